@@ -1,0 +1,24 @@
+//! `eqprop devices`.
+
+use anyhow::Result;
+
+use crate::device;
+use crate::output::Report;
+
+/// Lists what this build has and what the machine offers.
+///
+/// # Errors
+/// None.
+pub fn run() -> Result<Report> {
+    let offers = device::offers();
+    let mut text = String::new();
+    for offer in &offers {
+        let devices = match (offer.compiled, offer.devices.is_empty()) {
+            (false, _) => format!("not in this build: add --features {}", offer.backend),
+            (true, true) => "no such device on this machine".to_string(),
+            (true, false) => offer.devices.join(", "),
+        };
+        text += &format!("{:8} {:45} {devices}\n", offer.backend, offer.about);
+    }
+    Ok(Report::new(text, &offers))
+}

@@ -1,0 +1,41 @@
+//! `eqprop evaluate`.
+
+use anyhow::Result;
+use eqprop_train::batch::{BatchLoader, Order};
+use eqprop_train::data::Dataset;
+use eqprop_train::training::evaluate;
+use serde_json::json;
+
+use crate::cli::EvaluateArguments;
+use crate::output::{Report, percent};
+use crate::run::RunFolder;
+
+/// Measures the error of a trained network on all test examples.
+///
+/// # Errors
+/// If the run, the data or the device cannot be used.
+pub fn run(arguments: EvaluateArguments) -> Result<Report> {
+    let folder = RunFolder::open(&arguments.run)?;
+    let run = folder.trained(arguments.device.device.as_deref())?;
+    let dataset = Dataset::load(run.config.dataset, arguments.data.data_dir.as_deref())?;
+    let loader = BatchLoader::new(&dataset.test, 500, Order::Sequential, &run.device.device);
+    let result = evaluate(&run.learner, &loader);
+    let text = format!(
+        "test error {} on {} examples of {}; mean cost {:.5}, mean residual {:.2e}",
+        percent(result.error),
+        result.n_examples,
+        run.config.dataset,
+        result.cost,
+        result.residual
+    );
+    let report = json!({
+        "run": arguments.run,
+        "dataset": run.config.dataset,
+        "device": run.device.name,
+        "test_error": result.error,
+        "test_cost": result.cost,
+        "residual": result.residual,
+        "n_examples": result.n_examples,
+    });
+    Ok(Report::new(text, &report))
+}

@@ -1,0 +1,73 @@
+//! `eqprop predict`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use burn::tensor::{Device, Tensor, TensorData};
+use eqprop_core::cost::Cost;
+use image::imageops::{self, FilterType};
+use serde_json::json;
+
+use crate::cli::PredictArguments;
+use crate::output::Report;
+use crate::run::RunFolder;
+
+/// Classifies images.
+///
+/// # Errors
+/// If the run, an image or the device cannot be used; then no image is classified.
+pub fn run(arguments: PredictArguments) -> Result<Report> {
+    let folder = RunFolder::open(&arguments.run)?;
+    let run = folder.trained(arguments.device.device.as_deref())?;
+    let shape = run.config.dataset.image_shape();
+    let inputs: Result<Vec<_>> = arguments
+        .images
+        .iter()
+        .map(|path| read(path, shape, arguments.invert, &run.device.device))
+        .collect();
+
+    let mut text = String::new();
+    let mut report = Vec::new();
+    for (path, input) in arguments.images.iter().zip(inputs?) {
+        let relaxed = run.learner.infer(&input);
+        let info = relaxed.info();
+        let scores = run.learner.network.cost.scores(relaxed.state.output());
+        let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
+        let mut ranking: Vec<usize> = (0..scores.len()).collect();
+        ranking.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        let (class, second) = (ranking[0], ranking[1]);
+        let margin = scores[class] - scores[second];
+        text += &format!(
+            "{}: class {class}, margin {margin:.3} over class {second}; {} steps, residual {:.2e}\n",
+            path.display(),
+            info.n_steps,
+            info.residual
+        );
+        report.push(json!({
+            "image": path,
+            "class": class,
+            "margin": margin,
+            "scores": scores,
+            "n_steps": info.n_steps,
+            "residual": info.residual,
+        }));
+    }
+    Ok(Report::new(text, &report))
+}
+
+/// An image as an input, `[1, n_inputs]` in [0, 1].
+fn read(path: &Path, shape: [usize; 2], invert: bool, device: &Device) -> Result<Tensor<2>> {
+    let image = image::ImageReader::open(path)
+        .with_context(|| format!("cannot open `{}`", path.display()))?
+        .with_guessed_format()
+        .with_context(|| format!("cannot read `{}`", path.display()))?
+        .decode()
+        .with_context(|| format!("`{}` is not a PNG image that can be read", path.display()))?;
+    let [height, width] = shape.map(|n| n as u32);
+    let image = imageops::resize(&image.to_luma32f(), width, height, FilterType::Triangle);
+    let pixels = image.into_raw().into_iter();
+    let pixels = pixels.map(|pixel| if invert { 1.0 - pixel } else { pixel });
+    let n_inputs = shape[0] * shape[1];
+    let data = TensorData::new(pixels.collect::<Vec<f32>>(), [1, n_inputs]);
+    Ok(Tensor::from_data(data, device))
+}

@@ -1,0 +1,36 @@
+//! `eqprop presets`.
+
+use anyhow::Result;
+use eqprop_train::preset::Preset;
+use serde_json::json;
+
+use crate::cli::PresetsArguments;
+use crate::output::Report;
+
+/// Lists the presets, or prints one.
+///
+/// # Errors
+/// None.
+pub fn run(arguments: PresetsArguments) -> Result<Report> {
+    if let Some(preset) = arguments.name {
+        let config = preset.config();
+        return Ok(Report::new(serde_json::to_string_pretty(&config)?, &config));
+    }
+    let mut text = String::new();
+    for preset in Preset::ALL {
+        let config = preset.config();
+        let mut sizes = vec![config.dataset.n_inputs().to_string()];
+        sizes.extend(config.hidden.iter().map(usize::to_string));
+        sizes.push(config.dataset.n_classes().to_string());
+        text += &format!("{:9} {:23} {}\n", preset.name(), sizes.join("-"), preset.source());
+    }
+    text += "\n`eqprop presets NAME` prints a preset in full; `--set KEY=VALUE` changes a field.";
+    let list: Vec<_> = Preset::ALL
+        .iter()
+        .map(|preset| {
+            let (name, source) = (preset.name(), preset.source());
+            json!({"name": name, "source": source, "config": preset.config()})
+        })
+        .collect();
+    Ok(Report::new(text, &list))
+}

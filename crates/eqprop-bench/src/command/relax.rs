@@ -1,0 +1,75 @@
+//! `eqprop relax`.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::{Tensor, TensorData};
+use eqprop_core::cost::Cost;
+use eqprop_train::data::{Dataset, Examples};
+use eqprop_train::file::write_atomically;
+use serde_json::json;
+
+use crate::cli::RelaxArguments;
+use crate::figure::Course;
+use crate::output::Report;
+use crate::plot::Tile;
+use crate::run::RunFolder;
+
+/// Draws the free phase of the first test examples, from rest.
+///
+/// # Errors
+/// If the run, the data or the device cannot be used, or the pictures not be written.
+pub fn run(arguments: RelaxArguments) -> Result<Report> {
+    if arguments.examples == 0 {
+        bail!("--examples must be at least 1");
+    }
+    let folder = RunFolder::open(&arguments.run)?;
+    let run = folder.trained(arguments.device.device.as_deref())?;
+    let dataset = Dataset::load(run.config.dataset, arguments.data.data_dir.as_deref())?;
+    let examples = dataset.test.take(arguments.examples);
+    let n = examples.len();
+
+    let data = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs]);
+    let input = Tensor::from_data(data, &run.device.device);
+    let course = Course::follow(&run.learner, &input, run.config.free_steps);
+    let last = course.states.last().context("a relaxation has a last state")?;
+    let scores = run.learner.network.cost.scores(last.output());
+    let classes: Vec<i64> = scores.argmax(1).into_data().iter::<i64>().collect();
+
+    let labels: Vec<String> =
+        examples.labels.iter().map(|label| format!("a {label}")).collect();
+    let tiles = input_tiles(&examples, run.config.dataset.image_shape());
+    let out = arguments.out.as_deref().unwrap_or(folder.path());
+    fs::create_dir_all(out).with_context(|| format!("cannot make `{}`", out.display()))?;
+    let pictures = [
+        ("relax-energy.svg", course.chart(&labels)?),
+        ("relax-states.svg", course.tiles(&labels, &tiles)?),
+    ];
+    let mut text = String::new();
+    for (name, svg) in &pictures {
+        let path = out.join(name);
+        write_atomically(&path, svg.as_bytes())
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        text += &format!("wrote {}\n", path.display());
+    }
+    for (label, class) in examples.labels.iter().zip(&classes) {
+        text += &format!("a {label} relaxes to class {class}\n");
+    }
+    let report = json!({
+        "pictures": pictures.map(|(name, _)| out.join(name)),
+        "labels": examples.labels,
+        "classes": classes,
+        "n_steps": run.config.free_steps,
+    });
+    Ok(Report::new(text, &report))
+}
+
+fn input_tiles(examples: &Examples, [height, width]: [usize; 2]) -> Vec<Tile> {
+    let tile = |index| Tile {
+        caption: "input".to_string(),
+        height,
+        width,
+        values: examples.input(index).to_vec(),
+    };
+    (0..examples.len()).map(tile).collect()
+}

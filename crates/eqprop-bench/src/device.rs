@@ -1,0 +1,186 @@
+//! Devices by name.
+
+use std::panic;
+
+use anyhow::{Context, Result, anyhow, bail};
+use burn::tensor::{Device, Tensor};
+use serde::Serialize;
+
+/// A backend that this program knows.
+struct Backend {
+    /// Its name, which is also that of the cargo feature.
+    name: &'static str,
+    /// Whether this build has it.
+    compiled: bool,
+    /// What it runs on.
+    about: &'static str,
+}
+
+/// All backends, in the order in which a default is looked for.
+const BACKENDS: [Backend; 7] = [
+    backend("flex", cfg!(feature = "flex"), "CPU"),
+    backend("ndarray", cfg!(feature = "ndarray"), "CPU"),
+    backend("wgpu", cfg!(feature = "wgpu"), "GPU through Vulkan, Metal or DirectX (WGSL)"),
+    backend("vulkan", cfg!(feature = "vulkan"), "GPU through Vulkan (SPIR-V)"),
+    backend("metal", cfg!(feature = "metal"), "Apple GPU through Metal"),
+    backend("cuda", cfg!(feature = "cuda"), "NVIDIA GPU through CUDA"),
+    backend("rocm", cfg!(feature = "rocm"), "AMD GPU through ROCm"),
+];
+
+const fn backend(name: &'static str, compiled: bool, about: &'static str) -> Backend {
+    Backend {
+        name,
+        compiled,
+        about,
+    }
+}
+
+/// What this build and this machine offer of a backend.
+#[derive(Debug, Serialize)]
+pub struct Offer {
+    /// Name of the backend.
+    pub backend: &'static str,
+    /// Whether this build has it.
+    pub compiled: bool,
+    /// What it runs on.
+    pub about: &'static str,
+    /// Names of its devices on this machine, to use with `--device`.
+    pub devices: Vec<String>,
+}
+
+/// A device with the name by which it was chosen.
+#[derive(Debug, Clone)]
+pub struct NamedDevice {
+    /// The name.
+    pub name: String,
+    /// The device.
+    pub device: Device,
+}
+
+/// The device called `name`, tried out; without a name the first backend that this build has.
+///
+/// # Errors
+/// If there is no such device, or it does not work.
+pub fn open(name: Option<&str>) -> Result<NamedDevice> {
+    let default = BACKENDS.iter().find(|backend| backend.compiled);
+    let name = match (name, default) {
+        (Some(name), _) => name,
+        (None, Some(backend)) => backend.name,
+        (None, None) => bail!("this build has no backend: build it with --features flex"),
+    };
+    let device = quietly(|| find(name))
+        .and_then(|device| device)
+        .with_context(|| format!("cannot use device `{name}`"))?;
+    quietly(|| {
+        let one = Tensor::<1>::ones([1], &device);
+        (one.clone() + one).into_scalar::<f32>()
+    })
+    .with_context(|| format!("device `{name}` does not work on this machine"))?;
+    Ok(NamedDevice {
+        name: name.to_string(),
+        device,
+    })
+}
+
+/// What every backend offers. Opens the devices.
+pub fn offers() -> Vec<Offer> {
+    let offers = BACKENDS.iter().map(|backend| Offer {
+        backend: backend.name,
+        compiled: backend.compiled,
+        about: backend.about,
+        devices: match backend.name {
+            _ if !backend.compiled => Vec::new(),
+            "flex" | "ndarray" => vec![backend.name.to_string()],
+            name => {
+                let n = quietly(|| enumerate(name).len()).unwrap_or(0);
+                (0..n).map(|index| format!("{name}:{index}")).collect()
+            }
+        },
+    });
+    offers.collect()
+}
+
+fn find(name: &str) -> Result<Device> {
+    let (backend, index) = match name.split_once(':') {
+        None => (name, None),
+        Some((backend, index)) => {
+            let number = index.parse::<usize>();
+            let index = number.with_context(|| format!("`{index}` is not a device number"))?;
+            (backend, Some(index))
+        }
+    };
+    let known = BACKENDS.iter().find(|known| known.name == backend);
+    let known = known.ok_or_else(|| {
+        let names: Vec<_> = BACKENDS.iter().map(|backend| backend.name).collect();
+        anyhow!("unknown backend `{backend}`; the backends are: {}", names.join(", "))
+    })?;
+    if !known.compiled {
+        bail!(
+            "this build does not have the backend `{backend}`: build it with `cargo build \
+             --release --features {backend}`"
+        );
+    }
+    match (backend, index) {
+        ("flex" | "ndarray", Some(_)) => bail!("there is one `{backend}` device: leave out the number"),
+        (_, None) => Ok(default_device(backend)),
+        (_, Some(index)) => {
+            let devices = enumerate(backend);
+            let n = devices.len();
+            let device = devices.into_iter().nth(index);
+            device.ok_or_else(|| anyhow!("this machine has {n} `{backend}` devices, from 0"))
+        }
+    }
+}
+
+/// The default device of a backend that this build has.
+#[allow(deprecated)] // Burn deprecates ndarray in favor of flex, and still ships it.
+fn default_device(backend: &str) -> Device {
+    match backend {
+        #[cfg(feature = "flex")]
+        "flex" => Device::flex(),
+        #[cfg(feature = "ndarray")]
+        "ndarray" => Device::ndarray(),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
+        #[cfg(feature = "vulkan")]
+        "vulkan" => Device::vulkan(burn::tensor::DeviceKind::DefaultDevice),
+        #[cfg(feature = "metal")]
+        "metal" => Device::metal(burn::tensor::DeviceKind::DefaultDevice),
+        #[cfg(feature = "cuda")]
+        "cuda" => Device::cuda(0),
+        #[cfg(feature = "rocm")]
+        "rocm" => Device::rocm(0),
+        _ => unreachable!("only backends of this build are asked for"),
+    }
+}
+
+/// The devices of a GPU backend on this machine.
+fn enumerate(backend: &str) -> Vec<Device> {
+    match backend {
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec(),
+        #[cfg(feature = "vulkan")]
+        "vulkan" => Device::enumerate(burn::tensor::DeviceType::Vulkan).into_vec(),
+        #[cfg(feature = "metal")]
+        "metal" => Device::enumerate(burn::tensor::DeviceType::Metal).into_vec(),
+        #[cfg(feature = "cuda")]
+        "cuda" => Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec(),
+        #[cfg(feature = "rocm")]
+        "rocm" => Device::enumerate(burn::tensor::DeviceType::Rocm).into_vec(),
+        _ => Vec::new(),
+    }
+}
+
+/// Runs `f`, and turns a panic into an error: drivers that are missing or broken make the GPU
+/// runtimes panic.
+fn quietly<T>(f: impl FnOnce() -> T) -> Result<T> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let result = panic::catch_unwind(panic::AssertUnwindSafe(f));
+    panic::set_hook(hook);
+    result.map_err(|payload| {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        anyhow!("{}", text.unwrap_or("the driver failed without a message"))
+    })
+}

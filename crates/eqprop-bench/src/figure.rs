@@ -1,0 +1,180 @@
+//! The pictures of a run.
+
+use anyhow::Result;
+use burn::tensor::Tensor;
+use eqprop_core::cost::AnyCost;
+use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy};
+use eqprop_core::relaxation::{Dynamics, Relaxation};
+use eqprop_core::state::State;
+use eqprop_train::estimator::EquilibriumPropagation;
+use eqprop_train::training::{EpochRecord, HopfieldLearner};
+
+use crate::plot::{self, Panel, Scale, Series, Tile};
+
+/// Error, cost, convergence and size of the updates against the epoch.
+///
+/// # Errors
+/// If the picture cannot be drawn.
+pub fn curves(records: &[EpochRecord]) -> Result<String> {
+    let curve = |label: &str, value: &dyn Fn(&EpochRecord) -> f64| Series {
+        label: label.to_string(),
+        points: records.iter().map(|record| (record.epoch as f64, value(record))).collect(),
+    };
+    let panel = |title: &str, y_label: &str, y_scale, series| Panel {
+        title: title.to_string(),
+        x_label: "epoch".to_string(),
+        y_label: y_label.to_string(),
+        x_scale: Scale::Linear,
+        y_scale,
+        series,
+    };
+    let weights: Vec<&String> = records
+        .first()
+        .map(|record| record.update_ratios.iter().map(|(path, _)| path).collect())
+        .unwrap_or_default();
+    let weights = weights.into_iter().filter(|path| path.ends_with("weight"));
+    let ratios = weights.enumerate().map(|(index, path)| {
+        let ratio = |record: &EpochRecord| {
+            let found = record.update_ratios.iter().find(|(other, _)| other == path);
+            found.map_or(f64::NAN, |(_, ratio)| *ratio)
+        };
+        curve(&format!("weights {}", index + 1), &ratio)
+    });
+    let panels = [
+        panel(
+            "Classification error",
+            "error (%)",
+            Scale::Linear,
+            vec![
+                curve("training", &|record| 100.0 * record.train_error),
+                curve("test", &|record| 100.0 * record.test_error),
+            ],
+        ),
+        panel(
+            "Cost",
+            "mean cost",
+            Scale::Log,
+            vec![
+                curve("training", &|record| record.train_cost),
+                curve("test", &|record| record.test_cost),
+            ],
+        ),
+        panel(
+            "Residual after the free phase",
+            "mean residual",
+            Scale::Log,
+            vec![curve("training", &|record| record.residual)],
+        ),
+        panel("Relative size of an update", "|ΔW| / |W|", Scale::Log, ratios.collect()),
+    ];
+    Ok(plot::render(&panels, 2)?)
+}
+
+/// How some examples relax, step by step.
+#[derive(Debug)]
+pub struct Course {
+    /// Energy of each example after each step.
+    energy: Vec<Vec<f64>>,
+    /// Largest change of any unit of each example in each step.
+    change: Vec<Vec<f64>>,
+    /// The state after each step.
+    pub states: Vec<State>,
+}
+
+impl Course {
+    /// Follows the free phase of `input` for `n_steps` steps, from rest.
+    pub fn follow(
+        learner: &HopfieldLearner<EquilibriumPropagation>,
+        input: &Tensor<2>,
+        n_steps: usize,
+    ) -> Self {
+        let energy = &learner.network.energy;
+        let dynamics = learner.estimator().free.dynamics;
+        let clamped = energy.clamp(input);
+        let total = TotalEnergy::<HopfieldEnergy, AnyCost>::free(energy, &clamped);
+        let mut course = Self {
+            energy: Vec::new(),
+            change: Vec::new(),
+            states: Vec::new(),
+        };
+        Relaxation::steps(dynamics, n_steps).relax_observed(&total, energy.rest(input), |_, s| {
+            course.energy.push(read(total.value(s)));
+            if let Some(before) = course.states.last() {
+                course.change.push(read(s.max_distance(before) / dynamics.step_size()));
+            }
+            course.states.push(s.clone());
+        });
+        course
+    }
+
+    /// Energy and change of each example against the step.
+    ///
+    /// # Errors
+    /// If the picture cannot be drawn.
+    pub fn chart(&self, labels: &[String]) -> Result<String> {
+        let lines = |rows: &[Vec<f64>], first_step: usize| {
+            let line = |(index, label): (usize, &String)| Series {
+                label: label.clone(),
+                points: rows
+                    .iter()
+                    .enumerate()
+                    .map(|(step, row)| ((step + first_step) as f64, row[index]))
+                    .collect(),
+            };
+            labels.iter().enumerate().map(line).collect()
+        };
+        let panel = |title: &str, y_label: &str, y_scale, series| Panel {
+            title: title.to_string(),
+            x_label: "step".to_string(),
+            y_label: y_label.to_string(),
+            x_scale: Scale::Linear,
+            y_scale,
+            series,
+        };
+        let panels = [
+            panel("Energy in the free phase", "energy", Scale::Linear, lines(&self.energy, 0)),
+            panel("Residual", "largest change of a unit", Scale::Log, lines(&self.change, 1)),
+        ];
+        Ok(plot::render(&panels, 2)?)
+    }
+
+    /// The output layer and the first hidden layer of each example after some of the steps.
+    ///
+    /// # Errors
+    /// If the picture cannot be drawn.
+    pub fn tiles(&self, labels: &[String], inputs: &[Tile]) -> Result<String> {
+        let last = self.states.len() - 1;
+        let mut steps = vec![0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233];
+        steps.retain(|&step| step < last);
+        steps.push(last);
+        let output = self.states[0].layers().len() - 1;
+        let mut rows = Vec::new();
+        for (index, label) in labels.iter().enumerate() {
+            for layer in [0, output].into_iter().take(1 + output.min(1)) {
+                let shown = steps.iter().map(|&step| {
+                    let values = self.states[step].layer(layer).clone().narrow(0, index, 1);
+                    let values: Vec<f32> = values.into_data().iter::<f32>().collect();
+                    let width = if layer == output {
+                        values.len()
+                    } else {
+                        (values.len() as f64).sqrt().ceil() as usize
+                    };
+                    Tile {
+                        caption: format!("step {step}"),
+                        height: values.len().div_ceil(width),
+                        width,
+                        values,
+                    }
+                });
+                let name = if layer == output { "output" } else { "hidden" };
+                let row = std::iter::once(inputs[index].clone()).chain(shown);
+                rows.push((format!("{label}, {name}"), row.collect()));
+            }
+        }
+        Ok(plot::render_tiles("States in the free phase", &rows, (0.0, 1.0))?)
+    }
+}
+
+fn read(values: Tensor<1>) -> Vec<f64> {
+    values.into_data().iter::<f64>().collect()
+}

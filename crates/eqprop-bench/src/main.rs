@@ -1,0 +1,39 @@
+//! The `eqprop` program: trains networks by equilibrium propagation, judges them and shows how
+//! they relax.
+
+mod cli;
+mod command;
+mod device;
+mod figure;
+mod interrupt;
+mod output;
+mod plot;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let Cli { json, command } = Cli::parse();
+    let result = match command {
+        Command::Train(arguments) => command::train::run(arguments),
+        Command::Evaluate(arguments) => command::evaluate::run(arguments),
+        Command::Predict(arguments) => command::predict::run(arguments),
+        Command::Relax(arguments) => command::relax::run(arguments),
+        Command::Devices => command::devices::run(),
+        Command::Presets(arguments) => command::presets::run(arguments),
+    };
+    match result {
+        Ok(report) => {
+            report.print(json);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What a command has to say: text for people, JSON for programs.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// The result of a command.
+#[derive(Debug)]
+pub struct Report {
+    text: String,
+    json: Value,
+}
+
+impl Report {
+    /// A result in both forms.
+    pub fn new(text: String, json: &impl Serialize) -> Self {
+        Self {
+            text,
+            json: serde_json::to_value(json).expect("reports have text keys"),
+        }
+    }
+
+    /// Prints one of the forms on standard output.
+    pub fn print(&self, json: bool) {
+        if json {
+            println!("{}", self.json);
+        } else if !self.text.is_empty() {
+            println!("{}", self.text.trim_end());
+        }
+    }
+}
+
+/// A share as a percentage with two decimals.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}

@@ -1,0 +1,290 @@
+//! Line charts and greyscale tiles as standalone SVG documents.
+
+mod axis;
+mod canvas;
+mod tiles;
+
+use std::{error::Error, fmt, io};
+
+use plotters::prelude::{Color, DrawingAreaErrorKind, RGBColor, WHITE};
+
+use axis::{Axis, position};
+use canvas::{Anchor, Canvas, INK, Point, document, text_width};
+
+pub use tiles::{Tile, render_tiles};
+
+/// Width and height of a panel in pixels.
+const PANEL: Point = (480.0, 340.0);
+/// Series with fewer drawable points than this get a marker at each.
+const MARKERS_BELOW: usize = 40;
+/// Font sizes of headings, names of axes, and the rest.
+const FONT: (f64, f64, f64) = (15.0, 13.0, 11.5);
+/// Okabe and Ito's colors, safe for the color-blind, without yellow: too faint for a line on white.
+const PALETTE: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+];
+const GRID: RGBColor = RGBColor(228, 228, 228);
+
+/// How an axis maps values to positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Equal distances for equal differences.
+    Linear,
+    /// Equal distances for equal ratios; only positive values can be drawn.
+    Log,
+}
+
+/// One line of a chart.
+///
+/// A point that cannot be drawn (not finite, above `1e300` in magnitude, or not positive on a log
+/// scale) is left out and interrupts the line.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The name in the legend.
+    pub label: String,
+    /// The points `(x, y)` in drawing order.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// One set of axes. Colors repeat after seven series.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// The heading above the axes.
+    pub title: String,
+    /// The name of the horizontal axis.
+    pub x_label: String,
+    /// The name of the vertical axis.
+    pub y_label: String,
+    /// The scale of the horizontal axis.
+    pub x_scale: Scale,
+    /// The scale of the vertical axis.
+    pub y_scale: Scale,
+    /// The lines in the order of the legend.
+    pub series: Vec<Series>,
+}
+
+/// A drawing that the SVG backend refused.
+#[derive(Debug)]
+pub struct PlotError(DrawingAreaErrorKind<io::Error>);
+
+impl fmt::Display for PlotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot draw the SVG figure")
+    }
+}
+
+impl Error for PlotError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl From<DrawingAreaErrorKind<io::Error>> for PlotError {
+    fn from(error: DrawingAreaErrorKind<io::Error>) -> Self {
+        Self(error)
+    }
+}
+
+/// Draws the panels left to right, `columns` to a row, as a standalone SVG document.
+///
+/// # Errors
+/// If the SVG backend refuses a drawing operation.
+pub fn render(panels: &[Panel], columns: usize) -> Result<String, PlotError> {
+    let columns = columns.min(panels.len()).max(1);
+    let rows = panels.len().div_ceil(columns).max(1);
+    let size = (columns as f64 * PANEL.0, rows as f64 * PANEL.1);
+    let round_corners = "stroke-linejoin=\"round\"";
+    document(size, round_corners, |canvas| {
+        for (i, panel) in panels.iter().enumerate() {
+            let (column, row) = ((i % columns) as f64, (i / columns) as f64);
+            draw_panel(&canvas.at((column * PANEL.0, row * PANEL.1)), panel)?;
+        }
+        Ok(())
+    })
+}
+
+/// A run of consecutive drawable points.
+type Segment = Vec<Point>;
+
+/// The runs of drawable points of `series` as positions on the panel's axes.
+fn segments(panel: &Panel, series: &Series) -> Vec<Segment> {
+    let place = |&(x, y): &Point| Some((position(panel.x_scale, x)?, position(panel.y_scale, y)?));
+    let placed: Vec<_> = series.points.iter().map(place).collect();
+    placed
+        .split(Option::is_none)
+        .map(|run| run.iter().flatten().copied().collect::<Segment>())
+        .filter(|segment| !segment.is_empty())
+        .collect()
+}
+
+fn draw_panel(canvas: &Canvas, panel: &Panel) -> Result<(), PlotError> {
+    let lines: Vec<_> = panel.series.iter().map(|s| segments(panel, s)).collect();
+    let points = || lines.iter().flatten().flatten();
+    let y_axis_with = |extra: Option<f64>| {
+        let positions = points().map(|p| p.1).chain(extra);
+        Axis::new(panel.y_scale, positions, 0.05, 7)
+    };
+    let mut y_axis = y_axis_with(None);
+    // A character of slack, for the labels may change with the headroom for the legend.
+    let left = 48.0 + widest_label(&y_axis).max(18.0);
+    let (right, top, bottom) = (PANEL.0 - 18.0, 38.0, PANEL.1 - 50.0);
+    let (width, height) = (right - left, bottom - top);
+    let x_axis_with = |n_ticks| Axis::new(panel.x_scale, points().map(|p| p.0), 0.02, n_ticks);
+    let x_axis = [7, 5, 3]
+        .map(x_axis_with)
+        .into_iter()
+        .find(|axis| axis.ticks.len() as f64 * (widest_label(axis) + 14.0) < width)
+        .unwrap_or_else(|| x_axis_with(2));
+
+    let on_page = |axis: &Axis| -> Vec<Vec<Segment>> {
+        let place = |&(x, y): &Point| {
+            let (x, y) = (x_axis.fraction(x), axis.fraction(y));
+            (left + x * width, bottom - y * height)
+        };
+        let place_all = |segment: &Segment| segment.iter().map(place).collect();
+        let place_line = |line: &Vec<Segment>| line.iter().map(place_all).collect();
+        lines.iter().map(place_line).collect()
+    };
+    let mut paths = on_page(&y_axis);
+    let legend = legend_size(panel, width);
+    let margin = 8.0;
+    let (far_x, far_y) = (right - margin - legend.0, bottom - margin - legend.1);
+    let (near_x, near_y) = (left + margin, top + margin);
+    let corner = [
+        (far_x, near_y),
+        (near_x, near_y),
+        (far_x, far_y),
+        (near_x, far_y),
+    ]
+    .into_iter()
+    .find(|&corner| !covers(corner, legend, &paths));
+    // Where every corner is taken, the axis grows until the one at the upper right is free.
+    if panel.series.len() > 1 && corner.is_none() && legend.1 < 0.5 * height {
+        let stretch = height / (height - legend.1 - 2.0 * margin);
+        y_axis = y_axis_with(Some(y_axis.low + (y_axis.high - y_axis.low) * stretch));
+        paths = on_page(&y_axis);
+    }
+
+    let middle = (left + right) / 2.0;
+    canvas.text(
+        &panel.title,
+        (middle, top / 2.0),
+        Anchor::Middle,
+        FONT.0,
+        width,
+    )?;
+    let below = (middle, PANEL.1 - 18.0);
+    canvas.text(&panel.x_label, below, Anchor::Middle, FONT.1, width)?;
+    let beside = (15.0, (top + bottom) / 2.0);
+    canvas.text(&panel.y_label, beside, Anchor::Upward, FONT.1, height)?;
+    for tick in &y_axis.ticks {
+        let y = bottom - y_axis.fraction(tick.position) * height;
+        canvas.line(&[(left, y), (right, y)], GRID, 1.0)?;
+        canvas.text(&tick.label, (left - 7.0, y), Anchor::End, FONT.2, left)?;
+    }
+    for tick in &x_axis.ticks {
+        let x = left + x_axis.fraction(tick.position) * width;
+        canvas.line(&[(x, top), (x, bottom)], GRID, 1.0)?;
+        canvas.text(
+            &tick.label,
+            (x, bottom + 13.0),
+            Anchor::Middle,
+            FONT.2,
+            width,
+        )?;
+    }
+    canvas.frame((left, top), (right, bottom), INK)?;
+    if points().next().is_none() {
+        let center = (middle, (top + bottom) / 2.0);
+        return canvas.text("no data", center, Anchor::Middle, FONT.1, width);
+    }
+    for (path, &color) in paths.iter().zip(PALETTE.iter().cycle()) {
+        let n_points: usize = path.iter().map(Vec::len).sum();
+        for segment in path {
+            if segment.len() > 1 {
+                canvas.line(segment, color, 2.0)?;
+            }
+            // A lone point between gaps has no line by which to see it.
+            if n_points < MARKERS_BELOW || segment.len() == 1 {
+                for &point in segment {
+                    canvas.dot(point, 3.0, color)?;
+                }
+            }
+        }
+    }
+    if panel.series.len() > 1 {
+        let corner = corner.unwrap_or((far_x, near_y));
+        draw_legend(canvas, panel, corner, legend)?;
+    }
+    Ok(())
+}
+
+fn widest_label(axis: &Axis) -> f64 {
+    let widths = axis.ticks.iter().map(|t| text_width(&t.label, FONT.2));
+    widths.fold(0.0, f64::max)
+}
+
+/// Whether a path passes through the box at `corner`.
+fn covers(corner: Point, size: Point, paths: &[Vec<Segment>]) -> bool {
+    // The markers' radius and a little air.
+    const AIR: f64 = 6.0;
+    let inside = |x: f64, y: f64| {
+        (corner.0 - AIR..=corner.0 + size.0 + AIR).contains(&x)
+            && (corner.1 - AIR..=corner.1 + size.1 + AIR).contains(&y)
+    };
+    paths.iter().flatten().any(|segment| {
+        let (x, y) = segment[0];
+        inside(x, y)
+            || segment.windows(2).any(|ends| {
+                let ((x0, y0), (x1, y1)) = (ends[0], ends[1]);
+                let n = ((x1 - x0).hypot(y1 - y0) / AIR).ceil();
+                (1..=n as usize).any(|i| {
+                    let t = i as f64 / n;
+                    inside(x0 + t * (x1 - x0), y0 + t * (y1 - y0))
+                })
+            })
+    })
+}
+
+const LEGEND_LINE: f64 = 17.0;
+const LEGEND_KEY: f64 = 34.0;
+
+fn legend_size(panel: &Panel, room: f64) -> Point {
+    let widths = panel.series.iter().map(|s| text_width(&s.label, FONT.2));
+    let width = widths.fold(0.0, f64::max) + LEGEND_KEY + 8.0;
+    (
+        width.min(0.7 * room),
+        LEGEND_LINE * panel.series.len() as f64 + 6.0,
+    )
+}
+
+fn draw_legend(
+    canvas: &Canvas,
+    panel: &Panel,
+    corner: Point,
+    size: Point,
+) -> Result<(), PlotError> {
+    let end = (corner.0 + size.0, corner.1 + size.1);
+    canvas.fill(corner, end, WHITE.mix(0.85))?;
+    canvas.frame(corner, end, GRID)?;
+    for (i, (series, &color)) in panel.series.iter().zip(PALETTE.iter().cycle()).enumerate() {
+        let (x, y) = (
+            corner.0 + 6.0,
+            corner.1 + 3.0 + LEGEND_LINE * (i as f64 + 0.5),
+        );
+        canvas.line(&[(x, y), (x + LEGEND_KEY - 12.0, y)], color, 2.0)?;
+        let start = (corner.0 + LEGEND_KEY, y);
+        let room = size.0 - LEGEND_KEY - 4.0;
+        canvas.text(&series.label, start, Anchor::Start, FONT.2, room)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! What the output should be: costs and their nudges.
+
+mod any;
+pub mod cross_entropy;
+pub mod squared_error;
+
+use burn::module::{Module, ModuleDisplay};
+use burn::tensor::Tensor;
+
+use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
+pub use any::{AnyCost, CostConfig};
+pub use cross_entropy::{CrossEntropy, CrossEntropyConfig};
+pub use squared_error::SquaredError;
+
+/// A cost `C(s_out, y)` per example, and how `βC` acts on the output layer.
+///
+/// A cost may own parameters, such as a readout that is not part of the state; their gradient
+/// is `∂C/∂θ` at the free equilibrium.
+pub trait Cost: Module + ModuleDisplay {
+    /// `βC` of a batch, with what depends only on target and β computed once.
+    type Nudge;
+
+    /// The cost of each example.
+    ///
+    /// # Shapes
+    /// - `output`: `[batch, n_units]`, `target`: `[batch, n_classes]`, result: `[batch]`
+    fn value(&self, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<1>;
+
+    /// The scores of the classes: the largest is the prediction.
+    ///
+    /// # Shapes
+    /// - `output`: `[batch, n_units]`, result: `[batch, n_classes]`
+    fn scores(&self, output: &Tensor<2>) -> Tensor<2>;
+
+    /// Prepares `βC`.
+    ///
+    /// # Shapes
+    /// - `target`: `[batch, n_classes]`, `beta`: `[batch, 1]` or `[1, 1]`
+    fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>) -> Self::Nudge;
+
+    /// `βC` of each example, `[batch]`.
+    fn nudged_value(&self, nudge: &Self::Nudge, output: &Tensor<2>) -> Tensor<1>;
+
+    /// The external force `−β ∂C/∂s_out`, `[batch, n_units]`.
+    fn force(&self, nudge: &Self::Nudge, output: &Tensor<2>) -> Tensor<2>;
+
+    /// A value of the output layer that lowers `G(s) − drive·s + βC(s)` from `output`: its
+    /// minimizer where there is a closed form, the fixed-point step
+    /// `σ(drive − β ∂C/∂s_out)` otherwise.
+    fn minimize(
+        &self,
+        nudge: &Self::Nudge,
+        activation: Activation,
+        drive: Tensor<2>,
+        output: &Tensor<2>,
+    ) -> Tensor<2> {
+        activation.apply(drive + self.force(nudge, output))
+    }
+
+    /// Whether `E + βC` keeps a minimum over the output layer.
+    ///
+    /// # Errors
+    /// Says why this β cannot be used.
+    fn check_beta(&self, beta: f64) -> Result<(), ConfigError>;
+
+    /// Adds the batch mean of `∂C/∂θ` for the cost's own parameters to `gradients`.
+    fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients);
+}

@@ -1,0 +1,112 @@
+//! A cost chosen at run time.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::cross_entropy::CrossEntropyNudge;
+use super::squared_error::SquaredErrorNudge;
+use super::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError};
+use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
+
+/// Which cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CostConfig {
+    /// [`SquaredError`].
+    SquaredError,
+    /// [`CrossEntropy`].
+    CrossEntropy,
+}
+
+/// One of the costs, chosen at run time.
+#[derive(Module, Debug)]
+pub enum AnyCost {
+    /// See [`SquaredError`].
+    SquaredError(SquaredError),
+    /// See [`CrossEntropy`].
+    CrossEntropy(CrossEntropy),
+}
+
+/// The nudge of an [`AnyCost`].
+#[derive(Debug, Clone)]
+pub enum AnyNudge {
+    /// See [`SquaredErrorNudge`].
+    SquaredError(SquaredErrorNudge),
+    /// See [`CrossEntropyNudge`].
+    CrossEntropy(CrossEntropyNudge),
+}
+
+impl CostConfig {
+    /// The cost for a last layer of `n_units` and `n_classes` classes.
+    pub fn init(&self, n_units: usize, n_classes: usize, device: &Device) -> AnyCost {
+        match self {
+            Self::SquaredError => AnyCost::SquaredError(SquaredError),
+            Self::CrossEntropy => {
+                AnyCost::CrossEntropy(CrossEntropyConfig::new(n_units, n_classes).init(device))
+            }
+        }
+    }
+}
+
+/// Calls the same method of whichever cost it is.
+macro_rules! dispatch {
+    ($self:expr, $cost:ident => $call:expr) => {
+        match $self {
+            AnyCost::SquaredError($cost) => $call,
+            AnyCost::CrossEntropy($cost) => $call,
+        }
+    };
+    ($self:expr, $nudge:expr, ($cost:ident, $inner:ident) => $call:expr) => {
+        match ($self, $nudge) {
+            (AnyCost::SquaredError($cost), AnyNudge::SquaredError($inner)) => $call,
+            (AnyCost::CrossEntropy($cost), AnyNudge::CrossEntropy($inner)) => $call,
+            _ => unreachable!("a nudge belongs to the cost that made it"),
+        }
+    };
+}
+
+impl Cost for AnyCost {
+    type Nudge = AnyNudge;
+
+    fn value(&self, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<1> {
+        dispatch!(self, cost => cost.value(output, target))
+    }
+
+    fn scores(&self, output: &Tensor<2>) -> Tensor<2> {
+        dispatch!(self, cost => cost.scores(output))
+    }
+
+    fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>) -> AnyNudge {
+        match self {
+            Self::SquaredError(cost) => AnyNudge::SquaredError(cost.nudge(target, beta)),
+            Self::CrossEntropy(cost) => AnyNudge::CrossEntropy(cost.nudge(target, beta)),
+        }
+    }
+
+    fn nudged_value(&self, nudge: &AnyNudge, output: &Tensor<2>) -> Tensor<1> {
+        dispatch!(self, nudge, (cost, nudge) => cost.nudged_value(nudge, output))
+    }
+
+    fn force(&self, nudge: &AnyNudge, output: &Tensor<2>) -> Tensor<2> {
+        dispatch!(self, nudge, (cost, nudge) => cost.force(nudge, output))
+    }
+
+    fn minimize(
+        &self,
+        nudge: &AnyNudge,
+        activation: Activation,
+        drive: Tensor<2>,
+        output: &Tensor<2>,
+    ) -> Tensor<2> {
+        dispatch!(self, nudge, (cost, nudge) => cost.minimize(nudge, activation, drive, output))
+    }
+
+    fn check_beta(&self, beta: f64) -> Result<(), ConfigError> {
+        dispatch!(self, cost => cost.check_beta(beta))
+    }
+
+    fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients) {
+        dispatch!(self, cost => cost.gradients(output, target, gradients))
+    }
+}

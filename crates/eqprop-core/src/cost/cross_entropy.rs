@@ -1,0 +1,111 @@
+//! Cross-entropy through a softmax readout.
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor, activation};
+
+use super::Cost;
+use crate::connection::InitializerConfig;
+use crate::{error::ConfigError, gradients::Gradients};
+
+/// Configuration of a [`CrossEntropy`] readout.
+#[derive(Config, Debug)]
+pub struct CrossEntropyConfig {
+    /// Units of the last layer of the state.
+    pub n_units: usize,
+    /// Number of classes.
+    pub n_classes: usize,
+    /// Distribution of the initial readout weights.
+    #[config(default = "InitializerConfig::Glorot")]
+    pub initializer: InitializerConfig,
+}
+
+/// Cross-entropy `C = −Σ_c y_c ln softmax(s_out W_r + b_r)_c` through a readout that is not
+/// part of the state.
+///
+/// The nudge acts on the last layer as `−β ∂C/∂s_out = β (y − ŷ) W_rᵀ`; `W_r` and `b_r` get their
+/// gradient `∂C/∂W_r = s_outᵀ (ŷ − y)` directly, at the free equilibrium.
+///
+/// # Reference
+/// Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>
+#[derive(Module, Debug)]
+pub struct CrossEntropy {
+    /// Readout weights `W_r`, `[n_units, n_classes]`.
+    pub weight: Param<Tensor<2>>,
+    /// Readout bias `b_r`, `[n_classes]`.
+    pub bias: Param<Tensor<1>>,
+}
+
+/// A nudge by the cross-entropy.
+#[derive(Debug, Clone)]
+pub struct CrossEntropyNudge {
+    beta: Tensor<2>,
+    target: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<2>,
+}
+
+impl CrossEntropyConfig {
+    /// A readout with new random weights and zero biases.
+    pub fn init(&self, device: &Device) -> CrossEntropy {
+        let (n_in, n_out) = (self.n_units, self.n_classes);
+        let initializer = self.initializer.initializer();
+        CrossEntropy {
+            weight: initializer.init_with([n_in, n_out], Some(n_in), Some(n_out), device),
+            bias: Param::from_tensor(Tensor::zeros([n_out], device)),
+        }
+    }
+}
+
+impl CrossEntropy {
+    /// `softmax(s_out W_r + b_r) − y = ∂C/∂logits`.
+    fn error(&self, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<2> {
+        activation::softmax(self.scores(output), 1) - target.clone()
+    }
+}
+
+impl Cost for CrossEntropy {
+    type Nudge = CrossEntropyNudge;
+
+    fn value(&self, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<1> {
+        let log_probability = activation::log_softmax(self.scores(output), 1);
+        (log_probability * target.clone()).sum_dim(1).squeeze_dim(1) * -1.0
+    }
+
+    fn scores(&self, output: &Tensor<2>) -> Tensor<2> {
+        output.clone().matmul(self.weight.val()) + self.bias.val().unsqueeze()
+    }
+
+    fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>) -> CrossEntropyNudge {
+        CrossEntropyNudge {
+            beta,
+            target: target.clone(),
+            weight: self.weight.val(),
+            bias: self.bias.val().unsqueeze(),
+        }
+    }
+
+    fn nudged_value(&self, nudge: &CrossEntropyNudge, output: &Tensor<2>) -> Tensor<1> {
+        let value = self.value(output, &nudge.target).unsqueeze_dim::<2>(1);
+        (value * nudge.beta.clone()).squeeze_dim(1)
+    }
+
+    fn force(&self, nudge: &CrossEntropyNudge, output: &Tensor<2>) -> Tensor<2> {
+        let logits = output.clone().matmul(nudge.weight.clone()) + nudge.bias.clone();
+        let error = nudge.target.clone() - activation::softmax(logits, 1);
+        (error * nudge.beta.clone()).matmul(nudge.weight.clone().transpose())
+    }
+
+    fn check_beta(&self, _beta: f64) -> Result<(), ConfigError> {
+        // −βC grows no faster than linearly in the state, every potential at least as fast
+        // as ½s² where the state is unbounded: the total energy keeps a minimum for any β.
+        Ok(())
+    }
+
+    fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients) {
+        let error = self.error(output, target) / output.dims()[0] as f64;
+        let weight = output.clone().transpose().matmul(error.clone());
+        gradients.register(self.weight.id, weight);
+        gradients.register(self.bias.id, error.sum_dim(0).squeeze_dim::<1>(0));
+    }
+}

@@ -1,0 +1,321 @@
+//! The Hopfield energy over a graph of layers and connections.
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+
+use super::{Energy, LayerConfig};
+use crate::activation::Activation;
+use crate::connection::{
+    Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig, Operator,
+};
+use crate::error::ConfigError;
+use crate::{gradients::Gradients, state::State};
+
+/// Configuration of a [`HopfieldEnergy`].
+///
+/// Layers are counted from the clamped input, which is layer 0; `layers[0]` is layer 1.
+/// Any two layers may be connected, in whatever order: skips, connections between layers
+/// of the same depth, and connections within a layer (`from == to`).
+#[derive(Config, Debug, PartialEq)]
+pub struct HopfieldEnergyConfig {
+    /// Number of input values.
+    pub n_inputs: usize,
+    /// The free layers; the last one is the output.
+    pub layers: Vec<LayerConfig>,
+    /// The connections.
+    pub connections: Vec<ConnectionConfig>,
+}
+
+/// The Hopfield energy: a potential for each layer, a bias for each unit and a bilinear
+/// term for each connection.
+///
+/// ```text
+/// E(θ, x, s) = Σ_k G_k(s_k) − Σ_k b_k·s_k − Σ_connections ⟨s_to, f_θ(s_from)⟩
+/// ```
+///
+/// Should be created with [`HopfieldEnergyConfig`]. With hard-sigmoid layers and dense
+/// connections it is eq. 1 of Scellier & Bengio (2017), <https://arxiv.org/abs/1602.05179>.
+#[derive(Module, Debug)]
+pub struct HopfieldEnergy {
+    /// The connections, in the order of the configuration.
+    pub connections: Vec<Connection>,
+    /// The bias of each free layer, `[n_units]`.
+    pub biases: Vec<Param<Tensor<1>>>,
+    /// The ends of each connection.
+    #[module(skip)]
+    ends: Vec<(usize, usize)>,
+    #[module(skip)]
+    layers: Vec<LayerConfig>,
+    #[module(skip)]
+    groups: Vec<Vec<usize>>,
+}
+
+impl HopfieldEnergyConfig {
+    /// A chain of dense layers: `sizes[0]` inputs, then a layer for each further size. All
+    /// free layers but the last have activation `hidden`, the last has `output`.
+    ///
+    /// # Panics
+    /// If `sizes` is empty.
+    pub fn dense(
+        sizes: &[usize],
+        hidden: Activation,
+        output: Activation,
+        initializer: InitializerConfig,
+    ) -> Self {
+        let (&n_inputs, free) = sizes.split_first().expect("sizes start with the input's");
+        let layers = free.iter().enumerate().map(|(index, &size)| LayerConfig {
+            size,
+            activation: if index + 1 == free.len() { output } else { hidden },
+        });
+        let connections = (0..free.len()).map(|from| ConnectionConfig {
+            from,
+            to: from + 1,
+            kind: ConnectionKind::Dense,
+            initializer,
+        });
+        Self::new(n_inputs, layers.collect(), connections.collect())
+    }
+
+    /// Checks sizes, activations and the ends of the connections.
+    ///
+    /// # Errors
+    /// Names the first field that cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let positive = |field, value: usize| match value {
+            0 => Err(ConfigError::OutOfRange {
+                field,
+                expected: "at least 1",
+                found: 0.0,
+            }),
+            _ => Ok(()),
+        };
+        positive("n_inputs", self.n_inputs)?;
+        if self.layers.is_empty() {
+            return Err(ConfigError::NoLayers);
+        }
+        for layer in &self.layers {
+            positive("layer size", layer.size)?;
+            if let Activation::ClippedRelu { max } = layer.activation {
+                positive_number("clipped_relu max", max)?;
+            }
+        }
+        let last = self.layers.len();
+        for (connection, config) in self.connections.iter().enumerate() {
+            let ConnectionConfig { from, to, .. } = *config;
+            if from > last || to > last {
+                return Err(ConfigError::UnknownLayer {
+                    connection,
+                    from,
+                    to,
+                    last,
+                });
+            }
+            if to == 0 {
+                return Err(ConfigError::IntoInput { connection });
+            }
+            if let InitializerConfig::FanIn { gain } = config.initializer {
+                positive_number("initializer gain", gain)?;
+            }
+        }
+        let joined = |layer| {
+            let mut connections = self.connections.iter();
+            connections.any(|config| config.from == layer || config.to == layer)
+        };
+        match (1..=last).find(|&layer| !joined(layer)) {
+            Some(layer) => Err(ConfigError::Unconnected { layer }),
+            None => Ok(()),
+        }
+    }
+
+    /// A network with new random weights and zero biases.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails, with its message.
+    pub fn init(&self, device: &Device) -> HopfieldEnergy {
+        if let Err(error) = self.validate() {
+            panic!("{error}");
+        }
+        let size = |layer: usize| match layer {
+            0 => self.n_inputs,
+            free => self.layers[free - 1].size,
+        };
+        let connections = self.connections.iter().map(|config| {
+            Connection::new(config, size(config.from), size(config.to), device)
+        });
+        let biases = self.layers.iter().map(|layer| {
+            Param::from_tensor(Tensor::zeros([layer.size], device))
+        });
+        let ends: Vec<_> = self.connections.iter().map(|c| (c.from, c.to)).collect();
+        HopfieldEnergy {
+            connections: connections.collect(),
+            biases: biases.collect(),
+            groups: color(self.layers.len(), &ends),
+            ends,
+            layers: self.layers.clone(),
+        }
+    }
+}
+
+fn positive_number(field: &'static str, found: f64) -> Result<(), ConfigError> {
+    if found.is_finite() && found > 0.0 {
+        Ok(())
+    } else {
+        Err(ConfigError::OutOfRange {
+            field,
+            expected: "a positive number",
+            found,
+        })
+    }
+}
+
+/// Groups free layers `0 .. n_layers` so that no connection joins two layers of a group:
+/// greedy coloring in the order of the layers, which finds even and odd in a chain.
+fn color(n_layers: usize, ends: &[(usize, usize)]) -> Vec<Vec<usize>> {
+    let joined = |a: usize, b: usize| ends.contains(&(a, b)) || ends.contains(&(b, a));
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for layer in 0..n_layers {
+        let free = groups
+            .iter_mut()
+            .find(|group| group.iter().all(|&other| !joined(layer + 1, other + 1)));
+        match free {
+            Some(group) => group.push(layer),
+            None => groups.push(vec![layer]),
+        }
+    }
+    groups
+}
+
+/// A [`HopfieldEnergy`] with its input clamped.
+#[derive(Debug, Clone)]
+pub struct ClampedHopfield {
+    /// What bias and input contribute to the drive of each free layer, `[batch, n_units]`.
+    constant: Vec<Tensor<2>>,
+    /// The connections between free layers.
+    interactions: Vec<Interaction>,
+}
+
+/// A connection between two free layers, counted from 0.
+#[derive(Debug, Clone)]
+struct Interaction {
+    from: usize,
+    to: usize,
+    operator: Operator,
+}
+
+impl HopfieldEnergy {
+    /// The ends of each connection, counted from the input as layer 0.
+    pub fn ends(&self) -> &[(usize, usize)] {
+        &self.ends
+    }
+}
+
+impl Energy for HopfieldEnergy {
+    type Clamped = ClampedHopfield;
+
+    fn layers(&self) -> &[LayerConfig] {
+        &self.layers
+    }
+
+    fn groups(&self) -> &[Vec<usize>] {
+        &self.groups
+    }
+
+    fn clamp(&self, input: &Tensor<2>) -> ClampedHopfield {
+        let [batch, _] = input.dims();
+        let mut constant: Vec<Option<Tensor<2>>> = vec![None; self.layers.len()];
+        let mut interactions = Vec::new();
+        for (connection, &(from, to)) in self.connections.iter().zip(&self.ends) {
+            let operator = connection.operator();
+            if from == 0 {
+                add(&mut constant[to - 1], operator.forward(input.clone()));
+            } else {
+                interactions.push(Interaction {
+                    from: from - 1,
+                    to: to - 1,
+                    operator,
+                });
+            }
+        }
+        let with_bias = constant.into_iter().zip(&self.biases).map(|(sum, bias)| {
+            let bias = bias.val().unsqueeze::<2>();
+            match sum {
+                Some(sum) => sum + bias,
+                None => bias.repeat_dim(0, batch),
+            }
+        });
+        ClampedHopfield {
+            constant: with_bias.collect(),
+            interactions,
+        }
+    }
+
+    fn repeat(&self, clamped: &ClampedHopfield, n: usize) -> ClampedHopfield {
+        let constant = clamped.constant.iter().cloned();
+        ClampedHopfield {
+            constant: constant.map(|drive| drive.repeat_dim(0, n)).collect(),
+            interactions: clamped.interactions.clone(),
+        }
+    }
+
+    fn energy(&self, clamped: &ClampedHopfield, state: &State) -> Tensor<1> {
+        let mut energy = None;
+        for (index, value) in state.layers().iter().enumerate() {
+            let potential = self.layers[index].activation.potential(value.clone());
+            let constant = dot(value.clone(), clamped.constant[index].clone());
+            add(&mut energy, potential - constant);
+        }
+        let mut energy = energy.expect("a network has at least one layer");
+        for Interaction { from, to, operator } in &clamped.interactions {
+            let sent = operator.forward(state.layer(*from).clone());
+            energy = energy - dot(state.layer(*to).clone(), sent);
+        }
+        energy
+    }
+
+    fn drive(&self, layer: usize, clamped: &ClampedHopfield, state: &State) -> Tensor<2> {
+        let mut drive = None;
+        for Interaction { from, to, operator } in &clamped.interactions {
+            if *to == layer {
+                add(&mut drive, operator.forward(state.layer(*from).clone()));
+            }
+            if *from == layer {
+                add(&mut drive, operator.backward(state.layer(*to).clone()));
+            }
+        }
+        add(&mut drive, clamped.constant[layer].clone());
+        drive.expect("the constant part was added")
+    }
+
+    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
+        let scale = scale / first.batch_size() as f64;
+        let mut gradients = Gradients::new();
+        let contrast = |layer: usize| match layer {
+            0 => Contrast::Clamped(input),
+            free => Contrast::Free(first.layer(free - 1), second.layer(free - 1)),
+        };
+        for (connection, &(from, to)) in self.connections.iter().zip(&self.ends) {
+            connection.contrast(contrast(from), contrast(to), scale, &mut gradients);
+        }
+        for (index, bias) in self.biases.iter().enumerate() {
+            // ∂E/∂b = −s
+            let difference = first.layer(index).clone() - second.layer(index).clone();
+            let gradient = difference.sum_dim(0).squeeze_dim::<1>(0) * (-scale);
+            gradients.register(bias.id, gradient);
+        }
+        gradients
+    }
+}
+
+/// Adds to a sum that may still be empty.
+fn add<const D: usize>(sum: &mut Option<Tensor<D>>, term: Tensor<D>) {
+    *sum = Some(match sum.take() {
+        Some(sum) => sum + term,
+        None => term,
+    });
+}
+
+/// The dot product of each example: `[batch, n]` and `[batch, n]` to `[batch]`.
+fn dot(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
+    (a * b).sum_dim(1).squeeze_dim(1)
+}

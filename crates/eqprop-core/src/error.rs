@@ -1,0 +1,85 @@
+//! What can be wrong with a configuration.
+
+use crate::relaxation::RelaxationInfo;
+
+/// A value in a configuration that cannot work.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A number is outside its range.
+    #[error("{field} must be {expected}, but is {found}")]
+    OutOfRange {
+        /// The field's name.
+        field: &'static str,
+        /// The allowed range, in words.
+        expected: &'static str,
+        /// The value found.
+        found: f64,
+    },
+    /// The network has no free layer.
+    #[error("a network needs at least one layer above the input")]
+    NoLayers,
+    /// A connection names a layer that does not exist.
+    #[error(
+        "connection {connection} joins layers {from} and {to}, but the network has layers \
+         0 (the input) to {last}"
+    )]
+    UnknownLayer {
+        /// Position of the connection in the configuration.
+        connection: usize,
+        /// The layer it starts from.
+        from: usize,
+        /// The layer it leads to.
+        to: usize,
+        /// The highest layer.
+        last: usize,
+    },
+    /// A connection leads into the clamped input.
+    #[error("connection {connection} leads into layer 0, the clamped input; swap its ends")]
+    IntoInput {
+        /// Position of the connection in the configuration.
+        connection: usize,
+    },
+    /// A layer receives nothing.
+    #[error("layer {layer} has no connection")]
+    Unconnected {
+        /// The layer, counted from the input as 0.
+        layer: usize,
+    },
+    /// The nudging makes the total energy concave or unbounded.
+    #[error(
+        "beta = {beta} is refused: with the squared error and beta <= -1, the total energy \
+         E + beta C has no minimum over the output units (it falls without bound where they \
+         are not clipped); use beta > -1"
+    )]
+    Unbounded {
+        /// The nudging factor.
+        beta: f64,
+    },
+}
+
+/// A relaxation that did not reach an equilibrium.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelaxationError {
+    /// The step limit came first.
+    #[error(
+        "no equilibrium after {} steps: residual {:e} is above the tolerance {tolerance:e}; \
+         raise the number of steps or the tolerance", info.n_steps, info.residual
+    )]
+    NotConverged {
+        /// What was reached.
+        info: RelaxationInfo,
+        /// What was asked for.
+        tolerance: f64,
+    },
+    /// The state is not finite.
+    #[error(
+        "the state became infinite or not a number after {} steps; use a smaller step size, \
+         nudging factor or learning rate", info.n_steps
+    )]
+    NotFinite {
+        /// What was reached.
+        info: RelaxationInfo,
+    },
+}

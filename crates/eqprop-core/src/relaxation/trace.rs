@@ -1,0 +1,39 @@
+//! Energy and residual of every step.
+
+use burn::tensor::Tensor;
+
+use super::{Dynamics, Relaxation, Relaxed, largest};
+use crate::cost::Cost;
+use crate::energy::{Energy, TotalEnergy};
+use crate::state::State;
+
+/// The course of a relaxation: entry `t` belongs to the state after `t` steps.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Trace {
+    /// Batch mean of the total energy `F`.
+    pub energy: Vec<f64>,
+    /// Largest change of any unit of any example in step `t + 1`, per step size.
+    pub residual: Vec<f64>,
+}
+
+impl<D: Dynamics> Relaxation<D> {
+    /// As [`relax`](Self::relax), with a trace. Evaluates the energy and waits for the device
+    /// at every step.
+    pub fn relax_traced<E: Energy, C: Cost>(
+        &self,
+        total: &TotalEnergy<'_, E, C>,
+        start: State,
+    ) -> (Relaxed, Trace) {
+        let mut trace = Trace::default();
+        let mut before: Option<State> = None;
+        let relaxed = self.relax_observed(total, start, |_, state| {
+            let energy: Tensor<1> = total.value(state).mean();
+            trace.energy.push(energy.into_scalar::<f64>());
+            if let Some(before) = before.replace(state.clone()) {
+                let change = state.max_distance(&before) / self.dynamics.step_size();
+                trace.residual.push(largest(&change));
+            }
+        });
+        (relaxed, trace)
+    }
+}

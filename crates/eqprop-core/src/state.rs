@@ -1,0 +1,96 @@
+//! The state: one tensor per free layer.
+
+use burn::tensor::{Device, Tensor};
+
+/// The values of all free layers, for a batch of examples that relax independently.
+///
+/// Every layer is held as `[batch, n_units]`, whatever its spatial shape: a connection that
+/// needs channels and rows reshapes, which costs nothing. Cloning shares the tensors.
+#[derive(Debug, Clone)]
+pub struct State {
+    layers: Vec<Tensor<2>>,
+}
+
+impl State {
+    /// A state from the tensors of its layers, in the order of the energy's layers.
+    ///
+    /// # Panics
+    /// If there is no layer, or the batch axes differ.
+    pub fn new(layers: Vec<Tensor<2>>) -> Self {
+        let batch = layers.first().expect("a state has at least one layer").dims()[0];
+        for (index, layer) in layers.iter().enumerate() {
+            let found = layer.dims()[0];
+            assert_eq!(
+                found, batch,
+                "layer {index} holds {found} examples, layer 0 holds {batch}"
+            );
+        }
+        Self { layers }
+    }
+
+    /// The free layers, first to last; the last one is the output.
+    pub fn layers(&self) -> &[Tensor<2>] {
+        &self.layers
+    }
+
+    /// Layer `index`, counted from 0 among the free layers.
+    ///
+    /// # Shapes
+    /// - output: `[batch, n_units]`
+    pub fn layer(&self, index: usize) -> &Tensor<2> {
+        &self.layers[index]
+    }
+
+    /// Replaces layer `index`.
+    pub fn set(&mut self, index: usize, value: Tensor<2>) {
+        self.layers[index] = value;
+    }
+
+    /// The last layer.
+    pub fn output(&self) -> &Tensor<2> {
+        self.layers.last().expect("a state has at least one layer")
+    }
+
+    /// Number of examples.
+    pub fn batch_size(&self) -> usize {
+        self.output().dims()[0]
+    }
+
+    /// The device that holds the state.
+    pub fn device(&self) -> Device {
+        self.output().device()
+    }
+
+    /// The state repeated along the batch axis, `n` times one after the other.
+    pub fn repeat(&self, n: usize) -> Self {
+        self.map(|layer| layer.repeat_dim(0, n))
+    }
+
+    /// Examples `start .. start + length` of the batch.
+    pub fn narrow(&self, start: usize, length: usize) -> Self {
+        self.map(|layer| layer.narrow(0, start, length))
+    }
+
+    /// For each example, the largest absolute difference of any unit to `other`; not a
+    /// number if a unit of either is not a number.
+    ///
+    /// # Shapes
+    /// - output: `[batch]`
+    pub fn max_distance(&self, other: &Self) -> Tensor<1> {
+        let largest = self.layers.iter().zip(&other.layers).map(|(a, b)| {
+            let distance = (a.clone() - b.clone()).abs();
+            // A maximum may pass over NaN, a sum does not: 0 · sum adds NaN or nothing.
+            distance.clone().max_dim(1) + distance.sum_dim(1) * 0.0
+        });
+        largest
+            .reduce(|a, b| a.max_pair(b.clone()) + b * 0.0)
+            .expect("a state has at least one layer")
+            .squeeze_dim(1)
+    }
+
+    fn map(&self, f: impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
+        Self {
+            layers: self.layers.iter().cloned().map(f).collect(),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Each response and its potential belong together.
+
+use burn::tensor::Tensor;
+use eqprop_core::activation::Activation;
+
+use crate::network::{ACTIVATIONS, Numbers};
+use crate::setup::{Setup, assert_close, values};
+
+/// Subtracts the mean of each row where the inverse leaves a constant free.
+fn without_constant(activation: Activation, drive: Tensor<2>) -> Tensor<2> {
+    match activation {
+        Activation::Softmax => drive.clone() - drive.mean_dim(1),
+        _ => drive,
+    }
+}
+
+#[test]
+fn inverse_undoes_apply_and_apply_undoes_inverse() {
+    for setup in Setup::all() {
+        for activation in ACTIVATIONS {
+            let what = format!("{activation:?}, {}", setup.name);
+            let state = Numbers(1).inside(activation, &setup, [4, 5]);
+            let drive = activation.inverse(state.clone());
+            let again = activation.apply(drive.clone());
+            assert_close(&values(&again), &values(&state), setup.tolerance, &what);
+
+            // Not for the inverse's own results only, but for any drive without clipping.
+            let shift = if activation == Activation::Softmax {
+                0.4
+            } else {
+                0.0
+            };
+            let drive = drive + shift;
+            let again = activation.inverse(activation.apply(drive.clone()));
+            let again = values(&without_constant(activation, again));
+            let drive = values(&without_constant(activation, drive));
+            assert_close(&again, &drive, setup.tolerance, &what);
+        }
+    }
+}
+
+#[test]
+fn a_clipped_unit_has_the_nearest_drive_as_its_inverse() {
+    let setup = Setup::double();
+    let drive = || setup.tensor(vec![-2.0, 3.0], [1, 2]);
+    for (activation, expected) in [
+        (Activation::HardSigmoid, [0.0, 1.0]),
+        (Activation::ClippedRelu { max: 0.7 }, [0.0, 0.7]),
+        (Activation::Relu, [0.0, 3.0]),
+        (Activation::Identity, [-2.0, 3.0]),
+    ] {
+        let found = activation.inverse(activation.apply(drive()));
+        assert_close(&values(&found), &expected, 0.0, &format!("{activation:?}"));
+    }
+}
+
+#[test]
+fn the_inverse_is_the_slope_of_the_potential() {
+    let setup = Setup::double();
+    // Central differences are off by ε²/6·G‴, and |G‴| < 50 a tenth away from the ends: 1e-9;
+    // rounding adds 1e-16/ε = 1e-11.
+    let epsilon = 1e-5;
+    for activation in ACTIVATIONS {
+        let state = Numbers(2).inside(activation, &setup, [20, 4]);
+        let potential = |by: f64, unit: usize| {
+            let mut step = vec![0.0; 4];
+            step[unit] = by;
+            activation.potential(state.clone() + setup.tensor(step, [1, 4]))
+        };
+        let slopes = (0..4).map(|unit| {
+            let rise = potential(epsilon, unit) - potential(-epsilon, unit);
+            (rise / (2.0 * epsilon)).unsqueeze_dim::<2>(1)
+        });
+        let slopes = without_constant(activation, Tensor::cat(slopes.collect(), 1));
+        let inverse = without_constant(activation, activation.inverse(state.clone()));
+        let what = format!("{activation:?}");
+        assert_close(&values(&slopes), &values(&inverse), 1e-8, &what);
+    }
+}
+
+/// Every potential has a curvature of at least 1, so a minimizer lies below any other point by
+/// at least half the square of the distance; anything else lies above some neighbor.
+#[test]
+fn the_response_minimizes_potential_minus_work_of_the_drive() {
+    let setup = Setup::double();
+    let shape @ [batch, n_units] = [30, 4];
+    for activation in ACTIVATIONS {
+        let mut numbers = Numbers(3);
+        // Drives beyond both ends of the clipped ranges are among them.
+        let drive = numbers.matrix(&setup, shape, -2.0, 2.0);
+        let energy = |state: Tensor<2>| {
+            let work = (state.clone() * drive.clone())
+                .sum_dim(1)
+                .squeeze_dim::<1>(1);
+            activation.potential(state) - work
+        };
+        let response = activation.apply(drive.clone());
+        let lowest = values(&energy(response.clone()));
+        for _ in 0..50 {
+            let other = numbers.inside(activation, &setup, shape);
+            // A feasible point one part in a thousand of the way to another one.
+            let near = response.clone() * 0.999 + other * 0.001;
+            let square = (near.clone() - response.clone()).powi_scalar(2);
+            let square = values(&square.sum_dim(1));
+            let energy = values(&energy(near));
+            for example in 0..batch {
+                let rise = energy[example] - lowest[example];
+                // Squares are some 1e-7 · n_units, energies are exact to 1e-15.
+                assert!(
+                    rise >= 0.49 * square[example] - 1e-14 * n_units as f64,
+                    "{activation:?}: {rise:e} at a squared distance of {:e}",
+                    square[example]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn potential_and_inverse_are_finite_at_the_ends_of_the_range() {
+    let ln_2 = std::f64::consts::LN_2;
+    for setup in Setup::all() {
+        for (activation, state, potential) in [
+            (Activation::HardSigmoid, [0.0, 1.0], 0.5),
+            (Activation::Sigmoid, [0.0, 1.0], 0.5),
+            (Activation::Tanh, [-1.0, 1.0], 2.0 * ln_2),
+            (Activation::Relu, [0.0, 2.0], 2.0),
+            (Activation::ClippedRelu { max: 0.7 }, [0.0, 0.7], 0.245),
+            (Activation::Softmax, [0.0, 1.0], 0.0),
+        ] {
+            let what = format!("{activation:?}, {}", setup.name);
+            let state = setup.tensor(state.to_vec(), [1, 2]);
+            let found = values(&activation.potential(state.clone()));
+            assert_close(&found, &[potential], setup.tolerance, &what);
+            let inverse = values(&activation.inverse(state.clone()));
+            assert!(inverse.iter().all(|u| u.is_finite()), "{what}: {inverse:?}");
+            let again = values(&activation.apply(activation.inverse(state.clone())));
+            assert_close(&again, &values(&state), setup.tolerance, &what);
+        }
+    }
+}
+
+#[test]
+fn a_layer_at_rest_has_no_drive() {
+    let setup = Setup::double();
+    for activation in ACTIVATIONS {
+        let response = values(&activation.apply(setup.tensor(vec![0.0; 5], [1, 5])));
+        // Both sides round once or twice.
+        assert_close(
+            &response,
+            &[activation.rest(5); 5],
+            1e-15,
+            &format!("{activation:?}"),
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! Values, minimizers and allowed nudging factors of the costs.
+
+use burn::tensor::Tensor;
+use eqprop_core::activation::Activation;
+use eqprop_core::cost::{AnyCost, Cost, CostConfig, CrossEntropyConfig, SquaredError};
+use eqprop_core::error::ConfigError;
+use eqprop_core::nudging::Nudging;
+
+use crate::network::{ACTIVATIONS, Numbers, cost, filled, one_hot};
+use crate::setup::{Setup, assert_close, values};
+
+const BETAS: [f64; 4] = [-0.5, 0.3, 1.0, 10.0];
+const SHAPE: [usize; 2] = [20, 4];
+
+#[test]
+fn the_squared_error_is_half_the_squared_distance() {
+    for setup in Setup::all() {
+        let output = setup.tensor(vec![0.5, 1.0, -1.0, 2.0], [2, 2]);
+        let target = setup.tensor(vec![1.0, 0.0, 0.0, 2.0], [2, 2]);
+        // ½(0.25 + 1), ½(1 + 0)
+        let found = values(&SquaredError.value(&output, &target));
+        assert_close(&found, &[0.625, 0.5], setup.tolerance, setup.name);
+    }
+}
+
+#[test]
+fn the_cross_entropy_is_minus_the_log_probability_of_the_label() {
+    let (n_units, labels) = (3, [1, 0]);
+    let weight = [0.5, -1.0, 2.0, 0.25, 1.5, -0.75];
+    let bias = [0.1, -0.2];
+    let output = [0.3, 0.9, 0.1, 0.7, 0.2, 0.8];
+    let expected = [0, 1].map(|example| {
+        let logit = |class: usize| -> f64 {
+            let units = 0..n_units;
+            let sum = units.map(|unit| output[example * 3 + unit] * weight[unit * 2 + class]);
+            sum.sum::<f64>() + bias[class]
+        };
+        (logit(0).exp() + logit(1).exp()).ln() - logit(labels[example])
+    });
+    for setup in Setup::all() {
+        let cost = CrossEntropyConfig::new(n_units, 2).init(&setup.device);
+        let cost = filled(cost, &setup, |n| {
+            if n == 2 {
+                bias.to_vec()
+            } else {
+                weight.to_vec()
+            }
+        });
+        let output = setup.tensor(output.to_vec(), [2, 3]);
+        let target = one_hot(&setup, &labels, 2);
+        let found = values(&cost.value(&output, &target));
+        assert_close(&found, &expected, setup.tolerance, setup.name);
+    }
+}
+
+/// `½s² − drive·s + β·½(s − y)²` is a parabola with its bottom at `(drive + βy)/(1 + β)`; on an
+/// interval its minimum is the point nearest to that.
+#[test]
+fn the_squared_error_has_its_exact_minimizer_where_the_potential_is_quadratic() {
+    for setup in Setup::all() {
+        let mut numbers = Numbers(1);
+        let n = SHAPE[0] * SHAPE[1];
+        let drives = numbers.list(n, -2.0, 3.0);
+        let targets = numbers.list(n, 0.0, 1.0);
+        let tensor = |list: &[f64]| setup.tensor::<2>(list.to_vec(), SHAPE);
+        for (activation, low, high) in [
+            (Activation::HardSigmoid, 0.0, 1.0),
+            (Activation::Relu, 0.0, f64::INFINITY),
+            (Activation::ClippedRelu { max: 0.7 }, 0.0, 0.7),
+            (Activation::Identity, f64::NEG_INFINITY, f64::INFINITY),
+        ] {
+            for beta in BETAS {
+                let nudge = SquaredError.nudge(&tensor(&targets), setup.number(beta));
+                let output = numbers.inside(activation, &setup, SHAPE);
+                let found = SquaredError.minimize(&nudge, activation, tensor(&drives), &output);
+                let units = drives.iter().zip(&targets);
+                let expected: Vec<f64> = units
+                    .map(|(drive, y)| ((drive + beta * y) / (1.0 + beta)).clamp(low, high))
+                    .collect();
+                let what = format!("{activation:?}, beta {beta}, {}", setup.name);
+                assert_close(&values(&found), &expected, setup.tolerance, &what);
+            }
+        }
+    }
+}
+
+/// `G(s) − drive·s + βC(s)` of each example.
+fn layer_energy<C: Cost>(
+    cost: &C,
+    nudge: &C::Nudge,
+    activation: Activation,
+    drive: &Tensor<2>,
+    output: &Tensor<2>,
+) -> Vec<f64> {
+    let work = (output.clone() * drive.clone())
+        .sum_dim(1)
+        .squeeze_dim::<1>(1);
+    let potential = activation.potential(output.clone());
+    values(&(potential - work + cost.nudged_value(nudge, output)))
+}
+
+/// Follows `minimize` for `n_steps`, asserts that no step raises the layer's energy, and
+/// returns the largest rest of the stationarity condition `s = σ(drive − β ∂C/∂s)`.
+fn follow(cost: &AnyCost, activation: Activation, beta: f64, n_steps: usize) -> f64 {
+    let setup = Setup::double();
+    let mut numbers = Numbers(2);
+    let drive = numbers.matrix(&setup, SHAPE, -1.0, 2.0);
+    let target = one_hot(&setup, &[0, 1, 2, 3].repeat(SHAPE[0] / 4), SHAPE[1]);
+    let nudge = cost.nudge(&target, setup.number(beta));
+    let mut output = numbers.inside(activation, &setup, SHAPE);
+    let energy = |output: &Tensor<2>| layer_energy(cost, &nudge, activation, &drive, output);
+    let mut before = energy(&output);
+    for step in 0..n_steps {
+        output = cost.minimize(&nudge, activation, drive.clone(), &output);
+        let after = energy(&output);
+        for (before, after) in before.iter().zip(&after) {
+            // Energies are of order 10 at most; the first steps lower them by 0.01 and more.
+            assert!(
+                *after <= before + 1e-13,
+                "{activation:?}, beta {beta}, step {step}: {before} to {after}"
+            );
+        }
+        before = after;
+    }
+    let stationary = activation.apply(drive.clone() + cost.force(&nudge, &output));
+    crate::setup::distance(&values(&stationary), &values(&output))
+}
+
+#[test]
+fn squared_error_steps_never_raise_the_energy_and_end_where_it_is_stationary() {
+    let cost = AnyCost::SquaredError(SquaredError);
+    for activation in ACTIVATIONS {
+        for beta in BETAS {
+            // Each step leaves at most γ/(1 + γ) of the distance, γ = max(β, 0), and half of it
+            // at β = −½: after 400 steps 1e-16.
+            let rest = follow(&cost, activation, beta, 400);
+            assert!(rest < 1e-12, "{activation:?}, beta {beta}: {rest:e}");
+        }
+    }
+}
+
+/// The cross-entropy's minimizer is a fixed-point step. It lowers the energy for certain where
+/// `β·½|W_r|²`, a bound on the curvature of `βC`, is below 1, the least curvature of a
+/// potential; for β < 0 always, because `βC` is then concave.
+#[test]
+fn cross_entropy_steps_never_raise_the_energy_up_to_beta_two_by_the_squared_readout() {
+    // 16 weights in ±0.5: |W_r|² is at most 4, and 1.3 on average.
+    let cost = cost(CostConfig::CrossEntropy, SHAPE[1], &Setup::double(), 0.5, 3);
+    for activation in ACTIVATIONS {
+        for beta in [-0.5, 0.3, 0.5] {
+            let rest = follow(&cost, activation, beta, 400);
+            assert!(rest < 1e-12, "{activation:?}, beta {beta}: {rest:e}");
+        }
+    }
+}
+
+#[test]
+fn beta_of_minus_one_or_less_is_refused_by_the_squared_error() {
+    for beta in [-1.0, -2.0] {
+        let nudging = Nudging::OneSided { beta };
+        let error = nudging.validate(&SquaredError).expect_err("unbounded");
+        assert_eq!(error, ConfigError::Unbounded { beta });
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("beta = {beta} is refused")),
+            "{text}"
+        );
+        assert!(text.contains("no minimum over the output units"), "{text}");
+        assert!(text.contains("use beta > -1"), "{text}");
+    }
+    // The negative phase of a nudging with two signs counts.
+    for nudging in [
+        Nudging::Centered { beta: 1.0 },
+        Nudging::RandomSign { beta: 1.5 },
+    ] {
+        let beta = -nudging.beta();
+        let found = nudging.validate(&SquaredError);
+        assert_eq!(found, Err(ConfigError::Unbounded { beta }));
+    }
+    let cost = cost(CostConfig::CrossEntropy, 4, &Setup::double(), 1.0, 4);
+    for nudging in [
+        Nudging::OneSided { beta: -2.0 },
+        Nudging::Centered { beta: 5.0 },
+    ] {
+        assert_eq!(nudging.validate(&cost), Ok(()));
+    }
+}
+
+#[test]
+fn beta_must_be_a_number_other_than_zero_and_positive_where_both_signs_are_used() {
+    let refused = |nudging: Nudging| {
+        let error = nudging.validate(&SquaredError).expect_err("out of range");
+        error.to_string()
+    };
+    let one_sided = |beta| refused(Nudging::OneSided { beta });
+    assert_eq!(
+        one_sided(0.0),
+        "beta must be a number other than 0, but is 0"
+    );
+    assert_eq!(
+        one_sided(f64::NAN),
+        "beta must be a number other than 0, but is NaN"
+    );
+    assert_eq!(
+        one_sided(f64::INFINITY),
+        "beta must be a number other than 0, but is inf"
+    );
+    for beta in [0.0, -0.1, f64::NAN, f64::INFINITY] {
+        let expected = format!("beta must be a positive number, but is {beta}");
+        assert_eq!(refused(Nudging::Centered { beta }), expected);
+        assert_eq!(refused(Nudging::RandomSign { beta }), expected);
+    }
+    for nudging in [
+        Nudging::OneSided { beta: -0.5 },
+        Nudging::OneSided { beta: 10.0 },
+        Nudging::Centered { beta: 0.5 },
+        Nudging::RandomSign { beta: 0.5 },
+    ] {
+        assert_eq!(nudging.validate(&SquaredError), Ok(()));
+    }
+}

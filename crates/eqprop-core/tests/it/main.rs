@@ -1,0 +1,19 @@
+//! Equations, orders and invariants of `eqprop-core`, on every device that was compiled in.
+//!
+//! Flex in `f64` carries the finite differences and the orders in β, so the whole binary
+//! needs the feature `flex`; the other backends come beside it, see `setup`.
+#![cfg(feature = "flex")]
+
+mod activation;
+mod coloring;
+mod config;
+mod cost;
+mod finite_differences;
+mod network;
+mod properties;
+mod record;
+mod reference;
+mod relaxation;
+mod setup;
+mod stopping;
+mod theorem;

@@ -1,0 +1,313 @@
+//! Everything that determines a training run.
+
+mod overrides;
+
+use burn::config::Config;
+use burn::module::ParamGroup;
+use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
+use burn::optim::lr_scheduler::step::StepLrSchedulerConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{ModuleOptimizer, SgdConfig};
+use burn::tensor::Device;
+use eqprop_core::activation::Activation;
+use eqprop_core::connection::InitializerConfig;
+use eqprop_core::cost::{AnyCost, CostConfig};
+use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig};
+use eqprop_core::error::ConfigError;
+use eqprop_core::nudging::Nudging;
+use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
+use serde::{Deserialize, Serialize};
+
+use crate::data::DatasetKind;
+use crate::error::TrainingError;
+use crate::estimator::EquilibriumPropagation;
+use crate::network::EquilibriumNetwork;
+
+/// A training run: data, network, phases, optimizer, length and seed.
+///
+/// A preset fills all of it in; a program or a user changes single fields. Together with the
+/// device it determines the result: same configuration, same kind of device, same parameters.
+#[derive(Config, Debug, PartialEq)]
+pub struct TrainingConfig {
+    /// Data set: "digits", "mnist" or "fashion-mnist".
+    pub dataset: DatasetKind,
+    /// Train on the first so many examples only; null for all.
+    pub n_train: Option<usize>,
+    /// Hold out the last so many training examples, and report the error on them instead of
+    /// the test error while training.
+    #[config(default = 0)]
+    pub n_validation: usize,
+
+    /// Sizes of the hidden layers, from the input to the output.
+    pub hidden: Vec<usize>,
+    /// Activation of the hidden layers: "hard_sigmoid", "sigmoid", "tanh", "relu",
+    /// {"clipped_relu": {"max": 1.0}} or "identity".
+    #[config(default = "Activation::HardSigmoid")]
+    pub hidden_activation: Activation,
+    /// Activation of the output layer; with the cross-entropy cost there is none.
+    #[config(default = "Activation::HardSigmoid")]
+    pub output_activation: Activation,
+    /// Initial weights: "glorot" or {"fan_in": {"gain": 0.7}}.
+    #[config(default = "InitializerConfig::Glorot")]
+    pub initializer: InitializerConfig,
+    /// "squared_error" on an output layer, or "cross_entropy" through a softmax readout of the
+    /// last hidden layer.
+    #[config(default = "CostConfig::SquaredError")]
+    pub cost: CostConfig,
+
+    /// "one_sided", "random_sign" or "centered".
+    #[config(default = "NudgingKind::Centered")]
+    pub nudging: NudgingKind,
+    /// Nudging factor β; with "one_sided" of either sign.
+    pub beta: f64,
+    /// "asynchronous", "fixed_point" or "gradient_flow".
+    #[config(default = "DynamicsKind::Asynchronous")]
+    pub dynamics: DynamicsKind,
+    /// Euler step ε of the gradient flow, in (0, 1]; unused by the other dynamics.
+    #[config(default = 0.5)]
+    pub step_size: f64,
+    /// Most steps of the free phase.
+    pub free_steps: usize,
+    /// Most steps of a nudged phase.
+    pub nudged_steps: usize,
+    /// Stop a phase early when its residual is at most this; null to take all steps.
+    pub tolerance: Option<f64>,
+    /// With a tolerance: look at the residual every so many steps.
+    #[config(default = 5)]
+    pub check_every: usize,
+    /// Where free phases of the training start: "rest" or "particles".
+    #[config(default = "FreeStart::Rest")]
+    pub start: FreeStart,
+
+    /// Learning rate of each connection with the bias above it, from the input to the output;
+    /// with the cross-entropy one more, for the readout.
+    pub learning_rates: Vec<f64>,
+    /// Factor on all learning rates after each epoch.
+    #[config(default = 1.0)]
+    pub learning_rate_decay: f64,
+    /// Momentum, in [0, 1).
+    #[config(default = 0.0)]
+    pub momentum: f64,
+    /// Examples per update.
+    pub batch_size: usize,
+    /// Passes over the training examples.
+    pub epochs: usize,
+    /// Order of the examples: "shuffled" or "sequential".
+    #[config(default = "OrderKind::Shuffled")]
+    pub order: OrderKind,
+    /// Seed of the initial weights, the order of the examples and the signs of β.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+/// See [`Nudging`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NudgingKind {
+    /// [`Nudging::OneSided`].
+    OneSided,
+    /// [`Nudging::RandomSign`].
+    RandomSign,
+    /// [`Nudging::Centered`].
+    Centered,
+}
+
+/// See [`Scheme`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DynamicsKind {
+    /// [`Scheme::Asynchronous`].
+    Asynchronous,
+    /// [`Scheme::FixedPoint`].
+    FixedPoint,
+    /// [`Scheme::GradientFlow`].
+    GradientFlow,
+}
+
+/// Where free phases of the training start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FreeStart {
+    /// At rest, see [`Activation::rest`].
+    Rest,
+    /// At the example's persistent particle, see [`crate::particles::Particles`].
+    Particles,
+}
+
+/// See [`crate::batch::Order`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderKind {
+    /// A new permutation for each epoch.
+    Shuffled,
+    /// As stored.
+    Sequential,
+}
+
+impl TrainingConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// Names the first field that cannot work, its value and the allowed range.
+    pub fn validate(&self) -> Result<(), TrainingError> {
+        self.energy().validate()?;
+        at_least_one("batch_size", self.batch_size)?;
+        at_least_one("epochs", self.epochs)?;
+        if let Some(n_train) = self.n_train {
+            at_least_one("n_train", n_train)?;
+        }
+        self.free_stopping().validate()?;
+        self.nudged_stopping().validate()?;
+        self.scheme().validate()?;
+        let device = Device::default();
+        self.nudging().validate(&self.cost.init(1, 1, &device))?;
+
+        let expected = self.n_learning_rates();
+        if self.learning_rates.len() != expected {
+            return Err(TrainingError::LearningRates {
+                expected,
+                found: self.learning_rates.len(),
+            });
+        }
+        for &rate in &self.learning_rates {
+            let ok = rate.is_finite() && rate >= 0.0;
+            in_range("learning_rates", "numbers of at least 0", rate, ok)?;
+        }
+        let decay = self.learning_rate_decay;
+        let ok = decay > 0.0 && decay <= 1.0;
+        in_range("learning_rate_decay", "greater than 0 and at most 1", decay, ok)?;
+        let momentum = self.momentum;
+        let ok = (0.0..1.0).contains(&momentum);
+        in_range("momentum", "at least 0 and less than 1", momentum, ok)?;
+        Ok(())
+    }
+
+    /// The energy.
+    pub fn energy(&self) -> HopfieldEnergyConfig {
+        let n_inputs = self.dataset.n_inputs();
+        let mut sizes = vec![n_inputs];
+        sizes.extend(&self.hidden);
+        let output = match self.cost {
+            CostConfig::SquaredError => {
+                sizes.push(self.dataset.n_classes());
+                self.output_activation
+            }
+            CostConfig::CrossEntropy => self.hidden_activation,
+        };
+        HopfieldEnergyConfig::dense(&sizes, self.hidden_activation, output, self.initializer)
+    }
+
+    /// A network with new weights, which depend on the seed alone.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn network(&self, device: &Device) -> EquilibriumNetwork<HopfieldEnergy, AnyCost> {
+        device.seed(self.seed);
+        let energy = self.energy();
+        let n_units = energy.layers.last().expect("validated: there is a layer").size;
+        let energy = energy.init(device);
+        let cost = self.cost.init(n_units, self.dataset.n_classes(), device);
+        let network = EquilibriumNetwork::new(energy, cost);
+        // Burn draws weights when they are first used: use them now, in a fixed order.
+        crate::network::materialize(&network);
+        network
+    }
+
+    /// Equilibrium propagation as configured.
+    pub fn estimator(&self) -> EquilibriumPropagation {
+        let phase = |stopping| Relaxation {
+            dynamics: self.scheme(),
+            stopping,
+        };
+        let (free, nudged) = (phase(self.free_stopping()), phase(self.nudged_stopping()));
+        EquilibriumPropagation::new(self.nudging(), free, nudged).with_seed(self.seed)
+    }
+
+    /// Stochastic gradient descent as configured.
+    pub fn optimizer(&self) -> ModuleOptimizer {
+        let momentum = (self.momentum > 0.0).then(|| {
+            MomentumConfig::new().with_momentum(self.momentum).with_dampening(0.0)
+        });
+        SgdConfig::new().with_momentum(momentum).init()
+    }
+
+    /// One learning rate for each connection with the bias above it.
+    pub fn learning_rate(&self, n_batches: usize) -> ModuleLrScheduler {
+        let schedule =
+            |rate| StepLrSchedulerConfig::new(rate, n_batches).with_gamma(self.learning_rate_decay);
+        let mut scheduler = ModuleLrSchedulerConfig::new(schedule(self.learning_rates[0]).into());
+        let n_layers = self.energy().layers.len();
+        for (index, &rate) in self.learning_rates.iter().enumerate() {
+            let group = if index < n_layers {
+                let bias = ParamGroup::from_path(format!("network.energy.biases.{index}"));
+                ParamGroup::from_predicate(format!("network.energy.connections.{index}."))
+                    .fuse(&bias)
+            } else {
+                ParamGroup::from_predicate("network.cost.")
+            };
+            scheduler = scheduler.with_group(group, schedule(rate));
+        }
+        scheduler.init().expect("an epoch has at least one batch")
+    }
+
+    fn n_learning_rates(&self) -> usize {
+        let readout = usize::from(self.cost == CostConfig::CrossEntropy);
+        self.energy().connections.len() + readout
+    }
+
+    fn nudging(&self) -> Nudging {
+        let beta = self.beta;
+        match self.nudging {
+            NudgingKind::OneSided => Nudging::OneSided { beta },
+            NudgingKind::RandomSign => Nudging::RandomSign { beta },
+            NudgingKind::Centered => Nudging::Centered { beta },
+        }
+    }
+
+    fn scheme(&self) -> Scheme {
+        match self.dynamics {
+            DynamicsKind::Asynchronous => Scheme::Asynchronous,
+            DynamicsKind::FixedPoint => Scheme::FixedPoint,
+            DynamicsKind::GradientFlow => Scheme::GradientFlow {
+                step_size: self.step_size,
+            },
+        }
+    }
+
+    fn free_stopping(&self) -> Stopping {
+        self.stopping(self.free_steps)
+    }
+
+    fn nudged_stopping(&self) -> Stopping {
+        self.stopping(self.nudged_steps)
+    }
+
+    fn stopping(&self, max_steps: usize) -> Stopping {
+        Stopping {
+            max_steps,
+            tolerance: self.tolerance,
+            check_every: self.check_every,
+        }
+    }
+}
+
+fn at_least_one(field: &'static str, value: usize) -> Result<(), ConfigError> {
+    in_range(field, "at least 1", value as f64, value > 0)
+}
+
+fn in_range(
+    field: &'static str,
+    expected: &'static str,
+    found: f64,
+    ok: bool,
+) -> Result<(), ConfigError> {
+    if ok {
+        Ok(())
+    } else {
+        Err(ConfigError::OutOfRange {
+            field,
+            expected,
+            found,
+        })
+    }
+}

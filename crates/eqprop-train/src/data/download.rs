@@ -1,0 +1,145 @@
+//! Fetching MNIST and Fashion-MNIST through `burn-dataset`, into its cache.
+//!
+//! Downloading and reading are kept apart. MNIST is fetched by Burn's own [`MnistDataset`], and
+//! Fashion-MNIST, which `burn-dataset` does not have, by Burn's downloader into the same layout,
+//! `burn-dataset/NAME/{train,test}/`. Then the strict reader of this crate reads both.
+
+use std::{
+    fs,
+    io::{self, Read},
+    panic::{self, AssertUnwindSafe},
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use burn_dataset::{network::downloader::download_file_as_bytes, vision::MnistDataset};
+use flate2::read::GzDecoder;
+use tempfile::NamedTempFile;
+
+use super::{
+    DataError, Dataset, DatasetKind, Examples,
+    idx::{self, Split},
+};
+
+/// The address given in Fashion-MNIST's own documentation.
+const FASHION_MNIST_URL: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com";
+
+/// No unpacked file of either data set is longer: 60,000 images of 28×28 bytes and a header.
+const MAX_FILE_BYTES: u64 = 60_000 * 28 * 28 + 16;
+
+/// Loads `kind` from the download cache, which is filled first if need be.
+pub(super) fn load(kind: DatasetKind) -> Result<Dataset, DataError> {
+    let cache = dirs::cache_dir()
+        .ok_or(DataError::NoCacheDirectory { kind })?
+        .join("burn-dataset")
+        .join(kind.name());
+    match kind {
+        DatasetKind::Mnist => fetch_mnist(&cache)?,
+        DatasetKind::FashionMnist => fetch_fashion_mnist(&cache)?,
+        DatasetKind::Digits => unreachable!("the digits are built in and never downloaded"),
+    }
+    read_cache(kind, &cache)
+}
+
+/// Reads the splits from the directories `train` and `test` of `cache`.
+pub(super) fn read_cache(kind: DatasetKind, cache: &Path) -> Result<Dataset, DataError> {
+    let read = |directory: &str, split: Split| -> Result<Examples, DataError> {
+        let dir = cache.join(directory);
+        let (images, labels) = (dir.join(split.images_name), dir.join(split.labels_name));
+        idx::read_split(kind, split, &images, &labels)
+    };
+    Ok(Dataset {
+        kind,
+        train: read("train", idx::TRAIN)?,
+        test: read("test", idx::TEST)?,
+    })
+}
+
+/// Lets Burn fill its cache. Files that are already there are not fetched again.
+fn fetch_mnist(cache: &Path) -> Result<(), DataError> {
+    catch_panic(|| {
+        MnistDataset::train();
+        MnistDataset::test();
+    })
+    .map_err(|reason| DataError::Download {
+        dataset: DatasetKind::Mnist,
+        cache: cache.into(),
+        reason,
+    })
+}
+
+fn fetch_fashion_mnist(cache: &Path) -> Result<(), DataError> {
+    for (directory, split) in [("train", idx::TRAIN), ("test", idx::TEST)] {
+        let dir = cache.join(directory);
+        for name in [split.images_name, split.labels_name] {
+            if dir.join(name).exists() {
+                continue;
+            }
+            let url = format!("{FASHION_MNIST_URL}/{name}.gz");
+            let failed = |reason| DataError::Download {
+                dataset: DatasetKind::FashionMnist,
+                cache: cache.into(),
+                reason,
+            };
+            let packed = catch_panic(|| download_file_as_bytes(&url, name)).map_err(failed)?;
+            let bytes = unpack(&packed).map_err(|error| {
+                failed(format!("{url} did not answer with a gzip file: {error}"))
+            })?;
+            store(&dir, name, &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more than allowed is kept, so that the reader refuses a file that is too long.
+    GzDecoder::new(packed)
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes a file under another name first: an interrupted run must not leave half a file that
+/// later runs take for a download.
+pub(super) fn store(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), DataError> {
+    let path = dir.join(name);
+    let write = || -> io::Result<()> {
+        fs::create_dir_all(dir)?;
+        let file = NamedTempFile::new_in(dir)?;
+        fs::write(file.path(), bytes)?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    write().map_err(|source| DataError::Write {
+        path: path.clone(),
+        source,
+    })
+}
+
+/// Runs `work` and turns a panic into its message.
+///
+/// `burn-dataset` has no other way to say that a download failed. The default panic hook would
+/// print that panic, with a hint about backtraces, before our error explains it; so the hook is
+/// silent meanwhile. The hook belongs to the whole process: a panic in another thread during the
+/// download still unwinds as always, but is not printed.
+pub(super) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    // Two threads that exchange hooks at once could restore the silent one for good.
+    static HOOK: Mutex<()> = Mutex::new(());
+    let guard = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
+
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    // Unwind safe: after a panic nothing that `work` touched is used.
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    panic::set_hook(hook);
+    drop(guard);
+
+    outcome.map_err(|payload| {
+        // `panic!` carries a `&str` or a `String`, depending on whether it formats anything.
+        let message = payload.downcast_ref::<&str>().map(ToString::to_string);
+        message
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "the downloader gave no reason".into())
+    })
+}

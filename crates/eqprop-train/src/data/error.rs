@@ -1,0 +1,252 @@
+//! What can go wrong with a data set, and what to do about it.
+
+use std::{io, path::PathBuf};
+
+use super::{DATA_DIR_VARIABLE, DatasetKind, idx::FILE_NAMES};
+
+/// Why a data set could not be loaded.
+///
+/// Sizes in bytes are those of the unpacked file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A name that belongs to no data set.
+    #[error("unknown data set `{name}`: expected one of {}", list(&DatasetKind::ALL))]
+    UnknownDataset {
+        /// The name that was given.
+        name: String,
+    },
+
+    /// The data directory is not there, or is not a directory.
+    #[error(
+        "the data directory `{}` is not a directory: create it or name another",
+        path.display()
+    )]
+    NotADirectory {
+        /// The path that was named as the data directory.
+        path: PathBuf,
+    },
+
+    /// No place looked at holds all four files.
+    #[error(
+        "the {kind} files are not complete in the data directory; these paths were looked for and \
+         do not exist:{}\nput the four files into one of these directories, plain or with `.gz`, \
+         or name another data directory",
+        paths.iter().map(|path| format!("\n  {}", path.display())).collect::<String>()
+    )]
+    MissingFiles {
+        /// The data set.
+        kind: DatasetKind,
+        /// Every path that was looked for in vain.
+        paths: Vec<PathBuf>,
+    },
+
+    /// A file could not be opened or read, or its compressed content is damaged.
+    #[error("cannot read `{}`: check its permissions, or fetch it again", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system or the decompressor says.
+        #[source]
+        source: io::Error,
+    },
+
+    /// A file of the download cache could not be written.
+    #[error("cannot write `{}`: check the space and the permissions there", path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+
+    /// A file of length zero.
+    #[error("`{}` is empty: expected an IDX file; fetch it again", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A file named `.gz` whose content is something else.
+    #[error(
+        "`{}` is not compressed by gzip, although its name ends in `.gz`: remove the ending if \
+         the file is already unpacked, or fetch it again",
+        path.display()
+    )]
+    NotGzip {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The file of labels stands where the file of images should be.
+    #[error(
+        "`{}` holds labels, but images are expected here: were two files swapped?",
+        path.display()
+    )]
+    LabelsInsteadOfImages {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The file of images stands where the file of labels should be.
+    #[error(
+        "`{}` holds images, but labels are expected here: were two files swapped?",
+        path.display()
+    )]
+    ImagesInsteadOfLabels {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The first four bytes are not those of the expected IDX file.
+    #[error(
+        "`{}` is not the expected IDX file: its magic number is {found}, expected {expected}; \
+         fetch it again, and if it is compressed, let its name end in `.gz`",
+        path.display()
+    )]
+    WrongMagic {
+        /// The file.
+        path: PathBuf,
+        /// The magic number of the format.
+        expected: u32,
+        /// The one found.
+        found: u32,
+    },
+
+    /// Images of another size.
+    #[error(
+        "`{}` holds images of {}x{} pixels, expected {}x{}: is this another data set?",
+        path.display(), found[0], found[1], expected[0], expected[1]
+    )]
+    WrongImageShape {
+        /// The file.
+        path: PathBuf,
+        /// Height and width of the data set's images.
+        expected: [usize; 2],
+        /// Height and width in the header.
+        found: [u32; 2],
+    },
+
+    /// A header that promises no item.
+    #[error("`{}` holds no items: expected at least one; fetch it again", path.display())]
+    NoItems {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A header that promises more items than the split has.
+    #[error(
+        "`{}` promises {found} items, but this split has at most {limit}: is this another data \
+         set, or a damaged file?",
+        path.display()
+    )]
+    TooManyItems {
+        /// The file.
+        path: PathBuf,
+        /// The most items the split can have.
+        limit: usize,
+        /// The number in the header.
+        found: u32,
+    },
+
+    /// A file that ends too early.
+    #[error(
+        "`{}` is cut short: expected {expected} bytes, found {found}; fetch it again",
+        path.display()
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The length its header promises, or that of the header if that is cut short.
+        expected: usize,
+        /// The length found.
+        found: usize,
+    },
+
+    /// A file that goes on after its last item.
+    #[error(
+        "`{}` goes on after its last item: expected {expected} bytes in all, found more; fetch it \
+         again",
+        path.display()
+    )]
+    TrailingBytes {
+        /// The file.
+        path: PathBuf,
+        /// The length its header promises.
+        expected: usize,
+    },
+
+    /// A label that names no class.
+    #[error(
+        "`{}` holds the label {label} at item {index}, expected a label below {n_classes}: is \
+         this another data set, or a damaged file?",
+        path.display()
+    )]
+    LabelOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// The item, counted from zero.
+        index: usize,
+        /// The label found.
+        label: u8,
+        /// The number of classes.
+        n_classes: usize,
+    },
+
+    /// Images and labels that are not equal in number.
+    #[error(
+        "`{}` holds {n_images} images, but `{}` holds {n_labels} labels: expected equal numbers; \
+         take both files from the same source",
+        images.display(), labels.display()
+    )]
+    CountMismatch {
+        /// The file of images.
+        images: PathBuf,
+        /// The number of images.
+        n_images: usize,
+        /// The file of labels.
+        labels: PathBuf,
+        /// The number of labels.
+        n_labels: usize,
+    },
+
+    /// The platform names no cache directory, so a download has no place to go.
+    #[error(
+        "no cache directory is known for this user, so {kind} cannot be downloaded: {}",
+        by_hand()
+    )]
+    NoCacheDirectory {
+        /// The data set.
+        kind: DatasetKind,
+    },
+
+    /// The download failed.
+    #[error(
+        "downloading {dataset} failed: {reason}\n{}\nburn-dataset caches its downloads in `{}`: \
+         delete that directory if an earlier download was cut short",
+        by_hand(), cache.display()
+    )]
+    Download {
+        /// The data set.
+        dataset: DatasetKind,
+        /// Where the downloaded files are kept.
+        cache: PathBuf,
+        /// What the downloader says.
+        reason: String,
+    },
+}
+
+/// The way out when a download is impossible.
+fn by_hand() -> String {
+    format!(
+        "fetch the files {} by other means and name their directory with `--data-dir DIR` or in \
+         the environment variable `{DATA_DIR_VARIABLE}`",
+        list(&FILE_NAMES.map(|name| format!("`{name}`")))
+    )
+}
+
+fn list(items: &[impl ToString]) -> String {
+    let names: Vec<_> = items.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}

@@ -1,0 +1,155 @@
+//! What can go wrong in a training run.
+
+use std::io;
+use std::path::PathBuf;
+
+use burn::store::RecordError;
+use eqprop_core::error::ConfigError;
+
+use crate::data::DataError;
+
+/// Why a training cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// A value of the configuration cannot work.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// The number of learning rates does not fit the network.
+    #[error(
+        "configuration: learning_rates needs one number per connection, from the input to the \
+         output (and one for a readout): {expected} here, but has {found}"
+    )]
+    LearningRates {
+        /// How many there must be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// No such field.
+    #[error("unknown key `{key}`; the keys are: {}", known.join(", "))]
+    UnknownKey {
+        /// The name that was given.
+        key: String,
+        /// All names.
+        known: Vec<String>,
+    },
+    /// The value does not fit the field.
+    #[error("`{value}` does not fit the key `{key}`")]
+    UnfitValue {
+        /// The field.
+        key: String,
+        /// The value that was given.
+        value: String,
+        /// What was expected.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// No preset of that name.
+    #[error("unknown preset `{name}`; the presets are: {}", known.join(", "))]
+    UnknownPreset {
+        /// The name that was given.
+        name: String,
+        /// All names.
+        known: Vec<&'static str>,
+    },
+    /// The data cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Nothing is left to train on.
+    #[error(
+        "no training example is left: {n_validation} of {n_train} are held out for validation; \
+         lower n_validation or raise n_train"
+    )]
+    NothingToTrainOn {
+        /// Examples before holding out.
+        n_train: usize,
+        /// Examples held out.
+        n_validation: usize,
+    },
+    /// The cost is no longer a number.
+    #[error(
+        "the cost became infinite or not a number in epoch {epoch}; the last checkpoint is \
+         kept: lower learning_rates or beta"
+    )]
+    Diverged {
+        /// The epoch, counted from 1.
+        epoch: usize,
+    },
+    /// A checkpoint cannot be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// Why a checkpoint cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// A file or folder could not be written.
+    #[error("cannot write `{}`: check its permissions and the space left", path.display())]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A file or folder could not be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// Where.
+        path: PathBuf,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is not what was written.
+    #[error(
+        "the checkpoint file `{}` is damaged: {expected_bytes} bytes with checksum \
+         {expected_crc32:08x} were written, {found_bytes} bytes with checksum {found_crc32:08x} \
+         are there; restore it, or remove its folder to start the run afresh", path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Size when written.
+        expected_bytes: u64,
+        /// CRC-32 when written.
+        expected_crc32: u32,
+        /// Size now.
+        found_bytes: u64,
+        /// CRC-32 now.
+        found_crc32: u32,
+    },
+    /// A text file is not of the expected form.
+    #[error("`{}` is not what this program writes", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Written by another version.
+    #[error(
+        "`{}` has checkpoint format {found}, but this version reads format {expected}: use the \
+         version that wrote it", path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The format this version reads.
+        expected: u32,
+        /// The format found.
+        found: u32,
+    },
+    /// The tensors do not fit the configuration.
+    #[error("`{}` does not fit the configuration beside it", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        #[source]
+        source: RecordError,
+    },
+}

@@ -1,0 +1,83 @@
+//! How a gradient is estimated.
+
+pub mod equilibrium_propagation;
+
+use core::fmt::Debug;
+
+use burn::module::{Module, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::Energy;
+use eqprop_core::gradients::{GradientVisitor, Gradients};
+use eqprop_core::relaxation::Relaxed;
+use eqprop_core::state::State;
+
+use crate::batch::Batch;
+use crate::network::EquilibriumNetwork;
+pub use equilibrium_propagation::EquilibriumPropagation;
+
+/// From a batch to the gradient of its mean cost.
+///
+/// Methods differ in nothing else: the same learner runs them all on the same network. An
+/// estimator never changes the network.
+pub trait GradientEstimator<E: Energy, C: Cost>: Clone + Debug + Send {
+    /// Relaxes an input without a nudge: what the network predicts with.
+    ///
+    /// `start` is where the free phase begins; without one, at [`Energy::rest`].
+    fn infer(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        input: &Tensor<2>,
+        start: Option<State>,
+    ) -> Relaxed;
+
+    /// Estimates the gradient of the mean cost for every parameter.
+    ///
+    /// The parameters may lie on an autodiff device; batch and start need not.
+    fn estimate(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> Estimate;
+
+    /// Goes on as if `n_estimates` gradients had been estimated since the start of the run.
+    ///
+    /// An estimator that draws random numbers must draw them as a function of a seed and this
+    /// count, so that a run that was interrupted goes on as if it had not been.
+    fn resume(&self, _n_estimates: u64) {}
+}
+
+/// A gradient estimate and what was measured on the way.
+#[derive(Debug)]
+pub struct Estimate {
+    /// The gradient of the batch mean of the cost, for any Burn optimizer.
+    pub gradients: GradientsParams,
+    /// The free phase.
+    pub free: Relaxed,
+    /// Energy `E` of each example at the free equilibrium, `[batch]`.
+    pub energy: Tensor<1>,
+    /// Cost `C` of each example at the free equilibrium, `[batch]`.
+    pub cost: Tensor<1>,
+    /// Scores of the classes at the free equilibrium, `[batch, n_classes]`.
+    pub scores: Tensor<2>,
+    /// The nudged phases, if the method has any; both signs of a centered estimate that ran as
+    /// one batch are one entry of twice the batch.
+    pub nudged: Vec<Relaxed>,
+}
+
+/// Hands the core's gradients to Burn's optimizers.
+pub fn into_params<M: Module>(gradients: &Gradients, module: &M) -> GradientsParams {
+    struct Collector(GradientsParams);
+
+    impl GradientVisitor for Collector {
+        fn visit<const D: usize>(&mut self, parameter: &Param<Tensor<D>>, gradient: Tensor<D>) {
+            self.0.register(parameter.id, gradient);
+        }
+    }
+
+    let mut collector = Collector(GradientsParams::new());
+    gradients.visit(module, &mut collector);
+    collector.0
+}

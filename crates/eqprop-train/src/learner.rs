@@ -1,0 +1,204 @@
+//! The learner: any energy and estimator as a model for Burn's training.
+
+use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
+use burn::tensor::{ExecutionError, Tensor};
+use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::Energy;
+use eqprop_core::relaxation::Relaxed;
+
+use crate::batch::Batch;
+use crate::estimator::GradientEstimator;
+use crate::network::EquilibriumNetwork;
+use crate::particles::Particles;
+use crate::update::UpdateMonitor;
+
+/// A network together with the way its gradient is estimated: a model that Burn's `Learner` and
+/// `SupervisedTraining` train like any other.
+///
+/// ```text
+/// step      batch → estimator → GradientsParams      (instead of loss.backward())
+/// optimize  any Burn optimizer, scheduler, clipping
+/// ```
+///
+/// It has to live on an autodiff device while it is trained, because Burn's optimizers ask for
+/// one; `SupervisedTraining` moves it there, elsewhere call [`Module::train`]. Nothing is
+/// recorded on it.
+#[derive(Module, Debug)]
+pub struct EquilibriumLearner<E: Energy, C: Cost, G: Clone + core::fmt::Debug + Send> {
+    /// All that has parameters.
+    pub network: EquilibriumNetwork<E, C>,
+    #[module(skip)]
+    estimator: G,
+    #[module(skip)]
+    particles: Option<Particles>,
+    #[module(skip)]
+    updates: Option<UpdateMonitor>,
+}
+
+impl<E: Energy, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, C, G> {
+    /// A learner whose free phases start from rest.
+    pub fn new(network: EquilibriumNetwork<E, C>, estimator: G) -> Self {
+        Self {
+            network,
+            estimator,
+            particles: None,
+            updates: None,
+        }
+    }
+
+    /// Starts each free phase of the training at the example's persistent particle. Batches
+    /// must then say which examples they hold.
+    pub fn with_particles(mut self, particles: Particles) -> Self {
+        self.particles = Some(particles);
+        self
+    }
+
+    /// Watches `‖ΔW‖/‖W‖` of every parameter.
+    pub fn with_update_monitor(mut self, updates: UpdateMonitor) -> Self {
+        self.updates = Some(updates);
+        self
+    }
+
+    /// The estimator.
+    pub fn estimator(&self) -> &G {
+        &self.estimator
+    }
+
+    /// The persistent particles, if there are any.
+    pub fn particles(&self) -> Option<&Particles> {
+        self.particles.as_ref()
+    }
+
+    /// Relaxes an input from rest, without a nudge and without autodiff.
+    pub fn infer(&self, input: &Tensor<2>) -> Relaxed {
+        let input = input.clone().without_autodiff();
+        self.estimator.infer(&self.network.valid(), &input, None)
+    }
+
+    fn observed(self, optimize: impl FnOnce(Self) -> Self) -> Self {
+        match self.updates.clone() {
+            Some(updates) => updates.observe(self, optimize),
+            None => optimize(self),
+        }
+    }
+}
+
+/// What one batch showed, for Burn's metrics and for those of [`crate::metric`].
+#[derive(Debug, Clone)]
+pub struct EquilibriumOutput {
+    /// Cost `C` of each example at the free equilibrium, `[batch]`.
+    pub cost: Tensor<1>,
+    /// Energy `E` of each example at the free equilibrium, `[batch]`.
+    pub energy: Tensor<1>,
+    /// Scores of the classes, `[batch, n_classes]`.
+    pub scores: Tensor<2>,
+    /// The target, `[batch, n_classes]`.
+    pub target: Tensor<2>,
+    /// Residual of each example at the end of the free phase, `[batch]`.
+    pub residual: Tensor<1>,
+    /// Steps of the free phase.
+    pub n_steps: usize,
+}
+
+impl EquilibriumOutput {
+    /// Whether each example is classified wrongly, as 0 or 1; `[batch]`.
+    pub fn errors(&self) -> Tensor<1> {
+        let predicted = self.scores.clone().argmax(1);
+        let wanted = self.target.clone().argmax(1);
+        predicted.not_equal(wanted).float().squeeze_dim(1)
+    }
+}
+
+impl ItemLazy for EquilibriumOutput {
+    fn sync(self) -> Result<Self, ExecutionError> {
+        // As in Burn's own outputs: dispatch the pending work, read nothing back.
+        self.cost.device().flush()?;
+        Ok(self)
+    }
+}
+
+impl<E, C, G> TrainStep for EquilibriumLearner<E, C, G>
+where
+    E: Energy,
+    C: Cost,
+    G: GradientEstimator<E, C>,
+{
+    type Input = Batch;
+    type Output = EquilibriumOutput;
+
+    /// # Panics
+    /// If there are persistent particles and the batch does not say which examples it holds.
+    fn step(&self, batch: Batch) -> TrainOutput<EquilibriumOutput> {
+        let indices = || {
+            batch.indices.as_deref().expect(
+                "persistent particles belong to examples, but this batch has no indices: set \
+                 Batch::indices, or train without particles",
+            )
+        };
+        let device = batch.input.device().without_autodiff();
+        let particles = self.particles.as_ref();
+        let start = particles.map(|particles| particles.gather(indices(), &device));
+        let estimate = self.estimator.estimate(&self.network, &batch, start);
+        if let Some(particles) = particles {
+            particles.store(indices(), &estimate.free.state);
+        }
+        TrainOutput {
+            grads: estimate.gradients,
+            item: EquilibriumOutput {
+                cost: estimate.cost,
+                energy: estimate.energy,
+                scores: estimate.scores,
+                target: batch.target.without_autodiff(),
+                residual: estimate.free.residual,
+                n_steps: estimate.free.n_steps,
+            },
+        }
+    }
+
+    fn optimize(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        learning_rate: ModuleLearningRate,
+        gradients: GradientsParams,
+    ) -> Self {
+        self.observed(|learner| optimizer.step(learning_rate, learner, gradients))
+    }
+
+    fn optimize_multi(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        learning_rate: ModuleLearningRate,
+        gradients: MultiGradientsParams,
+    ) -> Self {
+        self.observed(|learner| optimizer.step_multi(learning_rate, learner, gradients))
+    }
+}
+
+impl<E, C, G> InferenceStep for EquilibriumLearner<E, C, G>
+where
+    E: Energy,
+    C: Cost,
+    G: GradientEstimator<E, C>,
+{
+    type Input = Batch;
+    type Output = EquilibriumOutput;
+
+    fn step(&self, batch: Batch) -> EquilibriumOutput {
+        let network = self.network.valid();
+        let input = batch.input.without_autodiff();
+        let target = batch.target.without_autodiff();
+        let relaxed = self.estimator.infer(&network, &input, None);
+        let output = relaxed.state.output();
+        EquilibriumOutput {
+            cost: network.cost.value(output, &target),
+            energy: network.energy.energy(&network.energy.clamp(&input), &relaxed.state),
+            scores: network.cost.scores(output),
+            target,
+            residual: relaxed.residual.clone(),
+            n_steps: relaxed.n_steps,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Burn metrics of a relaxation, to register beside accuracy and loss.
+
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorReadError};
+use burn::train::metric::state::{FormatOptions, NumericMetricState};
+use burn::train::metric::{
+    AccuracyInput, Adaptor, LossInput, Metric, MetricAttributes, MetricMetadata, MetricName,
+    Numeric, NumericAttributes, NumericEntry, SerializedEntry, TopKAccuracyInput,
+};
+
+use crate::learner::EquilibriumOutput;
+use crate::update::UpdateMonitor;
+
+/// Energy of each example, `[batch]`.
+#[derive(Debug, Clone)]
+pub struct EnergyInput(pub Tensor<1>);
+
+/// Residual of each example, `[batch]`.
+#[derive(Debug, Clone)]
+pub struct ResidualInput(pub Tensor<1>);
+
+/// Number of steps of the free phase, and of examples.
+#[derive(Debug, Clone)]
+pub struct StepsInput {
+    /// Steps taken.
+    pub n_steps: usize,
+    /// Examples that took them.
+    pub n_examples: usize,
+}
+
+impl Adaptor<EnergyInput> for EquilibriumOutput {
+    fn adapt(&self) -> EnergyInput {
+        EnergyInput(self.energy.clone())
+    }
+}
+
+impl Adaptor<ResidualInput> for EquilibriumOutput {
+    fn adapt(&self) -> ResidualInput {
+        ResidualInput(self.residual.clone())
+    }
+}
+
+impl Adaptor<StepsInput> for EquilibriumOutput {
+    fn adapt(&self) -> StepsInput {
+        StepsInput {
+            n_steps: self.n_steps,
+            n_examples: self.residual.dims()[0],
+        }
+    }
+}
+
+impl Adaptor<LossInput> for EquilibriumOutput {
+    fn adapt(&self) -> LossInput {
+        LossInput::new(self.cost.clone())
+    }
+}
+
+impl Adaptor<AccuracyInput> for EquilibriumOutput {
+    fn adapt(&self) -> AccuracyInput {
+        let labels = self.target.clone().argmax(1).squeeze_dim(1);
+        AccuracyInput::new(self.scores.clone(), labels)
+    }
+}
+
+impl Adaptor<TopKAccuracyInput> for EquilibriumOutput {
+    fn adapt(&self) -> TopKAccuracyInput {
+        let labels = self.target.clone().argmax(1).squeeze_dim(1);
+        TopKAccuracyInput::new(self.scores.clone(), labels)
+    }
+}
+
+/// Mean energy `E` at the free equilibrium.
+#[derive(Clone, Default)]
+pub struct EnergyMetric {
+    state: NumericMetricState,
+}
+
+/// Mean over the examples of the residual at the end of the free phase.
+#[derive(Clone, Default)]
+pub struct ResidualMetric {
+    state: NumericMetricState,
+}
+
+/// Steps that the free phase took; fewer than its limit where a tolerance stopped it.
+#[derive(Clone, Default)]
+pub struct StepsMetric {
+    state: NumericMetricState,
+}
+
+/// Share of the examples whose free phase ended with a residual above a threshold, or not
+/// finite, in percent.
+#[derive(Clone)]
+pub struct UnconvergedMetric {
+    threshold: f64,
+    state: NumericMetricState,
+}
+
+impl UnconvergedMetric {
+    /// Counts examples with a residual above `threshold`.
+    pub fn new(threshold: f64) -> Self {
+        Self {
+            threshold,
+            state: NumericMetricState::default(),
+        }
+    }
+}
+
+/// `‖ΔW‖/‖W‖` of one parameter, as an [`UpdateMonitor`] last measured it.
+#[derive(Clone)]
+pub struct UpdateRatioMetric {
+    monitor: UpdateMonitor,
+    path: String,
+    state: NumericMetricState,
+}
+
+impl UpdateRatioMetric {
+    /// The ratio of the parameter at `path`, such as `network.energy.connections.0.Dense.weight`.
+    pub fn new(monitor: UpdateMonitor, path: impl Into<String>) -> Self {
+        Self {
+            monitor,
+            path: path.into(),
+            state: NumericMetricState::default(),
+        }
+    }
+}
+
+fn name(name: impl Into<String>) -> MetricName {
+    Arc::new(name.into())
+}
+
+/// Implements a numeric metric whose state is the mean of one number per batch, weighted by the
+/// number of examples. `$measure` gives that number and the number of examples.
+macro_rules! mean_metric {
+    ($metric:ty, $input:ty, $name:expr, $unit:expr, $measure:expr) => {
+        impl Metric for $metric {
+            type Input = $input;
+
+            fn name(&self) -> MetricName {
+                let name_of: fn(&Self) -> MetricName = $name;
+                name_of(self)
+            }
+
+            fn attributes(&self) -> MetricAttributes {
+                NumericAttributes {
+                    unit: $unit,
+                    higher_is_better: false,
+                }
+                .into()
+            }
+
+            fn update(
+                &mut self,
+                item: &$input,
+                _metadata: &MetricMetadata,
+            ) -> Result<SerializedEntry, TensorReadError> {
+                type Measure<M, I> = fn(&M, &I) -> Result<(f64, usize), TensorReadError>;
+                let measure: Measure<Self, $input> = $measure;
+                let (value, n_examples) = measure(self, item)?;
+                self.state.update(value, n_examples);
+                Ok(self.state.compute_update(format(self.name(), $unit)))
+            }
+
+            fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+                Ok(self.state.compute_final(format(self.name(), $unit)))
+            }
+
+            fn clear(&mut self) {
+                self.state.reset();
+            }
+        }
+
+        impl Numeric for $metric {
+            fn value(&self) -> Option<NumericEntry> {
+                Some(self.state.current_value())
+            }
+
+            fn running_value(&self) -> Option<NumericEntry> {
+                Some(self.state.running_value())
+            }
+
+            fn final_value(&self) -> NumericEntry {
+                self.state.final_value()
+            }
+        }
+    };
+}
+
+fn format(name: MetricName, unit: Option<String>) -> FormatOptions {
+    let options = FormatOptions::new(name).precision(4);
+    match unit {
+        Some(unit) => options.unit(&unit),
+        None => options,
+    }
+}
+
+fn mean(values: &Tensor<1>) -> Result<(f64, usize), TensorReadError> {
+    let [n_examples] = values.dims();
+    Ok((values.clone().mean().try_into_scalar::<f64>()?, n_examples))
+}
+
+mean_metric!(EnergyMetric, EnergyInput, |_| name("Energy"), None, |_, input| mean(&input.0));
+
+mean_metric!(ResidualMetric, ResidualInput, |_| name("Residual"), None, |_, input| mean(&input.0));
+
+mean_metric!(StepsMetric, StepsInput, |_| name("Free steps"), None, |_, input| Ok((
+    input.n_steps as f64,
+    input.n_examples
+)));
+
+mean_metric!(
+    UnconvergedMetric,
+    ResidualInput,
+    |metric| name(format!("Unconverged (> {:e})", metric.threshold)),
+    Some("%".to_string()),
+    |metric, input| {
+        // Counted by what is within the threshold, because NaN compares as false.
+        let within = input.0.clone().lower_equal_elem(metric.threshold).float();
+        let (share, n_examples) = mean(&within)?;
+        Ok((100.0 * (1.0 - share), n_examples))
+    }
+);
+
+mean_metric!(
+    UpdateRatioMetric,
+    (),
+    |metric| name(format!("Update ratio {}", metric.path)),
+    None,
+    |metric, _| {
+        let latest = metric.monitor.latest();
+        let ratio = latest.into_iter().find(|(path, _)| *path == metric.path);
+        Ok((ratio.map_or(f64::NAN, |(_, ratio)| ratio), 1))
+    }
+);

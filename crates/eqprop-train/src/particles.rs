@@ -1,0 +1,117 @@
+//! Persistent particles.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::module::{Module, Param, ParamId};
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::{Device, Tensor, TensorData};
+use eqprop_core::energy::LayerConfig;
+use eqprop_core::state::State;
+
+/// The free state of each training example, kept from one epoch to the next.
+///
+/// A free phase that starts where the example's last one ended needs far fewer steps than one
+/// that starts from rest (Scellier & Bengio 2017, §5; the idea is that of persistent
+/// contrastive divergence). Clones share the particles.
+///
+/// They are held in host memory: one `f32` per unit and example. Storing them reads the free
+/// state back once per batch, which waits for the device.
+#[derive(Debug, Clone)]
+pub struct Particles {
+    layers: Arc<Mutex<Vec<Layer>>>,
+    n_examples: usize,
+}
+
+#[derive(Debug)]
+struct Layer {
+    size: usize,
+    /// `[n_examples, size]`
+    values: Vec<f32>,
+}
+
+/// The particles as a module, to use Burn's record format.
+#[derive(Module, Debug)]
+struct ParticlesModule {
+    layers: Vec<Param<Tensor<2>>>,
+}
+
+impl Particles {
+    /// Particles at rest for `n_examples` examples.
+    pub fn new(layers: &[LayerConfig], n_examples: usize) -> Self {
+        let layers = layers.iter().map(|layer| Layer {
+            size: layer.size,
+            values: vec![layer.activation.rest(layer.size) as f32; layer.size * n_examples],
+        });
+        Self {
+            layers: Arc::new(Mutex::new(layers.collect())),
+            n_examples,
+        }
+    }
+
+    /// The particles of the examples `indices`, as a state on `device`.
+    ///
+    /// # Panics
+    /// If an index is not below the number of examples.
+    pub fn gather(&self, indices: &[usize], device: &Device) -> State {
+        let layers = self.lock();
+        let tensors = layers.iter().map(|layer| {
+            let mut rows = Vec::with_capacity(indices.len() * layer.size);
+            for &index in indices {
+                rows.extend_from_slice(&layer.values[index * layer.size..][..layer.size]);
+            }
+            Tensor::from_data(TensorData::new(rows, [indices.len(), layer.size]), device)
+        });
+        State::new(tensors.collect())
+    }
+
+    /// Keeps `state` as the particles of the examples `indices`.
+    ///
+    /// # Panics
+    /// If an index is not below the number of examples, or the state has another shape.
+    pub fn store(&self, indices: &[usize], state: &State) {
+        // Read back before locking, so that another thread's gather does not wait for it.
+        let rows: Vec<TensorData> =
+            state.layers().iter().map(|layer| layer.clone().into_data()).collect();
+        for (layer, rows) in self.lock().iter_mut().zip(rows) {
+            let rows = rows.convert::<f32>().try_into_vec::<f32>().expect("converted to f32");
+            for (&index, row) in indices.iter().zip(rows.chunks_exact(layer.size)) {
+                layer.values[index * layer.size..][..layer.size].copy_from_slice(row);
+            }
+        }
+    }
+
+    /// The particles in Burn's record format.
+    pub fn to_record(&self) -> ModuleRecord {
+        self.module().into_record()
+    }
+
+    /// Replaces the particles by recorded ones.
+    ///
+    /// # Errors
+    /// If the record is of another network or another number of examples.
+    pub fn load_record(&self, record: ModuleRecord) -> Result<(), RecordError> {
+        let module = self.module().try_load_record(record)?;
+        for (layer, recorded) in self.lock().iter_mut().zip(module.layers) {
+            let values = recorded.val().into_data().convert::<f32>();
+            layer.values = values.try_into_vec::<f32>().expect("converted to f32");
+        }
+        Ok(())
+    }
+
+    fn module(&self) -> ParticlesModule {
+        let layers = self.lock();
+        let params = layers.iter().map(|layer| {
+            let shape = [self.n_examples, layer.size];
+            let data = TensorData::new(layer.values.clone(), shape);
+            Param::initialized(ParamId::new(), Tensor::from_data(data, &Device::default()))
+        });
+        ParticlesModule {
+            layers: params.collect(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Layer>> {
+        // A panic elsewhere leaves whole rows behind: the particles stay usable.
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,404 @@
+//! A training run, epoch by epoch.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use burn::data::dataloader::DataLoader;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::tensor::{Device, Tensor};
+use burn::train::{InferenceStep, TrainStep};
+use eqprop_core::cost::AnyCost;
+use eqprop_core::energy::{Energy, HopfieldEnergy};
+use serde::{Deserialize, Serialize};
+
+use crate::batch::{BatchLoader, Order};
+use crate::checkpoint::{Checkpoint, CheckpointState};
+use crate::config::{FreeStart, OrderKind, TrainingConfig};
+use crate::data::Dataset;
+use crate::error::{CheckpointError, TrainingError};
+use crate::estimator::{EquilibriumPropagation, GradientEstimator};
+use crate::learner::{EquilibriumLearner, EquilibriumOutput};
+use crate::particles::Particles;
+use crate::update::UpdateMonitor;
+
+/// Batch size of evaluations.
+const EVALUATION_BATCH: usize = 500;
+/// A residual above this counts as not converged where the configuration has no tolerance.
+const LOOSE_TOLERANCE: f64 = 1e-2;
+/// Updates between two measurements of `‖ΔW‖/‖W‖`.
+const UPDATES_PER_MEASUREMENT: u64 = 200;
+/// What a batch showed is read back when this much time has passed: not per batch, because
+/// reading waits for the device.
+const READ_EVERY: Duration = Duration::from_millis(200);
+/// At most so many batches wait to be read back.
+const READ_AT_MOST: usize = 256;
+
+/// A learner of a Hopfield network with either cost.
+pub type HopfieldLearner<G> = EquilibriumLearner<HopfieldEnergy, AnyCost, G>;
+
+/// A training run of a Hopfield network as a [`TrainingConfig`] describes it.
+pub struct Training<G: Clone + core::fmt::Debug + Send = EquilibriumPropagation> {
+    config: TrainingConfig,
+    learner: HopfieldLearner<G>,
+    optimizer: ModuleOptimizer,
+    scheduler: ModuleLrScheduler,
+    updates: UpdateMonitor,
+    train: BatchLoader,
+    judge: BatchLoader,
+    records: Vec<EpochRecord>,
+}
+
+/// What an epoch measured. Errors are shares of the examples, in [0, 1].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Number of the epoch, from 1.
+    pub epoch: usize,
+    /// Training error: each example is judged by its free phase, before its update.
+    pub train_error: f64,
+    /// Mean cost on the training examples, measured likewise.
+    pub train_cost: f64,
+    /// Error on the test examples (the validation examples, if some are held out) at the end
+    /// of the epoch.
+    pub test_error: f64,
+    /// Mean cost on these examples.
+    pub test_cost: f64,
+    /// Mean energy at the end of the free phases of the training.
+    pub energy: f64,
+    /// Mean residual at the end of the free phases of the training.
+    pub residual: f64,
+    /// Share of the training examples whose residual was above the tolerance (0.01 if there is
+    /// none).
+    pub unconverged: f64,
+    /// Mean number of steps of the free phases of the training.
+    pub free_steps: f64,
+    /// Seconds of training, without the evaluation.
+    pub seconds: f64,
+    /// Of these, seconds in the gradient estimator.
+    pub seconds_estimating: f64,
+    /// Of these, seconds in the optimizer.
+    pub seconds_optimizing: f64,
+    /// `‖ΔW‖/‖W‖` of each parameter, as last measured in the epoch.
+    pub update_ratios: Vec<(String, f64)>,
+}
+
+/// Where an epoch stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Training examples done in this epoch.
+    pub n_done: usize,
+    /// Training examples of an epoch.
+    pub n_total: usize,
+    /// Training error so far.
+    pub train_error: f64,
+}
+
+/// The error and mean cost on a set of examples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Share of the examples that are classified wrongly, in [0, 1].
+    pub error: f64,
+    /// Mean cost.
+    pub cost: f64,
+    /// Mean residual at the end of the free phase.
+    pub residual: f64,
+    /// Number of examples.
+    pub n_examples: usize,
+}
+
+impl Training {
+    /// A new run by equilibrium propagation, on `device`.
+    ///
+    /// # Errors
+    /// If the configuration cannot work.
+    pub fn new(
+        config: TrainingConfig,
+        dataset: &Dataset,
+        device: &Device,
+    ) -> Result<Self, TrainingError> {
+        let estimator = config.estimator();
+        Self::with_estimator(config, estimator, dataset, device)
+    }
+}
+
+impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
+    /// A new run with another way to estimate the gradient.
+    ///
+    /// # Errors
+    /// If the configuration cannot work.
+    pub fn with_estimator(
+        config: TrainingConfig,
+        estimator: G,
+        dataset: &Dataset,
+        device: &Device,
+    ) -> Result<Self, TrainingError> {
+        config.validate()?;
+        let train = dataset.train.clone().take(config.n_train.unwrap_or(usize::MAX));
+        let n_train = train.len();
+        let (train, validation) = train.split_tail(config.n_validation);
+        if train.is_empty() {
+            return Err(TrainingError::NothingToTrainOn {
+                n_train,
+                n_validation: config.n_validation,
+            });
+        }
+        let judge = if validation.is_empty() { &dataset.test } else { &validation };
+        let order = match config.order {
+            OrderKind::Shuffled => Order::Shuffled { seed: config.seed },
+            OrderKind::Sequential => Order::Sequential,
+        };
+        let network = config.network(device);
+        let updates = UpdateMonitor::new(UPDATES_PER_MEASUREMENT);
+        let mut learner =
+            EquilibriumLearner::new(network, estimator).with_update_monitor(updates.clone());
+        if config.start == FreeStart::Particles {
+            let layers = learner.network.energy.layers();
+            let particles = Particles::new(layers, train.len());
+            learner = learner.with_particles(particles);
+        }
+        let train = BatchLoader::new(&train, config.batch_size, order, device);
+        Ok(Self {
+            optimizer: config.optimizer(),
+            scheduler: config.learning_rate(train.n_batches()),
+            judge: BatchLoader::new(judge, EVALUATION_BATCH, Order::Sequential, device),
+            // Burn's optimizers want parameters that know autodiff.
+            learner: learner.train(),
+            updates,
+            train,
+            records: Vec::new(),
+            config,
+        })
+    }
+
+    /// Goes on where `checkpoint` was written.
+    ///
+    /// # Errors
+    /// If the checkpoint is of another network.
+    pub fn restore(mut self, checkpoint: Checkpoint) -> Result<Self, CheckpointError> {
+        let mismatch = |name: &str| {
+            let path = name.into();
+            move |source| CheckpointError::Record { path, source }
+        };
+        let learner = self.learner.try_load_record(checkpoint.model);
+        self.learner = learner.map_err(mismatch("model.bpk"))?;
+        self.optimizer = self.optimizer.load_record(checkpoint.optimizer);
+        self.scheduler = self.scheduler.load_record(checkpoint.scheduler);
+        if let (Some(particles), Some(record)) = (self.learner.particles(), checkpoint.particles) {
+            particles.load_record(record).map_err(mismatch("particles.bpk"))?;
+        }
+        self.records = checkpoint.state.records;
+        Ok(self)
+    }
+
+    /// The run as it stands after the last finished epoch.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            state: CheckpointState {
+                config: self.config.clone(),
+                records: self.records.clone(),
+            },
+            model: self.learner.clone().into_record(),
+            optimizer: self.optimizer.to_record(),
+            scheduler: self.scheduler.to_record(),
+            particles: self.learner.particles().map(Particles::to_record),
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &TrainingConfig {
+        &self.config
+    }
+
+    /// The learner.
+    pub fn learner(&self) -> &HopfieldLearner<G> {
+        &self.learner
+    }
+
+    /// What the finished epochs measured.
+    pub fn records(&self) -> &[EpochRecord] {
+        &self.records
+    }
+
+    /// Number of training examples.
+    pub fn n_examples(&self) -> usize {
+        self.train.num_items()
+    }
+
+    /// Whether all epochs are done.
+    pub fn is_finished(&self) -> bool {
+        self.records.len() >= self.config.epochs
+    }
+
+    /// Trains one epoch and evaluates it. `observe` is called a few times per second; when it
+    /// breaks, the epoch is abandoned and `None` returned: go on from the last checkpoint.
+    ///
+    /// # Errors
+    /// If the cost becomes infinite or not a number.
+    pub fn run_epoch(
+        &mut self,
+        mut observe: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Option<EpochRecord>, TrainingError> {
+        let done = self.records.len();
+        let epoch = done + 1;
+        let n_batches = self.train.n_batches();
+        self.train.set_epoch(done as u64);
+        self.learner.estimator().resume((done * n_batches) as u64);
+
+        let tolerance = self.config.tolerance.unwrap_or(LOOSE_TOLERANCE);
+        let mut tally = Tally::new(tolerance);
+        let (mut estimating, mut optimizing) = (Duration::ZERO, Duration::ZERO);
+        // The learner moves through the loop, so that its optimizer may update in place.
+        let mut learner = self.learner.clone();
+        let start = Instant::now();
+        for batch in self.train.iter() {
+            let batch = batch.expect("examples in memory can always be read");
+            let clock = Instant::now();
+            let output = TrainStep::step(&learner, batch);
+            estimating += clock.elapsed();
+
+            let clock = Instant::now();
+            let rate = self.scheduler.step();
+            learner = learner.optimize(&mut self.optimizer, rate, output.grads);
+            optimizing += clock.elapsed();
+
+            if tally.add(output.item) {
+                if !tally.sums.cost.is_finite() {
+                    return Err(TrainingError::Diverged { epoch });
+                }
+                let progress = Progress {
+                    n_done: tally.n_examples,
+                    n_total: self.train.num_items(),
+                    train_error: tally.mean(tally.sums.errors),
+                };
+                if observe(progress).is_break() {
+                    return Ok(None);
+                }
+            }
+        }
+        tally.read();
+        let seconds = start.elapsed().as_secs_f64();
+        if !tally.sums.cost.is_finite() {
+            return Err(TrainingError::Diverged { epoch });
+        }
+        self.learner = learner;
+        let test = evaluate(&self.learner, &self.judge);
+        let record = EpochRecord {
+            epoch,
+            train_error: tally.mean(tally.sums.errors),
+            train_cost: tally.mean(tally.sums.cost),
+            test_error: test.error,
+            test_cost: test.cost,
+            energy: tally.mean(tally.sums.energy),
+            residual: tally.mean(tally.sums.residual),
+            unconverged: tally.mean(tally.sums.unconverged),
+            free_steps: tally.mean(tally.sums.steps),
+            seconds,
+            seconds_estimating: estimating.as_secs_f64(),
+            seconds_optimizing: optimizing.as_secs_f64(),
+            update_ratios: self.updates.latest(),
+        };
+        self.records.push(record.clone());
+        Ok(Some(record))
+    }
+}
+
+/// Judges a learner by all examples of `loader`.
+pub fn evaluate<G>(learner: &HopfieldLearner<G>, loader: &BatchLoader) -> Evaluation
+where
+    G: GradientEstimator<HopfieldEnergy, AnyCost>,
+{
+    let model = learner.valid();
+    let mut tally = Tally::new(LOOSE_TOLERANCE);
+    for batch in loader.iter() {
+        let batch = batch.expect("examples in memory can always be read");
+        tally.add(InferenceStep::step(&model, batch));
+    }
+    tally.read();
+    Evaluation {
+        error: tally.mean(tally.sums.errors),
+        cost: tally.mean(tally.sums.cost),
+        residual: tally.mean(tally.sums.residual),
+        n_examples: tally.n_examples,
+    }
+}
+
+/// Sums over the examples seen so far; outputs wait on the device until some time has passed.
+struct Tally {
+    tolerance: f64,
+    waiting: Vec<EquilibriumOutput>,
+    last_read: Instant,
+    n_examples: usize,
+    sums: Sums,
+}
+
+#[derive(Default)]
+struct Sums {
+    errors: f64,
+    cost: f64,
+    energy: f64,
+    residual: f64,
+    unconverged: f64,
+    steps: f64,
+}
+
+impl Tally {
+    fn new(tolerance: f64) -> Self {
+        Self {
+            tolerance,
+            waiting: Vec::new(),
+            last_read: Instant::now(),
+            n_examples: 0,
+            sums: Sums::default(),
+        }
+    }
+
+    /// Adds what a batch showed; true if the sums were brought up to date.
+    fn add(&mut self, output: EquilibriumOutput) -> bool {
+        self.waiting.push(output);
+        let due = self.waiting.len() >= READ_AT_MOST || self.last_read.elapsed() >= READ_EVERY;
+        if due {
+            self.read();
+        }
+        due
+    }
+
+    fn read(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.last_read = Instant::now();
+        if waiting.is_empty() {
+            return;
+        }
+        for output in &waiting {
+            self.sums.steps += (output.n_steps * output.cost.dims()[0]) as f64;
+        }
+        let scores = join(&waiting, |output| &output.scores);
+        let predicted = scores.argmax(1);
+        let wanted = join(&waiting, |output| &output.target).argmax(1);
+        let cost = join(&waiting, |output| &output.cost);
+        let residual = join(&waiting, |output| &output.residual);
+        // NaN compares as false, and a state that is not a number has not converged.
+        let within = residual.clone().lower_equal_elem(self.tolerance).float();
+        self.n_examples += cost.dims()[0];
+        self.sums.errors += sum(predicted.not_equal(wanted).float());
+        self.sums.unconverged += cost.dims()[0] as f64 - sum(within);
+        self.sums.cost += sum(cost);
+        self.sums.energy += sum(join(&waiting, |output| &output.energy));
+        self.sums.residual += sum(residual);
+    }
+
+    fn mean(&self, sum: f64) -> f64 {
+        sum / self.n_examples as f64
+    }
+}
+
+fn join<const D: usize>(
+    outputs: &[EquilibriumOutput],
+    part: impl Fn(&EquilibriumOutput) -> &Tensor<D>,
+) -> Tensor<D> {
+    Tensor::cat(outputs.iter().map(|output| part(output).clone()).collect(), 0)
+}
+
+fn sum<const D: usize>(values: Tensor<D>) -> f64 {
+    values.sum().into_scalar::<f64>()
+}
