@@ -154,14 +154,10 @@ impl Course {
                 let shown = steps.iter().map(|&step| {
                     let values = self.states[step].layer(layer).clone().narrow(0, index, 1);
                     let values: Vec<f32> = values.into_data().iter::<f32>().collect();
-                    let width = if layer == output {
-                        values.len()
-                    } else {
-                        (values.len() as f64).sqrt().ceil() as usize
-                    };
+                    let width = if layer == output { values.len() } else { wide(values.len()) };
                     Tile {
                         caption: format!("step {step}"),
-                        height: values.len().div_ceil(width),
+                        height: values.len() / width,
                         width,
                         values,
                     }
@@ -173,6 +169,12 @@ impl Course {
         }
         Ok(plot::render_tiles("States in the free phase", &rows, (0.0, 1.0))?)
     }
+}
+
+/// The width of the rectangle of `n` units that is closest to a square.
+fn wide(n: usize) -> usize {
+    let height = (1..).take_while(|height| height * height <= n).filter(|height| n % height == 0);
+    n / height.last().unwrap_or(1)
 }
 
 fn read(values: Tensor<1>) -> Vec<f64> {

@@ -106,6 +106,16 @@ impl Activation {
         }
     }
 
+    /// The largest value of a unit, infinite if there is none. A layer without a largest value
+    /// has energies without a lower bound where its potential is outweighed.
+    pub fn max(self) -> f64 {
+        match self {
+            Self::HardSigmoid | Self::Sigmoid | Self::Tanh | Self::Softmax => 1.0,
+            Self::ClippedRelu { max } => max,
+            Self::Relu | Self::Identity => f64::INFINITY,
+        }
+    }
+
     /// The value of every unit of a layer of `n_units` that nothing has driven yet: the
     /// start of the first free phase.
     pub fn rest(self, n_units: usize) -> f64 {

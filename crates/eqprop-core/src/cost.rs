@@ -28,15 +28,18 @@ pub trait Cost: Module + ModuleDisplay {
 
     /// The scores of the classes: the largest is the prediction.
     ///
+    /// `drive` is that of the output layer, which a clipped output is ranked by: units that are
+    /// clipped to the same value would tie.
+    ///
     /// # Shapes
-    /// - `output`: `[batch, n_units]`, result: `[batch, n_classes]`
-    fn scores(&self, output: &Tensor<2>) -> Tensor<2>;
+    /// - `output` and `drive`: `[batch, n_units]`, result: `[batch, n_classes]`
+    fn scores(&self, output: &Tensor<2>, drive: &Tensor<2>) -> Tensor<2>;
 
-    /// Prepares `βC`.
+    /// Prepares `βC` on an output layer of the given activation.
     ///
     /// # Shapes
     /// - `target`: `[batch, n_classes]`, `beta`: `[batch, 1]` or `[1, 1]`
-    fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>) -> Self::Nudge;
+    fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>, activation: Activation) -> Self::Nudge;
 
     /// `βC` of each example, `[batch]`.
     fn nudged_value(&self, nudge: &Self::Nudge, output: &Tensor<2>) -> Tensor<1>;
@@ -57,11 +60,11 @@ pub trait Cost: Module + ModuleDisplay {
         activation.apply(drive + self.force(nudge, output))
     }
 
-    /// Whether `E + βC` keeps a minimum over the output layer.
+    /// Whether `E + βC` is bounded from below on an output layer of the given activation.
     ///
     /// # Errors
     /// Says why this β cannot be used.
-    fn check_beta(&self, beta: f64) -> Result<(), ConfigError>;
+    fn check_beta(&self, beta: f64, activation: Activation) -> Result<(), ConfigError>;
 
     /// Adds the batch mean of `∂C/∂θ` for the cost's own parameters to `gradients`.
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients);

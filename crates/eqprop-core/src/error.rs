@@ -46,11 +46,11 @@ pub enum ConfigError {
         /// The layer, counted from the input as 0.
         layer: usize,
     },
-    /// The nudging makes the total energy concave or unbounded.
+    /// The nudging makes the total energy unbounded.
     #[error(
-        "beta = {beta} is refused: with the squared error and beta <= -1, the total energy \
-         E + beta C has no minimum over the output units (it falls without bound where they \
-         are not clipped); use beta > -1"
+        "beta = {beta} is refused: with the squared error and beta <= -1 the total energy \
+         E + beta C falls without bound as an output unit grows, because the output layer has \
+         no largest value; use beta > -1, or a bounded output activation"
     )]
     Unbounded {
         /// The nudging factor.

@@ -1,4 +1,78 @@
-//! x
+//! Energies, costs and relaxations for equilibrium propagation, over Burn tensors of any backend.
+//!
+//! A network has an energy `E(θ, x, s)`. With its input `x` clamped, the state `s` relaxes to a
+//! minimum: the prediction. With the output nudged toward the target `y` by a force `β`, it
+//! relaxes to a minimum of the total energy `F = E + βC` nearby. Scellier & Bengio (2017),
+//! <https://arxiv.org/abs/1602.05179>, prove that the two states hold the gradient of the cost:
+//!
+//! ```text
+//! s⁰ = argmin_s E(θ, x, s)                     free equilibrium
+//! s^β = argmin_s E(θ, x, s) + β C(s_out, y)    nudged equilibrium, reached from s⁰
+//!
+//! d C(s⁰)       1
+//! ─────── = lim ─ [ ∂E/∂θ(θ, x, s^β) − ∂E/∂θ(θ, x, s⁰) ]
+//!    dθ     β→0 β
+//! ```
+//!
+//! This crate is the mathematics alone; `eqprop-train` makes gradients for Burn's optimizers of
+//! it. It records no autodiff graph unless the parameters are on an autodiff device.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use eqprop_core::activation::Activation;
+//! use eqprop_core::connection::InitializerConfig;
+//! use eqprop_core::cost::SquaredError;
+//! use eqprop_core::energy::{Energy, HopfieldEnergyConfig, TotalEnergy};
+//! use eqprop_core::relaxation::{Relaxation, Scheme};
+//!
+//! let device = Device::default();
+//! let hard_sigmoid = Activation::HardSigmoid;
+//! let energy = HopfieldEnergyConfig::dense(
+//!     &[4, 8, 2], hard_sigmoid, hard_sigmoid, InitializerConfig::Glorot,
+//! ).init(&device);
+//!
+//! // Free phase: clamp an input, relax from rest to an equilibrium.
+//! let input = Tensor::from_data([[1.0, 0.0, 0.5, 0.2]], &device);
+//! let target = Tensor::from_data([[0.0, 1.0]], &device);
+//! let clamped = energy.clamp(&input);
+//! let relaxation = Relaxation::steps(Scheme::Asynchronous, 100).with_tolerance(1e-6);
+//! let total = TotalEnergy::<_, SquaredError>::free(&energy, &clamped);
+//! let free = relaxation.relax(&total, energy.rest(&input)).converged()?;
+//!
+//! // Nudged phase: from the free equilibrium, with β = 0.1.
+//! let beta = Tensor::from_data([[0.1]], &device);
+//! let total = TotalEnergy::nudged(&energy, &clamped, &SquaredError, &target, beta);
+//! let nudged = relaxation.relax(&total, free.clone()).converged()?;
+//!
+//! // The contrast of the two is the gradient of the cost.
+//! let gradients = energy.contrast(&input, &nudged, &free, 1.0 / 0.1);
+//! assert_eq!(gradients.len(), 4); // two weight matrices, two biases
+//! # Ok::<(), eqprop_core::error::RelaxationError>(())
+//! ```
+//!
+//! # Modules
+//!
+//! | module | what | in the paper |
+//! | --- | --- | --- |
+//! | [`energy`] | what the model is: `E`, its drives, `∂E/∂θ`; the total energy `F` | §2.1, §2.2 |
+//! | [`connection`] | one interaction term of the energy | §2.1 |
+//! | [`activation`] | `σ` and the potential whose gradient inverts it | |
+//! | [`cost`] | what the output should be: `C`, and how `βC` acts on the output | §2.1 |
+//! | [`nudging`] | which `β` are contrasted | §5 |
+//! | [`relaxation`] | how a minimum is found: dynamics × stopping, the one loop over steps | §2.3 |
+//! | [`state`], [`gradients`], [`error`] | what these hand to each other | |
+//!
+//! # Conventions
+//!
+//! The squared error has the ½; each example relaxes alone; parameter gradients are the mean
+//! over the batch; dense weights are `[n_in, n_out]`; the input is not squashed. Published
+//! codes differ in each of these.
+//!
+//! # Feature flags
+//!
+//! The backends of Burn: `flex` (default), `ndarray`, `wgpu`, `vulkan`, `metal`, `cuda`, `rocm`.
+//! Several can be compiled in; the device is chosen at run time.
+
 pub mod activation;
 pub mod connection;
 pub mod cost;

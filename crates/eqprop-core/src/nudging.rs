@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cost::Cost, error::ConfigError};
+use crate::{activation::Activation, cost::Cost, error::ConfigError};
 
 /// The nudging factors of a gradient estimate.
 ///
@@ -47,11 +47,12 @@ impl Nudging {
         }
     }
 
-    /// Checks every nudging factor that this choice uses, with `cost`'s own limits.
+    /// Checks every nudging factor that this choice uses, with the limits of `cost` on an output
+    /// layer of activation `output`.
     ///
     /// # Errors
     /// If β is zero, not finite, negative where it must not be, or refused by the cost.
-    pub fn validate<C: Cost>(self, cost: &C) -> Result<(), ConfigError> {
+    pub fn validate<C: Cost>(self, cost: &C, output: Activation) -> Result<(), ConfigError> {
         let beta = self.beta();
         let two_signs = !matches!(self, Self::OneSided { .. });
         let (expected, allowed) = if two_signs {
@@ -66,7 +67,7 @@ impl Nudging {
                 found: beta,
             });
         }
-        cost.check_beta(beta)?;
-        if two_signs { cost.check_beta(-beta) } else { Ok(()) }
+        cost.check_beta(beta, output)?;
+        if two_signs { cost.check_beta(-beta, output) } else { Ok(()) }
     }
 }

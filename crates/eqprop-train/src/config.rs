@@ -160,7 +160,8 @@ impl TrainingConfig {
         self.nudged_stopping().validate()?;
         self.scheme().validate()?;
         let device = Device::default();
-        self.nudging().validate(&self.cost.init(1, 1, &device))?;
+        let output = self.energy().layers.last().expect("validated: there is a layer").activation;
+        self.nudging().validate(&self.cost.init(1, 1, &device), output)?;
 
         let expected = self.n_learning_rates();
         if self.learning_rates.len() != expected {

@@ -13,11 +13,11 @@ use crate::data::DataError;
 #[non_exhaustive]
 pub enum TrainingError {
     /// A value of the configuration cannot work.
-    #[error("configuration: {0}")]
+    #[error("the configuration cannot work")]
     Config(#[from] ConfigError),
     /// The number of learning rates does not fit the network.
     #[error(
-        "configuration: learning_rates needs one number per connection, from the input to the \
+        "learning_rates needs one number per connection, from the input to the \
          output (and one for a readout): {expected} here, but has {found}"
     )]
     LearningRates {
@@ -44,6 +44,14 @@ pub enum TrainingError {
         /// What was expected.
         #[source]
         source: serde_json::Error,
+    },
+    /// The value holds a number that is infinite or not a number.
+    #[error("`{value}` does not fit the key `{key}`: numbers must be finite")]
+    NotFinite {
+        /// The field.
+        key: String,
+        /// The value that was given.
+        value: String,
     },
     /// No preset of that name.
     #[error("unknown preset `{name}`; the presets are: {}", known.join(", "))]

@@ -191,11 +191,11 @@ where
         let input = batch.input.without_autodiff();
         let target = batch.target.without_autodiff();
         let relaxed = self.estimator.infer(&network, &input, None);
-        let output = relaxed.state.output();
+        let clamped = network.energy.clamp(&input);
         EquilibriumOutput {
-            cost: network.cost.value(output, &target),
-            energy: network.energy.energy(&network.energy.clamp(&input), &relaxed.state),
-            scores: network.cost.scores(output),
+            cost: network.cost.value(relaxed.state.output(), &target),
+            energy: network.energy.energy(&clamped, &relaxed.state),
+            scores: network.scores(&clamped, &relaxed.state),
             target,
             residual: relaxed.residual.clone(),
             n_steps: relaxed.n_steps,

@@ -1,4 +1,43 @@
-//! x
+//! Trains Burn models by equilibrium propagation instead of backpropagation.
+//!
+//! An [`EquilibriumLearner`](learner::EquilibriumLearner) joins a network (an energy and a
+//! cost) with a [`GradientEstimator`](estimator::GradientEstimator). It implements Burn's
+//! `TrainStep` and `InferenceStep`, so any Burn optimizer, scheduler, metric, checkpointer and
+//! renderer works with it; the gradients come from two relaxations where they would come from
+//! `backward()`.
+//!
+//! ```
+//! use eqprop_train::prelude::*;
+//! use burn::tensor::Device;
+//!
+//! // A whole run as the program does it: data, network, phases, optimizer, two epochs.
+//! let config = Preset::Digits.config().with_epochs(2);
+//! let digits = Dataset::load(config.dataset, None)?;
+//! let mut training = Training::new(config, &digits, &Device::default())?;
+//! while let Some(record) = training.run_epoch(|_| std::ops::ControlFlow::Continue(()))? {
+//!     println!("epoch {}: test error {:.1} %", record.epoch, 100.0 * record.test_error);
+//!     if training.is_finished() {
+//!         break;
+//!     }
+//! }
+//! assert!(training.records()[1].test_error < 0.2);
+//! # Ok::<(), eqprop_train::error::TrainingError>(())
+//! ```
+//!
+//! # Modules
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`estimator`] | from a batch to Burn's `GradientsParams`: the trait, and equilibrium propagation |
+//! | [`learner`] | Burn's `TrainStep` and `InferenceStep` for any energy and estimator |
+//! | [`network`], [`batch`] | what an estimator works on |
+//! | [`particles`] | persistent particles: free states kept from epoch to epoch |
+//! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
+//! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
+//! | [`data`] | digits, MNIST, Fashion-MNIST |
+//! | [`error`], [`file`] | what can go wrong, and how files are kept whole |
+//! | [`prelude`] | the names that most programs need, of this crate and of `eqprop-core` |
+
 pub mod batch;
 pub mod checkpoint;
 pub mod config;
@@ -10,6 +49,12 @@ pub mod learner;
 pub mod metric;
 pub mod network;
 pub mod particles;
+pub mod prelude;
 pub mod preset;
 pub mod training;
 pub mod update;
+
+/// Compiles and runs the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::Energy;
+use eqprop_core::state::State;
 
 /// A network that predicts by relaxing: an energy and the cost of its output.
 #[derive(Module, Debug)]
@@ -20,12 +21,14 @@ impl<E: Energy, C: Cost> EquilibriumNetwork<E, C> {
         Self { energy, cost }
     }
 
-    /// The predicted class of each example, from the output of an equilibrium.
+    /// The scores of the classes at `state`; the largest is the prediction.
     ///
     /// # Shapes
-    /// - `output`: `[batch, n_units]`, result: `[batch, 1]`
-    pub fn predict(&self, output: &Tensor<2>) -> Tensor<2, burn::tensor::Int> {
-        self.cost.scores(output).argmax(1)
+    /// - result: `[batch, n_classes]`
+    pub fn scores(&self, clamped: &E::Clamped, state: &State) -> Tensor<2> {
+        let output = self.energy.layers().len() - 1;
+        let drive = self.energy.drive(output, clamped, state);
+        self.cost.scores(state.output(), &drive)
     }
 }
 

@@ -28,7 +28,7 @@ const EVALUATION_BATCH: usize = 500;
 /// A residual above this counts as not converged where the configuration has no tolerance.
 const LOOSE_TOLERANCE: f64 = 1e-2;
 /// Updates between two measurements of `‖ΔW‖/‖W‖`.
-const UPDATES_PER_MEASUREMENT: u64 = 200;
+const UPDATES_PER_MEASUREMENT: u64 = 50;
 /// What a batch showed is read back when this much time has passed: not per batch, because
 /// reading waits for the device.
 const READ_EVERY: Duration = Duration::from_millis(200);
@@ -79,7 +79,8 @@ pub struct EpochRecord {
     pub seconds_estimating: f64,
     /// Of these, seconds in the optimizer.
     pub seconds_optimizing: f64,
-    /// `‖ΔW‖/‖W‖` of each parameter, as last measured in the epoch.
+    /// `‖ΔW‖/‖W‖` of each parameter, mean of the updates of the epoch that were measured: the
+    /// first and every 50th after it.
     pub update_ratios: Vec<(String, f64)>,
 }
 
@@ -244,6 +245,8 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
         let n_batches = self.train.n_batches();
         self.train.set_epoch(done as u64);
         self.learner.estimator().resume((done * n_batches) as u64);
+        // Each epoch measures the same updates, whether or not the run was resumed before it.
+        self.updates.restart();
 
         let tolerance = self.config.tolerance.unwrap_or(LOOSE_TOLERANCE);
         let mut tally = Tally::new(tolerance);
@@ -296,7 +299,7 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
             seconds,
             seconds_estimating: estimating.as_secs_f64(),
             seconds_optimizing: optimizing.as_secs_f64(),
-            update_ratios: self.updates.latest(),
+            update_ratios: self.updates.take_mean(),
         };
         self.records.push(record.clone());
         Ok(Some(record))

@@ -1,7 +1,7 @@
 //! How much an update changes each parameter.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
@@ -20,7 +20,16 @@ pub struct UpdateMonitor {
 #[derive(Debug, Default)]
 struct Shared {
     n_updates: AtomicU64,
-    latest: Mutex<Vec<(String, Tensor<1>)>>,
+    measured: Mutex<Measured>,
+}
+
+/// Ratios by parameter path, on the device.
+#[derive(Debug, Default)]
+struct Measured {
+    latest: Vec<(String, Tensor<1>)>,
+    /// Sum of the ratios since the last [`UpdateMonitor::take_mean`].
+    sum: Vec<Tensor<1>>,
+    count: usize,
 }
 
 impl UpdateMonitor {
@@ -39,12 +48,33 @@ impl UpdateMonitor {
     /// The last measured ratios by parameter path, such as `network.energy.biases.0`. Reads
     /// them back, which waits for the device. A parameter that was all zero has ratio 0.
     pub fn latest(&self) -> Vec<(String, f64)> {
-        let latest = self.shared.latest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let read = latest.into_iter().map(|(path, ratio)| {
-            let ratio = ratio.into_scalar::<f64>();
-            (path, if ratio.is_finite() { ratio } else { 0.0 })
-        });
+        let latest = self.measured().latest.clone();
+        let read = latest.into_iter().map(|(path, ratio)| (path, ratio.into_scalar::<f64>()));
         read.collect()
+    }
+
+    /// The mean of the ratios measured since the last call, by parameter path; empty if there
+    /// was none. Reads them back, which waits for the device.
+    pub fn take_mean(&self) -> Vec<(String, f64)> {
+        let (latest, sum, count) = {
+            let mut measured = self.measured();
+            let count = std::mem::take(&mut measured.count);
+            (measured.latest.clone(), std::mem::take(&mut measured.sum), count)
+        };
+        let paths = latest.into_iter().map(|(path, _)| path);
+        let means = sum.into_iter().map(|sum| sum.into_scalar::<f64>() / count as f64);
+        paths.zip(means).collect()
+    }
+
+    /// Forgets what was measured; the next update counts as the first.
+    pub fn restart(&self) {
+        self.shared.n_updates.store(0, Ordering::Relaxed);
+        *self.measured() = Measured::default();
+    }
+
+    fn measured(&self) -> MutexGuard<'_, Measured> {
+        // A panic elsewhere leaves whole measurements behind.
+        self.shared.measured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn observe<M: Module>(&self, module: M, update: impl FnOnce(M) -> M) -> M {
@@ -57,10 +87,22 @@ impl UpdateMonitor {
         let ratios = before.into_iter().zip(parameters(&module)).map(|(old, new)| {
             let (path, old) = old;
             let change = norm(new.1 - old.clone());
-            (path, change / norm(old))
+            // A parameter that was all zero has no ratio: count it as 0.
+            let size = norm(old);
+            let none = size.clone().equal_elem(0.0);
+            (path, (change / size).mask_fill(none, 0.0))
         });
-        let ratios = ratios.collect();
-        *self.shared.latest.lock().unwrap_or_else(PoisonError::into_inner) = ratios;
+        let ratios: Vec<(String, Tensor<1>)> = ratios.collect();
+        let mut measured = self.measured();
+        measured.sum = if measured.count == 0 {
+            ratios.iter().map(|(_, ratio)| ratio.clone()).collect()
+        } else {
+            let sums = std::mem::take(&mut measured.sum).into_iter();
+            sums.zip(&ratios).map(|(sum, (_, ratio))| sum + ratio.clone()).collect()
+        };
+        measured.count += 1;
+        measured.latest = ratios;
+        drop(measured);
         module
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
-use eqprop_core::cost::Cost;
+use eqprop_core::energy::Energy;
 use image::imageops::{self, FilterType};
 use serde_json::json;
 
@@ -26,12 +26,13 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
         .map(|path| read(path, shape, arguments.invert, &run.device.device))
         .collect();
 
+    let network = &run.learner.network;
     let mut text = String::new();
     let mut report = Vec::new();
     for (path, input) in arguments.images.iter().zip(inputs?) {
         let relaxed = run.learner.infer(&input);
         let info = relaxed.info();
-        let scores = run.learner.network.cost.scores(relaxed.state.output());
+        let scores = network.scores(&network.energy.clamp(&input), &relaxed.state);
         let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
         let mut ranking: Vec<usize> = (0..scores.len()).collect();
         ranking.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));

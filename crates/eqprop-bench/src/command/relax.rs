@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Tensor, TensorData};
-use eqprop_core::cost::Cost;
+use eqprop_core::energy::Energy;
 use eqprop_train::data::{Dataset, Examples};
 use eqprop_train::file::write_atomically;
 use serde_json::json;
@@ -33,7 +33,8 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     let input = Tensor::from_data(data, &run.device.device);
     let course = Course::follow(&run.learner, &input, run.config.free_steps);
     let last = course.states.last().context("a relaxation has a last state")?;
-    let scores = run.learner.network.cost.scores(last.output());
+    let network = &run.learner.network;
+    let scores = network.scores(&network.energy.clamp(&input), last);
     let classes: Vec<i64> = scores.argmax(1).into_data().iter::<i64>().collect();
 
     let labels: Vec<String> =

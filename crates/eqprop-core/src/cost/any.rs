@@ -73,14 +73,18 @@ impl Cost for AnyCost {
         dispatch!(self, cost => cost.value(output, target))
     }
 
-    fn scores(&self, output: &Tensor<2>) -> Tensor<2> {
-        dispatch!(self, cost => cost.scores(output))
+    fn scores(&self, output: &Tensor<2>, drive: &Tensor<2>) -> Tensor<2> {
+        dispatch!(self, cost => cost.scores(output, drive))
     }
 
-    fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>) -> AnyNudge {
+    fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>, activation: Activation) -> AnyNudge {
         match self {
-            Self::SquaredError(cost) => AnyNudge::SquaredError(cost.nudge(target, beta)),
-            Self::CrossEntropy(cost) => AnyNudge::CrossEntropy(cost.nudge(target, beta)),
+            Self::SquaredError(cost) => {
+                AnyNudge::SquaredError(cost.nudge(target, beta, activation))
+            }
+            Self::CrossEntropy(cost) => {
+                AnyNudge::CrossEntropy(cost.nudge(target, beta, activation))
+            }
         }
     }
 
@@ -102,8 +106,8 @@ impl Cost for AnyCost {
         dispatch!(self, nudge, (cost, nudge) => cost.minimize(nudge, activation, drive, output))
     }
 
-    fn check_beta(&self, beta: f64) -> Result<(), ConfigError> {
-        dispatch!(self, cost => cost.check_beta(beta))
+    fn check_beta(&self, beta: f64, activation: Activation) -> Result<(), ConfigError> {
+        dispatch!(self, cost => cost.check_beta(beta, activation))
     }
 
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients) {

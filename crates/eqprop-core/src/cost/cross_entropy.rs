@@ -2,11 +2,12 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::{Device, Tensor};
 
 use super::Cost;
 use crate::connection::InitializerConfig;
-use crate::{error::ConfigError, gradients::Gradients};
+use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
 /// Configuration of a [`CrossEntropy`] readout.
 #[derive(Config, Debug)]
@@ -58,9 +59,14 @@ impl CrossEntropyConfig {
 }
 
 impl CrossEntropy {
+    /// `s_out W_r + b_r`, `[batch, n_classes]`.
+    pub fn logits(&self, output: &Tensor<2>) -> Tensor<2> {
+        output.clone().matmul(self.weight.val()) + self.bias.val().unsqueeze()
+    }
+
     /// `softmax(s_out W_r + b_r) − y = ∂C/∂logits`.
     fn error(&self, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<2> {
-        activation::softmax(self.scores(output), 1) - target.clone()
+        softmax(self.logits(output), 1) - target.clone()
     }
 }
 
@@ -68,15 +74,21 @@ impl Cost for CrossEntropy {
     type Nudge = CrossEntropyNudge;
 
     fn value(&self, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<1> {
-        let log_probability = activation::log_softmax(self.scores(output), 1);
+        let log_probability = log_softmax(self.logits(output), 1);
         (log_probability * target.clone()).sum_dim(1).squeeze_dim(1) * -1.0
     }
 
-    fn scores(&self, output: &Tensor<2>) -> Tensor<2> {
-        output.clone().matmul(self.weight.val()) + self.bias.val().unsqueeze()
+    /// The logits of the readout.
+    fn scores(&self, output: &Tensor<2>, _drive: &Tensor<2>) -> Tensor<2> {
+        self.logits(output)
     }
 
-    fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>) -> CrossEntropyNudge {
+    fn nudge(
+        &self,
+        target: &Tensor<2>,
+        beta: Tensor<2>,
+        _activation: Activation,
+    ) -> CrossEntropyNudge {
         CrossEntropyNudge {
             beta,
             target: target.clone(),
@@ -92,11 +104,11 @@ impl Cost for CrossEntropy {
 
     fn force(&self, nudge: &CrossEntropyNudge, output: &Tensor<2>) -> Tensor<2> {
         let logits = output.clone().matmul(nudge.weight.clone()) + nudge.bias.clone();
-        let error = nudge.target.clone() - activation::softmax(logits, 1);
+        let error = nudge.target.clone() - softmax(logits, 1);
         (error * nudge.beta.clone()).matmul(nudge.weight.clone().transpose())
     }
 
-    fn check_beta(&self, _beta: f64) -> Result<(), ConfigError> {
+    fn check_beta(&self, _beta: f64, _activation: Activation) -> Result<(), ConfigError> {
         // −βC grows no faster than linearly in the state, every potential at least as fast
         // as ½s² where the state is unbounded: the total energy keeps a minimum for any β.
         Ok(())

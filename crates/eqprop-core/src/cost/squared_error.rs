@@ -14,8 +14,10 @@ use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 /// s_out = σ((drive + βy) / (1 + β))
 /// ```
 ///
-/// so it stays stable for any β > −1. With another potential `G` (sigmoid, tanh, softmax) the
-/// step is one of mirror descent on `F` in the geometry of `G`, with the largest step size at
+/// so it stays stable however large β is. For β ≤ −1 `F` is concave in the output: on a layer
+/// with a largest value the minimizer is then the better end of the range, on a layer without
+/// one `F` has no minimum and β is refused. With another potential `G` (sigmoid, tanh, softmax)
+/// the step is one of mirror descent on `F` in the geometry of `G`, with the largest step size at
 /// which `F` never rises: `1/(1 + γ)`, `γ = max(β, 0)`, because every such `G` has a curvature
 /// of at least 1:
 ///
@@ -25,6 +27,9 @@ use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 #[derive(Module, Debug, Default)]
 pub struct SquaredError;
 
+/// Curvatures `1 + β` below this count as flat: the drive alone decides.
+const FLATTEST: f64 = 1e-6;
+
 /// A nudge by the squared error.
 #[derive(Debug, Clone)]
 pub struct SquaredErrorNudge {
@@ -32,7 +37,10 @@ pub struct SquaredErrorNudge {
     target: Tensor<2>,
     /// `βy`.
     pull: Tensor<2>,
-    /// `1/(1 + β)`.
+    /// What is added to the drive for the minimizer: `βy`, less half the concavity times the
+    /// range where β ≤ −1, so that the sign says which end is better.
+    offset: Tensor<2>,
+    /// `1/(1 + β)`, or a number that takes any drive to an end of the range where β ≤ −1.
     shrink: Tensor<2>,
 }
 
@@ -54,15 +62,29 @@ impl Cost for SquaredError {
         (error.clone() * error).sum_dim(1).squeeze_dim(1) * 0.5
     }
 
-    fn scores(&self, output: &Tensor<2>) -> Tensor<2> {
-        output.clone()
+    /// The drive, which ranks as the output does wherever that is not clipped.
+    fn scores(&self, _output: &Tensor<2>, drive: &Tensor<2>) -> Tensor<2> {
+        drive.clone()
     }
 
-    fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>) -> SquaredErrorNudge {
+    fn nudge(
+        &self,
+        target: &Tensor<2>,
+        beta: Tensor<2>,
+        activation: Activation,
+    ) -> SquaredErrorNudge {
+        let pull = target.clone() * beta.clone();
+        let curvature = beta.clone() + 1.0;
+        let offset = if activation.max().is_finite() {
+            pull.clone() - curvature.clone().clamp_max(0.0) * (0.5 * activation.max())
+        } else {
+            pull.clone()
+        };
         SquaredErrorNudge {
-            pull: target.clone() * beta.clone(),
-            shrink: (beta.clone() + 1.0).recip(),
+            offset,
+            shrink: curvature.clamp_min(FLATTEST).recip(),
             target: target.clone(),
+            pull,
             beta,
         }
     }
@@ -84,14 +106,14 @@ impl Cost for SquaredError {
         output: &Tensor<2>,
     ) -> Tensor<2> {
         if activation.is_quadratic() {
-            activation.apply((drive + nudge.pull.clone()) * nudge.shrink.clone())
+            activation.apply((drive + nudge.offset.clone()) * nudge.shrink.clone())
         } else {
             nudge.mirror_step(activation, drive, output)
         }
     }
 
-    fn check_beta(&self, beta: f64) -> Result<(), ConfigError> {
-        if beta > -1.0 {
+    fn check_beta(&self, beta: f64, activation: Activation) -> Result<(), ConfigError> {
+        if beta > -1.0 || activation.max().is_finite() {
             Ok(())
         } else {
             Err(ConfigError::Unbounded { beta })

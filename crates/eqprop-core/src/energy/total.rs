@@ -38,10 +38,12 @@ impl<'a, E: Energy, C: Cost> TotalEnergy<'a, E, C> {
         target: &Tensor<2>,
         beta: Tensor<2>,
     ) -> Self {
+        let output = energy.layers().last().expect("a network has a layer");
+        let nudge = cost.nudge(target, beta, output.activation);
         Self {
             energy,
             clamped,
-            nudge: Some((cost, cost.nudge(target, beta))),
+            nudge: Some((cost, nudge)),
         }
     }
 

@@ -7,7 +7,7 @@ use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 
 use crate::network::{ACTIVATIONS, Numbers, cost, filled, one_hot};
-use crate::setup::{Setup, assert_close, values};
+use crate::setup::{Setup, assert_close, distance, values};
 
 const BETAS: [f64; 4] = [-0.5, 0.3, 1.0, 10.0];
 const SHAPE: [usize; 2] = [20, 4];
@@ -53,29 +53,47 @@ fn the_cross_entropy_is_minus_the_log_probability_of_the_label() {
     }
 }
 
-/// `½s² − drive·s + β·½(s − y)²` is a parabola with its bottom at `(drive + βy)/(1 + β)`; on an
-/// interval its minimum is the point nearest to that.
+/// The point of `[low, high]` with the least `½s² − drive·s + β·½(s − y)²`: an end, or the bottom
+/// of the parabola if it has one there.
+fn minimizer(drive: f64, y: f64, beta: f64, [low, high]: [f64; 2]) -> f64 {
+    let bottom = (drive + beta * y) / (1.0 + beta);
+    let candidates = [low, high, bottom];
+    let feasible = candidates
+        .into_iter()
+        .filter(|s| s.is_finite() && (low..=high).contains(s));
+    let energy = |s: f64| 0.5 * s * s - drive * s + beta * 0.5 * (s - y).powi(2);
+    let least = feasible.min_by(|a, b| energy(*a).total_cmp(&energy(*b)));
+    least.expect("some point is feasible")
+}
+
 #[test]
 fn the_squared_error_has_its_exact_minimizer_where_the_potential_is_quadratic() {
+    const UNBOUNDED: f64 = f64::INFINITY;
     for setup in Setup::all() {
         let mut numbers = Numbers(1);
         let n = SHAPE[0] * SHAPE[1];
         let drives = numbers.list(n, -2.0, 3.0);
         let targets = numbers.list(n, 0.0, 1.0);
         let tensor = |list: &[f64]| setup.tensor::<2>(list.to_vec(), SHAPE);
-        for (activation, low, high) in [
-            (Activation::HardSigmoid, 0.0, 1.0),
-            (Activation::Relu, 0.0, f64::INFINITY),
-            (Activation::ClippedRelu { max: 0.7 }, 0.0, 0.7),
-            (Activation::Identity, f64::NEG_INFINITY, f64::INFINITY),
+        for (activation, range) in [
+            (Activation::HardSigmoid, [0.0, 1.0]),
+            (Activation::Relu, [0.0, UNBOUNDED]),
+            (Activation::ClippedRelu { max: 0.7 }, [0.0, 0.7]),
+            (Activation::Identity, [-UNBOUNDED, UNBOUNDED]),
         ] {
-            for beta in BETAS {
-                let nudge = SquaredError.nudge(&tensor(&targets), setup.number(beta));
+            let concave: &[f64] = if range[1] == UNBOUNDED {
+                &[]
+            } else {
+                &[-1.0, -3.0]
+            };
+            for &beta in BETAS.iter().chain(concave) {
+                let target = tensor(&targets);
+                let nudge = SquaredError.nudge(&target, setup.number(beta), activation);
                 let output = numbers.inside(activation, &setup, SHAPE);
                 let found = SquaredError.minimize(&nudge, activation, tensor(&drives), &output);
                 let units = drives.iter().zip(&targets);
                 let expected: Vec<f64> = units
-                    .map(|(drive, y)| ((drive + beta * y) / (1.0 + beta)).clamp(low, high))
+                    .map(|(drive, y)| minimizer(*drive, *y, beta, range))
                     .collect();
                 let what = format!("{activation:?}, beta {beta}, {}", setup.name);
                 assert_close(&values(&found), &expected, setup.tolerance, &what);
@@ -106,7 +124,7 @@ fn follow(cost: &AnyCost, activation: Activation, beta: f64, n_steps: usize) -> 
     let mut numbers = Numbers(2);
     let drive = numbers.matrix(&setup, SHAPE, -1.0, 2.0);
     let target = one_hot(&setup, &[0, 1, 2, 3].repeat(SHAPE[0] / 4), SHAPE[1]);
-    let nudge = cost.nudge(&target, setup.number(beta));
+    let nudge = cost.nudge(&target, setup.number(beta), activation);
     let mut output = numbers.inside(activation, &setup, SHAPE);
     let energy = |output: &Tensor<2>| layer_energy(cost, &nudge, activation, &drive, output);
     let mut before = energy(&output);
@@ -123,7 +141,7 @@ fn follow(cost: &AnyCost, activation: Activation, beta: f64, n_steps: usize) -> 
         before = after;
     }
     let stationary = activation.apply(drive.clone() + cost.force(&nudge, &output));
-    crate::setup::distance(&values(&stationary), &values(&output))
+    distance(&values(&stationary), &values(&output))
 }
 
 #[test]
@@ -135,6 +153,9 @@ fn squared_error_steps_never_raise_the_energy_and_end_where_it_is_stationary() {
             // at β = −½: after 400 steps 1e-16.
             let rest = follow(&cost, activation, beta, 400);
             assert!(rest < 1e-12, "{activation:?}, beta {beta}: {rest:e}");
+        }
+        if activation.max().is_finite() {
+            follow(&cost, activation, -3.0, 400);
         }
     }
 }
@@ -155,18 +176,28 @@ fn cross_entropy_steps_never_raise_the_energy_up_to_beta_two_by_the_squared_read
 }
 
 #[test]
-fn beta_of_minus_one_or_less_is_refused_by_the_squared_error() {
+fn beta_of_minus_one_or_less_is_refused_by_the_squared_error_on_an_unbounded_output() {
     for beta in [-1.0, -2.0] {
         let nudging = Nudging::OneSided { beta };
-        let error = nudging.validate(&SquaredError).expect_err("unbounded");
-        assert_eq!(error, ConfigError::Unbounded { beta });
-        let text = error.to_string();
-        assert!(
-            text.starts_with(&format!("beta = {beta} is refused")),
-            "{text}"
-        );
-        assert!(text.contains("no minimum over the output units"), "{text}");
-        assert!(text.contains("use beta > -1"), "{text}");
+        for output in [Activation::Identity, Activation::Relu] {
+            let error = nudging
+                .validate(&SquaredError, output)
+                .expect_err("unbounded");
+            assert_eq!(error, ConfigError::Unbounded { beta });
+            let text = error.to_string();
+            assert!(
+                text.starts_with(&format!("beta = {beta} is refused")),
+                "{text}"
+            );
+            assert!(text.contains("E + beta C falls without bound"), "{text}");
+            assert!(
+                text.contains("use beta > -1, or a bounded output activation"),
+                "{text}"
+            );
+        }
+        for output in ACTIVATIONS.into_iter().filter(|a| a.max().is_finite()) {
+            assert_eq!(nudging.validate(&SquaredError, output), Ok(()));
+        }
     }
     // The negative phase of a nudging with two signs counts.
     for nudging in [
@@ -174,7 +205,7 @@ fn beta_of_minus_one_or_less_is_refused_by_the_squared_error() {
         Nudging::RandomSign { beta: 1.5 },
     ] {
         let beta = -nudging.beta();
-        let found = nudging.validate(&SquaredError);
+        let found = nudging.validate(&SquaredError, Activation::Identity);
         assert_eq!(found, Err(ConfigError::Unbounded { beta }));
     }
     let cost = cost(CostConfig::CrossEntropy, 4, &Setup::double(), 1.0, 4);
@@ -182,14 +213,16 @@ fn beta_of_minus_one_or_less_is_refused_by_the_squared_error() {
         Nudging::OneSided { beta: -2.0 },
         Nudging::Centered { beta: 5.0 },
     ] {
-        assert_eq!(nudging.validate(&cost), Ok(()));
+        assert_eq!(nudging.validate(&cost, Activation::Identity), Ok(()));
     }
 }
 
 #[test]
 fn beta_must_be_a_number_other_than_zero_and_positive_where_both_signs_are_used() {
     let refused = |nudging: Nudging| {
-        let error = nudging.validate(&SquaredError).expect_err("out of range");
+        let error = nudging
+            .validate(&SquaredError, Activation::Tanh)
+            .expect_err("out of range");
         error.to_string()
     };
     let one_sided = |beta| refused(Nudging::OneSided { beta });
@@ -216,6 +249,9 @@ fn beta_must_be_a_number_other_than_zero_and_positive_where_both_signs_are_used(
         Nudging::Centered { beta: 0.5 },
         Nudging::RandomSign { beta: 0.5 },
     ] {
-        assert_eq!(nudging.validate(&SquaredError), Ok(()));
+        assert_eq!(
+            nudging.validate(&SquaredError, Activation::Identity),
+            Ok(())
+        );
     }
 }

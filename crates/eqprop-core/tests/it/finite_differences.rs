@@ -2,15 +2,15 @@
 
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig};
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::{Energy, HopfieldEnergy};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::state::State;
 
 use crate::network::{
-    ACTIVATIONS, Numbers, cost, gradients_of, graph, network, parameter_differences, parameters,
-    weight_id,
+    ACTIVATIONS, Numbers, cost, filled, gradients_of, graph, network, parameter_differences,
+    parameters,
 };
-use crate::setup::{Setup, assert_close, values};
+use crate::setup::{Setup, assert_close, distance, values};
 
 const SIZES: [usize; 4] = [3, 4, 3, 2];
 const BATCH: usize = 3;
@@ -149,13 +149,11 @@ fn the_diagonal_of_a_connection_within_a_layer_does_nothing() {
             lists[lateral][entry] += 5.0;
         }
         let mut lists = lists.into_iter();
-        crate::network::filled(energy.clone(), &setup, |_| {
+        filled(energy.clone(), &setup, |_| {
             lists.next().expect("a list each")
         })
     };
-    let energy_of = |energy: &eqprop_core::energy::HopfieldEnergy| {
-        values(&energy.energy(&energy.clamp(&input), &first))
-    };
+    let energy_of = |energy: &HopfieldEnergy| values(&energy.energy(&energy.clamp(&input), &first));
     let diagonal = [0, 4, 8];
     assert_close(
         &energy_of(&changed(diagonal)),
@@ -163,17 +161,14 @@ fn the_diagonal_of_a_connection_within_a_layer_does_nothing() {
         0.0,
         "diagonal",
     );
-    let beside = crate::setup::distance(&energy_of(&changed([1, 5, 6])), &energy_of(&energy));
+    let beside = distance(&energy_of(&changed([1, 5, 6])), &energy_of(&energy));
     assert!(
         beside > 0.1,
         "entries beside the diagonal moved the energy by {beside:e} only"
     );
 
     let gradients = energy.contrast(&input, &first, &second, 1.0);
-    let gradient = gradients
-        .get::<2>(weight_id(&energy, lateral))
-        .expect("registered");
-    let gradient = values(&gradient);
+    let gradient = &gradients_of(&energy, &gradients)[lateral];
     assert_eq!(diagonal.map(|entry| gradient[entry]), [0.0; 3]);
     assert!(gradient[1].abs() > 1e-3);
 }
@@ -193,7 +188,11 @@ fn the_force_is_minus_beta_times_the_slope_of_the_cost() {
         let output = numbers.matrix(&setup, [BATCH, n_units], -1.0, 1.0);
         let target = numbers.inside(Activation::Softmax, &setup, [BATCH, n_units]);
         let betas = [0.3, -0.5, 10.0];
-        let nudge = cost.nudge(&target, setup.tensor(betas.to_vec(), [BATCH, 1]));
+        let nudge = cost.nudge(
+            &target,
+            setup.tensor(betas.to_vec(), [BATCH, 1]),
+            Activation::Identity,
+        );
         let force = values(&cost.force(&nudge, &output));
         let state = State::new(vec![output.clone()]);
         for unit in 0..n_units {

@@ -1,7 +1,7 @@
 //! Small networks, states and targets with reproducible random numbers, and their parameters
 //! as lists of numbers.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionConfig, ConnectionKind, InitializerConfig};
@@ -205,12 +205,6 @@ pub fn parameter_differences<M: Module>(
     lists
         .map(|(list, numbers)| (0..numbers.len()).map(|entry| slope(list, entry)).collect())
         .collect()
-}
-
-/// The id of a dense connection's weights.
-pub fn weight_id(energy: &HopfieldEnergy, connection: usize) -> ParamId {
-    let eqprop_core::connection::Connection::Dense(dense) = &energy.connections[connection];
-    dense.weight.id
 }
 
 /// Relaxes until no step changes anything that the number format resolves.

@@ -7,7 +7,7 @@ use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
 
-use crate::network::{Numbers, chain, equilibrium, gradients_of, graph, network};
+use crate::network::{Numbers, chain, equilibrium, filled, gradients_of, graph, network};
 use crate::setup::{Setup, assert_close, distance, values};
 
 const BATCH: usize = 4;
@@ -202,7 +202,7 @@ fn synchronous_steps_can_raise_the_energy_where_asynchronous_ones_do_not() {
     // E = ½a² + ½b² + 2ab − a − b from a = b = 0: both units to 1 at once make it 1.
     let config = chain(&[1, 1, 1], Activation::HardSigmoid).init(&setup.device);
     let mut lists = [vec![0.0], vec![-2.0], vec![1.0], vec![1.0]].into_iter();
-    let energy = crate::network::filled(config, &setup, |_| lists.next().expect("a list each"));
+    let energy = filled(config, &setup, |_| lists.next().expect("a list each"));
     let input = setup.number(1.0);
     let clamped = energy.clamp(&input);
     let total = TotalEnergy::<_, AnyCost>::free(&energy, &clamped);

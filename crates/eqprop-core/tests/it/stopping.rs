@@ -8,7 +8,7 @@ use eqprop_core::error::RelaxationError;
 use eqprop_core::relaxation::{Outcome, Relaxation, Relaxed, Scheme, Stopping, Trace};
 
 use crate::network::{Numbers, chain, filled, network};
-use crate::setup::{Setup, assert_close, values};
+use crate::setup::{Setup, assert_close, distance, values};
 
 const FLOW: Scheme = Scheme::GradientFlow { step_size: 0.3 };
 
@@ -171,7 +171,7 @@ fn the_residual_of_a_fixed_point_is_the_distance_to_the_response() {
     let responses = (0..3).map(|layer| values(&total.minimize(layer, &before)));
     let distances = responses
         .zip(before.layers())
-        .map(|(response, state)| crate::setup::distance(&response, &values(state)));
+        .map(|(response, state)| distance(&response, &values(state)));
     let expected = distances.fold(0.0, f64::max);
     let found = after(4, Scheme::FixedPoint).info().residual;
     assert_close(&[found], &[expected], 1e-15, "fixed point");

@@ -22,10 +22,11 @@ impl TrainingConfig {
         let parsed = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
         fields.insert(key.to_string(), parsed);
         serde_json::from_value(Value::Object(fields)).map_err(|source| {
-            TrainingError::UnfitValue {
-                key: key.to_string(),
-                value: value.to_string(),
-                source,
+            let (key, value) = (key.to_string(), value.to_string());
+            if has_infinite_number(&value) {
+                TrainingError::NotFinite { key, value }
+            } else {
+                TrainingError::UnfitValue { key, value, source }
             }
         })
     }
@@ -43,4 +44,10 @@ impl TrainingConfig {
             _ => unreachable!("a configuration is a JSON object with text keys"),
         }
     }
+}
+
+/// Whether `value` holds a number that JSON cannot write, such as `NaN`, `inf` or `1e999`.
+fn has_infinite_number(value: &str) -> bool {
+    let mut words = value.split(['[', ']', ',', ' ']);
+    words.any(|word| word.parse::<f64>().is_ok_and(|number| !number.is_finite()))
 }

@@ -177,7 +177,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPro
             gradients: into_params(&gradients, &network),
             energy: energy.energy(&clamped, s),
             cost: cost.value(s.output(), &target),
-            scores: cost.scores(s.output()),
+            scores: network.scores(&clamped, s),
             free,
             nudged: vec![nudged],
         }

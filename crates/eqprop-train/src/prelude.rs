@@ -1,0 +1,20 @@
+//! The names that most programs need.
+
+pub use eqprop_core::activation::Activation;
+pub use eqprop_core::connection::InitializerConfig;
+pub use eqprop_core::cost::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError};
+pub use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy};
+pub use eqprop_core::nudging::Nudging;
+pub use eqprop_core::relaxation::{Relaxation, Scheme};
+pub use eqprop_core::state::State;
+
+pub use crate::batch::{Batch, BatchLoader, Order};
+pub use crate::config::TrainingConfig;
+pub use crate::data::{Dataset, DatasetKind};
+pub use crate::estimator::{EquilibriumPropagation, GradientEstimator};
+pub use crate::learner::EquilibriumLearner;
+pub use crate::metric::{EnergyMetric, ResidualMetric, StepsMetric, UnconvergedMetric};
+pub use crate::network::EquilibriumNetwork;
+pub use crate::particles::Particles;
+pub use crate::preset::Preset;
+pub use crate::training::Training;

@@ -1,0 +1,1 @@
+//! The `eqprop` program from end to end.
