@@ -1,1 +1,10 @@
-//! The `eqprop` program from end to end.
+//! The `eqprop` program from end to end, as its user sees it: arguments and files in, exit code,
+//! output and files out.
+
+mod damage;
+mod data;
+mod help;
+mod place;
+mod refusal;
+mod resume;
+mod training;

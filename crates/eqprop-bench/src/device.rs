@@ -20,8 +20,16 @@ struct Backend {
 const BACKENDS: [Backend; 7] = [
     backend("flex", cfg!(feature = "flex"), "CPU"),
     backend("ndarray", cfg!(feature = "ndarray"), "CPU"),
-    backend("wgpu", cfg!(feature = "wgpu"), "GPU through Vulkan, Metal or DirectX (WGSL)"),
-    backend("vulkan", cfg!(feature = "vulkan"), "GPU through Vulkan (SPIR-V)"),
+    backend(
+        "wgpu",
+        cfg!(feature = "wgpu"),
+        "GPU through Vulkan, Metal or DirectX (WGSL)",
+    ),
+    backend(
+        "vulkan",
+        cfg!(feature = "vulkan"),
+        "GPU through Vulkan (SPIR-V)",
+    ),
     backend("metal", cfg!(feature = "metal"), "Apple GPU through Metal"),
     backend("cuda", cfg!(feature = "cuda"), "NVIDIA GPU through CUDA"),
     backend("rocm", cfg!(feature = "rocm"), "AMD GPU through ROCm"),
@@ -112,7 +120,10 @@ fn find(name: &str) -> Result<Device> {
     let known = BACKENDS.iter().find(|known| known.name == backend);
     let known = known.ok_or_else(|| {
         let names: Vec<_> = BACKENDS.iter().map(|backend| backend.name).collect();
-        anyhow!("unknown backend `{backend}`; the backends are: {}", names.join(", "))
+        anyhow!(
+            "unknown backend `{backend}`; the backends are: {}",
+            names.join(", ")
+        )
     })?;
     if !known.compiled {
         bail!(
@@ -121,7 +132,9 @@ fn find(name: &str) -> Result<Device> {
         );
     }
     match (backend, index) {
-        ("flex" | "ndarray", Some(_)) => bail!("there is one `{backend}` device: leave out the number"),
+        ("flex" | "ndarray", Some(_)) => {
+            bail!("there is one `{backend}` device: leave out the number")
+        }
         (_, None) => Ok(default_device(backend)),
         (_, Some(index)) => {
             let devices = enumerate(backend);

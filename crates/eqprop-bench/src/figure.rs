@@ -18,7 +18,10 @@ use crate::plot::{self, Panel, Scale, Series, Tile};
 pub fn curves(records: &[EpochRecord]) -> Result<String> {
     let curve = |label: &str, value: &dyn Fn(&EpochRecord) -> f64| Series {
         label: label.to_string(),
-        points: records.iter().map(|record| (record.epoch as f64, value(record))).collect(),
+        points: records
+            .iter()
+            .map(|record| (record.epoch as f64, value(record)))
+            .collect(),
     };
     let panel = |title: &str, y_label: &str, y_scale, series| Panel {
         title: title.to_string(),
@@ -65,7 +68,12 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
             Scale::Log,
             vec![curve("training", &|record| record.residual)],
         ),
-        panel("Relative size of an update", "|ΔW| / |W|", Scale::Log, ratios.collect()),
+        panel(
+            "Relative size of an update",
+            "|ΔW| / |W|",
+            Scale::Log,
+            ratios.collect(),
+        ),
     ];
     Ok(plot::render(&panels, 2)?)
 }
@@ -100,7 +108,9 @@ impl Course {
         Relaxation::steps(dynamics, n_steps).relax_observed(&total, energy.rest(input), |_, s| {
             course.energy.push(read(total.value(s)));
             if let Some(before) = course.states.last() {
-                course.change.push(read(s.max_distance(before) / dynamics.step_size()));
+                course
+                    .change
+                    .push(read(s.max_distance(before) / dynamics.step_size()));
             }
             course.states.push(s.clone());
         });
@@ -132,8 +142,18 @@ impl Course {
             series,
         };
         let panels = [
-            panel("Energy in the free phase", "energy", Scale::Linear, lines(&self.energy, 0)),
-            panel("Residual", "largest change of a unit", Scale::Log, lines(&self.change, 1)),
+            panel(
+                "Energy in the free phase",
+                "energy",
+                Scale::Linear,
+                lines(&self.energy, 0),
+            ),
+            panel(
+                "Residual",
+                "largest change of a unit",
+                Scale::Log,
+                lines(&self.change, 1),
+            ),
         ];
         Ok(plot::render(&panels, 2)?)
     }
@@ -154,7 +174,11 @@ impl Course {
                 let shown = steps.iter().map(|&step| {
                     let values = self.states[step].layer(layer).clone().narrow(0, index, 1);
                     let values: Vec<f32> = values.into_data().iter::<f32>().collect();
-                    let width = if layer == output { values.len() } else { wide(values.len()) };
+                    let width = if layer == output {
+                        values.len()
+                    } else {
+                        wide(values.len())
+                    };
                     Tile {
                         caption: format!("step {step}"),
                         height: values.len() / width,
@@ -167,13 +191,19 @@ impl Course {
                 rows.push((format!("{label}, {name}"), row.collect()));
             }
         }
-        Ok(plot::render_tiles("States in the free phase", &rows, (0.0, 1.0))?)
+        Ok(plot::render_tiles(
+            "States in the free phase",
+            &rows,
+            (0.0, 1.0),
+        )?)
     }
 }
 
 /// The width of the rectangle of `n` units that is closest to a square.
 fn wide(n: usize) -> usize {
-    let height = (1..).take_while(|height| height * height <= n).filter(|height| n % height == 0);
+    let height = (1..)
+        .take_while(|height| height * height <= n)
+        .filter(|height| n % height == 0);
     n / height.last().unwrap_or(1)
 }
 

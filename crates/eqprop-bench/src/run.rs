@@ -61,11 +61,14 @@ impl RunFolder {
                     n => format!("{name}-{n}"),
                 });
                 let mut paths = names.map(|name| Path::new("runs").join(name));
-                paths.find(|path| !path.exists()).expect("the numbers do not end")
+                paths
+                    .find(|path| !path.exists())
+                    .expect("the numbers do not end")
             }
         };
         let is_used = match fs::read_dir(&path) {
-            Ok(mut entries) => entries.next().is_some(),
+            // A process killed before it wrote the configuration leaves a temporary file behind.
+            Ok(entries) => entries.flatten().any(|entry| !is_temporary(&entry)),
             Err(_) => path.exists(),
         };
         if is_used {
@@ -108,7 +111,10 @@ impl RunFolder {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(name);
         write_atomically(&path, bytes).with_context(|| {
-            format!("cannot write `{}`: check its permissions and the space left", path.display())
+            format!(
+                "cannot write `{}`: check its permissions and the space left",
+                path.display()
+            )
         })
     }
 
@@ -163,7 +169,10 @@ impl RunFolder {
         let record = ModuleRecord::from_bytes(burn::tensor::Bytes::from_bytes_vec(bytes));
         let learner = record.and_then(|record| learner.try_load_record(record));
         let learner = learner.with_context(|| {
-            format!("`{}` is damaged or does not fit the configuration", path.display())
+            format!(
+                "`{}` is damaged or does not fit the configuration",
+                path.display()
+            )
         })?;
         Ok(TrainedRun {
             config,
@@ -171,4 +180,9 @@ impl RunFolder {
             device,
         })
     }
+}
+
+/// Whether `entry` is what `write_atomically` leaves behind when it is killed.
+fn is_temporary(entry: &fs::DirEntry) -> bool {
+    entry.file_name().to_string_lossy().starts_with(".tmp")
 }

@@ -2,7 +2,7 @@
 
 pub mod dense;
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,19 @@ impl InitializerConfig {
             },
         }
     }
+}
+
+/// A matrix of weights `[n_in, n_out]`, drawn at once: Burn draws a parameter when it is first
+/// used, so that it would depend on what else is drawn in between.
+pub(crate) fn draw(
+    initializer: Initializer,
+    n_in: usize,
+    n_out: usize,
+    device: &Device,
+) -> Param<Tensor<2>> {
+    let weight = initializer.init_with([n_in, n_out], Some(n_in), Some(n_out), device);
+    weight.val();
+    weight
 }
 
 /// One interaction term `−⟨s_to, f_θ(s_from)⟩` of the energy.

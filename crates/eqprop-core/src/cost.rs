@@ -47,18 +47,15 @@ pub trait Cost: Module + ModuleDisplay {
     /// The external force `−β ∂C/∂s_out`, `[batch, n_units]`.
     fn force(&self, nudge: &Self::Nudge, output: &Tensor<2>) -> Tensor<2>;
 
-    /// A value of the output layer that lowers `G(s) − drive·s + βC(s)` from `output`: its
-    /// minimizer where there is a closed form, the fixed-point step
-    /// `σ(drive − β ∂C/∂s_out)` otherwise.
+    /// A value of the output layer at which `G(s) − drive·s + βC(s)` is no higher than at
+    /// `output`: its minimizer where there is a closed form, a [`mirror_step`] otherwise.
     fn minimize(
         &self,
         nudge: &Self::Nudge,
         activation: Activation,
         drive: Tensor<2>,
         output: &Tensor<2>,
-    ) -> Tensor<2> {
-        activation.apply(drive + self.force(nudge, output))
-    }
+    ) -> Tensor<2>;
 
     /// Whether `E + βC` is bounded from below on an output layer of the given activation.
     ///
@@ -68,4 +65,27 @@ pub trait Cost: Module + ModuleDisplay {
 
     /// Adds the batch mean of `∂C/∂θ` for the cost's own parameters to `gradients`.
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients);
+}
+
+/// One step of mirror descent on `F(s) = G(s) − drive·s + βC(s)` in the geometry of `G`:
+///
+/// ```text
+/// s ← σ((γ σ⁻¹(s) + drive − β ∂C/∂s) / (1 + γ))
+/// ```
+///
+/// Every potential has a curvature of at least 1, so `F` cannot rise as long as `γ ≥ 0` is at
+/// least the largest curvature of `βC`; and its minimum is the only place where `s` stays. With
+/// `γ = 0` this is the fixed-point step `s ← σ(drive − β ∂C/∂s)`.
+///
+/// # Shapes
+/// - `gamma`: `[batch, 1]` or `[1, 1]`, the rest `[batch, n_units]`
+fn mirror_step(
+    activation: Activation,
+    gamma: &Tensor<2>,
+    drive: Tensor<2>,
+    force: Tensor<2>,
+    output: &Tensor<2>,
+) -> Tensor<2> {
+    let held = activation.inverse(output.clone()) * gamma.clone();
+    activation.apply((held + drive + force) / (gamma.clone() + 1.0))
 }

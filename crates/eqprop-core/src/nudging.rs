@@ -68,6 +68,10 @@ impl Nudging {
             });
         }
         cost.check_beta(beta, output)?;
-        if two_signs { cost.check_beta(-beta, output) } else { Ok(()) }
+        if two_signs {
+            cost.check_beta(-beta, output)
+        } else {
+            Ok(())
+        }
     }
 }

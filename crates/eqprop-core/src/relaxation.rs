@@ -43,7 +43,10 @@ impl Stopping {
     /// # Errors
     /// If a number of steps is 0, or the tolerance is not a positive number.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let steps = [("max_steps", self.max_steps), ("check_every", self.check_every)];
+        let steps = [
+            ("max_steps", self.max_steps),
+            ("check_every", self.check_every),
+        ];
         if let Some((field, _)) = steps.into_iter().find(|(_, n)| *n == 0) {
             return Err(ConfigError::OutOfRange {
                 field,
@@ -183,7 +186,7 @@ impl<D: Dynamics> Relaxation<D> {
             let Some(before) = before else { continue };
             let change = state.max_distance(&before);
             let residual = change / dynamics.step_size();
-            // Not `largest > tolerance`: a state that is not a number cannot recover.
+            // A state that is infinite or not a number does not recover.
             let go_on = check.is_some_and(|tolerance| {
                 let largest = largest(&residual);
                 largest.is_finite() && largest > tolerance
@@ -203,7 +206,11 @@ impl<D: Dynamics> Relaxation<D> {
 /// The largest entry, or NaN if one is NaN.
 fn largest(values: &Tensor<1>) -> f64 {
     let values = values.clone().into_data().iter::<f64>().collect::<Vec<_>>();
-    values
-        .into_iter()
-        .fold(0.0, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) })
+    values.into_iter().fold(0.0, |a, b| {
+        if a.is_nan() || b.is_nan() {
+            f64::NAN
+        } else {
+            a.max(b)
+        }
+    })
 }

@@ -17,7 +17,10 @@ impl State {
     /// # Panics
     /// If there is no layer, or the batch axes differ.
     pub fn new(layers: Vec<Tensor<2>>) -> Self {
-        let batch = layers.first().expect("a state has at least one layer").dims()[0];
+        let batch = layers
+            .first()
+            .expect("a state has at least one layer")
+            .dims()[0];
         for (index, layer) in layers.iter().enumerate() {
             let found = layer.dims()[0];
             assert_eq!(

@@ -154,7 +154,10 @@ impl Iterator for Batches<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let end = (self.position + self.loader.batch_size).min(self.order.len());
-        let indices = self.order.get(self.position..end).filter(|i| !i.is_empty())?;
+        let indices = self
+            .order
+            .get(self.position..end)
+            .filter(|i| !i.is_empty())?;
         self.position = end;
         let rows: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
         let device = self.loader.input.device();

@@ -202,7 +202,11 @@ fn list(run: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
 /// Removes what a killed process left half-written. Failing to does no harm.
 fn remove_temporary(run: &Path) {
     for entry in fs::read_dir(run).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(TEMPORARY_PREFIX)
+        {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

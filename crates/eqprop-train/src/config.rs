@@ -160,8 +160,14 @@ impl TrainingConfig {
         self.nudged_stopping().validate()?;
         self.scheme().validate()?;
         let device = Device::default();
-        let output = self.energy().layers.last().expect("validated: there is a layer").activation;
-        self.nudging().validate(&self.cost.init(1, 1, &device), output)?;
+        let output = self
+            .energy()
+            .layers
+            .last()
+            .expect("validated: there is a layer")
+            .activation;
+        self.nudging()
+            .validate(&self.cost.init(1, 1, &device), output)?;
 
         let expected = self.n_learning_rates();
         if self.learning_rates.len() != expected {
@@ -176,7 +182,12 @@ impl TrainingConfig {
         }
         let decay = self.learning_rate_decay;
         let ok = decay > 0.0 && decay <= 1.0;
-        in_range("learning_rate_decay", "greater than 0 and at most 1", decay, ok)?;
+        in_range(
+            "learning_rate_decay",
+            "greater than 0 and at most 1",
+            decay,
+            ok,
+        )?;
         let momentum = self.momentum;
         let ok = (0.0..1.0).contains(&momentum);
         in_range("momentum", "at least 0 and less than 1", momentum, ok)?;
@@ -205,13 +216,14 @@ impl TrainingConfig {
     pub fn network(&self, device: &Device) -> EquilibriumNetwork<HopfieldEnergy, AnyCost> {
         device.seed(self.seed);
         let energy = self.energy();
-        let n_units = energy.layers.last().expect("validated: there is a layer").size;
+        let n_units = energy
+            .layers
+            .last()
+            .expect("validated: there is a layer")
+            .size;
         let energy = energy.init(device);
         let cost = self.cost.init(n_units, self.dataset.n_classes(), device);
-        let network = EquilibriumNetwork::new(energy, cost);
-        // Burn draws weights when they are first used: use them now, in a fixed order.
-        crate::network::materialize(&network);
-        network
+        EquilibriumNetwork::new(energy, cost)
     }
 
     /// Equilibrium propagation as configured.
@@ -227,7 +239,9 @@ impl TrainingConfig {
     /// Stochastic gradient descent as configured.
     pub fn optimizer(&self) -> ModuleOptimizer {
         let momentum = (self.momentum > 0.0).then(|| {
-            MomentumConfig::new().with_momentum(self.momentum).with_dampening(0.0)
+            MomentumConfig::new()
+                .with_momentum(self.momentum)
+                .with_dampening(0.0)
         });
         SgdConfig::new().with_momentum(momentum).init()
     }

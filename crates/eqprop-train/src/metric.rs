@@ -199,14 +199,29 @@ fn mean(values: &Tensor<1>) -> Result<(f64, usize), TensorReadError> {
     Ok((values.clone().mean().try_into_scalar::<f64>()?, n_examples))
 }
 
-mean_metric!(EnergyMetric, EnergyInput, |_| name("Energy"), None, |_, input| mean(&input.0));
+mean_metric!(
+    EnergyMetric,
+    EnergyInput,
+    |_| name("Energy"),
+    None,
+    |_, input| mean(&input.0)
+);
 
-mean_metric!(ResidualMetric, ResidualInput, |_| name("Residual"), None, |_, input| mean(&input.0));
+mean_metric!(
+    ResidualMetric,
+    ResidualInput,
+    |_| name("Residual"),
+    None,
+    |_, input| mean(&input.0)
+);
 
-mean_metric!(StepsMetric, StepsInput, |_| name("Free steps"), None, |_, input| Ok((
-    input.n_steps as f64,
-    input.n_examples
-)));
+mean_metric!(
+    StepsMetric,
+    StepsInput,
+    |_| name("Free steps"),
+    None,
+    |_, input| Ok((input.n_steps as f64, input.n_examples))
+);
 
 mean_metric!(
     UnconvergedMetric,

@@ -31,16 +31,3 @@ impl<E: Energy, C: Cost> EquilibriumNetwork<E, C> {
         self.cost.scores(state.output(), &drive)
     }
 }
-
-/// Draws all weights that have not been drawn yet.
-pub(crate) fn materialize<M: Module>(module: &M) {
-    struct Use;
-
-    impl burn::module::ModuleVisitor for Use {
-        fn visit_float<const D: usize>(&mut self, parameter: &burn::module::Param<Tensor<D>>) {
-            parameter.val();
-        }
-    }
-
-    module.visit(&mut Use);
-}

@@ -70,10 +70,16 @@ impl Particles {
     /// If an index is not below the number of examples, or the state has another shape.
     pub fn store(&self, indices: &[usize], state: &State) {
         // Read back before locking, so that another thread's gather does not wait for it.
-        let rows: Vec<TensorData> =
-            state.layers().iter().map(|layer| layer.clone().into_data()).collect();
+        let rows: Vec<TensorData> = state
+            .layers()
+            .iter()
+            .map(|layer| layer.clone().into_data())
+            .collect();
         for (layer, rows) in self.lock().iter_mut().zip(rows) {
-            let rows = rows.convert::<f32>().try_into_vec::<f32>().expect("converted to f32");
+            let rows = rows
+                .convert::<f32>()
+                .try_into_vec::<f32>()
+                .expect("converted to f32");
             for (&index, row) in indices.iter().zip(rows.chunks_exact(layer.size)) {
                 layer.values[index * layer.size..][..layer.size].copy_from_slice(row);
             }

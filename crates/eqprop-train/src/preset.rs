@@ -127,19 +127,37 @@ impl Preset {
 fn paper(rates: &[f64], free_steps: usize, nudged_steps: usize, epochs: usize) -> TrainingConfig {
     let hidden = vec![500; rates.len() - 1];
     let (dataset, rates) = (DatasetKind::Mnist, rates.to_vec());
-    TrainingConfig::new(dataset, hidden, 1.0, free_steps, nudged_steps, rates, 20, epochs)
-        .with_nudging(NudgingKind::RandomSign)
-        .with_dynamics(DynamicsKind::GradientFlow)
-        .with_step_size(0.5)
+    TrainingConfig::new(
+        dataset,
+        hidden,
+        1.0,
+        free_steps,
+        nudged_steps,
+        rates,
+        20,
+        epochs,
+    )
+    .with_nudging(NudgingKind::RandomSign)
+    .with_dynamics(DynamicsKind::GradientFlow)
+    .with_step_size(0.5)
 }
 
 fn dhn(rates: &[f64], free_steps: usize, nudged_steps: usize) -> TrainingConfig {
     let hidden = vec![1024; rates.len() - 1];
     let (dataset, rates) = (DatasetKind::Mnist, rates.to_vec());
-    TrainingConfig::new(dataset, hidden, 0.2, free_steps, nudged_steps, rates, 16, 100)
-        .with_output_activation(Activation::Identity)
-        .with_initializer(InitializerConfig::FanIn { gain: 0.7 })
-        .with_learning_rate_decay(0.99)
+    TrainingConfig::new(
+        dataset,
+        hidden,
+        0.2,
+        free_steps,
+        nudged_steps,
+        rates,
+        16,
+        100,
+    )
+    .with_output_activation(Activation::Identity)
+    .with_initializer(InitializerConfig::FanIn { gain: 0.7 })
+    .with_learning_rate_decay(0.99)
 }
 
 impl FromStr for Preset {

@@ -108,6 +108,15 @@ pub struct Evaluation {
     pub n_examples: usize,
 }
 
+impl EpochRecord {
+    /// Whether everything measured is finite: JSON has no other numbers.
+    fn is_finite(&self) -> bool {
+        let ratios = self.update_ratios.iter().map(|(_, ratio)| *ratio);
+        let means = [self.train_cost, self.test_cost, self.energy, self.residual];
+        ratios.chain(means).all(f64::is_finite)
+    }
+}
+
 impl Training {
     /// A new run by equilibrium propagation, on `device`.
     ///
@@ -135,7 +144,10 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
         device: &Device,
     ) -> Result<Self, TrainingError> {
         config.validate()?;
-        let train = dataset.train.clone().take(config.n_train.unwrap_or(usize::MAX));
+        let train = dataset
+            .train
+            .clone()
+            .take(config.n_train.unwrap_or(usize::MAX));
         let n_train = train.len();
         let (train, validation) = train.split_tail(config.n_validation);
         if train.is_empty() {
@@ -144,7 +156,11 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
                 n_validation: config.n_validation,
             });
         }
-        let judge = if validation.is_empty() { &dataset.test } else { &validation };
+        let judge = if validation.is_empty() {
+            &dataset.test
+        } else {
+            &validation
+        };
         let order = match config.order {
             OrderKind::Shuffled => Order::Shuffled { seed: config.seed },
             OrderKind::Sequential => Order::Sequential,
@@ -186,7 +202,9 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
         self.optimizer = self.optimizer.load_record(checkpoint.optimizer);
         self.scheduler = self.scheduler.load_record(checkpoint.scheduler);
         if let (Some(particles), Some(record)) = (self.learner.particles(), checkpoint.particles) {
-            particles.load_record(record).map_err(mismatch("particles.bpk"))?;
+            particles
+                .load_record(record)
+                .map_err(mismatch("particles.bpk"))?;
         }
         self.records = checkpoint.state.records;
         Ok(self)
@@ -284,8 +302,7 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
         if !tally.sums.cost.is_finite() {
             return Err(TrainingError::Diverged { epoch });
         }
-        self.learner = learner;
-        let test = evaluate(&self.learner, &self.judge);
+        let test = evaluate(&learner, &self.judge);
         let record = EpochRecord {
             epoch,
             train_error: tally.mean(tally.sums.errors),
@@ -301,6 +318,11 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
             seconds_optimizing: optimizing.as_secs_f64(),
             update_ratios: self.updates.take_mean(),
         };
+        if !record.is_finite() {
+            // The last update of the epoch went wrong: keep it out of the checkpoints.
+            return Err(TrainingError::Diverged { epoch });
+        }
+        self.learner = learner;
         self.records.push(record.clone());
         Ok(Some(record))
     }
@@ -399,7 +421,10 @@ fn join<const D: usize>(
     outputs: &[EquilibriumOutput],
     part: impl Fn(&EquilibriumOutput) -> &Tensor<D>,
 ) -> Tensor<D> {
-    Tensor::cat(outputs.iter().map(|output| part(output).clone()).collect(), 0)
+    Tensor::cat(
+        outputs.iter().map(|output| part(output).clone()).collect(),
+        0,
+    )
 }
 
 fn sum<const D: usize>(values: Tensor<D>) -> f64 {

@@ -49,7 +49,9 @@ impl UpdateMonitor {
     /// them back, which waits for the device. A parameter that was all zero has ratio 0.
     pub fn latest(&self) -> Vec<(String, f64)> {
         let latest = self.measured().latest.clone();
-        let read = latest.into_iter().map(|(path, ratio)| (path, ratio.into_scalar::<f64>()));
+        let read = latest
+            .into_iter()
+            .map(|(path, ratio)| (path, ratio.into_scalar::<f64>()));
         read.collect()
     }
 
@@ -59,10 +61,16 @@ impl UpdateMonitor {
         let (latest, sum, count) = {
             let mut measured = self.measured();
             let count = std::mem::take(&mut measured.count);
-            (measured.latest.clone(), std::mem::take(&mut measured.sum), count)
+            (
+                measured.latest.clone(),
+                std::mem::take(&mut measured.sum),
+                count,
+            )
         };
         let paths = latest.into_iter().map(|(path, _)| path);
-        let means = sum.into_iter().map(|sum| sum.into_scalar::<f64>() / count as f64);
+        let means = sum
+            .into_iter()
+            .map(|sum| sum.into_scalar::<f64>() / count as f64);
         paths.zip(means).collect()
     }
 
@@ -74,7 +82,10 @@ impl UpdateMonitor {
 
     fn measured(&self) -> MutexGuard<'_, Measured> {
         // A panic elsewhere leaves whole measurements behind.
-        self.shared.measured.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .measured
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn observe<M: Module>(&self, module: M, update: impl FnOnce(M) -> M) -> M {
@@ -84,21 +95,26 @@ impl UpdateMonitor {
         }
         let before = parameters(&module);
         let module = update(module);
-        let ratios = before.into_iter().zip(parameters(&module)).map(|(old, new)| {
-            let (path, old) = old;
-            let change = norm(new.1 - old.clone());
-            // A parameter that was all zero has no ratio: count it as 0.
-            let size = norm(old);
-            let none = size.clone().equal_elem(0.0);
-            (path, (change / size).mask_fill(none, 0.0))
-        });
+        let ratios = before
+            .into_iter()
+            .zip(parameters(&module))
+            .map(|(old, new)| {
+                let (path, old) = old;
+                let change = norm(new.1 - old.clone());
+                // A parameter that was all zero has no ratio: count it as 0.
+                let size = norm(old);
+                let none = size.clone().equal_elem(0.0);
+                (path, (change / size).mask_fill(none, 0.0))
+            });
         let ratios: Vec<(String, Tensor<1>)> = ratios.collect();
         let mut measured = self.measured();
         measured.sum = if measured.count == 0 {
             ratios.iter().map(|(_, ratio)| ratio.clone()).collect()
         } else {
             let sums = std::mem::take(&mut measured.sum).into_iter();
-            sums.zip(&ratios).map(|(sum, (_, ratio))| sum + ratio.clone()).collect()
+            sums.zip(&ratios)
+                .map(|(sum, (_, ratio))| sum + ratio.clone())
+                .collect()
         };
         measured.count += 1;
         measured.latest = ratios;

@@ -22,7 +22,12 @@ pub fn run(arguments: PresetsArguments) -> Result<Report> {
         let mut sizes = vec![config.dataset.n_inputs().to_string()];
         sizes.extend(config.hidden.iter().map(usize::to_string));
         sizes.push(config.dataset.n_classes().to_string());
-        text += &format!("{:9} {:23} {}\n", preset.name(), sizes.join("-"), preset.source());
+        text += &format!(
+            "{:9} {:23} {}\n",
+            preset.name(),
+            sizes.join("-"),
+            preset.source()
+        );
     }
     text += "\n`eqprop presets NAME` prints a preset in full; `--set KEY=VALUE` changes a field.";
     let list: Vec<_> = Preset::ALL

@@ -32,13 +32,19 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     let data = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs]);
     let input = Tensor::from_data(data, &run.device.device);
     let course = Course::follow(&run.learner, &input, run.config.free_steps);
-    let last = course.states.last().context("a relaxation has a last state")?;
+    let last = course
+        .states
+        .last()
+        .context("a relaxation has a last state")?;
     let network = &run.learner.network;
     let scores = network.scores(&network.energy.clamp(&input), last);
     let classes: Vec<i64> = scores.argmax(1).into_data().iter::<i64>().collect();
 
-    let labels: Vec<String> =
-        examples.labels.iter().map(|label| format!("a {label}")).collect();
+    let labels: Vec<String> = examples
+        .labels
+        .iter()
+        .map(|label| format!("a {label}"))
+        .collect();
     let tiles = input_tiles(&examples, run.config.dataset.image_shape());
     let out = arguments.out.as_deref().unwrap_or(folder.path());
     fs::create_dir_all(out).with_context(|| format!("cannot make `{}`", out.display()))?;

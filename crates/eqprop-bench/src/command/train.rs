@@ -77,7 +77,10 @@ fn start(arguments: &TrainArguments) -> Result<Started> {
 }
 
 fn resume(arguments: &TrainArguments) -> Result<Started> {
-    let path = arguments.run.as_deref().expect("clap: --resume requires --run");
+    let path = arguments
+        .run
+        .as_deref()
+        .expect("clap: --resume requires --run");
     let folder = RunFolder::open(path)?;
     let mut config = folder.config()?;
     if let Some(epochs) = arguments.epochs {
@@ -123,7 +126,10 @@ fn configure(arguments: &TrainArguments) -> Result<(String, TrainingConfig)> {
     });
     let mut config = preset.config();
     let mut name = preset.name().to_string();
-    if let Some(dataset) = arguments.dataset.filter(|&dataset| dataset != config.dataset) {
+    if let Some(dataset) = arguments
+        .dataset
+        .filter(|&dataset| dataset != config.dataset)
+    {
         config.dataset = dataset;
         name += &format!("-{dataset}");
     }
@@ -157,7 +163,11 @@ fn train(
     while !training.is_finished() {
         let outcome = training.run_epoch(|progress| {
             display.update(&progress);
-            if interrupt.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if interrupt.is_set() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         let Some(record) = outcome? else {
             display.finish();
@@ -203,7 +213,11 @@ fn write_results(
     let input = Tensor::from_data(data, &device.device);
     let n_steps = training.config().free_steps;
     let course = Course::follow(&training.learner().valid(), &input, n_steps);
-    let labels: Vec<_> = examples.labels.iter().map(|label| format!("a {label}")).collect();
+    let labels: Vec<_> = examples
+        .labels
+        .iter()
+        .map(|label| format!("a {label}"))
+        .collect();
     folder.write("relaxation.svg", course.chart(&labels)?.as_bytes())?;
 
     let summary = summarize(folder, training, device);
@@ -275,8 +289,15 @@ fn metrics(records: &[EpochRecord]) -> Result<Vec<u8>> {
             record.seconds_optimizing,
         ];
         row.extend(numbers.iter().map(f64::to_string));
-        row.extend(record.update_ratios.iter().map(|(_, ratio)| ratio.to_string()));
+        row.extend(
+            record
+                .update_ratios
+                .iter()
+                .map(|(_, ratio)| ratio.to_string()),
+        );
         writer.write_record(&row)?;
     }
-    writer.into_inner().context("a table in memory can always be written")
+    writer
+        .into_inner()
+        .context("a table in memory can always be written")
 }

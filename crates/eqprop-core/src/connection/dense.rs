@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::{ConnectionConfig, Contrast};
+use super::{ConnectionConfig, Contrast, draw};
 use crate::gradients::Gradients;
 
 /// Dense connection, the term `−s_from W s_toᵀ` of the energy.
@@ -27,7 +27,7 @@ impl Dense {
     ) -> Self {
         let initializer = config.initializer.initializer();
         Self {
-            weight: initializer.init_with([n_in, n_out], Some(n_in), Some(n_out), device),
+            weight: draw(initializer, n_in, n_out, device),
             lateral: config.from == config.to,
         }
     }

@@ -5,8 +5,8 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Tensor};
 
-use super::Cost;
-use crate::connection::InitializerConfig;
+use super::{Cost, mirror_step};
+use crate::connection::{InitializerConfig, draw};
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
 /// Configuration of a [`CrossEntropy`] readout.
@@ -27,6 +27,10 @@ pub struct CrossEntropyConfig {
 /// The nudge acts on the last layer as `−β ∂C/∂s_out = β (y − ŷ) W_rᵀ`; `W_r` and `b_r` get their
 /// gradient `∂C/∂W_r = s_outᵀ (ŷ − y)` directly, at the free equilibrium.
 ///
+/// The nudged layer has no closed-form minimizer: its step is one of mirror descent, which never
+/// raises `F` and, for large readout weights, needs more steps than the fixed-point step of the
+/// published code, which may oscillate there.
+///
 /// # Reference
 /// Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>
 #[derive(Module, Debug)]
@@ -44,6 +48,8 @@ pub struct CrossEntropyNudge {
     target: Tensor<2>,
     weight: Tensor<2>,
     bias: Tensor<2>,
+    /// A bound on the curvature of `βC`, for the mirror step.
+    gamma: Tensor<2>,
 }
 
 impl CrossEntropyConfig {
@@ -52,7 +58,7 @@ impl CrossEntropyConfig {
         let (n_in, n_out) = (self.n_units, self.n_classes);
         let initializer = self.initializer.initializer();
         CrossEntropy {
-            weight: initializer.init_with([n_in, n_out], Some(n_in), Some(n_out), device),
+            weight: draw(initializer, n_in, n_out, device),
             bias: Param::from_tensor(Tensor::zeros([n_out], device)),
         }
     }
@@ -89,10 +95,12 @@ impl Cost for CrossEntropy {
         beta: Tensor<2>,
         _activation: Activation,
     ) -> CrossEntropyNudge {
+        let weight = self.weight.val();
         CrossEntropyNudge {
+            gamma: curvature(&weight) * beta.clone().clamp_min(0.0),
             beta,
             target: target.clone(),
-            weight: self.weight.val(),
+            weight,
             bias: self.bias.val().unsqueeze(),
         }
     }
@@ -108,6 +116,17 @@ impl Cost for CrossEntropy {
         (error * nudge.beta.clone()).matmul(nudge.weight.clone().transpose())
     }
 
+    fn minimize(
+        &self,
+        nudge: &CrossEntropyNudge,
+        activation: Activation,
+        drive: Tensor<2>,
+        output: &Tensor<2>,
+    ) -> Tensor<2> {
+        let force = self.force(nudge, output);
+        mirror_step(activation, &nudge.gamma, drive, force, output)
+    }
+
     fn check_beta(&self, _beta: f64, _activation: Activation) -> Result<(), ConfigError> {
         // −βC grows no faster than linearly in the state, every potential at least as fast
         // as ½s² where the state is unbounded: the total energy keeps a minimum for any β.
@@ -120,4 +139,13 @@ impl Cost for CrossEntropy {
         gradients.register(self.weight.id, weight);
         gradients.register(self.bias.id, error.sum_dim(0).squeeze_dim::<1>(0));
     }
+}
+
+/// A bound on the curvature of the cross-entropy in `s_out`, `[1, 1]`: `½‖W‖²` with the weights
+/// centered over the classes, because a softmax has a curvature of at most ½ and does not feel
+/// what all classes share. The norm is bounded by the largest absolute row sum of `WᵀW`.
+fn curvature(weight: &Tensor<2>) -> Tensor<2> {
+    let centered = weight.clone() - weight.clone().mean_dim(1);
+    let gram = centered.clone().transpose().matmul(centered);
+    gram.abs().sum_dim(1).max_dim(0) * 0.5
 }

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::Cost;
+use super::{Cost, mirror_step};
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
 /// The squared error `C = ½|s_out − y|²`, with the ½ (eq. 2 of Scellier & Bengio 2017).
@@ -17,12 +17,10 @@ use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 /// so it stays stable however large β is. For β ≤ −1 `F` is concave in the output: on a layer
 /// with a largest value the minimizer is then the better end of the range, on a layer without
 /// one `F` has no minimum and β is refused. With another potential `G` (sigmoid, tanh, softmax)
-/// the step is one of mirror descent on `F` in the geometry of `G`, with the largest step size at
-/// which `F` never rises: `1/(1 + γ)`, `γ = max(β, 0)`, because every such `G` has a curvature
-/// of at least 1:
+/// the step is one of mirror descent, which never raises `F`:
 ///
 /// ```text
-/// s_out ← σ((γ σ⁻¹(s_out) + drive + β(y − s_out)) / (1 + γ))
+/// s_out ← σ((γ σ⁻¹(s_out) + drive + β(y − s_out)) / (1 + γ)),   γ = max(β, 0)
 /// ```
 #[derive(Module, Debug, Default)]
 pub struct SquaredError;
@@ -35,23 +33,11 @@ const FLATTEST: f64 = 1e-6;
 pub struct SquaredErrorNudge {
     beta: Tensor<2>,
     target: Tensor<2>,
-    /// `βy`.
-    pull: Tensor<2>,
     /// What is added to the drive for the minimizer: `βy`, less half the concavity times the
     /// range where β ≤ −1, so that the sign says which end is better.
     offset: Tensor<2>,
     /// `1/(1 + β)`, or a number that takes any drive to an end of the range where β ≤ −1.
     shrink: Tensor<2>,
-}
-
-impl SquaredErrorNudge {
-    /// One step of mirror descent, see [`SquaredError`].
-    fn mirror_step(&self, activation: Activation, drive: Tensor<2>, s: &Tensor<2>) -> Tensor<2> {
-        let gamma = self.beta.clone().clamp_min(0.0);
-        let held = activation.inverse(s.clone()) * gamma.clone();
-        let force = self.pull.clone() - self.beta.clone() * s.clone();
-        activation.apply((held + drive + force) / (gamma + 1.0))
-    }
 }
 
 impl Cost for SquaredError {
@@ -76,15 +62,14 @@ impl Cost for SquaredError {
         let pull = target.clone() * beta.clone();
         let curvature = beta.clone() + 1.0;
         let offset = if activation.max().is_finite() {
-            pull.clone() - curvature.clone().clamp_max(0.0) * (0.5 * activation.max())
+            pull - curvature.clone().clamp_max(0.0) * (0.5 * activation.max())
         } else {
-            pull.clone()
+            pull
         };
         SquaredErrorNudge {
             offset,
             shrink: curvature.clamp_min(FLATTEST).recip(),
             target: target.clone(),
-            pull,
             beta,
         }
     }
@@ -95,7 +80,7 @@ impl Cost for SquaredError {
     }
 
     fn force(&self, nudge: &SquaredErrorNudge, output: &Tensor<2>) -> Tensor<2> {
-        nudge.pull.clone() - output.clone() * nudge.beta.clone()
+        (nudge.target.clone() - output.clone()) * nudge.beta.clone()
     }
 
     fn minimize(
@@ -108,7 +93,8 @@ impl Cost for SquaredError {
         if activation.is_quadratic() {
             activation.apply((drive + nudge.offset.clone()) * nudge.shrink.clone())
         } else {
-            nudge.mirror_step(activation, drive, output)
+            let gamma = nudge.beta.clone().clamp_min(0.0);
+            mirror_step(activation, &gamma, drive, self.force(nudge, output), output)
         }
     }
 

@@ -66,7 +66,11 @@ impl HopfieldEnergyConfig {
         let (&n_inputs, free) = sizes.split_first().expect("sizes start with the input's");
         let layers = free.iter().enumerate().map(|(index, &size)| LayerConfig {
             size,
-            activation: if index + 1 == free.len() { output } else { hidden },
+            activation: if index + 1 == free.len() {
+                output
+            } else {
+                hidden
+            },
         });
         let connections = (0..free.len()).map(|from| ConnectionConfig {
             from,
@@ -140,12 +144,14 @@ impl HopfieldEnergyConfig {
             0 => self.n_inputs,
             free => self.layers[free - 1].size,
         };
-        let connections = self.connections.iter().map(|config| {
-            Connection::new(config, size(config.from), size(config.to), device)
-        });
-        let biases = self.layers.iter().map(|layer| {
-            Param::from_tensor(Tensor::zeros([layer.size], device))
-        });
+        let connections = self
+            .connections
+            .iter()
+            .map(|config| Connection::new(config, size(config.from), size(config.to), device));
+        let biases = self
+            .layers
+            .iter()
+            .map(|layer| Param::from_tensor(Tensor::zeros([layer.size], device)));
         let ends: Vec<_> = self.connections.iter().map(|c| (c.from, c.to)).collect();
         HopfieldEnergy {
             connections: connections.collect(),

@@ -160,16 +160,13 @@ fn squared_error_steps_never_raise_the_energy_and_end_where_it_is_stationary() {
     }
 }
 
-/// The cross-entropy's minimizer is a fixed-point step. It lowers the energy for certain where
-/// `β·½|W_r|²`, a bound on the curvature of `βC`, is below 1, the least curvature of a
-/// potential; for β < 0 always, because `βC` is then concave.
+/// Weights in ±2 are far beyond where a plain fixed-point step would still lower the energy.
 #[test]
-fn cross_entropy_steps_never_raise_the_energy_up_to_beta_two_by_the_squared_readout() {
-    // 16 weights in ±0.5: |W_r|² is at most 4, and 1.3 on average.
-    let cost = cost(CostConfig::CrossEntropy, SHAPE[1], &Setup::double(), 0.5, 3);
+fn cross_entropy_steps_never_raise_the_energy_and_end_where_it_is_stationary() {
+    let cost = cost(CostConfig::CrossEntropy, SHAPE[1], &Setup::double(), 2.0, 3);
     for activation in ACTIVATIONS {
-        for beta in [-0.5, 0.3, 0.5] {
-            let rest = follow(&cost, activation, beta, 400);
+        for beta in [-0.5, 0.3, 1.0, 3.0] {
+            let rest = follow(&cost, activation, beta, 4000);
             assert!(rest < 1e-12, "{activation:?}, beta {beta}: {rest:e}");
         }
     }

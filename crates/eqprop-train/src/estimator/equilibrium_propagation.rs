@@ -98,8 +98,7 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
         let betas = Tensor::cat(vec![column(beta), column(-beta)], 0);
         let clamped = network.energy.repeat(clamped, 2);
         let target = target.clone().repeat_dim(0, 2);
-        let total =
-            TotalEnergy::nudged(&network.energy, &clamped, &network.cost, &target, betas);
+        let total = TotalEnergy::nudged(&network.energy, &clamped, &network.cost, &target, betas);
         self.nudged.relax(&total, free.repeat(2))
     }
 
@@ -149,19 +148,27 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPro
 
         let clamped = energy.clamp(&input);
         let start = start.unwrap_or_else(|| energy.rest(&input));
-        let free = self.free.relax(&TotalEnergy::<E, C>::free(energy, &clamped), start);
+        let free = self
+            .free
+            .relax(&TotalEnergy::<E, C>::free(energy, &clamped), start);
         let s = &free.state;
 
         let one = |beta| self.relax_one(&network, &clamped, &target, s, beta);
         let (mut gradients, nudged) = match self.nudging {
             Nudging::OneSided { beta } => {
                 let nudged = one(beta);
-                (energy.contrast(&input, &nudged.state, s, 1.0 / beta), nudged)
+                (
+                    energy.contrast(&input, &nudged.state, s, 1.0 / beta),
+                    nudged,
+                )
             }
             Nudging::RandomSign { beta } => {
                 let beta = beta * self.signs.draw();
                 let nudged = one(beta);
-                (energy.contrast(&input, &nudged.state, s, 1.0 / beta), nudged)
+                (
+                    energy.contrast(&input, &nudged.state, s, 1.0 / beta),
+                    nudged,
+                )
             }
             Nudging::Centered { beta } => {
                 let both = self.relax_both(&network, &clamped, &target, s, beta);

@@ -56,11 +56,18 @@ impl Display {
         let done = (self.epoch.get() - 1) * self.n_examples + progress.n_done;
         self.bar.set_position(done as u64);
         let error = percent(progress.train_error);
-        self.bar.set_message(format!("epoch {}/{}, training error {error}", self.epoch.get(), self.epochs));
+        self.bar.set_message(format!(
+            "epoch {}/{}, training error {error}",
+            self.epoch.get(),
+            self.epochs
+        ));
         if self.bar.is_hidden() && self.last_line.get().elapsed() >= LINE_EVERY {
             self.last_line.set(Instant::now());
             let (done, total) = (progress.n_done, progress.n_total);
-            eprintln!("epoch {} at {done}/{total}: training error {error}", self.epoch.get());
+            eprintln!(
+                "epoch {} at {done}/{total}: training error {error}",
+                self.epoch.get()
+            );
         }
     }
 
@@ -68,7 +75,8 @@ impl Display {
     pub fn epoch(&self, record: &EpochRecord) {
         self.epoch.set(record.epoch + 1);
         self.last_line.set(Instant::now());
-        self.bar.set_position((record.epoch * self.n_examples) as u64);
+        self.bar
+            .set_position((record.epoch * self.n_examples) as u64);
         self.say(&format!(
             "epoch {:>3}/{}: test error {}, training error {}, residual {:.1e}, {:.1} s, \
              {:.0} samples/s",
@@ -91,7 +99,10 @@ impl Display {
 fn style() -> ProgressStyle {
     let template = "{bar:30} {percent:>3} %  {per_sec}  {msg}  {eta} left";
     let style = ProgressStyle::with_template(template).expect("a fixed template that parses");
-    style.with_key("per_sec", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-        let _ = write!(out, "{:.0} samples/s", state.per_sec());
-    })
+    style.with_key(
+        "per_sec",
+        |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{:.0} samples/s", state.per_sec());
+        },
+    )
 }

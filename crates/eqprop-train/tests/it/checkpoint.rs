@@ -1,0 +1,215 @@
+//! Checkpoints on disk: whole or refused, and only the newest is kept.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use eqprop_train::checkpoint::Checkpoint;
+use eqprop_train::config::FreeStart;
+use eqprop_train::error::CheckpointError;
+use eqprop_train::training::Training;
+
+use crate::setup::{chain, config, digits, parameters, training, with};
+
+/// A run of `n_epochs` epochs on 20 digits, with momentum and particles to have every file.
+fn run(n_epochs: usize) -> Training {
+    let config = config().with_momentum(0.5).with_start(FreeStart::Particles);
+    let mut training = training(config, &digits(20, 10));
+    for _ in 0..n_epochs {
+        training
+            .run_epoch(|_| ControlFlow::Continue(()))
+            .expect("finite");
+    }
+    training
+}
+
+fn folders(run: &Path) -> Vec<String> {
+    let entries = fs::read_dir(run).expect("a folder");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into()).collect();
+    names.sort();
+    names
+}
+
+/// A saved run of one epoch, and the folder of its checkpoint.
+fn saved() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    run(1)
+        .checkpoint()
+        .save(folder.path())
+        .expect("room on the disk");
+    let checkpoint = folder.path().join("checkpoint-000001");
+    (folder, checkpoint)
+}
+
+fn refused(run: &Path) -> CheckpointError {
+    Checkpoint::load_latest(run).expect_err("not what was written")
+}
+
+#[test]
+fn an_empty_folder_has_no_checkpoint_and_a_missing_one_is_an_error() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    assert!(
+        Checkpoint::load_latest(folder.path())
+            .expect("readable")
+            .is_none()
+    );
+    let missing = folder.path().join("missing");
+    let error = refused(&missing);
+    assert!(
+        matches!(&error, CheckpointError::Read { path, .. } if *path == missing),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_new_checkpoint_replaces_older_ones_and_half_written_ones() {
+    let (folder, _) = saved();
+    let stray = folder.path().join(".writing-checkpoint-killed");
+    fs::create_dir(&stray).expect("writable");
+    fs::write(stray.join("model.bpk"), "half").expect("writable");
+    fs::write(folder.path().join("records.csv"), "kept").expect("writable");
+
+    let loaded = Checkpoint::load_latest(folder.path())
+        .expect("whole")
+        .expect("one");
+    assert_eq!(loaded.state.records.len(), 1);
+    run(2)
+        .checkpoint()
+        .save(folder.path())
+        .expect("room on the disk");
+    assert_eq!(folders(folder.path()), ["checkpoint-000002", "records.csv"]);
+    let loaded = Checkpoint::load_latest(folder.path())
+        .expect("whole")
+        .expect("one");
+    assert_eq!(loaded.state.records.len(), 2);
+
+    // The same epoch again, as after a resume by hand.
+    run(2)
+        .checkpoint()
+        .save(folder.path())
+        .expect("room on the disk");
+    assert_eq!(folders(folder.path()), ["checkpoint-000002", "records.csv"]);
+}
+
+#[test]
+fn the_latest_of_several_checkpoints_is_loaded() {
+    let (folder, first) = saved();
+    let other = tempfile::tempdir().expect("a temporary folder");
+    run(2)
+        .checkpoint()
+        .save(other.path())
+        .expect("room on the disk");
+    // As if the process was killed between writing the new one and removing the old one.
+    let second = "checkpoint-000002";
+    fs::rename(other.path().join(second), folder.path().join(second)).expect("writable");
+    assert!(first.exists());
+    let loaded = Checkpoint::load_latest(folder.path())
+        .expect("whole")
+        .expect("one");
+    assert_eq!(loaded.state.records.len(), 2);
+}
+
+#[test]
+fn a_changed_or_shortened_file_is_damaged() {
+    for name in [
+        "state.json",
+        "model.bpk",
+        "optimizer.bpk",
+        "scheduler.bpk",
+        "particles.bpk",
+    ] {
+        for shorten in [false, true] {
+            let (folder, checkpoint) = saved();
+            let file = checkpoint.join(name);
+            let mut bytes = fs::read(&file).expect(name);
+            let last = bytes.len() - 1;
+            if shorten {
+                bytes.truncate(last);
+            } else {
+                bytes[last / 2] ^= 1;
+            }
+            fs::write(&file, bytes).expect("writable");
+            let error = refused(folder.path());
+            assert!(
+                matches!(&error, CheckpointError::Damaged { path, .. } if *path == file),
+                "{error:?}"
+            );
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let (folder, checkpoint) = saved();
+    let file = checkpoint.join("model.bpk");
+    fs::remove_file(&file).expect("writable");
+    let error = refused(folder.path());
+    assert!(
+        matches!(&error, CheckpointError::Read { path, .. } if *path == file),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn another_version_and_a_foreign_manifest_are_refused() {
+    let (folder, checkpoint) = saved();
+    let file = checkpoint.join("manifest.json");
+    let text = fs::read_to_string(&file).expect("readable");
+    let newer = text.replace("\"version\": 1", "\"version\": 7");
+    assert_ne!(newer, text);
+    fs::write(&file, newer).expect("writable");
+    let error = refused(folder.path());
+    assert!(
+        matches!(
+            error,
+            CheckpointError::Version {
+                expected: 1,
+                found: 7,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+
+    fs::write(&file, "not JSON").expect("writable");
+    let error = refused(folder.path());
+    assert!(
+        matches!(&error, CheckpointError::Format { path, .. } if *path == file),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_checkpoint_of_another_network_is_refused() {
+    let checkpoint = run(1).checkpoint();
+    let other = training(with(config(), &[("hidden", "[17]")]), &digits(20, 10));
+    let error = other.restore(checkpoint).err().expect("another size");
+    assert!(matches!(error, CheckpointError::Record { .. }), "{error:?}");
+    assert!(chain(&error).contains("connections.0"), "{}", chain(&error));
+
+    let checkpoint = run(1).checkpoint();
+    let fewer = run(0).config().clone();
+    let other = training(fewer, &digits(19, 10));
+    let error = other
+        .restore(checkpoint)
+        .err()
+        .expect("another number of particles");
+    assert!(error.to_string().contains("particles.bpk"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_holds_what_was_learned() {
+    let (folder, _) = saved();
+    let trained = run(1);
+    let fresh = run(0);
+    let expected = parameters(trained.learner());
+    assert_ne!(parameters(fresh.learner()), expected);
+    let checkpoint = Checkpoint::load_latest(folder.path())
+        .expect("whole")
+        .expect("one");
+    assert_eq!(checkpoint.state.config, *trained.config());
+    let restored = fresh.restore(checkpoint).expect("the same network");
+    assert_eq!(parameters(restored.learner()), expected);
+}

@@ -1,0 +1,289 @@
+//! Configurations: presets, overrides, bounds, seeds and learning rates.
+
+use burn::module::ParamId;
+use burn::tensor::Device;
+use eqprop_core::activation::Activation;
+use eqprop_core::cost::CostConfig;
+use eqprop_train::config::{NudgingKind, TrainingConfig};
+use eqprop_train::error::TrainingError;
+use eqprop_train::learner::EquilibriumLearner;
+use eqprop_train::preset::Preset;
+
+use crate::setup::{chain, config, group_of, parameters, with};
+
+#[test]
+fn every_preset_is_valid_and_survives_json() {
+    for preset in Preset::ALL {
+        let config = preset.config();
+        config.validate().expect(preset.name());
+        let text = serde_json::to_string(&config).expect("plain fields");
+        let read: TrainingConfig = serde_json::from_str(&text).expect(preset.name());
+        assert_eq!(read, config);
+        assert!(read.differences(&config).is_empty());
+        assert_eq!(
+            preset.name().parse::<Preset>().expect("its own name"),
+            preset
+        );
+    }
+    let error = "paper-4h"
+        .parse::<Preset>()
+        .expect_err("no such preset")
+        .to_string();
+    assert!(
+        error.contains("paper-4h") && error.contains("paper-3h"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_kind_of_field_can_be_overridden_by_name() {
+    let config = config();
+    let overridden = [
+        ("beta", "0.25"),
+        ("hidden", "[5, 7]"),
+        ("nudging", "random_sign"),
+        ("nudging", "\"one_sided\""),
+        ("n_train", "100"),
+        ("tolerance", "1e-3"),
+        ("hidden_activation", r#"{"clipped_relu": {"max": 2.0}}"#),
+    ]
+    .map(|(key, value)| {
+        let changed = config.with_override(key, value).expect(key);
+        assert_eq!(changed.differences(&config), [key]);
+        changed
+    });
+    assert_eq!(overridden[0].beta, 0.25);
+    assert_eq!(overridden[1].hidden, [5, 7]);
+    assert_eq!(overridden[2].nudging, NudgingKind::RandomSign);
+    assert_eq!(overridden[3].nudging, NudgingKind::OneSided);
+    assert_eq!(overridden[4].n_train, Some(100));
+    let again = overridden[4]
+        .with_override("n_train", "null")
+        .expect("null is none");
+    assert_eq!(again, config);
+    let clipped = Activation::ClippedRelu { max: 2.0 };
+    assert_eq!(overridden[6].hidden_activation, clipped);
+}
+
+#[test]
+fn an_unknown_key_lists_the_keys() {
+    let error = config()
+        .with_override("betta", "1")
+        .expect_err("no such key");
+    assert!(matches!(&error, TrainingError::UnknownKey { key, .. } if key == "betta"));
+    let text = error.to_string();
+    for key in ["`betta`", "beta", "learning_rates", "n_train", "seed"] {
+        assert!(text.contains(key), "{key} in {text}");
+    }
+}
+
+#[test]
+fn an_unfit_value_is_named_with_its_key() {
+    for (key, value) in [
+        ("beta", "large"),
+        ("hidden", "500"),
+        ("hidden", "[-1]"),
+        ("nudging", "sideways"),
+        ("epochs", "null"),
+        ("batch_size", "2.5"),
+        ("hidden_activation", r#"{"clipped_relu": {}}"#),
+    ] {
+        let error = config().with_override(key, value).expect_err(key);
+        assert!(
+            matches!(error, TrainingError::UnfitValue { .. }),
+            "{error:?}"
+        );
+        let text = error.to_string();
+        assert!(text.contains(key) && text.contains(value), "{text}");
+        assert!(
+            chain(&error).len() > text.len(),
+            "says nothing of what was expected"
+        );
+    }
+}
+
+#[test]
+fn validation_names_the_field_that_cannot_work() {
+    let fan_in = r#"{"fan_in": {"gain": 0.0}}"#;
+    let clipped = r#"{"clipped_relu": {"max": -1.0}}"#;
+    let flow = ("dynamics", "gradient_flow");
+    let one_sided = ("nudging", "one_sided");
+    let cross_entropy = ("cost", "cross_entropy");
+    let cases: [(&[(&str, &str)], &str); 28] = [
+        (&[("n_train", "0")], "n_train must be at least 1, but is 0"),
+        (
+            &[("hidden", "[16, 0]"), ("learning_rates", "[1, 1, 1]")],
+            "layer size",
+        ),
+        (&[("hidden_activation", clipped)], "clipped_relu max"),
+        (&[("output_activation", clipped)], "clipped_relu max"),
+        (&[("initializer", fan_in)], "initializer gain"),
+        (
+            &[("beta", "0.0")],
+            "beta must be a positive number, but is 0",
+        ),
+        (
+            &[("beta", "-0.5")],
+            "beta must be a positive number, but is -0.5",
+        ),
+        (
+            &[one_sided, ("beta", "0")],
+            "beta must be a number other than 0",
+        ),
+        (
+            &[("nudging", "random_sign"), ("beta", "-0.5")],
+            "beta must be a positive number",
+        ),
+        // The output is linear: β ≤ −1 leaves F without a lower bound.
+        (&[("beta", "1.0")], "beta = -1"),
+        (&[one_sided, ("beta", "-1.0")], "beta = -1"),
+        (&[flow, ("step_size", "0.0")], "step_size"),
+        (
+            &[flow, ("step_size", "1.5")],
+            "step_size must be greater than 0 and at most 1",
+        ),
+        (&[("free_steps", "0")], "steps must be at least 1, but is 0"),
+        (
+            &[("nudged_steps", "0")],
+            "steps must be at least 1, but is 0",
+        ),
+        (
+            &[("tolerance", "0.0")],
+            "tolerance must be a positive number",
+        ),
+        (&[("tolerance", "-1e-3")], "tolerance"),
+        (&[("check_every", "0")], "check_every must be at least 1"),
+        (&[("learning_rates", "[0.1]")], "2 here, but has 1"),
+        (
+            &[cross_entropy, ("learning_rates", "[0.1, 0.1, 0.1]")],
+            "2 here, but has 3",
+        ),
+        (
+            &[("learning_rates", "[0.1, -0.1]")],
+            "learning_rates must be numbers of at least 0",
+        ),
+        (&[("learning_rate_decay", "0.0")], "learning_rate_decay"),
+        (&[("learning_rate_decay", "1.1")], "learning_rate_decay"),
+        (
+            &[("momentum", "1.0")],
+            "momentum must be at least 0 and less than 1, but is 1",
+        ),
+        (&[("momentum", "-0.1")], "momentum"),
+        (&[("batch_size", "0")], "batch_size must be at least 1"),
+        (&[("epochs", "0")], "epochs must be at least 1"),
+        (
+            &[cross_entropy, ("hidden", "[]"), ("learning_rates", "[1]")],
+            "at least one layer",
+        ),
+    ];
+    for (overrides, expected) in cases {
+        let error = with(config(), overrides).validate().expect_err(expected);
+        let text = chain(&error);
+        assert!(
+            text.contains(expected),
+            "{overrides:?}: {text:?} without {expected:?}"
+        );
+    }
+}
+
+#[test]
+fn values_at_the_bounds_are_accepted() {
+    let cases: [&[(&str, &str)]; 7] = [
+        &[("hidden", "[]"), ("learning_rates", "[0.1]")],
+        &[("dynamics", "gradient_flow"), ("step_size", "1.0")],
+        &[
+            ("learning_rates", "[0.0, 0.0]"),
+            ("learning_rate_decay", "1.0"),
+            ("momentum", "0.0"),
+        ],
+        &[("nudging", "one_sided"), ("beta", "-0.99")],
+        // With a largest output, or with the cross-entropy, any β will do.
+        &[("output_activation", "hard_sigmoid"), ("beta", "1.0")],
+        &[("cost", "cross_entropy"), ("beta", "3.0")],
+        &[
+            ("batch_size", "1"),
+            ("epochs", "1"),
+            ("n_train", "1"),
+            ("tolerance", "1e-30"),
+        ],
+    ];
+    for overrides in cases {
+        let result = with(config(), overrides).validate();
+        assert!(
+            result.is_ok(),
+            "{overrides:?}: {}",
+            chain(&result.unwrap_err())
+        );
+    }
+}
+
+#[test]
+fn initial_weights_are_a_function_of_the_seed() {
+    let weights = |seed| parameters(&config().with_seed(seed).network(&Device::flex()));
+    let expected = weights(1);
+    assert_eq!(weights(1), expected);
+    assert_ne!(weights(2), expected);
+    // Burn's devices draw from one stream for the whole process.
+    std::thread::scope(|scope| {
+        for seed in [1, 1, 2, 3] {
+            let expected = &expected;
+            scope.spawn(move || {
+                for _ in 0..100 {
+                    assert_eq!(weights(seed) == *expected, seed == 1, "seed {seed}");
+                }
+            });
+        }
+    });
+}
+
+/// The learning rate of every parameter in the next update, with its group.
+fn rates(
+    config: &TrainingConfig,
+    scheduler: &mut burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler,
+) -> Vec<(usize, f64)> {
+    let network = config.network(&Device::flex());
+    let learner = EquilibriumLearner::new(network, config.estimator());
+    let n_layers = config.energy().layers.len();
+    let rate = scheduler.step();
+    let paths = parameters(&learner).into_iter().map(|(path, _)| path);
+    let of = |path: String| {
+        let found = rate.lr_from_param(ParamId::new(), Some(&path));
+        (group_of(&path, n_layers), found)
+    };
+    paths.map(of).collect()
+}
+
+#[test]
+fn every_parameter_has_the_learning_rate_of_its_layer() {
+    // Enough layers that "1" is a part of the names of others.
+    let rates_of_layers: Vec<f64> = (1..=13).map(|rate| f64::from(rate) / 100.0).collect();
+    let squared_error = TrainingConfig {
+        hidden: vec![2; 12],
+        learning_rates: rates_of_layers,
+        ..config()
+    };
+    let cross_entropy = squared_error.clone().with_cost(CostConfig::CrossEntropy);
+    for (config, n_parameters) in [(squared_error, 26), (cross_entropy, 26)] {
+        let config = &config;
+        config.validate().expect("one rate per connection");
+        let found = rates(config, &mut config.learning_rate(5));
+        assert_eq!(found.len(), n_parameters);
+        for (group, rate) in found {
+            assert_eq!(rate, config.learning_rates[group], "group {group}");
+        }
+    }
+}
+
+#[test]
+fn learning_rates_decay_after_each_epoch() {
+    let config = config().with_learning_rate_decay(0.5);
+    let n_batches = 3;
+    let mut scheduler = config.learning_rate(n_batches);
+    for step in 0..3 * n_batches {
+        let factor = 0.5f64.powi((step / n_batches) as i32);
+        for (group, rate) in rates(&config, &mut scheduler) {
+            // Powers of ½ are exact.
+            assert_eq!(rate, config.learning_rates[group] * factor, "step {step}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Estimates, learner, data loading, configurations and whole runs of `eqprop-train`, on the
+//! CPU in `f32`; the mathematics underneath is tested in `eqprop-core` on every device.
+#![cfg(feature = "flex")]
+
+mod batch;
+mod checkpoint;
+mod config;
+mod estimator;
+mod particles;
+mod reference;
+mod setup;
+mod supervised;
+mod training;
+mod update;

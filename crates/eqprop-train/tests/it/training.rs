@@ -1,0 +1,213 @@
+//! Whole runs: learning, resuming, stopping, diverging.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use burn::tensor::Device;
+use eqprop_train::checkpoint::Checkpoint;
+use eqprop_train::config::{FreeStart, NudgingKind, TrainingConfig};
+use eqprop_train::data::Dataset;
+use eqprop_train::error::TrainingError;
+use eqprop_train::training::{EpochRecord, Progress, Training};
+
+use crate::setup::{config, digits, parameters, training, with};
+
+fn go_on(_: Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn run(training: &mut Training, n_epochs: usize) {
+    for _ in 0..n_epochs {
+        let record = training.run_epoch(go_on).expect("finite");
+        record.expect("nothing breaks it");
+    }
+}
+
+/// What a run measured, without the clock.
+fn measured(training: &Training) -> Vec<EpochRecord> {
+    let timeless = |record: &EpochRecord| EpochRecord {
+        seconds: 0.0,
+        seconds_estimating: 0.0,
+        seconds_optimizing: 0.0,
+        ..record.clone()
+    };
+    training.records().iter().map(timeless).collect()
+}
+
+/// Everything that carries state from one update to the next: momentum, random signs,
+/// particles, a new order in each epoch, falling learning rates.
+fn stateful() -> TrainingConfig {
+    config()
+        .with_momentum(0.5)
+        .with_nudging(NudgingKind::RandomSign)
+        .with_start(FreeStart::Particles)
+        .with_learning_rate_decay(0.9)
+}
+
+/// Through the disk into a new training.
+fn reloaded(training: &Training, dataset: &Dataset) -> Training {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    training
+        .checkpoint()
+        .save(folder.path())
+        .expect("room on the disk");
+    let checkpoint = Checkpoint::load_latest(folder.path())
+        .expect("whole")
+        .expect("one");
+    let config = checkpoint.state.config.clone();
+    let fresh = crate::setup::training(config, dataset);
+    fresh.restore(checkpoint).expect("the same network")
+}
+
+#[test]
+fn two_epochs_lower_cost_and_error() {
+    let mut training = training(config(), &digits(200, 50));
+    run(&mut training, 2);
+    let [first, second] = training.records() else {
+        panic!("two epochs, two records");
+    };
+    // From one epoch to the next the cost falls by a fifth.
+    assert!(
+        second.train_cost < 0.95 * first.train_cost,
+        "{first:?}\n{second:?}"
+    );
+    assert!(
+        second.train_error < first.train_error,
+        "{first:?}\n{second:?}"
+    );
+    assert_eq!((first.epoch, second.epoch), (1, 2));
+    assert!(first.update_ratios.iter().any(|(_, ratio)| *ratio > 0.0));
+    assert_eq!((second.free_steps, second.unconverged), (15.0, 0.0));
+}
+
+#[test]
+fn a_resumed_run_ends_as_one_that_was_never_interrupted() {
+    // 27 batches an epoch: the updates whose ratio is measured, every 50th, do not start anew
+    // with an epoch.
+    let dataset = digits(210, 50);
+    let mut whole = training(stateful(), &dataset);
+    run(&mut whole, 4);
+    assert!(whole.is_finished());
+
+    let mut first = training(stateful(), &dataset);
+    run(&mut first, 2);
+    assert_ne!(parameters(first.learner()), parameters(whole.learner()));
+    let mut second = reloaded(&first, &dataset);
+    assert!(!second.is_finished());
+    run(&mut second, 2);
+    assert_eq!(parameters(second.learner()), parameters(whole.learner()));
+    assert_eq!(measured(&second), measured(&whole));
+}
+
+#[test]
+fn an_epoch_that_its_observer_breaks_is_abandoned() {
+    // The observer is called after 256 batches, or sooner.
+    let dataset = digits(300, 20);
+    let config = with(
+        stateful(),
+        &[("batch_size", "1"), ("learning_rates", "[0.01, 0.005]")],
+    );
+    let mut whole = training(config.clone(), &dataset);
+    run(&mut whole, 2);
+
+    let mut stopped = training(config, &dataset);
+    run(&mut stopped, 1);
+    let before = parameters(stopped.learner());
+    let checkpoint = reloaded(&stopped, &dataset);
+    let mut calls = Vec::new();
+    let outcome = stopped.run_epoch(|progress| {
+        calls.push(progress);
+        ControlFlow::Break(())
+    });
+    assert_eq!(outcome.expect("finite"), None);
+    let [progress] = calls[..] else {
+        panic!("called after a break");
+    };
+    assert!(
+        (1..=256).contains(&progress.n_done) && progress.n_total == 300,
+        "{progress:?}"
+    );
+    assert_eq!(stopped.records().len(), 1);
+    assert_eq!(parameters(stopped.learner()), before);
+
+    // From the checkpoint before it, the run goes on as if nothing had happened.
+    let mut resumed = checkpoint;
+    run(&mut resumed, 1);
+    assert_eq!(parameters(resumed.learner()), parameters(whole.learner()));
+}
+
+#[test]
+fn records_do_not_depend_on_when_measurements_are_read() {
+    let dataset = digits(300, 20);
+    let config = with(
+        config(),
+        &[("batch_size", "1"), ("learning_rates", "[0.01, 0.005]")],
+    );
+    let mut undisturbed = training(config.clone(), &dataset);
+    run(&mut undisturbed, 1);
+
+    // After a pause each batch is read back on its own instead of with some 256 others.
+    let mut paused = training(config, &dataset);
+    let mut n_pauses = 0;
+    let observe = |_| {
+        if n_pauses < 4 {
+            n_pauses += 1;
+            std::thread::sleep(Duration::from_millis(210));
+        }
+        ControlFlow::Continue(())
+    };
+    paused
+        .run_epoch(observe)
+        .expect("finite")
+        .expect("nothing breaks it");
+    assert!(n_pauses > 0);
+    assert_eq!(measured(&paused), measured(&undisturbed));
+}
+
+#[test]
+fn a_diverging_learning_rate_is_an_error() {
+    // The first update of batch 1 already overflows the square of the output.
+    let config = with(config(), &[("learning_rates", "[1e20, 1e20]")]);
+    let mut training = training(config, &digits(40, 10));
+    let error = training.run_epoch(go_on).expect_err("infinite");
+    assert!(
+        matches!(error, TrainingError::Diverged { epoch: 1 }),
+        "{error:?}"
+    );
+    assert!(training.records().is_empty());
+}
+
+#[test]
+fn validation_examples_are_held_out_of_the_training() {
+    let dataset = digits(60, 10);
+    let held_out = training(config().with_n_validation(20), &dataset);
+    assert_eq!(held_out.n_examples(), 40);
+    assert_eq!(
+        training(config().with_n_train(Some(30)), &dataset).n_examples(),
+        30
+    );
+
+    let config = config().with_n_validation(60);
+    let error = Training::new(config, &dataset, &Device::flex()).err();
+    let error = error.expect("nothing left");
+    assert!(
+        matches!(
+            error,
+            TrainingError::NothingToTrainOn {
+                n_train: 60,
+                n_validation: 60
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_configuration_that_cannot_work_is_refused_at_the_start() {
+    let error = Training::new(
+        with(config(), &[("beta", "0.0")]),
+        &digits(20, 10),
+        &Device::flex(),
+    );
+    assert!(matches!(error.err(), Some(TrainingError::Config(_))));
+}

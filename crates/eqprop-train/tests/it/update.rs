@@ -1,0 +1,75 @@
+//! `‖ΔW‖/‖W‖` as the monitor measures it, against the definition.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use burn::train::{Learner, TrainStep};
+use eqprop_train::learner::EquilibriumLearner;
+use eqprop_train::update::UpdateMonitor;
+
+use crate::setup::{batch, config, parameters};
+
+/// The ratio of every parameter, by its definition in `f64`; 0 where the parameter was zero.
+fn by_hand(before: &[(String, Vec<f64>)], after: &[(String, Vec<f64>)]) -> Vec<(String, f64)> {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let ratio = |((path, before), (_, after)): (&(String, Vec<f64>), &(String, Vec<f64>))| {
+        let change = norm(&mut before.iter().zip(after).map(|(b, a)| a - b));
+        let size = norm(&mut before.iter().copied());
+        (path.clone(), if size == 0.0 { 0.0 } else { change / size })
+    };
+    before.iter().zip(after).map(ratio).collect()
+}
+
+#[track_caller]
+fn assert_same(found: &[(String, f64)], expected: &[(String, f64)]) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(found.0, expected.0);
+        // Parameters and updates are f32: their difference carries 6e-8 of the parameter, some
+        // 1e-5 of an update of 1 %.
+        let off = (found.1 - expected.1).abs();
+        assert!(off <= 1e-4 * expected.1, "{found:?}, expected {expected:?}");
+    }
+}
+
+#[test]
+fn the_ratio_of_an_update_is_the_norm_of_the_change_over_the_norm() {
+    let config = config();
+    let monitor = UpdateMonitor::new(2);
+    let network = config.network(&Device::flex());
+    let model = EquilibriumLearner::new(network, config.estimator())
+        .with_update_monitor(monitor.clone())
+        .train();
+    let mut learner = Learner::new(model, config.optimizer(), config.learning_rate(1));
+    assert!(monitor.latest().is_empty() && monitor.take_mean().is_empty());
+
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        let before = parameters(&learner.model());
+        let output = TrainStep::step(&learner.model(), batch(8));
+        learner.lr_step();
+        learner.optimizer_step(output.grads);
+        expected.push(by_hand(&before, &parameters(&learner.model())));
+        // The first and every second update after it are measured.
+        let measured = if expected.len() < 3 { 0 } else { 2 };
+        assert_same(&monitor.latest(), &expected[measured]);
+    }
+    let weight = "network.energy.connections.0.Dense.weight";
+    assert!(
+        expected[0]
+            .iter()
+            .any(|(path, ratio)| path == weight && *ratio > 1e-4)
+    );
+
+    let pairs = expected[0].iter().zip(&expected[2]);
+    let mean: Vec<_> = pairs
+        .map(|((path, a), (_, b))| (path.clone(), (a + b) / 2.0))
+        .collect();
+    assert_same(&monitor.take_mean(), &mean);
+    assert!(monitor.take_mean().is_empty());
+}
+
+#[test]
+#[should_panic(expected = "every must be at least 1")]
+fn measuring_every_0th_update_is_refused() {
+    UpdateMonitor::new(0);
+}

@@ -1,0 +1,155 @@
+//! A folder to run the program in, and what it leaves there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Far longer than any command of these tests takes.
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// A short training; add `--run`.
+pub const QUICK: [&str; 5] = ["train", "--set", "n_train=80", "--epochs", "2"];
+
+/// An empty folder that the program runs in. Nothing of the user's reaches the program, and
+/// neither does the network.
+pub struct Place {
+    folder: TempDir,
+    cache: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+            cache: TempDir::new().unwrap(),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The program with `arguments`, not yet started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eqprop"));
+        command.args(arguments).current_dir(&self.folder);
+        for proxy in ["http_proxy", "https_proxy", "all_proxy"] {
+            // Nothing listens on port 9: a download fails at once.
+            command.env(proxy, "http://127.0.0.1:9");
+            command.env(proxy.to_uppercase(), "http://127.0.0.1:9");
+        }
+        for variable in ["no_proxy", "NO_PROXY", "EQPROP_DATA", "RUST_BACKTRACE"] {
+            command.env_remove(variable);
+        }
+        for folder in ["XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"] {
+            command.env(folder, self.cache.path());
+        }
+        command
+    }
+
+    /// What the program with `arguments` did.
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        let command = assert_cmd::Command::from_std(self.command(arguments));
+        Outcome::of(command)
+    }
+
+    /// What the program said on standard output, having succeeded.
+    pub fn succeed(&self, arguments: &[&str]) -> String {
+        self.run(arguments).succeeded().stdout
+    }
+
+    /// The one JSON value that the program printed, having succeeded.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let stdout = self.succeed(&[arguments, &["--json"]].concat());
+        assert_eq!(stdout.lines().count(), 1, "not one line: {stdout}");
+        serde_json::from_str(&stdout).unwrap()
+    }
+
+    /// Expects that the program explains what is wrong with each of `expected` in the
+    /// explanation, and leaves everything as it was.
+    #[track_caller]
+    pub fn refuse(&self, arguments: &[&str], expected: &[&str]) {
+        let before = self.contents();
+        self.run(arguments).failed(expected);
+        let after = self.contents();
+        let names = |contents: &Contents| contents.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&before), names(&after));
+        let is_changed = |path: &&PathBuf| before[*path] != after[*path];
+        let changed: Vec<_> = before.keys().filter(is_changed).collect();
+        assert!(changed.is_empty(), "changed: {changed:?}");
+    }
+
+    /// Everything in the folder.
+    pub fn contents(&self) -> Contents {
+        let mut contents = Contents::new();
+        collect(self.folder.path(), &mut contents);
+        contents
+    }
+}
+
+/// Files by path; folders hold `None`.
+pub type Contents = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+fn collect(folder: &Path, contents: &mut Contents) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, contents);
+            contents.insert(path, None);
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            contents.insert(path, Some(bytes));
+        }
+    }
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Outcome {
+    pub fn of(mut command: assert_cmd::Command) -> Self {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = command.timeout(LIMIT).output().unwrap();
+        let outcome = Self {
+            code: status.code(),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        };
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(!said.contains("panicked"), "{outcome:#?}");
+        assert!(!said.contains("RUST_BACKTRACE"), "{outcome:#?}");
+        outcome
+    }
+
+    #[track_caller]
+    pub fn succeeded(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self
+    }
+
+    /// Expects one error message, with each of `expected` in it.
+    #[track_caller]
+    pub fn failed(self, expected: &[&str]) -> Self {
+        // Rust's own exit code after a panic is 101; `None` is a signal.
+        assert!(matches!(self.code, Some(1 | 2)), "{self:#?}");
+        assert_eq!(self.stdout, "", "{self:#?}");
+        assert_eq!(self.stderr.matches("error:").count(), 1, "{self:#?}");
+        for part in expected {
+            assert!(self.stderr.contains(part), "{part:?} is missing: {self:#?}");
+        }
+        self
+    }
+}
