@@ -121,8 +121,6 @@ fn a_changed_configuration_is_refused() {
         &RESUME,
         &["run/config.json", "batch_size must be at least 1"],
     );
-    change("betta", 0.25.into());
-    place.refuse(&RESUME, &["run/config.json", "not a run configuration"]);
     change("hidden", vec![7].into());
     place.refuse(&["evaluate", "run"], &["run/model.bpk", "does not fit"]);
 }

@@ -146,7 +146,9 @@ impl Outcome {
         // Rust's own exit code after a panic is 101; `None` is a signal.
         assert!(matches!(self.code, Some(1 | 2)), "{self:#?}");
         assert_eq!(self.stdout, "", "{self:#?}");
-        assert_eq!(self.stderr.matches("error:").count(), 1, "{self:#?}");
+        let is_error = |line: &&str| line.starts_with("error:");
+        let n_errors = self.stderr.lines().filter(is_error).count();
+        assert_eq!(n_errors, 1, "{self:#?}");
         for part in expected {
             assert!(self.stderr.contains(part), "{part:?} is missing: {self:#?}");
         }

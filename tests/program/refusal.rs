@@ -99,7 +99,7 @@ fn values_that_cannot_work_are_refused() {
         place.refuse(&arguments, expected);
     }
     place.refuse(&["train", "--epochs", "0"], &["epochs must be at least 1"]);
-    place.refuse(&["train", "--seed", "-1"], &["--seed"]);
+    place.refuse(&["train", "--seed", "first"], &["'first'", "--seed"]);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn parameters(run: &Path) -> Vec<Vec<u32>> {
     let config = fs::read_to_string(run.join("config.json")).unwrap();
     let config: Value = serde_json::from_str(&config).unwrap();
     let config: TrainingConfig = serde_json::from_value(config["training"].clone()).unwrap();
-    let learner = EquilibriumLearner::new(config.network(&Device::default()), config.estimator());
+    let learner = EquilibriumLearner::new(config.network(&Device::flex()), config.estimator());
     let bytes = Bytes::from_bytes_vec(fs::read(run.join("model.bpk")).unwrap());
     let record = ModuleRecord::from_bytes(bytes).unwrap();
     let mut collector = Collector(Vec::new());
@@ -167,6 +167,31 @@ fn a_run_that_was_killed_ends_as_if_it_had_not_been() {
     place.succeed(&[&train("other", "8")[..], &["--seed", "1"]].concat());
     assert!(parameters(&place.path("other")) != parameters(&whole));
     assert_ne!(metrics(&place.path("other")), metrics(&whole));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_stops_at_once_and_says_how_to_go_on() {
+    let place = Place::new();
+    place.succeed(&train("whole", "8"));
+    let mut command = place.command(&train("run", "8"));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    while epoch_reached(&place.path("run")).is_none_or(|reached| reached < 1) {
+        sleep(Duration::from_millis(1));
+    }
+    let process = child.id().to_string();
+    let mut signal = std::process::Command::new("kill");
+    assert!(signal.args(["-INT", &process]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(output.stdout.is_empty());
+    let advice = "error: interrupted; go on with `eqprop train --resume --run run`";
+    assert!(stderr.contains(advice), "{stderr}");
+    assert!(epoch_reached(&place.path("run")).unwrap() < EPOCHS);
+    place.succeed(&["train", "--resume", "--run", "run"]);
+    assert_equal(&place.path("run"), &place.path("whole"));
 }
 
 #[test]

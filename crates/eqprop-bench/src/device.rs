@@ -52,8 +52,17 @@ pub struct Offer {
     pub compiled: bool,
     /// What it runs on.
     pub about: &'static str,
-    /// Names of its devices on this machine, to use with `--device`.
-    pub devices: Vec<String>,
+    /// Its devices on this machine.
+    pub devices: Vec<Found>,
+}
+
+/// A device of this machine.
+#[derive(Debug, Serialize)]
+pub struct Found {
+    /// Its name, to use with `--device`.
+    pub name: String,
+    /// What the device calls itself, if it does.
+    pub model: Option<String>,
 }
 
 /// A device with the name by which it was chosen.
@@ -98,10 +107,17 @@ pub fn offers() -> Vec<Offer> {
         about: backend.about,
         devices: match backend.name {
             _ if !backend.compiled => Vec::new(),
-            "flex" | "ndarray" => vec![backend.name.to_string()],
+            "flex" | "ndarray" => vec![Found {
+                name: backend.name.to_string(),
+                model: None,
+            }],
             name => {
-                let n = quietly(|| enumerate(name).len()).unwrap_or(0);
-                (0..n).map(|index| format!("{name}:{index}")).collect()
+                let devices = quietly(|| enumerate(name)).unwrap_or_default();
+                let found = devices.iter().enumerate().map(|(index, device)| Found {
+                    name: format!("{name}:{index}"),
+                    model: quietly(|| model(device)).ok().flatten(),
+                });
+                found.collect()
             }
         },
     });
@@ -181,6 +197,23 @@ fn enumerate(backend: &str) -> Vec<Device> {
         #[cfg(feature = "rocm")]
         "rocm" => Device::enumerate(burn::tensor::DeviceType::Rocm).into_vec(),
         _ => Vec::new(),
+    }
+}
+
+/// What a GPU calls itself. Opens the device.
+fn model(device: &Device) -> Option<String> {
+    #[cfg(any(
+        feature = "wgpu",
+        feature = "vulkan",
+        feature = "metal",
+        feature = "cuda",
+        feature = "rocm"
+    ))]
+    return device.identity().map(|identity| identity.name);
+    #[allow(unreachable_code)] // Without a GPU backend no device has a name.
+    {
+        let _ = device;
+        None
     }
 }
 

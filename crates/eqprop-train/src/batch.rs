@@ -88,7 +88,8 @@ impl BatchLoader {
         self.indices.len().div_ceil(self.batch_size)
     }
 
-    /// Sets the epoch that the next iteration counts as, to go on where a run stopped.
+    /// Sets the epoch that the next iteration counts as, to go on where a run stopped. Burn does
+    /// not tell a loader: call this before resuming a `SupervisedTraining` from a checkpoint.
     pub fn set_epoch(&self, epoch: u64) {
         self.epoch.store(epoch, Ordering::Relaxed);
     }

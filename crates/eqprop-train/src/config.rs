@@ -2,6 +2,8 @@
 
 mod overrides;
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::config::Config;
 use burn::module::ParamGroup;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
@@ -214,6 +216,9 @@ impl TrainingConfig {
     /// # Panics
     /// If [`validate`](Self::validate) fails.
     pub fn network(&self, device: &Device) -> EquilibriumNetwork<HopfieldEnergy, AnyCost> {
+        // A device has one stream of random numbers for all threads.
+        static DRAWING: Mutex<()> = Mutex::new(());
+        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
         device.seed(self.seed);
         let energy = self.energy();
         let n_units = energy

@@ -24,7 +24,8 @@ use crate::update::UpdateMonitor;
 /// ```
 ///
 /// It has to live on an autodiff device while it is trained, because Burn's optimizers ask for
-/// one; `SupervisedTraining` moves it there, elsewhere call [`Module::train`]. Nothing is
+/// one: make the network on `device.autodiff()`, or call [`Module::train`]. (`SupervisedTraining`
+/// moves a model between devices, but keeps it with or without autodiff as it was.) Nothing is
 /// recorded on it.
 #[derive(Module, Debug)]
 pub struct EquilibriumLearner<E: Energy, C: Cost, G: Clone + core::fmt::Debug + Send> {

@@ -11,7 +11,7 @@
 //! use burn::tensor::Device;
 //!
 //! // A whole run as the program does it: data, network, phases, optimizer, two epochs.
-//! let config = Preset::Digits.config().with_epochs(2);
+//! let config = Preset::Digits.config().with_override("epochs", "2")?;
 //! let digits = Dataset::load(config.dataset, None)?;
 //! let mut training = Training::new(config, &digits, &Device::default())?;
 //! while let Some(record) = training.run_epoch(|_| std::ops::ControlFlow::Continue(()))? {

@@ -226,7 +226,7 @@ mean_metric!(
 mean_metric!(
     UnconvergedMetric,
     ResidualInput,
-    |metric| name(format!("Unconverged (> {:e})", metric.threshold)),
+    |metric| name(format!("Unconverged above {:e}", metric.threshold)),
     Some("%".to_string()),
     |metric, input| {
         // Counted by what is within the threshold, because NaN compares as false.
@@ -244,6 +244,7 @@ mean_metric!(
     |metric, _| {
         let latest = metric.monitor.latest();
         let ratio = latest.into_iter().find(|(path, _)| *path == metric.path);
-        Ok((ratio.map_or(f64::NAN, |(_, ratio)| ratio), 1))
+        // Before the first update there is none, which must not enter the mean.
+        Ok(ratio.map_or((f64::NAN, 0), |(_, ratio)| (ratio, 1)))
     }
 );

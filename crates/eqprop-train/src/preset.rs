@@ -31,7 +31,11 @@ use crate::error::TrainingError;
 /// program's. They train on all 60,000 examples and report the test error, where the program
 /// held 10,000 out for validation. And they start each free phase from rest, in shuffled
 /// order: with the paper's persistent particles and fixed batches (`start` "particles", `order`
-/// "sequential") `paper-1h` learns its training set sooner and generalizes worse.
+/// "sequential") `paper-1h` learns its training set sooner and generalizes worse. The presets with
+/// more than one hidden layer start from smaller weights, uniform in ±0.7/√n_in: between two
+/// hidden layers Glorot's have singular values up to 2, so that from rest the units drive each
+/// other to 0 or 1 whatever the input is, and nothing is learned. And they stop a phase early,
+/// at a residual of 1e-3.
 ///
 /// The `dhn` presets follow the dense Hopfield networks published beside
 /// <https://arxiv.org/abs/2402.11674>: hard sigmoid, linear output, centered with β = 0.2,
@@ -115,8 +119,8 @@ impl Preset {
             .with_initializer(InitializerConfig::FanIn { gain: 0.5 })
             .with_learning_rate_decay(0.97),
             Self::Paper1h => paper(&[0.2, 0.1], 20, 4, 25),
-            Self::Paper2h => paper(&[0.8, 0.2, 0.02], 100, 6, 60),
-            Self::Paper3h => paper(&[0.256, 0.064, 0.016, 0.004], 500, 8, 500),
+            Self::Paper2h => deep_paper(&[0.8, 0.2, 0.02], 100, 6, 60),
+            Self::Paper3h => deep_paper(&[0.256, 0.064, 0.016, 0.004], 500, 8, 500),
             Self::Dhn1h => dhn(&[0.05, 0.05], 15, 15),
             Self::Dhn2h => dhn(&[0.2, 0.05, 0.01], 50, 20),
             Self::Dhn3h => dhn(&[0.2, 0.05, 0.01, 0.002], 100, 10),
@@ -140,6 +144,18 @@ fn paper(rates: &[f64], free_steps: usize, nudged_steps: usize, epochs: usize) -
     .with_nudging(NudgingKind::RandomSign)
     .with_dynamics(DynamicsKind::GradientFlow)
     .with_step_size(0.5)
+}
+
+fn deep_paper(
+    rates: &[f64],
+    free_steps: usize,
+    nudged_steps: usize,
+    epochs: usize,
+) -> TrainingConfig {
+    paper(rates, free_steps, nudged_steps, epochs)
+        .with_initializer(InitializerConfig::FanIn { gain: 0.7 })
+        .with_tolerance(Some(1e-3))
+        .with_check_every(10)
 }
 
 fn dhn(rates: &[f64], free_steps: usize, nudged_steps: usize) -> TrainingConfig {

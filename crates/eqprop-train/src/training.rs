@@ -407,9 +407,12 @@ impl Tally {
         self.n_examples += cost.dims()[0];
         self.sums.errors += sum(predicted.not_equal(wanted).float());
         self.sums.unconverged += cost.dims()[0] as f64 - sum(within);
-        self.sums.cost += sum(cost);
-        self.sums.energy += sum(join(&waiting, |output| &output.energy));
-        self.sums.residual += sum(residual);
+        add(&mut self.sums.cost, cost);
+        add(
+            &mut self.sums.energy,
+            join(&waiting, |output| &output.energy),
+        );
+        add(&mut self.sums.residual, residual);
     }
 
     fn mean(&self, sum: f64) -> f64 {
@@ -425,6 +428,14 @@ fn join<const D: usize>(
         outputs.iter().map(|output| part(output).clone()).collect(),
         0,
     )
+}
+
+/// Adds the values one after the other, so that the sum does not depend on how many batches
+/// are read back at once, which is a matter of time.
+fn add(sum: &mut f64, values: Tensor<1>) {
+    for value in values.into_data().iter::<f64>() {
+        *sum += value;
+    }
 }
 
 fn sum<const D: usize>(values: Tensor<D>) -> f64 {

@@ -90,7 +90,7 @@ impl UpdateMonitor {
 
     pub(crate) fn observe<M: Module>(&self, module: M, update: impl FnOnce(M) -> M) -> M {
         let number = self.shared.n_updates.fetch_add(1, Ordering::Relaxed);
-        if number % self.every != 0 {
+        if !number.is_multiple_of(self.every) {
             return update(module);
         }
         let before = parameters(&module);

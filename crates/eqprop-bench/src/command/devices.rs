@@ -16,7 +16,13 @@ pub fn run() -> Result<Report> {
         let devices = match (offer.compiled, offer.devices.is_empty()) {
             (false, _) => format!("not in this build: add --features {}", offer.backend),
             (true, true) => "no such device on this machine".to_string(),
-            (true, false) => offer.devices.join(", "),
+            (true, false) => {
+                let names = offer.devices.iter().map(|found| match &found.model {
+                    Some(model) => format!("{} ({model})", found.name),
+                    None => found.name.clone(),
+                });
+                names.collect::<Vec<_>>().join(", ")
+            }
         };
         text += &format!("{:8} {:45} {devices}\n", offer.backend, offer.about);
     }

@@ -4,7 +4,7 @@ mod progress;
 
 use std::ops::ControlFlow;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use eqprop_train::checkpoint::Checkpoint;
@@ -170,16 +170,16 @@ fn train(
             }
         });
         let Some(record) = outcome? else {
-            display.finish();
-            bail!(
-                "interrupted; go on with `eqprop train --resume --run {}`",
-                folder.path().display()
-            );
+            return Err(interrupted(folder, &display));
         };
         // The checkpoint comes first: the other files can be made again from it.
         training.checkpoint().save(folder.path())?;
         write_results(folder, &training, device, dataset)?;
         display.epoch(&record);
+        // An epoch of a moment ends before it is asked whether to go on.
+        if interrupt.is_set() && !training.is_finished() {
+            return Err(interrupted(folder, &display));
+        }
     }
     display.finish();
     let summary = write_results(folder, &training, device, dataset)?;
@@ -194,6 +194,14 @@ fn train(
         folder.path().display()
     );
     Ok(Report::new(text, &summary))
+}
+
+fn interrupted(folder: &RunFolder, display: &Display) -> Error {
+    display.finish();
+    anyhow!(
+        "interrupted; go on with `eqprop train --resume --run {}`",
+        folder.path().display()
+    )
 }
 
 /// Writes everything but the checkpoint.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{Energy, TotalEnergy};
 use eqprop_core::nudging::Nudging;
@@ -83,42 +83,26 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
         self
     }
 
-    /// The nudged states at `beta` and `−beta`, relaxed as one batch of twice the size: the
-    /// weights are then read once for both.
-    fn relax_both<E: Energy, C: Cost>(
+    /// The nudged states at each of `betas`, relaxed as one batch, one after the other along the
+    /// batch axis: the weights are then read once for all.
+    fn relax_nudged<E: Energy, C: Cost>(
         &self,
         network: &EquilibriumNetwork<E, C>,
         clamped: &E::Clamped,
         target: &Tensor<2>,
         free: &State,
-        beta: f64,
+        betas: &[f64],
     ) -> Relaxed {
-        let n = free.batch_size();
-        let column = |value| Tensor::full([n, 1], value, (&free.device(), target.dtype()));
-        let betas = Tensor::cat(vec![column(beta), column(-beta)], 0);
-        let clamped = network.energy.repeat(clamped, 2);
-        let target = target.clone().repeat_dim(0, 2);
-        let total = TotalEnergy::nudged(&network.energy, &clamped, &network.cost, &target, betas);
-        self.nudged.relax(&total, free.repeat(2))
+        let EquilibriumNetwork { energy, cost } = network;
+        let (n_copies, batch) = (betas.len(), free.batch_size());
+        let like = (&free.device(), target.dtype());
+        let column = |&beta: &f64| Tensor::full([batch, 1], beta, like);
+        let beta = Tensor::cat(betas.iter().map(column).collect(), 0);
+        let clamped = energy.repeat(clamped, n_copies);
+        let target = target.clone().repeat_dim(0, n_copies);
+        let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
+        self.nudged.relax(&total, free.repeat(n_copies))
     }
-
-    /// The nudged state at `beta`.
-    fn relax_one<E: Energy, C: Cost>(
-        &self,
-        network: &EquilibriumNetwork<E, C>,
-        clamped: &E::Clamped,
-        target: &Tensor<2>,
-        free: &State,
-        beta: f64,
-    ) -> Relaxed {
-        let beta = scalar(beta, target, &free.device());
-        let total = TotalEnergy::nudged(&network.energy, clamped, &network.cost, target, beta);
-        self.nudged.relax(&total, free.clone())
-    }
-}
-
-fn scalar(value: f64, like: &Tensor<2>, device: &Device) -> Tensor<2> {
-    Tensor::from_data(TensorData::from([[value]]), (device, like.dtype()))
 }
 
 impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPropagation<D> {
@@ -153,29 +137,22 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPro
             .relax(&TotalEnergy::<E, C>::free(energy, &clamped), start);
         let s = &free.state;
 
-        let one = |beta| self.relax_one(&network, &clamped, &target, s, beta);
+        let nudge = |betas: &[f64]| self.relax_nudged(&network, &clamped, &target, s, betas);
+        let contrast_with_free = |beta: f64| {
+            let nudged = nudge(&[beta]);
+            let gradients = energy.contrast(&input, &nudged.state, s, 1.0 / beta);
+            (gradients, nudged)
+        };
         let (mut gradients, nudged) = match self.nudging {
-            Nudging::OneSided { beta } => {
-                let nudged = one(beta);
-                (
-                    energy.contrast(&input, &nudged.state, s, 1.0 / beta),
-                    nudged,
-                )
-            }
-            Nudging::RandomSign { beta } => {
-                let beta = beta * self.signs.draw();
-                let nudged = one(beta);
-                (
-                    energy.contrast(&input, &nudged.state, s, 1.0 / beta),
-                    nudged,
-                )
-            }
+            Nudging::OneSided { beta } => contrast_with_free(beta),
+            Nudging::RandomSign { beta } => contrast_with_free(beta * self.signs.draw()),
             Nudging::Centered { beta } => {
-                let both = self.relax_both(&network, &clamped, &target, s, beta);
+                let both = nudge(&[beta, -beta]);
                 let n = s.batch_size();
                 let (positive, negative) = (both.state.narrow(0, n), both.state.narrow(n, n));
                 let scale = 1.0 / (2.0 * beta);
-                (energy.contrast(&input, &positive, &negative, scale), both)
+                let gradients = energy.contrast(&input, &positive, &negative, scale);
+                (gradients, both)
             }
         };
         cost.gradients(s.output(), &target, &mut gradients);

@@ -14,16 +14,13 @@ use crate::setup::{chain, config, group_of, parameters, with};
 #[test]
 fn every_preset_is_valid_and_survives_json() {
     for preset in Preset::ALL {
-        let config = preset.config();
-        config.validate().expect(preset.name());
+        let (name, config) = (preset.name(), preset.config());
+        config.validate().expect(name);
         let text = serde_json::to_string(&config).expect("plain fields");
-        let read: TrainingConfig = serde_json::from_str(&text).expect(preset.name());
+        let read: TrainingConfig = serde_json::from_str(&text).expect(name);
         assert_eq!(read, config);
         assert!(read.differences(&config).is_empty());
-        assert_eq!(
-            preset.name().parse::<Preset>().expect("its own name"),
-            preset
-        );
+        assert_eq!(name.parse::<Preset>().expect("its own name"), preset);
     }
     let error = "paper-4h"
         .parse::<Preset>()
@@ -33,6 +30,23 @@ fn every_preset_is_valid_and_survives_json() {
         error.contains("paper-4h") && error.contains("paper-3h"),
         "{error}"
     );
+}
+
+#[test]
+fn every_number_survives_json_to_the_last_bit() {
+    // A run is resumed from a configuration that was read back.
+    for n in 1..=1000 {
+        let mut config = config();
+        config.beta = f64::from(n).sqrt() / 7.0;
+        let text = serde_json::to_string(&config).expect("plain fields");
+        let read: TrainingConfig = serde_json::from_str(&text).expect("as written");
+        assert_eq!(
+            read.beta.to_bits(),
+            config.beta.to_bits(),
+            "{}",
+            config.beta
+        );
+    }
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::InMemDataset;
-use burn::module::Module;
 use burn::optim::AdamConfig;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
@@ -80,9 +79,9 @@ fn learning() -> TrainingConfig {
     with(config(), &[("hidden", "[64]"), ("momentum", "0.5")])
 }
 
-/// On a plain device: `SupervisedTraining` moves the model to autodiff.
 fn model(config: &TrainingConfig) -> Model {
-    EquilibriumLearner::new(config.network(&Device::flex()), config.estimator())
+    let network = config.network(&Device::flex().autodiff());
+    EquilibriumLearner::new(network, config.estimator())
 }
 
 /// With one learning rate per layer.
@@ -321,7 +320,7 @@ fn a_learning_rate_of_0_leaves_exactly_its_layer_unchanged() {
                 learning_rates: rates,
                 ..config.clone()
             };
-            let mut learner = learner(&config, model(&config).train());
+            let mut learner = learner(&config, model(&config));
             let before = parameters(&learner.model());
             for _ in 0..2 {
                 let output = learner.train_step(batch(8));

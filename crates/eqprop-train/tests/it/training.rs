@@ -82,8 +82,7 @@ fn two_epochs_lower_cost_and_error() {
 
 #[test]
 fn a_resumed_run_ends_as_one_that_was_never_interrupted() {
-    // 27 batches an epoch: the updates whose ratio is measured, every 50th, do not start anew
-    // with an epoch.
+    // 27 batches an epoch: every 50th update, whose ratio is measured, falls elsewhere in each.
     let dataset = digits(210, 50);
     let mut whole = training(stateful(), &dataset);
     run(&mut whole, 4);

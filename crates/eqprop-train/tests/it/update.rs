@@ -8,19 +8,23 @@ use eqprop_train::update::UpdateMonitor;
 
 use crate::setup::{batch, config, parameters};
 
+/// A number or numbers of each parameter, by its path.
+type ByPath<T> = [(String, T)];
+
 /// The ratio of every parameter, by its definition in `f64`; 0 where the parameter was zero.
-fn by_hand(before: &[(String, Vec<f64>)], after: &[(String, Vec<f64>)]) -> Vec<(String, f64)> {
+fn by_hand(before: &ByPath<Vec<f64>>, after: &ByPath<Vec<f64>>) -> Vec<(String, f64)> {
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
-    let ratio = |((path, before), (_, after)): (&(String, Vec<f64>), &(String, Vec<f64>))| {
+    let pairs = before.iter().zip(after);
+    let ratios = pairs.map(|((path, before), (_, after))| {
         let change = norm(&mut before.iter().zip(after).map(|(b, a)| a - b));
         let size = norm(&mut before.iter().copied());
         (path.clone(), if size == 0.0 { 0.0 } else { change / size })
-    };
-    before.iter().zip(after).map(ratio).collect()
+    });
+    ratios.collect()
 }
 
 #[track_caller]
-fn assert_same(found: &[(String, f64)], expected: &[(String, f64)]) {
+fn assert_same(found: &ByPath<f64>, expected: &ByPath<f64>) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found.0, expected.0);

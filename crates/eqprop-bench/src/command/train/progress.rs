@@ -77,6 +77,11 @@ impl Display {
         self.last_line.set(Instant::now());
         self.bar
             .set_position((record.epoch * self.n_examples) as u64);
+        let error = percent(record.test_error);
+        self.bar.set_message(format!(
+            "epoch {}/{} done, test error {error}",
+            record.epoch, self.epochs
+        ));
         self.say(&format!(
             "epoch {:>3}/{}: test error {}, training error {}, residual {:.1e}, {:.1} s, \
              {:.0} samples/s",
