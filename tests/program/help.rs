@@ -59,7 +59,7 @@ fn the_presets_are_listed_and_printed_in_full() {
         assert_eq!(config, preset.config());
     }
     let list = place.json(&["presets"]);
-    assert_eq!(list.as_array().unwrap().len(), 7);
+    assert_eq!(list["presets"].as_array().unwrap().len(), 7);
 }
 
 #[test]
@@ -67,13 +67,13 @@ fn the_devices_are_listed_with_what_is_compiled() {
     let place = Place::new();
     let list = place.json(&["devices"]);
     let find = |name: &str| {
-        let mut offers = list.as_array().unwrap().iter();
+        let mut offers = list["backends"].as_array().unwrap().iter();
         offers.find(|offer| offer["backend"] == name).unwrap()
     };
     assert_eq!(find("flex")["compiled"], cfg!(feature = "flex"));
     assert_eq!(find("cuda")["compiled"], cfg!(feature = "cuda"));
     if cfg!(feature = "flex") {
-        assert_eq!(find("flex")["devices"], serde_json::json!(["flex"]));
+        assert_eq!(find("flex")["devices"][0]["name"], "flex");
     }
     assert_mentions(
         &place.succeed(&["devices"]),

@@ -207,7 +207,7 @@ fn a_run_that_was_killed_while_it_started_can_be_started_again() {
     }
     // The worst moment: the folder is there, and its first file is half-written.
     fs::create_dir(place.path("run")).unwrap();
-    fs::write(place.path("run/.tmpAbCdEf"), "{").unwrap();
+    fs::write(place.path("run/.writing-AbCdEf"), "{").unwrap();
     place.succeed(&go_on(&place, "run"));
     assert_equal(&place.path("run"), &place.path("run-64"));
 }
@@ -216,14 +216,16 @@ fn a_run_that_was_killed_while_it_started_can_be_started_again() {
 fn what_a_killed_process_left_behind_does_no_harm() {
     let place = Place::new();
     place.succeed(&train("run", "2"));
-    let half = place.path("run/.writing-checkpoint-AbCdEf");
+    let half = place.path("run/.writing-AbCdEf");
     fs::create_dir(&half).unwrap();
+    fs::write(place.path("run/.writing-GhIjKl"), "{").unwrap();
     fs::write(half.join("state.json"), "{").unwrap();
     // Killed between the checkpoint and the other files: those are of an earlier epoch.
     fs::remove_file(place.path("run/model.bpk")).unwrap();
     fs::write(place.path("run/metrics.csv"), "epoch\n").unwrap();
     place.succeed(&["train", "--resume", "--run", "run", "--epochs", "3"]);
     assert!(!half.exists(), "the half checkpoint is still there");
+    assert!(!place.path("run/.writing-GhIjKl").exists());
     place.succeed(&train("whole", "3"));
     assert_equal(&place.path("run"), &place.path("whole"));
 }

@@ -131,7 +131,7 @@ fn predict_reads_images_bright_on_dark_or_inverted() {
         arguments.extend(invert.then_some("--invert"));
         arguments.extend(images.iter().map(String::as_str));
         let predictions = place.json(&arguments);
-        let predictions = predictions.as_array().unwrap().iter();
+        let predictions = predictions["predictions"].as_array().unwrap().iter();
         let class = |(prediction, image): (&Value, &String)| {
             assert_eq!(prediction["image"], image.as_str());
             assert!(number(prediction, "margin") > 0.0, "{prediction}");
@@ -168,6 +168,7 @@ fn predict_scales_images_of_another_size() {
     let large = small.resize_exact(64, 64, image::imageops::FilterType::Nearest);
     large.to_rgba8().save(place.path("large.png")).unwrap();
     let predictions = place.json(&["predict", run(), "digit-0.png", "large.png"]);
+    let predictions = &predictions["predictions"];
     assert_eq!(predictions[0]["class"], predictions[1]["class"]);
 }
 

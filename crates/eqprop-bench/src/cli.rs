@@ -59,10 +59,10 @@ pub struct TrainArguments {
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Passes over the training examples [default: the preset's].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<usize>,
     /// Seed of weights, order and signs [default: 0].
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Run folder; must be new, unless --resume is given [default: a new folder in runs/].
     #[arg(long, value_name = "DIR")]

@@ -1,9 +1,8 @@
 //! Devices by name.
 
-use std::panic;
-
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::{Device, Tensor};
+use eqprop_train::panic;
 use serde::Serialize;
 
 /// A backend that this program knows.
@@ -220,13 +219,5 @@ fn model(device: &Device) -> Option<String> {
 /// Runs `f`, and turns a panic into an error: drivers that are missing or broken make the GPU
 /// runtimes panic.
 fn quietly<T>(f: impl FnOnce() -> T) -> Result<T> {
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let result = panic::catch_unwind(panic::AssertUnwindSafe(f));
-    panic::set_hook(hook);
-    result.map_err(|payload| {
-        let text = payload.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-        anyhow!("{}", text.unwrap_or("the driver failed without a message"))
-    })
+    panic::catch(f).map_err(|message| anyhow!(message))
 }

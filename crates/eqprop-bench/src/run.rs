@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::EquilibriumPropagation;
-use eqprop_train::file::write_atomically;
+use eqprop_train::file::{is_temporary, write_atomically};
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::training::HopfieldLearner;
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,9 @@ impl RunFolder {
         };
         let is_used = match fs::read_dir(&path) {
             // A process killed before it wrote the configuration leaves a temporary file behind.
-            Ok(entries) => entries.flatten().any(|entry| !is_temporary(&entry)),
+            Ok(entries) => entries
+                .flatten()
+                .any(|entry| !is_temporary(&entry.file_name())),
             Err(_) => path.exists(),
         };
         if is_used {
@@ -135,6 +137,12 @@ impl RunFolder {
         let text = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let config: RunConfig = serde_json::from_slice(&text)
             .with_context(|| format!("`{}` is not a run configuration", path.display()))?;
+        let known = serde_json::to_value(&config.training)?;
+        let found: serde_json::Value = serde_json::from_slice(&text)?;
+        let mut keys = found["training"].as_object().into_iter().flatten();
+        if let Some((key, _)) = keys.find(|(key, _)| known.get(key).is_none()) {
+            bail!("`{}` has an unknown key `{key}`", path.display());
+        }
         let valid = config.training.validate();
         valid.with_context(|| format!("`{}` cannot work", path.display()))?;
         Ok(config)
@@ -180,9 +188,4 @@ impl RunFolder {
             device,
         })
     }
-}
-
-/// Whether `entry` is what `write_atomically` leaves behind when it is killed.
-fn is_temporary(entry: &fs::DirEntry) -> bool {
-    entry.file_name().to_string_lossy().starts_with(".tmp")
 }

@@ -96,6 +96,13 @@ impl Connection {
         }
     }
 
+    /// `f_θ(s_from)`, for a single use; a relaxation uses the [`operator`](Self::operator).
+    pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Dense(dense) => dense.forward(pre),
+        }
+    }
+
     /// The connection with its parameters held: what a relaxation uses at every step.
     pub fn operator(&self) -> Operator {
         match self {

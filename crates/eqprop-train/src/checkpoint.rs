@@ -12,13 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::TrainingConfig;
 use crate::error::CheckpointError;
-use crate::file::sync_folder;
+use crate::file::{TEMPORARY_PREFIX, remove_temporary, sync_folder};
 use crate::training::EpochRecord;
 
 /// The form of a checkpoint; raised when it changes.
 const VERSION: u32 = 1;
 const PREFIX: &str = "checkpoint-";
-const TEMPORARY_PREFIX: &str = ".writing-checkpoint-";
 const MANIFEST: &str = "manifest.json";
 const STATE: &str = "state.json";
 const MODEL: &str = "model.bpk";
@@ -197,19 +196,6 @@ fn list(run: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     }
     folders.sort();
     Ok(folders)
-}
-
-/// Removes what a killed process left half-written. Failing to does no harm.
-fn remove_temporary(run: &Path) {
-    for entry in fs::read_dir(run).into_iter().flatten().flatten() {
-        if entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with(TEMPORARY_PREFIX)
-        {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 fn record<R>(

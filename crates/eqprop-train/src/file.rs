@@ -1,8 +1,31 @@
 //! Files that are either as they were or as they should be, whatever happens in between.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+
+/// How the name of everything begins that is not yet complete.
+pub(crate) const TEMPORARY_PREFIX: &str = ".writing-";
+
+/// Whether a file or folder of this name was not completed: what a killed process leaves behind.
+pub fn is_temporary(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(TEMPORARY_PREFIX)
+}
+
+/// Removes from `folder` what a killed process left behind. Failing to does no harm.
+pub(crate) fn remove_temporary(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if is_temporary(&entry.file_name()) {
+            let _ = if path.is_dir() {
+                fs::remove_dir_all(path)
+            } else {
+                fs::remove_file(path)
+            };
+        }
+    }
+}
 
 /// Replaces the file at `path` by `bytes`, atomically: written beside it, synced, renamed.
 ///
@@ -13,7 +36,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .tempfile_in(folder)?;
     file.write_all(bytes)?;
     // Temporary files are private to the user; results are for whoever may read the folder.
     #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! `eqprop devices`.
 
 use anyhow::Result;
+use serde_json::json;
 
 use crate::device;
 use crate::output::Report;
@@ -26,5 +27,5 @@ pub fn run() -> Result<Report> {
         };
         text += &format!("{:8} {:45} {devices}\n", offer.backend, offer.about);
     }
-    Ok(Report::new(text, &offers))
+    Ok(Report::new(text, &json!({ "backends": offers })))
 }

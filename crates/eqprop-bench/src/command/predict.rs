@@ -53,7 +53,7 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
             "residual": info.residual,
         }));
     }
-    Ok(Report::new(text, &report))
+    Ok(Report::new(text, &json!({ "predictions": report })))
 }
 
 /// An image as an input, `[1, n_inputs]` in [0, 1].

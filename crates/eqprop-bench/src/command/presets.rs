@@ -37,5 +37,5 @@ pub fn run(arguments: PresetsArguments) -> Result<Report> {
             json!({"name": name, "source": source, "config": preset.config()})
         })
         .collect();
-    Ok(Report::new(text, &list))
+    Ok(Report::new(text, &json!({ "presets": list })))
 }

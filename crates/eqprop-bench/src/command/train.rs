@@ -91,6 +91,10 @@ fn resume(arguments: &TrainArguments) -> Result<Started> {
     let device = device::open(Some(name))?;
     let checkpoint = Checkpoint::load_latest(folder.path())?;
     if let Some(checkpoint) = &checkpoint {
+        let done = checkpoint.state.records.len();
+        if config.training.epochs < done {
+            bail!("the run has finished {done} epochs already: --epochs must be at least that");
+        }
         let stored = TrainingConfig {
             epochs: config.training.epochs,
             ..checkpoint.state.config.clone()

@@ -32,12 +32,27 @@ impl Dense {
         }
     }
 
+    /// `s_from W`.
+    ///
+    /// # Shapes
+    /// - `pre`: `[batch, n_in]`, output: `[batch, n_out]`
+    pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
+        pre.matmul(self.held())
+    }
+
+    /// The weights, without the diagonal within one layer.
+    fn held(&self) -> Tensor<2> {
+        let weight = self.weight.val();
+        if self.lateral {
+            weight.clone() * off_diagonal(&weight)
+        } else {
+            weight
+        }
+    }
+
     /// See [`Connection::operator`](super::Connection::operator).
     pub fn operator(&self) -> DenseOperator {
-        let mut weight = self.weight.val();
-        if self.lateral {
-            weight = weight.clone() * off_diagonal(&weight);
-        }
+        let weight = self.held();
         let [n_in, n_out] = weight.dims();
         // Reshaping makes the transpose contiguous: products with a transposed right
         // factor run several times slower on CPU, and a relaxation makes one per step.

@@ -232,14 +232,13 @@ impl Energy for HopfieldEnergy {
         let mut constant: Vec<Option<Tensor<2>>> = vec![None; self.layers.len()];
         let mut interactions = Vec::new();
         for (connection, &(from, to)) in self.connections.iter().zip(&self.ends) {
-            let operator = connection.operator();
             if from == 0 {
-                add(&mut constant[to - 1], operator.forward(input.clone()));
+                add(&mut constant[to - 1], connection.forward(input.clone()));
             } else {
                 interactions.push(Interaction {
                     from: from - 1,
                     to: to - 1,
-                    operator,
+                    operator: connection.operator(),
                 });
             }
         }

@@ -7,14 +7,13 @@
 use std::{
     fs,
     io::{self, Read},
-    panic::{self, AssertUnwindSafe},
     path::Path,
-    sync::{Mutex, PoisonError},
 };
 
 use burn_dataset::{network::downloader::download_file_as_bytes, vision::MnistDataset};
 use flate2::read::GzDecoder;
-use tempfile::NamedTempFile;
+
+use crate::{file::write_atomically, panic};
 
 use super::{
     DataError, Dataset, DatasetKind, Examples,
@@ -57,7 +56,7 @@ pub(super) fn read_cache(kind: DatasetKind, cache: &Path) -> Result<Dataset, Dat
 
 /// Lets Burn fill its cache. Files that are already there are not fetched again.
 fn fetch_mnist(cache: &Path) -> Result<(), DataError> {
-    catch_panic(|| {
+    panic::catch(|| {
         MnistDataset::train();
         MnistDataset::test();
     })
@@ -81,7 +80,7 @@ fn fetch_fashion_mnist(cache: &Path) -> Result<(), DataError> {
                 cache: cache.into(),
                 reason,
             };
-            let packed = catch_panic(|| download_file_as_bytes(&url, name)).map_err(failed)?;
+            let packed = panic::catch(|| download_file_as_bytes(&url, name)).map_err(failed)?;
             let bytes = unpack(&packed).map_err(|error| {
                 failed(format!("{url} did not answer with a gzip file: {error}"))
             })?;
@@ -100,46 +99,15 @@ fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file under another name first: an interrupted run must not leave half a file that
-/// later runs take for a download.
+/// Writes a file of the cache. Half a file would be taken for a download by later runs.
 pub(super) fn store(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), DataError> {
     let path = dir.join(name);
-    let write = || -> io::Result<()> {
+    let write = || {
         fs::create_dir_all(dir)?;
-        let file = NamedTempFile::new_in(dir)?;
-        fs::write(file.path(), bytes)?;
-        file.persist(&path)?;
-        Ok(())
+        write_atomically(&path, bytes)
     };
     write().map_err(|source| DataError::Write {
         path: path.clone(),
         source,
-    })
-}
-
-/// Runs `work` and turns a panic into its message.
-///
-/// `burn-dataset` has no other way to say that a download failed. The default panic hook would
-/// print that panic, with a hint about backtraces, before our error explains it; so the hook is
-/// silent meanwhile. The hook belongs to the whole process: a panic in another thread during the
-/// download still unwinds as always, but is not printed.
-pub(super) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    // Two threads that exchange hooks at once could restore the silent one for good.
-    static HOOK: Mutex<()> = Mutex::new(());
-    let guard = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
-
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    // Unwind safe: after a panic nothing that `work` touched is used.
-    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    panic::set_hook(hook);
-    drop(guard);
-
-    outcome.map_err(|payload| {
-        // `panic!` carries a `&str` or a `String`, depending on whether it formats anything.
-        let message = payload.downcast_ref::<&str>().map(ToString::to_string);
-        message
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "the downloader gave no reason".into())
     })
 }

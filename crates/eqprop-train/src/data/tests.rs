@@ -507,20 +507,6 @@ fn content_that_is_not_gzip_is_refused_under_a_gz_name() {
 // -------------------------------------------------------------------------------------- download
 
 #[test]
-fn a_panic_of_the_downloader_becomes_its_message() {
-    assert_eq!(download::catch_panic(|| 7), Ok(7));
-    assert_eq!(
-        download::catch_panic(|| panic!("no route to host")),
-        Err::<(), _>("no route to host".into())
-    );
-    let host = "example.org";
-    assert_eq!(
-        download::catch_panic(|| panic!("no route to {host}")),
-        Err::<(), _>("no route to example.org".into())
-    );
-}
-
-#[test]
 fn a_failed_download_says_where_to_put_the_files() {
     let error = DataError::Download {
         dataset: DatasetKind::Mnist,

@@ -65,7 +65,7 @@ fn an_empty_folder_has_no_checkpoint_and_a_missing_one_is_an_error() {
 #[test]
 fn a_new_checkpoint_replaces_older_ones_and_half_written_ones() {
     let (folder, _) = saved();
-    let stray = folder.path().join(".writing-checkpoint-killed");
+    let stray = folder.path().join(".writing-killed");
     fs::create_dir(&stray).expect("writable");
     fs::write(stray.join("model.bpk"), "half").expect("writable");
     fs::write(folder.path().join("records.csv"), "kept").expect("writable");

@@ -1,0 +1,55 @@
+//! Panics of libraries as errors.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Mutex, PoisonError};
+
+/// Runs `work` and turns a panic into its message.
+///
+/// Some libraries have no other way to say that a download failed or that a driver is missing.
+/// The default panic hook would print that panic, with a hint about backtraces, before an error
+/// explains it; so the hook is silent meanwhile. The hook belongs to the whole process: a panic
+/// in another thread during `work` still unwinds as always, but is not printed.
+///
+/// # Errors
+/// The message of the panic. What `work` touched must then not be used any more.
+pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    // Two threads that exchange hooks at once could restore the silent one for good.
+    static HOOK: Mutex<()> = Mutex::new(());
+    let guard = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
+
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    panic::set_hook(hook);
+    drop(guard);
+
+    outcome.map_err(|payload| {
+        // `panic!` carries a `&str` or a `String`, depending on whether it formats anything.
+        let message = payload.downcast_ref::<&str>().map(ToString::to_string);
+        let message = message.or_else(|| payload.downcast_ref::<String>().cloned());
+        let message = message.unwrap_or_else(|| "it gave no reason".into());
+        let unwrapped = "called `Result::unwrap()` on an `Err` value: ";
+        message.trim_start_matches(unwrapped).to_string()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::catch;
+
+    #[test]
+    fn a_panic_becomes_its_message() {
+        assert_eq!(catch(|| 7), Ok(7));
+        let host = "example.org";
+        let unwrap = || Err::<(), _>("no route").unwrap();
+        assert_eq!(
+            catch(|| panic!("no route")),
+            Err::<(), _>("no route".into())
+        );
+        assert_eq!(
+            catch(|| panic!("no route to {host}")),
+            Err::<(), _>("no route to example.org".into())
+        );
+        assert_eq!(catch(unwrap), Err("\"no route\"".into()));
+    }
+}
