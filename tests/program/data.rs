@@ -90,7 +90,7 @@ fn good_files_are_read_plain_and_compressed() {
     assert_eq!(packed["test_cost"], plain["test_cost"]);
     let mut command = place.command(&["evaluate", "run", "--json"]);
     command.env("EQPROP_DATA", "packed");
-    let named = Outcome::of(assert_cmd::Command::from_std(command)).succeeded();
+    let named = Outcome::of(command).succeeded();
     let named: serde_json::Value = serde_json::from_str(&named.stdout).unwrap();
     assert_eq!(named["test_cost"], plain["test_cost"]);
 }

@@ -34,12 +34,13 @@ use crate::error::TrainingError;
 /// "sequential") `paper-1h` learns its training set sooner and generalizes worse. The presets with
 /// more than one hidden layer start from smaller weights, uniform in ±0.7/√n_in: between two
 /// hidden layers Glorot's have singular values up to 2, so that from rest the units drive each
-/// other to 0 or 1 whatever the input is, and nothing is learned. And they stop a phase early,
-/// at a residual of 1e-3.
+/// other to 0 or 1 whatever the input is, and nothing is learned. And they end a free phase
+/// early, at a residual of 1e-3.
 ///
 /// The `dhn` presets follow the dense Hopfield networks published beside
 /// <https://arxiv.org/abs/2402.11674>: hard sigmoid, linear output, centered with β = 0.2,
-/// asynchronous updates, batches of 16, learning rates times 0.99 per epoch.
+/// asynchronous updates, batches of 16, learning rates times 0.99 per epoch. Those with more than
+/// one hidden layer end a free phase early, at a residual of 1e-4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// 64-128-10 on the digits that come with this crate.
@@ -122,8 +123,8 @@ impl Preset {
             Self::Paper2h => deep_paper(&[0.8, 0.2, 0.02], 100, 6, 60),
             Self::Paper3h => deep_paper(&[0.256, 0.064, 0.016, 0.004], 500, 8, 500),
             Self::Dhn1h => dhn(&[0.05, 0.05], 15, 15),
-            Self::Dhn2h => dhn(&[0.2, 0.05, 0.01], 50, 20),
-            Self::Dhn3h => dhn(&[0.2, 0.05, 0.01, 0.002], 100, 10),
+            Self::Dhn2h => deep_dhn(&[0.2, 0.05, 0.01], 50, 20),
+            Self::Dhn3h => deep_dhn(&[0.2, 0.05, 0.01, 0.002], 100, 10),
         }
     }
 }
@@ -174,6 +175,12 @@ fn dhn(rates: &[f64], free_steps: usize, nudged_steps: usize) -> TrainingConfig 
     .with_output_activation(Activation::Identity)
     .with_initializer(InitializerConfig::FanIn { gain: 0.7 })
     .with_learning_rate_decay(0.99)
+}
+
+fn deep_dhn(rates: &[f64], free_steps: usize, nudged_steps: usize) -> TrainingConfig {
+    dhn(rates, free_steps, nudged_steps)
+        .with_tolerance(Some(1e-4))
+        .with_check_every(20)
 }
 
 impl FromStr for Preset {
