@@ -48,6 +48,14 @@ pub enum InitializerConfig {
 }
 
 impl InitializerConfig {
+    /// The largest weight of an `[n_in, n_out]` matrix.
+    pub fn bound(self, n_in: usize, n_out: usize) -> f64 {
+        match self {
+            Self::Glorot => 3f64.sqrt() * (2.0 / (n_in + n_out) as f64).sqrt(),
+            Self::FanIn { gain } => gain / (n_in as f64).sqrt(),
+        }
+    }
+
     pub(crate) fn initializer(self) -> Initializer {
         match self {
             Self::Glorot => Initializer::XavierUniform { gain: 1.0 },

@@ -2,22 +2,22 @@
 
 mod overrides;
 
-use std::sync::{Mutex, PoisonError};
-
 use burn::config::Config;
-use burn::module::ParamGroup;
+use burn::module::{Param, ParamGroup};
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
 use burn::optim::lr_scheduler::step::StepLrSchedulerConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{ModuleOptimizer, SgdConfig};
-use burn::tensor::Device;
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use eqprop_core::activation::Activation;
-use eqprop_core::connection::InitializerConfig;
+use eqprop_core::connection::{Connection, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig};
 use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::data::DatasetKind;
@@ -211,23 +211,35 @@ impl TrainingConfig {
         HopfieldEnergyConfig::dense(&sizes, self.hidden_activation, output, self.initializer)
     }
 
-    /// A network with new weights, which depend on the seed alone.
+    /// A network with new weights, which depend on the seed alone: they are drawn here and not
+    /// on the device, whose one stream of random numbers all threads share.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails.
     pub fn network(&self, device: &Device) -> EquilibriumNetwork<HopfieldEnergy, AnyCost> {
-        // A device has one stream of random numbers for all threads.
-        static DRAWING: Mutex<()> = Mutex::new(());
-        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
-        device.seed(self.seed);
-        let energy = self.energy();
-        let n_units = energy
-            .layers
-            .last()
-            .expect("validated: there is a layer")
-            .size;
-        let energy = energy.init(device);
-        let cost = self.cost.init(n_units, self.dataset.n_classes(), device);
+        let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
+        let mut draw = |weight: &mut Param<Tensor<2>>, initializer: InitializerConfig| {
+            let [n_in, n_out] = weight.val().dims();
+            let bound = initializer.bound(n_in, n_out);
+            let uniform = Distribution::Uniform(-bound, bound);
+            let values = TensorData::random::<f32, _, _>([n_in, n_out], uniform, &mut rng);
+            *weight = weight
+                .clone()
+                .map(|old| Tensor::from_data(values, &old.device()));
+        };
+        let config = self.energy();
+        let output = config.layers.last().expect("validated: there is a layer");
+        let mut energy = config.init(device);
+        for connection in &mut energy.connections {
+            match connection {
+                Connection::Dense(dense) => draw(&mut dense.weight, self.initializer),
+            }
+        }
+        let n_classes = self.dataset.n_classes();
+        let mut cost = self.cost.init(output.size, n_classes, device);
+        if let AnyCost::CrossEntropy(readout) = &mut cost {
+            draw(&mut readout.weight, InitializerConfig::Glorot);
+        }
         EquilibriumNetwork::new(energy, cost)
     }
 

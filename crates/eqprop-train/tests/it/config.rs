@@ -237,7 +237,7 @@ fn initial_weights_are_a_function_of_the_seed() {
     let expected = weights(1);
     assert_eq!(weights(1), expected);
     assert_ne!(weights(2), expected);
-    // Burn's devices draw from one stream for the whole process.
+    // Burn's devices draw from one stream for the whole process; the weights must not.
     std::thread::scope(|scope| {
         for seed in [1, 1, 2, 3] {
             let expected = &expected;
