@@ -203,7 +203,7 @@ impl Course {
 fn wide(n: usize) -> usize {
     let height = (1..)
         .take_while(|height| height * height <= n)
-        .filter(|height| n % height == 0);
+        .filter(|height| n.is_multiple_of(*height));
     n / height.last().unwrap_or(1)
 }
 

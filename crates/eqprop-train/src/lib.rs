@@ -35,7 +35,7 @@
 //! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
 //! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
 //! | [`data`] | digits, MNIST, Fashion-MNIST |
-//! | [`error`], [`file`], [`panic`] | what can go wrong, and how files are kept whole |
+//! | [`error`], [`mod@file`], [`mod@panic`] | what can go wrong, and how files are kept whole |
 //! | [`prelude`] | the names that most programs need, of this crate and of `eqprop-core` |
 
 pub mod batch;

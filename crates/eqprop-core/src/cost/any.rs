@@ -30,6 +30,10 @@ pub enum AnyCost {
 
 /// The nudge of an [`AnyCost`].
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, for a whole relaxation"
+)]
 pub enum AnyNudge {
     /// See [`SquaredErrorNudge`].
     SquaredError(SquaredErrorNudge),
