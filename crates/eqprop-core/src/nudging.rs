@@ -53,25 +53,37 @@ impl Nudging {
     /// # Errors
     /// If β is zero, not finite, negative where it must not be, or refused by the cost.
     pub fn validate<C: Cost>(self, cost: &C, output: Activation) -> Result<(), ConfigError> {
+        self.validate_range()?;
+        cost.check_beta(self.beta(), output)?;
+        if self.has_two_signs() {
+            cost.check_beta(-self.beta(), output)?;
+        }
+        Ok(())
+    }
+
+    /// Checks β without the limits of a cost.
+    ///
+    /// # Errors
+    /// If β is zero, not finite, or negative where it must not be.
+    pub fn validate_range(self) -> Result<(), ConfigError> {
         let beta = self.beta();
-        let two_signs = !matches!(self, Self::OneSided { .. });
-        let (expected, allowed) = if two_signs {
+        let (expected, allowed) = if self.has_two_signs() {
             ("a positive number", beta > 0.0)
         } else {
             ("a number other than 0", beta != 0.0)
         };
-        if !beta.is_finite() || !allowed {
-            return Err(ConfigError::OutOfRange {
+        if beta.is_finite() && allowed {
+            Ok(())
+        } else {
+            Err(ConfigError::OutOfRange {
                 field: "beta",
                 expected,
                 found: beta,
-            });
+            })
         }
-        cost.check_beta(beta, output)?;
-        if two_signs {
-            cost.check_beta(-beta, output)
-        } else {
-            Ok(())
-        }
+    }
+
+    fn has_two_signs(self) -> bool {
+        !matches!(self, Self::OneSided { .. })
     }
 }

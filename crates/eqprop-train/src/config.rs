@@ -11,7 +11,7 @@ use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, InitializerConfig};
-use eqprop_core::cost::{AnyCost, CostConfig};
+use eqprop_core::cost::{AnyCost, CostConfig, SquaredError};
 use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
@@ -161,15 +161,12 @@ impl TrainingConfig {
         self.free_stopping().validate()?;
         self.nudged_stopping().validate()?;
         self.scheme().validate()?;
-        let device = Device::default();
-        let output = self
-            .energy()
-            .layers
-            .last()
-            .expect("validated: there is a layer")
-            .activation;
-        self.nudging()
-            .validate(&self.cost.init(1, 1, &device), output)?;
+        // No device is touched here: the default one may be a GPU that is not there.
+        self.nudging().validate_range()?;
+        if self.cost == CostConfig::SquaredError {
+            self.nudging()
+                .validate(&SquaredError, self.output_activation)?;
+        }
 
         let expected = self.n_learning_rates();
         if self.learning_rates.len() != expected {

@@ -29,6 +29,15 @@ struct Layer {
     values: Vec<f32>,
 }
 
+/// A device whose memory is the host's, if this build has one. Burn's default device would be a
+/// GPU wherever one is compiled in, whether or not there is one.
+fn host() -> Device {
+    #[cfg(feature = "flex")]
+    return Device::flex();
+    #[cfg(not(feature = "flex"))]
+    return Device::default();
+}
+
 /// The particles as a module, to use Burn's record format.
 #[derive(Module, Debug)]
 struct ParticlesModule {
@@ -109,7 +118,7 @@ impl Particles {
         let params = layers.iter().map(|layer| {
             let shape = [self.n_examples, layer.size];
             let data = TensorData::new(layer.values.clone(), shape);
-            Param::initialized(ParamId::new(), Tensor::from_data(data, &Device::default()))
+            Param::initialized(ParamId::new(), Tensor::from_data(data, &host()))
         });
         ParticlesModule {
             layers: params.collect(),
