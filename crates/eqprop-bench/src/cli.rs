@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use eqprop_bench::method::Method;
+use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::DatasetKind;
+use eqprop_train::error::TrainingError;
 use eqprop_train::preset::Preset;
 
 /// Equilibrium propagation: train networks without backpropagation, and look at how they relax.
@@ -28,6 +31,12 @@ pub enum Command {
     Train(TrainArguments),
     /// Measure the test error of a trained network.
     Evaluate(EvaluateArguments),
+    /// Compare equilibrium propagation with backpropagation: train the same network by each method.
+    Compare(CompareArguments),
+    /// Measure how true the gradient of equilibrium propagation is, and which β and steps it needs.
+    Fidelity(FidelityArguments),
+    /// Time a training step of each method, and measure its memory.
+    Bench(BenchArguments),
     /// Classify PNG images with a trained network.
     Predict(PredictArguments),
     /// Draw how a few test examples relax in a trained network.
@@ -47,13 +56,8 @@ Examples:
   eqprop train --preset dhn-1h --epochs 15 --set beta=0.1 --set 'learning_rates=[0.1, 0.05]'
   eqprop train --resume --run runs/digits")]
 pub struct TrainArguments {
-    /// Named configuration; `eqprop presets` lists them [default: digits, or paper-1h for a
-    /// data set of 28x28 images].
-    #[arg(long, value_name = "P")]
-    pub preset: Option<Preset>,
-    /// Data set: digits, mnist or fashion-mnist [default: the preset's].
-    #[arg(long, value_name = "D")]
-    pub dataset: Option<DatasetKind>,
+    #[command(flatten)]
+    pub model: ModelArguments,
     #[command(flatten)]
     pub data: DataArguments,
     #[command(flatten)]
@@ -67,13 +71,48 @@ pub struct TrainArguments {
     /// Run folder; must be new, unless --resume is given [default: a new folder in runs/].
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
-    /// Change one field of the configuration; `eqprop presets NAME` shows them all.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<Override>,
     /// Go on with the run in --run from its last checkpoint. The result is that of a run that
     /// was never interrupted. A larger --epochs extends it.
     #[arg(long, requires = "run", conflicts_with_all = ["preset", "dataset", "seed", "overrides"])]
     pub resume: bool,
+}
+
+/// Which network, trained how.
+#[derive(Debug, Args)]
+pub struct ModelArguments {
+    /// Named configuration; `eqprop presets` lists them [default: digits, or paper-1h for a
+    /// data set of 28x28 images].
+    #[arg(long, value_name = "P")]
+    pub preset: Option<Preset>,
+    /// Data set: digits, mnist or fashion-mnist [default: the preset's].
+    #[arg(long, value_name = "D")]
+    pub dataset: Option<DatasetKind>,
+    /// Change one field of the configuration; `eqprop presets NAME` shows them all.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<Override>,
+}
+
+impl ModelArguments {
+    /// The configuration, and a name for it.
+    ///
+    /// # Errors
+    /// If a field to change is unknown, or its value of another type.
+    pub fn configure(&self) -> Result<(String, TrainingConfig), TrainingError> {
+        let preset = self.preset.unwrap_or(match self.dataset {
+            None | Some(DatasetKind::Digits) => Preset::Digits,
+            Some(DatasetKind::Mnist | DatasetKind::FashionMnist) => Preset::Paper1h,
+        });
+        let mut config = preset.config();
+        let mut name = preset.name().to_string();
+        if let Some(dataset) = self.dataset.filter(|&dataset| dataset != config.dataset) {
+            config.dataset = dataset;
+            name += &format!("-{dataset}");
+        }
+        for change in &self.overrides {
+            config = config.with_override(&change.key, &change.value)?;
+        }
+        Ok((name, config))
+    }
 }
 
 /// Where the data is.
@@ -101,6 +140,175 @@ pub struct EvaluateArguments {
     pub run: PathBuf,
     #[command(flatten)]
     pub data: DataArguments,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+/// What to compare.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+All methods start from the same weights, see the same examples in the same order and use the same
+optimizer and learning rates. `backprop` trains the feedforward twin: the same layers, activations
+and parameters, each connection used forward only.
+
+Methods:
+  eqprop       equilibrium propagation, nudged as the preset says
+  cep          equilibrium propagation between β and −β (centered)
+  pep, nep     equilibrium propagation with β > 0, with β < 0
+  random-sign  equilibrium propagation with a β of random sign per batch
+  bptt         backpropagation through the whole free phase
+  tbp          truncated backpropagation from the free equilibrium
+  rbp          recurrent backpropagation (Almeida–Pineda) at the free equilibrium
+  exact        exact gradient at the free equilibrium, by a linear solve (small networks)
+  backprop     Burn's own backpropagation in the feedforward twin
+
+Examples:
+  eqprop compare
+  eqprop compare --preset paper-1h --methods eqprop,bptt,backprop --epochs 10 --report report")]
+pub struct CompareArguments {
+    #[command(flatten)]
+    pub model: ModelArguments,
+    /// Methods, separated by commas.
+    #[arg(
+        long,
+        value_name = "M,…",
+        value_delimiter = ',',
+        default_value = "eqprop,bptt,tbp,rbp,backprop"
+    )]
+    pub methods: Vec<Method>,
+    /// Number of seeds: each method is trained once with each.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 3,
+        allow_negative_numbers = true
+    )]
+    pub seeds: usize,
+    /// The first seed; the others follow it.
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    pub seed: u64,
+    /// Passes over the training examples [default: the preset's].
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub epochs: Option<usize>,
+    /// Folder for report.html, results.json and results.csv; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: DataArguments,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+/// Which gradient to examine.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  eqprop fidelity
+  eqprop fidelity --run runs/digits --bound 0.999 --report report
+  eqprop fidelity --preset paper-1h --epochs 2 --set hidden_activation=sigmoid --batch 500")]
+pub struct FidelityArguments {
+    #[command(flatten)]
+    pub model: ModelArguments,
+    /// Examine the network of this run folder instead of training one.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "dataset", "epochs", "seed"])]
+    pub run: Option<PathBuf>,
+    /// Epochs to train before; 0 for the initial weights.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
+    pub epochs: usize,
+    /// Seed of the training.
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    pub seed: u64,
+    /// Number of batches.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 2,
+        allow_negative_numbers = true
+    )]
+    pub batches: usize,
+    /// Examples per batch.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        allow_negative_numbers = true
+    )]
+    pub batch: usize,
+    /// The cosine similarity that every layer has to reach in the recommendation.
+    #[arg(
+        long,
+        value_name = "C",
+        default_value_t = 0.99,
+        allow_negative_numbers = true
+    )]
+    pub bound: f64,
+    /// Folder for the pictures and fidelity.json; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: DataArguments,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+/// What to time.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Inputs are random, of the shape of the preset's data: no data set is read.
+
+Examples:
+  eqprop bench
+  eqprop bench --preset paper-1h --preset dhn-1h --methods eqprop,backprop --batch 20,128
+  eqprop bench --preset digits --methods eqprop,bptt,rbp --steps 10,100,1000")]
+pub struct BenchArguments {
+    /// Named configuration, or several; `eqprop presets` lists them.
+    #[arg(
+        long,
+        value_name = "P,…",
+        value_delimiter = ',',
+        default_value = "digits,paper-1h"
+    )]
+    pub preset: Vec<Preset>,
+    /// Change one field of every configuration; `eqprop presets NAME` shows them all.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<Override>,
+    /// Methods, separated by commas; `eqprop compare --help` explains them.
+    #[arg(
+        long,
+        value_name = "M,…",
+        value_delimiter = ',',
+        default_value = "eqprop,bptt,rbp,backprop"
+    )]
+    pub methods: Vec<Method>,
+    /// Examples per step [default: the preset's].
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub batch: Vec<usize>,
+    /// Steps of the free phase [default: the preset's].
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub steps: Vec<usize>,
+    /// Timed rounds; the methods take turns in each.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 15,
+        allow_negative_numbers = true
+    )]
+    pub rounds: usize,
     #[command(flatten)]
     pub device: DeviceArguments,
 }

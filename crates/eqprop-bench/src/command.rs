@@ -1,7 +1,10 @@
 //! The commands.
 
+pub mod bench;
+pub mod compare;
 pub mod devices;
 pub mod evaluate;
+pub mod fidelity;
 pub mod predict;
 pub mod presets;
 pub mod relax;

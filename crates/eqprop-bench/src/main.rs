@@ -21,6 +21,9 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Train(arguments) => command::train::run(arguments),
         Command::Evaluate(arguments) => command::evaluate::run(arguments),
+        Command::Compare(arguments) => command::compare::run(arguments),
+        Command::Fidelity(arguments) => command::fidelity::run(arguments),
+        Command::Bench(arguments) => command::bench::run(arguments),
         Command::Predict(arguments) => command::predict::run(arguments),
         Command::Relax(arguments) => command::relax::run(arguments),
         Command::Devices => command::devices::run(),

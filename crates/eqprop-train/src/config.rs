@@ -161,12 +161,7 @@ impl TrainingConfig {
         self.free_stopping().validate()?;
         self.nudged_stopping().validate()?;
         self.scheme().validate()?;
-        // No device is touched here: the default one may be a GPU that is not there.
-        self.nudging().validate_range()?;
-        if self.cost == CostConfig::SquaredError {
-            self.nudging()
-                .validate(&SquaredError, self.output_activation)?;
-        }
+        self.check_nudging(self.nudging())?;
 
         let expected = self.n_learning_rates();
         if self.learning_rates.len() != expected {
@@ -191,6 +186,18 @@ impl TrainingConfig {
         let ok = (0.0..1.0).contains(&momentum);
         in_range("momentum", "at least 0 and less than 1", momentum, ok)?;
         Ok(())
+    }
+
+    /// Checks whether this network can be nudged by `nudging`.
+    ///
+    /// # Errors
+    /// If β is out of range, or leaves the total energy without a lower bound.
+    pub fn check_nudging(&self, nudging: Nudging) -> Result<(), ConfigError> {
+        // No device is touched here: the default one may be a GPU that is not there.
+        match self.cost {
+            CostConfig::SquaredError => nudging.validate(&SquaredError, self.output_activation),
+            CostConfig::CrossEntropy => nudging.validate_range(),
+        }
     }
 
     /// The energy.

@@ -35,6 +35,9 @@ pub trait GradientEstimator<E: Energy, C: Cost>: Clone + Debug + Send {
     /// Estimates the gradient of the mean cost for every parameter.
     ///
     /// The parameters may lie on an autodiff device; batch and start need not.
+    ///
+    /// The work should happen inside `tracing` spans called `free_phase`, `second_phase` and
+    /// `gradient`, for programs that time them.
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -62,9 +65,10 @@ pub struct Estimate {
     pub cost: Tensor<1>,
     /// Scores of the classes at the free equilibrium, `[batch, n_classes]`.
     pub scores: Tensor<2>,
-    /// The nudged phases, if the method has any; both signs of a centered estimate that ran as
-    /// one batch are one entry of twice the batch.
-    pub nudged: Vec<Relaxed>,
+    /// The second phase, if the method has one: the nudged states of equilibrium propagation (of
+    /// a centered estimate `β` and then `−β`, as one batch of twice the size), or the costate of
+    /// recurrent backpropagation.
+    pub second_phase: Option<Relaxed>,
 }
 
 /// Hands the core's gradients to Burn's optimizers.

@@ -10,7 +10,6 @@ use burn::tensor::{Tensor, TensorData};
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::{Dataset, DatasetKind};
-use eqprop_train::preset::Preset;
 use eqprop_train::training::{EpochRecord, Training};
 use serde::Serialize;
 
@@ -61,7 +60,9 @@ pub fn run(arguments: TrainArguments) -> Result<Report> {
 type Started = (RunFolder, Training, NamedDevice, Dataset);
 
 fn start(arguments: &TrainArguments) -> Result<Started> {
-    let (name, config) = configure(arguments)?;
+    let (name, mut config) = arguments.model.configure()?;
+    config.epochs = arguments.epochs.unwrap_or(config.epochs);
+    config.seed = arguments.seed.unwrap_or(config.seed);
     config.validate()?;
     let device = device::open(arguments.device.device.as_deref())?;
     let dataset = Dataset::load(config.dataset, arguments.data.data_dir.as_deref())?;
@@ -120,33 +121,6 @@ fn resume(arguments: &TrainArguments) -> Result<Started> {
     }
     folder.write_config(&config)?;
     Ok((folder, training, device, dataset))
-}
-
-/// The configuration, and a name for the run folder.
-fn configure(arguments: &TrainArguments) -> Result<(String, TrainingConfig)> {
-    let preset = arguments.preset.unwrap_or(match arguments.dataset {
-        None | Some(DatasetKind::Digits) => Preset::Digits,
-        Some(DatasetKind::Mnist | DatasetKind::FashionMnist) => Preset::Paper1h,
-    });
-    let mut config = preset.config();
-    let mut name = preset.name().to_string();
-    if let Some(dataset) = arguments
-        .dataset
-        .filter(|&dataset| dataset != config.dataset)
-    {
-        config.dataset = dataset;
-        name += &format!("-{dataset}");
-    }
-    for change in &arguments.overrides {
-        config = config.with_override(&change.key, &change.value)?;
-    }
-    if let Some(epochs) = arguments.epochs {
-        config.epochs = epochs;
-    }
-    if let Some(seed) = arguments.seed {
-        config.seed = seed;
-    }
-    Ok((name, config))
 }
 
 fn train(

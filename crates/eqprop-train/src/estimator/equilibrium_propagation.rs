@@ -12,6 +12,7 @@ use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tracing::debug_span;
 
 use super::{Estimate, GradientEstimator, into_params};
 use crate::batch::Batch;
@@ -130,18 +131,26 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPro
         let target = batch.target.clone().without_autodiff();
         let EquilibriumNetwork { energy, cost } = &network;
 
-        let clamped = energy.clamp(&input);
-        let start = start.unwrap_or_else(|| energy.rest(&input));
-        let free = self
-            .free
-            .relax(&TotalEnergy::<E, C>::free(energy, &clamped), start);
+        let (clamped, free) = debug_span!("free_phase").in_scope(|| {
+            let clamped = energy.clamp(&input);
+            let start = start.unwrap_or_else(|| energy.rest(&input));
+            let total = TotalEnergy::<E, C>::free(energy, &clamped);
+            let free = self.free.relax(&total, start);
+            (clamped, free)
+        });
         let s = &free.state;
 
-        let nudge = |betas: &[f64]| self.relax_nudged(&network, &clamped, &target, s, betas);
+        let nudge = |betas: &[f64]| {
+            let relax = || self.relax_nudged(&network, &clamped, &target, s, betas);
+            debug_span!("second_phase").in_scope(relax)
+        };
+        let contrast = |first: &State, second: &State, scale: f64| {
+            let contrast = || energy.contrast(&input, first, second, scale);
+            debug_span!("gradient").in_scope(contrast)
+        };
         let contrast_with_free = |beta: f64| {
             let nudged = nudge(&[beta]);
-            let gradients = energy.contrast(&input, &nudged.state, s, 1.0 / beta);
-            (gradients, nudged)
+            (contrast(&nudged.state, s, 1.0 / beta), nudged)
         };
         let (mut gradients, nudged) = match self.nudging {
             Nudging::OneSided { beta } => contrast_with_free(beta),
@@ -150,9 +159,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPro
                 let both = nudge(&[beta, -beta]);
                 let n = s.batch_size();
                 let (positive, negative) = (both.state.narrow(0, n), both.state.narrow(n, n));
-                let scale = 1.0 / (2.0 * beta);
-                let gradients = energy.contrast(&input, &positive, &negative, scale);
-                (gradients, both)
+                (contrast(&positive, &negative, 1.0 / (2.0 * beta)), both)
             }
         };
         cost.gradients(s.output(), &target, &mut gradients);
@@ -163,7 +170,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPro
             cost: cost.value(s.output(), &target),
             scores: network.scores(&clamped, s),
             free,
-            nudged: vec![nudged],
+            second_phase: Some(nudged),
         }
     }
 

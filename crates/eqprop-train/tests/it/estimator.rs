@@ -152,9 +152,8 @@ fn a_random_sign_estimate_is_one_of_the_two_one_sided_estimates() {
 
 /// Whether β was positive: the nudge then lowered the cost.
 fn sign(network: &Network, batch: &Batch, estimate: &Estimate) -> bool {
-    let nudged = network
-        .cost
-        .value(estimate.nudged[0].state.output(), &batch.target);
+    let nudged = estimate.second_phase.as_ref().expect("a nudged phase");
+    let nudged = network.cost.value(nudged.state.output(), &batch.target);
     nudged.mean().into_scalar::<f64>() < estimate.cost.clone().mean().into_scalar::<f64>()
 }
 
@@ -209,7 +208,8 @@ fn an_estimate_on_an_autodiff_device_is_outside_autodiff() {
             assert!(!tensor.is_autodiff() && !tensor.is_require_grad());
         }
         assert!(!estimate.scores.is_autodiff());
-        let states = [&estimate.free.state, &estimate.nudged[0].state];
+        let nudged = estimate.second_phase.as_ref().expect("a nudged phase");
+        let states = [&estimate.free.state, &nudged.state];
         for layer in states.into_iter().flat_map(State::layers) {
             assert!(!layer.is_autodiff());
         }

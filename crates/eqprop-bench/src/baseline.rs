@@ -1,0 +1,77 @@
+//! Other ways to the gradient of the same network, as estimators beside equilibrium propagation.
+//!
+//! | estimator | what it computes | error against `dC/dθ` at the equilibrium | memory |
+//! | --- | --- | --- | --- |
+//! | [`Bptt`] | autodiff through the whole free phase | vanishes as the phase converges | grows with the steps |
+//! | [`Bptt`], truncated | autodiff through `K` steps at the equilibrium | vanishes as `K` grows | grows with `K` |
+//! | [`RecurrentBackprop`] | the costate at the equilibrium, by iteration | vanishes with its residual | constant |
+//! | [`ImplicitExact`] | the costate at the equilibrium, by a linear solve | rounding | `n²` per example for `n` units |
+//! | [`FeedforwardBackprop`] | autodiff of the feedforward twin | another function | one pass |
+//!
+//! All of them use Burn's autodiff.
+
+mod adjoint;
+mod bptt;
+mod feedforward_backprop;
+
+pub use adjoint::{ImplicitExact, RecurrentBackprop};
+pub use bptt::Bptt;
+pub use feedforward_backprop::FeedforwardBackprop;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed};
+use eqprop_core::state::State;
+use eqprop_train::batch::Batch;
+use eqprop_train::estimator::Estimate;
+use eqprop_train::network::EquilibriumNetwork;
+
+/// Relaxes `input` freely from `start`, or from rest.
+fn relax_free<E: Energy, C: Cost, D: Dynamics>(
+    relaxation: &Relaxation<D>,
+    network: &EquilibriumNetwork<E, C>,
+    input: &Tensor<2>,
+    start: Option<State>,
+) -> Relaxed {
+    let clamped = network.energy.clamp(input);
+    let start = start.unwrap_or_else(|| network.energy.rest(input));
+    relaxation.relax(&TotalEnergy::<E, C>::free(&network.energy, &clamped), start)
+}
+
+/// The batch outside autodiff.
+fn detached(batch: &Batch) -> Batch {
+    Batch {
+        input: batch.input.clone().without_autodiff(),
+        target: batch.target.clone().without_autodiff(),
+        indices: batch.indices.clone(),
+    }
+}
+
+/// What a free phase, which may lie on autodiff, and the gradients make together.
+fn estimate<E: Energy, C: Cost>(
+    network: &EquilibriumNetwork<E, C>,
+    batch: &Batch,
+    free: Relaxed,
+    second_phase: Option<Relaxed>,
+    gradients: GradientsParams,
+) -> Estimate {
+    let EquilibriumNetwork { energy, cost } = &network.valid();
+    let clamped = energy.clamp(&batch.input);
+    let layers = free.state.layers().iter().cloned();
+    let state = State::new(layers.map(Tensor::without_autodiff).collect());
+    Estimate {
+        gradients,
+        energy: energy.energy(&clamped, &state),
+        cost: cost.value(state.output(), &batch.target),
+        scores: network.valid().scores(&clamped, &state),
+        free: Relaxed {
+            residual: free.residual.without_autodiff(),
+            state,
+            ..free
+        },
+        second_phase,
+    }
+}

@@ -1,0 +1,288 @@
+//! The gradient at the equilibrium itself, by its costate.
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Tensor, TensorData};
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme, Stopping};
+use eqprop_core::state::State;
+use eqprop_train::batch::Batch;
+use eqprop_train::estimator::{Estimate, GradientEstimator};
+use eqprop_train::network::EquilibriumNetwork;
+use nalgebra::{DMatrix, DVector};
+use tracing::debug_span;
+
+use super::{detached, estimate, relax_free};
+
+/// Recurrent backpropagation (Almeida, Pineda): the costate of the free equilibrium by
+/// iteration.
+///
+/// An equilibrium is a fixed point `s = M(θ, x, s)` of `M_k = σ_k(drive_k)`. The implicit
+/// function theorem gives its gradient with a costate `λ`:
+///
+/// ```text
+/// λ = ∂C/∂s + (∂M/∂s)ᵀ λ        dC/dθ = ∂C/∂θ + (∂M/∂θ)ᵀ λ
+/// ```
+///
+/// The iteration goes through [`Energy::groups`] as an asynchronous relaxation does, each group
+/// with the newest `λ` of the others: block Gauss–Seidel on a system that is symmetric up to a
+/// scaling, and positive definite at a strict minimum of the energy, so it converges wherever the
+/// relaxation did. Products with the Jacobian come from Burn's autodiff at the one state; memory
+/// does not grow with the number of steps. [`Estimate::second_phase`] has the costate, its
+/// residual (the largest change of any entry in the last sweep) and the number of sweeps.
+///
+/// # Reference
+/// Scellier & Bengio (2017), §4.3, <https://arxiv.org/abs/1602.05179>
+#[derive(Debug, Clone)]
+pub struct RecurrentBackprop<D = Scheme> {
+    /// The free phase.
+    pub free: Relaxation<D>,
+    /// When the iteration of the costate stops.
+    pub costate: Stopping,
+}
+
+/// The gradient at the free equilibrium by solving for the costate of [`RecurrentBackprop`]: what
+/// other methods are judged by.
+///
+/// Builds the Jacobian of each example with one product per unit and factorizes it in `f64` on
+/// the host, whatever the device computes in. Exact up to rounding, if the free phase has
+/// converged. Meant for small networks: `n` units take `n²` numbers and `n³` operations per
+/// example.
+#[derive(Debug, Clone)]
+pub struct ImplicitExact<D = Scheme> {
+    /// The free phase.
+    pub free: Relaxation<D>,
+}
+
+impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for RecurrentBackprop<D> {
+    fn infer(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        input: &Tensor<2>,
+        start: Option<State>,
+    ) -> Relaxed {
+        relax_free(&self.free, network, input, start)
+    }
+
+    fn estimate(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> Estimate {
+        by_costate(network, batch, start, &self.free, |equilibrium| {
+            equilibrium.iterate(self.costate)
+        })
+    }
+}
+
+impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for ImplicitExact<D> {
+    fn infer(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        input: &Tensor<2>,
+        start: Option<State>,
+    ) -> Relaxed {
+        relax_free(&self.free, network, input, start)
+    }
+
+    fn estimate(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> Estimate {
+        by_costate(network, batch, start, &self.free, |equilibrium| {
+            equilibrium.solve()
+        })
+    }
+}
+
+/// Relaxes, finds the costate, and turns it into gradients.
+fn by_costate<E: Energy, C: Cost, D: Dynamics>(
+    network: &EquilibriumNetwork<E, C>,
+    batch: &Batch,
+    start: Option<State>,
+    free: &Relaxation<D>,
+    find: impl FnOnce(&Equilibrium<'_, E, C>) -> Relaxed,
+) -> Estimate {
+    let plain = &network.valid();
+    let batch = &detached(batch);
+    let free = debug_span!("free_phase").in_scope(|| relax_free(free, plain, &batch.input, start));
+    let equilibrium = Equilibrium {
+        network: plain,
+        clamped: plain.energy.clamp(&batch.input),
+        target: &batch.target,
+        state: &free.state,
+    };
+    let costate = debug_span!("second_phase").in_scope(|| find(&equilibrium));
+    let gradients = debug_span!("gradient").in_scope(|| {
+        let network = &network.clone().train();
+        let clamped = network.energy.clamp(&batch.input);
+        let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
+        let through = product(&total, &free.state, &costate.state);
+        let cost = network.cost.value(free.state.output(), &batch.target);
+        let objective = (through + cost.sum()) / free.state.batch_size() as f64;
+        GradientsParams::from_grads(objective.backward(), network)
+    });
+    estimate(network, batch, free, Some(costate), gradients)
+}
+
+/// `⟨λ, M(s)⟩`, summed over the batch.
+fn product<E: Energy, C: Cost>(
+    total: &TotalEnergy<'_, E, C>,
+    state: &State,
+    costate: &State,
+) -> Tensor<1> {
+    let terms = costate.layers().iter().enumerate();
+    terms
+        .map(|(layer, costate)| (total.minimize(layer, state) * costate.clone()).sum())
+        .reduce(|sum, term| sum + term)
+        .expect("a state has at least one layer")
+}
+
+/// A free equilibrium of a batch, outside autodiff.
+struct Equilibrium<'a, E: Energy, C: Cost> {
+    network: &'a EquilibriumNetwork<E, C>,
+    clamped: E::Clamped,
+    target: &'a Tensor<2>,
+    state: &'a State,
+}
+
+impl<E: Energy, C: Cost> Equilibrium<'_, E, C> {
+    /// `∂C/∂s` of each example, which only the output has.
+    fn cost_gradient(&self) -> State {
+        let output = self.state.output().clone().autodiff().require_grad();
+        let cost = self.network.cost.value(&output, self.target).sum();
+        let gradient = output.grad(&cost.backward());
+        let layers = self.state.layers().iter().map(Tensor::zeros_like);
+        let mut gradients = State::new(layers.collect());
+        let output = gradients.layers().len() - 1;
+        gradients.set(output, gradient.expect("a cost depends on the output"));
+        gradients
+    }
+
+    /// `(∂M/∂s_k)ᵀ λ` for each layer `k` of `layers`.
+    fn backward(&self, layers: &[usize], costate: &State) -> Vec<Tensor<2>> {
+        let mut state = self.state.clone();
+        for &layer in layers {
+            let leaf = state.layer(layer).clone().autodiff().require_grad();
+            state.set(layer, leaf);
+        }
+        let total = TotalEnergy::<E, C>::free(&self.network.energy, &self.clamped);
+        let product = product(&total, &state, costate);
+        // Without a connection between free layers nothing depends on the state.
+        let gradients = product.is_tracked().then(|| product.backward());
+        let of = |&layer: &usize| {
+            let leaf = state.layer(layer);
+            let gradient = gradients.as_ref().and_then(|found| leaf.grad(found));
+            gradient.unwrap_or_else(|| self.state.layer(layer).zeros_like())
+        };
+        layers.iter().map(of).collect()
+    }
+
+    fn iterate(&self, stopping: Stopping) -> Relaxed {
+        let cost_gradient = self.cost_gradient();
+        let mut costate = cost_gradient.clone();
+        let mut step = 0;
+        loop {
+            step += 1;
+            let before = costate.clone();
+            for group in self.network.energy.groups() {
+                let received = self.backward(group, &costate);
+                for (&layer, received) in group.iter().zip(received) {
+                    costate.set(layer, cost_gradient.layer(layer).clone() + received);
+                }
+            }
+            let relaxed = |costate: State| Relaxed {
+                residual: costate.max_distance(&before),
+                state: costate,
+                n_steps: step,
+                tolerance: stopping.tolerance,
+            };
+            if step >= stopping.max_steps {
+                return relaxed(costate);
+            }
+            if let Some(tolerance) = stopping.tolerance
+                && step % stopping.check_every == 0
+            {
+                let relaxed = relaxed(costate.clone());
+                let residual = relaxed.info().residual;
+                if residual <= tolerance || !residual.is_finite() {
+                    return relaxed;
+                }
+            }
+        }
+    }
+
+    fn solve(&self) -> Relaxed {
+        let sizes: Vec<usize> = self
+            .network
+            .energy
+            .layers()
+            .iter()
+            .map(|l| l.size)
+            .collect();
+        let (n, batch) = (sizes.iter().sum::<usize>(), self.state.batch_size());
+        let all: Vec<usize> = (0..sizes.len()).collect();
+        // `(I − ∂M/∂s)ᵀ` of each example: the product with unit vector `j` is its column `j`.
+        let mut systems = vec![DMatrix::<f64>::identity(n, n); batch];
+        for unit in 0..n {
+            let received = self.backward(&all, &self.unit_vector(&sizes, unit));
+            for (system, column) in systems.iter_mut().zip(rows(&received)) {
+                let mut into = system.column_mut(unit);
+                into -= DVector::from_vec(column);
+            }
+        }
+        let right = rows(self.cost_gradient().layers());
+        let solutions = systems.into_iter().zip(right).map(|(system, right)| {
+            let solution = system.lu().solve(&DVector::from_vec(right));
+            // At a minimum that is not strict there is no gradient.
+            solution.map_or_else(|| vec![f64::NAN; n], |found| found.as_slice().to_vec())
+        });
+        let solutions: Vec<Vec<f64>> = solutions.collect();
+        let mut start = 0;
+        let layers = sizes.iter().map(|&size| {
+            let values = solutions.iter().flat_map(|row| &row[start..start + size]);
+            let data = TensorData::new(values.copied().collect(), [batch, size]);
+            start += size;
+            let like = (&self.state.device(), self.state.output().dtype());
+            Tensor::from_data(data, like)
+        });
+        let state = State::new(layers.collect());
+        Relaxed {
+            residual: state.max_distance(&state),
+            state,
+            n_steps: 1,
+            tolerance: None,
+        }
+    }
+
+    /// 1 at unit `unit` of every example, counted through the layers, and 0 elsewhere.
+    fn unit_vector(&self, sizes: &[usize], unit: usize) -> State {
+        let mut start = 0;
+        let layers = self.state.layers().iter().zip(sizes).map(|(layer, &size)| {
+            let zeros = layer.zeros_like();
+            let inside = unit.checked_sub(start).filter(|&index| index < size);
+            start += size;
+            match inside {
+                Some(index) => {
+                    let batch = layer.dims()[0];
+                    let ones = Tensor::ones([batch, 1], (&layer.device(), layer.dtype()));
+                    zeros.slice_assign([0..batch, index..index + 1], ones)
+                }
+                None => zeros,
+            }
+        });
+        State::new(layers.collect())
+    }
+}
+
+/// The values of each example, through all layers.
+fn rows(layers: &[Tensor<2>]) -> Vec<Vec<f64>> {
+    let joined = Tensor::cat(layers.to_vec(), 1);
+    let [_, n] = joined.dims();
+    let values: Vec<f64> = joined.into_data().iter::<f64>().collect();
+    values.chunks_exact(n).map(<[f64]>::to_vec).collect()
+}

@@ -1,0 +1,19 @@
+//! Compares equilibrium propagation with the gradients that it estimates and with the methods
+//! that it replaces.
+//!
+//! The program `eqprop` is built on this crate.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`baseline`] | backpropagation through time, recurrent backpropagation, the exact gradient, the feedforward twin |
+//! | [`method`] | all ways to a gradient, by name |
+//! | [`comparison`] | trains one network by several methods |
+//! | [`fidelity`] | how close an estimate is to the exact gradient, and which β and steps it needs |
+//! | [`timing`], [`memory`] | what a training step costs |
+
+pub mod baseline;
+pub mod comparison;
+pub mod fidelity;
+pub mod memory;
+pub mod method;
+pub mod timing;
