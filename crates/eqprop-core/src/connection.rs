@@ -1,5 +1,6 @@
 //! A connection: one interaction term of the energy.
 
+pub mod convolution;
 pub mod dense;
 
 use burn::module::{Module, Param};
@@ -8,6 +9,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::gradients::Gradients;
+use crate::shape::LayerShape;
+pub use convolution::{Convolution, ConvolutionConfig, ConvolutionOperator, Pooling};
 pub use dense::{Dense, DenseOperator};
 
 /// Which two layers a connection joins, and how.
@@ -32,6 +35,43 @@ pub struct ConnectionConfig {
 pub enum ConnectionKind {
     /// Every unit of one layer with every unit of the other; see [`Dense`].
     Dense,
+    /// A kernel that slides over feature maps; see [`Convolution`].
+    Convolution(ConvolutionConfig),
+    /// Each unit with the one in the same place: `−⟨s_to, s_from⟩`, without parameters.
+    Identity,
+}
+
+impl ConnectionKind {
+    /// Whether such a connection can lead from a layer of one shape to a layer of another; if
+    /// not, what it would need.
+    ///
+    /// # Errors
+    /// In words, to follow "needs".
+    pub fn fits(self, from: LayerShape, to: LayerShape) -> Result<(), String> {
+        match self {
+            Self::Dense => Ok(()),
+            Self::Identity if from.n_units() == to.n_units() => Ok(()),
+            Self::Identity => Err("two layers of the same shape".to_string()),
+            Self::Convolution(config) => {
+                let (Some([_, height, width]), Some([channels, rows, columns])) =
+                    (from.maps(), to.maps())
+                else {
+                    return Err("layers of feature maps at both ends".to_string());
+                };
+                match config.output([height, width]) {
+                    Some(size) if size == [rows, columns] => Ok(()),
+                    Some([rows, columns]) => Err(format!(
+                        "{channels}×{rows}×{columns} units in the layer above"
+                    )),
+                    None => Err(
+                        "a kernel that fits into the layer below, a stride of at least 1, and \
+                         pooling windows that tile the result"
+                            .to_string(),
+                    ),
+                }
+            }
+        }
+    }
 }
 
 /// Distribution of initial weights.
@@ -48,7 +88,7 @@ pub enum InitializerConfig {
 }
 
 impl InitializerConfig {
-    /// The largest weight of an `[n_in, n_out]` matrix.
+    /// The largest weight of a unit that `n_in` units drive, and that drives `n_out`.
     pub fn bound(self, n_in: usize, n_out: usize) -> f64 {
         match self {
             Self::Glorot => 3f64.sqrt() * (2.0 / (n_in + n_out) as f64).sqrt(),
@@ -68,39 +108,57 @@ impl InitializerConfig {
     }
 }
 
-/// A matrix of weights `[n_in, n_out]`, drawn at once: Burn draws a parameter when it is first
-/// used, so that it would depend on what else is drawn in between.
-pub(crate) fn draw(
-    initializer: Initializer,
-    n_in: usize,
-    n_out: usize,
+/// Weights, drawn at once: Burn draws a parameter when it is first used, so that it would depend
+/// on what else is drawn in between.
+pub(crate) fn draw<const D: usize>(
+    initializer: InitializerConfig,
+    shape: [usize; D],
+    (n_in, n_out): (usize, usize),
     device: &Device,
-) -> Param<Tensor<2>> {
-    let weight = initializer.init_with([n_in, n_out], Some(n_in), Some(n_out), device);
+) -> Param<Tensor<D>> {
+    let initializer = initializer.initializer();
+    let weight = initializer.init_with(shape, Some(n_in), Some(n_out), device);
     weight.val();
     weight
 }
 
 /// One interaction term `−⟨s_to, f_θ(s_from)⟩` of the energy.
 ///
-/// `f_θ` is linear in `s_from` and in its parameters. A new kind of connection is a new
-/// variant here, with its value, its adjoint and the contrast of its parameters.
+/// `f_θ` is linear in its parameters and, but for max pooling, in `s_from`. A new kind of
+/// connection is a new variant here, with its value, its adjoint and the contrast of its
+/// parameters.
 #[derive(Module, Debug)]
 pub enum Connection {
     /// Matrix of weights.
     Dense(Dense),
+    /// Kernel and pooling.
+    Convolution(Convolution),
+    /// One to one.
+    Identity(Identity),
 }
 
+/// See [`ConnectionKind::Identity`].
+#[derive(Module, Debug)]
+pub struct Identity;
+
 impl Connection {
-    /// A connection between layers of `n_in` and `n_out` units.
+    /// A connection between layers of these shapes, which must [fit](ConnectionKind::fits).
     pub(crate) fn new(
         config: &ConnectionConfig,
-        n_in: usize,
-        n_out: usize,
+        from: LayerShape,
+        to: LayerShape,
         device: &Device,
     ) -> Self {
         match config.kind {
-            ConnectionKind::Dense => Self::Dense(Dense::new(config, n_in, n_out, device)),
+            ConnectionKind::Dense => {
+                Self::Dense(Dense::new(config, from.n_units(), to.n_units(), device))
+            }
+            ConnectionKind::Convolution(kind) => {
+                let maps = |shape: LayerShape| shape.maps().expect("checked to fit");
+                let (from, to) = (maps(from), maps(to));
+                Self::Convolution(Convolution::new(kind, config.initializer, from, to, device))
+            }
+            ConnectionKind::Identity => Self::Identity(Identity),
         }
     }
 
@@ -108,6 +166,8 @@ impl Connection {
     pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         match self {
             Self::Dense(dense) => dense.forward(pre),
+            Self::Convolution(convolution) => convolution.forward(pre),
+            Self::Identity(_) => pre,
         }
     }
 
@@ -115,6 +175,8 @@ impl Connection {
     pub fn operator(&self) -> Operator {
         match self {
             Self::Dense(dense) => Operator::Dense(dense.operator()),
+            Self::Convolution(convolution) => Operator::Convolution(convolution.operator()),
+            Self::Identity(_) => Operator::Identity,
         }
     }
 
@@ -129,6 +191,8 @@ impl Connection {
     ) {
         match self {
             Self::Dense(dense) => dense.contrast(pre, post, scale, gradients),
+            Self::Convolution(convolution) => convolution.contrast(pre, post, scale, gradients),
+            Self::Identity(_) => {}
         }
     }
 }
@@ -148,6 +212,10 @@ pub enum Contrast<'a> {
 pub enum Operator {
     /// See [`DenseOperator`].
     Dense(DenseOperator),
+    /// See [`ConvolutionOperator`].
+    Convolution(ConvolutionOperator),
+    /// See [`ConnectionKind::Identity`].
+    Identity,
 }
 
 impl Operator {
@@ -155,13 +223,18 @@ impl Operator {
     pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         match self {
             Self::Dense(dense) => dense.forward(pre),
+            Self::Convolution(convolution) => convolution.forward(pre),
+            Self::Identity => pre,
         }
     }
 
-    /// `∂⟨s_to, f_θ(s_from)⟩ / ∂s_from`: the drive that `s_to` exerts on the layer below.
-    pub fn backward(&self, post: Tensor<2>) -> Tensor<2> {
+    /// `∂⟨s_to, f_θ(s_from)⟩ / ∂s_from`: the drive that `s_to` exerts on the layer below. Max
+    /// pooling depends on `pre`, the current `s_from`.
+    pub fn backward(&self, post: Tensor<2>, pre: &Tensor<2>) -> Tensor<2> {
         match self {
             Self::Dense(dense) => dense.backward(post),
+            Self::Convolution(convolution) => convolution.backward(post, pre),
+            Self::Identity => post,
         }
     }
 }

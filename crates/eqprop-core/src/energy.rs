@@ -7,18 +7,34 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::shape::LayerShape;
 use crate::{activation::Activation, gradients::Gradients, state::State};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 pub use total::TotalEnergy;
 
-/// Size and activation of a free layer.
+/// Shape and activation of a free layer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerConfig {
-    /// Number of units.
-    pub size: usize,
+    /// Number and arrangement of the units.
+    pub shape: LayerShape,
     /// How the layer responds to its drive.
     pub activation: Activation,
+}
+
+impl LayerConfig {
+    /// A layer of this shape and activation.
+    pub fn new(shape: impl Into<LayerShape>, activation: Activation) -> Self {
+        Self {
+            shape: shape.into(),
+            activation,
+        }
+    }
+
+    /// The number of units.
+    pub fn n_units(&self) -> usize {
+        self.shape.n_units()
+    }
 }
 
 /// An energy `E(θ, x, s)` whose minima over the state `s` are the network's equilibria.
@@ -77,8 +93,9 @@ pub trait Energy: Module + ModuleDisplay {
         let [batch, _] = input.dims();
         let device: Device = input.device();
         let layers = self.layers().iter().map(|layer| {
-            let value = layer.activation.rest(layer.size);
-            Tensor::full([batch, layer.size], value, (&device, input.dtype()))
+            let n_units = layer.n_units();
+            let value = layer.activation.rest(n_units);
+            Tensor::full([batch, n_units], value, (&device, input.dtype()))
         });
         State::new(layers.collect())
     }

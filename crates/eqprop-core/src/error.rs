@@ -16,6 +16,14 @@ pub enum ConfigError {
         /// The value found.
         found: f64,
     },
+    /// A connection does not fit its layers.
+    #[error("connection {connection} needs {needed}")]
+    DoesNotFit {
+        /// Index of the connection.
+        connection: usize,
+        /// What would fit.
+        needed: String,
+    },
     /// The network has no free layer.
     #[error("a network needs at least one layer above the input")]
     NoLayers,

@@ -81,4 +81,5 @@ pub mod error;
 pub mod gradients;
 pub mod nudging;
 pub mod relaxation;
+pub mod shape;
 pub mod state;

@@ -47,9 +47,13 @@ struct ParticlesModule {
 impl Particles {
     /// Particles at rest for `n_examples` examples.
     pub fn new(layers: &[LayerConfig], n_examples: usize) -> Self {
-        let layers = layers.iter().map(|layer| Layer {
-            size: layer.size,
-            values: vec![layer.activation.rest(layer.size) as f32; layer.size * n_examples],
+        let layers = layers.iter().map(|layer| {
+            let size = layer.n_units();
+            let rest = layer.activation.rest(size) as f32;
+            Layer {
+                size,
+                values: vec![rest; size * n_examples],
+            }
         });
         Self {
             layers: Arc::new(Mutex::new(layers.collect())),

@@ -25,9 +25,8 @@ impl Dense {
         n_out: usize,
         device: &Device,
     ) -> Self {
-        let initializer = config.initializer.initializer();
         Self {
-            weight: draw(initializer, n_in, n_out, device),
+            weight: draw(config.initializer, [n_in, n_out], (n_in, n_out), device),
             lateral: config.from == config.to,
         }
     }

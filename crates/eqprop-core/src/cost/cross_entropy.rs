@@ -56,9 +56,8 @@ impl CrossEntropyConfig {
     /// A readout with new random weights and zero biases.
     pub fn init(&self, device: &Device) -> CrossEntropy {
         let (n_in, n_out) = (self.n_units, self.n_classes);
-        let initializer = self.initializer.initializer();
         CrossEntropy {
-            weight: draw(initializer, n_in, n_out, device),
+            weight: draw(self.initializer, [n_in, n_out], (n_in, n_out), device),
             bias: Param::from_tensor(Tensor::zeros([n_out], device)),
         }
     }

@@ -10,6 +10,7 @@ use crate::connection::{
     Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig, Operator,
 };
 use crate::error::ConfigError;
+use crate::shape::LayerShape;
 use crate::{gradients::Gradients, state::State};
 
 /// Configuration of a [`HopfieldEnergy`].
@@ -19,8 +20,8 @@ use crate::{gradients::Gradients, state::State};
 /// of the same depth, and connections within a layer (`from == to`).
 #[derive(Config, Debug, PartialEq)]
 pub struct HopfieldEnergyConfig {
-    /// Number of input values.
-    pub n_inputs: usize,
+    /// Number and arrangement of the input values.
+    pub input: LayerShape,
     /// The free layers; the last one is the output.
     pub layers: Vec<LayerConfig>,
     /// The connections.
@@ -40,7 +41,7 @@ pub struct HopfieldEnergyConfig {
 pub struct HopfieldEnergy {
     /// The connections, in the order of the configuration.
     pub connections: Vec<Connection>,
-    /// The bias of each free layer, `[n_units]`.
+    /// The biases of each free layer: `[n_units]`, or `[channels]` of feature maps.
     pub biases: Vec<Param<Tensor<1>>>,
     /// The ends of each connection.
     #[module(skip)]
@@ -64,13 +65,9 @@ impl HopfieldEnergyConfig {
         initializer: InitializerConfig,
     ) -> Self {
         let (&n_inputs, free) = sizes.split_first().expect("sizes start with the input's");
-        let layers = free.iter().enumerate().map(|(index, &size)| LayerConfig {
-            size,
-            activation: if index + 1 == free.len() {
-                output
-            } else {
-                hidden
-            },
+        let layers = free.iter().enumerate().map(|(index, &size)| {
+            let is_output = index + 1 == free.len();
+            LayerConfig::new(size, if is_output { output } else { hidden })
         });
         let connections = (0..free.len()).map(|from| ConnectionConfig {
             from,
@@ -78,7 +75,7 @@ impl HopfieldEnergyConfig {
             kind: ConnectionKind::Dense,
             initializer,
         });
-        Self::new(n_inputs, layers.collect(), connections.collect())
+        Self::new(n_inputs.into(), layers.collect(), connections.collect())
     }
 
     /// Checks sizes, activations and the ends of the connections.
@@ -94,12 +91,12 @@ impl HopfieldEnergyConfig {
             }),
             _ => Ok(()),
         };
-        positive("n_inputs", self.n_inputs)?;
+        positive("input size", self.input.n_units())?;
         if self.layers.is_empty() {
             return Err(ConfigError::NoLayers);
         }
         for layer in &self.layers {
-            positive("layer size", layer.size)?;
+            positive("layer size", layer.n_units())?;
             if let Activation::ClippedRelu { max } = layer.activation {
                 positive_number("clipped_relu max", max)?;
             }
@@ -121,6 +118,12 @@ impl HopfieldEnergyConfig {
             if let InitializerConfig::FanIn { gain } = config.initializer {
                 positive_number("initializer gain", gain)?;
             }
+            if from == to && config.kind != ConnectionKind::Dense {
+                let needed = "two different layers".to_string();
+                return Err(ConfigError::DoesNotFit { connection, needed });
+            }
+            let fits = config.kind.fits(self.shape(from), self.shape(to));
+            fits.map_err(|needed| ConfigError::DoesNotFit { connection, needed })?;
         }
         let joined = |layer| {
             let mut connections = self.connections.iter();
@@ -132,6 +135,14 @@ impl HopfieldEnergyConfig {
         }
     }
 
+    /// The shape of layer `layer`, counted from the input as layer 0.
+    fn shape(&self, layer: usize) -> LayerShape {
+        match layer {
+            0 => self.input,
+            free => self.layers[free - 1].shape,
+        }
+    }
+
     /// A network with new random weights and zero biases.
     ///
     /// # Panics
@@ -140,18 +151,14 @@ impl HopfieldEnergyConfig {
         if let Err(error) = self.validate() {
             panic!("{error}");
         }
-        let size = |layer: usize| match layer {
-            0 => self.n_inputs,
-            free => self.layers[free - 1].size,
-        };
-        let connections = self
-            .connections
-            .iter()
-            .map(|config| Connection::new(config, size(config.from), size(config.to), device));
+        let connections = self.connections.iter().map(|config| {
+            let (from, to) = (self.shape(config.from), self.shape(config.to));
+            Connection::new(config, from, to, device)
+        });
         let biases = self
             .layers
             .iter()
-            .map(|layer| Param::from_tensor(Tensor::zeros([layer.size], device)));
+            .map(|layer| Param::from_tensor(Tensor::zeros([layer.shape.n_biases()], device)));
         let ends: Vec<_> = self.connections.iter().map(|c| (c.from, c.to)).collect();
         HopfieldEnergy {
             connections: connections.collect(),
@@ -242,13 +249,17 @@ impl Energy for HopfieldEnergy {
                 });
             }
         }
-        let with_bias = constant.into_iter().zip(&self.biases).map(|(sum, bias)| {
-            let bias = bias.val().unsqueeze::<2>();
-            match sum {
-                Some(sum) => sum + bias,
-                None => bias.repeat_dim(0, batch),
-            }
-        });
+        let biases = self.biases.iter().zip(&self.layers);
+        let with_bias = constant
+            .into_iter()
+            .zip(biases)
+            .map(|(sum, (bias, layer))| {
+                let bias = per_unit(bias.val(), layer.shape);
+                match sum {
+                    Some(sum) => sum + bias,
+                    None => bias.repeat_dim(0, batch),
+                }
+            });
         ClampedHopfield {
             constant: with_bias.collect(),
             interactions,
@@ -285,7 +296,8 @@ impl Energy for HopfieldEnergy {
                 add(&mut drive, operator.forward(state.layer(*from).clone()));
             }
             if *from == layer {
-                add(&mut drive, operator.backward(state.layer(*to).clone()));
+                let (post, pre) = (state.layer(*to).clone(), state.layer(*from));
+                add(&mut drive, operator.backward(post, pre));
             }
         }
         add(&mut drive, clamped.constant[layer].clone());
@@ -305,11 +317,22 @@ impl Energy for HopfieldEnergy {
         for (index, bias) in self.biases.iter().enumerate() {
             // ∂E/∂b = −s
             let difference = first.layer(index).clone() - second.layer(index).clone();
-            let gradient = difference.sum_dim(0).squeeze_dim::<1>(0) * (-scale);
+            let n_biases = self.layers[index].shape.n_biases();
+            let per_bias = difference.sum_dim(0).reshape([n_biases as i32, -1]);
+            let gradient = per_bias.sum_dim(1).squeeze_dim::<1>(1) * (-scale);
             gradients.register(bias.id, gradient);
         }
         gradients
     }
+}
+
+/// The bias of each unit, `[1, n_units]`: all units of a feature map have its channel's.
+fn per_unit(bias: Tensor<1>, shape: LayerShape) -> Tensor<2> {
+    let n_biases = shape.n_biases();
+    let n_each = shape.n_units() / n_biases;
+    bias.reshape([n_biases, 1])
+        .expand([n_biases, n_each])
+        .reshape([1, n_biases * n_each])
 }
 
 /// Adds to a sum that may still be empty.

@@ -8,6 +8,7 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::InitializerConfig;
 use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, LayerConfig};
 use eqprop_core::error::ConfigError;
+use eqprop_core::shape::LayerShape;
 
 use crate::network::{connection, graph, parameters};
 use crate::setup::Setup;
@@ -50,7 +51,7 @@ fn a_configuration_survives_its_file() {
 
 #[test]
 fn an_unknown_field_of_a_layer_is_refused() {
-    let text = r#"{"size": 3, "activation": "tanh", "slope": 2.0}"#;
+    let text = r#"{"shape": 3, "activation": "tanh", "slope": 2.0}"#;
     let error = serde_json::from_str::<LayerConfig>(text).expect_err("no such field");
     assert!(
         error.to_string().contains("unknown field `slope`"),
@@ -68,11 +69,11 @@ fn each_mistake_in_a_configuration_has_its_message() {
     };
     assert_eq!(valid().validate(), Ok(()));
     assert_eq!(
-        refused(&|c| c.n_inputs = 0),
-        "n_inputs must be at least 1, but is 0"
+        refused(&|c| c.input = LayerShape::Flat(0)),
+        "input size must be at least 1, but is 0"
     );
     assert_eq!(
-        refused(&|c| c.layers[1].size = 0),
+        refused(&|c| c.layers[1].shape = LayerShape::Flat(0)),
         "layer size must be at least 1, but is 0"
     );
     assert_eq!(

@@ -69,7 +69,7 @@ impl Numbers {
     /// A state with every layer [inside](Self::inside) its range.
     pub fn state(&mut self, layers: &[LayerConfig], setup: &Setup, batch: usize) -> State {
         let mut inside =
-            |layer: &LayerConfig| self.inside(layer.activation, setup, [batch, layer.size]);
+            |layer: &LayerConfig| self.inside(layer.activation, setup, [batch, layer.n_units()]);
         State::new(layers.iter().map(&mut inside).collect())
     }
 }
@@ -98,9 +98,9 @@ pub fn graph(
 ) -> HopfieldEnergyConfig {
     let layers = sizes[1..]
         .iter()
-        .map(|&size| LayerConfig { size, activation });
+        .map(|&size| LayerConfig::new(size, activation));
     let connections = ends.iter().map(|&(from, to)| connection(from, to));
-    HopfieldEnergyConfig::new(sizes[0], layers.collect(), connections.collect())
+    HopfieldEnergyConfig::new(sizes[0].into(), layers.collect(), connections.collect())
 }
 
 /// A layered network of `sizes`, all free layers with one activation.

@@ -12,10 +12,8 @@ use crate::setup::{Setup, values};
 
 /// A network of one to four layers. Any two layers may be joined, in either order.
 fn any_network(lateral: bool) -> impl Strategy<Value = HopfieldEnergyConfig> {
-    let layer = (1..5_usize, 0..ACTIVATIONS.len()).prop_map(|(size, index)| LayerConfig {
-        size,
-        activation: ACTIVATIONS[index],
-    });
+    let layer = (1..5_usize, 0..ACTIVATIONS.len())
+        .prop_map(|(size, index)| LayerConfig::new(size, ACTIVATIONS[index]));
     let layers = prop::collection::vec(layer, 1..5);
     // One choice per pair of layers: not joined, joined forward, joined backward.
     (1..4_usize, layers, prop::array::uniform25(0..3_u8)).prop_map(
@@ -36,7 +34,7 @@ fn any_network(lateral: bool) -> impl Strategy<Value = HopfieldEnergyConfig> {
                     connections.push(connection(layer - 1, layer));
                 }
             }
-            HopfieldEnergyConfig::new(n_inputs, layers, connections)
+            HopfieldEnergyConfig::new(n_inputs.into(), layers, connections)
         },
     )
 }
@@ -68,8 +66,9 @@ fn assert_never_rises(case: &Case, scheme: impl Fn(&HopfieldEnergy, f64) -> Sche
     let energy = network(&case.config, &setup, case.scale, case.seed);
     let output = case.config.layers[case.config.layers.len() - 1];
     let mut numbers = Numbers(case.seed ^ 1);
-    let clamped = energy.clamp(&numbers.matrix(&setup, [BATCH, case.config.n_inputs], -1.0, 1.0));
-    let target: Tensor<2> = numbers.matrix(&setup, [BATCH, output.size], 0.1, 1.0);
+    let clamped =
+        energy.clamp(&numbers.matrix(&setup, [BATCH, case.config.input.n_units()], -1.0, 1.0));
+    let target: Tensor<2> = numbers.matrix(&setup, [BATCH, output.n_units()], 0.1, 1.0);
     let target = target.clone() / target.sum_dim(1);
     let start = numbers.state(&case.config.layers, &setup, BATCH);
 
@@ -98,7 +97,7 @@ fn assert_never_rises(case: &Case, scheme: impl Fn(&HopfieldEnergy, f64) -> Sche
     };
     descend(&TotalEnergy::free(&energy, &clamped), 0.0, "free");
     for which in [CostConfig::SquaredError, CostConfig::CrossEntropy] {
-        let cost = cost(which, output.size, &setup, 1.0, case.seed ^ 2);
+        let cost = cost(which, output.n_units(), &setup, 1.0, case.seed ^ 2);
         let (beta, curvature) = match &cost {
             AnyCost::SquaredError(_) => {
                 let lowest = if output.activation.max().is_finite() {

@@ -5,6 +5,7 @@ use burn::train::TrainStep;
 use eqprop_core::activation::Activation;
 use eqprop_core::energy::{Energy, LayerConfig};
 use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
@@ -15,11 +16,11 @@ use crate::setup::{batch, config, values};
 
 const LAYERS: [LayerConfig; 2] = [
     LayerConfig {
-        size: 3,
+        shape: LayerShape::Flat(3),
         activation: Activation::HardSigmoid,
     },
     LayerConfig {
-        size: 2,
+        shape: LayerShape::Flat(2),
         activation: Activation::Softmax,
     },
 ];

@@ -1,0 +1,319 @@
+//! Convolution between two layers of feature maps, with pooling.
+
+use burn::module::{Module, Param};
+use burn::tensor::module::{
+    avg_pool2d, conv_transpose2d, conv2d, conv2d_weight_backward, max_pool2d,
+    max_pool2d_with_indices,
+};
+use burn::tensor::ops::{AvgPoolOptions, ConvOptions, ConvTransposeOptions, MaxPoolOptions};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::{Contrast, InitializerConfig, draw};
+use crate::gradients::Gradients;
+
+/// Geometry of a [`Convolution`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvolutionConfig {
+    /// Height and width of the kernel.
+    pub kernel: usize,
+    /// Step of the kernel in both directions.
+    #[serde(default = "one")]
+    pub stride: usize,
+    /// Rows and columns of zeros on each side.
+    #[serde(default)]
+    pub padding: usize,
+    /// What follows the convolution.
+    #[serde(default)]
+    pub pooling: Pooling,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// What follows a convolution: the windows do not overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// Nothing.
+    #[default]
+    None,
+    /// The largest value of each `n × n` window.
+    Max(usize),
+    /// The mean of each `n × n` window.
+    Average(usize),
+}
+
+impl Pooling {
+    fn size(self) -> usize {
+        match self {
+            Self::None => 1,
+            Self::Max(size) | Self::Average(size) => size,
+        }
+    }
+}
+
+impl ConvolutionConfig {
+    /// A kernel of stride 1, without padding and pooling.
+    pub fn new(kernel: usize) -> Self {
+        Self {
+            kernel,
+            stride: 1,
+            padding: 0,
+            pooling: Pooling::None,
+        }
+    }
+
+    /// With so many zeros on each side.
+    pub fn with_padding(self, padding: usize) -> Self {
+        Self { padding, ..self }
+    }
+
+    /// With steps of `stride`.
+    pub fn with_stride(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// With pooling.
+    pub fn with_pooling(self, pooling: Pooling) -> Self {
+        Self { pooling, ..self }
+    }
+
+    /// Height and width of the maps that maps of `size` lead to, or `None` where the kernel does
+    /// not fit or the pooling windows do not tile the result.
+    pub fn output(self, size: [usize; 2]) -> Option<[usize; 2]> {
+        let [height, width] = self.convolved(size)?;
+        let pool = self.pooling.size();
+        let tiles = pool > 0 && height.is_multiple_of(pool) && width.is_multiple_of(pool);
+        tiles.then(|| [height / pool, width / pool])
+    }
+
+    /// Height and width before the pooling.
+    fn convolved(self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
+        if self.kernel == 0 || self.stride == 0 {
+            return None;
+        }
+        let along = |size: usize| {
+            let room = (size + 2 * self.padding).checked_sub(self.kernel)?;
+            Some(room / self.stride + 1)
+        };
+        Some([along(height)?, along(width)?])
+    }
+}
+
+/// Convolution with a kernel `K` and pooling `P`, the term `−⟨s_to, P(K ∗ s_from)⟩` of the energy.
+///
+/// The transposed path is the exact adjoint. Average pooling is linear, so the term is bilinear
+/// and layers have exact minimizers as between [`Dense`](super::Dense) connections. Max pooling is
+/// linear only as long as the same units win their windows: the transposed path routes through
+/// the winners of the current `s_from`, and an update of `s_from` is a fixed-point step.
+///
+/// # Reference
+/// Ernoult et al. (2019), <https://arxiv.org/abs/1905.13633>; Laborieux et al. (2021),
+/// <https://arxiv.org/abs/2006.03824>
+#[derive(Module, Debug)]
+pub struct Convolution {
+    /// Kernel, `[channels_out, channels_in, kernel, kernel]`.
+    pub kernel: Param<Tensor<4>>,
+    #[module(skip)]
+    geometry: Geometry,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Geometry {
+    config: ConvolutionConfig,
+    /// Channels, height and width of the layer below.
+    input: [usize; 3],
+    /// Channels, height and width of the layer above.
+    output: [usize; 3],
+}
+
+impl Convolution {
+    /// A convolution between maps whose sizes [fit](ConvolutionConfig::output).
+    pub(crate) fn new(
+        config: ConvolutionConfig,
+        initializer: InitializerConfig,
+        input: [usize; 3],
+        output: [usize; 3],
+        device: &Device,
+    ) -> Self {
+        let area = config.kernel * config.kernel;
+        let shape = [output[0], input[0], config.kernel, config.kernel];
+        let fans = (input[0] * area, output[0] * area);
+        Self {
+            kernel: draw(initializer, shape, fans, device),
+            geometry: Geometry {
+                config,
+                input,
+                output,
+            },
+        }
+    }
+
+    /// `P(K ∗ s_from)`.
+    ///
+    /// # Shapes
+    /// - `pre`: `[batch, n_in]`, output: `[batch, n_out]`
+    pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
+        self.operator().forward(pre)
+    }
+
+    /// See [`Connection::operator`](super::Connection::operator).
+    pub fn operator(&self) -> ConvolutionOperator {
+        ConvolutionOperator {
+            kernel: self.kernel.val(),
+            geometry: self.geometry,
+        }
+    }
+
+    /// `∂E/∂K = −corr(s_from, Pᵀ s_to)`. With `p = Pᵀ s_to`, each through its own winners, the
+    /// difference of two correlations is formed as `½[corr(Δ_from, Σ_p) + corr(Σ_from, Δ_p)]`, as
+    /// in [`Dense`](super::Dense).
+    pub(crate) fn contrast(
+        &self,
+        pre: Contrast<'_>,
+        post: Contrast<'_>,
+        scale: f64,
+        gradients: &mut Gradients,
+    ) {
+        let Contrast::Free(post_first, post_second) = post else {
+            unreachable!("a configuration with a connection into the input is refused");
+        };
+        let operator = self.operator();
+        let gradient = match pre {
+            Contrast::Clamped(input) => {
+                let difference = (post_first.clone() - post_second.clone()) * (-scale);
+                let unpooled = operator.unpool(difference, input);
+                operator.correlate(input.clone(), unpooled)
+            }
+            Contrast::Free(pre_first, pre_second) => {
+                let first = operator.unpool(post_first.clone(), pre_first);
+                let second = operator.unpool(post_second.clone(), pre_second);
+                let half = -0.5 * scale;
+                let pre_difference = (pre_first.clone() - pre_second.clone()) * half;
+                let pre_sum = pre_first.clone() + pre_second.clone();
+                let post_difference = (first.clone() - second.clone()) * half;
+                // One correlation over a batch of both products.
+                let pre = Tensor::cat(vec![pre_difference, pre_sum], 0);
+                let post = Tensor::cat(vec![first + second, post_difference], 0);
+                operator.correlate(pre, post)
+            }
+        };
+        gradients.register(self.kernel.id, gradient);
+    }
+}
+
+/// [`Convolution`] with its kernel held.
+#[derive(Debug, Clone)]
+pub struct ConvolutionOperator {
+    kernel: Tensor<4>,
+    geometry: Geometry,
+}
+
+impl ConvolutionOperator {
+    /// `P(K ∗ s_from)`.
+    ///
+    /// # Shapes
+    /// - `pre`: `[batch, n_in]`, output: `[batch, n_out]`
+    pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
+        let convolved = self.convolve(pre);
+        let pooled = match self.geometry.config.pooling {
+            Pooling::None => convolved,
+            Pooling::Max(size) => max_pool2d(convolved, max_pool(size)),
+            Pooling::Average(size) => avg_pool2d(convolved, average_pool(size)),
+        };
+        pooled.flatten(1, 3)
+    }
+
+    /// `Kᵀ ∗ Pᵀ s_to`, with max pooling through the winners of `pre`.
+    ///
+    /// # Shapes
+    /// - `post`: `[batch, n_out]`, `pre` and output: `[batch, n_in]`
+    pub fn backward(&self, post: Tensor<2>, pre: &Tensor<2>) -> Tensor<2> {
+        let Geometry { config, input, .. } = self.geometry;
+        // The stride may leave rows of the input that no kernel reaches.
+        let rest = |size: usize| (size + 2 * config.padding - config.kernel) % config.stride;
+        let options = ConvTransposeOptions::new(
+            [config.stride; 2],
+            [config.padding; 2],
+            [rest(input[1]), rest(input[2])],
+            [1, 1],
+            1,
+        );
+        let unpooled = self.unpool(post, pre);
+        conv_transpose2d(unpooled, self.kernel.clone(), None, options).flatten(1, 3)
+    }
+
+    /// `K ∗ s_from`, before the pooling.
+    fn convolve(&self, pre: Tensor<2>) -> Tensor<4> {
+        conv2d(self.maps(pre), self.kernel.clone(), None, self.options())
+    }
+
+    /// `Pᵀ s_to`, `[batch, channels, height, width]` of the maps before the pooling.
+    fn unpool(&self, post: Tensor<2>, pre: &Tensor<2>) -> Tensor<4> {
+        let Geometry { config, output, .. } = self.geometry;
+        let [channels, height, width] = output;
+        let [batch, _] = post.dims();
+        let size = config.pooling.size();
+        let shape = [batch, channels, height * size, width * size];
+        match config.pooling {
+            Pooling::None => post.reshape(shape),
+            Pooling::Average(size) => {
+                // Each mean goes back to all of its window in equal shares.
+                let shares = post / (size * size) as f64;
+                shares
+                    .reshape([batch * channels, height, 1, width, 1])
+                    .expand([batch * channels, height, size, width, size])
+                    .reshape(shape)
+            }
+            Pooling::Max(size) => {
+                let convolved = self.convolve(pre.clone().without_autodiff());
+                let (_, winners) = max_pool2d_with_indices(convolved, max_pool(size));
+                scatter(post, winners, shape)
+            }
+        }
+    }
+
+    /// `∂⟨p, K ∗ s⟩/∂K`, summed over the batch.
+    fn correlate(&self, pre: Tensor<2>, unpooled: Tensor<4>) -> Tensor<4> {
+        let kernel = self.kernel.clone();
+        conv2d_weight_backward(self.maps(pre), kernel, unpooled, self.options())
+    }
+
+    fn maps(&self, pre: Tensor<2>) -> Tensor<4> {
+        let [batch, _] = pre.dims();
+        let [channels, height, width] = self.geometry.input;
+        pre.reshape([batch, channels, height, width])
+    }
+
+    fn options(&self) -> ConvOptions<2> {
+        let config = self.geometry.config;
+        ConvOptions::new([config.stride; 2], [config.padding; 2], [1, 1], 1)
+    }
+}
+
+fn max_pool(size: usize) -> MaxPoolOptions<2> {
+    MaxPoolOptions::new([size; 2])
+}
+
+fn average_pool(size: usize) -> AvgPoolOptions<2> {
+    AvgPoolOptions::new([size; 2])
+}
+
+/// Each value to the place of the winner of its window.
+fn scatter(values: Tensor<2>, winners: Tensor<4, Int>, shape: [usize; 4]) -> Tensor<4> {
+    let [batch, channels, height, width] = shape;
+    let [_, _, rows, columns] = winners.dims();
+    let flat = [batch, channels, rows * columns];
+    let like = (&values.device(), values.dtype());
+    Tensor::<3>::zeros([batch, channels, height * width], like)
+        .scatter(
+            2,
+            winners.reshape(flat),
+            values.reshape(flat),
+            IndexingUpdateOp::Add,
+        )
+        .reshape(shape)
+}
