@@ -81,10 +81,10 @@ pub struct TrainArguments {
 #[derive(Debug, Args)]
 pub struct ModelArguments {
     /// Named configuration; `eqprop presets` lists them [default: digits, or paper-1h for a
-    /// data set of 28x28 images].
+    /// data set of 28x28 images, or dchn for cifar-10].
     #[arg(long, value_name = "P")]
     pub preset: Option<Preset>,
-    /// Data set: digits, mnist or fashion-mnist [default: the preset's].
+    /// Data set: digits, mnist, fashion-mnist or cifar-10 [default: the preset's].
     #[arg(long, value_name = "D")]
     pub dataset: Option<DatasetKind>,
     /// Change one field of the configuration; `eqprop presets NAME` shows them all.
@@ -101,6 +101,7 @@ impl ModelArguments {
         let preset = self.preset.unwrap_or(match self.dataset {
             None | Some(DatasetKind::Digits) => Preset::Digits,
             Some(DatasetKind::Mnist | DatasetKind::FashionMnist) => Preset::Paper1h,
+            Some(DatasetKind::Cifar10) => Preset::Dchn,
         });
         let mut config = preset.config();
         let mut name = preset.name().to_string();
@@ -118,8 +119,8 @@ impl ModelArguments {
 /// Where the data is.
 #[derive(Debug, Args)]
 pub struct DataArguments {
-    /// Folder with the IDX files of MNIST or Fashion-MNIST, plain or gzipped [default: the
-    /// environment variable EQPROP_DATA, else downloaded once].
+    /// Folder with the IDX files of MNIST or Fashion-MNIST, or the binary version of CIFAR-10,
+    /// plain or gzipped [default: the environment variable EQPROP_DATA, else downloaded once].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }

@@ -50,7 +50,7 @@ impl ConnectionKind {
     pub fn fits(self, from: LayerShape, to: LayerShape) -> Result<(), String> {
         match self {
             Self::Dense => Ok(()),
-            Self::Identity if from.n_units() == to.n_units() => Ok(()),
+            Self::Identity if from == to => Ok(()),
             Self::Identity => Err("two layers of the same shape".to_string()),
             Self::Convolution(config) => {
                 let (Some([_, height, width]), Some([channels, rows, columns])) =

@@ -63,6 +63,12 @@ pub trait Cost: Module + ModuleDisplay {
     /// Says why this β cannot be used.
     fn check_beta(&self, beta: f64, activation: Activation) -> Result<(), ConfigError>;
 
+    /// Whether `C` is a quadratic function of the output, so that its force is affine and goes on
+    /// to complex outputs; see [`TotalEnergy::holomorphic`](crate::energy::TotalEnergy::holomorphic).
+    fn is_quadratic(&self) -> bool {
+        false
+    }
+
     /// Adds the batch mean of `∂C/∂θ` for the cost's own parameters to `gradients`.
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients);
 }

@@ -27,6 +27,23 @@ impl Gradients {
         self.container.get(&id)
     }
 
+    /// Adds the gradients of `other` for the float parameters of `module` to these.
+    pub fn add<M: Module>(&mut self, other: &Self, module: &M) {
+        struct Sum<'a>(&'a mut Gradients);
+
+        impl GradientVisitor for Sum<'_> {
+            fn visit<const D: usize>(&mut self, parameter: &Param<Tensor<D>>, term: Tensor<D>) {
+                let sum = match self.0.get::<D>(parameter.id) {
+                    Some(sum) => sum + term,
+                    None => term,
+                };
+                self.0.register(parameter.id, sum);
+            }
+        }
+
+        other.visit(module, &mut Sum(self));
+    }
+
     /// Number of parameters that have a gradient.
     pub fn len(&self) -> usize {
         self.container.len()

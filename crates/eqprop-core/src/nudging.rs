@@ -1,13 +1,16 @@
 //! How the output is nudged.
 
+mod circle;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{activation::Activation, cost::Cost, error::ConfigError};
+pub use circle::{Circle, CirclePoint};
 
 /// The nudging factors of a gradient estimate.
 ///
-/// An estimate contrasts two equilibria of `F = E + βC`, at `β₁` and `β₂`, both reached from
-/// the free one:
+/// An estimate contrasts equilibria of `F = E + βC`, all reached from the free one. With two of
+/// them, at `β₁` and `β₂`:
 ///
 /// ```text
 /// ĝ = 1/(β₁ − β₂) · mean[ ∂E/∂θ(s^β₁) − ∂E/∂θ(s^β₂) ]
@@ -17,8 +20,24 @@ use crate::{activation::Activation, cost::Cost, error::ConfigError};
 /// Centered    β₁ = β, β₂ = −β                           error O(β²), one relaxation more
 /// ```
 ///
+/// `HigherOrder` takes `n` symmetric pairs and weights them so that all errors below `β^{2n}`
+/// cancel: the central finite difference of order `2n` for the derivative `d/dβ ∂E/∂θ(s^β)` at
+/// `β = 0`, which the gradient is.
+///
+/// ```text
+/// ĝ = Σ_{k=1…n} w_k · mean[ ∂E/∂θ(s^{kβ/n}) − ∂E/∂θ(s^{−kβ/n}) ]        error O(β^{2n})
+///
+/// w_k = (n/β) · (−1)^{k+1}/k · (n!)² / ((n−k)! (n+k)!)
+/// ```
+///
+/// The largest nudge is `β`; all `2n` nudged phases relax as one batch. `n = 1` is `Centered`.
+/// It is for nudges that must be large, because small ones drown in noise or in the precision
+/// of the numbers: there it is less biased at `n` times the cost. It needs equilibria that depend
+/// smoothly on β (sigmoid, tanh; not hard sigmoid or ReLU, whose units switch) and that converged.
+///
 /// One-sided with random sign is Scellier & Bengio (2017), <https://arxiv.org/abs/1602.05179>;
-/// centered is Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>.
+/// centered is Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>; [`Circle`] goes on to
+/// complex nudging factors.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Nudging {
@@ -37,13 +56,56 @@ pub enum Nudging {
         /// Nudging factor, greater than 0.
         beta: f64,
     },
+    /// Between `−kβ/n` and `kβ/n`, for `k = 1 … n`.
+    HigherOrder {
+        /// The largest nudging factor, greater than 0.
+        beta: f64,
+        /// Number `n` of pairs, at least 1.
+        n_pairs: usize,
+    },
+}
+
+/// A term of an estimate: `weight · mean[∂E/∂θ(s^first) − ∂E/∂θ(s^second)]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Difference {
+    /// The nudging factor of the first equilibrium.
+    pub first: f64,
+    /// The nudging factor of the second equilibrium; 0 for the free one.
+    pub second: f64,
+    /// What the difference is multiplied by.
+    pub weight: f64,
+}
+
+impl Difference {
+    fn quotient(first: f64, second: f64) -> Self {
+        let weight = 1.0 / (first - second);
+        Self {
+            first,
+            second,
+            weight,
+        }
+    }
 }
 
 impl Nudging {
-    /// The nudging factor as configured.
+    /// The (largest) nudging factor as configured.
     pub fn beta(self) -> f64 {
         match self {
-            Self::OneSided { beta } | Self::RandomSign { beta } | Self::Centered { beta } => beta,
+            Self::OneSided { beta }
+            | Self::RandomSign { beta }
+            | Self::Centered { beta }
+            | Self::HigherOrder { beta, .. } => beta,
+        }
+    }
+
+    /// The terms whose sum is the estimate. `sign` is the sign of β where it is random, and has
+    /// no meaning elsewhere.
+    pub fn differences(self, sign: f64) -> Vec<Difference> {
+        match self {
+            Self::OneSided { beta } => vec![Difference::quotient(beta, 0.0)],
+            Self::RandomSign { beta } => vec![Difference::quotient(beta * sign, 0.0)],
+            Self::Centered { beta } => vec![Difference::quotient(beta, -beta)],
+            Self::HigherOrder { beta, n_pairs } => central_differences(beta, n_pairs),
         }
     }
 
@@ -51,20 +113,23 @@ impl Nudging {
     /// layer of activation `output`.
     ///
     /// # Errors
-    /// If β is zero, not finite, negative where it must not be, or refused by the cost.
+    /// If β is zero, not finite, negative where it must not be, or refused by the cost, or if there
+    /// are no pairs.
     pub fn validate<C: Cost>(self, cost: &C, output: Activation) -> Result<(), ConfigError> {
         self.validate_range()?;
-        cost.check_beta(self.beta(), output)?;
-        if self.has_two_signs() {
-            cost.check_beta(-self.beta(), output)?;
+        let signs = [1.0, -1.0];
+        for difference in signs.into_iter().flat_map(|sign| self.differences(sign)) {
+            for beta in [difference.first, difference.second] {
+                cost.check_beta(beta, output)?;
+            }
         }
         Ok(())
     }
 
-    /// Checks β without the limits of a cost.
+    /// Checks β and the number of pairs without the limits of a cost.
     ///
     /// # Errors
-    /// If β is zero, not finite, or negative where it must not be.
+    /// If β is zero, not finite, or negative where it must not be, or if there are no pairs.
     pub fn validate_range(self) -> Result<(), ConfigError> {
         let beta = self.beta();
         let (expected, allowed) = if self.has_two_signs() {
@@ -72,18 +137,42 @@ impl Nudging {
         } else {
             ("a number other than 0", beta != 0.0)
         };
-        if beta.is_finite() && allowed {
-            Ok(())
-        } else {
-            Err(ConfigError::OutOfRange {
+        if !(beta.is_finite() && allowed) {
+            return Err(ConfigError::OutOfRange {
                 field: "beta",
                 expected,
                 found: beta,
-            })
+            });
+        }
+        match self {
+            Self::HigherOrder { n_pairs: 0, .. } => Err(ConfigError::OutOfRange {
+                field: "n_pairs",
+                expected: "at least 1",
+                found: 0.0,
+            }),
+            _ => Ok(()),
         }
     }
 
     fn has_two_signs(self) -> bool {
         !matches!(self, Self::OneSided { .. })
     }
+}
+
+/// The central finite difference of order `2n` for a first derivative, see [`Nudging`].
+fn central_differences(beta: f64, n_pairs: usize) -> Vec<Difference> {
+    let n = n_pairs as f64;
+    // (−1)^{k+1} (n!)² / ((n−k)! (n+k)!), from one k to the next: no factorial overflows.
+    let mut ratio = -1.0;
+    let difference = |k: usize| {
+        let k = k as f64;
+        ratio *= -(n - k + 1.0) / (n + k);
+        let first = beta * k / n;
+        Difference {
+            first,
+            second: -first,
+            weight: ratio / first,
+        }
+    };
+    (1..=n_pairs).map(difference).collect()
 }

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 /// column. In a configuration a shape is a number, such as `500`, or a list, such as
 /// `[32, 12, 12]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a shape is a number of units, or channels, height and width in a list"
+)]
 pub enum LayerShape {
     /// So many units.
     Flat(usize),

@@ -1,5 +1,7 @@
 //! A batch of examples, and the loader that cuts a split into batches.
 
+mod augmentation;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +13,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::Examples;
+pub use augmentation::Augmentation;
 
 /// Examples that are relaxed together.
 #[derive(Debug, Clone)]
@@ -47,17 +50,32 @@ pub enum Order {
     },
 }
 
-/// Cuts a split that lies on the device into batches: a Burn [`DataLoader`] without any work
-/// per example.
+/// Cuts a split into batches: a Burn [`DataLoader`].
+///
+/// The split lies on the device, and there is no work per example; with an [`Augmentation`] the
+/// images lie on the host, where each batch is changed and then uploaded as a whole.
 #[derive(Debug)]
 pub struct BatchLoader {
-    input: Tensor<2>,
+    inputs: Inputs,
     target: Tensor<2>,
+    /// Channels, height and width of an example.
+    shape: [usize; 3],
     /// The examples that this loader visits.
     indices: Vec<usize>,
     batch_size: usize,
     order: Order,
+    augmentation_seed: u64,
     epoch: AtomicU64,
+}
+
+/// The inputs of all examples, `[n, n_inputs]`.
+#[derive(Debug, Clone)]
+enum Inputs {
+    OnDevice(Box<Tensor<2>>),
+    OnHost {
+        pixels: Arc<Vec<f32>>,
+        augmentation: Augmentation,
+    },
 }
 
 impl BatchLoader {
@@ -68,18 +86,53 @@ impl BatchLoader {
     pub fn new(examples: &Examples, batch_size: usize, order: Order, device: &Device) -> Self {
         assert!(batch_size > 0, "batch_size must be at least 1, but is 0");
         let (n, n_classes) = (examples.len(), examples.n_classes);
-        let input = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs]);
+        let input = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs()]);
         let mut one_hot = vec![0f32; n * n_classes];
         for (row, &label) in one_hot.chunks_exact_mut(n_classes).zip(&examples.labels) {
             row[usize::from(label)] = 1.0;
         }
         Self {
-            input: Tensor::from_data(input, device),
+            inputs: Inputs::OnDevice(Box::new(Tensor::from_data(input, device))),
             target: Tensor::from_data(TensorData::new(one_hot, [n, n_classes]), device),
+            shape: examples.shape,
             indices: (0..n).collect(),
             batch_size,
             order,
+            augmentation_seed: match order {
+                Order::Sequential => 0,
+                Order::Shuffled { seed } => seed,
+            },
             epoch: AtomicU64::new(0),
+        }
+    }
+
+    /// Changes the images anew in every epoch. What happens to an example depends on the seed,
+    /// the number of the epoch and the number of the example alone.
+    ///
+    /// The seed is that of the order, or 0 where the order has none; see
+    /// [`with_augmentation_seed`](Self::with_augmentation_seed). The images are read back from the
+    /// device once, here, and leave it.
+    pub fn with_augmentation(mut self, augmentation: Augmentation) -> Self {
+        let pixels = match self.inputs {
+            Inputs::OnDevice(_) if augmentation.is_none() => return self,
+            Inputs::OnDevice(input) => {
+                let data = input.into_data().convert::<f32>();
+                Arc::new(data.try_into_vec().expect("converted to this type"))
+            }
+            Inputs::OnHost { pixels, .. } => pixels,
+        };
+        self.inputs = Inputs::OnHost {
+            pixels,
+            augmentation,
+        };
+        self
+    }
+
+    /// Another seed of the augmentation.
+    pub fn with_augmentation_seed(self, seed: u64) -> Self {
+        Self {
+            augmentation_seed: seed,
+            ..self
         }
     }
 
@@ -104,6 +157,38 @@ impl BatchLoader {
         }
         indices
     }
+
+    /// The images of `indices` as they are in epoch `epoch`, `[batch, n_inputs]`.
+    fn changed(
+        &self,
+        pixels: &[f32],
+        augmentation: Augmentation,
+        epoch: u64,
+        indices: &[usize],
+    ) -> TensorData {
+        let n_inputs = self.shape.iter().product::<usize>();
+        let mut changed = Vec::with_capacity(indices.len() * n_inputs);
+        for &index in indices {
+            let image = &pixels[index * n_inputs..][..n_inputs];
+            let change = augmentation.draw(self.augmentation_seed, epoch, index);
+            change.apply(image, self.shape, &mut changed);
+        }
+        TensorData::new(changed, [indices.len(), n_inputs])
+    }
+
+    /// The same loader over the examples `indices`.
+    fn visiting(&self, indices: Vec<usize>) -> Self {
+        Self {
+            inputs: self.inputs.clone(),
+            target: self.target.clone(),
+            shape: self.shape,
+            indices,
+            batch_size: self.batch_size,
+            order: self.order,
+            augmentation_seed: self.augmentation_seed,
+            epoch: AtomicU64::new(self.epoch.load(Ordering::Relaxed)),
+        }
+    }
 }
 
 impl DataLoader<Batch> for BatchLoader {
@@ -111,6 +196,7 @@ impl DataLoader<Batch> for BatchLoader {
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
         Box::new(Batches {
             loader: self,
+            epoch,
             order: self.permutation(epoch),
             position: 0,
         })
@@ -121,31 +207,23 @@ impl DataLoader<Batch> for BatchLoader {
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
-        Arc::new(Self {
-            input: self.input.clone().to_device(device),
-            target: self.target.clone().to_device(device),
-            indices: self.indices.clone(),
-            batch_size: self.batch_size,
-            order: self.order,
-            epoch: AtomicU64::new(self.epoch.load(Ordering::Relaxed)),
-        })
+        let mut moved = self.visiting(self.indices.clone());
+        moved.target = moved.target.to_device(device);
+        if let Inputs::OnDevice(input) = &mut moved.inputs {
+            **input = input.as_ref().clone().to_device(device);
+        }
+        Arc::new(moved)
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
-        Arc::new(Self {
-            input: self.input.clone(),
-            target: self.target.clone(),
-            indices: self.indices[start..end].to_vec(),
-            batch_size: self.batch_size,
-            order: self.order,
-            epoch: AtomicU64::new(self.epoch.load(Ordering::Relaxed)),
-        })
+        Arc::new(self.visiting(self.indices[start..end].to_vec()))
     }
 }
 
 /// One epoch of a [`BatchLoader`].
 struct Batches<'a> {
     loader: &'a BatchLoader,
+    epoch: u64,
     order: Vec<usize>,
     position: usize,
 }
@@ -161,10 +239,22 @@ impl Iterator for Batches<'_> {
             .filter(|i| !i.is_empty())?;
         self.position = end;
         let rows: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
-        let device = self.loader.input.device();
+        let device = self.loader.target.device();
         let rows = Tensor::<1, Int>::from_data(TensorData::from(rows.as_slice()), &device);
+        let input = match &self.loader.inputs {
+            Inputs::OnDevice(input) => input.as_ref().clone().select(0, rows.clone()),
+            Inputs::OnHost {
+                pixels,
+                augmentation,
+            } => {
+                let changed = self
+                    .loader
+                    .changed(pixels, *augmentation, self.epoch, indices);
+                Tensor::from_data(changed, &device)
+            }
+        };
         Some(Ok(Batch {
-            input: self.loader.input.clone().select(0, rows.clone()),
+            input,
             target: self.loader.target.clone().select(0, rows),
             indices: Some(indices.to_vec()),
         }))

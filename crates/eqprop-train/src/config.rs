@@ -1,9 +1,13 @@
 //! Everything that determines a training run.
 
+mod architecture;
 mod overrides;
 
 use burn::config::Config;
 use burn::module::{Param, ParamGroup};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::lr_scheduler::LrSchedulerConfig;
+use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
 use burn::optim::lr_scheduler::step::StepLrSchedulerConfig;
 use burn::optim::momentum::MomentumConfig;
@@ -12,7 +16,7 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig, SquaredError};
-use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig};
+use eqprop_core::energy::HopfieldEnergy;
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
@@ -20,10 +24,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::batch::Augmentation;
 use crate::data::DatasetKind;
 use crate::error::TrainingError;
 use crate::estimator::EquilibriumPropagation;
 use crate::network::EquilibriumNetwork;
+pub use architecture::{ConvolutionalLayer, HiddenLayer, SkipConnection};
 
 /// A training run: data, network, phases, optimizer, length and seed.
 ///
@@ -40,8 +46,24 @@ pub struct TrainingConfig {
     #[config(default = 0)]
     pub n_validation: usize,
 
-    /// Sizes of the hidden layers, from the input to the output.
-    pub hidden: Vec<usize>,
+    /// Zeros on each side of an image.
+    #[config(default = 0)]
+    pub padding: usize,
+    /// Shift and scale each channel to mean 0 and deviation 1 over the training images.
+    #[config(default = false)]
+    pub normalize: bool,
+    /// Random changes of the training images: {"shift": pixels in each direction, "flip": left
+    /// for right, half of the time}.
+    #[config(default = "Augmentation::default()")]
+    pub augmentation: Augmentation,
+
+    /// Hidden layers, from the input to the output: a number of units, or {"channels": 32,
+    /// "kernel": 5} with "stride", "padding" and "pooling" ({"max": 2} or {"average": 2}).
+    pub hidden: Vec<HiddenLayer>,
+    /// Connections beside those from layer to layer: {"from": 0, "to": 2, "kind": "dense"} with
+    /// layers counted from the input as 0, and kind "identity" or {"convolution": {"kernel": 1}}.
+    #[config(default = "Vec::new()")]
+    pub skips: Vec<SkipConnection>,
     /// Activation of the hidden layers: "hard_sigmoid", "sigmoid", "tanh", "relu",
     /// {"clipped_relu": {"max": 1.0}} or "identity".
     #[config(default = "Activation::HardSigmoid")]
@@ -81,15 +103,25 @@ pub struct TrainingConfig {
     #[config(default = "FreeStart::Rest")]
     pub start: FreeStart,
 
-    /// Learning rate of each connection with the bias above it, from the input to the output;
-    /// with the cross-entropy one more, for the readout.
+    /// Learning rate of each layer, for its biases and the connections that lead to it, from the
+    /// first hidden layer to the output; with the cross-entropy one more, for the readout.
     pub learning_rates: Vec<f64>,
-    /// Factor on all learning rates after each epoch.
+    /// Course of all learning rates: "exponential", times `learning_rate_decay` after each epoch,
+    /// or "cosine", from update to update along half a cosine that reaches 0 at the end.
+    #[config(default = "ScheduleKind::Exponential")]
+    pub schedule: ScheduleKind,
+    /// Factor of the exponential schedule.
     #[config(default = 1.0)]
     pub learning_rate_decay: f64,
     /// Momentum, in [0, 1).
     #[config(default = 0.0)]
     pub momentum: f64,
+    /// Nesterov's momentum.
+    #[config(default = false)]
+    pub nesterov: bool,
+    /// Weight decay: this times the parameter is added to its gradient.
+    #[config(default = 0.0)]
+    pub weight_decay: f64,
     /// Examples per update.
     pub batch_size: usize,
     /// Passes over the training examples.
@@ -146,12 +178,23 @@ pub enum OrderKind {
     Sequential,
 }
 
+/// Course of the learning rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleKind {
+    /// A constant factor after each epoch.
+    Exponential,
+    /// Half a cosine over the whole run.
+    Cosine,
+}
+
 impl TrainingConfig {
     /// Checks every field.
     ///
     /// # Errors
     /// Names the first field that cannot work, its value and the allowed range.
     pub fn validate(&self) -> Result<(), TrainingError> {
+        self.check_hidden()?;
         self.energy().validate()?;
         at_least_one("batch_size", self.batch_size)?;
         at_least_one("epochs", self.epochs)?;
@@ -174,6 +217,13 @@ impl TrainingConfig {
             let ok = rate.is_finite() && rate >= 0.0;
             in_range("learning_rates", "numbers of at least 0", rate, ok)?;
         }
+        if self.schedule == ScheduleKind::Cosine {
+            for &rate in &self.learning_rates {
+                let ok = rate > 0.0 && rate <= 1.0;
+                let expected = "greater than 0 and at most 1 with the cosine schedule";
+                in_range("learning_rates", expected, rate, ok)?;
+            }
+        }
         let decay = self.learning_rate_decay;
         let ok = decay > 0.0 && decay <= 1.0;
         in_range(
@@ -185,6 +235,9 @@ impl TrainingConfig {
         let momentum = self.momentum;
         let ok = (0.0..1.0).contains(&momentum);
         in_range("momentum", "at least 0 and less than 1", momentum, ok)?;
+        let decay = self.weight_decay;
+        let ok = decay.is_finite() && decay >= 0.0;
+        in_range("weight_decay", "a number of at least 0", decay, ok)?;
         Ok(())
     }
 
@@ -200,21 +253,6 @@ impl TrainingConfig {
         }
     }
 
-    /// The energy.
-    pub fn energy(&self) -> HopfieldEnergyConfig {
-        let n_inputs = self.dataset.n_inputs();
-        let mut sizes = vec![n_inputs];
-        sizes.extend(&self.hidden);
-        let output = match self.cost {
-            CostConfig::SquaredError => {
-                sizes.push(self.dataset.n_classes());
-                self.output_activation
-            }
-            CostConfig::CrossEntropy => self.hidden_activation,
-        };
-        HopfieldEnergyConfig::dense(&sizes, self.hidden_activation, output, self.initializer)
-    }
-
     /// A network with new weights, which depend on the seed alone: they are drawn here and not
     /// on the device, whose one stream of random numbers all threads share.
     ///
@@ -222,27 +260,30 @@ impl TrainingConfig {
     /// If [`validate`](Self::validate) fails.
     pub fn network(&self, device: &Device) -> EquilibriumNetwork<HopfieldEnergy, AnyCost> {
         let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
-        let mut draw = |weight: &mut Param<Tensor<2>>, initializer: InitializerConfig| {
-            let [n_in, n_out] = weight.val().dims();
-            let bound = initializer.bound(n_in, n_out);
-            let uniform = Distribution::Uniform(-bound, bound);
-            let values = TensorData::random::<f32, _, _>([n_in, n_out], uniform, &mut rng);
-            *weight = weight
-                .clone()
-                .map(|old| Tensor::from_data(values, &old.device()));
-        };
         let config = self.energy();
         let output = config.layers.last().expect("validated: there is a layer");
         let mut energy = config.init(device);
         for connection in &mut energy.connections {
             match connection {
-                Connection::Dense(dense) => draw(&mut dense.weight, self.initializer),
+                Connection::Dense(dense) => {
+                    let [n_in, n_out] = dense.weight.val().dims();
+                    redraw(&mut dense.weight, self.initializer.bound(n_in, n_out), &mut rng);
+                }
+                Connection::Convolution(convolution) => {
+                    let [n_out, n_in, rows, columns] = convolution.kernel.val().dims();
+                    let area = rows * columns;
+                    let bound = self.initializer.bound(n_in * area, n_out * area);
+                    redraw(&mut convolution.kernel, bound, &mut rng);
+                }
+                Connection::Identity(_) => {}
             }
         }
         let n_classes = self.dataset.n_classes();
-        let mut cost = self.cost.init(output.size, n_classes, device);
+        let mut cost = self.cost.init(output.n_units(), n_classes, device);
         if let AnyCost::CrossEntropy(readout) = &mut cost {
-            draw(&mut readout.weight, InitializerConfig::Glorot);
+            let [n_in, n_out] = readout.weight.val().dims();
+            let bound = InitializerConfig::Glorot.bound(n_in, n_out);
+            redraw(&mut readout.weight, bound, &mut rng);
         }
         EquilibriumNetwork::new(energy, cost)
     }
@@ -263,21 +304,41 @@ impl TrainingConfig {
             MomentumConfig::new()
                 .with_momentum(self.momentum)
                 .with_dampening(0.0)
+                .with_nesterov(self.nesterov)
         });
-        SgdConfig::new().with_momentum(momentum).init()
+        let decay = (self.weight_decay > 0.0).then(|| WeightDecayConfig::new(self.weight_decay as f32));
+        SgdConfig::new()
+            .with_momentum(momentum)
+            .with_weight_decay(decay)
+            .init()
     }
 
-    /// One learning rate for each connection with the bias above it.
+    /// One learning rate for each layer: its biases and the connections that lead to it.
     pub fn learning_rate(&self, n_batches: usize) -> ModuleLrScheduler {
-        let schedule =
-            |rate| StepLrSchedulerConfig::new(rate, n_batches).with_gamma(self.learning_rate_decay);
-        let mut scheduler = ModuleLrSchedulerConfig::new(schedule(self.learning_rates[0]).into());
-        let n_layers = self.energy().layers.len();
+        let schedule = |rate| match self.schedule {
+            ScheduleKind::Exponential => LrSchedulerConfig::from(
+                StepLrSchedulerConfig::new(rate, n_batches).with_gamma(self.learning_rate_decay),
+            ),
+            ScheduleKind::Cosine => {
+                LrSchedulerConfig::from(CosineAnnealingLrSchedulerConfig::new(
+                    rate,
+                    n_batches * self.epochs,
+                ))
+            }
+        };
+        let mut scheduler = ModuleLrSchedulerConfig::new(schedule(self.learning_rates[0]));
+        let energy = self.energy();
         for (index, &rate) in self.learning_rates.iter().enumerate() {
-            let group = if index < n_layers {
-                let bias = ParamGroup::from_path(format!("network.energy.biases.{index}"));
-                ParamGroup::from_predicate(format!("network.energy.connections.{index}."))
-                    .fuse(&bias)
+            let group = if index < energy.layers.len() {
+                let into = energy.connections.iter().enumerate();
+                let into = into.filter(|(_, connection)| connection.to == index + 1);
+                into.fold(
+                    ParamGroup::from_path(format!("network.energy.biases.{index}")),
+                    |group, (connection, _)| {
+                        let path = format!("network.energy.connections.{connection}.");
+                        group.fuse(&ParamGroup::from_predicate(path))
+                    },
+                )
             } else {
                 ParamGroup::from_predicate("network.cost.")
             };
@@ -288,7 +349,7 @@ impl TrainingConfig {
 
     fn n_learning_rates(&self) -> usize {
         let readout = usize::from(self.cost == CostConfig::CrossEntropy);
-        self.energy().connections.len() + readout
+        self.energy().layers.len() + readout
     }
 
     fn nudging(&self) -> Nudging {
@@ -325,6 +386,15 @@ impl TrainingConfig {
             check_every: self.check_every,
         }
     }
+}
+
+/// New values, uniform in `±bound`.
+fn redraw<const D: usize>(param: &mut Param<Tensor<D>>, bound: f64, rng: &mut ChaCha12Rng) {
+    let uniform = Distribution::Uniform(-bound, bound);
+    let values = TensorData::random::<f32, _, _>(param.val().dims(), uniform, rng);
+    *param = param
+        .clone()
+        .map(|old| Tensor::from_data(values, &old.device()));
 }
 
 fn at_least_one(field: &'static str, value: usize) -> Result<(), ConfigError> {

@@ -1,8 +1,8 @@
-//! The data sets: handwritten digits built into the crate, MNIST and Fashion-MNIST.
+//! The data sets: handwritten digits built into the crate, MNIST, Fashion-MNIST and CIFAR-10.
 //!
-//! Everything is read into memory once, as plain vectors; tensors are made per batch. The 8×8
-//! digits need neither a file nor a network. The two 28×28 sets are read from IDX files in a
-//! directory, or downloaded when no directory is named.
+//! Everything is read into memory once, as plain vectors. The 8×8 digits need neither a file nor
+//! a network. The others are read in the format in which they are published from a directory, or
+//! downloaded when no directory is named.
 //!
 //! ```
 //! use eqprop_train::data::{Dataset, DatasetKind};
@@ -13,10 +13,14 @@
 //! # Ok::<(), eqprop_train::data::DataError>(())
 //! ```
 
+mod archive;
+mod cifar;
 mod digits;
 mod download;
 mod error;
+mod examples;
 mod idx;
+mod reader;
 
 use std::{
     ffi::OsStr,
@@ -28,14 +32,15 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use error::DataError;
+pub use examples::Examples;
 
 /// The environment variable that names the data directory when the caller names none.
 pub const DATA_DIR_VARIABLE: &str = "EQPROP_DATA";
 
 /// Which data set.
 ///
-/// The names `digits`, `mnist` and `fashion-mnist` are the same in text, on the command line and
-/// in configuration files.
+/// The names `digits`, `mnist`, `fashion-mnist` and `cifar-10` are the same in text, on the command
+/// line and in configuration files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetKind {
@@ -45,17 +50,22 @@ pub enum DatasetKind {
     Mnist,
     /// Fashion-MNIST: pictures of clothes, in the format and the sizes of MNIST.
     FashionMnist,
+    /// CIFAR-10: 50,000 training and 10,000 test photographs of 32×32 pixels in color.
+    #[serde(rename = "cifar-10")]
+    Cifar10,
 }
 
 impl DatasetKind {
     /// Every data set, the smallest first.
-    pub const ALL: [Self; 3] = [Self::Digits, Self::Mnist, Self::FashionMnist];
+    pub const ALL: [Self; 4] = [Self::Digits, Self::Mnist, Self::FashionMnist, Self::Cifar10];
 
-    /// Height and width of an image in pixels.
-    pub fn image_shape(self) -> [usize; 2] {
+    /// Channels, height and width of an image; the channels of a color image are red, green and
+    /// blue.
+    pub fn image_shape(self) -> [usize; 3] {
         match self {
-            Self::Digits => [8, 8],
-            Self::Mnist | Self::FashionMnist => [28, 28],
+            Self::Digits => [1, 8, 8],
+            Self::Mnist | Self::FashionMnist => [1, 28, 28],
+            Self::Cifar10 => [3, 32, 32],
         }
     }
 
@@ -64,7 +74,7 @@ impl DatasetKind {
         10
     }
 
-    /// Number of inputs: the pixels of an image.
+    /// Number of inputs: the pixels of an image in all channels.
     pub fn n_inputs(self) -> usize {
         self.image_shape().iter().product()
     }
@@ -74,6 +84,16 @@ impl DatasetKind {
             Self::Digits => "digits",
             Self::Mnist => "mnist",
             Self::FashionMnist => "fashion-mnist",
+            Self::Cifar10 => "cifar-10",
+        }
+    }
+
+    /// The files it is published in.
+    fn file_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Digits => &[],
+            Self::Mnist | Self::FashionMnist => &idx::FILE_NAMES,
+            Self::Cifar10 => &cifar::FILE_NAMES,
         }
     }
 }
@@ -95,60 +115,6 @@ impl FromStr for DatasetKind {
     }
 }
 
-/// One split of a data set: images as rows of numbers, and their labels.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Examples {
-    /// Pixels scaled to `[0, 1]`, row-major: `[n, n_inputs]`.
-    pub inputs: Vec<f32>,
-    /// The class of each example, below `n_classes`.
-    pub labels: Vec<u8>,
-    /// Number of inputs of one example.
-    pub n_inputs: usize,
-    /// Number of classes.
-    pub n_classes: usize,
-}
-
-impl Examples {
-    /// Number of examples.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there is no example.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// The inputs of example `i`.
-    ///
-    /// # Panics
-    /// If `i` is not below [`len`](Self::len).
-    pub fn input(&self, i: usize) -> &[f32] {
-        &self.inputs[i * self.n_inputs..(i + 1) * self.n_inputs]
-    }
-
-    /// The first `n` examples, or all of them if there are fewer.
-    pub fn take(mut self, n: usize) -> Self {
-        let n = n.min(self.len());
-        self.inputs.truncate(n * self.n_inputs);
-        self.labels.truncate(n);
-        self
-    }
-
-    /// Splits off the last `n` examples, or all of them if there are fewer: `(rest, last n)`.
-    ///
-    /// Made for holding out a validation set without touching the test split.
-    pub fn split_tail(mut self, n: usize) -> (Self, Self) {
-        let n_rest = self.len().saturating_sub(n);
-        let tail = Self {
-            inputs: self.inputs.split_off(n_rest * self.n_inputs),
-            labels: self.labels.split_off(n_rest),
-            ..self
-        };
-        (self, tail)
-    }
-}
-
 /// A data set with its two splits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
@@ -163,16 +129,20 @@ pub struct Dataset {
 impl Dataset {
     /// Loads a data set.
     ///
-    /// The digits are built in and ignore `data_dir`. The other two look, in this order, at
+    /// The digits are built in and ignore `data_dir`. The others look, in this order, at
     ///
     /// 1. `data_dir`, if given;
     /// 2. the directory in the environment variable `EQPROP_DATA`, if set and not empty;
     /// 3. the download cache, which is filled over the network if it is empty.
     ///
-    /// A directory `D` holds the files `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
-    /// `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each plain or with `.gz`, in `D`
-    /// itself or in `D/mnist` (`D/fashion-mnist`). A directory that was named is the only place
-    /// looked at: nothing is downloaded in its stead.
+    /// A directory `D` holds the files of the data set, each plain or with `.gz`, in `D` itself or
+    /// in one of the places below. A directory that was named is the only one looked at: nothing is
+    /// downloaded in its stead.
+    ///
+    /// | data set | files | places |
+    /// | --- | --- | --- |
+    /// | MNIST, Fashion-MNIST | `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte` | `D`, `D/mnist` or `D/fashion-mnist` |
+    /// | CIFAR-10, binary version | `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin` | `D`, `D/cifar-10-batches-bin`, `D/cifar-10` |
     ///
     /// # Errors
     /// If a file is missing or is not what it should be, or if the download fails; see
@@ -184,9 +154,10 @@ impl Dataset {
         let from_environment = std::env::var_os(DATA_DIR_VARIABLE)
             .filter(|value| value != OsStr::new(""))
             .map(PathBuf::from);
-        match data_dir.or(from_environment.as_deref()) {
-            Some(dir) => idx::load(kind, dir),
-            None => download::load(kind),
+        match (kind, data_dir.or(from_environment.as_deref())) {
+            (_, None) => download::load(kind),
+            (DatasetKind::Cifar10, Some(dir)) => cifar::load(dir, cifar::N_RECORDS),
+            (_, Some(dir)) => idx::load(kind, dir),
         }
     }
 }

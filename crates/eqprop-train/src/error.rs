@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use burn::store::RecordError;
 use eqprop_core::error::ConfigError;
+use eqprop_core::shape::LayerShape;
 
 use crate::data::DataError;
 
@@ -17,7 +18,7 @@ pub enum TrainingError {
     Config(#[from] ConfigError),
     /// The number of learning rates does not fit the network.
     #[error(
-        "learning_rates needs one number per connection, from the input to the \
+        "learning_rates needs one number per layer, from the first hidden layer to the \
          output (and one for a readout): {expected} here, but has {found}"
     )]
     LearningRates {
@@ -25,6 +26,18 @@ pub enum TrainingError {
         expected: usize,
         /// How many there are.
         found: usize,
+    },
+    /// A convolutional layer does not fit onto the layer below.
+    #[error(
+        "hidden layer {layer} is convolutional and does not fit onto {below} units: it needs \
+         feature maps (channels×height×width) that its kernel fits into, a stride of at least 1, \
+         and pooling windows that tile the result"
+    )]
+    HiddenLayer {
+        /// Number of the layer, from 1.
+        layer: usize,
+        /// Shape of the layer below.
+        below: LayerShape,
     },
     /// No such field.
     #[error("unknown key `{key}`; the keys are: {}", known.join(", "))]

@@ -1,6 +1,12 @@
 //! How a gradient is estimated.
 
+pub mod continual;
+pub mod coupled_learning;
 pub mod equilibrium_propagation;
+mod free_phase;
+pub mod holomorphic;
+mod signs;
+pub mod stochastic;
 
 use core::fmt::Debug;
 
@@ -15,7 +21,10 @@ use eqprop_core::state::State;
 
 use crate::batch::Batch;
 use crate::network::EquilibriumNetwork;
+pub use continual::{ContinualEquilibriumPropagation, ContinualRates};
+pub use coupled_learning::CoupledLearning;
 pub use equilibrium_propagation::EquilibriumPropagation;
+pub use holomorphic::{HolomorphicEquilibriumPropagation, HolomorphicError};
 
 /// From a batch to the gradient of its mean cost.
 ///
@@ -66,8 +75,9 @@ pub struct Estimate {
     /// Scores of the classes at the free equilibrium, `[batch, n_classes]`.
     pub scores: Tensor<2>,
     /// The second phase, if the method has one: the nudged states of equilibrium propagation (of
-    /// a centered estimate `β` and then `−β`, as one batch of twice the size), or the costate of
-    /// recurrent backpropagation.
+    /// a centered estimate `β` and then `−β`, as one batch of twice the size; of several pairs one
+    /// after the other), the clamped states of coupled learning, or the costate of recurrent
+    /// backpropagation.
     pub second_phase: Option<Relaxed>,
 }
 

@@ -4,14 +4,17 @@ pub use eqprop_core::activation::Activation;
 pub use eqprop_core::connection::InitializerConfig;
 pub use eqprop_core::cost::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError};
 pub use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy};
-pub use eqprop_core::nudging::Nudging;
+pub use eqprop_core::nudging::{Circle, Nudging};
 pub use eqprop_core::relaxation::{Relaxation, Scheme};
 pub use eqprop_core::state::State;
 
 pub use crate::batch::{Batch, BatchLoader, Order};
 pub use crate::config::TrainingConfig;
 pub use crate::data::{Dataset, DatasetKind};
-pub use crate::estimator::{EquilibriumPropagation, GradientEstimator};
+pub use crate::estimator::{
+    ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, EquilibriumPropagation,
+    GradientEstimator, HolomorphicEquilibriumPropagation,
+};
 pub use crate::learner::EquilibriumLearner;
 pub use crate::metric::{EnergyMetric, ResidualMetric, StepsMetric, UnconvergedMetric};
 pub use crate::network::EquilibriumNetwork;

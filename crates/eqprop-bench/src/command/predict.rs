@@ -56,19 +56,24 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
     Ok(Report::new(text, &json!({ "predictions": report })))
 }
 
-/// An image as an input, `[1, n_inputs]` in [0, 1].
-fn read(path: &Path, shape: [usize; 2], invert: bool, device: &Device) -> Result<Tensor<2>> {
+/// An image as an input, `[1, n_inputs]` in [0, 1]: channel by channel, gray if there is one.
+fn read(path: &Path, shape: [usize; 3], invert: bool, device: &Device) -> Result<Tensor<2>> {
     let image = image::ImageReader::open(path)
         .with_context(|| format!("cannot open `{}`", path.display()))?
         .with_guessed_format()
         .with_context(|| format!("cannot read `{}`", path.display()))?
         .decode()
         .with_context(|| format!("`{}` is not a PNG image that can be read", path.display()))?;
-    let [height, width] = shape.map(|n| n as u32);
-    let image = imageops::resize(&image.to_luma32f(), width, height, FilterType::Triangle);
-    let pixels = image.into_raw().into_iter();
-    let pixels = pixels.map(|pixel| if invert { 1.0 - pixel } else { pixel });
-    let n_inputs = shape[0] * shape[1];
-    let data = TensorData::new(pixels.collect::<Vec<f32>>(), [1, n_inputs]);
+    let [channels, height, width] = shape;
+    let (columns, rows) = (width as u32, height as u32);
+    let pixels = if channels == 1 {
+        imageops::resize(&image.to_luma32f(), columns, rows, FilterType::Triangle).into_raw()
+    } else {
+        imageops::resize(&image.to_rgb32f(), columns, rows, FilterType::Triangle).into_raw()
+    };
+    let channel = |channel| pixels.iter().skip(channel).step_by(channels);
+    let values = (0..channels).flat_map(channel);
+    let values = values.map(|&value| if invert { 1.0 - value } else { value });
+    let data = TensorData::new(values.collect::<Vec<f32>>(), [1, pixels.len()]);
     Ok(Tensor::from_data(data, device))
 }

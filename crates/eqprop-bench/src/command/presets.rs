@@ -19,13 +19,10 @@ pub fn run(arguments: PresetsArguments) -> Result<Report> {
     let mut text = String::new();
     for preset in Preset::ALL {
         let config = preset.config();
-        let mut sizes = vec![config.dataset.n_inputs().to_string()];
-        sizes.extend(config.hidden.iter().map(usize::to_string));
-        sizes.push(config.dataset.n_classes().to_string());
         text += &format!(
-            "{:9} {:23} {}\n",
+            "{:18} {:44} {}\n",
             preset.name(),
-            sizes.join("-"),
+            config.notation(),
             preset.source()
         );
     }

@@ -29,7 +29,7 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     let examples = dataset.test.take(arguments.examples);
     let n = examples.len();
 
-    let data = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs]);
+    let data = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs()]);
     let input = Tensor::from_data(data, &run.device.device);
     let course = Course::follow(&run.learner, &input, run.config.free_steps);
     let last = course
@@ -45,7 +45,7 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
         .iter()
         .map(|label| format!("a {label}"))
         .collect();
-    let tiles = input_tiles(&examples, run.config.dataset.image_shape());
+    let tiles = input_tiles(&examples);
     let out = arguments.out.as_deref().unwrap_or(folder.path());
     fs::create_dir_all(out).with_context(|| format!("cannot make `{}`", out.display()))?;
     let pictures = [
@@ -71,12 +71,21 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     Ok(Report::new(text, &report))
 }
 
-fn input_tiles(examples: &Examples, [height, width]: [usize; 2]) -> Vec<Tile> {
+/// The examples as gray images: the mean of their channels.
+fn input_tiles(examples: &Examples) -> Vec<Tile> {
+    let [channels, height, width] = examples.shape;
+    let n_pixels = height * width;
+    let gray = |input: &[f32], pixel: usize| {
+        let values = input.iter().skip(pixel).step_by(n_pixels);
+        values.sum::<f32>() / channels as f32
+    };
     let tile = |index| Tile {
         caption: "input".to_string(),
         height,
         width,
-        values: examples.input(index).to_vec(),
+        values: (0..n_pixels)
+            .map(|pixel| gray(examples.input(index), pixel))
+            .collect(),
     };
     (0..examples.len()).map(tile).collect()
 }

@@ -195,7 +195,8 @@ fn write_results(
     folder.write("curves.svg", figure::curves(records)?.as_bytes())?;
 
     let examples = dataset.test.clone().take(N_DRAWN);
-    let data = TensorData::new(examples.inputs, [examples.labels.len(), examples.n_inputs]);
+    let shape = [examples.len(), examples.n_inputs()];
+    let data = TensorData::new(examples.inputs, shape);
     let input = Tensor::from_data(data, &device.device);
     let n_steps = training.config().free_steps;
     let course = Course::follow(&training.learner().valid(), &input, n_steps);

@@ -108,7 +108,9 @@ impl ConvolutionConfig {
 /// The transposed path is the exact adjoint. Average pooling is linear, so the term is bilinear
 /// and layers have exact minimizers as between [`Dense`](super::Dense) connections. Max pooling is
 /// linear only as long as the same units win their windows: the transposed path routes through
-/// the winners of the current `s_from`, and an update of `s_from` is a fixed-point step.
+/// the winners of the current `s_from`, and an update of `s_from` is a fixed-point step. Where
+/// `s_to` has no negative values the term is concave in `s_from`, with its tangent above it, so
+/// that the step does not raise the energy; where it has, the step may.
 ///
 /// # Reference
 /// Ernoult et al. (2019), <https://arxiv.org/abs/1905.13633>; Laborieux et al. (2021),
@@ -189,15 +191,26 @@ impl Convolution {
                 operator.correlate(input.clone(), unpooled)
             }
             Contrast::Free(pre_first, pre_second) => {
-                let first = operator.unpool(post_first.clone(), pre_first);
-                let second = operator.unpool(post_second.clone(), pre_second);
                 let half = -0.5 * scale;
                 let pre_difference = (pre_first.clone() - pre_second.clone()) * half;
                 let pre_sum = pre_first.clone() + pre_second.clone();
-                let post_difference = (first.clone() - second.clone()) * half;
+                let [post_sum, post_difference] = match operator.geometry.config.pooling {
+                    // Each state has its own winners, and their values pass as they are.
+                    Pooling::Max(_) => {
+                        let first = operator.unpool(post_first.clone(), pre_first);
+                        let second = operator.unpool(post_second.clone(), pre_second);
+                        [first.clone() + second.clone(), first - second]
+                    }
+                    // Shares of a mean are rounded, so that the difference comes first.
+                    Pooling::None | Pooling::Average(_) => [
+                        post_first.clone() + post_second.clone(),
+                        post_first.clone() - post_second.clone(),
+                    ]
+                    .map(|post| operator.unpool(post, pre_first)),
+                };
                 // One correlation over a batch of both products.
                 let pre = Tensor::cat(vec![pre_difference, pre_sum], 0);
-                let post = Tensor::cat(vec![first + second, post_difference], 0);
+                let post = Tensor::cat(vec![post_sum, post_difference * half], 0);
                 operator.correlate(pre, post)
             }
         };

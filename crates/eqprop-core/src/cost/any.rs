@@ -114,6 +114,10 @@ impl Cost for AnyCost {
         dispatch!(self, cost => cost.check_beta(beta, activation))
     }
 
+    fn is_quadratic(&self) -> bool {
+        dispatch!(self, cost => cost.is_quadratic())
+    }
+
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients) {
         dispatch!(self, cost => cost.gradients(output, target, gradients))
     }

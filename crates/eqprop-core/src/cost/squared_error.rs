@@ -106,5 +106,9 @@ impl Cost for SquaredError {
         }
     }
 
+    fn is_quadratic(&self) -> bool {
+        true
+    }
+
     fn gradients(&self, _output: &Tensor<2>, _target: &Tensor<2>, _gradients: &mut Gradients) {}
 }

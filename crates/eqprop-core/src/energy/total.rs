@@ -1,19 +1,37 @@
 //! The total energy `F = E + βC`.
 
+mod complex;
+mod holomorphic;
+
 use burn::tensor::Tensor;
 
+use self::holomorphic::Holomorphic;
 use super::Energy;
 use crate::{cost::Cost, state::State};
 
-/// The total energy `F = E + βC` of a batch, with its input clamped and its nudge applied.
+/// The total energy of a batch, with its input clamped and its output left free, nudged or clamped.
 ///
-/// This is what a relaxation minimizes over the state: with β = 0 in the free phase, with
-/// β ≠ 0 in a nudged phase. Both phases are the same computation.
+/// This is what a relaxation minimizes over the state: `F = E` in the free phase, `F = E + βC` in
+/// a nudged phase, `E` with the output held in a clamped phase. All phases are the same
+/// computation.
 #[derive(Debug)]
 pub struct TotalEnergy<'a, E: Energy, C: Cost> {
     energy: &'a E,
     clamped: &'a E::Clamped,
-    nudge: Option<(&'a C, C::Nudge)>,
+    output: Output<'a, C, C::Nudge>,
+}
+
+/// What acts on the output layer beside the energy.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, for a whole relaxation"
+)]
+enum Output<'a, C, N> {
+    Free,
+    Nudged(&'a C, N),
+    Clamped(Tensor<2>),
+    Holomorphic(Holomorphic<'a, C, N>),
 }
 
 impl<'a, E: Energy, C: Cost> TotalEnergy<'a, E, C> {
@@ -22,7 +40,7 @@ impl<'a, E: Energy, C: Cost> TotalEnergy<'a, E, C> {
         Self {
             energy,
             clamped,
-            nudge: None,
+            output: Output::Free,
         }
     }
 
@@ -43,7 +61,57 @@ impl<'a, E: Energy, C: Cost> TotalEnergy<'a, E, C> {
         Self {
             energy,
             clamped,
-            nudge: Some((cost, nudge)),
+            output: Output::Nudged(cost, nudge),
+        }
+    }
+
+    /// `F = E` with the output layer held at `output`: only the layers before it relax, and each
+    /// step of the output leads to `output`. The value need not lie within the range of the
+    /// layer's activation.
+    ///
+    /// A relaxation should start from a state whose output is there already, so that the first
+    /// step of the layers before it sees it.
+    ///
+    /// # Shapes
+    /// - `output`: `[batch, n_units]`
+    pub fn output_clamped(energy: &'a E, clamped: &'a E::Clamped, output: Tensor<2>) -> Self {
+        Self {
+            energy,
+            clamped,
+            output: Output::Clamped(output),
+        }
+    }
+
+    /// `F = E + βC` continued to complex β and complex states, with one β per example.
+    ///
+    /// A complex state is a state of twice the batch: the real parts of all examples, and after
+    /// them their imaginary parts; so the built-in dynamics move it as they move any other. What it
+    /// relaxes to is a stationary point of `F`, not a minimum. `σ` and the potentials are continued
+    /// analytically; drives and force are affine, so that they act on both parts alike, but for
+    /// their constants, which belong to the real part.
+    ///
+    /// The drive of every layer must be an affine function of the state: an energy that is
+    /// quadratic but for the potentials, without max pooling.
+    ///
+    /// # Shapes
+    /// - `clamped`: of the input repeated twice, as by [`Energy::repeat`]
+    /// - `target`: `[batch, n_units]`
+    /// - `beta`: real and imaginary part, each `[batch, 1]`
+    ///
+    /// # Panics
+    /// If the activation of a layer has no [holomorphic](crate::activation::Activation::is_holomorphic)
+    /// continuation, or the cost is not [quadratic](Cost::is_quadratic).
+    pub fn holomorphic(
+        energy: &'a E,
+        clamped: &'a E::Clamped,
+        cost: &'a C,
+        target: &Tensor<2>,
+        beta: [Tensor<2>; 2],
+    ) -> Self {
+        Self {
+            energy,
+            clamped,
+            output: Output::Holomorphic(Holomorphic::new(energy, clamped, cost, target, beta)),
         }
     }
 
@@ -52,15 +120,18 @@ impl<'a, E: Energy, C: Cost> TotalEnergy<'a, E, C> {
         self.energy
     }
 
-    /// `F` of each example.
+    /// `F` of each example; of complex states the real part of `F`.
     ///
     /// # Shapes
     /// - output: `[batch]`
     pub fn value(&self, state: &State) -> Tensor<1> {
-        let energy = self.energy.energy(self.clamped, state);
-        match &self.nudge {
-            None => energy,
-            Some((cost, nudge)) => energy + cost.nudged_value(nudge, state.output()),
+        match &self.output {
+            Output::Free | Output::Clamped(_) => self.energy.energy(self.clamped, state),
+            Output::Nudged(cost, nudge) => {
+                let energy = self.energy.energy(self.clamped, state);
+                energy + cost.nudged_value(nudge, state.output())
+            }
+            Output::Holomorphic(nudge) => nudge.value(self.energy, self.clamped, state),
         }
     }
 
@@ -68,10 +139,14 @@ impl<'a, E: Energy, C: Cost> TotalEnergy<'a, E, C> {
     /// for a free layer, see [`Cost::minimize`] for the nudged output.
     pub fn minimize(&self, layer: usize, state: &State) -> Tensor<2> {
         let activation = self.energy.layers()[layer].activation;
-        let drive = self.energy.drive(layer, self.clamped, state);
-        match self.nudge_of(layer) {
-            None => activation.apply(drive),
-            Some((cost, nudge)) => cost.minimize(nudge, activation, drive, state.layer(layer)),
+        let drive = || self.energy.drive(layer, self.clamped, state);
+        match &self.output {
+            Output::Clamped(output) if self.is_output(layer) => output.clone(),
+            Output::Nudged(cost, nudge) if self.is_output(layer) => {
+                cost.minimize(nudge, activation, drive(), state.layer(layer))
+            }
+            Output::Holomorphic(nudge) => nudge.minimize(self.energy, self.clamped, layer, state),
+            Output::Free | Output::Nudged(..) | Output::Clamped(_) => activation.apply(drive()),
         }
     }
 
@@ -86,21 +161,23 @@ impl<'a, E: Energy, C: Cost> TotalEnergy<'a, E, C> {
     /// descent), so that it cannot leave the range of the activation.
     pub fn descend(&self, layer: usize, state: &State, step_size: f64) -> Tensor<2> {
         let activation = self.energy.layers()[layer].activation;
-        let mut drive = self.energy.drive(layer, self.clamped, state);
         let value = state.layer(layer);
-        if let Some((cost, nudge)) = self.nudge_of(layer) {
-            drive = drive + cost.force(nudge, value);
-        }
+        let drive = || self.energy.drive(layer, self.clamped, state);
+        let drive = match &self.output {
+            Output::Clamped(output) if self.is_output(layer) => return output.clone(),
+            Output::Nudged(cost, nudge) if self.is_output(layer) => {
+                drive() + cost.force(nudge, value)
+            }
+            Output::Holomorphic(nudge) => {
+                return nudge.descend(self.energy, self.clamped, layer, state, step_size);
+            }
+            Output::Free | Output::Nudged(..) | Output::Clamped(_) => drive(),
+        };
         let inverse = activation.inverse(value.clone());
         activation.apply(inverse * (1.0 - step_size) + drive * step_size)
     }
 
-    /// The nudge, if `layer` is the output.
-    fn nudge_of(&self, layer: usize) -> Option<(&'a C, &C::Nudge)> {
-        let is_output = layer + 1 == self.energy.layers().len();
-        self.nudge
-            .as_ref()
-            .filter(|_| is_output)
-            .map(|(cost, nudge)| (*cost, nudge))
+    fn is_output(&self, layer: usize) -> bool {
+        layer + 1 == self.energy.layers().len()
     }
 }

@@ -1,9 +1,11 @@
 //! Groups of layers that do not interact.
 
 use eqprop_core::activation::Activation;
-use eqprop_core::energy::{Energy, HopfieldEnergyConfig};
+use eqprop_core::connection::{ConnectionKind, ConvolutionConfig};
+use eqprop_core::energy::{Energy, HopfieldEnergyConfig, LayerConfig};
+use eqprop_core::shape::LayerShape;
 
-use crate::network::{chain, graph};
+use crate::network::{chain, connection, graph, joined};
 use crate::setup::Setup;
 
 pub fn groups(config: &HopfieldEnergyConfig) -> Vec<Vec<usize>> {
@@ -50,6 +52,32 @@ fn a_skip_that_closes_a_triangle_takes_a_third_group() {
     let config = graph(&[2, 3, 3, 3, 2], Activation::HardSigmoid, &ends);
     assert_valid(&config);
     assert_eq!(groups(&config).len(), 3);
+}
+
+/// Two residual blocks: each skips two convolutions, the second with a stride.
+#[test]
+fn a_residual_network_takes_three_groups() {
+    let same = ConvolutionConfig::new(3).with_padding(1);
+    let [halving, striding] = [same, ConvolutionConfig::new(1)].map(|c| c.with_stride(2));
+    let convolution = |from, to, config| joined(from, to, ConnectionKind::Convolution(config));
+    let maps = LayerShape::Maps([4, 6, 6]);
+    let half = LayerShape::Maps([8, 3, 3]);
+    let shapes = [maps, maps, maps, half, half, 10.into()];
+    let layers = shapes.map(|shape| LayerConfig::new(shape, Activation::ClippedRelu { max: 1.0 }));
+    let connections = vec![
+        convolution(0, 1, same),
+        convolution(1, 2, same),
+        convolution(2, 3, same),
+        joined(1, 3, ConnectionKind::Identity),
+        convolution(3, 4, halving),
+        convolution(4, 5, same),
+        convolution(3, 5, striding),
+        connection(5, 6),
+    ];
+    let config = HopfieldEnergyConfig::new([3, 6, 6].into(), layers.to_vec(), connections);
+    assert_valid(&config);
+    // Layers 1, 2 and 3 are joined to each other, as are 3, 4 and 5: fewer groups cannot do.
+    assert_eq!(groups(&config), [vec![0, 3, 5], vec![1, 4], vec![2]]);
 }
 
 #[test]

@@ -1,26 +1,16 @@
-//! Configurations: files, refusals, initial weights.
+//! Configurations: refusals, files, initial weights.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod file;
+mod weights;
 
-use burn::config::Config;
-use burn::tensor::Device;
 use eqprop_core::activation::Activation;
-use eqprop_core::connection::InitializerConfig;
-use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, LayerConfig};
+use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling};
+use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig};
 use eqprop_core::error::ConfigError;
 use eqprop_core::shape::LayerShape;
 
-use crate::network::{connection, graph, parameters};
+use crate::network::{connection, graph, joined};
 use crate::setup::Setup;
-
-/// Seeds a device whose random numbers all threads share, and keeps other tests from drawing
-/// until the guard is dropped.
-pub fn seeded(device: &Device, seed: u64) -> MutexGuard<'static, ()> {
-    static RANDOM: Mutex<()> = Mutex::new(());
-    let guard = RANDOM.lock().unwrap_or_else(PoisonError::into_inner);
-    device.seed(seed);
-    guard
-}
 
 fn valid() -> HopfieldEnergyConfig {
     graph(
@@ -28,35 +18,6 @@ fn valid() -> HopfieldEnergyConfig {
         Activation::HardSigmoid,
         &[(0, 1), (1, 2), (0, 2)],
     )
-}
-
-#[test]
-fn a_configuration_survives_its_file() {
-    let mut config = valid();
-    config.layers[0].activation = Activation::ClippedRelu { max: 0.75 };
-    config.layers[1].activation = Activation::Softmax;
-    config.connections[1].initializer = InitializerConfig::FanIn { gain: 0.5 };
-    let file = format!("eqprop-core-config-{}.json", std::process::id());
-    let file = std::env::temp_dir().join(file);
-    config.save(&file).expect("a temporary file can be written");
-    let loaded = HopfieldEnergyConfig::load(&file).expect("what was saved can be read");
-    let text = std::fs::read_to_string(&file).expect("it is still there");
-    std::fs::remove_file(&file).expect("it is ours");
-    assert_eq!(loaded, config);
-    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    assert_eq!(json["layers"][0]["activation"]["clipped_relu"]["max"], 0.75);
-    assert_eq!(json["layers"][1]["activation"], "softmax");
-    assert_eq!(json["connections"][1]["kind"], "dense");
-}
-
-#[test]
-fn an_unknown_field_of_a_layer_is_refused() {
-    let text = r#"{"shape": 3, "activation": "tanh", "slope": 2.0}"#;
-    let error = serde_json::from_str::<LayerConfig>(text).expect_err("no such field");
-    assert!(
-        error.to_string().contains("unknown field `slope`"),
-        "{error}"
-    );
 }
 
 #[test]
@@ -111,6 +72,155 @@ fn each_mistake_in_a_configuration_has_its_message() {
     );
 }
 
+/// Two layers, joined by a connection of `kind`.
+fn two(input: LayerShape, layer: LayerShape, kind: ConnectionKind) -> HopfieldEnergyConfig {
+    let layer = LayerConfig::new(layer, Activation::Tanh);
+    HopfieldEnergyConfig::new(input, vec![layer], vec![joined(0, 1, kind)])
+}
+
+#[test]
+fn a_connection_that_does_not_fit_its_layers_is_refused_with_what_would() {
+    let maps = LayerShape::Maps;
+    let identity = ConnectionKind::Identity;
+    let kernel = ConvolutionConfig::new;
+    let convolution = ConnectionKind::Convolution;
+    let pooled = |pooling| convolution(kernel(3).with_pooling(pooling));
+    let at_both_ends = "layers of feature maps at both ends";
+    let geometry = "a kernel that fits into the layer below, a stride of at least 1, and pooling \
+                    windows that tile the result";
+    for (from, to, kind, needed) in [
+        (
+            maps([1, 8, 8]),
+            LayerShape::Flat(36),
+            convolution(kernel(3)),
+            at_both_ends,
+        ),
+        (
+            LayerShape::Flat(64),
+            maps([1, 6, 6]),
+            convolution(kernel(3)),
+            at_both_ends,
+        ),
+        // Rows and columns in their order, with the channels that were asked for.
+        (
+            maps([2, 8, 9]),
+            maps([5, 8, 9]),
+            convolution(kernel(3)),
+            "5×6×7 units in the layer above",
+        ),
+        (
+            maps([2, 8, 9]),
+            maps([5, 7, 6]),
+            convolution(kernel(3)),
+            "5×6×7 units in the layer above",
+        ),
+        (
+            maps([2, 8, 8]),
+            maps([5, 6, 6]),
+            convolution(kernel(3).with_stride(2).with_padding(1)),
+            "5×4×4 units in the layer above",
+        ),
+        (
+            maps([1, 8, 8]),
+            maps([1, 6, 6]),
+            pooled(Pooling::Max(2)),
+            "1×3×3 units in the layer above",
+        ),
+        (
+            maps([1, 7, 8]),
+            maps([1, 2, 3]),
+            pooled(Pooling::Max(2)),
+            geometry,
+        ),
+        (
+            maps([1, 8, 7]),
+            maps([1, 3, 2]),
+            pooled(Pooling::Average(2)),
+            geometry,
+        ),
+        (
+            maps([1, 8, 8]),
+            maps([1, 6, 6]),
+            pooled(Pooling::Max(0)),
+            geometry,
+        ),
+        (
+            maps([1, 8, 8]),
+            maps([1, 6, 6]),
+            convolution(kernel(0)),
+            geometry,
+        ),
+        (
+            maps([1, 8, 8]),
+            maps([1, 6, 6]),
+            convolution(kernel(3).with_stride(0)),
+            geometry,
+        ),
+        (
+            maps([1, 8, 2]),
+            maps([1, 6, 1]),
+            convolution(kernel(3)),
+            geometry,
+        ),
+        (
+            LayerShape::Flat(4),
+            LayerShape::Flat(5),
+            identity,
+            "two layers of the same shape",
+        ),
+        (
+            maps([2, 3, 4]),
+            maps([4, 3, 2]),
+            identity,
+            "two layers of the same shape",
+        ),
+    ] {
+        let config = two(from, to, kind);
+        let error = config.validate().expect_err("refused").to_string();
+        assert_eq!(error, format!("connection 0 needs {needed}"), "{config:?}");
+    }
+    for (from, to, kind) in [
+        (maps([2, 8, 9]), maps([5, 6, 7]), convolution(kernel(3))),
+        (maps([1, 8, 6]), maps([1, 3, 2]), pooled(Pooling::Max(2))),
+        (
+            maps([1, 8, 2]),
+            maps([1, 8, 2]),
+            convolution(kernel(3).with_padding(1)),
+        ),
+        (maps([2, 3, 4]), maps([2, 3, 4]), identity),
+        (LayerShape::Flat(4), LayerShape::Flat(4), identity),
+        (maps([2, 3, 4]), LayerShape::Flat(5), ConnectionKind::Dense),
+    ] {
+        assert_eq!(
+            two(from, to, kind).validate(),
+            Ok(()),
+            "{from}, {to}, {kind:?}"
+        );
+    }
+}
+
+#[test]
+fn a_layer_is_joined_to_itself_by_dense_connections_only() {
+    let same = ConvolutionConfig::new(3).with_padding(1);
+    for kind in [ConnectionKind::Identity, ConnectionKind::Convolution(same)] {
+        let mut config = two([2, 3, 4].into(), [2, 3, 4].into(), kind);
+        config.connections.push(joined(1, 1, kind));
+        let error = config.validate().expect_err("refused").to_string();
+        assert_eq!(error, "connection 1 needs two different layers");
+        config.connections[1] = connection(1, 1);
+        assert_eq!(config.validate(), Ok(()));
+    }
+}
+
+#[test]
+fn layers_without_units_are_refused() {
+    for sizes in [[0, 3, 3], [2, 0, 3], [2, 3, 0]] {
+        let config = two(3.into(), sizes.into(), ConnectionKind::Dense);
+        let error = config.validate().expect_err("refused").to_string();
+        assert_eq!(error, "layer size must be at least 1, but is 0");
+    }
+}
+
 #[test]
 #[should_panic(expected = "connection 3 leads into layer 0, the clamped input; swap its ends")]
 fn init_panics_with_the_message_of_validate() {
@@ -122,56 +232,5 @@ fn init_panics_with_the_message_of_validate() {
 #[test]
 #[should_panic(expected = "a network needs at least one layer above the input")]
 fn init_panics_without_layers() {
-    HopfieldEnergyConfig::new(3, vec![], vec![]).init(&Setup::double().device);
-}
-
-/// 20 to 30 units, weights by `initializer`.
-fn wide(initializer: InitializerConfig, device: &Device) -> HopfieldEnergy {
-    let tanh = Activation::Tanh;
-    HopfieldEnergyConfig::dense(&[20, 30], tanh, tanh, initializer).init(device)
-}
-
-#[test]
-fn initial_weights_fill_the_bounds_of_their_distribution_and_biases_are_zero() {
-    for setup in Setup::all() {
-        let _guard = seeded(&setup.device, 1);
-        for (initializer, bound) in [
-            (InitializerConfig::Glorot, (6.0_f64 / 50.0).sqrt()),
-            (InitializerConfig::FanIn { gain: 0.5 }, 0.5 / 20f64.sqrt()),
-        ] {
-            let [weight, bias] = parameters(&wide(initializer, &setup.device))
-                .try_into()
-                .expect("a weight and a bias");
-            let largest = weight.iter().fold(0.0, |most: f64, w| most.max(w.abs()));
-            // One rounding of f32 above; the largest of 600 is this close but once in e^12.
-            assert!(
-                largest <= bound * 1.000_001,
-                "{initializer:?}: {largest} over {bound}"
-            );
-            assert!(
-                largest > bound * 0.98,
-                "{initializer:?}: {largest} far below {bound}"
-            );
-            // The variance of a uniform distribution, with a standard error of 4 %.
-            let variance = weight.iter().map(|w| w * w).sum::<f64>() / weight.len() as f64;
-            assert!(
-                (variance * 3.0 / bound.powi(2) - 1.0).abs() < 0.2,
-                "{initializer:?}"
-            );
-            assert_eq!(bias, [0.0; 30]);
-        }
-    }
-}
-
-#[test]
-fn the_same_seed_gives_the_same_weights() {
-    for setup in Setup::all() {
-        let weights = |seed| {
-            let _guard = seeded(&setup.device, seed);
-            parameters(&wide(InitializerConfig::Glorot, &setup.device))
-        };
-        let first = weights(7);
-        assert_eq!(weights(7), first, "{}", setup.name);
-        assert_ne!(weights(8), first, "{}", setup.name);
-    }
+    HopfieldEnergyConfig::new(3.into(), vec![], vec![]).init(&Setup::double().device);
 }

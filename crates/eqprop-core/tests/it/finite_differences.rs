@@ -1,33 +1,24 @@
 //! Drives, forces and gradients against central differences of the energy and the cost.
 
+use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig};
 use eqprop_core::energy::{Energy, HopfieldEnergy};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::state::State;
 
+use crate::graphs::{self, BATCH, DENSE, Problem, SIZES};
 use crate::network::{
     ACTIVATIONS, Numbers, cost, filled, gradients_of, graph, network, parameter_differences,
     parameters,
 };
 use crate::setup::{Setup, assert_close, distance, values};
 
-const SIZES: [usize; 4] = [3, 4, 3, 2];
-const BATCH: usize = 3;
-
-const GRAPHS: [&[(usize, usize)]; 4] = [
-    // A chain; with a skip; with a connection within a layer; with one in reversed order.
-    &[(0, 1), (1, 2), (2, 3)],
-    &[(0, 1), (1, 2), (2, 3), (1, 3), (0, 3)],
-    &[(0, 1), (1, 2), (2, 2), (2, 3)],
-    &[(0, 1), (2, 1), (3, 2)],
-];
-
 /// Calls `check` for every graph with every activation.
-fn for_all(check: impl Fn(&[(usize, usize)], Activation, &str)) {
-    for ends in GRAPHS {
-        for activation in ACTIVATIONS {
-            check(ends, activation, &format!("{activation:?} {ends:?}"));
+fn for_all(check: impl Fn(Problem, &str)) {
+    for activation in ACTIVATIONS {
+        for (name, config) in graphs::all(activation) {
+            check(Problem::new(&config, &Setup::double()), &name);
         }
     }
 }
@@ -45,21 +36,22 @@ fn moved(state: &State, layer: usize, unit: usize, by: f64) -> State {
 
 #[test]
 fn the_drive_is_the_negative_slope_of_the_energy_without_the_potential() {
-    let setup = Setup::double();
-    // The interactions are at most quadratic in a layer, where central differences are exact:
-    // what is left is rounding, 1e-15/ε.
+    // The interactions are at most quadratic in a layer, where central differences are exact, and
+    // max pooling is linear this far: what is left is rounding, 1e-14/ε.
     let epsilon = 1e-3;
-    for_all(|ends, activation, what| {
-        let energy = network(&graph(&SIZES, activation, ends), &setup, 1.0, 1);
-        let mut numbers = Numbers(2);
-        let clamped = energy.clamp(&numbers.matrix(&setup, [BATCH, SIZES[0]], 0.0, 1.0));
-        let state = numbers.state(energy.layers(), &setup, BATCH);
-        for layer in 0..3 {
+    for_all(|problem, what| {
+        let Problem {
+            energy,
+            input,
+            states: [state, _],
+        } = problem;
+        let clamped = energy.clamp(&input);
+        for (layer, config) in energy.layers().iter().enumerate() {
             let interaction = |state: &State| {
-                let potential = activation.potential(state.layer(layer).clone());
+                let potential = config.activation.potential(state.layer(layer).clone());
                 values(&(energy.energy(&clamped, state) - potential))
             };
-            let n_units = SIZES[layer + 1];
+            let n_units = config.n_units();
             let drive = values(&energy.drive(layer, &clamped, &state));
             for unit in 0..n_units {
                 let up = interaction(&moved(&state, layer, unit, epsilon));
@@ -67,7 +59,7 @@ fn the_drive_is_the_negative_slope_of_the_energy_without_the_potential() {
                 for example in 0..BATCH {
                     let slope = (up[example] - down[example]) / (2.0 * epsilon);
                     let found = drive[example * n_units + unit];
-                    assert_close(&[found], &[-slope], 1e-11, what);
+                    assert_close(&[found], &[-slope], 1e-10, what);
                 }
             }
         }
@@ -76,16 +68,16 @@ fn the_drive_is_the_negative_slope_of_the_energy_without_the_potential() {
 
 #[test]
 fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
-    let setup = Setup::double();
     let scale = 1.7;
-    for_all(|ends, activation, what| {
-        let energy = network(&graph(&SIZES, activation, ends), &setup, 1.0, 3);
-        let mut numbers = Numbers(4);
-        let input = numbers.matrix(&setup, [BATCH, SIZES[0]], 0.0, 1.0);
-        let first = numbers.state(energy.layers(), &setup, BATCH);
-        let second = numbers.state(energy.layers(), &setup, BATCH);
+    for_all(|problem, what| {
+        let Problem {
+            energy,
+            input,
+            states: [first, second],
+        } = problem;
         let found = gradients_of(&energy, &energy.contrast(&input, &first, &second, scale));
-        // The energy is linear in the parameters: only rounding, 1e-15/ε.
+        // The energy is linear in the parameters, as far as the same units win their windows:
+        // only rounding, 1e-14/ε.
         let expected = parameter_differences(&energy, 1e-3, |energy| {
             let clamped = energy.clamp(&input);
             let difference = energy.energy(&clamped, &first) - energy.energy(&clamped, &second);
@@ -93,10 +85,10 @@ fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
         });
         for (found, expected) in found.iter().zip(&expected) {
             assert!(
-                expected.iter().any(|g| g.abs() > 1e-2),
+                expected.iter().any(|g| g.abs() > 1e-3),
                 "{what}: nothing to compare"
             );
-            assert_close(found, expected, 1e-11, what);
+            assert_close(found, expected, 1e-10, what);
         }
     });
 }
@@ -105,37 +97,38 @@ fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
 #[test]
 fn the_contrast_of_close_states_keeps_its_digits() {
     let [double, single] = [0, 1].map(|index| Setup::all().swap_remove(index));
-    let config = graph(&SIZES, Activation::HardSigmoid, GRAPHS[0]);
-    let contrast = |setup: &Setup, step: f64| {
-        let energy = network(&config, setup, 1.0, 5);
-        let mut numbers = Numbers(6);
-        let input = numbers.matrix(setup, [BATCH, SIZES[0]], 0.0, 1.0);
-        // Multiples of 1/64, of which f32 has every one.
-        let grid = |state: State| {
-            let layers = state.layers().iter();
-            State::new(layers.map(|s| (s.clone() * 64.0).round() / 64.0).collect())
+    let activation = Activation::HardSigmoid;
+    for (what, config) in graphs::all(activation) {
+        let problem = Problem::new(&config, &double);
+        let layers = problem.states[0].layers();
+        let contrast = |setup: &Setup, step: f64| {
+            let on = |tensor: &Tensor<2>| setup.tensor(values(tensor), tensor.dims());
+            let mut lists = parameters(&problem.energy).into_iter();
+            let energy = filled(problem.energy.clone(), setup, |_| {
+                lists.next().expect("a list each")
+            });
+            let first = State::new(layers.iter().map(&on).collect());
+            let second = State::new(layers.iter().map(|s| on(s) + step).collect());
+            let gradients = energy.contrast(&on(&problem.input), &first, &second, 1.0 / step);
+            gradients_of(&energy, &gradients).concat()
         };
-        let first = grid(numbers.state(energy.layers(), setup, BATCH));
-        let layers = first.layers().iter().map(|s| s.clone() + step);
-        let second = State::new(layers.collect());
-        let gradients = energy.contrast(&input, &first, &second, 1.0 / step);
-        gradients_of(&energy, &gradients).concat()
-    };
-    // A power of 2, so that the second state is exact in f32 too. Each of two products would
-    // be rounded by 6e-8 and the quotient by 1e-3; the differences are off by 1e-6 at most.
-    let step = 2f64.powi(-14);
-    assert_close(
-        &contrast(&single, step),
-        &contrast(&double, step),
-        1e-5,
-        "step 2^-14",
-    );
+        // A power of 2, so that the second state is exact in f32 too. Each of two products would
+        // be rounded by 6e-8 and the quotient by 1e-3; the differences are off by 1e-6 of sums of
+        // ten terms at most.
+        let step = 2f64.powi(-14);
+        assert_close(
+            &contrast(&single, step),
+            &contrast(&double, step),
+            1e-5,
+            &what,
+        );
+    }
 }
 
 #[test]
 fn the_diagonal_of_a_connection_within_a_layer_does_nothing() {
     let setup = Setup::double();
-    let config = graph(&SIZES, Activation::Tanh, GRAPHS[2]);
+    let config = graph(&SIZES, Activation::Tanh, DENSE[2]);
     let energy = network(&config, &setup, 1.0, 7);
     let lateral = 2;
     let mut numbers = Numbers(8);

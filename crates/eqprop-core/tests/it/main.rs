@@ -7,8 +7,10 @@
 mod activation;
 mod coloring;
 mod config;
+mod convolution;
 mod cost;
 mod finite_differences;
+mod graphs;
 mod network;
 mod properties;
 mod record;

@@ -82,10 +82,14 @@ pub fn one_hot(setup: &Setup, classes: &[usize], n_classes: usize) -> Tensor<2> 
 }
 
 pub fn connection(from: usize, to: usize) -> ConnectionConfig {
+    joined(from, to, ConnectionKind::Dense)
+}
+
+pub fn joined(from: usize, to: usize, kind: ConnectionKind) -> ConnectionConfig {
     ConnectionConfig {
         from,
         to,
-        kind: ConnectionKind::Dense,
+        kind,
         initializer: InitializerConfig::Glorot,
     }
 }
@@ -214,7 +218,18 @@ pub fn equilibrium<E: Energy, C: Cost>(
     scheme: Scheme,
     setup: &Setup,
 ) -> State {
-    let relaxation = Relaxation::steps(scheme, 2000).with_tolerance(1e-13);
+    equilibrium_within(2000, total, start, scheme, setup)
+}
+
+/// [`equilibrium`] of a network that may take more steps.
+pub fn equilibrium_within<E: Energy, C: Cost>(
+    max_steps: usize,
+    total: &TotalEnergy<'_, E, C>,
+    start: State,
+    scheme: Scheme,
+    setup: &Setup,
+) -> State {
+    let relaxation = Relaxation::steps(scheme, max_steps).with_tolerance(1e-13);
     let relaxed = relaxation.relax(total, start);
     // In f32 the last digit may go back and forth, magnified by the inverse step size.
     let residual = relaxed.info().residual;

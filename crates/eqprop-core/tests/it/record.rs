@@ -3,8 +3,9 @@
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use eqprop_core::activation::Activation;
-use eqprop_core::energy::{Energy, HopfieldEnergy};
+use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig};
 
+use crate::graphs;
 use crate::network::{Numbers, graph, network, parameters};
 use crate::setup::{Setup, distance, values};
 
@@ -12,12 +13,22 @@ use crate::setup::{Setup, distance, values};
 fn a_network_loaded_from_its_record_has_the_same_energies() {
     // With a skip and a connection within a layer, whose diagonal is ignored after loading too.
     let ends = [(0, 1), (1, 2), (0, 2), (1, 1)];
-    let config = graph(&[3, 4, 2], Activation::HardSigmoid, &ends);
+    check(&graph(&[3, 4, 2], Activation::HardSigmoid, &ends));
+}
+
+#[test]
+fn networks_of_maps_loaded_from_their_records_have_the_same_energies() {
+    for (_, config) in graphs::convolutional(Activation::HardSigmoid) {
+        check(&config);
+    }
+}
+
+fn check(config: &HopfieldEnergyConfig) {
     for setup in Setup::all() {
-        let saved = network(&config, &setup, 1.0, 1);
-        let fresh = network(&config, &setup, 1.0, 2);
+        let saved = network(config, &setup, 1.0, 1);
+        let fresh = network(config, &setup, 1.0, 2);
         let mut numbers = Numbers(3);
-        let input = numbers.matrix(&setup, [5, 3], 0.0, 1.0);
+        let input = numbers.matrix(&setup, [5, config.input.n_units()], 0.0, 1.0);
         let state = numbers.state(saved.layers(), &setup, 5);
         let energies =
             |energy: &HopfieldEnergy| values(&energy.energy(&energy.clamp(&input), &state));

@@ -27,7 +27,7 @@ pub(super) fn load() -> Dataset {
     let empty = Examples {
         inputs: Vec::new(),
         labels: Vec::new(),
-        n_inputs: kind.n_inputs(),
+        shape: kind.image_shape(),
         n_classes: kind.n_classes(),
     };
     let rows = rows(kind.n_inputs());

@@ -1,8 +1,10 @@
-//! Fetching MNIST and Fashion-MNIST through `burn-dataset`, into its cache.
+//! Fetching MNIST, Fashion-MNIST and CIFAR-10 through `burn-dataset`, into its cache.
 //!
 //! Downloading and reading are kept apart. MNIST is fetched by Burn's own [`MnistDataset`], and
 //! Fashion-MNIST, which `burn-dataset` does not have, by Burn's downloader into the same layout,
-//! `burn-dataset/NAME/{train,test}/`. Then the strict reader of this crate reads both.
+//! `burn-dataset/NAME/{train,test}/`. The files of CIFAR-10 are taken out of the published archive
+//! into `burn-dataset/cifar-10/`: `burn-dataset`'s own loader would unpack 60,000 PNG images, and
+//! turns on features that nothing else needs. Then the strict readers of this crate read them all.
 
 use std::{
     fs,
@@ -16,14 +18,17 @@ use flate2::read::GzDecoder;
 use crate::{file::write_atomically, panic};
 
 use super::{
-    DataError, Dataset, DatasetKind, Examples,
+    DataError, Dataset, DatasetKind, Examples, archive, cifar,
     idx::{self, Split},
 };
 
 /// The address given in Fashion-MNIST's own documentation.
 const FASHION_MNIST_URL: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com";
 
-/// No unpacked file of either data set is longer: 60,000 images of 28×28 bytes and a header.
+/// The archive of the binary version, on the page of the data set.
+const CIFAR_10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
+
+/// No unpacked file of MNIST or Fashion-MNIST is longer: 60,000 images of 28×28 bytes and a header.
 const MAX_FILE_BYTES: u64 = 60_000 * 28 * 28 + 16;
 
 /// Loads `kind` from the download cache, which is filled first if need be.
@@ -35,6 +40,10 @@ pub(super) fn load(kind: DatasetKind) -> Result<Dataset, DataError> {
     match kind {
         DatasetKind::Mnist => fetch_mnist(&cache)?,
         DatasetKind::FashionMnist => fetch_fashion_mnist(&cache)?,
+        DatasetKind::Cifar10 => {
+            fetch_cifar_10(&cache)?;
+            return cifar::load(&cache, cifar::N_RECORDS);
+        }
         DatasetKind::Digits => unreachable!("the digits are built in and never downloaded"),
     }
     read_cache(kind, &cache)
@@ -86,6 +95,32 @@ fn fetch_fashion_mnist(cache: &Path) -> Result<(), DataError> {
             })?;
             store(&dir, name, &bytes)?;
         }
+    }
+    Ok(())
+}
+
+fn fetch_cifar_10(cache: &Path) -> Result<(), DataError> {
+    if cifar::FILE_NAMES
+        .iter()
+        .all(|name| cache.join(name).exists())
+    {
+        return Ok(());
+    }
+    let failed = |reason| DataError::Download {
+        dataset: DatasetKind::Cifar10,
+        cache: cache.into(),
+        reason,
+    };
+    let (_, name) = CIFAR_10_URL.rsplit_once('/').expect("an address has one");
+    let packed = panic::catch(|| download_file_as_bytes(CIFAR_10_URL, name)).map_err(failed)?;
+    let n_bytes = cifar::N_RECORDS * cifar::RECORD_BYTES;
+    let files = archive::extract(&packed, &cifar::FILE_NAMES, n_bytes).map_err(|error| {
+        failed(format!(
+            "{CIFAR_10_URL} did not answer with the published archive: {error}"
+        ))
+    })?;
+    for (name, bytes) in &files {
+        store(cache, name, bytes)?;
     }
     Ok(())
 }

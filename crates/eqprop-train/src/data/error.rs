@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{DATA_DIR_VARIABLE, DatasetKind, idx::FILE_NAMES};
+use super::{DATA_DIR_VARIABLE, DatasetKind};
 
 /// Why a data set could not be loaded.
 ///
@@ -27,10 +27,10 @@ pub enum DataError {
         path: PathBuf,
     },
 
-    /// No place looked at holds all four files.
+    /// No place looked at holds all files.
     #[error(
         "the {kind} files are not complete in the data directory; these paths were looked for and \
-         do not exist:{}\nput the four files into one of these directories, plain or with `.gz`, \
+         do not exist:{}\nput the files into one of these directories, plain or with `.gz`, \
          or name another data directory",
         paths.iter().map(|path| format!("\n  {}", path.display())).collect::<String>()
     )]
@@ -62,7 +62,7 @@ pub enum DataError {
     },
 
     /// A file of length zero.
-    #[error("`{}` is empty: expected an IDX file; fetch it again", path.display())]
+    #[error("`{}` is empty: expected images or labels; fetch it again", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
@@ -158,7 +158,8 @@ pub enum DataError {
     Truncated {
         /// The file.
         path: PathBuf,
-        /// The length its header promises, or that of the header if that is cut short.
+        /// The length that its format or its header promises, or that of the header if that is cut
+        /// short.
         expected: usize,
         /// The length found.
         found: usize,
@@ -173,7 +174,7 @@ pub enum DataError {
     TrailingBytes {
         /// The file.
         path: PathBuf,
-        /// The length its header promises.
+        /// The length that its format or its header promises.
         expected: usize,
     },
 
@@ -214,7 +215,7 @@ pub enum DataError {
     /// The platform names no cache directory, so a download has no place to go.
     #[error(
         "no cache directory is known for this user, so {kind} cannot be downloaded: {}",
-        by_hand()
+        by_hand(*kind)
     )]
     NoCacheDirectory {
         /// The data set.
@@ -225,7 +226,7 @@ pub enum DataError {
     #[error(
         "downloading {dataset} failed: {reason}\n{}\nburn-dataset caches its downloads in `{}`: \
          delete that directory if an earlier download was cut short",
-        by_hand(), cache.display()
+        by_hand(*dataset), cache.display()
     )]
     Download {
         /// The data set.
@@ -238,11 +239,16 @@ pub enum DataError {
 }
 
 /// The way out when a download is impossible.
-fn by_hand() -> String {
+fn by_hand(kind: DatasetKind) -> String {
+    let names: Vec<_> = kind
+        .file_names()
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
     format!(
         "fetch the files {} by other means and name their directory with `--data-dir DIR` or in \
          the environment variable `{DATA_DIR_VARIABLE}`",
-        list(&FILE_NAMES.map(|name| format!("`{name}`")))
+        list(&names)
     )
 }
 

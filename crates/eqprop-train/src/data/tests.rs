@@ -89,6 +89,9 @@ macro_rules! assert_error {
     };
 }
 
+mod cifar;
+mod examples;
+
 // ----------------------------------------------------------------------------------------- names
 
 #[test]
@@ -108,7 +111,7 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
     let message = "MNIST".parse::<DatasetKind>().unwrap_err().to_string();
     assert_eq!(
         message,
-        "unknown data set `MNIST`: expected one of digits, mnist, fashion-mnist"
+        "unknown data set `MNIST`: expected one of digits, mnist, fashion-mnist, cifar-10"
     );
 }
 
@@ -120,7 +123,7 @@ fn digits_are_split_into_1437_and_360_with_equal_class_shares() {
     assert_eq!((digits.train.len(), digits.test.len()), (1437, 360));
     for split in [&digits.train, &digits.test] {
         assert_eq!(split.inputs.len(), split.len() * 64);
-        assert_eq!((split.n_inputs, split.n_classes), (64, 10));
+        assert_eq!((split.shape, split.n_classes), ([1, 8, 8], 10));
     }
     let n_per_class = |examples: &Examples| {
         let mut counts = [0; 10];
@@ -178,46 +181,13 @@ fn test_examples_are_evenly_spaced_within_their_class() {
     assert_eq!(chosen, [2, 3, 8, 9]);
 }
 
-// -------------------------------------------------------------------------------------- examples
-
-fn three_examples() -> Examples {
-    Examples {
-        inputs: vec![0.0, 0.1, 1.0, 1.1, 2.0, 2.1],
-        labels: vec![0, 1, 2],
-        n_inputs: 2,
-        n_classes: 3,
-    }
-}
-
-#[test]
-fn take_keeps_the_first_examples_and_at_most_all() {
-    let two = three_examples().take(2);
-    assert_eq!((two.len(), two.input(1)), (2, &[1.0, 1.1][..]));
-    assert_eq!(two.inputs.len(), 4);
-    assert!(three_examples().take(0).is_empty());
-    assert_eq!(three_examples().take(9), three_examples());
-}
-
-#[test]
-fn split_tail_holds_out_the_last_examples() {
-    let (rest, tail) = three_examples().split_tail(1);
-    assert_eq!(rest, three_examples().take(2));
-    assert_eq!(
-        (tail.labels.as_slice(), tail.input(0)),
-        (&[2][..], &[2.0, 2.1][..])
-    );
-    let (rest, tail) = three_examples().split_tail(9);
-    assert!(rest.is_empty());
-    assert_eq!(tail, three_examples());
-}
-
 // ----------------------------------------------------------------------------- reading IDX files
 
 fn assert_is_the_generated_set(set: &Dataset) {
     assert_eq!(set.train.labels, [0, 1, 2]);
     assert_eq!(set.test.labels, [0, 1]);
     for split in [&set.train, &set.test] {
-        assert_eq!((split.n_inputs, split.n_classes), (N_PIXELS, 10));
+        assert_eq!((split.shape, split.n_classes), ([1, 28, 28], 10));
         for i in 0..split.len() {
             let expected: Vec<f32> = (0..N_PIXELS)
                 .map(|p| f32::from((i + p) as u8) / 255.0)

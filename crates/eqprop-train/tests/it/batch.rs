@@ -2,7 +2,7 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::Device;
-use eqprop_train::batch::{BatchLoader, Order};
+use eqprop_train::batch::{Augmentation, Batch, BatchLoader, Order};
 use eqprop_train::data::Examples;
 
 use crate::setup::{loader, values};
@@ -14,7 +14,7 @@ fn examples() -> Examples {
             .flat_map(|i| [f32::from(i), -f32::from(i)])
             .collect(),
         labels: (0..11).map(|i| i % 3).collect(),
-        n_inputs: 2,
+        shape: [1, 1, 2],
         n_classes: 3,
     }
 }
@@ -22,7 +22,7 @@ fn examples() -> Examples {
 const SHUFFLED: Order = Order::Shuffled { seed: 5 };
 
 /// The examples of one epoch, batch by batch; checks that inputs and targets are theirs.
-fn epoch(loader: &dyn DataLoader<eqprop_train::batch::Batch>) -> Vec<Vec<usize>> {
+fn epoch(loader: &dyn DataLoader<Batch>) -> Vec<Vec<usize>> {
     let batches = loader.iter().map(|batch| {
         let batch = batch.expect("in memory");
         let indices = batch.indices.expect("a loader knows its examples");
@@ -110,4 +110,127 @@ fn progress_counts_examples() {
 #[should_panic(expected = "batch_size must be at least 1")]
 fn empty_batches_are_refused() {
     BatchLoader::new(&examples(), 0, Order::Sequential, &Device::flex());
+}
+
+// ---------------------------------------------------------------------------------- augmentation
+
+/// 11 examples of 3 classes and two channels of 3×4 pixels, all different.
+fn images() -> Examples {
+    Examples {
+        inputs: (0..11 * 24).map(|i| i as f32).collect(),
+        labels: (0..11).map(|i| i % 3).collect(),
+        shape: [2, 3, 4],
+        n_classes: 3,
+    }
+}
+
+const SHIFT_AND_FLIP: Augmentation = Augmentation {
+    shift: 2,
+    flip: true,
+};
+
+fn augmented(batch_size: usize, order: Order) -> BatchLoader {
+    loader(&images(), batch_size, order).with_augmentation(SHIFT_AND_FLIP)
+}
+
+/// The images of one epoch by the number of their example; checks that targets are theirs.
+fn augmented_epoch(loader: &dyn DataLoader<Batch>) -> Vec<Option<Vec<f64>>> {
+    let mut images = vec![None; 11];
+    for batch in loader.iter() {
+        let batch = batch.expect("in memory");
+        let indices = batch.indices.expect("a loader knows its examples");
+        let (inputs, targets) = (values(&batch.input), values(&batch.target));
+        assert_eq!(batch.input.dims(), [indices.len(), 24]);
+        for (row, &i) in indices.iter().enumerate() {
+            let one_hot: Vec<f64> = (0..3).map(|c| f64::from(c == i % 3)).collect();
+            assert_eq!(targets[row * 3..][..3], one_hot);
+            let seen = images[i].replace(inputs[row * 24..][..24].to_vec());
+            assert_eq!(seen, None, "example {i} comes twice");
+        }
+    }
+    images
+}
+
+#[test]
+fn an_augmented_image_is_a_crop_of_its_own_example() {
+    let loader = augmented(4, SHUFFLED);
+    let (mut n_mirrored, mut n_shifted) = (0, 0);
+    for _ in 0..20 {
+        for (i, image) in augmented_epoch(&loader).iter().enumerate() {
+            let image = image.as_ref().expect("every example comes once");
+            // The numbers tell where a pixel comes from: 24 i + 12 channel + 4 row + column.
+            let source = |channel: usize, row: usize, column: usize| {
+                let number = image[12 * channel + 4 * row + column] as usize;
+                assert_eq!(number / 12, 2 * i + channel);
+                (number % 12 / 4, number % 4)
+            };
+            let mirrored = source(0, 0, 0).1 > source(0, 0, 3).1;
+            let is_crop_at = |top: usize, left: usize| {
+                let mut pixels = (0..2 * 12).map(|p| (p / 12, p % 12 / 4, p % 4));
+                pixels.all(|(channel, row, column)| {
+                    let from_row = (top + row).saturating_sub(2).min(2);
+                    let from_column = (left + column).saturating_sub(2).min(3);
+                    let from_column = if mirrored {
+                        3 - from_column
+                    } else {
+                        from_column
+                    };
+                    source(channel, row, column) == (from_row, from_column)
+                })
+            };
+            let mut places = (0..5).flat_map(|top| (0..5).map(move |left| (top, left)));
+            let place = places.find(|&(top, left)| is_crop_at(top, left));
+            let place = place.expect("some place of the padded image");
+            n_mirrored += usize::from(mirrored);
+            n_shifted += usize::from(place != (2, 2));
+        }
+    }
+    // Of 220 images a half and 24/25, five deviations (7.4 and 2.9) to each side.
+    assert!((73..=147).contains(&n_mirrored), "{n_mirrored}");
+    assert!((197..=220).contains(&n_shifted), "{n_shifted}");
+}
+
+#[test]
+fn augmentation_depends_on_seed_epoch_and_example_alone() {
+    let first = augmented(4, SHUFFLED);
+    let epochs: Vec<_> = (0..3).map(|_| augmented_epoch(&first)).collect();
+    assert!(epochs[0] != epochs[1] && epochs[1] != epochs[2] && epochs[0] != epochs[2]);
+
+    // Another batch size and another order, epochs in another order.
+    let second = augmented(3, Order::Sequential).with_augmentation_seed(5);
+    for number in [2, 0, 1] {
+        second.set_epoch(number as u64);
+        assert_eq!(augmented_epoch(&second), epochs[number]);
+    }
+    let other = augmented(4, Order::Shuffled { seed: 6 });
+    assert_ne!(augmented_epoch(&other), epochs[0]);
+    assert_ne!(augmented_epoch(&augmented(4, Order::Sequential)), epochs[0]);
+}
+
+#[test]
+fn loaders_that_are_moved_or_sliced_keep_their_augmentation() {
+    let loader = augmented(4, SHUFFLED);
+    let expected = augmented_epoch(&loader);
+    loader.set_epoch(0);
+    let device = Device::flex().autodiff();
+    let moved = loader.to_device(&device);
+    assert_eq!(augmented_epoch(&*moved), expected);
+    let batch = moved.iter().next().expect("a batch").expect("in memory");
+    assert_eq!(batch.input.device(), device);
+    assert_eq!(batch.target.device(), device);
+
+    let slice = augmented_epoch(&*loader.slice(3, 9));
+    assert_eq!(slice[3..9], expected[3..9]);
+    assert_eq!(slice.iter().flatten().count(), 6);
+}
+
+#[test]
+fn no_augmentation_leaves_the_images_as_they_are() {
+    let plain = augmented_epoch(&loader(&images(), 4, SHUFFLED));
+    let none = loader(&images(), 4, SHUFFLED).with_augmentation(Augmentation::default());
+    assert_eq!(augmented_epoch(&none), plain);
+    // Also where images lie on the host because of an augmentation that was taken back.
+    let none = augmented(4, SHUFFLED).with_augmentation(Augmentation::default());
+    assert_eq!(augmented_epoch(&none), plain);
+    assert_eq!(plain[1].as_deref().map(|image| image[5]), Some(29.0));
 }

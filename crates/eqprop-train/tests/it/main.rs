@@ -5,10 +5,13 @@
 mod batch;
 mod checkpoint;
 mod config;
+mod differentiable;
 mod estimator;
+mod estimators;
 mod particles;
 mod reference;
 mod setup;
+mod stochastic;
 mod supervised;
 mod training;
 mod update;

@@ -1,0 +1,152 @@
+//! One split of a data set, and what is done to all of its images once.
+
+/// One split of a data set: images as rows of numbers, and their labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examples {
+    /// Pixels `[n, channels, height, width]`; scaled to `[0, 1]` as they are loaded.
+    pub inputs: Vec<f32>,
+    /// The class of each example, below `n_classes`.
+    pub labels: Vec<u8>,
+    /// Channels, height and width of one example.
+    pub shape: [usize; 3],
+    /// Number of classes.
+    pub n_classes: usize,
+}
+
+impl Examples {
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no example.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Number of inputs of one example: its pixels in all channels.
+    pub fn n_inputs(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The inputs of example `i`.
+    ///
+    /// # Panics
+    /// If `i` is not below [`len`](Self::len).
+    pub fn input(&self, i: usize) -> &[f32] {
+        &self.inputs[i * self.n_inputs()..(i + 1) * self.n_inputs()]
+    }
+
+    /// The first `n` examples, or all of them if there are fewer.
+    pub fn take(mut self, n: usize) -> Self {
+        let n = n.min(self.len());
+        self.inputs.truncate(n * self.n_inputs());
+        self.labels.truncate(n);
+        self
+    }
+
+    /// Splits off the last `n` examples, or all of them if there are fewer: `(rest, last n)`.
+    ///
+    /// Made for holding out a validation set without touching the test split.
+    pub fn split_tail(mut self, n: usize) -> (Self, Self) {
+        let n_rest = self.len().saturating_sub(n);
+        let tail = Self {
+            inputs: self.inputs.split_off(n_rest * self.n_inputs()),
+            labels: self.labels.split_off(n_rest),
+            ..self
+        };
+        (self, tail)
+    }
+
+    /// The images with a frame of `n` zeros on each side of every channel: 28×28 pixels become
+    /// 32×32 with `n` = 2.
+    ///
+    /// Made to be called before [`normalized`](Self::normalized): the frame then goes on where the
+    /// background is black. The program of Scellier et al. (2023,
+    /// <https://arxiv.org/abs/2312.15103>) pads in this order too, and normalizes by the
+    /// statistics of the images without a frame: take
+    /// [`channel_statistics`](Self::channel_statistics) first to do the same.
+    pub fn padded(self, n: usize) -> Self {
+        let [channels, height, width] = self.shape;
+        let shape = [channels, height + 2 * n, width + 2 * n];
+        let n_padded = self.len() * shape.iter().product::<usize>();
+        let mut inputs = Vec::with_capacity(n_padded);
+        for channel in self.inputs.chunks_exact(height * width) {
+            inputs.resize(inputs.len() + n * shape[2], 0.0);
+            for row in channel.chunks_exact(width) {
+                inputs.resize(inputs.len() + n, 0.0);
+                inputs.extend_from_slice(row);
+                inputs.resize(inputs.len() + n, 0.0);
+            }
+            inputs.resize(inputs.len() + n * shape[2], 0.0);
+        }
+        Self {
+            inputs,
+            shape,
+            ..self
+        }
+    }
+
+    /// Mean and standard deviation of each channel over all pixels of all examples, summed in
+    /// `f64`; `n` is the number of these pixels:
+    ///
+    /// ```text
+    /// mean = Σ x / n        deviation = √(Σ (x − mean)² / n)
+    /// ```
+    ///
+    /// Both are 0 where there is no example.
+    pub fn channel_statistics(&self) -> (Vec<f32>, Vec<f32>) {
+        let [channels, height, width] = self.shape;
+        let n_pixels = (self.len() * height * width).max(1) as f64;
+        let mean_of = |channel: usize, sum: &dyn Fn(&[f32]) -> f64| {
+            let planes = self.inputs.chunks_exact(height * width);
+            let planes = planes.skip(channel).step_by(channels);
+            planes.map(sum).sum::<f64>() / n_pixels
+        };
+        let statistics = |channel| {
+            let mean = mean_of(channel, &|plane| plane.iter().map(|&x| f64::from(x)).sum());
+            let square = |&x: &f32| (f64::from(x) - mean).powi(2);
+            let variance = mean_of(channel, &|plane| plane.iter().map(square).sum());
+            (mean as f32, variance.sqrt() as f32)
+        };
+        (0..channels).map(statistics).unzip()
+    }
+
+    /// Each channel shifted by its mean and divided by its deviation:
+    ///
+    /// ```text
+    /// x ← (x − mean) / deviation
+    /// ```
+    ///
+    /// The [`channel_statistics`](Self::channel_statistics) of the training examples serve for the
+    /// test examples too. A channel whose deviation is 0 has one value only: it is shifted and not
+    /// divided.
+    ///
+    /// # Panics
+    /// If there is not one mean and one deviation per channel, or a deviation is negative or not
+    /// finite.
+    pub fn normalized(mut self, mean: &[f32], deviation: &[f32]) -> Self {
+        let [channels, height, width] = self.shape;
+        assert_eq!(
+            (mean.len(), deviation.len()),
+            (channels, channels),
+            "one mean and one deviation are needed for each of {channels} channels"
+        );
+        let is_valid = |&deviation: &f32| deviation.is_finite() && deviation >= 0.0;
+        assert!(
+            deviation.iter().all(is_valid),
+            "deviations must be finite and at least 0, but are {deviation:?}"
+        );
+        let planes = self.inputs.chunks_exact_mut(height * width);
+        for (plane, channel) in planes.zip((0..channels).cycle()) {
+            let divisor = match deviation[channel] {
+                0.0 => 1.0,
+                deviation => deviation,
+            };
+            for x in plane {
+                *x = (*x - mean[channel]) / divisor;
+            }
+        }
+        self
+    }
+}

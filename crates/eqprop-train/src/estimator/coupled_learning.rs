@@ -1,0 +1,151 @@
+//! Coupled learning and contrastive learning.
+
+use burn::tensor::Tensor;
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::nudging::Nudging;
+use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
+use eqprop_core::state::State;
+
+use super::free_phase::{Copies, FreePhase, infer};
+use super::signs::Signs;
+use super::{Estimate, GradientEstimator};
+use crate::batch::Batch;
+use crate::network::EquilibriumNetwork;
+
+/// Coupled learning: contrasts equilibria whose output is clamped, not nudged.
+///
+/// From the free equilibrium with output `o`, the output layer is clamped at
+///
+/// ```text
+/// o_β = o − β ∂C/∂o        for the squared error (1 − β) o + β y
+/// ```
+///
+/// and only the layers before it relax, to `s(β)`, whose output is `o_β`. The update contrasts two
+/// such states, of which `s(0)` is the free equilibrium:
+///
+/// ```text
+/// ĝ = 1/(β₁ − β₂) · mean[ ∂E/∂θ(θ, x, s(β₁)) − ∂E/∂θ(θ, x, s(β₂)) ]
+///
+/// Nudging::OneSided { beta: β }     β₁ = β, β₂ = 0     positive coupled learning
+/// Nudging::OneSided { beta: −β }    β₁ = −β, β₂ = 0    negative coupled learning
+/// Nudging::Centered { beta: β }     β₁ = β, β₂ = −β    centered coupled learning
+/// ```
+///
+/// The other choices of [`Nudging`] work alike. A readout outside the state gets `∂C/∂θ` at the free
+/// equilibrium, and the last layer of the state is what is clamped.
+///
+/// # What it computes
+/// Not `dC/dθ`, even as β → 0. Let `S = d²/do² min_h E(h, o)` at the free equilibrium, how stiffly
+/// the network holds its output. A force moves the output by `S⁻¹` times the force, a clamp by
+/// what it says; so
+///
+/// ```text
+/// lim β→0 ĝ = mean[ (do/dθ)ᵀ S ∂C/∂o ]        where dC/dθ = mean[ (do/dθ)ᵀ ∂C/∂o ]
+/// ```
+///
+/// the gradient of a cost whose error is seen through `S`, which is symmetric, and at a strict
+/// minimum positive definite. A linear output layer (`G = ½s²`) with nothing between it and the
+/// input has `S = 1`: there the two agree, for the squared error at any β.
+///
+/// # Contrastive learning
+/// [`contrastive_learning`](Self::contrastive_learning) is the positive variant with β = 1: with the
+/// squared error the output is clamped at the target, and `ĝ` is the gradient of
+///
+/// ```text
+/// J = mean[ E(θ, x, s(1)) − E(θ, x, s(0)) ] ≥ 0
+/// ```
+///
+/// which is 0 where the free output is the target; it may turn negative if the two phases end in
+/// different basins. This is contrastive Hebbian learning as well (Movellan 1990), the limit
+/// `β → ∞` of equilibrium propagation with an update that is not divided by β (Scellier & Bengio
+/// 2017, §4.1): as long as the target is within the range of the output's activation, the output
+/// that a force without bound holds is the target.
+///
+/// # Cost
+/// One clamped relaxation per β other than 0, as one batch, of as many steps as a nudged phase; the
+/// output layer takes no part in it.
+///
+/// # When to choose it
+/// To compare with physical networks, where holding a voltage is easier than injecting a current
+/// in proportion to an error. Equilibrium propagation is the better estimate of the gradient.
+///
+/// # Reference
+/// Stern et al. (2021), <https://arxiv.org/abs/2011.03861>; Scellier et al. (2023),
+/// <https://arxiv.org/abs/2312.15103>
+#[derive(Debug, Clone)]
+pub struct CoupledLearning<D = Scheme> {
+    /// How far the output is moved, in units of `−∂C/∂o`. [`Nudging::validate_range`] checks it; no
+    /// cost sets further limits, because the output is held.
+    pub nudging: Nudging,
+    /// The free phase.
+    pub free: Relaxation<D>,
+    /// The clamped phase.
+    pub clamped: Relaxation<D>,
+    signs: Signs,
+}
+
+impl<D: Dynamics> CoupledLearning<D> {
+    /// Coupled learning with the given phases. Random signs are drawn from seed 0.
+    pub fn new(nudging: Nudging, free: Relaxation<D>, clamped: Relaxation<D>) -> Self {
+        Self {
+            nudging,
+            free,
+            clamped,
+            signs: Signs::new(0),
+        }
+    }
+
+    /// Contrastive learning: positive coupled learning with β = 1.
+    pub fn contrastive_learning(free: Relaxation<D>, clamped: Relaxation<D>) -> Self {
+        Self::new(Nudging::OneSided { beta: 1.0 }, free, clamped)
+    }
+
+    /// Draws random signs from `seed`.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.signs = Signs::new(seed);
+        self
+    }
+}
+
+impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLearning<D> {
+    fn infer(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        input: &Tensor<2>,
+        start: Option<State>,
+    ) -> Relaxed {
+        infer(&self.free, network, input, start)
+    }
+
+    fn estimate(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> Estimate {
+        let free = FreePhase::run(&self.free, network, batch, start);
+        let sign = self.signs.sign(self.nudging);
+        let (gradients, clamped) = free.contrast(self.nudging, sign, |betas| {
+            let EquilibriumNetwork { energy, cost } = &free.network;
+            let Copies {
+                clamped,
+                target,
+                mut start,
+            } = free.copies(betas.len());
+            let last = energy.layers().len() - 1;
+            let beta = free.column(betas.iter().copied());
+            let nudge = cost.nudge(&target, beta, energy.layers()[last].activation);
+            let output = start.output().clone() + cost.force(&nudge, start.output());
+            start.set(last, output.clone());
+            let total = TotalEnergy::<E, C>::output_clamped(energy, &clamped, output);
+            self.clamped.relax(&total, start)
+        });
+        free.estimate(gradients, clamped)
+    }
+
+    /// Clones go on from there too.
+    fn resume(&self, n_estimates: u64) {
+        self.signs.resume(n_estimates);
+    }
+}

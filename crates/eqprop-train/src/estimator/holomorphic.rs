@@ -1,0 +1,233 @@
+//! Holomorphic equilibrium propagation.
+
+use burn::tensor::Tensor;
+use eqprop_core::activation::Activation;
+use eqprop_core::connection::{ConnectionKind, Pooling};
+use eqprop_core::cost::{Cost, CostConfig};
+use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy};
+use eqprop_core::error::ConfigError;
+use eqprop_core::gradients::Gradients;
+use eqprop_core::nudging::Circle;
+use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
+use eqprop_core::state::State;
+use tracing::debug_span;
+
+use super::free_phase::{Copies, FreePhase, infer};
+use super::{Estimate, GradientEstimator};
+use crate::batch::Batch;
+use crate::network::EquilibriumNetwork;
+
+/// Holomorphic equilibrium propagation: contrasts equilibria at complex nudging factors.
+///
+/// The nudging factors `β_k = |β| e^{2πik/N}` lie on a [`Circle`]. Weights and input stay real, the
+/// nudged states are complex, and the estimate is Cauchy's formula for the derivative at the center:
+///
+/// ```text
+/// ĝ = 1/N · Σ_k Re[ 1/β_k · mean( ∂E/∂θ(θ, x, s^{β_k}) − ∂E/∂θ(θ, x, s⁰) ) ]
+/// ```
+///
+/// # Error
+/// `O(β^N)`, and at fixed `|β|` it falls as `(|β|/R)^N`: a nudge of finite strength gives the exact
+/// gradient as `N → ∞`, where `R > |β|` is the distance from 0 of the nearest singularity of `s^β`.
+/// `N = 1` and `N = 2` are one-sided and centered equilibrium propagation. On a linear output the
+/// squared error has a singularity at `β = −1` or nearer to 0, so that `R ≤ 1`.
+///
+/// # Cost
+/// `⌊N/2⌋ + 1` complex relaxations, because the others are their conjugates, as one batch; a complex
+/// step takes the products of two real ones. Three contrasts for each complex point.
+///
+/// # When to choose it
+/// Where the nudge must be strong, because noise or the precision of the numbers drowns a weak one:
+/// all `N` points are nudged by the full `|β|` and weigh the same, whereas the inner pairs of
+/// [`Nudging::HigherOrder`](eqprop_core::nudging::Nudging) are nudged less and weigh more. Without
+/// noise two such pairs are less biased than `N = 4`, with real states and two thirds of the
+/// arithmetic.
+///
+/// # What it needs
+/// The squared error, and a holomorphic activation in every layer: sigmoid, tanh or identity.
+/// Connections of any kind but with max pooling, which does not act on real and imaginary part
+/// alike. [`validate`](Self::validate) says so before a device is touched.
+///
+/// [`Estimate::second_phase`] has the points of the upper half circle one after the other along the
+/// batch axis, first the real parts of all, then the imaginary parts.
+///
+/// # Reference
+/// Laborieux & Zenke (2022), <https://arxiv.org/abs/2209.00530>
+#[derive(Debug, Clone)]
+pub struct HolomorphicEquilibriumPropagation<D = Scheme> {
+    /// The nudging factors.
+    pub circle: Circle,
+    /// The free phase.
+    pub free: Relaxation<D>,
+    /// The nudged phase.
+    pub nudged: Relaxation<D>,
+}
+
+/// Why a network cannot be nudged by complex factors.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HolomorphicError {
+    /// The circle is none.
+    #[error(transparent)]
+    Circle(#[from] ConfigError),
+    /// An activation has no continuation to complex numbers.
+    #[error(
+        "holomorphic equilibrium propagation needs sigmoid, tanh or identity layers, but layer \
+         {layer} has {activation:?}"
+    )]
+    Activation {
+        /// The layer, counted from the input as 0.
+        layer: usize,
+        /// Its activation.
+        activation: Activation,
+    },
+    /// Max pooling is not linear.
+    #[error(
+        "holomorphic equilibrium propagation cannot go through max pooling, which connection \
+         {connection} has; use average pooling"
+    )]
+    MaxPooling {
+        /// Position of the connection in the configuration.
+        connection: usize,
+    },
+    /// The cost is not quadratic.
+    #[error("holomorphic equilibrium propagation needs the squared error, not {cost:?}")]
+    Cost {
+        /// The cost.
+        cost: CostConfig,
+    },
+}
+
+impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
+    /// Holomorphic equilibrium propagation with the given phases.
+    pub fn new(circle: Circle, free: Relaxation<D>, nudged: Relaxation<D>) -> Self {
+        Self {
+            circle,
+            free,
+            nudged,
+        }
+    }
+
+    /// Checks the circle, and whether a network has what this estimator needs.
+    ///
+    /// # Errors
+    /// Names the first thing that it lacks.
+    pub fn validate(
+        &self,
+        energy: &HopfieldEnergyConfig,
+        cost: CostConfig,
+    ) -> Result<(), HolomorphicError> {
+        self.circle.validate()?;
+        if cost != CostConfig::SquaredError {
+            return Err(HolomorphicError::Cost { cost });
+        }
+        for (index, layer) in energy.layers.iter().enumerate() {
+            if !layer.activation.is_holomorphic() {
+                return Err(HolomorphicError::Activation {
+                    layer: index + 1,
+                    activation: layer.activation,
+                });
+            }
+        }
+        for (connection, config) in energy.connections.iter().enumerate() {
+            if let ConnectionKind::Convolution(convolution) = config.kind
+                && let Pooling::Max(_) = convolution.pooling
+            {
+                return Err(HolomorphicError::MaxPooling { connection });
+            }
+        }
+        Ok(())
+    }
+
+    /// The complex equilibria at the points of the upper half circle.
+    fn relax<C: Cost>(&self, free: &FreePhase<HopfieldEnergy, C>) -> Relaxed {
+        let EquilibriumNetwork { energy, cost } = &free.network;
+        let points = self.circle.upper_half();
+        let Copies {
+            clamped,
+            target,
+            start,
+        } = free.copies(2 * points.len());
+        let target = target.narrow(0, 0, points.len() * free.state().batch_size());
+        let beta = [
+            free.column(points.iter().map(|point| point.re)),
+            free.column(points.iter().map(|point| point.im)),
+        ];
+        let is_real = [1.0, 0.0]
+            .into_iter()
+            .flat_map(|is_real| vec![is_real; points.len()]);
+        let is_real = free.column(is_real);
+        let layers = start.layers().iter();
+        let start = State::new(layers.map(|s| s.clone() * is_real.clone()).collect());
+        let total = TotalEnergy::holomorphic(energy, &clamped, cost, &target, beta);
+        self.nudged.relax(&total, start)
+    }
+
+    /// The estimate from complex equilibria `a + ib`. `∂E/∂θ` is a quadratic function `D` of the
+    /// state, so that its real and imaginary part are contrasts of real states:
+    ///
+    /// ```text
+    /// Re D(a + ib) = D(a) − ½[D(a + b) + D(a − b) − 2D(a)]
+    /// Im D(a + ib) = ½[D(a + b) − D(a − b)]
+    /// ```
+    fn contrast<C: Cost>(&self, free: &FreePhase<HopfieldEnergy, C>, nudged: &State) -> Gradients {
+        let points = self.circle.upper_half();
+        let batch = free.state().batch_size();
+        let mut gradients = Gradients::new();
+        let mut add = |first: &State, second: &State, weight: f64| {
+            let energy = &free.network.energy;
+            let term = energy.contrast(&free.input, first, second, weight);
+            gradients.add(&term, energy);
+        };
+        for (index, point) in points.iter().enumerate() {
+            let [re, im] = point.weight;
+            let a = nudged.narrow(index * batch, batch);
+            add(&a, free.state(), re);
+            if point.im > 0.0 {
+                let b = nudged.narrow((points.len() + index) * batch, batch);
+                let (sum, difference) = (combined(&a, &b, 1.0), combined(&a, &b, -1.0));
+                add(&sum, &a, -0.5 * (re + im));
+                add(&difference, &a, -0.5 * (re - im));
+            }
+        }
+        gradients
+    }
+}
+
+/// `a + factor · b`.
+fn combined(a: &State, b: &State, factor: f64) -> State {
+    let layers = a.layers().iter().zip(b.layers());
+    State::new(
+        layers
+            .map(|(a, b)| a.clone() + b.clone() * factor)
+            .collect(),
+    )
+}
+
+impl<C: Cost, D: Dynamics> GradientEstimator<HopfieldEnergy, C>
+    for HolomorphicEquilibriumPropagation<D>
+{
+    fn infer(
+        &self,
+        network: &EquilibriumNetwork<HopfieldEnergy, C>,
+        input: &Tensor<2>,
+        start: Option<State>,
+    ) -> Relaxed {
+        infer(&self.free, network, input, start)
+    }
+
+    /// # Panics
+    /// If a layer's activation is not holomorphic, or the cost not quadratic.
+    fn estimate(
+        &self,
+        network: &EquilibriumNetwork<HopfieldEnergy, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> Estimate {
+        let free = FreePhase::run(&self.free, network, batch, start);
+        let nudged = debug_span!("second_phase").in_scope(|| self.relax(&free));
+        let contrast = || self.contrast(&free, &nudged.state);
+        let gradients = debug_span!("gradient").in_scope(contrast);
+        free.estimate(gradients, nudged)
+    }
+}

@@ -1,0 +1,305 @@
+//! Equilibrium propagation between stationary distributions.
+
+mod langevin;
+
+use core::iter::repeat_n;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use burn::config::Config;
+use burn::tensor::Tensor;
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::error::ConfigError;
+use eqprop_core::gradients::Gradients;
+use eqprop_core::nudging::Nudging;
+use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
+use eqprop_core::state::State;
+use tracing::debug_span;
+
+use super::free_phase::{Copies, FreePhase, infer};
+use super::signs::Signs;
+use super::{Estimate, GradientEstimator, into_params};
+use crate::batch::Batch;
+use crate::network::EquilibriumNetwork;
+pub use langevin::{Langevin, LangevinError};
+
+/// How a stationary distribution is sampled.
+///
+/// A chain takes `burn_in + n_samples · thinning` steps; of every example `n_chains · n_samples`
+/// samples are kept at each nudging factor. A quadratic energy relaxes in `1/(ελ)` steps, with λ
+/// the smallest eigenvalue of its Hessian: the burn-in should be several times as long.
+#[derive(Config, Debug, Copy, PartialEq)]
+pub struct Sampling {
+    /// Temperature `T`, greater than 0, in units of the energy.
+    pub temperature: f64,
+    /// Step ε of the [`Langevin`] dynamics, in (0, 1].
+    #[config(default = 0.1)]
+    pub step_size: f64,
+    /// Chains per example and nudging factor, which run in parallel as one batch.
+    #[config(default = 16)]
+    pub n_chains: usize,
+    /// Steps from the free equilibrium to the first state that counts as stationary.
+    #[config(default = 150)]
+    pub burn_in: usize,
+    /// Samples of each chain. They are held until all chains end.
+    #[config(default = 20)]
+    pub n_samples: usize,
+    /// Steps from sample to sample.
+    #[config(default = 10)]
+    pub thinning: usize,
+}
+
+/// The equilibrium-propagation estimate of `d E[C]/dθ` at a temperature.
+///
+/// With noise, the state has no equilibrium but a stationary density. What is minimized is the
+/// expected cost, and the theorem holds with expectations where the states were:
+///
+/// ```text
+/// p^β(s) ∝ exp(−(E + βC)/T)              sampled by Langevin dynamics
+/// J(θ) = E_{p⁰}[C]
+///
+/// dJ                               1
+/// ── = −Cov_{p⁰}(C, ∂E/∂θ)/T = lim ─ ( E_{p^β}[∂E/∂θ] − E_{p⁰}[∂E/∂θ] )
+/// dθ                           β→0 β
+/// ```
+///
+/// because `d/dβ E_{p^β}[f] = −Cov(C, f)/T` for any `f`. With `f = C` that is `−Var(C)/T`:
+/// nudging never raises the expected cost. The estimate is
+///
+/// ```text
+/// ĝ = 1/(β₁ − β₂) · mean over batch, chains and samples of [ ∂E/∂θ(s^β₁) − ∂E/∂θ(s^β₂) ]
+/// ```
+///
+/// with β₁ and β₂, or a weighted sum over pairs of them, as [`Nudging`] says, and the same orders
+/// in β. As `T → 0` it becomes that of
+/// [`EquilibriumPropagation`](super::EquilibriumPropagation). A readout outside the state gets
+/// `E_{p⁰}[∂C/∂θ]`: the mean over the samples at β = 0 or, where there are none, over all, which
+/// differs by O(β²).
+///
+/// # Variance
+/// The chains at all nudging factors start from the same state and feel the same noise (common
+/// random numbers), so their differences are of order β where the energy is convex, and the
+/// variance of the estimate does not grow as β → 0. With independent noise it would grow as
+/// 1/β². In an energy with several minima two such chains may part, and the variance grows; the
+/// mean stays right.
+///
+/// # What it predicts
+/// [`infer`](GradientEstimator::infer) relaxes without noise: to the most probable state, which
+/// is the mean as well if all layers are linear. The energies, costs and scores of an [`Estimate`]
+/// belong to that state too, so its costs leave out what the noise adds to `J`. Its second phase holds the last state of every chain, first all at
+/// β₁, then all at β₂; a chain does not converge, and its residual says nothing.
+///
+/// # Cost
+/// For each nudging factor, 0 included, `n_chains` nudged relaxations of as many steps, and noise
+/// that is drawn on the host; see [`Langevin`]. Memory grows with the number of samples.
+///
+/// # Reference
+/// Scellier & Bengio (2017), the stochastic framework in the appendix,
+/// <https://arxiv.org/abs/1602.05179>
+#[derive(Debug, Clone)]
+pub struct StochasticEquilibriumPropagation<D = Scheme> {
+    /// The nudging factors.
+    pub nudging: Nudging,
+    /// The relaxation without noise: the prediction, and where the chains start.
+    pub free: Relaxation<D>,
+    /// How the chains are sampled.
+    pub sampling: Sampling,
+    signs: Signs,
+    /// Estimate number `n` has stream `n` of this seed for its noise.
+    seed: u64,
+    /// Shared by all clones: Burn's learner clones its model at every step.
+    n_estimates: Arc<AtomicU64>,
+}
+
+impl Sampling {
+    /// Checks the counts; [`Langevin::validate`] checks the rest.
+    ///
+    /// # Errors
+    /// If a number of chains, samples or steps between samples is 0.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let counts = [
+            ("n_chains", self.n_chains),
+            ("n_samples", self.n_samples),
+            ("thinning", self.thinning),
+        ];
+        match counts.into_iter().find(|(_, n)| *n == 0) {
+            Some((field, _)) => Err(ConfigError::OutOfRange {
+                field,
+                expected: "at least 1",
+                found: 0.0,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn n_steps(&self) -> usize {
+        self.burn_in + self.n_samples * self.thinning
+    }
+
+    /// Whether the state after `step` steps is a sample.
+    fn keeps(&self, step: usize) -> bool {
+        step > self.burn_in && (step - self.burn_in).is_multiple_of(self.thinning)
+    }
+}
+
+impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
+    /// Stochastic equilibrium propagation with random numbers from seed 0.
+    pub fn new(nudging: Nudging, free: Relaxation<D>, sampling: Sampling) -> Self {
+        Self {
+            nudging,
+            free,
+            sampling,
+            signs: Signs::new(!0),
+            seed: 0,
+            n_estimates: Arc::default(),
+        }
+    }
+
+    /// Draws noise and random signs from `seed`.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        // Signs and noise have the same streams: of one seed they would be the same numbers.
+        self.signs = Signs::new(!seed);
+        self.seed = seed;
+        self.n_estimates = Arc::default();
+        self
+    }
+
+    /// Checks the nudging factors and the sampling, and that the network can be sampled.
+    ///
+    /// # Errors
+    /// Names the first value or layer that cannot work.
+    pub fn validate<E: Energy, C: Cost>(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+    ) -> Result<(), LangevinError> {
+        let layers = network.energy.layers();
+        let output = layers.last().expect("a network has a layer").activation;
+        self.nudging.validate(&network.cost, output)?;
+        self.sampling.validate()?;
+        self.langevin().validate(layers)
+    }
+
+    fn langevin(&self) -> Langevin {
+        Langevin::new(
+            self.sampling.step_size,
+            self.sampling.temperature,
+            self.seed,
+        )
+    }
+
+    /// Runs the chains at all of `betas` as one batch: their last states, and for each β the
+    /// samples one after the other along the batch axis.
+    fn sample<E: Energy, C: Cost>(
+        &self,
+        free: &FreePhase<E, C>,
+        betas: &[f64],
+        langevin: Langevin,
+    ) -> (Relaxed, Vec<State>) {
+        let EquilibriumNetwork { energy, cost } = &free.network;
+        let sampling = &self.sampling;
+        let n_chains = sampling.n_chains;
+        let Copies {
+            clamped,
+            target,
+            start,
+        } = free.copies(betas.len() * n_chains);
+        let beta = free.column(betas.iter().flat_map(|&beta| repeat_n(beta, n_chains)));
+        let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
+
+        let langevin = langevin.with_copies(betas.len());
+        let chains = Relaxation::steps(langevin, sampling.n_steps());
+        let mut samples = Vec::with_capacity(sampling.n_samples);
+        let last = chains.relax_observed(&total, start, |step, state| {
+            if sampling.keeps(step) {
+                samples.push(state.clone());
+            }
+        });
+        let n_rows = n_chains * free.state().batch_size();
+        let at = |index: usize| {
+            let samples = samples.iter().map(|s| s.narrow(index * n_rows, n_rows));
+            stack(&samples.collect::<Vec<_>>())
+        };
+        (last, (0..betas.len()).map(at).collect())
+    }
+}
+
+impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C>
+    for StochasticEquilibriumPropagation<D>
+{
+    fn infer(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        input: &Tensor<2>,
+        start: Option<State>,
+    ) -> Relaxed {
+        infer(&self.free, network, input, start)
+    }
+
+    /// # Panics
+    /// If [`validate`](StochasticEquilibriumPropagation::validate) fails, with its message.
+    fn estimate(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> Estimate {
+        if let Err(error) = self.validate(network) {
+            panic!("{error}");
+        }
+        let free = FreePhase::run(&self.free, network, batch, start);
+        let differences = self.nudging.differences(self.signs.sign(self.nudging));
+        let betas = differences.iter().flat_map(|d| [d.first, d.second]);
+        let betas: Vec<f64> = betas.collect();
+        let count = self.n_estimates.fetch_add(1, Ordering::Relaxed);
+        let langevin = self.langevin().with_stream(count);
+        let (chains, samples) =
+            debug_span!("second_phase").in_scope(|| self.sample(&free, &betas, langevin));
+
+        let EquilibriumNetwork { energy, cost } = &free.network;
+        let s = free.state();
+        let gradients = debug_span!("gradient").in_scope(|| {
+            let repeated = |tensor: &Tensor<2>, samples: &State| {
+                let n_times = samples.batch_size() / s.batch_size();
+                tensor.clone().repeat_dim(0, n_times)
+            };
+            let input = repeated(&free.input, &samples[0]);
+            let mut gradients = Gradients::new();
+            for (difference, at) in differences.iter().zip(samples.chunks(2)) {
+                let term = energy.contrast(&input, &at[0], &at[1], difference.weight);
+                gradients.add(&term, energy);
+            }
+            let unnudged = match betas.iter().position(|&beta| beta == 0.0) {
+                Some(index) => samples[index].clone(),
+                None => stack(&samples),
+            };
+            let target = repeated(&free.target, &unnudged);
+            cost.gradients(unnudged.output(), &target, &mut gradients);
+            gradients
+        });
+        Estimate {
+            gradients: into_params(&gradients, &free.network),
+            energy: energy.energy(&free.clamped, s),
+            cost: cost.value(s.output(), &free.target),
+            scores: free.network.scores(&free.clamped, s),
+            second_phase: Some(chains),
+            free: free.relaxed,
+        }
+    }
+
+    /// Clones go on from there too.
+    fn resume(&self, n_estimates: u64) {
+        self.signs.resume(n_estimates);
+        self.n_estimates.store(n_estimates, Ordering::Relaxed);
+    }
+}
+
+/// States one after the other along the batch axis.
+fn stack(states: &[State]) -> State {
+    let n_layers = states[0].layers().len();
+    let layers = (0..n_layers).map(|layer| {
+        let parts = states.iter().map(|state| state.layer(layer).clone());
+        Tensor::cat(parts.collect(), 0)
+    });
+    State::new(layers.collect())
+}

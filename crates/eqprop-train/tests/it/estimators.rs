@@ -1,0 +1,221 @@
+//! The other estimators against closed forms, differences of whole procedures, and each other,
+//! all in `f64`.
+
+mod continual;
+mod coupled_learning;
+mod higher_order;
+mod holomorphic;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use eqprop_core::activation::Activation;
+use eqprop_core::connection::InitializerConfig;
+use eqprop_core::cost::{AnyCost, Cost, CostConfig, SquaredError};
+use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy};
+use eqprop_core::nudging::{Circle, Nudging};
+use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_core::state::State;
+use eqprop_train::batch::Batch;
+use eqprop_train::estimator::{
+    ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, Estimate, GradientEstimator,
+    HolomorphicEquilibriumPropagation,
+};
+use eqprop_train::network::EquilibriumNetwork;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::setup::{Network, parameters, values};
+
+#[test]
+fn estimates_of_a_network_on_autodiff_are_the_same_and_outside_it() {
+    let problem = Problem::dense(Activation::Tanh, Activation::Tanh, CostConfig::SquaredError);
+    let on_autodiff = Problem {
+        network: problem.network.clone().train(),
+        batch: Batch::new(
+            problem.batch.input.clone().autodiff(),
+            problem.batch.target.clone().autodiff(),
+        ),
+    };
+    assert!(on_autodiff.network.energy.biases[0].val().is_autodiff());
+    let beta = 0.3;
+    let coupled = CoupledLearning::new(Nudging::Centered { beta }, phase(), phase());
+    let circle = Circle { beta, n_points: 4 };
+    let holomorphic = HolomorphicEquilibriumPropagation::new(circle, phase(), phase());
+    let rates = ContinualRates::uniform(0.1);
+    let continual = ContinualEquilibriumPropagation::new(beta, rates, phase(), 5);
+    let estimates: [&dyn Fn(&Problem) -> Estimate; 3] = [
+        &|problem| problem.estimate(&coupled),
+        &|problem| problem.estimate(&holomorphic),
+        &|problem| problem.estimate(&continual),
+    ];
+    for estimate in estimates {
+        // `listed` looks at each gradient.
+        let found = listed(&on_autodiff.network, &estimate(&on_autodiff));
+        assert_eq!(found, listed(&problem.network, &estimate(&problem)));
+        let second_phase = estimate(&on_autodiff).second_phase.expect("a second phase");
+        assert!(second_phase.state.layers().iter().all(|s| !s.is_autodiff()));
+    }
+}
+
+fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(
+        TensorData::new(values, shape),
+        (&Device::flex(), DType::F64),
+    )
+}
+
+fn random(seed: u64) -> impl FnMut(usize, f64, f64) -> Vec<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    move |n, low, high| (0..n).map(|_| rng.random_range(low..high)).collect()
+}
+
+/// A network with a batch of three examples.
+struct Problem {
+    network: Network,
+    batch: Batch,
+}
+
+impl Problem {
+    fn new(config: &HopfieldEnergyConfig, cost: CostConfig, scale: f64) -> Self {
+        let device = Device::flex();
+        let mut numbers = random(1);
+        let n_units = config.layers.last().expect("an output layer").n_units();
+        let cost = cost.init(n_units, 2, &device);
+        let network = EquilibriumNetwork::new(config.init(&device), cost);
+        let network = filled(network, |n| numbers(n, -scale, scale));
+        let n_inputs = config.input.n_units();
+        let input = tensor(numbers(3 * n_inputs, 0.0, 1.0), [3, n_inputs]);
+        let target = tensor(vec![1.0, 0.0, 0.0, 1.0, 0.0, 1.0], [3, 2]);
+        Self {
+            network,
+            batch: Batch::new(input, target),
+        }
+    }
+
+    /// 3-4-2.
+    fn dense(hidden: Activation, output: Activation, cost: CostConfig) -> Self {
+        Self::new(&chain(&[3, 4, 2], hidden, output), cost, 0.6)
+    }
+
+    fn estimate(&self, estimator: &impl GradientEstimator<HopfieldEnergy, AnyCost>) -> Estimate {
+        estimator.estimate(&self.network, &self.batch, None)
+    }
+
+    fn gradient(&self, estimator: &impl GradientEstimator<HopfieldEnergy, AnyCost>) -> Vec<f64> {
+        listed(&self.network, &self.estimate(estimator))
+    }
+
+    fn free(&self, network: &Network) -> State {
+        let clamped = network.energy.clamp(&self.batch.input);
+        let total = TotalEnergy::<_, SquaredError>::free(&network.energy, &clamped);
+        let rest = network.energy.rest(&self.batch.input);
+        phase().relax(&total, rest).converged().expect("a minimum")
+    }
+
+    /// The gradient of the mean cost, by differences of free equilibria: off by 1e-10.
+    fn exact(&self) -> Vec<f64> {
+        differences(&self.network, |network| {
+            let free = self.free(network);
+            let cost = network.cost.value(free.output(), &self.batch.target);
+            cost.mean().into_scalar::<f64>()
+        })
+    }
+}
+
+fn chain(sizes: &[usize], hidden: Activation, output: Activation) -> HopfieldEnergyConfig {
+    HopfieldEnergyConfig::dense(sizes, hidden, output, InitializerConfig::Glorot)
+}
+
+/// Relaxes until a step changes nothing that `f64` resolves.
+fn phase() -> Relaxation {
+    Relaxation::steps(Scheme::Asynchronous, 2000).with_tolerance(1e-14)
+}
+
+/// The gradient of every float parameter, in the order of the fields.
+fn listed(network: &Network, estimate: &Estimate) -> Vec<f64> {
+    struct Lists<'a>(&'a Estimate, Vec<f64>);
+
+    impl ModuleVisitor for Lists<'_> {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            let gradient = self.0.gradients.get::<D>(parameter.id);
+            let gradient = gradient.expect("every parameter has a gradient");
+            assert_eq!(gradient.shape(), parameter.lazy_shape());
+            assert!(!gradient.is_autodiff());
+            self.1.extend(values(&gradient));
+        }
+    }
+
+    let mut lists = Lists(estimate, Vec::new());
+    network.visit(&mut lists);
+    lists.1
+}
+
+/// `module` with the numbers of every parameter replaced, in the order of the fields.
+fn filled<M: Module>(module: M, fill: impl FnMut(usize) -> Vec<f64>) -> M {
+    struct Fill<F>(F);
+
+    impl<F: FnMut(usize) -> Vec<f64>> ModuleMapper for Fill<F> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let shape = param.lazy_shape();
+            let data = TensorData::new((self.0)(shape.num_elements()), shape);
+            let value = Tensor::from_data(data, (&Device::flex(), DType::F64));
+            Param::initialized(param.id, value)
+        }
+    }
+
+    module.map(&mut Fill(fill))
+}
+
+/// `module` with `numbers` for its parameters, one list for all.
+fn with_numbers<M: Module>(module: M, numbers: &[f64]) -> M {
+    let mut rest = numbers;
+    filled(module, |n| {
+        let (first, others) = rest.split_at(n);
+        rest = others;
+        first.to_vec()
+    })
+}
+
+fn numbers_of<M: Module>(module: &M) -> Vec<f64> {
+    let lists = parameters(module).into_iter();
+    lists.flat_map(|(_, numbers)| numbers).collect()
+}
+
+/// `∂f/∂θ` by central differences with steps ε and 2ε, so that the error ε² cancels.
+fn differences(network: &Network, f: impl Fn(&Network) -> f64) -> Vec<f64> {
+    const EPSILON: f64 = 1e-3;
+    let numbers = numbers_of(network);
+    let slope = |index: usize, epsilon: f64| {
+        let at = |by: f64| {
+            let mut moved = numbers.clone();
+            moved[index] += by;
+            f(&with_numbers(network.clone(), &moved))
+        };
+        (at(epsilon) - at(-epsilon)) / (2.0 * epsilon)
+    };
+    let slopes = (0..numbers.len())
+        .map(|index| (4.0 * slope(index, EPSILON) - slope(index, 2.0 * EPSILON)) / 3.0);
+    slopes.collect()
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+/// `|a − b| / |b|`.
+fn relative(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let difference: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    norm(&difference) / norm(b)
+}
+
+/// `Σ factor · list`.
+fn combined(terms: &[(f64, &[f64])]) -> Vec<f64> {
+    let sum = |index: usize| {
+        terms
+            .iter()
+            .map(|(factor, list)| factor * list[index])
+            .sum()
+    };
+    (0..terms[0].1.len()).map(sum).collect()
+}
