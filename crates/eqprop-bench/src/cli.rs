@@ -269,7 +269,10 @@ pub struct FidelityArguments {
 /// What to time.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Inputs are random, of the shape of the preset's data: no data set is read.
+Inputs are random, of the shape of the preset's data: no data set is read. Every phase takes all of
+its steps, because the preset's tolerance is off; --set tolerance=1e-3 turns it on again. Memory is
+the most that one step holds at once: counted where it is allocated on a CPU, and what the device's
+memory pools reserve on a GPU. With several --steps, its growth is reported too.
 
 Examples:
   eqprop bench

@@ -123,7 +123,9 @@ fn by_costate<E: Energy, C: Cost, D: Dynamics>(
         let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
         let through = product(&total, &free.state, &costate.state);
         let cost = network.cost.value(free.state.output(), &batch.target);
-        let objective = (through + cost.sum()) / free.state.batch_size() as f64;
+        // A factor: autodiff takes the reciprocal of a divisor in `f32`, whatever the data type.
+        let per_example = 1.0 / free.state.batch_size() as f64;
+        let objective = (through + cost.sum()) * per_example;
         GradientsParams::from_grads(objective.backward(), network)
     });
     estimate(network, batch, free, Some(costate), gradients)

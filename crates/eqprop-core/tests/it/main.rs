@@ -17,3 +17,4 @@ mod relaxation;
 mod setup;
 mod stopping;
 mod theorem;
+mod theory;

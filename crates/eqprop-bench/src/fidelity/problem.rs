@@ -1,0 +1,246 @@
+//! A batch with its free equilibrium and its exact gradient.
+
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use eqprop_core::activation::Activation;
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::relaxation::{Outcome, Relaxation, Relaxed, Scheme};
+use eqprop_core::state::State;
+use eqprop_train::batch::Batch;
+use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator, into_params};
+use eqprop_train::network::EquilibriumNetwork;
+use serde::Serialize;
+
+use super::agreement::{Agreements, ByNudging, LayerGradients};
+use super::{FidelityError, Precision};
+use crate::baseline::{ImplicitExact, RecurrentBackprop};
+
+/// The most units of a network whose costate is also solved for, and the examples that it is
+/// solved for: the Jacobian takes a product per unit, its factorization the third power of them.
+const SOLVED: (usize, usize) = (600, 8);
+
+/// How exact the gradient is that estimates are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Exactness {
+    /// Largest residual of the free equilibria.
+    pub free_residual: f64,
+    /// The most steps to a free equilibrium: those of the configured free phase, then
+    /// asynchronous ones.
+    pub free_steps: usize,
+    /// Largest change of the costates in their last sweep.
+    pub costate_residual: f64,
+    /// Relative difference to the gradient from a linear solve for the costate, on a few examples
+    /// of the first batch; none for large networks.
+    pub solve_difference: Option<f64>,
+}
+
+/// A batch with its free equilibrium and its exact gradient.
+pub(super) struct Problem<'a, E: Energy, C: Cost> {
+    pub network: &'a EquilibriumNetwork<E, C>,
+    pub batch: Batch,
+    pub clamped: E::Clamped,
+    pub precision: Precision,
+    /// The free equilibrium.
+    pub free: State,
+    pub free_residual: f64,
+    /// The gradient of the mean cost there.
+    pub exact: LayerGradients,
+    free_steps: usize,
+    costate_residual: f64,
+}
+
+/// The nudging factor `beta`, and whether `−beta` goes with it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Nudge {
+    pub beta: f64,
+    pub both: bool,
+}
+
+/// The states nudged by `beta` and, if it goes with it, by `−beta`.
+#[derive(Debug, Clone)]
+pub(super) struct Nudged {
+    pub first: State,
+    pub second: Option<State>,
+}
+
+impl Nudge {
+    /// `beta` of either sign, if the cost allows it on an output layer of activation `output`.
+    pub fn new<C: Cost>(beta: f64, cost: &C, output: Activation) -> Option<Self> {
+        let allowed = |beta| cost.check_beta(beta, output).is_ok();
+        let both = allowed(-beta);
+        allowed(beta).then_some(Self { beta, both })
+    }
+
+    fn n_copies(self) -> usize {
+        1 + usize::from(self.both)
+    }
+
+    fn split(self, state: &State) -> Nudged {
+        let n = state.batch_size() / self.n_copies();
+        Nudged {
+            first: state.narrow(0, n),
+            second: self.both.then(|| state.narrow(n, n)),
+        }
+    }
+}
+
+impl<'a, E: Energy, C: Cost> Problem<'a, E, C> {
+    /// Relaxes as `estimator` does, then on to the equilibrium that this leads to, and finds the
+    /// exact gradient there.
+    pub fn new(
+        network: &'a EquilibriumNetwork<E, C>,
+        estimator: &EquilibriumPropagation<Scheme>,
+        batch: &Batch,
+        precision: Precision,
+    ) -> Result<Self, FidelityError> {
+        let batch = precision.batch(batch);
+        let clamped = network.energy.clamp(&batch.input);
+        let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
+        let configured = estimator.infer(network, &batch.input, None);
+        let free = precision.relaxation().relax(&total, configured.state);
+        check("free phase", &free)?;
+        let exact = RecurrentBackprop {
+            free: one_step(),
+            costate: precision.stopping(),
+        };
+        let exact = exact.estimate(network, &batch, Some(free.state));
+        let costate = exact.second_phase.expect("the costate is reported");
+        check("costate of the free equilibrium", &costate)?;
+        Ok(Self {
+            network,
+            clamped,
+            precision,
+            exact: LayerGradients::of(network, &exact.gradients),
+            free_residual: exact.free.info().residual,
+            free: exact.free.state,
+            free_steps: configured.n_steps + free.n_steps,
+            costate_residual: costate.info().residual,
+            batch,
+        })
+    }
+
+    /// The relative difference of the gradients by iteration and by a linear solve, on the first
+    /// examples.
+    fn solve_difference(&self) -> Option<f64> {
+        let layers = self.network.energy.layers();
+        if layers.iter().map(|layer| layer.size).sum::<usize>() > SOLVED.0 {
+            return None;
+        }
+        let n = self.free.batch_size().min(SOLVED.1);
+        let first = |tensor: &Tensor<2>| tensor.clone().narrow(0, 0, n);
+        let batch = Batch::new(first(&self.batch.input), first(&self.batch.target));
+        let start = || Some(self.free.narrow(0, n));
+        let iterated = RecurrentBackprop {
+            free: one_step(),
+            costate: self.precision.stopping(),
+        };
+        let solved = ImplicitExact { free: one_step() };
+        let iterated = iterated.estimate(self.network, &batch, start());
+        let solved = solved.estimate(self.network, &batch, start());
+        let [iterated, solved] =
+            [iterated, solved].map(|found| LayerGradients::of(self.network, &found.gradients));
+        let agreement = Agreements::between(&iterated, &solved);
+        Some(agreement.whole.relative_error)
+    }
+
+    /// Relaxes from `start` under `nudge`, both signs as one batch; `observe` sees them so.
+    fn relax_nudged(
+        &self,
+        relaxation: &Relaxation,
+        start: &State,
+        nudge: Nudge,
+        observe: impl FnMut(usize, &State),
+    ) -> Relaxed {
+        let EquilibriumNetwork { energy, cost } = self.network;
+        let (n, n_copies) = (start.batch_size(), nudge.n_copies());
+        let like = (&start.device(), self.batch.target.dtype());
+        let signs = [nudge.beta, -nudge.beta].into_iter().take(n_copies);
+        let columns = signs.map(|beta| Tensor::full([n, 1], beta, like));
+        let beta = Tensor::cat(columns.collect(), 0);
+        let clamped = energy.repeat(&self.clamped, n_copies);
+        let target = self.batch.target.clone().repeat_dim(0, n_copies);
+        let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
+        relaxation.relax_observed(&total, start.repeat(n_copies), observe)
+    }
+
+    /// The nudged equilibria that are reached from `start`, and their largest residual.
+    pub fn nudge(&self, start: &State, nudge: Nudge) -> (Nudged, f64) {
+        let relaxation = self.precision.relaxation();
+        let relaxed = self.relax_nudged(&relaxation, start, nudge, |_, _| {});
+        (nudge.split(&relaxed.state), relaxed.info().residual)
+    }
+
+    /// Calls `visit` with the nudged states after each of `steps` steps from `start`.
+    pub fn nudge_for(
+        &self,
+        steps: &[usize],
+        dynamics: Scheme,
+        start: &State,
+        nudge: Nudge,
+        mut visit: impl FnMut(usize, &Nudged),
+    ) {
+        let last = steps.iter().copied().max().unwrap_or(1);
+        let relaxation = Relaxation::steps(dynamics, last);
+        self.relax_nudged(&relaxation, start, nudge, |step, state| {
+            if steps.contains(&step) {
+                visit(step, &nudge.split(state));
+            }
+        });
+    }
+
+    /// How `scale · mean[∂E/∂θ(first) − ∂E/∂θ(second)]`, with the readout's gradient at `free`,
+    /// agrees with the exact gradient.
+    pub fn agreement(&self, free: &State, first: &State, second: &State, scale: f64) -> Agreements {
+        let EquilibriumNetwork { energy, cost } = self.network;
+        let mut gradients = energy.contrast(&self.batch.input, first, second, scale);
+        cost.gradients(free.output(), &self.batch.target, &mut gradients);
+        self.compare(&into_params(&gradients, self.network))
+    }
+
+    /// How an estimate agrees with the exact gradient.
+    pub fn compare(&self, estimate: &GradientsParams) -> Agreements {
+        let estimate = LayerGradients::of(self.network, estimate);
+        Agreements::between(&estimate, &self.exact)
+    }
+
+    /// The agreement of every estimate that contrasts these states.
+    pub fn agreements(&self, free: &State, nudged: &Nudged, beta: f64) -> ByNudging<Agreements> {
+        let one_sided = self.agreement(free, &nudged.first, free, 1.0 / beta);
+        let other = nudged.second.as_ref();
+        let random_sign = other.map(|second| {
+            let other = self.agreement(free, second, free, -1.0 / beta);
+            one_sided.mean(&other)
+        });
+        let centered = other.map(|second| self.agreement(free, &nudged.first, second, 0.5 / beta));
+        ByNudging {
+            one_sided,
+            random_sign,
+            centered,
+        }
+    }
+}
+
+/// The exactness of all problems together.
+pub(super) fn exactness<E: Energy, C: Cost>(problems: &[Problem<'_, E, C>]) -> Exactness {
+    let largest =
+        |part: fn(&Problem<'_, E, C>) -> f64| problems.iter().map(part).fold(0.0, f64::max);
+    Exactness {
+        free_residual: largest(|problem| problem.free_residual),
+        free_steps: problems.iter().map(|p| p.free_steps).max().unwrap_or(0),
+        costate_residual: largest(|problem| problem.costate_residual),
+        solve_difference: problems[0].solve_difference(),
+    }
+}
+
+/// At an equilibrium: stays there.
+fn one_step() -> Relaxation {
+    Relaxation::steps(Scheme::Asynchronous, 1)
+}
+
+fn check(phase: &'static str, relaxed: &Relaxed) -> Result<(), FidelityError> {
+    match relaxed.info().outcome {
+        Outcome::NotFinite => Err(FidelityError::NotFinite { phase }),
+        Outcome::Converged | Outcome::MaxSteps => Ok(()),
+    }
+}
