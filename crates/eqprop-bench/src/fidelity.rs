@@ -19,6 +19,7 @@
 mod agreement;
 mod beta;
 mod course;
+mod equilibrium;
 mod precision;
 mod problem;
 mod recommendation;

@@ -7,30 +7,26 @@
 mod growth;
 mod phase_clock;
 mod spread;
+mod subject;
 #[cfg(test)]
 mod tests;
 
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Distribution, Tensor};
-use burn::train::TrainStep;
-use eqprop_core::energy::Energy;
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use eqprop_train::batch::Batch;
-use eqprop_train::config::{FreeStart, TrainingConfig};
-use eqprop_train::learner::EquilibriumLearner;
-use eqprop_train::particles::Particles;
-use eqprop_train::training::HopfieldLearner;
+use eqprop_train::config::TrainingConfig;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use crate::memory::peak_of;
-use crate::method::{AnyEstimator, Method, MethodError};
+use crate::method::{Method, MethodError};
 pub use growth::MemoryGrowth;
-use phase_clock::{PhaseClock, PhaseSeconds};
+use phase_clock::PhaseClock;
 pub use spread::Spread;
+use subject::Subject;
 
 /// Steps of each method before the first timed one: the first compiles kernels and fills caches
 /// and pools, the second is already one of many.
@@ -87,10 +83,10 @@ pub struct Progress {
 
 /// Times a training step of each method on random input of the shape of `config`'s data.
 ///
-/// A step is what a training does with each batch: [`TrainStep::step`], the learning rate and
-/// [`TrainStep::optimize`]. All methods see one batch, with inputs uniform in `[0, 1]` and random
-/// one-hot targets, drawn on `device` from `config.seed`; each trains a network of its own, from
-/// the same weights. A tolerance in `config` ends phases early, after a number of steps that
+/// A step is what a training does with each batch: Burn's `TrainStep::step` of the learner, the
+/// learning rate and `TrainStep::optimize`. All methods see one batch, with inputs uniform in
+/// `[0, 1]` and random one-hot targets, drawn from `config.seed`; each trains a network of its
+/// own, from the same weights. A tolerance in `config` ends phases early, after a number of steps that
 /// depends on the input: clear it to time all of them.
 ///
 /// # Errors
@@ -149,19 +145,21 @@ pub fn measure_observed(
     }))
 }
 
-/// Inputs uniform in `[0, 1]` and random one-hot targets.
+/// Inputs uniform in `[0, 1]` and random one-hot targets, drawn on the host: the same on every
+/// device.
 fn random_batch(config: &TrainingConfig, device: &Device) -> Batch {
     let (n, n_classes) = (config.batch_size, config.dataset.n_classes());
-    let uniform = |width| {
-        let distribution = Distribution::Uniform(0.0, 1.0);
-        Tensor::<2>::random([n, width], distribution, device)
-    };
-    device.seed(config.seed);
-    let input = uniform(config.dataset.n_inputs());
-    let labels = uniform(n_classes).argmax(1).squeeze_dim::<1>(1);
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    let n_inputs = config.dataset.n_inputs();
+    let uniform = Distribution::Uniform(0.0, 1.0);
+    let input = TensorData::random::<f32, _, _>([n, n_inputs], uniform, &mut rng);
+    let mut target = vec![0f32; n * n_classes];
+    for row in target.chunks_exact_mut(n_classes) {
+        row[rng.random_range(0..n_classes)] = 1.0;
+    }
     Batch {
-        input,
-        target: labels.one_hot::<2>(n_classes).float(),
+        input: Tensor::from_data(input, device),
+        target: Tensor::from_data(TensorData::new(target, [n, n_classes]), device),
         indices: Some((0..n).collect()),
     }
 }
@@ -261,84 +259,5 @@ impl<F: FnMut(Progress) -> ControlFlow<()>> Bench<'_, F> {
         measure(&mut self.subjects[subject], &self.batch, self.device);
         self.progress.n_done += 1;
         (self.observe)(self.progress)
-    }
-}
-
-/// A method in the middle of a training, and its times so far.
-struct Subject {
-    method: Method,
-    /// Moves through every update, so that the optimizer may update in place.
-    learner: Option<HopfieldLearner<AnyEstimator>>,
-    optimizer: ModuleOptimizer,
-    scheduler: ModuleLrScheduler,
-    step_seconds: Vec<f64>,
-    phase_seconds: Vec<PhaseSeconds>,
-    optimizer_seconds: Vec<f64>,
-    peak_memory: Option<usize>,
-}
-
-impl Subject {
-    fn new(
-        config: &TrainingConfig,
-        method: Method,
-        n_steps: usize,
-        device: &Device,
-    ) -> Result<Self, MethodError> {
-        let estimator = method.estimator(config)?;
-        let mut learner = EquilibriumLearner::new(config.network(device), estimator);
-        if config.start == FreeStart::Particles {
-            let layers = learner.network.energy.layers();
-            let particles = Particles::new(layers, config.batch_size);
-            learner = learner.with_particles(particles);
-        }
-        Ok(Self {
-            method,
-            learner: Some(learner.train()),
-            optimizer: config.optimizer(),
-            scheduler: config.learning_rate(n_steps),
-            step_seconds: Vec::new(),
-            phase_seconds: Vec::new(),
-            optimizer_seconds: Vec::new(),
-            peak_memory: None,
-        })
-    }
-
-    /// A whole training step.
-    fn step(&mut self, batch: &Batch) {
-        let gradients = self.estimate(batch);
-        self.update(gradients);
-    }
-
-    fn estimate(&self, batch: &Batch) -> GradientsParams {
-        let learner = self.learner.as_ref().expect("every update puts it back");
-        TrainStep::step(learner, batch.clone()).grads
-    }
-
-    fn update(&mut self, gradients: GradientsParams) {
-        let rate = self.scheduler.step();
-        let learner = self.learner.take().expect("every update puts it back");
-        self.learner = Some(learner.optimize(&mut self.optimizer, rate, gradients));
-    }
-
-    fn cost(self, config: &TrainingConfig) -> StepCost {
-        let step = Spread::of(&self.step_seconds);
-        let phase = |part: fn(&PhaseSeconds) -> f64| {
-            let seconds: Vec<f64> = self.phase_seconds.iter().map(part).collect();
-            Spread::of(&seconds)
-        };
-        StepCost {
-            method: self.method,
-            batch_size: config.batch_size,
-            free_steps: config.free_steps,
-            phases: Phases {
-                free_phase: phase(|seconds| seconds.free_phase),
-                second_phase: phase(|seconds| seconds.second_phase),
-                gradient: phase(|seconds| seconds.gradient),
-                optimizer: Spread::of(&self.optimizer_seconds),
-            },
-            samples_per_second: config.batch_size as f64 / step.median,
-            step,
-            peak_memory: self.peak_memory,
-        }
     }
 }

@@ -3,7 +3,8 @@ use eqprop_train::preset::Preset;
 use super::*;
 
 fn comparison(methods: &[Method], n_seeds: usize) -> Result<Comparison, ComparisonError> {
-    let config = Preset::Digits.config().with_epochs(2).with_seed(5);
+    let mut config = Preset::Digits.config().with_seed(5);
+    config.epochs = 2;
     Comparison::new(config, methods.to_vec(), n_seeds)
 }
 

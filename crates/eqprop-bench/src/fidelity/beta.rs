@@ -10,6 +10,7 @@ use eqprop_train::estimator::EquilibriumPropagation;
 use serde::Serialize;
 
 use super::agreement::{Agreements, ByNudging};
+use super::equilibrium::{largest, read};
 use super::problem::{Nudge, Nudged, Problem};
 
 /// Relative errors above this are not small, and do not follow the order in β.
@@ -139,11 +140,7 @@ struct Measured {
 impl Measured {
     fn at<E: Energy, C: Cost>(problem: &Problem<'_, E, C>, nudge: Nudge) -> Self {
         let (nudged, residual) = problem.nudge(&problem.free, nudge);
-        let way: Vec<f64> = {
-            let distance = nudged.first.max_distance(&problem.free);
-            distance.into_data().iter::<f64>().collect()
-        };
-        let way = way.into_iter().fold(0.0, f64::max);
+        let way = largest(read(nudged.first.max_distance(&problem.free)));
         // A state can converge to the last digit, but a contrast of two is rounded all the same.
         let digits = 0.01 * problem.precision.tolerance();
         let rounding = 10.0 * residual.max(problem.free_residual).max(digits) / way;
@@ -156,8 +153,8 @@ impl Measured {
     }
 
     fn summarize(batches: Vec<Self>, beta: f64) -> BetaPoint {
-        let largest = |part: fn(&Self) -> f64| batches.iter().map(part).fold(0.0, f64::max);
-        let (residual, rounding) = (largest(|m| m.residual), largest(|m| m.rounding));
+        let over_all = |part: fn(&Self) -> f64| largest(batches.iter().map(part));
+        let (residual, rounding) = (over_all(|m| m.residual), over_all(|m| m.rounding));
         let kinks: Option<Vec<Kinks>> = batches.iter().map(|m| m.kinks.clone()).collect();
         let estimates: Vec<_> = batches.into_iter().map(|m| m.estimates).collect();
         BetaPoint {

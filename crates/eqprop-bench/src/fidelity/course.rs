@@ -7,6 +7,7 @@ use eqprop_core::state::State;
 use eqprop_train::estimator::EquilibriumPropagation;
 use serde::Serialize;
 
+use super::equilibrium::read;
 use super::problem::Problem;
 
 /// The residual that counts as converged where the configuration has no tolerance.
@@ -67,8 +68,7 @@ impl<E: Energy, C: Cost> Problem<'_, E, C> {
         Relaxation::steps(dynamics, last).relax_observed(&total, start, |step, state| {
             if let Some(before) = before.replace(state.clone()) {
                 let residual = state.max_distance(&before) / dynamics.step_size();
-                let residual = residual.into_data().iter::<f64>().collect();
-                course.residuals.push(residual);
+                course.residuals.push(read(residual));
             }
             if steps.contains(&step) {
                 course.states.push((step, state.clone()));

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor};
-use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
+use eqprop_core::relaxation::Stopping;
 use eqprop_train::batch::Batch;
 use serde::Serialize;
 
@@ -71,14 +71,6 @@ impl Precision {
             max_steps: MOST_STEPS,
             tolerance: Some(self.tolerance()),
             check_every: 10,
-        }
-    }
-
-    /// A relaxation to convergence: block coordinate descent, which cannot oscillate.
-    pub(super) fn relaxation(self) -> Relaxation {
-        Relaxation {
-            dynamics: Scheme::Asynchronous,
-            stopping: self.stopping(),
         }
     }
 

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{Energy, TotalEnergy};
-use eqprop_core::relaxation::{Outcome, Relaxation, Relaxed, Scheme};
+use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator, into_params};
@@ -13,6 +13,7 @@ use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
 use super::agreement::{Agreements, ByNudging, LayerGradients};
+use super::equilibrium::{Phase, largest};
 use super::{FidelityError, Precision};
 use crate::baseline::{ImplicitExact, RecurrentBackprop};
 
@@ -96,17 +97,25 @@ impl<'a, E: Energy, C: Cost> Problem<'a, E, C> {
     ) -> Result<Self, FidelityError> {
         let batch = precision.batch(batch);
         let clamped = network.energy.clamp(&batch.input);
-        let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
         let configured = estimator.infer(network, &batch.input, None);
-        let free = precision.relaxation().relax(&total, configured.state);
-        check("free phase", &free)?;
+        let n = configured.state.batch_size();
+        let phase = Phase {
+            network,
+            input: batch.input.clone(),
+            target: batch.target.clone(),
+            beta: Tensor::zeros([n, 1], (&batch.input.device(), batch.input.dtype())),
+            precision,
+        };
+        let free = phase.converge(configured.state);
+        check("free phase", free.residual)?;
         let exact = RecurrentBackprop {
             free: one_step(),
             costate: precision.stopping(),
         };
         let exact = exact.estimate(network, &batch, Some(free.state));
         let costate = exact.second_phase.expect("the costate is reported");
-        check("costate of the free equilibrium", &costate)?;
+        let costate_residual = costate.info().residual;
+        check("costate of the free equilibrium", costate_residual)?;
         Ok(Self {
             network,
             clamped,
@@ -115,7 +124,7 @@ impl<'a, E: Energy, C: Cost> Problem<'a, E, C> {
             free_residual: exact.free.info().residual,
             free: exact.free.state,
             free_steps: configured.n_steps + free.n_steps,
-            costate_residual: costate.info().residual,
+            costate_residual,
             batch,
         })
     }
@@ -144,31 +153,26 @@ impl<'a, E: Energy, C: Cost> Problem<'a, E, C> {
         Some(agreement.whole.relative_error)
     }
 
-    /// Relaxes from `start` under `nudge`, both signs as one batch; `observe` sees them so.
-    fn relax_nudged(
-        &self,
-        relaxation: &Relaxation,
-        start: &State,
-        nudge: Nudge,
-        observe: impl FnMut(usize, &State),
-    ) -> Relaxed {
-        let EquilibriumNetwork { energy, cost } = self.network;
-        let (n, n_copies) = (start.batch_size(), nudge.n_copies());
-        let like = (&start.device(), self.batch.target.dtype());
+    /// What the batch relaxes under with `nudge`, both signs one after the other.
+    fn nudged_phase(&self, nudge: Nudge) -> Phase<'a, E, C> {
+        let (n, n_copies) = (self.free.batch_size(), nudge.n_copies());
+        let like = (&self.free.device(), self.batch.target.dtype());
         let signs = [nudge.beta, -nudge.beta].into_iter().take(n_copies);
         let columns = signs.map(|beta| Tensor::full([n, 1], beta, like));
-        let beta = Tensor::cat(columns.collect(), 0);
-        let clamped = energy.repeat(&self.clamped, n_copies);
-        let target = self.batch.target.clone().repeat_dim(0, n_copies);
-        let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
-        relaxation.relax_observed(&total, start.repeat(n_copies), observe)
+        Phase {
+            network: self.network,
+            input: self.batch.input.clone().repeat_dim(0, n_copies),
+            target: self.batch.target.clone().repeat_dim(0, n_copies),
+            beta: Tensor::cat(columns.collect(), 0),
+            precision: self.precision,
+        }
     }
 
     /// The nudged equilibria that are reached from `start`, and their largest residual.
     pub fn nudge(&self, start: &State, nudge: Nudge) -> (Nudged, f64) {
-        let relaxation = self.precision.relaxation();
-        let relaxed = self.relax_nudged(&relaxation, start, nudge, |_, _| {});
-        (nudge.split(&relaxed.state), relaxed.info().residual)
+        let phase = self.nudged_phase(nudge);
+        let found = phase.converge(start.repeat(nudge.n_copies()));
+        (nudge.split(&found.state), found.residual)
     }
 
     /// Calls `visit` with the nudged states after each of `steps` steps from `start`.
@@ -181,8 +185,12 @@ impl<'a, E: Energy, C: Cost> Problem<'a, E, C> {
         mut visit: impl FnMut(usize, &Nudged),
     ) {
         let last = steps.iter().copied().max().unwrap_or(1);
-        let relaxation = Relaxation::steps(dynamics, last);
-        self.relax_nudged(&relaxation, start, nudge, |step, state| {
+        let Phase { target, beta, .. } = self.nudged_phase(nudge);
+        let EquilibriumNetwork { energy, cost } = self.network;
+        let clamped = energy.repeat(&self.clamped, nudge.n_copies());
+        let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
+        let start = start.repeat(nudge.n_copies());
+        Relaxation::steps(dynamics, last).relax_observed(&total, start, |step, state| {
             if steps.contains(&step) {
                 visit(step, &nudge.split(state));
             }
@@ -223,12 +231,11 @@ impl<'a, E: Energy, C: Cost> Problem<'a, E, C> {
 
 /// The exactness of all problems together.
 pub(super) fn exactness<E: Energy, C: Cost>(problems: &[Problem<'_, E, C>]) -> Exactness {
-    let largest =
-        |part: fn(&Problem<'_, E, C>) -> f64| problems.iter().map(part).fold(0.0, f64::max);
+    let over_all = |part: fn(&Problem<'_, E, C>) -> f64| largest(problems.iter().map(part));
     Exactness {
-        free_residual: largest(|problem| problem.free_residual),
+        free_residual: over_all(|problem| problem.free_residual),
         free_steps: problems.iter().map(|p| p.free_steps).max().unwrap_or(0),
-        costate_residual: largest(|problem| problem.costate_residual),
+        costate_residual: over_all(|problem| problem.costate_residual),
         solve_difference: problems[0].solve_difference(),
     }
 }
@@ -238,9 +245,10 @@ fn one_step() -> Relaxation {
     Relaxation::steps(Scheme::Asynchronous, 1)
 }
 
-fn check(phase: &'static str, relaxed: &Relaxed) -> Result<(), FidelityError> {
-    match relaxed.info().outcome {
-        Outcome::NotFinite => Err(FidelityError::NotFinite { phase }),
-        Outcome::Converged | Outcome::MaxSteps => Ok(()),
+fn check(phase: &'static str, residual: f64) -> Result<(), FidelityError> {
+    if residual.is_finite() {
+        Ok(())
+    } else {
+        Err(FidelityError::NotFinite { phase })
     }
 }

@@ -11,6 +11,7 @@ use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
 use super::agreement::{LayerGradients, squared};
+use super::equilibrium::{largest, read};
 use super::problem::{Nudge, Problem};
 
 /// Single entries that are followed in each layer.
@@ -135,12 +136,11 @@ pub(super) fn measure<E: Energy, C: Cost>(
         states.add(moves(from, to), back.drives);
         costate = back.costate;
     }
-    let drift = last.max_distance(&problem.free).into_data();
     Stepwise {
         dynamics,
         beta,
         n_steps,
-        drift: drift.iter::<f64>().fold(0.0, f64::max),
+        drift: largest(read(last.max_distance(&problem.free))),
         parameters: parameters.finish(),
         states: states.finish(),
     }
@@ -239,7 +239,7 @@ impl Tally {
                 name,
                 relative_mean_squared_error: 0.0,
                 mean: Course::default(),
-                entries: largest(sum),
+                entries: entries(sum),
             },
             difference: 0.0,
             size: 0.0,
@@ -257,11 +257,8 @@ impl Tally {
             let indices: Vec<i64> = entries.iter().map(|entry| entry.index as i64).collect();
             let indices = TensorData::from(indices.as_slice());
             let indices = Tensor::<1, Int>::from_data(indices, &eqprop.device());
-            let read = |values: Tensor<1>| -> Vec<f64> {
-                let chosen = values.select(0, indices.clone()).into_data();
-                chosen.iter::<f64>().collect()
-            };
-            let values = read(eqprop).into_iter().zip(read(bptt));
+            let chosen = |values: Tensor<1>| read(values.select(0, indices.clone()));
+            let values = chosen(eqprop).into_iter().zip(chosen(bptt));
             for (entry, (eqprop, bptt)) in entries.iter_mut().zip(values) {
                 entry.course.eqprop.push(eqprop);
                 entry.course.bptt.push(bptt);
@@ -279,8 +276,8 @@ impl Tally {
 }
 
 /// The entries of largest magnitude, the largest first.
-fn largest(values: Tensor<1>) -> Vec<Entry> {
-    let values: Vec<f64> = values.into_data().iter::<f64>().collect();
+fn entries(sums: Tensor<1>) -> Vec<Entry> {
+    let values = read(sums);
     let mut indices: Vec<usize> = (0..values.len()).collect();
     indices.sort_by(|&a, &b| values[b].abs().total_cmp(&values[a].abs()));
     let entry = |&index: &usize| Entry {

@@ -25,7 +25,8 @@ impl Display {
     pub fn new(setting: &Setting, n_methods: usize) -> Self {
         let template = "{bar:30} {percent:>3} %  {msg}  {eta} left";
         let style = ProgressStyle::with_template(template).expect("a fixed template that parses");
-        let bar = ProgressBar::new(0).with_style(style);
+        // The first step tells how many there are.
+        let bar = ProgressBar::new(1).with_style(style);
         bar.set_message(setting.to_string());
         if bar.is_hidden() {
             eprintln!("timing {setting}, {n_methods} methods");

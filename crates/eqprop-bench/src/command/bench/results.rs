@@ -197,31 +197,32 @@ impl Results {
 
     /// For each preset, batch size and method that was measured with several numbers of steps.
     fn memory_growth(&self) -> Vec<GrowthRow> {
-        let mut series: Vec<((Preset, usize, Method), Vec<(usize, usize)>)> = Vec::new();
-        for measured in &self.measured {
-            for cost in &measured.costs {
-                let Some(bytes) = cost.peak_memory else {
-                    continue;
-                };
-                let key = (measured.setting.preset, cost.batch_size, cost.method);
-                let peak = (cost.free_steps, bytes);
-                match series.iter_mut().find(|(known, _)| *known == key) {
-                    Some((_, peaks)) => peaks.push(peak),
-                    None => series.push((key, vec![peak])),
-                }
+        let measured = self.measured.iter();
+        let costs: Vec<(Preset, &StepCost)> = measured
+            .flat_map(|measured| {
+                let costs = measured.costs.iter();
+                costs.map(|cost| (measured.setting.preset, cost))
+            })
+            .collect();
+        let key = |&(preset, cost): &(Preset, &StepCost)| (preset, cost.batch_size, cost.method);
+        let mut rows: Vec<GrowthRow> = Vec::new();
+        for (index, first) in costs.iter().enumerate() {
+            if costs[..index].iter().any(|cost| key(cost) == key(first)) {
+                continue;
             }
+            let same = costs.iter().filter(|cost| key(cost) == key(first));
+            let peaks: Vec<(usize, usize)> = same
+                .filter_map(|(_, cost)| Some((cost.free_steps, cost.peak_memory?)))
+                .collect();
+            let (preset, batch_size, method) = key(first);
+            rows.extend(MemoryGrowth::of(&peaks).map(|growth| GrowthRow {
+                preset: preset.name(),
+                batch_size,
+                method,
+                growth,
+            }));
         }
-        let rows = series
-            .iter()
-            .filter_map(|((preset, batch_size, method), peaks)| {
-                Some(GrowthRow {
-                    preset: preset.name(),
-                    batch_size: *batch_size,
-                    method: *method,
-                    growth: MemoryGrowth::of(peaks)?,
-                })
-            });
-        rows.collect()
+        rows
     }
 }
 

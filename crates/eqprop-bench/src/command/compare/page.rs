@@ -271,8 +271,7 @@ fn legend(results: &Results) -> Markup {
             dt { "ms/step, peak memory" }
             dd {
                 "Median time of one training step with its optimizer, on random input of the same \
-                 shape, and the memory it takes beyond what is held between steps. A relaxation \
-                 that may end early in the training takes all its steps here."
+                 shape, and the memory it takes beyond what is held between steps."
             }
         }
     }

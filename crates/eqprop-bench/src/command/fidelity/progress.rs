@@ -1,6 +1,7 @@
 //! The progress of an examination: a bar in a terminal, plain lines elsewhere.
 
 use std::cell::Cell;
+use std::time::Instant;
 
 use eqprop_bench::fidelity;
 use eqprop_train::training::{self, EpochRecord};
@@ -14,6 +15,7 @@ pub struct Display {
     bar: ProgressBar,
     /// What was announced last.
     said: Cell<&'static str>,
+    start: Instant,
 }
 
 impl Display {
@@ -24,6 +26,7 @@ impl Display {
         Self {
             bar: ProgressBar::new(1).with_style(style),
             said: Cell::new(""),
+            start: Instant::now(),
         }
     }
 
@@ -51,9 +54,11 @@ impl Display {
         self.bar.set_position(progress.done as u64);
         self.bar.set_message(progress.what);
         if self.bar.is_hidden() && self.said.replace(progress.what) != progress.what {
+            let (done, total) = (progress.done, progress.total);
+            let seconds = self.start.elapsed().as_secs_f64();
             eprintln!(
-                "measuring {} ({}/{})",
-                progress.what, progress.done, progress.total
+                "measuring {} ({done}/{total}), {seconds:.1} s",
+                progress.what
             );
         }
     }
