@@ -207,6 +207,14 @@ pub struct CompareArguments {
 /// Which gradient to examine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Compares equilibrium propagation, in every weight matrix and bias, with the exact gradient at the
+free equilibrium, against β and against the steps of both phases; and each nudged step with
+backpropagation through time. Computes in f64 where the device has it. The recommendation is the
+fewest steps, and the largest β, that reach the bound with the nudging and dynamics of the preset.
+
+The report holds beta.svg, steps.svg, gdu.svg (\"gradient-descending updates\": step by step),
+residual.svg and fidelity.json.
+
 Examples:
   eqprop fidelity
   eqprop fidelity --run runs/digits --bound 0.999 --report report
@@ -214,7 +222,8 @@ Examples:
 pub struct FidelityArguments {
     #[command(flatten)]
     pub model: ModelArguments,
-    /// Examine the network of this run folder instead of training one.
+    /// Examine the network of this run folder instead of training one; --set may change how it
+    /// relaxes and is nudged.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "dataset", "epochs", "seed"])]
     pub run: Option<PathBuf>,
     /// Epochs to train before; 0 for the initial weights.

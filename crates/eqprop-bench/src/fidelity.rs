@@ -63,6 +63,8 @@ pub struct FidelityConfig {
     /// Steps of that comparison.
     #[config(default = 40)]
     pub stepwise_steps: usize,
+    /// Number format; without one, the best that the device has.
+    pub precision: Option<Precision>,
 }
 
 /// What an examination found.
@@ -105,6 +107,12 @@ pub enum FidelityError {
     /// A value of the configuration cannot work.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The device does not have the number format.
+    #[error("this device does not compute in {}; leave the precision open", precision.name())]
+    Precision {
+        /// The number format.
+        precision: Precision,
+    },
     /// Nothing to measure on.
     #[error("an examination needs at least one batch with at least one example")]
     NoExamples,
@@ -125,13 +133,13 @@ impl FidelityConfig {
     /// # Errors
     /// Names the first field that cannot work.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let check = |field, expected, found, ok| match ok {
-            true => Ok(()),
-            false => Err(ConfigError::OutOfRange {
+        let check = |field, expected, found, ok| {
+            let error = ConfigError::OutOfRange {
                 field,
                 expected,
                 found,
-            }),
+            };
+            if ok { Ok(()) } else { Err(error) }
         };
         for beta in self.betas.iter().copied().chain(self.stepwise_beta) {
             let ok = beta.is_finite() && beta > 0.0;
@@ -143,8 +151,7 @@ impl FidelityConfig {
         check("stepwise_steps", "at least 1", steps as f64, steps > 0)
     }
 
-    /// Examines the gradient that `estimator` finds for `network` on `batches`, in `f64` where
-    /// the device has it. Every free phase starts from rest. `observe` is called as it goes on.
+    /// Examines the gradient that `estimator` finds for `network` on `batches`. Every free phase starts from rest. `observe` is called as it goes on.
     ///
     /// # Errors
     /// If the configuration cannot work, or there is no exact gradient.
@@ -163,7 +170,11 @@ impl FidelityConfig {
         let output = output.expect("a network has a layer");
         estimator.nudging.validate(&network.cost, output)?;
 
-        let precision = Precision::of(&first.input.device());
+        let device = first.input.device();
+        let precision = self.precision.unwrap_or(Precision::of(&device));
+        if !device.supports_dtype(precision.dtype()) {
+            return Err(FidelityError::Precision { precision });
+        }
         let network = &precision.network(network.clone());
         let betas = beta::grid(&self.betas, estimator, &network.cost, output);
         let free_grid = steps::grid(estimator.free.stopping.max_steps);

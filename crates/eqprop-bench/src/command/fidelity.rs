@@ -50,7 +50,7 @@ struct Results {
     fidelity: Fidelity,
 }
 
-/// A network to examine: one that is trained, or one to train.
+/// What is examined.
 struct Subject {
     name: String,
     config: TrainingConfig,
@@ -59,8 +59,9 @@ struct Subject {
     network: Trained,
 }
 
+/// A network that was trained before, or one to train.
 enum Trained {
-    Before(EquilibriumNetwork<HopfieldEnergy, AnyCost>),
+    Before(Box<EquilibriumNetwork<HopfieldEnergy, AnyCost>>),
     Here(Box<Training>),
 }
 
@@ -98,7 +99,7 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
 
     let display = Display::new();
     let (network, test_error) = match subject.network {
-        Trained::Before(network) => (network, None),
+        Trained::Before(network) => (*network, None),
         Trained::Here(training) => train(*training, arguments.epochs, &display)?,
     };
     let order = Order::Shuffled {
@@ -178,7 +179,7 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
         config,
         device: trained.device,
         dataset,
-        network: Trained::Before(trained.learner.network),
+        network: Trained::Before(Box::new(trained.learner.network)),
     })
 }
 

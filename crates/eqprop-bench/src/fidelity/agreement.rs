@@ -9,10 +9,13 @@ use eqprop_train::config::NudgingKind;
 use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
+/// Estimates smaller than this, relative to the exact gradient, count as 0.
+const NOTHING: f64 = 1e-8;
+
 /// How an estimate `ĝ` agrees with the exact gradient `g`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Agreement {
-    /// Cosine similarity `ĝ·g / (‖ĝ‖ ‖g‖)`.
+    /// Cosine similarity `ĝ·g / (‖ĝ‖ ‖g‖)`; 0 if only one of them is 0.
     pub cosine: f64,
     /// Relative error `‖ĝ − g‖ / ‖g‖`.
     pub relative_error: f64,
@@ -74,11 +77,16 @@ impl Agreement {
                 relative_error: 0.0,
             };
         }
-        let size = estimate.sqrt() * exact.sqrt();
+        let (estimate, exact) = (estimate.sqrt(), exact.sqrt());
+        // A layer that has not moved yet, but for rounding, has no direction.
+        let is_nothing = exact == 0.0 || estimate <= NOTHING * exact;
         Self {
-            // Nothing has no direction: what has not moved yet is no estimate.
-            cosine: if size == 0.0 { 0.0 } else { product / size },
-            relative_error: (difference / exact).sqrt(),
+            cosine: if is_nothing {
+                0.0
+            } else {
+                product / (estimate * exact)
+            },
+            relative_error: difference.sqrt() / exact,
         }
     }
 
@@ -173,9 +181,9 @@ impl LayerGradients {
         gradients: &GradientsParams,
     ) -> Self {
         let Self(mut found) = Self::of_energy(&network.energy, gradients);
-        let name = |is_bias| match is_bias {
-            true => "readout bias".to_string(),
-            false => "readout".to_string(),
+        let name = |is_bias| {
+            let name = if is_bias { "readout bias" } else { "readout" };
+            name.to_string()
         };
         found.extend(collect(&network.cost, gradients, name));
         Self(found)
@@ -185,9 +193,10 @@ impl LayerGradients {
     pub fn of_energy<E: Energy>(energy: &E, gradients: &GradientsParams) -> Self {
         let (mut n_weights, mut n_biases) = (0, 0);
         let name = |is_bias| {
-            let (what, count) = match is_bias {
-                true => ("bias", &mut n_biases),
-                false => ("weights", &mut n_weights),
+            let (what, count) = if is_bias {
+                ("bias", &mut n_biases)
+            } else {
+                ("weights", &mut n_weights)
             };
             *count += 1;
             format!("{what} {count}")

@@ -53,7 +53,14 @@ impl<E: Energy, C: Cost> Phase<'_, E, C> {
         let mut state = start;
         let mut n_steps = 0;
         while !waiting.is_empty() && n_steps < stopping.max_steps {
-            let rows = |tensor: &Tensor<2>| select(tensor, &waiting);
+            let all = waiting.len() == state.batch_size();
+            let rows = |tensor: &Tensor<2>| {
+                if all {
+                    tensor.clone()
+                } else {
+                    select(tensor, &waiting)
+                }
+            };
             let clamped = energy.clamp(&rows(&self.input));
             let (target, beta) = (rows(&self.target), rows(&self.beta));
             let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
@@ -76,10 +83,7 @@ impl<E: Energy, C: Cost> Phase<'_, E, C> {
 }
 
 /// Some rows of a tensor.
-fn select(tensor: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
-    if rows.len() == tensor.dims()[0] {
-        return tensor.clone();
-    }
+pub(super) fn select(tensor: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
     let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
     let rows = TensorData::from(rows.as_slice());
     let rows = Tensor::<1, Int>::from_data(rows, &tensor.device());

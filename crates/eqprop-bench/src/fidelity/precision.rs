@@ -4,11 +4,11 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor};
 use eqprop_core::relaxation::Stopping;
 use eqprop_train::batch::Batch;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The number format that an examination computes in: errors of an estimate smaller than its
 /// rounding errors, which are divided by β, cannot be seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Precision {
     /// 64 bits.
     #[serde(rename = "f64")]
@@ -40,7 +40,8 @@ impl Precision {
         }
     }
 
-    fn dtype(self) -> DType {
+    /// Its type of numbers.
+    pub fn dtype(self) -> DType {
         match self {
             Self::Double => DType::F64,
             Self::Single => DType::F32,
@@ -60,7 +61,7 @@ impl Precision {
     /// smaller than its effect.
     pub(super) fn stepwise_beta(self) -> f64 {
         match self {
-            Self::Double => 1e-3,
+            Self::Double => 1e-4,
             Self::Single => 1e-2,
         }
     }

@@ -13,7 +13,7 @@ use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
 use super::agreement::{Agreements, ByNudging, LayerGradients};
-use super::equilibrium::{Phase, largest};
+use super::equilibrium::{Phase, largest, read, select};
 use super::{FidelityError, Precision};
 use crate::baseline::{ImplicitExact, RecurrentBackprop};
 
@@ -31,6 +31,10 @@ pub struct Exactness {
     pub free_steps: usize,
     /// Largest change of the costates in their last sweep.
     pub costate_residual: f64,
+    /// The fewest examples that make up half of the squared costate, as a share of all. The
+    /// gradient is theirs: few, if a few are close to losing their equilibrium, where it grows
+    /// without bound and only a small β follows it.
+    pub half: f64,
     /// Relative difference to the gradient from a linear solve for the costate, on a few examples
     /// of the first batch; none for large networks.
     pub solve_difference: Option<f64>,
@@ -49,6 +53,7 @@ pub(super) struct Problem<'a, E: Energy, C: Cost> {
     pub exact: LayerGradients,
     free_steps: usize,
     costate_residual: f64,
+    half: f64,
 }
 
 /// The nudging factor `beta`, and whether `−beta` goes with it.
@@ -125,21 +130,27 @@ impl<'a, E: Energy, C: Cost> Problem<'a, E, C> {
             free: exact.free.state,
             free_steps: configured.n_steps + free.n_steps,
             costate_residual,
+            half: half(&costate.state),
             batch,
         })
     }
 
-    /// The relative difference of the gradients by iteration and by a linear solve, on the first
-    /// examples.
+    /// The relative difference of the gradients by iteration and by a linear solve, on the
+    /// examples of the highest cost: many others have no gradient.
     fn solve_difference(&self) -> Option<f64> {
         let layers = self.network.energy.layers();
         if layers.iter().map(|layer| layer.size).sum::<usize>() > SOLVED.0 {
             return None;
         }
-        let n = self.free.batch_size().min(SOLVED.1);
-        let first = |tensor: &Tensor<2>| tensor.clone().narrow(0, 0, n);
-        let batch = Batch::new(first(&self.batch.input), first(&self.batch.target));
-        let start = || Some(self.free.narrow(0, n));
+        let Batch { input, target, .. } = &self.batch;
+        let cost = read(self.network.cost.value(self.free.output(), target));
+        let mut rows: Vec<usize> = (0..cost.len()).collect();
+        rows.sort_by(|&a, &b| cost[b].total_cmp(&cost[a]));
+        rows.truncate(SOLVED.1);
+        let batch = Batch::new(select(input, &rows), select(target, &rows));
+        let layers = self.free.layers().iter();
+        let start = State::new(layers.map(|layer| select(layer, &rows)).collect());
+        let start = || Some(start.clone());
         let iterated = RecurrentBackprop {
             free: one_step(),
             costate: self.precision.stopping(),
@@ -236,8 +247,28 @@ pub(super) fn exactness<E: Energy, C: Cost>(problems: &[Problem<'_, E, C>]) -> E
         free_residual: over_all(|problem| problem.free_residual),
         free_steps: problems.iter().map(|p| p.free_steps).max().unwrap_or(0),
         costate_residual: over_all(|problem| problem.costate_residual),
+        half: over_all(|problem| problem.half),
         solve_difference: problems[0].solve_difference(),
     }
+}
+
+/// The share of the examples that make up half of the sum of squares.
+fn half(costate: &State) -> f64 {
+    let squares = costate.layers().iter().map(|layer| {
+        let squares = layer.clone() * layer.clone();
+        squares.sum_dim(1).squeeze_dim::<1>(1)
+    });
+    let squares = squares.reduce(|a, b| a + b).map_or(Vec::new(), read);
+    let total: f64 = squares.iter().sum();
+    let mut largest_first = squares.clone();
+    largest_first.sort_by(|a, b| b.total_cmp(a));
+    let mut sum = 0.0;
+    let fewer = largest_first.into_iter().take_while(|square| {
+        let before = sum;
+        sum += square;
+        before < 0.5 * total
+    });
+    fewer.count() as f64 / squares.len() as f64
 }
 
 /// At an equilibrium: stays there.

@@ -5,7 +5,7 @@ use eqprop_core::energy::Energy;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Scheme;
 use eqprop_train::config::NudgingKind;
-use eqprop_train::estimator::EquilibriumPropagation;
+use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
 use serde::Serialize;
 
 use super::agreement::Agreements;
@@ -242,8 +242,6 @@ impl<E: Energy, C: Cost> Search<'_, '_, E, C> {
 
     /// What the estimator reaches as it is.
     fn configured(&self) -> Candidate {
-        use eqprop_train::estimator::GradientEstimator;
-
         let nudging = self.estimator.nudging;
         let signs = match nudging {
             // The sign is drawn for each batch: both have to do.

@@ -96,9 +96,12 @@ fn exactness(fidelity: &Fidelity) -> String {
     };
     format!(
         "Exact gradient: residual {:.0e} of the free equilibrium after at most {} steps, {:.0e} of \
-         the\ncostate{solved}\nBelow, a cosine is the lowest and an error the largest of the \
+         the\ncostate{solved}. {} of the examples make up half of it.\nBelow, a cosine is the lowest and an error the largest of the \
          batches.\n",
-        exactness.free_residual, exactness.free_steps, exactness.costate_residual,
+        exactness.free_residual,
+        exactness.free_steps,
+        exactness.costate_residual,
+        percent(exactness.half),
     )
 }
 
@@ -285,7 +288,7 @@ fn recommendation(fidelity: &Fidelity) -> String {
     let limit = match found.limit {
         None => "",
         Some(Limit::Steps) => {
-            "Nothing searched is enough: the phases have not converged. Raise the steps.\n"
+            "Nothing searched is enough: the phases need more steps than that to converge.\n"
         }
         Some(Limit::Kinks) => {
             "Nothing searched is enough, not even with converged phases: units cross kinks of \
