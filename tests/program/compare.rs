@@ -237,7 +237,15 @@ fn what_cannot_be_compared_is_refused_before_anything_is_trained() {
     for (arguments, expected) in cases {
         place.refuse(&[&["compare"], arguments].concat(), expected);
     }
-    // β = −1 leaves the energy of a linear output without a lower bound.
-    let arguments = ["compare", "--methods", "nep", "--set", "beta=1.5"];
+    // β ≤ −1 leaves the energy of a linear output without a lower bound.
+    let arguments = [
+        "compare",
+        "--methods",
+        "nep",
+        "--set",
+        "nudging=one_sided",
+        "--set",
+        "beta=1.5",
+    ];
     place.refuse(&arguments, &["nep cannot be used here", "-1.5"]);
 }
