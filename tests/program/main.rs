@@ -1,8 +1,11 @@
 //! The `eqprop` program from end to end, as its user sees it: arguments and files in, exit code,
 //! output and files out.
 
+mod bench;
+mod compare;
 mod damage;
 mod data;
+mod fidelity;
 mod help;
 mod place;
 mod refusal;

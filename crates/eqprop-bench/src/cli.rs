@@ -157,6 +157,9 @@ Methods:
   cep          equilibrium propagation between β and −β (centered)
   pep, nep     equilibrium propagation with β > 0, with β < 0
   random-sign  equilibrium propagation with a β of random sign per batch
+  cl           contrastive learning: output clamped at the target
+  pcpl, ncpl   coupled learning: output clamped a little toward, away from the target
+  ccpl         coupled learning between the two (centered)
   bptt         backpropagation through the whole free phase
   tbp          truncated backpropagation from the free equilibrium
   rbp          recurrent backpropagation (Almeida–Pineda) at the free equilibrium
@@ -208,6 +211,14 @@ pub struct CompareArguments {
 /// Which gradient to examine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Compares equilibrium propagation, in every weight matrix and bias, with the exact gradient at the
+free equilibrium, against β and against the steps of both phases; and each nudged step with
+backpropagation through time. Computes in f64 where the device has it. The recommendation is the
+fewest steps, and the largest β, that reach the bound with the nudging and dynamics of the preset.
+
+The report holds beta.svg, steps.svg, gdu.svg (\"gradient-descending updates\": step by step),
+residual.svg and fidelity.json.
+
 Examples:
   eqprop fidelity
   eqprop fidelity --run runs/digits --bound 0.999 --report report
@@ -215,7 +226,8 @@ Examples:
 pub struct FidelityArguments {
     #[command(flatten)]
     pub model: ModelArguments,
-    /// Examine the network of this run folder instead of training one.
+    /// Examine the network of this run folder instead of training one; --set may change how it
+    /// relaxes and is nudged.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "dataset", "epochs", "seed"])]
     pub run: Option<PathBuf>,
     /// Epochs to train before; 0 for the initial weights.
@@ -270,7 +282,10 @@ pub struct FidelityArguments {
 /// What to time.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Inputs are random, of the shape of the preset's data: no data set is read.
+Inputs are random, of the shape of the preset's data: no data set is read. Every phase takes all of
+its steps, because the preset's tolerance is off; --set tolerance=1e-3 turns it on again. Memory is
+the most that one step holds at once: counted where it is allocated on a CPU, and what the device's
+memory pools reserve on a GPU. With several --steps, its growth is reported too.
 
 Examples:
   eqprop bench

@@ -1,1 +1,253 @@
-//! Under construction.
+//! How true the gradient of equilibrium propagation is: against the exact gradient at the free
+//! equilibrium, and step by step against backpropagation through time.
+//!
+//! [`FidelityConfig::examine`] takes a network, an estimator as it is configured, and a few
+//! batches. What is *converged* below has relaxed until its residual is at rounding level; the
+//! exact gradient `g` is that of [`RecurrentBackprop`](crate::baseline::RecurrentBackprop) there.
+//!
+//! | part | question |
+//! | --- | --- |
+//! | [`Exactness`] | how exact is the gradient that the others are judged by? |
+//! | [`BetaCurve`] | with everything converged, how does the estimate depend on β? |
+//! | [`StepCurves`] | at the configured β, how does it depend on the steps of the two phases? |
+//! | [`Stepwise`] | does each nudged step make the update that backpropagation through time makes? |
+//! | [`FreePhase`] | how far is the free phase from its equilibrium after each step? |
+//! | [`Recommendation`] | how few steps, and how large a β, are enough? |
+//!
+//! Over several batches, a cosine is the lowest of them and an error the largest.
+
+mod agreement;
+mod beta;
+mod course;
+mod equilibrium;
+mod precision;
+mod problem;
+mod recommendation;
+mod steps;
+mod stepwise;
+
+use burn::config::Config;
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::Energy;
+use eqprop_core::error::ConfigError;
+use eqprop_core::relaxation::Scheme;
+use eqprop_train::batch::Batch;
+use eqprop_train::estimator::EquilibriumPropagation;
+use eqprop_train::network::EquilibriumNetwork;
+use serde::Serialize;
+
+pub use agreement::{Agreement, Agreements, ByNudging};
+pub use beta::{BetaCurve, BetaPoint, Kinks, Order};
+pub use course::{FreePhase, ResidualQuantiles};
+pub use precision::Precision;
+pub use problem::Exactness;
+pub use recommendation::{Candidate, Limit, Recommendation};
+pub use steps::{StepCurves, StepPoint};
+pub use stepwise::{Course, Entry, Stepwise, StepwiseLayer};
+
+use problem::Problem;
+
+/// What to examine.
+#[derive(Config, Debug, PartialEq)]
+pub struct FidelityConfig {
+    /// Nudging factors, each greater than 0, from small to large; the configured one is added,
+    /// and those that the energy refuses are left out.
+    #[config(default = "vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]")]
+    pub betas: Vec<f64>,
+    /// Cosine similarity that every layer must reach in the recommendation, in (0, 1).
+    #[config(default = 0.99)]
+    pub bound: f64,
+    /// Nudging factor of the comparison step by step; without one, as small as the number format
+    /// allows.
+    pub stepwise_beta: Option<f64>,
+    /// Steps of that comparison.
+    #[config(default = 40)]
+    pub stepwise_steps: usize,
+    /// Number format; without one, the best that the device has.
+    pub precision: Option<Precision>,
+}
+
+/// What an examination found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fidelity {
+    /// The number format that everything was computed in.
+    pub precision: Precision,
+    /// The parameters, as all [`Agreements`] list them: `weights 1` is the first connection,
+    /// `bias 1` that of the first free layer, `readout` belongs to the cost.
+    pub parameters: Vec<String>,
+    /// How exact the exact gradient is.
+    pub exactness: Exactness,
+    /// The estimate against β.
+    pub beta: BetaCurve,
+    /// The estimate against the steps of both phases.
+    pub steps: StepCurves,
+    /// The second phase against backpropagation through time.
+    pub stepwise: Stepwise,
+    /// The residual of the free phase.
+    pub free_phase: FreePhase,
+    /// Steps and β that are enough.
+    pub recommendation: Recommendation,
+}
+
+/// How far an examination is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being measured.
+    pub what: &'static str,
+    /// Parts that are done.
+    pub done: usize,
+    /// All parts; they take about as long as each other.
+    pub total: usize,
+}
+
+/// Why a network cannot be examined.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FidelityError {
+    /// A value of the configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The device does not have the number format.
+    #[error("this device does not compute in {}; leave the precision open", precision.name())]
+    Precision {
+        /// The number format.
+        precision: Precision,
+    },
+    /// Nothing to measure on.
+    #[error("an examination needs at least one batch with at least one example")]
+    NoExamples,
+    /// There is no gradient to compare with.
+    #[error(
+        "the {phase} became infinite or not a number: the network has no equilibrium for some \
+         example, so there is no gradient to compare with"
+    )]
+    NotFinite {
+        /// Where it happened.
+        phase: &'static str,
+    },
+}
+
+impl FidelityConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// Names the first field that cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let check = |field, expected, found, ok| {
+            let error = ConfigError::OutOfRange {
+                field,
+                expected,
+                found,
+            };
+            if ok { Ok(()) } else { Err(error) }
+        };
+        for beta in self.betas.iter().copied().chain(self.stepwise_beta) {
+            let ok = beta.is_finite() && beta > 0.0;
+            check("betas", "positive numbers", beta, ok)?;
+        }
+        let ok = self.bound > 0.0 && self.bound < 1.0;
+        check("bound", "greater than 0 and less than 1", self.bound, ok)?;
+        let steps = self.stepwise_steps;
+        check("stepwise_steps", "at least 1", steps as f64, steps > 0)
+    }
+
+    /// Examines the gradient that `estimator` finds for `network` on `batches`. Every free phase starts from rest. `observe` is called as it goes on.
+    ///
+    /// # Errors
+    /// If the configuration cannot work, or there is no exact gradient.
+    pub fn examine<E: Energy, C: Cost>(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        estimator: &EquilibriumPropagation<Scheme>,
+        batches: &[Batch],
+        observe: impl FnMut(Progress),
+    ) -> Result<Fidelity, FidelityError> {
+        self.validate()?;
+        let has_examples = batches.iter().all(|batch| batch.input.dims()[0] > 0);
+        let first = batches.first().filter(|_| has_examples);
+        let first = first.ok_or(FidelityError::NoExamples)?;
+        let output = network.energy.layers().last().map(|layer| layer.activation);
+        let output = output.expect("a network has a layer");
+        estimator.nudging.validate(&network.cost, output)?;
+
+        let device = first.input.device();
+        let precision = self.precision.unwrap_or(Precision::of(&device));
+        if !device.supports_dtype(precision.dtype()) {
+            return Err(FidelityError::Precision { precision });
+        }
+        let network = &precision.network(network.clone());
+        let betas = beta::grid(&self.betas, estimator, &network.cost, output);
+        let free_grid = steps::grid(estimator.free.stopping.max_steps);
+        let nudged_grid = steps::grid(estimator.nudged.stopping.max_steps);
+        let per_batch = 2 + betas.len() + free_grid.len();
+        let total = batches.len() * per_batch + free_grid.len() + 1;
+        let clock = &mut Clock {
+            done: 0,
+            total,
+            observe,
+        };
+
+        let mut problems = Vec::new();
+        for batch in batches {
+            clock.tick("the exact gradient");
+            problems.push(Problem::new(network, estimator, batch, precision)?);
+        }
+        let exactness = problem::exactness(&problems);
+        let courses: Vec<_> = problems
+            .iter()
+            .map(|problem| {
+                clock.tick("the free phase");
+                problem.follow(estimator.free.dynamics, &free_grid)
+            })
+            .collect();
+        let beta = beta::measure(&problems, &betas, || clock.tick("the effect of β"));
+        let steps = steps::measure(&problems, &courses, estimator, &nudged_grid, || {
+            clock.tick("the effect of the steps");
+        });
+        clock.tick("each step");
+        let stepwise = stepwise::measure(
+            &problems[0],
+            stepwise::synchronous(estimator.free.dynamics),
+            self.stepwise_beta.unwrap_or(precision.stepwise_beta()),
+            self.stepwise_steps,
+        );
+        let recommendation = recommendation::Search {
+            problems: &problems,
+            courses: &courses,
+            estimator,
+            nudged_grid: &nudged_grid,
+            curve: &beta,
+            bound: self.bound,
+        }
+        .run(|| clock.tick("how few steps are enough"));
+        Ok(Fidelity {
+            precision,
+            parameters: problems[0].exact.names(),
+            exactness,
+            beta,
+            steps,
+            stepwise,
+            free_phase: course::summarize(&courses, estimator),
+            recommendation,
+        })
+    }
+}
+
+/// Counts the parts of an examination.
+struct Clock<F> {
+    done: usize,
+    total: usize,
+    observe: F,
+}
+
+impl<F: FnMut(Progress)> Clock<F> {
+    /// The next part begins.
+    fn tick(&mut self, what: &'static str) {
+        (self.observe)(Progress {
+            what,
+            done: self.done,
+            total: self.total,
+        });
+        self.done += 1;
+    }
+}

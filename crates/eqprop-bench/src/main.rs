@@ -6,6 +6,7 @@ mod command;
 mod device;
 mod figure;
 mod interrupt;
+mod machine;
 mod output;
 mod plot;
 mod run;
@@ -15,6 +16,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
+use eqprop_bench::memory::CountingAllocator;
+
+/// Counts what `eqprop bench` reports.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
     let Cli { json, command } = Cli::parse();
@@ -32,7 +38,13 @@ fn main() -> ExitCode {
     match result {
         Ok(report) => {
             report.print(json);
-            ExitCode::SUCCESS
+            match report.failure {
+                None => ExitCode::SUCCESS,
+                Some(failure) => {
+                    eprintln!("error: {failure}");
+                    ExitCode::FAILURE
+                }
+            }
         }
         Err(error) => {
             eprintln!("error: {error:#}");

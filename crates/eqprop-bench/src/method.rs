@@ -12,7 +12,9 @@ use eqprop_core::relaxation::{Relaxed, Stopping};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::estimator::{EquilibriumPropagation, Estimate, GradientEstimator};
+use eqprop_train::estimator::{
+    CoupledLearning, EquilibriumPropagation, Estimate, GradientEstimator,
+};
 use eqprop_train::network::EquilibriumNetwork;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -36,6 +38,14 @@ pub enum Method {
     Nep,
     /// Equilibrium propagation with a β of random sign.
     RandomSign,
+    /// Contrastive learning: output clamped at the target.
+    Cl,
+    /// Coupled learning with a positive β.
+    Pcpl,
+    /// Coupled learning with a negative β.
+    Ncpl,
+    /// Centered coupled learning.
+    Ccpl,
     /// Backpropagation through the whole free phase.
     Bptt,
     /// Truncated backpropagation from the free equilibrium, through as many steps as a nudged
@@ -84,12 +94,16 @@ fn known() -> String {
 
 impl Method {
     /// All methods.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Eqprop,
         Self::Cep,
         Self::Pep,
         Self::Nep,
         Self::RandomSign,
+        Self::Cl,
+        Self::Pcpl,
+        Self::Ncpl,
+        Self::Ccpl,
         Self::Bptt,
         Self::Tbp,
         Self::Rbp,
@@ -105,6 +119,10 @@ impl Method {
             Self::Pep => "pep",
             Self::Nep => "nep",
             Self::RandomSign => "random-sign",
+            Self::Cl => "cl",
+            Self::Pcpl => "pcpl",
+            Self::Ncpl => "ncpl",
+            Self::Ccpl => "ccpl",
             Self::Bptt => "bptt",
             Self::Tbp => "tbp",
             Self::Rbp => "rbp",
@@ -121,6 +139,10 @@ impl Method {
             Self::Pep => "equilibrium propagation, β > 0",
             Self::Nep => "equilibrium propagation, β < 0",
             Self::RandomSign => "equilibrium propagation, β of random sign",
+            Self::Cl => "contrastive learning, output clamped at the target",
+            Self::Pcpl => "coupled learning, output moved toward the target",
+            Self::Ncpl => "coupled learning, output moved away from the target",
+            Self::Ccpl => "coupled learning, centered",
             Self::Bptt => "backpropagation through the free phase",
             Self::Tbp => "truncated backpropagation from the free equilibrium",
             Self::Rbp => "recurrent backpropagation at the free equilibrium",
@@ -133,9 +155,10 @@ impl Method {
     fn nudging(self, beta: f64) -> Option<Nudging> {
         let beta = beta.abs();
         match self {
-            Self::Cep => Some(Nudging::Centered { beta }),
-            Self::Pep => Some(Nudging::OneSided { beta }),
-            Self::Nep => Some(Nudging::OneSided { beta: -beta }),
+            Self::Cep | Self::Ccpl => Some(Nudging::Centered { beta }),
+            Self::Pep | Self::Pcpl => Some(Nudging::OneSided { beta }),
+            Self::Nep | Self::Ncpl => Some(Nudging::OneSided { beta: -beta }),
+            Self::Cl => Some(Nudging::OneSided { beta: 1.0 }),
             Self::RandomSign => Some(Nudging::RandomSign { beta }),
             _ => None,
         }
@@ -160,6 +183,11 @@ impl Method {
                 }
                 AnyEstimator::EquilibriumPropagation(eqprop)
             }
+            Self::Cl | Self::Pcpl | Self::Ncpl | Self::Ccpl => {
+                let nudging = self.nudging(config.beta).expect("it has its own");
+                let clamped = eqprop.nudged.clone();
+                AnyEstimator::CoupledLearning(CoupledLearning::new(nudging, free, clamped))
+            }
             Self::Bptt => AnyEstimator::Bptt(Bptt::new(free)),
             Self::Tbp => AnyEstimator::Bptt(Bptt::truncated(free, steps.max_steps)),
             Self::Rbp => AnyEstimator::RecurrentBackprop(RecurrentBackprop {
@@ -167,7 +195,12 @@ impl Method {
                 costate: steps,
             }),
             Self::Exact => {
-                let n_units = config.energy().layers.iter().map(|layer| layer.size).sum();
+                let n_units = config
+                    .energy()
+                    .layers
+                    .iter()
+                    .map(|layer| layer.n_units())
+                    .sum();
                 if n_units > MOST_UNITS {
                     return Err(MethodError::TooManyUnits { n_units });
                 }
@@ -200,6 +233,8 @@ impl FromStr for Method {
 pub enum AnyEstimator {
     /// See [`EquilibriumPropagation`].
     EquilibriumPropagation(EquilibriumPropagation),
+    /// See [`CoupledLearning`].
+    CoupledLearning(CoupledLearning),
     /// See [`Bptt`].
     Bptt(Bptt),
     /// See [`RecurrentBackprop`].
@@ -216,6 +251,7 @@ impl AnyEstimator {
     fn inner(&self) -> &dyn Estimator {
         match self {
             Self::EquilibriumPropagation(inner) => inner,
+            Self::CoupledLearning(inner) => inner,
             Self::Bptt(inner) => inner,
             Self::RecurrentBackprop(inner) => inner,
             Self::ImplicitExact(inner) => inner,

@@ -8,6 +8,8 @@ use serde_json::Value;
 pub struct Report {
     text: String,
     json: Value,
+    /// Why there is not more: the program then fails after printing.
+    pub failure: Option<String>,
 }
 
 impl Report {
@@ -16,7 +18,14 @@ impl Report {
         Self {
             text,
             json: serde_json::to_value(json).expect("reports have text keys"),
+            failure: None,
         }
+    }
+
+    /// Part of a result: it is printed, and then the program fails and says why there is not more.
+    pub fn with_failure(mut self, failure: Option<String>) -> Self {
+        self.failure = failure;
+        self
     }
 
     /// Prints one of the forms on standard output.

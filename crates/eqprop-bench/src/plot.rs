@@ -1,6 +1,7 @@
 //! Line charts and greyscale tiles as standalone SVG documents.
 
 mod axis;
+mod bars;
 mod canvas;
 mod tiles;
 
@@ -11,6 +12,7 @@ use plotters::prelude::{Color, DrawingAreaErrorKind, RGBColor, WHITE};
 use axis::{Axis, position};
 use canvas::{Anchor, Canvas, INK, Point, document, text_width};
 
+pub use bars::{Bar, render_bars};
 pub use tiles::{Tile, render_tiles};
 
 /// Width and height of a panel in pixels.

@@ -1,1 +1,263 @@
-//! Under construction.
+//! What a training step costs: time as a whole and by phase, and memory.
+//!
+//! Methods are timed side by side: they take turns in every round, so that what else the machine
+//! does falls on all of them alike. Every time is that of finished work, because the device is
+//! waited for inside the clock.
+
+mod growth;
+mod phase_clock;
+mod spread;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use eqprop_train::batch::Batch;
+use eqprop_train::config::TrainingConfig;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use crate::memory::peak_of;
+use crate::method::{Method, MethodError};
+pub use growth::MemoryGrowth;
+use phase_clock::PhaseClock;
+pub use spread::Spread;
+use subject::Subject;
+
+/// Steps of each method before the first timed one: the first compiles kernels and fills caches
+/// and pools, the second is already one of many.
+const WARM_UP_ROUNDS: usize = 2;
+/// Steps of each method in a round: one for the caches, one timed whole, one timed by phase.
+const STEPS_PER_ROUND: usize = 3;
+
+/// What a training step of a method costs.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepCost {
+    /// The method.
+    pub method: Method,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Steps of the free phase, as configured: a tolerance may end it sooner.
+    pub free_steps: usize,
+    /// Seconds of a step: gradient estimate and update, measured as one.
+    pub step: Spread,
+    /// Where the time goes, measured in steps of their own.
+    pub phases: Phases,
+    /// Examples per second at the median of [`step`](Self::step).
+    pub samples_per_second: f64,
+    /// The most bytes that one step holds at once beyond what was held before it.
+    ///
+    /// On a CPU these are allocations of the whole process, counted by
+    /// [`CountingAllocator`](crate::memory::CountingAllocator); `None` if the program has not
+    /// installed it. On a GPU it is what the device's pools reserved, less what was in use
+    /// before, and so includes the unused ends of their pages; `None` if it reports no pools.
+    pub peak_memory: Option<usize>,
+}
+
+/// Seconds of the parts of a training step; 0 for a phase that a method does not have. The parts
+/// leave out what is computed beside them, such as energy, cost and scores for the metrics.
+#[derive(Debug, Clone, Serialize)]
+pub struct Phases {
+    /// Relaxation without a nudge. Backpropagation through time records its graph here.
+    pub free_phase: Spread,
+    /// Nudged relaxation, or the costate of recurrent backpropagation.
+    pub second_phase: Spread,
+    /// From states to gradients; for backpropagation the backward pass.
+    pub gradient: Spread,
+    /// The update of the parameters.
+    pub optimizer: Spread,
+}
+
+/// Where a measurement stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Training steps done, of all methods.
+    pub n_done: usize,
+    /// Training steps to do.
+    pub n_total: usize,
+}
+
+/// Times a training step of each method on random input of the shape of `config`'s data.
+///
+/// A step is what a training does with each batch: Burn's `TrainStep::step` of the learner, the
+/// learning rate and `TrainStep::optimize`. All methods see one batch, with inputs uniform in
+/// `[0, 1]` and random one-hot targets, drawn from `config.seed`; each trains a network of its
+/// own, from the same weights. A tolerance in `config` ends phases early, after a number of steps that
+/// depends on the input: clear it to time all of them.
+///
+/// # Errors
+/// If the network of `config` is not one that a method can run; nothing is timed then.
+///
+/// # Panics
+/// If `rounds` is 0, [`TrainingConfig::validate`] fails, or the device does.
+pub fn measure(
+    config: &TrainingConfig,
+    methods: &[Method],
+    rounds: usize,
+    device: &Device,
+) -> Result<Vec<StepCost>, MethodError> {
+    let costs = measure_observed(config, methods, rounds, device, |_| {
+        ControlFlow::Continue(())
+    })?;
+    Ok(costs.expect("the observer goes on to the end"))
+}
+
+/// As [`measure`], and calls `observe` after every training step, outside the clock. When it
+/// breaks, the measurement is abandoned and `None` returned.
+///
+/// # Errors
+/// As [`measure`].
+///
+/// # Panics
+/// As [`measure`].
+pub fn measure_observed(
+    config: &TrainingConfig,
+    methods: &[Method],
+    rounds: usize,
+    device: &Device,
+    observe: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Option<Vec<StepCost>>, MethodError> {
+    assert!(rounds > 0, "rounds must be at least 1, but is 0");
+    let n_steps = rounds
+        .saturating_mul(STEPS_PER_ROUND)
+        .saturating_add(WARM_UP_ROUNDS + 1);
+    let subjects = methods
+        .iter()
+        .map(|&method| Subject::new(config, method, n_steps, device))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut bench = Bench {
+        batch: random_batch(config, device),
+        device,
+        progress: Progress {
+            n_done: 0,
+            n_total: n_steps.saturating_mul(subjects.len()),
+        },
+        subjects,
+        observe,
+    };
+    Ok(bench.run(rounds).is_continue().then(|| {
+        let subjects = bench.subjects.into_iter();
+        subjects.map(|subject| subject.cost(config)).collect()
+    }))
+}
+
+/// Inputs uniform in `[0, 1]` and random one-hot targets, drawn on the host: the same on every
+/// device.
+fn random_batch(config: &TrainingConfig, device: &Device) -> Batch {
+    let (n, n_classes) = (config.batch_size, config.dataset.n_classes());
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    let n_inputs = config.energy().input.n_units();
+    let uniform = Distribution::Uniform(0.0, 1.0);
+    let input = TensorData::random::<f32, _, _>([n, n_inputs], uniform, &mut rng);
+    let mut target = vec![0f32; n * n_classes];
+    for row in target.chunks_exact_mut(n_classes) {
+        row[rng.random_range(0..n_classes)] = 1.0;
+    }
+    Batch {
+        input: Tensor::from_data(input, device),
+        target: Tensor::from_data(TensorData::new(target, [n, n_classes]), device),
+        indices: Some((0..n).collect()),
+    }
+}
+
+/// The order in which `n` methods take their turns in a round: another one begins each time.
+fn turns(n: usize, round: usize) -> impl Iterator<Item = usize> {
+    (0..n).map(move |turn| (round + turn) % n)
+}
+
+/// Waits until the device has done all that it was given.
+fn sync(device: &Device) {
+    let done = device.sync();
+    done.unwrap_or_else(|error| panic!("the device failed: {error}"));
+}
+
+/// Seconds that `work` takes, with the device idle before and after.
+fn seconds_of(device: &Device, work: impl FnOnce()) -> f64 {
+    sync(device);
+    let start = Instant::now();
+    work();
+    sync(device);
+    start.elapsed().as_secs_f64()
+}
+
+/// See [`StepCost::peak_memory`].
+fn peak_memory(device: &Device, step: impl FnOnce()) -> Option<usize> {
+    let step = || {
+        step();
+        sync(device);
+    };
+    sync(device);
+    if device.memory_pool_usage().is_none() {
+        let ((), peak) = peak_of(step);
+        return (peak > 0).then_some(peak);
+    }
+    // Pools keep every page that they ever needed: what earlier steps left empty goes first.
+    device.memory_cleanup();
+    sync(device);
+    let in_use = device.memory_pool_usage()?.bytes_in_use;
+    step();
+    let reserved = device.memory_pool_usage()?.bytes_reserved;
+    usize::try_from(reserved.saturating_sub(in_use)).ok()
+}
+
+/// All methods on one batch.
+struct Bench<'a, F> {
+    subjects: Vec<Subject>,
+    batch: Batch,
+    device: &'a Device,
+    progress: Progress,
+    observe: F,
+}
+
+impl<F: FnMut(Progress) -> ControlFlow<()>> Bench<'_, F> {
+    fn run(&mut self, rounds: usize) -> ControlFlow<()> {
+        let n = self.subjects.len();
+        let clock = PhaseClock::new(self.device);
+        for round in 0..WARM_UP_ROUNDS {
+            for turn in turns(n, round) {
+                self.step(turn, |subject, batch, device| {
+                    let (gradients, _) = clock.time(|| subject.estimate(batch));
+                    subject.update(gradients);
+                    sync(device);
+                })?;
+            }
+        }
+        for round in 0..rounds {
+            for turn in turns(n, round) {
+                // The caches as this method's own step leaves them, and not another's.
+                self.step(turn, |subject, batch, _| subject.step(batch))?;
+                self.step(turn, |subject, batch, device| {
+                    let seconds = seconds_of(device, || subject.step(batch));
+                    subject.step_seconds.push(seconds);
+                })?;
+                self.step(turn, |subject, batch, device| {
+                    let (gradients, phases) = clock.time(|| subject.estimate(batch));
+                    subject.phase_seconds.push(phases);
+                    let seconds = seconds_of(device, || subject.update(gradients));
+                    subject.optimizer_seconds.push(seconds);
+                })?;
+            }
+        }
+        for turn in turns(n, 0) {
+            self.step(turn, |subject, batch, device| {
+                subject.peak_memory = peak_memory(device, || subject.step(batch));
+            })?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// One training step of a subject, within `measure`.
+    fn step(
+        &mut self,
+        subject: usize,
+        measure: impl FnOnce(&mut Subject, &Batch, &Device),
+    ) -> ControlFlow<()> {
+        measure(&mut self.subjects[subject], &self.batch, self.device);
+        self.progress.n_done += 1;
+        (self.observe)(self.progress)
+    }
+}

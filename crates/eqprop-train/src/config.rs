@@ -3,6 +3,8 @@
 mod architecture;
 mod overrides;
 
+use std::path::Path;
+
 use burn::config::Config;
 use burn::module::{Param, ParamGroup};
 use burn::optim::decay::WeightDecayConfig;
@@ -25,7 +27,7 @@ use rand_chacha::ChaCha12Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Augmentation;
-use crate::data::DatasetKind;
+use crate::data::{DataError, Dataset, DatasetKind, Examples};
 use crate::error::TrainingError;
 use crate::estimator::EquilibriumPropagation;
 use crate::network::EquilibriumNetwork;
@@ -37,7 +39,7 @@ pub use architecture::{ConvolutionalLayer, HiddenLayer, SkipConnection};
 /// device it determines the result: same configuration, same kind of device, same parameters.
 #[derive(Config, Debug, PartialEq)]
 pub struct TrainingConfig {
-    /// Data set: "digits", "mnist" or "fashion-mnist".
+    /// Data set: "digits", "mnist", "fashion-mnist" or "cifar-10".
     pub dataset: DatasetKind,
     /// Train on the first so many examples only; null for all.
     pub n_train: Option<usize>,
@@ -49,7 +51,7 @@ pub struct TrainingConfig {
     /// Zeros on each side of an image.
     #[config(default = 0)]
     pub padding: usize,
-    /// Shift and scale each channel to mean 0 and deviation 1 over the training images.
+    /// Shift and scale each channel, see [`DatasetKind::normalization`].
     #[config(default = false)]
     pub normalize: bool,
     /// Random changes of the training images: {"shift": pixels in each direction, "flip": left
@@ -79,11 +81,14 @@ pub struct TrainingConfig {
     #[config(default = "CostConfig::SquaredError")]
     pub cost: CostConfig,
 
-    /// "one_sided", "random_sign" or "centered".
+    /// "one_sided", "random_sign", "centered" or "higher_order".
     #[config(default = "NudgingKind::Centered")]
     pub nudging: NudgingKind,
-    /// Nudging factor β; with "one_sided" of either sign.
+    /// Nudging factor β; with "one_sided" of either sign, with "higher_order" the largest.
     pub beta: f64,
+    /// Pairs ±β/n, …, ±β of "higher_order"; unused otherwise.
+    #[config(default = 2)]
+    pub n_pairs: usize,
     /// "asynchronous", "fixed_point" or "gradient_flow".
     #[config(default = "DynamicsKind::Asynchronous")]
     pub dynamics: DynamicsKind,
@@ -144,6 +149,8 @@ pub enum NudgingKind {
     RandomSign,
     /// [`Nudging::Centered`].
     Centered,
+    /// [`Nudging::HigherOrder`].
+    HigherOrder,
 }
 
 /// See [`Scheme`].
@@ -253,6 +260,33 @@ impl TrainingConfig {
         }
     }
 
+    /// Loads the data set with its images [prepared](Self::prepare); see [`Dataset::load`].
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn load_data(&self, data_dir: Option<&Path>) -> Result<Dataset, DataError> {
+        let Dataset { kind, train, test } = Dataset::load(self.dataset, data_dir)?;
+        Ok(Dataset {
+            kind,
+            train: self.prepare(train),
+            test: self.prepare(test),
+        })
+    }
+
+    /// Pads and normalizes images as configured.
+    pub fn prepare(&self, examples: Examples) -> Examples {
+        let padded = match self.padding {
+            0 => examples,
+            n => examples.padded(n),
+        };
+        if self.normalize {
+            let (mean, deviation) = self.dataset.normalization();
+            padded.normalized(mean, deviation)
+        } else {
+            padded
+        }
+    }
+
     /// A network with new weights, which depend on the seed alone: they are drawn here and not
     /// on the device, whose one stream of random numbers all threads share.
     ///
@@ -267,7 +301,11 @@ impl TrainingConfig {
             match connection {
                 Connection::Dense(dense) => {
                     let [n_in, n_out] = dense.weight.val().dims();
-                    redraw(&mut dense.weight, self.initializer.bound(n_in, n_out), &mut rng);
+                    redraw(
+                        &mut dense.weight,
+                        self.initializer.bound(n_in, n_out),
+                        &mut rng,
+                    );
                 }
                 Connection::Convolution(convolution) => {
                     let [n_out, n_in, rows, columns] = convolution.kernel.val().dims();
@@ -306,7 +344,8 @@ impl TrainingConfig {
                 .with_dampening(0.0)
                 .with_nesterov(self.nesterov)
         });
-        let decay = (self.weight_decay > 0.0).then(|| WeightDecayConfig::new(self.weight_decay as f32));
+        let decay =
+            (self.weight_decay > 0.0).then(|| WeightDecayConfig::new(self.weight_decay as f32));
         SgdConfig::new()
             .with_momentum(momentum)
             .with_weight_decay(decay)
@@ -319,12 +358,10 @@ impl TrainingConfig {
             ScheduleKind::Exponential => LrSchedulerConfig::from(
                 StepLrSchedulerConfig::new(rate, n_batches).with_gamma(self.learning_rate_decay),
             ),
-            ScheduleKind::Cosine => {
-                LrSchedulerConfig::from(CosineAnnealingLrSchedulerConfig::new(
-                    rate,
-                    n_batches * self.epochs,
-                ))
-            }
+            ScheduleKind::Cosine => LrSchedulerConfig::from(CosineAnnealingLrSchedulerConfig::new(
+                rate,
+                n_batches * self.epochs,
+            )),
         };
         let mut scheduler = ModuleLrSchedulerConfig::new(schedule(self.learning_rates[0]));
         let energy = self.energy();
@@ -358,6 +395,10 @@ impl TrainingConfig {
             NudgingKind::OneSided => Nudging::OneSided { beta },
             NudgingKind::RandomSign => Nudging::RandomSign { beta },
             NudgingKind::Centered => Nudging::Centered { beta },
+            NudgingKind::HigherOrder => Nudging::HigherOrder {
+                beta,
+                n_pairs: self.n_pairs,
+            },
         }
     }
 

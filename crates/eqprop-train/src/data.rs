@@ -69,6 +69,18 @@ impl DatasetKind {
         }
     }
 
+    /// Mean and deviation of each channel that [`Examples::normalized`] takes in a training: the
+    /// usual ones of MNIST, Fashion-MNIST and the digits, and for CIFAR-10 those of Laborieux et
+    /// al. (2021), whose deviations are three times the images'.
+    pub fn normalization(self) -> (&'static [f32], &'static [f32]) {
+        match self {
+            Self::Digits => (&[0.3053], &[0.3760]),
+            Self::Mnist => (&[0.1307], &[0.3081]),
+            Self::FashionMnist => (&[0.2860], &[0.3530]),
+            Self::Cifar10 => (&[0.4914, 0.4822, 0.4465], &[0.6069, 0.5982, 0.6030]),
+        }
+    }
+
     /// Number of classes; labels run from 0 to one less.
     pub fn n_classes(self) -> usize {
         10

@@ -88,6 +88,17 @@ pub enum TrainingError {
         /// Examples held out.
         n_validation: usize,
     },
+    /// The images are not of the size that the network takes.
+    #[error(
+        "the network takes {expected} inputs, but the images have {found}: load the data set with \
+         this configuration, which pads them"
+    )]
+    InputSize {
+        /// Inputs of the network.
+        expected: usize,
+        /// Pixels of an image.
+        found: usize,
+    },
     /// The cost is no longer a number.
     #[error(
         "the cost became infinite or not a number in epoch {epoch}; the last checkpoint is \

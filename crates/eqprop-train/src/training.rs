@@ -144,6 +144,10 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
         device: &Device,
     ) -> Result<Self, TrainingError> {
         config.validate()?;
+        let (expected, found) = (config.energy().input.n_units(), dataset.train.n_inputs());
+        if expected != found {
+            return Err(TrainingError::InputSize { expected, found });
+        }
         let train = dataset
             .train
             .clone()
@@ -174,7 +178,9 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
             let particles = Particles::new(layers, train.len());
             learner = learner.with_particles(particles);
         }
-        let train = BatchLoader::new(&train, config.batch_size, order, device);
+        let train = BatchLoader::new(&train, config.batch_size, order, device)
+            .with_augmentation(config.augmentation)
+            .with_augmentation_seed(config.seed);
         Ok(Self {
             optimizer: config.optimizer(),
             scheduler: config.learning_rate(train.n_batches()),

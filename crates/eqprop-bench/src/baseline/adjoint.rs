@@ -123,7 +123,9 @@ fn by_costate<E: Energy, C: Cost, D: Dynamics>(
         let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
         let through = product(&total, &free.state, &costate.state);
         let cost = network.cost.value(free.state.output(), &batch.target);
-        let objective = (through + cost.sum()) / free.state.batch_size() as f64;
+        // A factor: autodiff takes the reciprocal of a divisor in `f32`, whatever the data type.
+        let per_example = 1.0 / free.state.batch_size() as f64;
+        let objective = (through + cost.sum()) * per_example;
         GradientsParams::from_grads(objective.backward(), network)
     });
     estimate(network, batch, free, Some(costate), gradients)
@@ -222,7 +224,7 @@ impl<E: Energy, C: Cost> Equilibrium<'_, E, C> {
             .energy
             .layers()
             .iter()
-            .map(|l| l.size)
+            .map(|layer| layer.n_units())
             .collect();
         let (n, batch) = (sizes.iter().sum::<usize>(), self.state.batch_size());
         let all: Vec<usize> = (0..sizes.len()).collect();

@@ -1,6 +1,6 @@
 //! Backpropagation through time.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
@@ -86,8 +86,28 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for Bptt<D> {
         });
         let gradients = debug_span!("gradient").in_scope(|| {
             let cost = network.cost.value(through.state.output(), &batch.target);
-            GradientsParams::from_grads(cost.mean().backward(), network)
+            gradients(cost.mean(), network)
         });
         estimate(network, batch, through, None, gradients)
     }
+}
+
+/// The gradient of `objective` for every parameter of `network` that is trained, 0 where it does
+/// not depend on one: a single synchronous step does not reach the layers below the last.
+pub(super) fn gradients<M: Module>(objective: Tensor<1>, network: &M) -> GradientsParams {
+    struct Zeros(GradientsParams);
+
+    impl ModuleVisitor for Zeros {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            if parameter.is_require_grad() && self.0.get::<D>(parameter.id).is_none() {
+                let zeros = parameter.val().without_autodiff().zeros_like();
+                self.0.register(parameter.id, zeros);
+            }
+        }
+    }
+
+    let found = GradientsParams::from_grads(objective.backward(), network);
+    let mut zeros = Zeros(found);
+    network.visit(&mut zeros);
+    zeros.0
 }

@@ -1,7 +1,6 @@
 //! Backpropagation in the feedforward twin.
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{Energy, HopfieldEnergy};
@@ -12,6 +11,7 @@ use eqprop_train::estimator::{Estimate, GradientEstimator};
 use eqprop_train::network::EquilibriumNetwork;
 use tracing::debug_span;
 
+use super::bptt::gradients;
 use super::{detached, estimate};
 
 /// Burn's own backpropagation in the feedforward network of the same layers, activations and
@@ -89,7 +89,7 @@ impl<C: Cost> GradientEstimator<HopfieldEnergy, C> for FeedforwardBackprop {
             debug_span!("free_phase").in_scope(|| Self::forward(&network.energy, &batch.input));
         let gradients = debug_span!("gradient").in_scope(|| {
             let cost = network.cost.value(pass.state.output(), &batch.target);
-            GradientsParams::from_grads(cost.mean().backward(), network)
+            gradients(cost.mean(), network)
         });
         estimate(network, batch, pass, None, gradients)
     }

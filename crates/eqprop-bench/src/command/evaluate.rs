@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use eqprop_train::batch::{BatchLoader, Order};
-use eqprop_train::data::Dataset;
 use eqprop_train::training::evaluate;
 use serde_json::json;
 
@@ -17,7 +16,7 @@ use crate::run::RunFolder;
 pub fn run(arguments: EvaluateArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
-    let dataset = Dataset::load(run.config.dataset, arguments.data.data_dir.as_deref())?;
+    let dataset = run.config.load_data(arguments.data.data_dir.as_deref())?;
     let loader = BatchLoader::new(&dataset.test, 500, Order::Sequential, &run.device.device);
     let result = evaluate(&run.learner, &loader);
     let text = format!(

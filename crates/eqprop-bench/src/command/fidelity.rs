@@ -1,11 +1,238 @@
 //! `eqprop fidelity`.
 
-use anyhow::{Result, bail};
+mod picture;
+mod progress;
+mod text;
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use burn::data::dataloader::DataLoader;
+use burn::module::Module;
+use eqprop_bench::fidelity::{Fidelity, FidelityConfig};
+use eqprop_core::cost::AnyCost;
+use eqprop_core::energy::HopfieldEnergy;
+use eqprop_train::batch::{Batch, BatchLoader, Order};
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::{Dataset, Examples};
+use eqprop_train::file::write_atomically;
+use eqprop_train::network::EquilibriumNetwork;
+use eqprop_train::training::Training;
+use serde::Serialize;
 
 use crate::cli::FidelityArguments;
+use crate::device::{self, NamedDevice};
+use crate::machine::{Machine, command_line};
 use crate::output::Report;
+use crate::run::RunFolder;
+use progress::Display;
 
+/// What `fidelity --json` prints and `fidelity.json` holds.
+#[derive(Debug, Serialize)]
+struct Results {
+    command: String,
+    machine: Machine,
+    /// Name of the preset, or the run folder.
+    network: String,
+    /// Epochs that were trained here; none for a network that was trained before.
+    epochs: Option<usize>,
+    /// Error on the test examples after them, in [0, 1].
+    test_error: Option<f64>,
+    training: TrainingConfig,
+    batches: usize,
+    batch_size: usize,
+    /// Seconds of the examination, without the training.
+    seconds: f64,
+    #[serde(flatten)]
+    fidelity: Fidelity,
+}
+
+/// What is examined.
+struct Subject {
+    name: String,
+    config: TrainingConfig,
+    device: NamedDevice,
+    dataset: Dataset,
+    network: Trained,
+}
+
+/// A network that was trained before, or one to train.
+enum Trained {
+    Before(Box<EquilibriumNetwork<HopfieldEnergy, AnyCost>>),
+    Here(Box<Training>),
+}
+
+/// Examines the gradient of a network.
+///
+/// # Errors
+/// If an argument, the configuration, the data, the device, the run or the report folder cannot be
+/// used, or the network has no gradient to compare with.
 pub fn run(arguments: FidelityArguments) -> Result<Report> {
-    let _ = arguments;
-    bail!("under construction")
+    let (n_batches, batch_size) = (arguments.batches, arguments.batch);
+    for (option, value) in [("--batches", n_batches), ("--batch", batch_size)] {
+        if value == 0 {
+            bail!("{option} must be at least 1, but is 0");
+        }
+    }
+    let examination = FidelityConfig::new().with_bound(arguments.bound);
+    examination.validate()?;
+    let subject = match &arguments.run {
+        Some(run) => open(run, &arguments)?,
+        None => start(&arguments)?,
+    };
+    let examples = training_examples(&subject);
+    let wanted = n_batches.checked_mul(batch_size);
+    if wanted.is_none_or(|wanted| wanted > examples.len()) {
+        bail!(
+            "{n_batches} batches of {batch_size} examples are more than the {} training examples: \
+             lower --batches or --batch",
+            examples.len()
+        );
+    }
+    // Last, so that nothing is left behind when something above cannot work.
+    if let Some(folder) = &arguments.report {
+        prepare(folder)?;
+    }
+
+    let display = Display::new();
+    let (network, test_error) = match subject.network {
+        Trained::Before(network) => (*network, None),
+        Trained::Here(training) => train(*training, arguments.epochs, &display)?,
+    };
+    let order = Order::Shuffled {
+        seed: subject.config.seed,
+    };
+    let loader = BatchLoader::new(&examples, batch_size, order, &subject.device.device);
+    let batches: Vec<Batch> = loader
+        .iter()
+        .take(n_batches)
+        .map(|batch| batch.expect("examples in memory can always be read"))
+        .collect();
+    let clock = Instant::now();
+    let estimator = subject.config.estimator();
+    let fidelity = examination.examine(&network, &estimator, &batches, |progress| {
+        display.examining(&progress);
+    })?;
+    display.finish();
+    let results = Results {
+        command: command_line(),
+        machine: Machine::look(&subject.device.name),
+        network: subject.name,
+        epochs: arguments.run.is_none().then_some(arguments.epochs),
+        test_error,
+        training: subject.config,
+        batches: n_batches,
+        batch_size,
+        seconds: clock.elapsed().as_secs_f64(),
+        fidelity,
+    };
+    let mut text = text::render(&results);
+    if let Some(folder) = &arguments.report {
+        for path in write(folder, &results)? {
+            text += &format!("wrote {}\n", path.display());
+        }
+    }
+    Ok(Report::new(text, &results))
+}
+
+/// A new network of the configuration on the command line.
+fn start(arguments: &FidelityArguments) -> Result<Subject> {
+    let (name, mut config) = arguments.model.configure()?;
+    // The initial weights need no epoch, a training at least one.
+    config.epochs = arguments.epochs.max(1);
+    config.seed = arguments.seed;
+    config.validate()?;
+    let device = device::open(arguments.device.device.as_deref())?;
+    let dataset = config.load_data(arguments.data.data_dir.as_deref())?;
+    let training = Training::new(config.clone(), &dataset, &device.device)?;
+    Ok(Subject {
+        name,
+        config,
+        device,
+        dataset,
+        network: Trained::Here(Box::new(training)),
+    })
+}
+
+/// The network of a run, with the phases changed as the command line says.
+fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
+    let folder = RunFolder::open(run)?;
+    let trained = folder.trained(arguments.device.device.as_deref())?;
+    let mut config = trained.config.clone();
+    for change in &arguments.model.overrides {
+        config = config.with_override(&change.key, &change.value)?;
+    }
+    config.validate()?;
+    let network = |config: &TrainingConfig| (config.dataset, config.cost, config.energy());
+    if network(&config) != network(&trained.config) {
+        bail!(
+            "--set cannot change the network of a run, only how it relaxes and is nudged: beta, \
+             nudging, dynamics, step_size, free_steps, nudged_steps, tolerance, check_every"
+        );
+    }
+    let dataset = config.load_data(arguments.data.data_dir.as_deref())?;
+    Ok(Subject {
+        name: run.display().to_string(),
+        config,
+        device: trained.device,
+        dataset,
+        network: Trained::Before(Box::new(trained.learner.network)),
+    })
+}
+
+/// The examples that the network is trained on.
+fn training_examples(subject: &Subject) -> Examples {
+    let Subject {
+        config, dataset, ..
+    } = subject;
+    let n_train = config.n_train.unwrap_or(usize::MAX);
+    let examples = dataset.train.clone().take(n_train);
+    examples.split_tail(config.n_validation).0
+}
+
+/// Trains, and gives the network with its test error.
+fn train(
+    mut training: Training,
+    epochs: usize,
+    display: &Display,
+) -> Result<(EquilibriumNetwork<HopfieldEnergy, AnyCost>, Option<f64>)> {
+    for _ in 0..epochs {
+        let record = training.run_epoch(|progress| {
+            display.training(&progress);
+            ControlFlow::Continue(())
+        })?;
+        if let Some(record) = record {
+            display.epoch(&record, epochs);
+        }
+    }
+    let test_error = training.records().last().map(|record| record.test_error);
+    Ok((training.learner().valid().network, test_error))
+}
+
+/// Makes the folder, and tries whether it can be written to: not after minutes of work.
+fn prepare(folder: &Path) -> Result<()> {
+    let writable =
+        fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder).map(drop));
+    writable.with_context(|| {
+        format!(
+            "cannot write to the report folder `{}`: check its permissions, or name another with \
+             --report",
+            folder.display()
+        )
+    })
+}
+
+fn write(folder: &Path, results: &Results) -> Result<Vec<PathBuf>> {
+    let mut files = picture::all(results)?;
+    files.push(("fidelity.json", serde_json::to_string_pretty(results)?));
+    let written = files.into_iter().map(|(name, content)| {
+        let path = folder.join(name);
+        write_atomically(&path, content.as_bytes())
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        Ok(path)
+    });
+    written.collect()
 }

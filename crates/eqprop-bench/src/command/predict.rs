@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 use eqprop_core::energy::Energy;
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::Examples;
 use image::imageops::{self, FilterType};
 use serde_json::json;
 
@@ -19,11 +21,13 @@ use crate::run::RunFolder;
 pub fn run(arguments: PredictArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
-    let shape = run.config.dataset.image_shape();
     let inputs: Result<Vec<_>> = arguments
         .images
         .iter()
-        .map(|path| read(path, shape, arguments.invert, &run.device.device))
+        .map(|path| {
+            let pixels = read(path, run.config.dataset.image_shape(), arguments.invert)?;
+            Ok(input(&run.config, pixels, &run.device.device))
+        })
         .collect();
 
     let network = &run.learner.network;
@@ -56,8 +60,20 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
     Ok(Report::new(text, &json!({ "predictions": report })))
 }
 
-/// An image as an input, `[1, n_inputs]` in [0, 1]: channel by channel, gray if there is one.
-fn read(path: &Path, shape: [usize; 3], invert: bool, device: &Device) -> Result<Tensor<2>> {
+/// An image as an input, `[1, n_inputs]`.
+fn input(config: &TrainingConfig, pixels: Vec<f32>, device: &Device) -> Tensor<2> {
+    let examples = config.prepare(Examples {
+        inputs: pixels,
+        labels: vec![0],
+        shape: config.dataset.image_shape(),
+        n_classes: config.dataset.n_classes(),
+    });
+    let shape = [1, examples.n_inputs()];
+    Tensor::from_data(TensorData::new(examples.inputs, shape), device)
+}
+
+/// The pixels of an image in [0, 1]: channel by channel, gray if there is one.
+fn read(path: &Path, shape: [usize; 3], invert: bool) -> Result<Vec<f32>> {
     let image = image::ImageReader::open(path)
         .with_context(|| format!("cannot open `{}`", path.display()))?
         .with_guessed_format()
@@ -74,6 +90,5 @@ fn read(path: &Path, shape: [usize; 3], invert: bool, device: &Device) -> Result
     let channel = |channel| pixels.iter().skip(channel).step_by(channels);
     let values = (0..channels).flat_map(channel);
     let values = values.map(|&value| if invert { 1.0 - value } else { value });
-    let data = TensorData::new(values.collect::<Vec<f32>>(), [1, pixels.len()]);
-    Ok(Tensor::from_data(data, device))
+    Ok(values.collect())
 }

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Tensor, TensorData};
 use eqprop_core::energy::Energy;
-use eqprop_train::data::{Dataset, Examples};
+use eqprop_train::data::Examples;
 use eqprop_train::file::write_atomically;
 use serde_json::json;
 
@@ -25,7 +25,7 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     }
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
-    let dataset = Dataset::load(run.config.dataset, arguments.data.data_dir.as_deref())?;
+    let dataset = run.config.load_data(arguments.data.data_dir.as_deref())?;
     let examples = dataset.test.take(arguments.examples);
     let n = examples.len();
 

@@ -65,7 +65,7 @@ fn start(arguments: &TrainArguments) -> Result<Started> {
     config.seed = arguments.seed.unwrap_or(config.seed);
     config.validate()?;
     let device = device::open(arguments.device.device.as_deref())?;
-    let dataset = Dataset::load(config.dataset, arguments.data.data_dir.as_deref())?;
+    let dataset = config.load_data(arguments.data.data_dir.as_deref())?;
     let training = Training::new(config.clone(), &dataset, &device.device)?;
     // Last, so that nothing is left behind when something above cannot work.
     let folder = RunFolder::create(arguments.run.as_deref(), &name)?;
@@ -109,8 +109,9 @@ fn resume(arguments: &TrainArguments) -> Result<Started> {
             );
         }
     }
-    let kind = config.training.dataset;
-    let dataset = Dataset::load(kind, arguments.data.data_dir.as_deref())?;
+    let dataset = config
+        .training
+        .load_data(arguments.data.data_dir.as_deref())?;
     let mut training = Training::new(config.training.clone(), &dataset, &device.device)?;
     match checkpoint {
         Some(checkpoint) => {

@@ -281,3 +281,57 @@ fn tiles_without_pixels_or_range_are_drawn() {
             .contains("</svg>")
     );
 }
+
+fn bar(label: &str, parts: &[f64]) -> Bar {
+    Bar {
+        label: label.to_owned(),
+        parts: parts.to_vec(),
+        value: format!(
+            "{:.1}",
+            parts.iter().copied().filter(|v| v.is_finite()).sum::<f64>()
+        ),
+    }
+}
+
+/// Left and right ends of the filled boxes in color `i`, in drawing order.
+fn boxes(svg: &str, i: usize) -> Vec<(f64, f64)> {
+    let RGBColor(r, g, b) = PALETTE[i];
+    let fill = format!("fill=\"#{r:02X}{g:02X}{b:02X}\"");
+    let number = |line: &str, key: &str| -> f64 {
+        let rest = line.split(&format!(" {key}=\"")).nth(1).unwrap();
+        rest.split('"').next().unwrap().parse().unwrap()
+    };
+    let filled = svg
+        .lines()
+        .filter(|line| line.starts_with("<rect") && line.contains(&fill));
+    filled
+        .map(|line| (number(line, "x"), number(line, "x") + number(line, "width")))
+        .collect()
+}
+
+#[test]
+fn the_parts_of_a_bar_follow_each_other_to_scale() {
+    let bars = [bar("first", &[1.0, 3.0]), bar("second", &[2.0, 0.0])];
+    let svg = render_bars("Title", "ms", &["free", "nudged"], &bars).unwrap();
+    for label in [
+        "Title", "ms", "free", "nudged", "first", "second", "4.0", "2.0",
+    ] {
+        assert!(svg.contains(label), "{label} is missing");
+    }
+    // The first box of a color is its key in the legend.
+    let ((one, first), (_, second)) = (boxes(&svg, 0)[1], boxes(&svg, 0)[2]);
+    let (from, to) = boxes(&svg, 1)[1];
+    // Two grid steps of rounding.
+    assert!((from - first).abs() <= 2.0);
+    assert!(((to - from) - 3.0 * (first - one)).abs() <= 4.0);
+    assert!(((second - one) - 2.0 * (first - one)).abs() <= 4.0);
+    assert_eq!(boxes(&svg, 1).len(), 2, "an empty part is not drawn");
+}
+
+#[test]
+fn bars_without_values_are_drawn() {
+    for bars in [vec![], vec![bar("none", &[0.0])], vec![bar("nan", &[NAN])]] {
+        let svg = render_bars("Title", "ms", &["all"], &bars).unwrap();
+        assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
+    }
+}

@@ -19,3 +19,4 @@ mod relaxation;
 mod setup;
 mod stopping;
 mod theorem;
+mod theory;

@@ -1,8 +1,6 @@
 //! The network of a training configuration.
 
-use eqprop_core::connection::{
-    ConnectionConfig, ConnectionKind, ConvolutionConfig, Pooling,
-};
+use eqprop_core::connection::{ConnectionConfig, ConnectionKind, ConvolutionConfig, Pooling};
 use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig};
 use eqprop_core::shape::LayerShape;
@@ -121,7 +119,8 @@ impl TrainingConfig {
                 HiddenLayer::Dense(n_units) => (LayerShape::Flat(n_units), ConnectionKind::Dense),
                 HiddenLayer::Convolution(layer) => {
                     let above = layer.above(shape);
-                    let above = above.unwrap_or_else(|| panic!("hidden layer {index} does not fit"));
+                    let above =
+                        above.unwrap_or_else(|| panic!("hidden layer {index} does not fit"));
                     (above, ConnectionKind::Convolution(layer.convolution()))
                 }
             };
@@ -136,7 +135,10 @@ impl TrainingConfig {
         }
         let chain = kinds.into_iter().enumerate();
         let chain = chain.map(|(from, kind)| (from, from + 1, kind));
-        let skips = self.skips.iter().map(|skip| (skip.from, skip.to, skip.kind));
+        let skips = self
+            .skips
+            .iter()
+            .map(|skip| (skip.from, skip.to, skip.kind));
         let connection = |(from, to, kind)| ConnectionConfig {
             from,
             to,
@@ -150,7 +152,11 @@ impl TrainingConfig {
     /// The input: feature maps if a layer needs them.
     fn input_shape(&self) -> LayerShape {
         let [channels, height, width] = self.dataset.image_shape();
-        let maps = [channels, height + 2 * self.padding, width + 2 * self.padding];
+        let maps = [
+            channels,
+            height + 2 * self.padding,
+            width + 2 * self.padding,
+        ];
         match self.hidden.first() {
             Some(HiddenLayer::Convolution(_)) => LayerShape::Maps(maps),
             _ => LayerShape::Flat(maps.iter().product()),

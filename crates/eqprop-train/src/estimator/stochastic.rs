@@ -65,7 +65,7 @@ pub struct Sampling {
 /// ```
 ///
 /// because `d/dβ E_{p^β}[f] = −Cov(C, f)/T` for any `f`. With `f = C` that is `−Var(C)/T`:
-/// nudging never raises the expected cost. The estimate is
+/// a nudge with β > 0 never raises the expected cost. The estimate is
 ///
 /// ```text
 /// ĝ = 1/(β₁ − β₂) · mean over batch, chains and samples of [ ∂E/∂θ(s^β₁) − ∂E/∂θ(s^β₂) ]
@@ -87,8 +87,9 @@ pub struct Sampling {
 /// # What it predicts
 /// [`infer`](GradientEstimator::infer) relaxes without noise: to the most probable state, which
 /// is the mean as well if all layers are linear. The energies, costs and scores of an [`Estimate`]
-/// belong to that state too, so its costs leave out what the noise adds to `J`. Its second phase holds the last state of every chain, first all at
-/// β₁, then all at β₂; a chain does not converge, and its residual says nothing.
+/// belong to that state too, so its costs leave out what the noise adds to `J`. Its second phase
+/// holds the last state of every chain, first all at β₁, then all at β₂; a chain does not
+/// converge, and its residual says nothing.
 ///
 /// # Cost
 /// For each nudging factor, 0 included, `n_chains` nudged relaxations of as many steps, and noise

@@ -4,7 +4,7 @@ use burn::module::ParamId;
 use burn::tensor::Device;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
-use eqprop_train::config::{NudgingKind, TrainingConfig};
+use eqprop_train::config::{HiddenLayer, NudgingKind, ScheduleKind, TrainingConfig};
 use eqprop_train::error::TrainingError;
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::preset::Preset;
@@ -67,7 +67,7 @@ fn every_kind_of_field_can_be_overridden_by_name() {
         changed
     });
     assert_eq!(overridden[0].beta, 0.25);
-    assert_eq!(overridden[1].hidden, [5, 7]);
+    assert_eq!(overridden[1].hidden, [5, 7].map(HiddenLayer::Dense));
     assert_eq!(overridden[2].nudging, NudgingKind::RandomSign);
     assert_eq!(overridden[3].nudging, NudgingKind::OneSided);
     assert_eq!(overridden[4].n_train, Some(100));
@@ -272,7 +272,7 @@ fn every_parameter_has_the_learning_rate_of_its_layer() {
     // Enough layers that "1" is a part of the names of others.
     let rates_of_layers: Vec<f64> = (1..=13).map(|rate| f64::from(rate) / 100.0).collect();
     let squared_error = TrainingConfig {
-        hidden: vec![2; 12],
+        hidden: vec![2.into(); 12],
         learning_rates: rates_of_layers,
         ..config()
     };
@@ -300,4 +300,98 @@ fn learning_rates_decay_after_each_epoch() {
             assert_eq!(rate, config.learning_rates[group] * factor, "step {step}");
         }
     }
+}
+
+/// 8×8 digits to 4 maps of 6×6, pooled to 3×3, to 5 units, with a strided skip over the maps.
+fn convolutional() -> TrainingConfig {
+    let layers = r#"[{"channels": 4, "kernel": 3, "pooling": {"max": 2}}, 5]"#;
+    let skips = r#"[{"from": 0, "to": 2, "kind": "dense"}]"#;
+    let changed = config().with_override("hidden", layers).expect("layers");
+    let mut changed = changed.with_override("skips", skips).expect("skips");
+    changed.learning_rates = vec![0.3, 0.2, 0.1];
+    changed
+}
+
+#[test]
+fn convolutional_layers_are_built_on_the_shape_of_the_images() {
+    let config = convolutional();
+    config.validate().expect("it fits");
+    assert_eq!(config.notation(), "1×8×8-4×3×3-5-10");
+    let network = config.network(&Device::flex());
+    let sizes: Vec<usize> = parameters(&network)
+        .iter()
+        .map(|(_, list)| list.len())
+        .collect();
+    // Kernel, dense, output, skip; one bias per map, then one per unit.
+    assert_eq!(sizes, [4 * 9, 36 * 5, 50, 64 * 5, 4, 5, 10]);
+
+    let padded = TrainingConfig {
+        padding: 1,
+        ..config
+    };
+    assert_eq!(padded.notation(), "1×10×10-4×4×4-5-10");
+    let above_flat = r#"[5, {"channels": 4, "kernel": 3}]"#;
+    let above_flat = padded.with_override("hidden", above_flat).expect("layers");
+    let message = above_flat.validate().expect_err("no maps").to_string();
+    assert!(
+        message.contains("hidden layer 2") && message.contains("5 units"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_skip_learns_at_the_rate_of_the_layer_that_it_leads_to() {
+    let config = convolutional();
+    let network = config.network(&Device::flex());
+    let learner = EquilibriumLearner::new(network, config.estimator());
+    let mut scheduler = config.learning_rate(5);
+    let rate = scheduler.step();
+    let found: Vec<f64> = parameters(&learner)
+        .iter()
+        .map(|(path, _)| rate.lr_from_param(ParamId::new(), Some(path)))
+        .collect();
+    assert_eq!(found, [0.3, 0.2, 0.1, 0.2, 0.3, 0.2, 0.1]);
+}
+
+#[test]
+fn the_cosine_schedule_ends_at_zero() {
+    let config = TrainingConfig {
+        schedule: ScheduleKind::Cosine,
+        epochs: 4,
+        ..config()
+    };
+    let mut scheduler = config.learning_rate(5);
+    let factors: Vec<f64> = (0..=20)
+        .map(|_| rates(&config, &mut scheduler)[0].1 / config.learning_rates[0])
+        .collect();
+    for (step, factor) in factors.iter().enumerate() {
+        let expected = 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / 20.0).cos());
+        assert!(
+            (factor - expected).abs() < 1e-9,
+            "step {step}: {factor}, {expected}"
+        );
+    }
+}
+
+#[test]
+fn every_preset_is_valid_and_has_a_network_of_its_source() {
+    let notation = |preset: Preset| preset.config().notation();
+    for preset in Preset::ALL {
+        let config = preset.config();
+        config
+            .validate()
+            .unwrap_or_else(|error| panic!("{}: {error}", preset.name()));
+    }
+    assert_eq!(notation(Preset::Dhn2h), "784-1024-1024-10");
+    assert_eq!(notation(Preset::ConvMnist), "1×28×28-32×12×12-64×4×4-10");
+    let maps = "128×16×16-256×8×8-512×4×4-512×2×2";
+    assert_eq!(notation(Preset::Dchn), format!("1×32×32-{maps}-10"));
+    let maps = "128×32×32-128×16×16-256×16×16-256×8×8-512×8×8-512×4×4-512×4×4-512×2×2";
+    assert_eq!(
+        notation(Preset::HopfieldResnet13),
+        format!("3×32×32-{maps}-10")
+    );
+    // 9 states, 13 weights (arXiv:2509.26003).
+    let energy = Preset::HopfieldResnet13.config().energy();
+    assert_eq!((energy.layers.len(), energy.connections.len()), (9, 13));
 }

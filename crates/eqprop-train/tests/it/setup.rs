@@ -20,7 +20,7 @@ pub type Network = EquilibriumNetwork<HopfieldEnergy, AnyCost>;
 pub fn config() -> TrainingConfig {
     TrainingConfig::new(
         DatasetKind::Digits,
-        vec![16],
+        vec![16.into()],
         0.5,
         15,
         6,

@@ -14,14 +14,13 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::InitializerConfig;
-use eqprop_core::cost::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError};
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy};
+use eqprop_core::cost::{Cost, SquaredError};
+use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
-use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::stochastic::{
-    Langevin, LangevinError, Sampling, StochasticEquilibriumPropagation,
+    LangevinError, Sampling, StochasticEquilibriumPropagation,
 };
 use eqprop_train::estimator::{EquilibriumPropagation, Estimate, GradientEstimator};
 use eqprop_train::network::EquilibriumNetwork;

@@ -179,4 +179,3 @@ fn the_expected_cost_falls_with_beta_at_the_rate_of_its_variance() {
     assert_told_apart(&measured, &negated(&expected), "flipped");
     assert_told_apart(&measured, &expected.map(|e| e * TEMPERATURE), "without 1/T");
 }
-

@@ -117,4 +117,3 @@ fn estimates_through_a_readout_are_the_gradient_of_the_expected_cost() {
     let off = off(&strong[..2], &exact[..2]);
     assert!(off.iter().all(|&off| off > 10.0), "{off:?}");
 }
-

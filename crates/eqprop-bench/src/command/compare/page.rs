@@ -1,0 +1,299 @@
+//! The report as one page that needs nothing else.
+
+use anyhow::Result;
+use eqprop_bench::comparison::Run;
+use eqprop_bench::method::Method;
+use eqprop_bench::timing::StepCost;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde_json::Value;
+
+use super::results::{Results, spread};
+use crate::plot::{self, Bar, Panel, Scale, Series};
+
+const STYLE: &str = "
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 62rem;
+  margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: 1rem 0 0.3rem; }
+h2 { font-size: 1.15rem; margin: 2rem 0 0.5rem; border-bottom: 1px solid #ddd; }
+p.lead { font-size: 1.1rem; }
+p.missing { border-left: 4px solid #d55e00; padding: 0.3rem 0.8rem; background: #fdf3ec; }
+div.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.92rem; }
+th, td { padding: 0.25rem 0.7rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid #e4e4e4; }
+th { border-bottom: 2px solid #555; }
+th:first-child, td:first-child { text-align: left; }
+table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+table.facts td:first-child { white-space: nowrap; color: #555; }
+div.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr));
+  gap: 1rem; }
+figure { margin: 0; break-inside: avoid; }
+figure svg { width: 100%; height: auto; }
+figcaption { font-size: 0.85rem; color: #555; }
+code { background: #f3f3f3; padding: 0.1rem 0.3rem; overflow-wrap: anywhere; }
+dt { font-weight: 600; } dd { margin: 0 0 0.4rem 1.2rem; }
+@media print { body { font-size: 10pt; max-width: none; padding: 0; }
+  h2 { break-after: avoid; } }
+";
+
+/// The page.
+///
+/// # Errors
+/// If a picture cannot be drawn.
+pub fn render(results: &Results) -> Result<String> {
+    let comparison = &results.comparison;
+    let missing = comparison.missing();
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Equilibrium propagation compared: " (results.title()) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "Equilibrium propagation, compared" }
+                p { (results.title()) }
+                @if let Some(finding) = finding(results) { p.lead { (finding) } }
+                @if !missing.is_empty() {
+                    p.missing {
+                        "This report is not complete. Missing: " (missing.join("; ")) "."
+                    }
+                }
+                h2 { "Results" }
+                div.wide { (table(results)) }
+                h2 { "Error" }
+                div.figures { (curves(results)?) }
+                h2 { "Cost" }
+                div.figures { (costs(&results.steps)?) }
+                h2 { "What the columns say" }
+                (legend(results))
+                h2 { "How to repeat it" }
+                p { code { (results.command) } }
+                (facts(&serde_json::to_value(&results.machine)?))
+                h2 { "Configuration" }
+                p {
+                    "Seeds " (list(&comparison.seeds)) ", each of them in place of "
+                    code { "seed" } "."
+                }
+                (facts(&serde_json::to_value(&comparison.config)?))
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+/// The result in a sentence, if equilibrium propagation and something else have finished.
+fn finding(results: &Results) -> Option<String> {
+    let summaries = results.comparison.summaries();
+    let ended = |wanted: Method| {
+        let mut finished = summaries.iter().filter(|summary| summary.n_finished > 0);
+        finished.find(|summary| summary.method == wanted)
+    };
+    let eqprop = ended(Method::Eqprop)?;
+    let mut text = format!(
+        "Equilibrium propagation ends at a test error of {}",
+        spread(eqprop.test_error)
+    );
+    let others = [
+        (Method::Bptt, "backpropagation through time"),
+        (Method::Backprop, "backprop in the feedforward twin"),
+    ];
+    for (method, name) in others {
+        if let Some(other) = ended(method) {
+            text += &format!(", {name} at {}", spread(other.test_error));
+        }
+    }
+    if let Some(ratio) = eqprop.ratio_to_backprop {
+        text += &format!("; an epoch takes {ratio:.2} times backprop's");
+    }
+    Some(text + ".")
+}
+
+fn table(results: &Results) -> Markup {
+    let (head, rows) = results.rows();
+    html! {
+        table {
+            thead { tr { @for name in head { th { (name) } } } }
+            tbody { @for row in rows { tr { @for cell in row { td { (cell) } } } } }
+        }
+    }
+}
+
+/// Error against epoch and against time, mean over the seeds that finished.
+fn curves(results: &Results) -> Result<Markup> {
+    let comparison = &results.comparison;
+    let x_seconds = |runs: &[&Run], epoch: usize| {
+        mean(runs, |run| {
+            run.epochs[..=epoch]
+                .iter()
+                .map(|record| record.seconds)
+                .sum()
+        })
+    };
+    let x_epoch = |_: &[&Run], epoch: usize| (epoch + 1) as f64;
+    let panel = |title: &str,
+                 x_label: &str,
+                 x: &dyn Fn(&[&Run], usize) -> f64,
+                 y: &dyn Fn(&Run, usize) -> f64| {
+        let series = comparison.methods.iter().map(|&method| {
+            let runs: Vec<&Run> = comparison
+                .finished()
+                .filter(|run| run.method == method)
+                .collect();
+            let n_epochs = if runs.is_empty() {
+                0
+            } else {
+                comparison.config.epochs
+            };
+            let points = (0..n_epochs)
+                .map(|epoch| (x(&runs, epoch), 100.0 * mean(&runs, |run| y(run, epoch))));
+            Series {
+                label: method.to_string(),
+                points: points.collect(),
+            }
+        });
+        let panel = Panel {
+            title: title.to_string(),
+            x_label: x_label.to_string(),
+            y_label: "error (%)".to_string(),
+            x_scale: Scale::Linear,
+            y_scale: Scale::Log,
+            series: series.collect(),
+        };
+        plot::render(&[panel], 1)
+    };
+    let test = |run: &Run, epoch: usize| run.epochs[epoch].test_error;
+    let train = |run: &Run, epoch: usize| run.epochs[epoch].train_error;
+    Ok(html! {
+        (figure(&panel("Test error", "epoch", &x_epoch, &test)?, "Mean over the seeds."))
+        (figure(
+            &panel("Test error against time", "seconds of training", &x_seconds, &test)?,
+            "Training alone, without the evaluation; the methods took turns epoch by epoch.",
+        ))
+        (figure(
+            &panel("Training error", "epoch", &x_epoch, &train)?,
+            "Each example is judged before its update.",
+        ))
+    })
+}
+
+fn mean(runs: &[&Run], value: impl Fn(&Run) -> f64) -> f64 {
+    runs.iter().map(|run| value(run)).sum::<f64>() / runs.len() as f64
+}
+
+/// Time and memory of a training step.
+fn costs(steps: &[StepCost]) -> Result<Markup> {
+    let times: Vec<Bar> = steps
+        .iter()
+        .map(|step| Bar {
+            label: step.method.to_string(),
+            parts: [
+                step.phases.free_phase,
+                step.phases.second_phase,
+                step.phases.gradient,
+                step.phases.optimizer,
+            ]
+            .map(|phase| 1e3 * phase.median)
+            .to_vec(),
+            value: format!("{:.3}", 1e3 * step.step.median),
+        })
+        .collect();
+    let parts = ["free phase", "second phase", "gradient", "optimizer"];
+    let time = plot::render_bars("Time of a training step", "milliseconds", &parts, &times)?;
+    let memory: Vec<Bar> = steps
+        .iter()
+        .filter_map(|step| step.peak_memory.map(|bytes| (step, bytes as f64 / 1e6)))
+        .map(|(step, megabytes)| Bar {
+            label: step.method.to_string(),
+            parts: vec![megabytes],
+            value: format!("{megabytes:.2}"),
+        })
+        .collect();
+    let memory_title = "Peak memory of a training step";
+    Ok(html! {
+        (figure(
+            &time,
+            "Medians. At the bar's end the whole step, which holds a little more than its phases.",
+        ))
+        @if !memory.is_empty() {
+            (figure(
+                &plot::render_bars(memory_title, "megabytes", &["memory"], &memory)?,
+                "The most that was allocated at once beyond parameters, optimizer and data.",
+            ))
+        }
+    })
+}
+
+fn figure(svg: &str, caption: &str) -> Markup {
+    // An SVG inside a page has no XML declaration.
+    let svg = svg.find("<svg").map_or(svg, |start| &svg[start..]);
+    html! {
+        figure {
+            (PreEscaped(svg))
+            figcaption { (caption) }
+        }
+    }
+}
+
+fn legend(results: &Results) -> Markup {
+    let config = &results.comparison.config;
+    html! {
+        dl {
+            dt { "method" }
+            dd {
+                ul {
+                    @for method in &results.comparison.methods {
+                        li { code { (method) } " – " (method.about()) }
+                    }
+                }
+                "All start from the same weights, see the same examples in the same order and use \
+                 the same optimizer and learning rates, which the preset chose for equilibrium \
+                 propagation."
+            }
+            dt { "test error, training error" }
+            dd {
+                "After the last of " (config.epochs) " epochs, mean ± standard deviation of the \
+                 sample over the seeds. Training examples are judged before their update."
+            }
+            dt { "s/epoch, × backprop" }
+            dd {
+                "Median over epochs and seeds of an epoch's training time; median of its ratios to \
+                 the same epoch of backprop."
+            }
+            dt { "s to an error" }
+            dd {
+                "Training time until the lowest test error that every run reached, mean over the \
+                 seeds."
+            }
+            dt { "ms/step, peak memory" }
+            dd {
+                "Median time of one training step with its optimizer, on random input of the same \
+                 shape, and the memory it takes beyond what is held between steps."
+            }
+        }
+    }
+}
+
+/// A table of the fields of an object.
+fn facts(object: &Value) -> Markup {
+    html! {
+        div.wide {
+            table.facts {
+                @for (key, value) in object.as_object().into_iter().flatten() {
+                    tr {
+                        td { (key) }
+                        td { (value.as_str().map_or_else(|| value.to_string(), str::to_string)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn list(seeds: &[u64]) -> String {
+    let seeds: Vec<_> = seeds.iter().map(u64::to_string).collect();
+    seeds.join(", ")
+}

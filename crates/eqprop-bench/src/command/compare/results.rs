@@ -1,0 +1,216 @@
+//! The results of a comparison as a table, as JSON and as CSV.
+
+use anyhow::{Context, Result};
+use eqprop_bench::comparison::{Comparison, MeanSpread, Summary};
+use eqprop_bench::timing::StepCost;
+use serde_json::{Value, json};
+
+use crate::machine::{Machine, command_line};
+use crate::output::percent;
+
+/// All that a comparison found, and what is needed to repeat it.
+#[derive(Debug)]
+pub struct Results {
+    /// Name of the configuration.
+    pub name: String,
+    /// The trainings.
+    pub comparison: Comparison,
+    /// The cost of a training step of each method.
+    pub steps: Vec<StepCost>,
+    /// What it was measured on.
+    pub machine: Machine,
+    /// The command that repeats it.
+    pub command: String,
+}
+
+/// A column of the table: its name, and its cell for a method.
+type Column<'a> = (String, Box<dyn Fn(&Summary) -> String + 'a>);
+
+impl Results {
+    /// Results with what identifies this build, machine and command line.
+    pub fn new(name: String, comparison: Comparison, steps: Vec<StepCost>, device: &str) -> Self {
+        Self {
+            name,
+            comparison,
+            steps,
+            machine: Machine::look(device),
+            command: command_line(),
+        }
+    }
+
+    /// The network in the usual notation, such as 784-500-10.
+    pub fn network(&self) -> String {
+        self.comparison.config.notation()
+    }
+
+    /// The table's columns.
+    fn columns(&self) -> Vec<Column<'_>> {
+        let reach = match self.comparison.common_error() {
+            Some(error) => format!("s to {}", percent(error)),
+            None => "s to a common error".to_string(),
+        };
+        vec![
+            ("method".into(), Box::new(|s| s.method.to_string())),
+            ("test error".into(), Box::new(|s| spread(s.test_error))),
+            ("training error".into(), Box::new(|s| spread(s.train_error))),
+            (
+                "s/epoch".into(),
+                Box::new(|s| number(s.seconds_per_epoch, 3)),
+            ),
+            (
+                "× backprop".into(),
+                Box::new(|s| number(s.ratio_to_backprop, 2)),
+            ),
+            (reach, Box::new(|s| number(s.seconds_to_common_error, 2))),
+            (
+                "ms/step".into(),
+                Box::new(|s| number(self.step(s).map(|step| 1e3 * step.step.median), 3)),
+            ),
+            (
+                "peak memory".into(),
+                Box::new(|s| {
+                    let memory = self.step(s).and_then(|step| step.peak_memory);
+                    memory.map_or_else(missing, |bytes| format!("{:.2} MB", bytes as f64 / 1e6))
+                }),
+            ),
+        ]
+    }
+
+    fn step(&self, summary: &Summary) -> Option<&StepCost> {
+        let mut steps = self.steps.iter();
+        steps.find(|step| step.method == summary.method)
+    }
+
+    /// The head of the table and a line for each method.
+    pub fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let columns = self.columns();
+        let rows = self.comparison.summaries();
+        let rows = rows.iter();
+        let rows = rows.map(|summary| columns.iter().map(|(_, cell)| cell(summary)).collect());
+        let rows = rows.collect();
+        (columns.into_iter().map(|(name, _)| name).collect(), rows)
+    }
+
+    /// The table as text.
+    pub fn table(&self) -> String {
+        let (head, rows) = self.rows();
+        let length = |text: &String| text.chars().count();
+        let widths: Vec<usize> = (0..head.len())
+            .map(|i| {
+                rows.iter()
+                    .map(|row| length(&row[i]))
+                    .fold(length(&head[i]), usize::max)
+            })
+            .collect();
+        let line = |cells: &Vec<String>| {
+            let cells = cells.iter().zip(&widths).enumerate();
+            let padded = cells.map(|(i, (cell, &width))| match i {
+                0 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+            padded.collect::<Vec<_>>().join("  ").trim_end().to_string()
+        };
+        let mut lines = vec![self.title(), String::new(), line(&head)];
+        lines.extend(rows.iter().map(line));
+        lines.join("\n")
+    }
+
+    /// What was trained, in one line.
+    pub fn title(&self) -> String {
+        let Comparison { config, seeds, .. } = &self.comparison;
+        format!(
+            "{} on {} (preset {}), {} epochs, {} seed{}",
+            self.network(),
+            config.dataset,
+            self.name,
+            config.epochs,
+            seeds.len(),
+            if seeds.len() == 1 { "" } else { "s" }
+        )
+    }
+
+    /// Everything. Errors are shares, in [0, 1]; times are in seconds, memory in bytes.
+    pub fn to_json(&self) -> Value {
+        let comparison = &self.comparison;
+        json!({
+            "command": self.command,
+            "machine": self.machine,
+            "preset": self.name,
+            "network": self.network(),
+            "config": comparison.config,
+            "methods": comparison.methods,
+            "seeds": comparison.seeds,
+            "summary": comparison.summaries(),
+            "common_error": comparison.common_error(),
+            "steps": self.steps,
+            "runs": comparison.runs,
+            "missing": comparison.missing(),
+        })
+    }
+
+    /// One line per epoch of each run.
+    ///
+    /// # Errors
+    /// Never in practice: it is written to memory.
+    pub fn csv(&self) -> Result<Vec<u8>> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record([
+            "method",
+            "seed",
+            "epoch",
+            "test_error",
+            "train_error",
+            "test_cost",
+            "train_cost",
+            "residual",
+            "free_steps",
+            "seconds",
+            "seconds_since_start",
+        ])?;
+        for run in &self.comparison.runs {
+            let mut since_start = 0.0;
+            for record in &run.epochs {
+                since_start += record.seconds;
+                let mut row = vec![
+                    run.method.to_string(),
+                    run.seed.to_string(),
+                    record.epoch.to_string(),
+                ];
+                let numbers = [
+                    record.test_error,
+                    record.train_error,
+                    record.test_cost,
+                    record.train_cost,
+                    record.residual,
+                    record.free_steps,
+                    record.seconds,
+                    since_start,
+                ];
+                row.extend(numbers.iter().map(f64::to_string));
+                writer.write_record(&row)?;
+            }
+        }
+        writer
+            .into_inner()
+            .context("a table in memory can always be written")
+    }
+}
+
+fn missing() -> String {
+    "–".to_string()
+}
+
+fn number(value: Option<f64>, decimals: usize) -> String {
+    value.map_or_else(missing, |value| format!("{value:.decimals$}"))
+}
+
+/// A share with its spread, in percent.
+pub fn spread(value: Option<MeanSpread>) -> String {
+    let Some(MeanSpread { mean, deviation }) = value else {
+        return missing();
+    };
+    match deviation {
+        None => percent(mean),
+        Some(deviation) => format!("{:.2} ± {:.2} %", 100.0 * mean, 100.0 * deviation),
+    }
+}

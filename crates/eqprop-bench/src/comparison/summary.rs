@@ -1,0 +1,142 @@
+//! What a comparison comes down to.
+
+use eqprop_train::training::EpochRecord;
+use serde::{Deserialize, Serialize};
+
+use super::{Comparison, Run};
+use crate::method::Method;
+
+/// A mean over seeds and its spread.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MeanSpread {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation of the sample, with `n − 1`; none for a single seed.
+    pub deviation: Option<f64>,
+}
+
+/// What the finished runs of a method measured. Errors are shares, in [0, 1].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The method.
+    pub method: Method,
+    /// Number of its runs that finished.
+    pub n_finished: usize,
+    /// Test error after the last epoch.
+    pub test_error: Option<MeanSpread>,
+    /// Training error in the last epoch.
+    pub train_error: Option<MeanSpread>,
+    /// Seconds of training per epoch, median over epochs and seeds.
+    pub seconds_per_epoch: Option<f64>,
+    /// Median of the ratios to backprop's seconds in the same epoch with the same seed.
+    pub ratio_to_backprop: Option<f64>,
+    /// Seconds of training until the test error was at most [`Comparison::common_error`], mean
+    /// over seeds.
+    pub seconds_to_common_error: Option<f64>,
+}
+
+impl MeanSpread {
+    /// The mean and the spread of some values; none of no values.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares = values.iter().map(|value| (value - mean).powi(2));
+        let deviation = (values.len() > 1).then(|| (squares.sum::<f64>() / (n - 1.0)).sqrt());
+        Some(Self { mean, deviation })
+    }
+}
+
+/// The middle value, or the mean of the two in the middle; none of no values.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    match n {
+        0 => None,
+        _ if n % 2 == 1 => Some(values[n / 2]),
+        _ => Some((values[n / 2 - 1] + values[n / 2]) / 2.0),
+    }
+}
+
+pub(super) fn summarize(comparison: &Comparison) -> Vec<Summary> {
+    let common = comparison.common_error();
+    let methods = comparison.methods.iter();
+    methods
+        .map(|&method| {
+            let runs: Vec<&Run> = comparison
+                .finished()
+                .filter(|run| run.method == method)
+                .collect();
+            let last = |value: fn(&EpochRecord) -> f64| {
+                let ends = runs.iter().filter_map(|run| run.epochs.last());
+                MeanSpread::of(&ends.map(value).collect::<Vec<_>>())
+            };
+            let records = runs.iter().flat_map(|run| &run.epochs);
+            let times = common.map(|error| {
+                let times = runs.iter().filter_map(|run| seconds_to(run, error));
+                times.collect::<Vec<_>>()
+            });
+            Summary {
+                method,
+                n_finished: runs.len(),
+                test_error: last(|record| record.test_error),
+                train_error: last(|record| record.train_error),
+                seconds_per_epoch: median(records.map(|record| record.seconds).collect()),
+                ratio_to_backprop: ratio(comparison, &runs),
+                seconds_to_common_error: times
+                    .and_then(|times| MeanSpread::of(&times))
+                    .map(|seconds| seconds.mean),
+            }
+        })
+        .collect()
+}
+
+/// Seconds of training until the test error was at most `error`.
+fn seconds_to(run: &Run, error: f64) -> Option<f64> {
+    let mut seconds = 0.0;
+    let mut records = run.epochs.iter();
+    let reached = records.find(|record| {
+        seconds += record.seconds;
+        record.test_error <= error
+    });
+    reached.map(|_| seconds)
+}
+
+fn ratio(comparison: &Comparison, runs: &[&Run]) -> Option<f64> {
+    let pairs = runs.iter().filter_map(|run| {
+        let mut others = comparison.runs.iter();
+        let twin = others.find(|other| other.method == Method::Backprop && other.seed == run.seed);
+        twin.map(|twin| run.epochs.iter().zip(&twin.epochs))
+    });
+    median(
+        pairs
+            .flatten()
+            .map(|(record, twin)| record.seconds / twin.seconds)
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MeanSpread, median};
+
+    #[test]
+    fn the_deviation_is_that_of_a_sample() {
+        let spread = MeanSpread::of(&[1.0, 2.0, 3.0, 6.0]).expect("values");
+        assert_eq!(spread.mean, 3.0);
+        // Squared distances 4, 1, 0, 9 over n − 1 = 3.
+        let deviation = spread.deviation.expect("more than one value");
+        assert!((deviation - (14.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+        assert_eq!(MeanSpread::of(&[5.0]).expect("a value").deviation, None);
+        assert_eq!(MeanSpread::of(&[]), None);
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), Some(2.5));
+        assert_eq!(median(vec![]), None);
+    }
+}

@@ -1,0 +1,242 @@
+//! How two gradients agree, layer by layer.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::Energy;
+use eqprop_train::config::NudgingKind;
+use eqprop_train::network::EquilibriumNetwork;
+use serde::Serialize;
+
+/// Estimates smaller than this, relative to the exact gradient, count as 0.
+const NOTHING: f64 = 1e-8;
+
+/// How an estimate `ĝ` agrees with the exact gradient `g`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Agreement {
+    /// Cosine similarity `ĝ·g / (‖ĝ‖ ‖g‖)`; 0 if only one of them is 0.
+    pub cosine: f64,
+    /// Relative error `‖ĝ − g‖ / ‖g‖`.
+    pub relative_error: f64,
+}
+
+/// The agreement of each parameter, and of all together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Agreements {
+    /// All parameters as one vector.
+    pub whole: Agreement,
+    /// Each parameter, in the order of [`Fidelity::parameters`](super::Fidelity::parameters).
+    pub parameters: Vec<Agreement>,
+}
+
+/// One value for each way to nudge; none where the energy refuses −β.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ByNudging<T> {
+    /// From the free state to β.
+    pub one_sided: T,
+    /// As one-sided, with ±β: the mean over the two signs.
+    pub random_sign: Option<T>,
+    /// Between −β and β.
+    pub centered: Option<T>,
+}
+
+impl<T> ByNudging<T> {
+    /// The value for `kind`; the centered one for higher orders.
+    pub fn get(&self, kind: NudgingKind) -> Option<&T> {
+        match kind {
+            NudgingKind::OneSided => Some(&self.one_sided),
+            NudgingKind::RandomSign => self.random_sign.as_ref(),
+            NudgingKind::Centered | NudgingKind::HigherOrder => self.centered.as_ref(),
+        }
+    }
+}
+
+impl ByNudging<Agreements> {
+    /// The worst over batches.
+    pub(super) fn worst(batches: &[Self]) -> Self {
+        let worst = |part: &dyn Fn(&Self) -> Option<Agreements>| {
+            let found: Vec<_> = batches.iter().filter_map(part).collect();
+            Agreements::worst(&found)
+        };
+        Self {
+            one_sided: worst(&|batch| Some(batch.one_sided.clone()))
+                .expect("there is at least one batch"),
+            random_sign: worst(&|batch| batch.random_sign.clone()),
+            centered: worst(&|batch| batch.centered.clone()),
+        }
+    }
+}
+
+impl Agreement {
+    fn of(product: f64, estimate: f64, exact: f64, difference: f64) -> Self {
+        if estimate == 0.0 && exact == 0.0 {
+            // Nothing was to be found, and nothing was.
+            return Self {
+                cosine: 1.0,
+                relative_error: 0.0,
+            };
+        }
+        let (estimate, exact) = (estimate.sqrt(), exact.sqrt());
+        // A layer that has not moved yet, but for rounding, has no direction.
+        let is_nothing = exact == 0.0 || estimate <= NOTHING * exact;
+        Self {
+            cosine: if is_nothing {
+                0.0
+            } else {
+                product / (estimate * exact)
+            },
+            relative_error: difference.sqrt() / exact,
+        }
+    }
+
+    fn combine(self, other: Self, f: impl Fn(f64, f64) -> [f64; 2]) -> Self {
+        let [cosine, _] = f(self.cosine, other.cosine);
+        let [_, relative_error] = f(self.relative_error, other.relative_error);
+        Self {
+            cosine,
+            relative_error,
+        }
+    }
+}
+
+impl Agreements {
+    /// Compares an estimate with the exact gradient.
+    pub(super) fn between(estimate: &LayerGradients, exact: &LayerGradients) -> Self {
+        let mut sums = [0.0; 4];
+        let pairs = estimate.0.iter().zip(&exact.0);
+        let parameters = pairs.map(|((_, a), (_, b))| {
+            let moments = [
+                dot(a, b),
+                dot(a, a),
+                dot(b, b),
+                squared(a.clone() - b.clone()),
+            ];
+            for (sum, moment) in sums.iter_mut().zip(moments) {
+                *sum += moment;
+            }
+            let [product, a, b, difference] = moments;
+            Agreement::of(product, a, b, difference)
+        });
+        let parameters = parameters.collect();
+        let [product, a, b, difference] = sums;
+        Self {
+            whole: Agreement::of(product, a, b, difference),
+            parameters,
+        }
+    }
+
+    /// The lowest cosine of a parameter; not a number if one is not.
+    pub fn lowest_cosine(&self) -> f64 {
+        let cosines = self.parameters.iter().map(|parameter| parameter.cosine);
+        cosines.fold(1.0, |a, b| ordered(a, b)[0])
+    }
+
+    /// The lowest cosines and largest errors; `None` of nothing.
+    pub(super) fn worst(all: &[Self]) -> Option<Self> {
+        let worst = |a: Self, b: &Self| a.combine(b, ordered);
+        let (first, rest) = all.split_first()?;
+        Some(rest.iter().fold(first.clone(), worst))
+    }
+
+    /// The mean of two.
+    pub(super) fn mean(&self, other: &Self) -> Self {
+        self.combine(other, |a, b| [0.5 * (a + b); 2])
+    }
+
+    fn combine(&self, other: &Self, f: impl Fn(f64, f64) -> [f64; 2]) -> Self {
+        let pairs = self.parameters.iter().zip(&other.parameters);
+        Self {
+            whole: self.whole.combine(other.whole, &f),
+            parameters: pairs.map(|(a, b)| a.combine(*b, &f)).collect(),
+        }
+    }
+}
+
+/// The lower and the larger of two numbers; both not a number if one is not.
+fn ordered(a: f64, b: f64) -> [f64; 2] {
+    if a.is_nan() || b.is_nan() {
+        [f64::NAN; 2]
+    } else {
+        [a.min(b), a.max(b)]
+    }
+}
+
+pub(super) fn dot(a: &Tensor<1>, b: &Tensor<1>) -> f64 {
+    (a.clone() * b.clone()).sum().into_scalar::<f64>()
+}
+
+pub(super) fn squared(a: Tensor<1>) -> f64 {
+    dot(&a, &a)
+}
+
+/// The gradient of each parameter as a vector, by name.
+#[derive(Debug, Clone)]
+pub(super) struct LayerGradients(pub Vec<(String, Tensor<1>)>);
+
+impl LayerGradients {
+    /// The gradients of all parameters of a network. One that has none counts as 0.
+    pub fn of<E: Energy, C: Cost>(
+        network: &EquilibriumNetwork<E, C>,
+        gradients: &GradientsParams,
+    ) -> Self {
+        let Self(mut found) = Self::of_energy(&network.energy, gradients);
+        let name = |is_bias| {
+            let name = if is_bias { "readout bias" } else { "readout" };
+            name.to_string()
+        };
+        found.extend(collect(&network.cost, gradients, name));
+        Self(found)
+    }
+
+    /// The gradients of the parameters of an energy.
+    pub fn of_energy<E: Energy>(energy: &E, gradients: &GradientsParams) -> Self {
+        let (mut n_weights, mut n_biases) = (0, 0);
+        let name = |is_bias| {
+            let (what, count) = if is_bias {
+                ("bias", &mut n_biases)
+            } else {
+                ("weights", &mut n_weights)
+            };
+            *count += 1;
+            format!("{what} {count}")
+        };
+        Self(collect(energy, gradients, name))
+    }
+
+    /// The names.
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// The gradients of the parameters of a module, named by whether they are vectors: biases.
+fn collect<M: Module>(
+    module: &M,
+    gradients: &GradientsParams,
+    name: impl FnMut(bool) -> String,
+) -> Vec<(String, Tensor<1>)> {
+    struct Collector<'a, F> {
+        gradients: &'a GradientsParams,
+        name: F,
+        found: Vec<(String, Tensor<1>)>,
+    }
+
+    impl<F: FnMut(bool) -> String> ModuleVisitor for Collector<'_, F> {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            let gradient = self.gradients.get::<D>(parameter.id);
+            let gradient = gradient.unwrap_or_else(|| parameter.val().zeros_like());
+            let n = gradient.shape().num_elements();
+            let values = gradient.without_autodiff().reshape([n]);
+            self.found.push(((self.name)(D == 1), values));
+        }
+    }
+
+    let mut collector = Collector {
+        gradients,
+        name,
+        found: Vec::new(),
+    };
+    module.visit(&mut collector);
+    collector.found
+}

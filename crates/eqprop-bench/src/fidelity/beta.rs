@@ -1,0 +1,246 @@
+//! The estimate against β, with every phase converged.
+
+use burn::tensor::{Bool, Tensor};
+use eqprop_core::activation::Activation;
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::Energy;
+use eqprop_core::relaxation::Scheme;
+use eqprop_core::state::State;
+use eqprop_train::estimator::EquilibriumPropagation;
+use serde::Serialize;
+
+use super::agreement::{Agreements, ByNudging};
+use super::equilibrium::{largest, read};
+use super::problem::{Nudge, Nudged, Problem};
+
+/// Relative errors above this are not small, and do not follow the order in β.
+const SMALL: f64 = 0.3;
+
+/// The estimate against β.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BetaCurve {
+    /// One point for each β, from small to large.
+    pub points: Vec<BetaPoint>,
+    /// The order of the error in β.
+    pub orders: ByNudging<Order>,
+}
+
+/// The estimate at one β.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BetaPoint {
+    /// The nudging factor.
+    pub beta: f64,
+    /// How the estimates agree with the exact gradient.
+    pub estimates: ByNudging<Agreements>,
+    /// Units that crossed a kink of their activation; none where no activation has one.
+    pub kinks: Option<Kinks>,
+    /// Largest residual of the nudged equilibria.
+    pub residual: f64,
+    /// A relative error that the residuals, or rounding, can make: ten times their size, relative
+    /// to the way from the free to the nudged equilibrium.
+    pub rounding: f64,
+}
+
+/// Shares of the units that are clipped in one of the two states that an estimate contrasts and
+/// not, or at the other end, in the other.
+///
+/// Between two kinks of a piecewise linear activation the equilibrium is a smooth function of β.
+/// Each crossing changes its slope, which an estimate at finite β averages over.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Kinks {
+    /// Of all units, between 0 and β.
+    pub one_sided: f64,
+    /// Of all units, between −β and β.
+    pub centered: Option<f64>,
+    /// Of the units of each free layer, between 0 and β; 0 in a layer without kinks.
+    pub layers: Vec<f64>,
+}
+
+/// The order of the error in β: the slope of its logarithm over that of β, by least squares, where
+/// the error is below 0.3 and above what rounding makes. None with fewer than three such points.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Order {
+    /// Of all parameters together.
+    pub whole: Option<f64>,
+    /// Of each parameter.
+    pub parameters: Vec<Option<f64>>,
+}
+
+/// The given factors and the configured one, from small to large, without those refused; with the
+/// sign of the configured one.
+pub(super) fn grid<C: Cost>(
+    betas: &[f64],
+    estimator: &EquilibriumPropagation<Scheme>,
+    cost: &C,
+    output: Activation,
+) -> Vec<Nudge> {
+    let configured = estimator.nudging.beta();
+    let mut sizes = betas.to_vec();
+    sizes.push(configured.abs());
+    sizes.sort_by(f64::total_cmp);
+    sizes.dedup();
+    let signed = sizes.iter().map(|size| size * configured.signum());
+    signed
+        .filter_map(|beta| Nudge::new(beta, cost, output))
+        .collect()
+}
+
+/// Measures the estimates at each of `nudges`.
+pub(super) fn measure<E: Energy, C: Cost>(
+    problems: &[Problem<'_, E, C>],
+    nudges: &[Nudge],
+    mut tick: impl FnMut(),
+) -> BetaCurve {
+    let points = nudges.iter().map(|&nudge| {
+        let mut found = Vec::new();
+        for problem in problems {
+            tick();
+            found.push(Measured::at(problem, nudge));
+        }
+        Measured::summarize(found, nudge.beta)
+    });
+    let points: Vec<BetaPoint> = points.collect();
+    let order = |pick: &dyn Fn(&BetaPoint) -> Option<Agreements>| {
+        let n_parameters = points.first()?.estimates.one_sided.parameters.len();
+        let slope = |error: &dyn Fn(&Agreements) -> f64| {
+            let of = |point: &BetaPoint| {
+                let error = error(&pick(point)?);
+                let seen = error < SMALL && error > point.rounding;
+                seen.then(|| (point.beta.abs().ln(), error.ln()))
+            };
+            slope(&points.iter().filter_map(of).collect::<Vec<_>>())
+        };
+        Some(Order {
+            whole: slope(&|found| found.whole.relative_error),
+            parameters: (0..n_parameters)
+                .map(|index| slope(&|found| found.parameters[index].relative_error))
+                .collect(),
+        })
+    };
+    let of_one_sided = order(&|point| Some(point.estimates.one_sided.clone()));
+    let orders = ByNudging {
+        one_sided: of_one_sided.unwrap_or(Order {
+            whole: None,
+            parameters: Vec::new(),
+        }),
+        random_sign: order(&|point| point.estimates.random_sign.clone()),
+        centered: order(&|point| point.estimates.centered.clone()),
+    };
+    BetaCurve { points, orders }
+}
+
+/// One batch at one β.
+struct Measured {
+    estimates: ByNudging<Agreements>,
+    kinks: Option<Kinks>,
+    residual: f64,
+    rounding: f64,
+}
+
+impl Measured {
+    fn at<E: Energy, C: Cost>(problem: &Problem<'_, E, C>, nudge: Nudge) -> Self {
+        let (nudged, residual) = problem.nudge(&problem.free, nudge);
+        let way = largest(read(nudged.first.max_distance(&problem.free)));
+        // A state can converge to the last digit, but a contrast of two is rounded all the same.
+        let digits = 0.01 * problem.precision.tolerance();
+        let rounding = 10.0 * residual.max(problem.free_residual).max(digits) / way;
+        Self {
+            estimates: problem.agreements(&problem.free, &nudged, nudge.beta),
+            kinks: kinks(problem, &nudged),
+            residual,
+            rounding,
+        }
+    }
+
+    fn summarize(batches: Vec<Self>, beta: f64) -> BetaPoint {
+        let over_all = |part: fn(&Self) -> f64| largest(batches.iter().map(part));
+        let (residual, rounding) = (over_all(|m| m.residual), over_all(|m| m.rounding));
+        let kinks: Option<Vec<Kinks>> = batches.iter().map(|m| m.kinks.clone()).collect();
+        let estimates: Vec<_> = batches.into_iter().map(|m| m.estimates).collect();
+        BetaPoint {
+            beta,
+            estimates: ByNudging::worst(&estimates),
+            kinks: kinks.and_then(|found| Kinks::mean(&found)),
+            residual,
+            rounding,
+        }
+    }
+}
+
+impl Kinks {
+    /// The mean over batches of equal size.
+    fn mean(batches: &[Self]) -> Option<Self> {
+        let first = batches.first()?;
+        let mean = |part: &dyn Fn(&Self) -> f64| {
+            batches.iter().map(part).sum::<f64>() / batches.len() as f64
+        };
+        Some(Self {
+            one_sided: mean(&|kinks| kinks.one_sided),
+            centered: first
+                .centered
+                .map(|_| mean(&|kinks| kinks.centered.unwrap_or(0.0))),
+            layers: (0..first.layers.len())
+                .map(|layer| mean(&|kinks| kinks.layers[layer]))
+                .collect(),
+        })
+    }
+}
+
+fn kinks<E: Energy, C: Cost>(problem: &Problem<'_, E, C>, nudged: &Nudged) -> Option<Kinks> {
+    let layers = problem.network.energy.layers();
+    layers.iter().find(|layer| has_kinks(layer.activation))?;
+    let sizes: Vec<f64> = layers.iter().map(|layer| layer.n_units() as f64).collect();
+    let crossed = |a: &State, b: &State| -> Vec<f64> {
+        let pairs = a.layers().iter().zip(b.layers()).zip(layers);
+        let share = pairs.map(|((a, b), layer)| crossed(a, b, layer.activation));
+        share.collect()
+    };
+    let total = |shares: &[f64]| {
+        let units = shares.iter().zip(&sizes).map(|(share, size)| share * size);
+        units.sum::<f64>() / sizes.iter().sum::<f64>()
+    };
+    let one_sided = crossed(&problem.free, &nudged.first);
+    let centered = nudged
+        .second
+        .as_ref()
+        .map(|second| crossed(&nudged.first, second));
+    Some(Kinks {
+        one_sided: total(&one_sided),
+        centered: centered.map(|shares| total(&shares)),
+        layers: one_sided,
+    })
+}
+
+fn has_kinks(activation: Activation) -> bool {
+    match activation {
+        Activation::HardSigmoid | Activation::Relu | Activation::ClippedRelu { .. } => true,
+        Activation::Sigmoid | Activation::Tanh | Activation::Identity | Activation::Softmax => {
+            false
+        }
+    }
+}
+
+/// The share of the units that are at an end of their range in one state and not in the other.
+fn crossed(a: &Tensor<2>, b: &Tensor<2>, activation: Activation) -> f64 {
+    if !has_kinks(activation) {
+        return 0.0;
+    }
+    let share = |differ: Tensor<2, Bool>| differ.float().mean().into_scalar::<f64>();
+    let low = |state: &Tensor<2>| state.clone().lower_equal_elem(0.0);
+    let high = |state: &Tensor<2>| state.clone().greater_equal_elem(activation.max());
+    // From one end to the other is one crossing, not two.
+    share(low(a).not_equal(low(b)).bool_or(high(a).not_equal(high(b))))
+}
+
+/// The slope of `y` over `x` by least squares.
+fn slope(points: &[(f64, f64)]) -> Option<f64> {
+    if points.len() < 3 {
+        return None;
+    }
+    let mean =
+        |part: fn(&(f64, f64)) -> f64| points.iter().map(part).sum::<f64>() / points.len() as f64;
+    let (x0, y0) = (mean(|p| p.0), mean(|p| p.1));
+    let product: f64 = points.iter().map(|(x, y)| (x - x0) * (y - y0)).sum();
+    let square: f64 = points.iter().map(|(x, _)| (x - x0) * (x - x0)).sum();
+    Some(product / square)
+}

@@ -1,0 +1,60 @@
+//! What a figure was measured on.
+
+use serde::Serialize;
+
+/// The machine and the build.
+#[derive(Debug, Clone, Serialize)]
+pub struct Machine {
+    /// Model of the processor.
+    pub processor: String,
+    /// Processor cores that this program may use.
+    pub cores: usize,
+    /// Main memory in bytes.
+    pub memory: u64,
+    /// Operating system.
+    pub system: String,
+    /// The device that computed.
+    pub device: String,
+    /// Version of this program.
+    pub eqprop: &'static str,
+    /// Version of Burn.
+    pub burn: &'static str,
+}
+
+/// The Burn that this program is written for; the lock file has no other.
+const BURN: &str = "0.22.1";
+
+impl Machine {
+    /// This machine, computing on `device`.
+    pub fn look(device: &str) -> Self {
+        let mut system = sysinfo::System::new();
+        system.refresh_cpu_all();
+        system.refresh_memory();
+        let processor = system.cpus().first().map(|cpu| cpu.brand().trim());
+        let processor = processor.filter(|brand| !brand.is_empty());
+        Self {
+            processor: processor.unwrap_or(std::env::consts::ARCH).to_string(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: system.total_memory(),
+            system: sysinfo::System::long_os_version()
+                .unwrap_or_else(|| std::env::consts::OS.to_string()),
+            device: device.to_string(),
+            eqprop: env!("CARGO_PKG_VERSION"),
+            burn: BURN,
+        }
+    }
+}
+
+/// The command line of this process, to be given again.
+pub fn command_line() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    let quoted = std::env::args().skip(1).map(|argument| {
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument
+        } else {
+            format!("'{}'", argument.replace('\'', r"'\''"))
+        }
+    });
+    let arguments: Vec<_> = quoted.collect();
+    format!("eqprop {}", arguments.join(" "))
+}

@@ -1,0 +1,100 @@
+//! A method while it is timed.
+
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+use burn::train::TrainStep;
+use eqprop_core::energy::Energy;
+use eqprop_train::batch::Batch;
+use eqprop_train::config::{FreeStart, TrainingConfig};
+use eqprop_train::learner::EquilibriumLearner;
+use eqprop_train::particles::Particles;
+use eqprop_train::training::HopfieldLearner;
+
+use super::phase_clock::PhaseSeconds;
+use super::{Phases, Spread, StepCost};
+use crate::method::{AnyEstimator, Method, MethodError};
+
+/// A method in the middle of a training, and its times so far.
+pub(super) struct Subject {
+    method: Method,
+    /// Moves through every update, so that the optimizer may update in place.
+    learner: Option<HopfieldLearner<AnyEstimator>>,
+    optimizer: ModuleOptimizer,
+    scheduler: ModuleLrScheduler,
+    pub step_seconds: Vec<f64>,
+    pub phase_seconds: Vec<PhaseSeconds>,
+    pub optimizer_seconds: Vec<f64>,
+    pub peak_memory: Option<usize>,
+}
+
+impl Subject {
+    /// `method` before the first of `n_steps` steps.
+    pub fn new(
+        config: &TrainingConfig,
+        method: Method,
+        n_steps: usize,
+        device: &Device,
+    ) -> Result<Self, MethodError> {
+        let estimator = method.estimator(config)?;
+        let mut learner = EquilibriumLearner::new(config.network(device), estimator);
+        if config.start == FreeStart::Particles {
+            let layers = learner.network.energy.layers();
+            let particles = Particles::new(layers, config.batch_size);
+            learner = learner.with_particles(particles);
+        }
+        Ok(Self {
+            method,
+            learner: Some(learner.train()),
+            optimizer: config.optimizer(),
+            scheduler: config.learning_rate(n_steps),
+            step_seconds: Vec::new(),
+            phase_seconds: Vec::new(),
+            optimizer_seconds: Vec::new(),
+            peak_memory: None,
+        })
+    }
+
+    /// A whole training step.
+    pub fn step(&mut self, batch: &Batch) {
+        let gradients = self.estimate(batch);
+        self.update(gradients);
+    }
+
+    /// The first half of a step: the gradients.
+    pub fn estimate(&self, batch: &Batch) -> GradientsParams {
+        let learner = self.learner.as_ref().expect("every update puts it back");
+        TrainStep::step(learner, batch.clone()).grads
+    }
+
+    /// The second half: the update of the parameters.
+    pub fn update(&mut self, gradients: GradientsParams) {
+        let rate = self.scheduler.step();
+        let learner = self.learner.take().expect("every update puts it back");
+        self.learner = Some(learner.optimize(&mut self.optimizer, rate, gradients));
+    }
+
+    /// What was measured.
+    pub fn cost(self, config: &TrainingConfig) -> StepCost {
+        let step = Spread::of(&self.step_seconds);
+        let phase = |part: fn(&PhaseSeconds) -> f64| {
+            let seconds: Vec<f64> = self.phase_seconds.iter().map(part).collect();
+            Spread::of(&seconds)
+        };
+        StepCost {
+            method: self.method,
+            batch_size: config.batch_size,
+            free_steps: config.free_steps,
+            phases: Phases {
+                free_phase: phase(|seconds| seconds.free_phase),
+                second_phase: phase(|seconds| seconds.second_phase),
+                gradient: phase(|seconds| seconds.gradient),
+                optimizer: Spread::of(&self.optimizer_seconds),
+            },
+            samples_per_second: config.batch_size as f64 / step.median,
+            step,
+            peak_memory: self.peak_memory,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What lies on autodiff: the parameters of a network in training, and nothing of an estimate.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+use eqprop_core::state::State;
+use eqprop_train::batch::Batch;
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::estimator::{Estimate, GradientEstimator};
+
+use eqprop_bench::method::Method;
+
+use crate::setup::{
+    COSTS, Lists, Network, batch_of_digits, config, gradients_of, parameters, values,
+};
+
+/// All numbers of an estimate, none of which may lie on autodiff; `gradients_of` looks at the
+/// gradients.
+fn numbers(network: &Network, estimate: &Estimate) -> Lists {
+    let second_phase = estimate.second_phase.iter();
+    let phases = second_phase.chain([&estimate.free]);
+    let mut lists = gradients_of(network, &estimate.gradients);
+    let mut add = |tensor: Tensor<2>| {
+        assert!(!tensor.is_autodiff() && !tensor.is_tracked() && !tensor.is_require_grad());
+        lists.push(values(&tensor));
+    };
+    for phase in phases {
+        phase.state.layers().iter().cloned().for_each(&mut add);
+        add(phase.residual.clone().unsqueeze());
+    }
+    add(estimate.scores.clone());
+    add(estimate.energy.clone().unsqueeze());
+    add(estimate.cost.clone().unsqueeze());
+    lists
+}
+
+/// Whether each parameter requires a gradient.
+fn requirements(network: &Network) -> Vec<bool> {
+    struct Visitor(Vec<bool>);
+
+    impl ModuleVisitor for Visitor {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            self.0.push(parameter.val().is_require_grad());
+        }
+    }
+
+    let mut visitor = Visitor(Vec::new());
+    network.visit(&mut visitor);
+    visitor.0
+}
+
+#[test]
+fn estimates_on_and_off_autodiff_are_equal_and_lie_off_it() {
+    let batch = batch_of_digits(4);
+    let on_autodiff = Batch::new(
+        batch.input.clone().autodiff(),
+        batch.target.clone().autodiff(),
+    );
+    for cost in COSTS {
+        let config = config().with_cost(cost);
+        let plain = config.network(&Device::flex());
+        let in_training = plain.clone().train();
+        let before = parameters(&plain);
+        assert!(
+            requirements(&in_training)
+                .into_iter()
+                .all(|required| required)
+        );
+        for method in Method::ALL {
+            let estimator = || method.estimator(&config).expect("possible");
+            let expected = numbers(&plain, &estimator().estimate(&plain, &batch, None));
+            for batch in [&batch, &on_autodiff] {
+                let estimate = estimator().estimate(&in_training, batch, None);
+                assert_eq!(
+                    numbers(&in_training, &estimate),
+                    expected,
+                    "{method}, {cost:?}"
+                );
+            }
+
+            // The network is as it was, and as trainable as it was.
+            assert_eq!(parameters(&plain), before, "{method}");
+            assert_eq!(parameters(&in_training), before, "{method}");
+            assert!(
+                requirements(&in_training)
+                    .into_iter()
+                    .all(|required| required)
+            );
+            assert!(!requirements(&plain).into_iter().any(|required| required));
+
+            // What the checks above would see: inference takes the parameters as they are.
+            let inferred = estimator().infer(&in_training, &batch.input, None);
+            assert!(inferred.state.output().is_tracked(), "{method}");
+        }
+    }
+}
+
+/// A free phase goes on from a start that it is given, but the feedforward pass has none.
+#[test]
+fn a_free_phase_starts_where_it_is_told_to() {
+    let batch = batch_of_digits(4);
+    let config = TrainingConfig {
+        free_steps: 1,
+        ..config()
+    };
+    let network = config.network(&Device::flex());
+    for method in Method::ALL {
+        let estimator = method.estimator(&config).expect("possible");
+        let from = |start: Option<State>| {
+            let infer = estimator.infer(&network, &batch.input, start.clone());
+            let estimate = estimator.estimate(&network, &batch, start);
+            [infer, estimate.free].map(|phase| values(phase.state.output()))
+        };
+        let rest = from(None);
+        let other = estimator.infer(&network, &batch.input, None).state;
+        let moved = from(Some(other));
+        let is_feedforward = method == Method::Backprop;
+        for (rest, moved) in rest.iter().zip(&moved) {
+            assert_eq!(rest == moved, is_feedforward, "{method}");
+        }
+    }
+}

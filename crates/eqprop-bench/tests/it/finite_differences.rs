@@ -1,0 +1,136 @@
+//! Gradients at the equilibria of smooth networks against differences of the whole procedure:
+//! relax to the end, then judge.
+
+use burn::tensor::Tensor;
+use eqprop_core::activation::Activation;
+use eqprop_core::cost::{Cost, CostConfig};
+use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_core::state::State;
+use eqprop_train::estimator::{Estimate, GradientEstimator};
+
+use eqprop_bench::baseline::{Bptt, ImplicitExact, RecurrentBackprop};
+
+use crate::setup::{
+    COSTS, Graph, Lists, Network, Setup, assert_agrees, filled, gradients_of, parameters,
+};
+
+/// The slope of the mean cost at the state and for the target that `judged` finds, for every
+/// parameter, by central differences of size `epsilon` in `f64`.
+pub fn differences(
+    network: &Network,
+    epsilon: f64,
+    judged: impl Fn(&Network) -> (State, Tensor<2>),
+) -> Lists {
+    let parameters = parameters(network);
+    let cost = |list: usize, entry: usize, by: f64| {
+        let mut lists = parameters.clone();
+        lists[list][entry] += by;
+        let mut lists = lists.into_iter();
+        let next = |_| lists.next().expect("a list per parameter");
+        let moved = filled(network.clone(), Setup::Double, next);
+        let (state, target) = judged(&moved);
+        let cost = moved.cost.value(state.output(), &target);
+        cost.mean().into_scalar::<f64>()
+    };
+    let slope = |list: usize, entry: usize| {
+        (cost(list, entry, epsilon) - cost(list, entry, -epsilon)) / (2.0 * epsilon)
+    };
+    let lists = parameters.iter().enumerate();
+    let slopes =
+        lists.map(|(list, numbers)| (0..numbers.len()).map(|entry| slope(list, entry)).collect());
+    slopes.collect()
+}
+
+/// With a skip, and a connection within a layer, whose update is a fixed-point step.
+const ENDS: [(usize, usize); 5] = [(0, 1), (1, 2), (2, 3), (1, 3), (2, 2)];
+
+fn graph(activation: Activation, cost: CostConfig) -> Graph<'static> {
+    Graph {
+        sizes: &[3, 4, 3, 2],
+        ends: &ENDS,
+        hidden: activation,
+        output: activation,
+        cost,
+    }
+}
+
+/// ε = 1e-5 leaves 1e-10 of truncation times third derivatives of order 10, and states within
+/// 1e-14, answered tenfold and divided by ε, 1e-8.
+const EPSILON: f64 = 1e-5;
+const TOLERANCE: f64 = 1e-7;
+
+#[test]
+fn gradients_of_smooth_networks_are_slopes_of_the_whole_procedure() {
+    let setup = Setup::Double;
+    for (activation, cost) in smooth() {
+        let graph = graph(activation, cost);
+        let network = graph.network(setup, 0.7, 1);
+        let batch = graph.batch(setup, 3, 2);
+        let exact = ImplicitExact { free: setup.free() };
+        let free = exact.infer(&network, &batch.input, None);
+        let residual = free.info().residual;
+        assert!(residual <= setup.tolerance(), "residual {residual:e}");
+        let expected = differences(&network, EPSILON, |network| {
+            let relaxed = exact.infer(network, &batch.input, Some(free.state.clone()));
+            (relaxed.state, batch.target.clone())
+        });
+
+        let agrees = |estimate: Estimate, of: &str| {
+            let found = gradients_of(&network, &estimate.gradients);
+            assert_agrees_but_for_the_diagonal(&found, &expected, of);
+        };
+        let what = |of: &str| format!("{of}, {activation:?}, {cost:?}");
+        agrees(exact.estimate(&network, &batch, None), &what("exact"));
+        let recurrent = RecurrentBackprop {
+            free: setup.free(),
+            costate: setup.free().stopping,
+        };
+        agrees(recurrent.estimate(&network, &batch, None), &what("rbp"));
+        let through_time = Bptt::new(setup.free());
+        agrees(through_time.estimate(&network, &batch, None), &what("bptt"));
+    }
+}
+
+/// However far it is from convergence, and wherever it starts.
+#[test]
+fn backpropagation_through_time_is_the_slope_of_as_many_steps() {
+    let setup = Setup::Double;
+    let schemes = [
+        Scheme::Asynchronous,
+        Scheme::FixedPoint,
+        Scheme::GradientFlow { step_size: 0.3 },
+    ];
+    for (activation, cost) in smooth() {
+        let graph = graph(activation, cost);
+        let network = graph.network(setup, 0.7, 3);
+        let batch = graph.batch(setup, 3, 4);
+        for scheme in schemes {
+            let relaxation = |n_steps| Relaxation::steps(scheme, n_steps);
+            let start = Bptt::new(relaxation(1)).infer(&network, &batch.input, None);
+            let start = || Some(start.state.clone());
+            let estimator = Bptt::new(relaxation(4));
+            let expected = differences(&network, EPSILON, |network| {
+                let relaxed = estimator.infer(network, &batch.input, start());
+                (relaxed.state, batch.target.clone())
+            });
+            let estimate = estimator.estimate(&network, &batch, start());
+            let found = gradients_of(&network, &estimate.gradients);
+            let what = format!("{activation:?}, {cost:?}, {scheme:?}");
+            assert_agrees_but_for_the_diagonal(&found, &expected, &what);
+        }
+    }
+}
+
+/// Each smooth activation with each cost.
+fn smooth() -> impl Iterator<Item = (Activation, CostConfig)> {
+    let activations = [Activation::Sigmoid, Activation::Tanh].into_iter();
+    activations.flat_map(|activation| COSTS.map(|cost| (activation, cost)))
+}
+
+/// The diagonal within a layer is ignored by the network: its gradient is 0, not nearly so.
+#[track_caller]
+fn assert_agrees_but_for_the_diagonal(found: &Lists, expected: &Lists, what: &str) {
+    assert_agrees(found, expected, TOLERANCE, what);
+    let lateral = &found[4];
+    assert_eq!([0, 4, 8].map(|entry| lateral[entry]), [0.0; 3], "{what}");
+}

@@ -1,0 +1,14 @@
+//! The baselines and the list of methods, on the CPU: gradients in `f64` and `f32` against
+//! independent numbers, finite differences and Burn's own layers, and whole runs.
+#![cfg(feature = "flex")]
+
+mod autodiff;
+mod exact;
+mod feedforward;
+mod finite_differences;
+mod method;
+mod recurrent_backprop;
+mod reference;
+mod setup;
+mod through_time;
+mod training;

@@ -1,0 +1,197 @@
+//! `eqprop fidelity`.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::place::{Place, QUICK};
+
+const FILES: [&str; 5] = [
+    "beta.svg",
+    "fidelity.json",
+    "gdu.svg",
+    "residual.svg",
+    "steps.svg",
+];
+
+/// A short examination.
+const SHORT: [&str; 7] = [
+    "fidelity",
+    "--epochs",
+    "0",
+    "--batches",
+    "1",
+    "--batch",
+    "10",
+];
+
+#[test]
+fn the_gradient_of_the_digits_is_examined() {
+    let place = Place::new();
+    let arguments = ["fidelity", "--batch", "50", "--report", "new/report"];
+    let found = place.json(&arguments);
+    let report = place.path("new/report");
+    let mut names: Vec<_> = fs::read_dir(&report)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, FILES);
+    let stored = fs::read_to_string(report.join("fidelity.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&stored).unwrap(), found);
+    for name in FILES.iter().filter(|name| name.ends_with(".svg")) {
+        let svg = fs::read_to_string(report.join(name)).unwrap();
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+        assert!(!svg.contains("no data"), "{name}");
+    }
+
+    assert_eq!(found["precision"], "f64");
+    assert_eq!(found["machine"]["device"], "flex");
+    assert_eq!(found["machine"]["eqprop"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(found["training"]["hidden"], serde_json::json!([128]));
+    assert_eq!(
+        (&found["batches"], &found["batch_size"]),
+        (&2.into(), &50.into())
+    );
+    let names = serde_json::json!(["weights 1", "weights 2", "bias 1", "bias 2"]);
+    assert_eq!(found["parameters"], names);
+    let order = found["beta"]["orders"]["one_sided"]["whole"]
+        .as_f64()
+        .unwrap();
+    // Hard sigmoids: not as close to 1 as smooth ones, but far from 0 and from 2.
+    assert!((order - 1.0).abs() < 0.3, "{order}");
+    let recommendation = &found["recommendation"];
+    assert_eq!(recommendation["bound"], 0.99);
+    let enough = recommendation["enough"]["agreements"]["parameters"].as_array();
+    for agreement in enough.unwrap() {
+        assert!(agreement["cosine"].as_f64().unwrap() >= 0.99, "{agreement}");
+    }
+}
+
+#[test]
+fn a_trained_run_is_examined_with_other_phases_than_it_was_trained_with() {
+    let place = Place::new();
+    place.succeed(&[&QUICK[..], &["--run", "run"]].concat());
+    let arguments = [
+        "fidelity",
+        "--run",
+        "run",
+        "--batches",
+        "1",
+        "--batch",
+        "20",
+    ];
+    let text = place.succeed(&arguments);
+    for part in [
+        "run (64-128-10)",
+        "1 batch of 20 examples, f64 on flex; centered, β = 0.5, 15 + 6 steps",
+        "weights 2",
+        "Step by step against backpropagation through time, synchronous fixed point",
+        "configured  15  6  0.5     27",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing:\n{text}");
+    }
+    let longest = text.lines().map(|line| line.chars().count()).max();
+    assert!(longest <= Some(100), "{longest:?}:\n{text}");
+
+    let changed = [
+        "--set",
+        "nudging=random_sign",
+        "--set",
+        "dynamics=gradient_flow",
+    ];
+    let text = place.succeed(&[&arguments[..], &changed].concat());
+    assert!(
+        text.contains("random sign, β = 0.5, 15 + 6 steps, gradient flow, ε = 0.5"),
+        "{text}"
+    );
+    let changed = ["--set", "hidden_activation=sigmoid"];
+    place.refuse(
+        &[&arguments[..], &changed].concat(),
+        &["--set cannot change the network", "free_steps"],
+    );
+    // The run was trained on 80 examples.
+    place.refuse(
+        &[
+            "fidelity",
+            "--run",
+            "run",
+            "--batches",
+            "2",
+            "--batch",
+            "41",
+        ],
+        &["2 batches of 41", "80 training examples", "--batch"],
+    );
+    place.refuse(
+        &[&arguments[..], &["--epochs", "2"]].concat(),
+        &["--epochs", "--run"],
+    );
+}
+
+#[test]
+fn a_readout_and_a_deep_network_are_examined() {
+    let place = Place::new();
+    let deep = ["--set", "hidden=[24,16]", "--set", "cost=cross_entropy"];
+    let found = place.json(
+        &[
+            &SHORT[..],
+            &deep,
+            &["--set", "learning_rates=[0.1,0.1,0.1]"],
+        ]
+        .concat(),
+    );
+    let names = found["parameters"].as_array().unwrap();
+    let expected = [
+        "weights 1",
+        "weights 2",
+        "bias 1",
+        "bias 2",
+        "readout",
+        "readout bias",
+    ];
+    assert_eq!(names, &expected.map(Value::from));
+    assert_eq!(
+        (&found["epochs"], &found["test_error"]),
+        (&0.into(), &Value::Null)
+    );
+    assert_eq!(found["stepwise"]["parameters"].as_array().unwrap().len(), 4);
+    let text = place.succeed(
+        &[
+            &SHORT[..],
+            &deep,
+            &["--set", "learning_rates=[0.1,0.1,0.1]"],
+        ]
+        .concat(),
+    );
+    assert!(text.contains("digits (64-24-16), not trained"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_examined_is_refused() {
+    let place = Place::new();
+    fs::write(place.path("file"), "mine").unwrap();
+    let cases: [(&[&str], &[&str]); 12] = [
+        (&["--batches", "0"], &["--batches must be at least 1"]),
+        (&["--batch", "0"], &["--batch must be at least 1"]),
+        (&["--batch", "-3"], &["-3", "--batch"]),
+        (&["--bound", "1"], &["bound", "less than 1, but is 1"]),
+        (&["--bound", "0"], &["bound", "greater than 0"]),
+        (&["--bound", "NaN"], &["bound", "but is NaN"]),
+        (&["--batches", "15"], &["15 batches of 100", "1437"]),
+        (
+            &["--batches", "18446744073709551615"],
+            &["1437", "--batches"],
+        ),
+        (&["--run", "nowhere"], &["`nowhere`", "not a run folder"]),
+        (&["--report", "file"], &["`file`", "--report"]),
+        (
+            &["--set", "learning_rates=[1e6,1e6]"],
+            &["cost became infinite or not a number in epoch 1"],
+        ),
+        (&["--set", "betta=1"], &["`betta`", "nudged_steps"]),
+    ];
+    for (arguments, expected) in cases {
+        place.refuse(&[&["fidelity"], arguments].concat(), expected);
+    }
+}
