@@ -50,7 +50,7 @@ impl FeedforwardBackprop {
                 .filter(|(_, (_, to))| *to == index + 1)
                 .map(|(connection, &(from, _))| connection.forward(values[from].clone()))
                 .reduce(|sum, term| sum + term);
-            let bias = energy.biases[index].val().unsqueeze::<2>();
+            let bias = energy.bias(index);
             let drive = match sent {
                 Some(sent) => sent + bias,
                 None => bias.repeat_dim(0, input.dims()[0]),

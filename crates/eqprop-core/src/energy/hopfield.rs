@@ -221,6 +221,19 @@ impl HopfieldEnergy {
     pub fn ends(&self) -> &[(usize, usize)] {
         &self.ends
     }
+
+    /// The bias of each unit of free layer `layer`: all units of a feature map have its channel's.
+    ///
+    /// # Shapes
+    /// - output: `[1, n_units]`
+    pub fn bias(&self, layer: usize) -> Tensor<2> {
+        let shape = self.layers[layer].shape;
+        let n_biases = shape.n_biases();
+        let n_each = shape.n_units() / n_biases;
+        let bias = self.biases[layer].val().reshape([n_biases, 1]);
+        bias.expand([n_biases, n_each])
+            .reshape([1, n_biases * n_each])
+    }
 }
 
 impl Energy for HopfieldEnergy {
@@ -249,17 +262,13 @@ impl Energy for HopfieldEnergy {
                 });
             }
         }
-        let biases = self.biases.iter().zip(&self.layers);
-        let with_bias = constant
-            .into_iter()
-            .zip(biases)
-            .map(|(sum, (bias, layer))| {
-                let bias = per_unit(bias.val(), layer.shape);
-                match sum {
-                    Some(sum) => sum + bias,
-                    None => bias.repeat_dim(0, batch),
-                }
-            });
+        let with_bias = constant.into_iter().enumerate().map(|(layer, sum)| {
+            let bias = self.bias(layer);
+            match sum {
+                Some(sum) => sum + bias,
+                None => bias.repeat_dim(0, batch),
+            }
+        });
         ClampedHopfield {
             constant: with_bias.collect(),
             interactions,
@@ -324,15 +333,6 @@ impl Energy for HopfieldEnergy {
         }
         gradients
     }
-}
-
-/// The bias of each unit, `[1, n_units]`: all units of a feature map have its channel's.
-fn per_unit(bias: Tensor<1>, shape: LayerShape) -> Tensor<2> {
-    let n_biases = shape.n_biases();
-    let n_each = shape.n_units() / n_biases;
-    bias.reshape([n_biases, 1])
-        .expand([n_biases, n_each])
-        .reshape([1, n_biases * n_each])
 }
 
 /// Adds to a sum that may still be empty.
