@@ -22,24 +22,12 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
-use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed};
+use eqprop_core::energy::Energy;
+use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::Estimate;
 use eqprop_train::network::EquilibriumNetwork;
-
-/// Relaxes `input` freely from `start`, or from rest.
-fn relax_free<E: Energy, C: Cost, D: Dynamics>(
-    relaxation: &Relaxation<D>,
-    network: &EquilibriumNetwork<E, C>,
-    input: &Tensor<2>,
-    start: Option<State>,
-) -> Relaxed {
-    let clamped = network.energy.clamp(input);
-    let start = start.unwrap_or_else(|| network.energy.rest(input));
-    relaxation.relax(&TotalEnergy::<E, C>::free(&network.energy, &clamped), start)
-}
 
 /// The batch outside autodiff.
 fn detached(batch: &Batch) -> Batch {

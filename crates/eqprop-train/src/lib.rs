@@ -28,13 +28,13 @@
 //!
 //! | module | what |
 //! | --- | --- |
-//! | [`estimator`] | from a batch to Burn's `GradientsParams`: the trait, and equilibrium propagation |
+//! | [`estimator`] | from a batch to Burn's `GradientsParams`: the trait, equilibrium propagation and its relatives |
 //! | [`learner`] | Burn's `TrainStep` and `InferenceStep` for any energy and estimator |
 //! | [`network`], [`batch`] | what an estimator works on |
 //! | [`particles`] | persistent particles: free states kept from epoch to epoch |
 //! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
 //! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
-//! | [`data`] | digits, MNIST, Fashion-MNIST |
+//! | [`data`] | digits, MNIST, Fashion-MNIST, CIFAR-10 |
 //! | [`error`], [`mod@file`], [`mod@panic`] | what can go wrong, and how files are kept whole |
 //! | [`prelude`] | the names that most programs need, of this crate and of `eqprop-core` |
 

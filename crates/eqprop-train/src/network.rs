@@ -3,7 +3,8 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed};
 use eqprop_core::state::State;
 
 /// A network that predicts by relaxing: an energy and the cost of its output.
@@ -19,6 +20,21 @@ impl<E: Energy, C: Cost> EquilibriumNetwork<E, C> {
     /// Puts an energy and a cost together.
     pub fn new(energy: E, cost: C) -> Self {
         Self { energy, cost }
+    }
+
+    /// Relaxes `input` without a nudge, from `start` or else from [`Energy::rest`].
+    ///
+    /// # Shapes
+    /// - `input`: `[batch, n_inputs]`
+    pub fn relax<D: Dynamics>(
+        &self,
+        relaxation: &Relaxation<D>,
+        input: &Tensor<2>,
+        start: Option<State>,
+    ) -> Relaxed {
+        let clamped = self.energy.clamp(input);
+        let start = start.unwrap_or_else(|| self.energy.rest(input));
+        relaxation.relax(&TotalEnergy::<E, C>::free(&self.energy, &clamped), start)
     }
 
     /// The scores of the classes at `state`; the largest is the prediction.

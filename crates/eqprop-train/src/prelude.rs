@@ -8,7 +8,7 @@ pub use eqprop_core::nudging::{Circle, Nudging};
 pub use eqprop_core::relaxation::{Relaxation, Scheme};
 pub use eqprop_core::state::State;
 
-pub use crate::batch::{Batch, BatchLoader, Order};
+pub use crate::batch::{Augmentation, Batch, BatchLoader, Order};
 pub use crate::config::TrainingConfig;
 pub use crate::data::{Dataset, DatasetKind};
 pub use crate::estimator::{

@@ -13,7 +13,7 @@ use eqprop_train::network::EquilibriumNetwork;
 use nalgebra::{DMatrix, DVector};
 use tracing::debug_span;
 
-use super::{detached, estimate, relax_free};
+use super::{detached, estimate};
 
 /// Recurrent backpropagation (Almeida, Pineda): the costate of the free equilibrium by
 /// iteration.
@@ -62,7 +62,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for RecurrentBackp
         input: &Tensor<2>,
         start: Option<State>,
     ) -> Relaxed {
-        relax_free(&self.free, network, input, start)
+        network.relax(&self.free, input, start)
     }
 
     fn estimate(
@@ -84,7 +84,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for ImplicitExact<
         input: &Tensor<2>,
         start: Option<State>,
     ) -> Relaxed {
-        relax_free(&self.free, network, input, start)
+        network.relax(&self.free, input, start)
     }
 
     fn estimate(
@@ -109,7 +109,7 @@ fn by_costate<E: Energy, C: Cost, D: Dynamics>(
 ) -> Estimate {
     let plain = &network.valid();
     let batch = &detached(batch);
-    let free = debug_span!("free_phase").in_scope(|| relax_free(free, plain, &batch.input, start));
+    let free = debug_span!("free_phase").in_scope(|| plain.relax(free, &batch.input, start));
     let equilibrium = Equilibrium {
         network: plain,
         clamped: plain.energy.clamp(&batch.input),

@@ -12,7 +12,7 @@ use eqprop_train::estimator::{Estimate, GradientEstimator};
 use eqprop_train::network::EquilibriumNetwork;
 use tracing::debug_span;
 
-use super::{detached, estimate, relax_free};
+use super::{detached, estimate};
 
 /// Backpropagation through the steps of the free phase, by Burn's autodiff.
 ///
@@ -60,7 +60,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for Bptt<D> {
         input: &Tensor<2>,
         start: Option<State>,
     ) -> Relaxed {
-        relax_free(&self.free, network, input, start)
+        network.relax(&self.free, input, start)
     }
 
     fn estimate(
@@ -72,11 +72,11 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for Bptt<D> {
         let network = &network.clone().train();
         let batch = &detached(batch);
         let through = debug_span!("free_phase").in_scope(|| match self.truncated {
-            None => relax_free(&self.free, network, &batch.input, start),
+            None => network.relax(&self.free, &batch.input, start),
             Some(n_steps) => {
-                let free = relax_free(&self.free, &network.valid(), &batch.input, start);
+                let free = network.valid().relax(&self.free, &batch.input, start);
                 let more = Relaxation::steps(self.free.dynamics.clone(), n_steps);
-                let through = relax_free(&more, network, &batch.input, Some(free.state));
+                let through = network.relax(&more, &batch.input, Some(free.state));
                 Relaxed {
                     n_steps: free.n_steps + n_steps,
                     tolerance: free.tolerance,

@@ -37,7 +37,8 @@ fn names_are_unique_and_read_back() {
 #[test]
 fn an_unknown_name_is_answered_with_the_known_ones() {
     let error = "backpropp".parse::<Method>().expect_err("unknown");
-    let known = "eqprop, cep, pep, nep, random-sign, bptt, tbp, rbp, exact, backprop";
+    let known = "eqprop, cep, pep, nep, random-sign, cl, pcpl, ncpl, ccpl, bptt, tbp, rbp, exact, \
+                 backprop";
     let expected = format!("unknown method `backpropp`; the methods are: {known}");
     assert_eq!(error.to_string(), expected);
 }

@@ -45,13 +45,13 @@ impl Problem {
     ) -> Self {
         let setup = Setup::double();
         let mut numbers = Numbers(seed);
-        let n_outputs = config.layers.last().expect("a layer").size;
+        let n_outputs = config.layers.last().expect("a layer").n_units();
         let classes = (0..batch).map(|_| numbers.uniform(0.0, n_outputs as f64) as usize);
         let target = one_hot(&setup, &classes.collect::<Vec<_>>(), n_outputs);
         Self {
             energy: network(config, &setup, scale, seed + 1),
             cost: cost(which, n_outputs, &setup, 1.0, seed + 2),
-            input: numbers.matrix(&setup, [batch, config.n_inputs], 0.0, 1.0),
+            input: numbers.matrix(&setup, [batch, config.input.n_units()], 0.0, 1.0),
             target,
             setup,
         }

@@ -9,7 +9,7 @@ use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use tracing::debug_span;
 
-use super::free_phase::{FreePhase, infer};
+use super::free_phase::FreePhase;
 use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
 use crate::network::EquilibriumNetwork;
@@ -187,7 +187,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C>
         input: &Tensor<2>,
         start: Option<State>,
     ) -> Relaxed {
-        infer(&self.free, network, input, start)
+        network.relax(&self.free, input, start)
     }
 
     fn estimate(

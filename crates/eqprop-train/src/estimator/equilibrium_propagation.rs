@@ -7,7 +7,7 @@ use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 
-use super::free_phase::{Copies, FreePhase, infer};
+use super::free_phase::{Copies, FreePhase};
 use super::signs::Signs;
 use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
@@ -65,7 +65,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPro
         input: &Tensor<2>,
         start: Option<State>,
     ) -> Relaxed {
-        infer(&self.free, network, input, start)
+        network.relax(&self.free, input, start)
     }
 
     fn estimate(

@@ -14,18 +14,6 @@ use super::{Estimate, into_params};
 use crate::batch::Batch;
 use crate::network::EquilibriumNetwork;
 
-/// Relaxes `input` freely from `start`, or from rest.
-pub(super) fn infer<E: Energy, C: Cost, D: Dynamics>(
-    relaxation: &Relaxation<D>,
-    network: &EquilibriumNetwork<E, C>,
-    input: &Tensor<2>,
-    start: Option<State>,
-) -> Relaxed {
-    let clamped = network.energy.clamp(input);
-    let start = start.unwrap_or_else(|| network.energy.rest(input));
-    relaxation.relax(&TotalEnergy::<E, C>::free(&network.energy, &clamped), start)
-}
-
 /// A batch at its free equilibrium, with network and batch outside autodiff.
 pub(super) struct FreePhase<E: Energy, C: Cost> {
     pub network: EquilibriumNetwork<E, C>,

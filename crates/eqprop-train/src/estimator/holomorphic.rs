@@ -12,7 +12,7 @@ use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use tracing::debug_span;
 
-use super::free_phase::{Copies, FreePhase, infer};
+use super::free_phase::{Copies, FreePhase};
 use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
 use crate::network::EquilibriumNetwork;
@@ -213,7 +213,7 @@ impl<C: Cost, D: Dynamics> GradientEstimator<HopfieldEnergy, C>
         input: &Tensor<2>,
         start: Option<State>,
     ) -> Relaxed {
-        infer(&self.free, network, input, start)
+        network.relax(&self.free, input, start)
     }
 
     /// # Panics

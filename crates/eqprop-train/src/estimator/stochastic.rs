@@ -17,7 +17,7 @@ use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use tracing::debug_span;
 
-use super::free_phase::{Copies, FreePhase, infer};
+use super::free_phase::{Copies, FreePhase};
 use super::signs::Signs;
 use super::{Estimate, GradientEstimator, into_params};
 use crate::batch::Batch;
@@ -234,7 +234,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C>
         input: &Tensor<2>,
         start: Option<State>,
     ) -> Relaxed {
-        infer(&self.free, network, input, start)
+        network.relax(&self.free, input, start)
     }
 
     /// # Panics

@@ -49,7 +49,7 @@ fn clamped_equilibrium(problem: &Problem, energy: &HopfieldEnergy, free: &State)
     let hidden = problem.energy.layers()[..2].to_vec();
     let ends = [(0, 1), (1, 2), (0, 2)];
     let connections = ends.map(|(from, to)| connection(from, to)).to_vec();
-    let config = HopfieldEnergyConfig::new(N_INPUTS + N_OUTPUTS, hidden, connections);
+    let config = HopfieldEnergyConfig::new((N_INPUTS + N_OUTPUTS).into(), hidden, connections);
     let [below, between, above, bias_first, bias_second, ..] = &parameters(energy)[..] else {
         unreachable!("three weights, three biases");
     };
@@ -177,10 +177,7 @@ fn the_contrastive_objective_is_positive_in_one_basin_and_its_gradient_is_the_up
 fn the_contrastive_objective_can_be_negative_across_basins() {
     let setup = Setup::double();
     let hard = Activation::HardSigmoid;
-    let layer = |activation| LayerConfig {
-        size: 1,
-        activation,
-    };
+    let layer = |activation| LayerConfig::new(1, activation);
     let mut config = graph(&[1, 1, 1, 1], hard, &[(0, 1), (1, 2), (2, 3)]);
     config.layers[2] = layer(Activation::Identity);
     // E = ½(a² + b² + y²) − 2ab + 0.3(a + b) − by, no input.
