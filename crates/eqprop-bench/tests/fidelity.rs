@@ -215,7 +215,12 @@ fn the_updates_of_all_steps_add_up_to_the_exact_gradient() {
     let config = config(&SIGMOID);
     let (network, batch) = trained(&config, 40);
     let examination = quick().with_stepwise_steps(60);
-    let examined = examination.examine(&network, &config.estimator(), &[batch.clone()], |_| {});
+    let examined = examination.examine(
+        &network,
+        &config.estimator(),
+        std::slice::from_ref(&batch),
+        |_| {},
+    );
     let stepwise = examined.expect("the network has equilibria").stepwise;
 
     let precision = Precision::of(&Device::flex());
@@ -417,7 +422,7 @@ fn what_cannot_be_examined_is_refused() {
         (quick().with_stepwise_beta(Some(-1.0)), "betas"),
         (quick().with_stepwise_steps(0), "stepwise_steps"),
     ] {
-        let error = examine(examination, &network, &[batch.clone()]).to_string();
+        let error = examine(examination, &network, std::slice::from_ref(&batch)).to_string();
         assert!(error.contains(field), "{error}");
     }
 

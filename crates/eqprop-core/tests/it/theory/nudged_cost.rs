@@ -72,10 +72,10 @@ fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> (Vec<f64>, f64) {
     let n = right.len();
     for pivot in 0..n {
         for row in pivot + 1..n {
-            let factor = matrix[row][pivot] / matrix[pivot][pivot];
-            for column in pivot..n {
-                matrix[row][column] -= factor * matrix[pivot][column];
-            }
+            let (above, below) = matrix.split_at_mut(row);
+            let factor = below[0][pivot] / above[pivot][pivot];
+            let pairs = below[0].iter_mut().zip(&above[pivot]).skip(pivot);
+            pairs.for_each(|(entry, subtracted)| *entry -= factor * subtracted);
             right[row] -= factor * right[pivot];
         }
     }

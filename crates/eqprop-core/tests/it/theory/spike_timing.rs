@@ -147,13 +147,13 @@ fn the_summed_updates_go_down_the_gradient_of_the_cost() {
 #[test]
 fn updates_from_the_rates_before_each_step_approach_the_contrast_at_first_order() {
     let (beta, duration) = (0.5, 6.4);
-    let step_sizes = [0.0125, 0.025, 0.05, 0.1];
+    let step_sizes: [f64; 4] = [0.0125, 0.025, 0.05, 0.1];
     for problem in problems() {
         let free = problem.free();
         let mut residuals = Vec::new();
         let mut size = 0.0;
         for step_size in step_sizes {
-            let n_steps = (duration / step_size as f64).round() as usize;
+            let n_steps = (duration / step_size).round() as usize;
             let scheme = Scheme::GradientFlow { step_size };
             let path = problem.path(scheme, beta, free.clone(), n_steps);
             let left = summed(&problem.energy, &problem.input, &path, Rates::Left).concat();

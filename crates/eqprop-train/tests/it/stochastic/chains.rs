@@ -28,7 +28,7 @@ fn chains<C: Cost>(
     let mut samples = Vec::new();
     let relaxation = Relaxation::steps(langevin, burn_in + n_samples * thinning);
     relaxation.relax_observed(total, start, |step, state| {
-        if step > burn_in && (step - burn_in) % thinning == 0 {
+        if step > burn_in && (step - burn_in).is_multiple_of(thinning) {
             let units = Tensor::cat(state.layers().to_vec(), 1);
             let n_units = units.dims()[1];
             let numbers = values(&units);
