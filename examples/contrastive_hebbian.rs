@@ -22,7 +22,7 @@ use eqprop_train::prelude::*;
 struct HiddenLayers;
 
 impl Dynamics for HiddenLayers {
-    fn step<E: Energy, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
+    fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
         for layer in 0..state.layers().len() - 1 {
             state.set(layer, total.minimize(layer, state));
         }

@@ -16,13 +16,13 @@ mod feedforward_backprop;
 
 pub use adjoint::{ImplicitExact, RecurrentBackprop};
 pub use bptt::Bptt;
-pub use feedforward_backprop::FeedforwardBackprop;
+pub use feedforward_backprop::{Feedforward, FeedforwardBackprop};
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
@@ -39,7 +39,7 @@ fn detached(batch: &Batch) -> Batch {
 }
 
 /// What a free phase, which may lie on autodiff, and the gradients make together.
-fn estimate<E: Energy, C: Cost>(
+fn estimate<E: VectorField, C: Cost>(
     network: &EquilibriumNetwork<E, C>,
     batch: &Batch,
     free: Relaxed,
@@ -52,7 +52,7 @@ fn estimate<E: Energy, C: Cost>(
     let state = State::new(layers.map(Tensor::without_autodiff).collect());
     Estimate {
         gradients,
-        energy: energy.energy(&clamped, &state),
+        energy: energy.energy_of(&clamped, &state),
         cost: cost.value(state.output(), &batch.target),
         scores: network.valid().scores(&clamped, &state),
         free: Relaxed {

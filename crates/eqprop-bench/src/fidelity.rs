@@ -28,7 +28,7 @@ mod stepwise;
 
 use burn::config::Config;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_core::error::ConfigError;
 use eqprop_core::relaxation::Scheme;
 use eqprop_train::batch::Batch;
@@ -155,7 +155,7 @@ impl FidelityConfig {
     ///
     /// # Errors
     /// If the configuration cannot work, or there is no exact gradient.
-    pub fn examine<E: Energy, C: Cost>(
+    pub fn examine<E: VectorField, C: Cost>(
         &self,
         network: &EquilibriumNetwork<E, C>,
         estimator: &EquilibriumPropagation<Scheme>,

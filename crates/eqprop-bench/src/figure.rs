@@ -3,11 +3,11 @@
 use anyhow::Result;
 use burn::tensor::Tensor;
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy};
+use eqprop_core::energy::{AnyField, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Dynamics, Relaxation};
 use eqprop_core::state::State;
 use eqprop_train::estimator::EquilibriumPropagation;
-use eqprop_train::training::{EpochRecord, HopfieldLearner};
+use eqprop_train::training::{AnyLearner, EpochRecord};
 
 use crate::plot::{self, Panel, Scale, Series, Tile};
 
@@ -81,7 +81,7 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
 /// How some examples relax, step by step.
 #[derive(Debug)]
 pub struct Course {
-    /// Energy of each example after each step.
+    /// Energy of each example after each step; empty if there is no energy.
     energy: Vec<Vec<f64>>,
     /// Largest change of any unit of each example in each step.
     change: Vec<Vec<f64>>,
@@ -92,28 +92,34 @@ pub struct Course {
 impl Course {
     /// Follows the free phase of `input` for `n_steps` steps, from rest.
     pub fn follow(
-        learner: &HopfieldLearner<EquilibriumPropagation>,
+        learner: &AnyLearner<EquilibriumPropagation>,
         input: &Tensor<2>,
         n_steps: usize,
     ) -> Self {
         let energy = &learner.network.energy;
         let dynamics = learner.estimator().free.dynamics;
         let clamped = energy.clamp(input);
-        let total = TotalEnergy::<HopfieldEnergy, AnyCost>::free(energy, &clamped);
+        let total = TotalEnergy::<AnyField, AnyCost>::free(energy, &clamped);
         let mut course = Self {
             energy: Vec::new(),
             change: Vec::new(),
             states: Vec::new(),
         };
-        Relaxation::steps(dynamics, n_steps).relax_observed(&total, energy.rest(input), |_, s| {
-            course.energy.push(read(total.value(s)));
-            if let Some(before) = course.states.last() {
+        Relaxation::steps(dynamics, n_steps).relax_observed(
+            &total,
+            energy.start(input, &clamped),
+            |_, s| {
                 course
-                    .change
-                    .push(read(s.max_distance(before) / dynamics.step_size()));
-            }
-            course.states.push(s.clone());
-        });
+                    .energy
+                    .extend(energy.energy_of(&clamped, s).map(read));
+                if let Some(before) = course.states.last() {
+                    course
+                        .change
+                        .push(read(s.max_distance(before) / dynamics.step_size()));
+                }
+                course.states.push(s.clone());
+            },
+        );
         course
     }
 
@@ -131,7 +137,8 @@ impl Course {
                     .map(|(step, row)| ((step + first_step) as f64, row[index]))
                     .collect(),
             };
-            labels.iter().enumerate().map(line).collect()
+            let lines = labels.iter().enumerate().map(line);
+            lines.collect::<Vec<_>>()
         };
         let panel = |title: &str, y_label: &str, y_scale, series| Panel {
             title: title.to_string(),
@@ -141,20 +148,22 @@ impl Course {
             y_scale,
             series,
         };
-        let panels = [
-            panel(
-                "Energy in the free phase",
-                "energy",
-                Scale::Linear,
-                lines(&self.energy, 0),
-            ),
-            panel(
-                "Residual",
-                "largest change of a unit",
-                Scale::Log,
-                lines(&self.change, 1),
-            ),
-        ];
+        let energy = panel(
+            "Energy in the free phase",
+            "energy",
+            Scale::Linear,
+            lines(&self.energy, 0),
+        );
+        let residual = panel(
+            "Residual",
+            "largest change of a unit",
+            Scale::Log,
+            lines(&self.change, 1),
+        );
+        let panels = match self.energy.is_empty() {
+            true => vec![residual],
+            false => vec![energy, residual],
+        };
         Ok(plot::render(&panels, 2)?)
     }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use burn::tensor::Tensor;
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::HopfieldEnergy;
+use eqprop_core::energy::AnyField;
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxed, Stopping};
@@ -245,7 +245,7 @@ pub enum AnyEstimator {
     FeedforwardBackprop(FeedforwardBackprop),
 }
 
-type Network = EquilibriumNetwork<HopfieldEnergy, AnyCost>;
+type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
 impl AnyEstimator {
     fn inner(&self) -> &dyn Estimator {
@@ -267,7 +267,7 @@ trait Estimator {
     fn resume(&self, n_estimates: u64);
 }
 
-impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Estimator for G {
+impl<G: GradientEstimator<AnyField, AnyCost>> Estimator for G {
     fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed {
         GradientEstimator::infer(self, network, input, start)
     }
@@ -281,7 +281,7 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Estimator for G {
     }
 }
 
-impl GradientEstimator<HopfieldEnergy, AnyCost> for AnyEstimator {
+impl GradientEstimator<AnyField, AnyCost> for AnyEstimator {
     fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed {
         self.inner().infer(network, input, start)
     }

@@ -10,7 +10,7 @@ use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::file::{is_temporary, write_atomically};
 use eqprop_train::learner::EquilibriumLearner;
-use eqprop_train::training::HopfieldLearner;
+use eqprop_train::training::AnyLearner;
 use serde::{Deserialize, Serialize};
 
 use crate::device::{self, NamedDevice};
@@ -42,7 +42,7 @@ pub struct TrainedRun {
     /// How it was trained.
     pub config: TrainingConfig,
     /// The network.
-    pub learner: HopfieldLearner<EquilibriumPropagation>,
+    pub learner: AnyLearner<EquilibriumPropagation>,
     /// Where it lies.
     pub device: NamedDevice,
 }

@@ -10,7 +10,7 @@ use eqprop_bench::fidelity::{
 };
 use eqprop_core::connection::Connection;
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::HopfieldEnergy;
+use eqprop_core::energy::AnyField;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_train::batch::{Batch, BatchLoader, Order};
 use eqprop_train::config::TrainingConfig;
@@ -20,7 +20,7 @@ use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::preset::Preset;
 use eqprop_train::training::Training;
 
-type Network = EquilibriumNetwork<HopfieldEnergy, AnyCost>;
+type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
 const SIGMOID: [(&str, &str); 2] = [
     ("hidden_activation", "sigmoid"),
@@ -228,7 +228,8 @@ fn the_updates_of_all_steps_add_up_to_the_exact_gradient() {
     let (network, batch) = (precision.network(network), precision.batch(&batch));
     let free = Relaxation::steps(Scheme::Asynchronous, 200);
     let exact = ImplicitExact { free }.estimate(&network, &batch, None);
-    let Connection::Dense(dense) = &network.energy.connections[1] else {
+    let AnyField::Hopfield(energy) = &network.energy;
+    let Connection::Dense(dense) = &energy.connections[1] else {
         panic!("a dense network")
     };
     let gradient = exact

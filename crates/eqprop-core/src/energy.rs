@@ -1,5 +1,6 @@
-//! What the model is: an energy over states, given an input.
+//! What the model is: an energy over states, given an input, or a vector field without one.
 
+mod any;
 pub mod hopfield;
 mod total;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::shape::LayerShape;
 use crate::{activation::Activation, gradients::Gradients, state::State};
+pub use any::{AnyClamped, AnyField};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 pub use total::TotalEnergy;
 
@@ -37,30 +39,32 @@ impl LayerConfig {
     }
 }
 
-/// An energy `E(θ, x, s)` whose minima over the state `s` are the network's equilibria.
+/// What drives the layers of a network toward an equilibrium, given an input.
 ///
-/// The energy splits into one potential per layer and interactions, so that each layer has a
-/// drive (see [`Activation`]):
+/// Each free layer has a drive, and responds to it by its [`Activation`]:
 ///
 /// ```text
-/// drive_k = −∂(E − G_k)/∂s_k        s_k = σ_k(drive_k) minimizes E over s_k
+/// s_k ← σ_k(drive_k(θ, x, s))        an equilibrium is a state that this leaves as it is
 /// ```
 ///
-/// exactly where `drive_k` does not depend on `s_k` itself, and as a fixed-point step
-/// otherwise.
+/// Where the drives are those of an [`Energy`], the equilibria are its minima and equilibrium
+/// propagation estimates the gradient of the cost. They need not be: with forward and feedback
+/// weights of their own (untied) there is no energy, and the same two-phase procedure
+/// is the vector-field setting of Ernoult et al. (2020), <https://arxiv.org/abs/2005.04168>, and
+/// Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>.
 ///
-/// An energy owns its parameters θ as a Burn [`Module`]; it never changes them. Free layers
+/// A field owns its parameters θ as a Burn [`Module`]; it never changes them. Free layers
 /// are counted from 0 in the state. An input is first [clamped](Self::clamp), which computes
 /// once what it contributes to every later step.
-pub trait Energy: Module + ModuleDisplay {
+pub trait VectorField: Module + ModuleDisplay {
     /// What stays constant while an input is clamped and the parameters are held.
     type Clamped: Clone;
 
     /// The free layers, first to last; the last one is the output.
     fn layers(&self) -> &[LayerConfig];
 
-    /// Groups of layers such that no two layers of a group interact: minimizing over a whole
-    /// group at once is then as exact as minimizing over one layer after the other.
+    /// Groups of layers such that no two layers of a group interact: updating a whole group at
+    /// once is then the same as updating one layer after the other.
     fn groups(&self) -> &[Vec<usize>];
 
     /// Clamps an input.
@@ -72,23 +76,22 @@ pub trait Energy: Module + ModuleDisplay {
     /// The clamped input repeated `n` times along the batch axis, as [`State::repeat`].
     fn repeat(&self, clamped: &Self::Clamped, n: usize) -> Self::Clamped;
 
-    /// The energy `E` of each example.
-    ///
-    /// # Shapes
-    /// - output: `[batch]`
-    fn energy(&self, clamped: &Self::Clamped, state: &State) -> Tensor<1>;
-
     /// The drive of free layer `layer`.
     ///
     /// # Shapes
     /// - output: `[batch, n_units]`
     fn drive(&self, layer: usize, clamped: &Self::Clamped, state: &State) -> Tensor<2>;
 
-    /// `scale · mean over the batch of [∂E/∂θ(first) − ∂E/∂θ(second)]`, for every parameter.
+    /// `scale · mean over the batch of [∂E/∂θ(first) − ∂E/∂θ(second)]`, for every parameter; without
+    /// an energy, what stands in its place in the learning rule.
     fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients;
 
-    /// The state that nothing has driven yet, see [`Activation::rest`]: the start of a free
-    /// phase that has no better one. It has the data type of `input`.
+    /// The energy of each example, `[batch]`, or `None` if the field has none: for measurements on
+    /// any field. What cannot do without an energy asks for an [`Energy`].
+    fn energy_of(&self, clamped: &Self::Clamped, state: &State) -> Option<Tensor<1>>;
+
+    /// The state that nothing has driven yet, see [`Activation::rest`]. It has the data type of
+    /// `input`.
     fn rest(&self, input: &Tensor<2>) -> State {
         let [batch, _] = input.dims();
         let device: Device = input.device();
@@ -99,4 +102,29 @@ pub trait Energy: Module + ModuleDisplay {
         });
         State::new(layers.collect())
     }
+
+    /// Where a free phase starts that has no better state: at [rest](Self::rest), or at an
+    /// equilibrium where it is known in closed form.
+    fn start(&self, input: &Tensor<2>, _clamped: &Self::Clamped) -> State {
+        self.rest(input)
+    }
+}
+
+/// An energy `E(θ, x, s)` whose minima over the state `s` are the network's equilibria.
+///
+/// The energy splits into one potential per layer and interactions, so that each layer has a
+/// drive (see [`Activation`]):
+///
+/// ```text
+/// drive_k = −∂(E − G_k)/∂s_k        s_k = σ_k(drive_k) minimizes E over s_k
+/// ```
+///
+/// exactly where `drive_k` does not depend on `s_k` itself, and as a fixed-point step
+/// otherwise; and [`contrast`](VectorField::contrast) is that of `∂E/∂θ`.
+pub trait Energy: VectorField {
+    /// The energy `E` of each example.
+    ///
+    /// # Shapes
+    /// - output: `[batch]`
+    fn energy(&self, clamped: &Self::Clamped, state: &State) -> Tensor<1>;
 }

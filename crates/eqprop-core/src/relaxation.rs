@@ -7,7 +7,7 @@ use burn::config::Config;
 use burn::tensor::Tensor;
 
 use crate::cost::Cost;
-use crate::energy::{Energy, TotalEnergy};
+use crate::energy::{TotalEnergy, VectorField};
 use crate::error::{ConfigError, RelaxationError};
 use crate::state::State;
 pub use dynamics::{Dynamics, Scheme};
@@ -151,7 +151,7 @@ impl<D: Dynamics> Relaxation<D> {
     }
 
     /// Relaxes `start` toward a minimum of `total`.
-    pub fn relax<E: Energy, C: Cost>(
+    pub fn relax<E: VectorField, C: Cost>(
         &self,
         total: &TotalEnergy<'_, E, C>,
         start: State,
@@ -161,7 +161,7 @@ impl<D: Dynamics> Relaxation<D> {
 
     /// As [`relax`](Self::relax), and calls `observe` with the start as step 0 and with the
     /// state after each step.
-    pub fn relax_observed<E: Energy, C: Cost>(
+    pub fn relax_observed<E: VectorField, C: Cost>(
         &self,
         total: &TotalEnergy<'_, E, C>,
         start: State,

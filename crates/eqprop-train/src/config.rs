@@ -18,7 +18,7 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig, SquaredError};
-use eqprop_core::energy::HopfieldEnergy;
+use eqprop_core::energy::AnyField;
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
@@ -59,6 +59,9 @@ pub struct TrainingConfig {
     #[config(default = "Augmentation::default()")]
     pub augmentation: Augmentation,
 
+    /// What the network relaxes: "hopfield".
+    #[config(default = "ModelKind::Hopfield")]
+    pub model: ModelKind,
     /// Hidden layers, from the input to the output: a number of units, or {"channels": 32,
     /// "kernel": 5} with "stride", "padding" and "pooling" ({"max": 2} or {"average": 2}).
     pub hidden: Vec<HiddenLayer>,
@@ -137,6 +140,14 @@ pub struct TrainingConfig {
     /// Seed of the initial weights, the order of the examples and the signs of β.
     #[config(default = 0)]
     pub seed: u64,
+}
+
+/// Which energy the layers and connections of a configuration make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelKind {
+    /// [`HopfieldEnergy`](eqprop_core::energy::HopfieldEnergy).
+    Hopfield,
 }
 
 /// See [`Nudging`].
@@ -292,7 +303,7 @@ impl TrainingConfig {
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails.
-    pub fn network(&self, device: &Device) -> EquilibriumNetwork<HopfieldEnergy, AnyCost> {
+    pub fn network(&self, device: &Device) -> EquilibriumNetwork<AnyField, AnyCost> {
         let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
         let config = self.energy();
         let output = config.layers.last().expect("validated: there is a layer");
@@ -323,6 +334,9 @@ impl TrainingConfig {
             let bound = InitializerConfig::Glorot.bound(n_in, n_out);
             redraw(&mut readout.weight, bound, &mut rng);
         }
+        let energy = match self.model {
+            ModelKind::Hopfield => energy.into(),
+        };
         EquilibriumNetwork::new(energy, cost)
     }
 
@@ -365,14 +379,17 @@ impl TrainingConfig {
         };
         let mut scheduler = ModuleLrSchedulerConfig::new(schedule(self.learning_rates[0]));
         let energy = self.energy();
+        let parameters = match self.model {
+            ModelKind::Hopfield => "network.energy.Hopfield",
+        };
         for (index, &rate) in self.learning_rates.iter().enumerate() {
             let group = if index < energy.layers.len() {
                 let into = energy.connections.iter().enumerate();
                 let into = into.filter(|(_, connection)| connection.to == index + 1);
                 into.fold(
-                    ParamGroup::from_path(format!("network.energy.biases.{index}")),
+                    ParamGroup::from_path(format!("{parameters}.biases.{index}")),
                     |group, (connection, _)| {
-                        let path = format!("network.energy.connections.{connection}.");
+                        let path = format!("{parameters}.connections.{connection}.");
                         group.fuse(&ParamGroup::from_predicate(path))
                     },
                 )

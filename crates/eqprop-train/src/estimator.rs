@@ -14,7 +14,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_core::gradients::{GradientVisitor, Gradients};
 use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
@@ -30,10 +30,10 @@ pub use holomorphic::{HolomorphicEquilibriumPropagation, HolomorphicError};
 ///
 /// Methods differ in nothing else: the same learner runs them all on the same network. An
 /// estimator never changes the network.
-pub trait GradientEstimator<E: Energy, C: Cost>: Clone + Debug + Send {
+pub trait GradientEstimator<E: VectorField, C: Cost>: Clone + Debug + Send {
     /// Relaxes an input without a nudge: what the network predicts with.
     ///
-    /// `start` is where the free phase begins; without one, at [`Energy::rest`].
+    /// `start` is where the free phase begins; without one, at [`VectorField::start`].
     fn infer(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -68,8 +68,8 @@ pub struct Estimate {
     pub gradients: GradientsParams,
     /// The free phase.
     pub free: Relaxed,
-    /// Energy `E` of each example at the free equilibrium, `[batch]`.
-    pub energy: Tensor<1>,
+    /// Energy `E` of each example at the free equilibrium, `[batch]`, if there is an energy.
+    pub energy: Option<Tensor<1>>,
     /// Cost `C` of each example at the free equilibrium, `[batch]`.
     pub cost: Tensor<1>,
     /// Scores of the classes at the free equilibrium, `[batch, n_classes]`.

@@ -6,7 +6,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::{ExecutionError, Tensor};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_core::relaxation::Relaxed;
 
 use crate::batch::Batch;
@@ -28,7 +28,7 @@ use crate::update::UpdateMonitor;
 /// moves a model between devices, but keeps it with or without autodiff as it was.) Nothing is
 /// recorded on it.
 #[derive(Module, Debug)]
-pub struct EquilibriumLearner<E: Energy, C: Cost, G: Clone + core::fmt::Debug + Send> {
+pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Debug + Send> {
     /// All that has parameters.
     pub network: EquilibriumNetwork<E, C>,
     #[module(skip)]
@@ -39,7 +39,7 @@ pub struct EquilibriumLearner<E: Energy, C: Cost, G: Clone + core::fmt::Debug + 
     updates: Option<UpdateMonitor>,
 }
 
-impl<E: Energy, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, C, G> {
+impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, C, G> {
     /// A learner whose free phases start from rest.
     pub fn new(network: EquilibriumNetwork<E, C>, estimator: G) -> Self {
         Self {
@@ -92,8 +92,8 @@ impl<E: Energy, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, C, G>
 pub struct EquilibriumOutput {
     /// Cost `C` of each example at the free equilibrium, `[batch]`.
     pub cost: Tensor<1>,
-    /// Energy `E` of each example at the free equilibrium, `[batch]`.
-    pub energy: Tensor<1>,
+    /// Energy `E` of each example at the free equilibrium, `[batch]`, if there is an energy.
+    pub energy: Option<Tensor<1>>,
     /// Scores of the classes, `[batch, n_classes]`.
     pub scores: Tensor<2>,
     /// The target, `[batch, n_classes]`.
@@ -123,7 +123,7 @@ impl ItemLazy for EquilibriumOutput {
 
 impl<E, C, G> TrainStep for EquilibriumLearner<E, C, G>
 where
-    E: Energy,
+    E: VectorField,
     C: Cost,
     G: GradientEstimator<E, C>,
 {
@@ -180,7 +180,7 @@ where
 
 impl<E, C, G> InferenceStep for EquilibriumLearner<E, C, G>
 where
-    E: Energy,
+    E: VectorField,
     C: Cost,
     G: GradientEstimator<E, C>,
 {
@@ -195,7 +195,7 @@ where
         let clamped = network.energy.clamp(&input);
         EquilibriumOutput {
             cost: network.cost.value(relaxed.state.output(), &target),
-            energy: network.energy.energy(&clamped, &relaxed.state),
+            energy: network.energy.energy_of(&clamped, &relaxed.state),
             scores: network.scores(&clamped, &relaxed.state),
             target,
             residual: relaxed.residual.clone(),

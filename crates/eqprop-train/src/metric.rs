@@ -12,9 +12,9 @@ use burn::train::metric::{
 use crate::learner::EquilibriumOutput;
 use crate::update::UpdateMonitor;
 
-/// Energy of each example, `[batch]`.
+/// Energy of each example, `[batch]`, if there is an energy.
 #[derive(Debug, Clone)]
-pub struct EnergyInput(pub Tensor<1>);
+pub struct EnergyInput(pub Option<Tensor<1>>);
 
 /// Residual of each example, `[batch]`.
 #[derive(Debug, Clone)]
@@ -204,7 +204,8 @@ mean_metric!(
     EnergyInput,
     |_| name("Energy"),
     None,
-    |_, input| mean(&input.0)
+    // A field without an energy must not enter the mean.
+    |_, input| input.0.as_ref().map_or(Ok((f64::NAN, 0)), mean)
 );
 
 mean_metric!(

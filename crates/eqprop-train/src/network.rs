@@ -3,26 +3,26 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed};
 use eqprop_core::state::State;
 
 /// A network that predicts by relaxing: an energy and the cost of its output.
 #[derive(Module, Debug)]
-pub struct EquilibriumNetwork<E: Energy, C: Cost> {
+pub struct EquilibriumNetwork<E: VectorField, C: Cost> {
     /// What the network relaxes.
     pub energy: E,
     /// What its output is judged by, with the readout if there is one.
     pub cost: C,
 }
 
-impl<E: Energy, C: Cost> EquilibriumNetwork<E, C> {
+impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
     /// Puts an energy and a cost together.
     pub fn new(energy: E, cost: C) -> Self {
         Self { energy, cost }
     }
 
-    /// Relaxes `input` without a nudge, from `start` or else from [`Energy::rest`].
+    /// Relaxes `input` without a nudge, from `start` or else from [`VectorField::start`].
     ///
     /// # Shapes
     /// - `input`: `[batch, n_inputs]`
@@ -33,7 +33,7 @@ impl<E: Energy, C: Cost> EquilibriumNetwork<E, C> {
         start: Option<State>,
     ) -> Relaxed {
         let clamped = self.energy.clamp(input);
-        let start = start.unwrap_or_else(|| self.energy.rest(input));
+        let start = start.unwrap_or_else(|| self.energy.start(input, &clamped));
         relaxation.relax(&TotalEnergy::<E, C>::free(&self.energy, &clamped), start)
     }
 

@@ -3,7 +3,9 @@
 pub use eqprop_core::activation::Activation;
 pub use eqprop_core::connection::InitializerConfig;
 pub use eqprop_core::cost::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError};
-pub use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy};
+pub use eqprop_core::energy::{
+    AnyField, Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, VectorField,
+};
 pub use eqprop_core::nudging::{Circle, Nudging};
 pub use eqprop_core::relaxation::{Relaxation, Scheme};
 pub use eqprop_core::state::State;

@@ -10,7 +10,7 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainStep};
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::{Energy, HopfieldEnergy};
+use eqprop_core::energy::{AnyField, VectorField};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{BatchLoader, Order};
@@ -35,13 +35,13 @@ const READ_EVERY: Duration = Duration::from_millis(200);
 /// At most so many batches wait to be read back.
 const READ_AT_MOST: usize = 256;
 
-/// A learner of a Hopfield network with either cost.
-pub type HopfieldLearner<G> = EquilibriumLearner<HopfieldEnergy, AnyCost, G>;
+/// A learner of any built-in network with either cost.
+pub type AnyLearner<G> = EquilibriumLearner<AnyField, AnyCost, G>;
 
-/// A training run of a Hopfield network as a [`TrainingConfig`] describes it.
+/// A training run as a [`TrainingConfig`] describes it.
 pub struct Training<G: Clone + core::fmt::Debug + Send = EquilibriumPropagation> {
     config: TrainingConfig,
-    learner: HopfieldLearner<G>,
+    learner: AnyLearner<G>,
     optimizer: ModuleOptimizer,
     scheduler: ModuleLrScheduler,
     updates: UpdateMonitor,
@@ -64,8 +64,8 @@ pub struct EpochRecord {
     pub test_error: f64,
     /// Mean cost on these examples.
     pub test_cost: f64,
-    /// Mean energy at the end of the free phases of the training.
-    pub energy: f64,
+    /// Mean energy at the end of the free phases of the training, if there is an energy.
+    pub energy: Option<f64>,
     /// Mean residual at the end of the free phases of the training.
     pub residual: f64,
     /// Share of the training examples whose residual was above the tolerance (0.01 if there is
@@ -112,8 +112,8 @@ impl EpochRecord {
     /// Whether everything measured is finite: JSON has no other numbers.
     fn is_finite(&self) -> bool {
         let ratios = self.update_ratios.iter().map(|(_, ratio)| *ratio);
-        let means = [self.train_cost, self.test_cost, self.energy, self.residual];
-        ratios.chain(means).all(f64::is_finite)
+        let means = [self.train_cost, self.test_cost, self.residual];
+        ratios.chain(means).chain(self.energy).all(f64::is_finite)
     }
 }
 
@@ -132,7 +132,7 @@ impl Training {
     }
 }
 
-impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
+impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     /// A new run with another way to estimate the gradient.
     ///
     /// # Errors
@@ -236,7 +236,7 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
     }
 
     /// The learner.
-    pub fn learner(&self) -> &HopfieldLearner<G> {
+    pub fn learner(&self) -> &AnyLearner<G> {
         &self.learner
     }
 
@@ -315,7 +315,7 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
             train_cost: tally.mean(tally.sums.cost),
             test_error: test.error,
             test_cost: test.cost,
-            energy: tally.mean(tally.sums.energy),
+            energy: tally.sums.energy.map(|sum| tally.mean(sum)),
             residual: tally.mean(tally.sums.residual),
             unconverged: tally.mean(tally.sums.unconverged),
             free_steps: tally.mean(tally.sums.steps),
@@ -335,9 +335,9 @@ impl<G: GradientEstimator<HopfieldEnergy, AnyCost>> Training<G> {
 }
 
 /// Judges a learner by all examples of `loader`.
-pub fn evaluate<G>(learner: &HopfieldLearner<G>, loader: &BatchLoader) -> Evaluation
+pub fn evaluate<G>(learner: &AnyLearner<G>, loader: &BatchLoader) -> Evaluation
 where
-    G: GradientEstimator<HopfieldEnergy, AnyCost>,
+    G: GradientEstimator<AnyField, AnyCost>,
 {
     let model = learner.valid();
     let mut tally = Tally::new(LOOSE_TOLERANCE);
@@ -367,7 +367,7 @@ struct Tally {
 struct Sums {
     errors: f64,
     cost: f64,
-    energy: f64,
+    energy: Option<f64>,
     residual: f64,
     unconverged: f64,
     steps: f64,
@@ -414,10 +414,11 @@ impl Tally {
         self.sums.errors += sum(predicted.not_equal(wanted).float());
         self.sums.unconverged += cost.dims()[0] as f64 - sum(within);
         add(&mut self.sums.cost, cost);
-        add(
-            &mut self.sums.energy,
-            join(&waiting, |output| &output.energy),
-        );
+        let energy: Option<Vec<_>> = waiting.iter().map(|output| output.energy.clone()).collect();
+        if let Some(energy) = energy {
+            let sum = self.sums.energy.get_or_insert(0.0);
+            add(sum, Tensor::cat(energy, 0));
+        }
         add(&mut self.sums.residual, residual);
     }
 

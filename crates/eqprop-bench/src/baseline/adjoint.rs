@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme, Stopping};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
@@ -55,7 +55,7 @@ pub struct ImplicitExact<D = Scheme> {
     pub free: Relaxation<D>,
 }
 
-impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for RecurrentBackprop<D> {
+impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for RecurrentBackprop<D> {
     fn infer(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -77,7 +77,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for RecurrentBackp
     }
 }
 
-impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for ImplicitExact<D> {
+impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for ImplicitExact<D> {
     fn infer(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -100,7 +100,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for ImplicitExact<
 }
 
 /// Relaxes, finds the costate, and turns it into gradients.
-fn by_costate<E: Energy, C: Cost, D: Dynamics>(
+fn by_costate<E: VectorField, C: Cost, D: Dynamics>(
     network: &EquilibriumNetwork<E, C>,
     batch: &Batch,
     start: Option<State>,
@@ -132,7 +132,7 @@ fn by_costate<E: Energy, C: Cost, D: Dynamics>(
 }
 
 /// `⟨λ, M(s)⟩`, summed over the batch.
-fn product<E: Energy, C: Cost>(
+fn product<E: VectorField, C: Cost>(
     total: &TotalEnergy<'_, E, C>,
     state: &State,
     costate: &State,
@@ -145,14 +145,14 @@ fn product<E: Energy, C: Cost>(
 }
 
 /// A free equilibrium of a batch, outside autodiff.
-struct Equilibrium<'a, E: Energy, C: Cost> {
+struct Equilibrium<'a, E: VectorField, C: Cost> {
     network: &'a EquilibriumNetwork<E, C>,
     clamped: E::Clamped,
     target: &'a Tensor<2>,
     state: &'a State,
 }
 
-impl<E: Energy, C: Cost> Equilibrium<'_, E, C> {
+impl<E: VectorField, C: Cost> Equilibrium<'_, E, C> {
     /// `∂C/∂s` of each example, which only the output has.
     fn cost_gradient(&self) -> State {
         let output = self.state.output().clone().autodiff().require_grad();

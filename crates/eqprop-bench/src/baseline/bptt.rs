@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
@@ -53,7 +53,7 @@ impl<D: Dynamics> Bptt<D> {
     }
 }
 
-impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for Bptt<D> {
+impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Bptt<D> {
     fn infer(
         &self,
         network: &EquilibriumNetwork<E, C>,

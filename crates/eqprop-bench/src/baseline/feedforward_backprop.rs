@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, HopfieldEnergy};
+use eqprop_core::energy::{AnyField, HopfieldEnergy, VectorField};
 use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
@@ -26,71 +26,96 @@ use super::{detached, estimate};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FeedforwardBackprop;
 
-impl FeedforwardBackprop {
+/// A field with a feedforward twin.
+pub trait Feedforward: VectorField {
     /// Whether every connection leads from a lower to a higher layer, so that there is a twin.
-    pub fn has_twin(energy: &HopfieldEnergy) -> bool {
-        energy.ends().iter().all(|(from, to)| from < to)
-    }
+    fn has_twin(&self) -> bool;
 
     /// The layers in one pass.
     ///
     /// # Panics
-    /// If the energy [has no twin](Self::has_twin).
-    fn forward(energy: &HopfieldEnergy, input: &Tensor<2>) -> Relaxed {
+    /// If the field [has no twin](Self::has_twin).
+    fn forward(&self, input: &Tensor<2>) -> State;
+}
+
+impl Feedforward for HopfieldEnergy {
+    fn has_twin(&self) -> bool {
+        self.ends().iter().all(|(from, to)| from < to)
+    }
+
+    fn forward(&self, input: &Tensor<2>) -> State {
         assert!(
-            Self::has_twin(energy),
+            self.has_twin(),
             "a feedforward twin needs connections that lead from lower to higher layers, but the \
              connections are {:?}",
-            energy.ends()
+            self.ends()
         );
         let mut values = vec![input.clone()];
-        for (index, layer) in energy.layers().iter().enumerate() {
-            let incoming = energy.connections.iter().zip(energy.ends());
+        for (index, layer) in self.layers().iter().enumerate() {
+            let incoming = self.connections.iter().zip(self.ends());
             let sent = incoming
                 .filter(|(_, (_, to))| *to == index + 1)
                 .map(|(connection, &(from, _))| connection.forward(values[from].clone()))
                 .reduce(|sum, term| sum + term);
-            let bias = energy.bias(index);
+            let bias = self.bias(index);
             let drive = match sent {
                 Some(sent) => sent + bias,
                 None => bias.repeat_dim(0, input.dims()[0]),
             };
             values.push(layer.activation.apply(drive));
         }
-        let like = (&input.device(), input.dtype());
-        Relaxed {
-            state: State::new(values.split_off(1)),
-            residual: Tensor::zeros([input.dims()[0]], like),
-            n_steps: 1,
-            tolerance: None,
+        State::new(values.split_off(1))
+    }
+}
+
+impl Feedforward for AnyField {
+    fn has_twin(&self) -> bool {
+        match self {
+            Self::Hopfield(field) => field.has_twin(),
+        }
+    }
+
+    fn forward(&self, input: &Tensor<2>) -> State {
+        match self {
+            Self::Hopfield(field) => field.forward(input),
         }
     }
 }
 
-impl<C: Cost> GradientEstimator<HopfieldEnergy, C> for FeedforwardBackprop {
+/// One pass as the outcome of a free phase.
+fn pass<E: Feedforward>(energy: &E, input: &Tensor<2>) -> Relaxed {
+    let like = (&input.device(), input.dtype());
+    Relaxed {
+        state: energy.forward(input),
+        residual: Tensor::zeros([input.dims()[0]], like),
+        n_steps: 1,
+        tolerance: None,
+    }
+}
+
+impl<E: Feedforward, C: Cost> GradientEstimator<E, C> for FeedforwardBackprop {
     fn infer(
         &self,
-        network: &EquilibriumNetwork<HopfieldEnergy, C>,
+        network: &EquilibriumNetwork<E, C>,
         input: &Tensor<2>,
         _start: Option<State>,
     ) -> Relaxed {
-        Self::forward(&network.energy, input)
+        pass(&network.energy, input)
     }
 
     fn estimate(
         &self,
-        network: &EquilibriumNetwork<HopfieldEnergy, C>,
+        network: &EquilibriumNetwork<E, C>,
         batch: &Batch,
         _start: Option<State>,
     ) -> Estimate {
         let network = &network.clone().train();
         let batch = &detached(batch);
-        let pass =
-            debug_span!("free_phase").in_scope(|| Self::forward(&network.energy, &batch.input));
+        let free = debug_span!("free_phase").in_scope(|| pass(&network.energy, &batch.input));
         let gradients = debug_span!("gradient").in_scope(|| {
-            let cost = network.cost.value(pass.state.output(), &batch.target);
+            let cost = network.cost.value(free.state.output(), &batch.target);
             gradients(cost.mean(), network)
         });
-        estimate(network, batch, pass, None, gradients)
+        estimate(network, batch, free, None, gradients)
     }
 }

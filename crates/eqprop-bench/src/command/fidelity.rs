@@ -14,7 +14,7 @@ use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use eqprop_bench::fidelity::{Fidelity, FidelityConfig};
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::HopfieldEnergy;
+use eqprop_core::energy::AnyField;
 use eqprop_train::batch::{Batch, BatchLoader, Order};
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::{Dataset, Examples};
@@ -61,7 +61,7 @@ struct Subject {
 
 /// A network that was trained before, or one to train.
 enum Trained {
-    Before(Box<EquilibriumNetwork<HopfieldEnergy, AnyCost>>),
+    Before(Box<EquilibriumNetwork<AnyField, AnyCost>>),
     Here(Box<Training>),
 }
 
@@ -198,7 +198,7 @@ fn train(
     mut training: Training,
     epochs: usize,
     display: &Display,
-) -> Result<(EquilibriumNetwork<HopfieldEnergy, AnyCost>, Option<f64>)> {
+) -> Result<(EquilibriumNetwork<AnyField, AnyCost>, Option<f64>)> {
     for _ in 0..epochs {
         let record = training.run_epoch(|progress| {
             display.training(&progress);

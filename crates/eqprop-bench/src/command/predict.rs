@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Examples;
 use image::imageops::{self, FilterType};

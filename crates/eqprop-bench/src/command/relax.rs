@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Tensor, TensorData};
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_train::data::Examples;
 use eqprop_train::file::write_atomically;
 use serde_json::json;

@@ -268,7 +268,10 @@ fn metrics(records: &[EpochRecord]) -> Result<Vec<u8>> {
             record.train_cost,
             record.test_error,
             record.test_cost,
-            record.energy,
+        ];
+        row.extend(numbers.iter().map(f64::to_string));
+        row.push(record.energy.map_or(String::new(), |e| e.to_string()));
+        let numbers = [
             record.residual,
             record.unconverged,
             record.free_steps,

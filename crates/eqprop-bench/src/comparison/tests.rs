@@ -15,7 +15,7 @@ fn record(epoch: usize, test_error: f64, seconds: f64) -> EpochRecord {
         train_cost: 0.1,
         test_error,
         test_cost: 0.1,
-        energy: 0.0,
+        energy: None,
         residual: 0.0,
         unconverged: 0.0,
         free_steps: 15.0,

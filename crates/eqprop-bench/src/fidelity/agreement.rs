@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_train::config::NudgingKind;
 use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
@@ -176,7 +176,7 @@ pub(super) struct LayerGradients(pub Vec<(String, Tensor<1>)>);
 
 impl LayerGradients {
     /// The gradients of all parameters of a network. One that has none counts as 0.
-    pub fn of<E: Energy, C: Cost>(
+    pub fn of<E: VectorField, C: Cost>(
         network: &EquilibriumNetwork<E, C>,
         gradients: &GradientsParams,
     ) -> Self {
@@ -190,7 +190,7 @@ impl LayerGradients {
     }
 
     /// The gradients of the parameters of an energy.
-    pub fn of_energy<E: Energy>(energy: &E, gradients: &GradientsParams) -> Self {
+    pub fn of_energy<E: VectorField>(energy: &E, gradients: &GradientsParams) -> Self {
         let (mut n_weights, mut n_biases) = (0, 0);
         let name = |is_bias| {
             let (what, count) = if is_bias {

@@ -3,7 +3,7 @@
 use burn::tensor::{Bool, Tensor};
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
 use eqprop_train::estimator::EquilibriumPropagation;
@@ -86,7 +86,7 @@ pub(super) fn grid<C: Cost>(
 }
 
 /// Measures the estimates at each of `nudges`.
-pub(super) fn measure<E: Energy, C: Cost>(
+pub(super) fn measure<E: VectorField, C: Cost>(
     problems: &[Problem<'_, E, C>],
     nudges: &[Nudge],
     mut tick: impl FnMut(),
@@ -138,7 +138,7 @@ struct Measured {
 }
 
 impl Measured {
-    fn at<E: Energy, C: Cost>(problem: &Problem<'_, E, C>, nudge: Nudge) -> Self {
+    fn at<E: VectorField, C: Cost>(problem: &Problem<'_, E, C>, nudge: Nudge) -> Self {
         let (nudged, residual) = problem.nudge(&problem.free, nudge);
         let way = largest(read(nudged.first.max_distance(&problem.free)));
         // A state can converge to the last digit, but a contrast of two is rounded all the same.
@@ -186,7 +186,7 @@ impl Kinks {
     }
 }
 
-fn kinks<E: Energy, C: Cost>(problem: &Problem<'_, E, C>, nudged: &Nudged) -> Option<Kinks> {
+fn kinks<E: VectorField, C: Cost>(problem: &Problem<'_, E, C>, nudged: &Nudged) -> Option<Kinks> {
     let layers = problem.network.energy.layers();
     layers.iter().find(|layer| has_kinks(layer.activation))?;
     let sizes: Vec<f64> = layers.iter().map(|layer| layer.n_units() as f64).collect();

@@ -1,7 +1,7 @@
 //! The free phase as configured, step by step.
 
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Dynamics, Relaxation, Scheme};
 use eqprop_core::state::State;
 use eqprop_train::estimator::EquilibriumPropagation;
@@ -53,7 +53,7 @@ pub(super) struct FreeCourse {
     residuals: Vec<Vec<f64>>,
 }
 
-impl<E: Energy, C: Cost> Problem<'_, E, C> {
+impl<E: VectorField, C: Cost> Problem<'_, E, C> {
     /// Follows the free phase from rest to the last of `steps`.
     pub fn follow(&self, dynamics: Scheme, steps: &[usize]) -> FreeCourse {
         let energy = &self.network.energy;

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
 use eqprop_core::state::State;
 use eqprop_train::network::EquilibriumNetwork;
@@ -13,7 +13,7 @@ use super::Precision;
 const ROUND: usize = 30;
 
 /// What a batch relaxes under.
-pub(super) struct Phase<'a, E: Energy, C: Cost> {
+pub(super) struct Phase<'a, E: VectorField, C: Cost> {
     pub network: &'a EquilibriumNetwork<E, C>,
     /// `[batch, n_inputs]`
     pub input: Tensor<2>,
@@ -33,7 +33,7 @@ pub(super) struct Equilibrium {
     pub n_steps: usize,
 }
 
-impl<E: Energy, C: Cost> Phase<'_, E, C> {
+impl<E: VectorField, C: Cost> Phase<'_, E, C> {
     /// Relaxes from `start` to convergence by block coordinate descent, which cannot oscillate.
     ///
     /// Most examples converge long before the last one, so the others go on alone.

@@ -4,7 +4,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
@@ -41,7 +41,7 @@ pub struct Exactness {
 }
 
 /// A batch with its free equilibrium and its exact gradient.
-pub(super) struct Problem<'a, E: Energy, C: Cost> {
+pub(super) struct Problem<'a, E: VectorField, C: Cost> {
     pub network: &'a EquilibriumNetwork<E, C>,
     pub batch: Batch,
     pub clamped: E::Clamped,
@@ -91,7 +91,7 @@ impl Nudge {
     }
 }
 
-impl<'a, E: Energy, C: Cost> Problem<'a, E, C> {
+impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
     /// Relaxes as `estimator` does, then on to the equilibrium that this leads to, and finds the
     /// exact gradient there.
     pub fn new(
@@ -241,7 +241,7 @@ impl<'a, E: Energy, C: Cost> Problem<'a, E, C> {
 }
 
 /// The exactness of all problems together.
-pub(super) fn exactness<E: Energy, C: Cost>(problems: &[Problem<'_, E, C>]) -> Exactness {
+pub(super) fn exactness<E: VectorField, C: Cost>(problems: &[Problem<'_, E, C>]) -> Exactness {
     let over_all = |part: fn(&Problem<'_, E, C>) -> f64| largest(problems.iter().map(part));
     Exactness {
         free_residual: over_all(|problem| problem.free_residual),

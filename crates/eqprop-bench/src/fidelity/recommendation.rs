@@ -1,7 +1,7 @@
 //! The fewest steps and the largest β that are enough.
 
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Scheme;
 use eqprop_train::config::NudgingKind;
@@ -70,7 +70,7 @@ pub enum Limit {
 }
 
 /// A search for the cheapest choice.
-pub(super) struct Search<'a, 'n, E: Energy, C: Cost> {
+pub(super) struct Search<'a, 'n, E: VectorField, C: Cost> {
     pub problems: &'a [Problem<'n, E, C>],
     pub courses: &'a [FreeCourse],
     pub estimator: &'a EquilibriumPropagation<Scheme>,
@@ -79,7 +79,7 @@ pub(super) struct Search<'a, 'n, E: Energy, C: Cost> {
     pub bound: f64,
 }
 
-impl<E: Energy, C: Cost> Search<'_, '_, E, C> {
+impl<E: VectorField, C: Cost> Search<'_, '_, E, C> {
     /// Searches all free steps of the courses.
     pub fn run(&self, mut tick: impl FnMut()) -> Recommendation {
         let (mut enough, mut best) = (None::<Candidate>, None::<Candidate>);

@@ -1,7 +1,7 @@
 //! The estimate against the number of steps.
 
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
 use eqprop_train::estimator::EquilibriumPropagation;
@@ -51,7 +51,7 @@ pub(super) fn grid(configured: usize) -> Vec<usize> {
 }
 
 /// Measures the estimates at each `T` of the courses and each `K` of `nudged_grid`.
-pub(super) fn measure<E: Energy, C: Cost>(
+pub(super) fn measure<E: VectorField, C: Cost>(
     problems: &[Problem<'_, E, C>],
     courses: &[FreeCourse],
     estimator: &EquilibriumPropagation<Scheme>,

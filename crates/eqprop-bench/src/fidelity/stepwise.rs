@@ -3,7 +3,7 @@
 use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor, TensorData};
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
 use eqprop_train::estimator::into_params;
@@ -94,7 +94,7 @@ pub(super) fn synchronous(configured: Scheme) -> Scheme {
 }
 
 /// Compares over `n_steps` steps at the free equilibrium.
-pub(super) fn measure<E: Energy, C: Cost>(
+pub(super) fn measure<E: VectorField, C: Cost>(
     problem: &Problem<'_, E, C>,
     dynamics: Scheme,
     beta: f64,
@@ -169,7 +169,7 @@ struct Back {
 
 impl Back {
     /// Through the step from `state`, with the costate `λ_t` after it.
-    fn through<E: Energy, C: Cost>(
+    fn through<E: VectorField, C: Cost>(
         problem: &Problem<'_, E, C>,
         dynamics: Scheme,
         state: &State,

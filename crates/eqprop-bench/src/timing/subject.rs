@@ -5,12 +5,12 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use burn::train::TrainStep;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_train::batch::Batch;
 use eqprop_train::config::{FreeStart, TrainingConfig};
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::particles::Particles;
-use eqprop_train::training::HopfieldLearner;
+use eqprop_train::training::AnyLearner;
 
 use super::phase_clock::PhaseSeconds;
 use super::{Phases, Spread, StepCost};
@@ -20,7 +20,7 @@ use crate::method::{AnyEstimator, Method, MethodError};
 pub(super) struct Subject {
     method: Method,
     /// Moves through every update, so that the optimizer may update in place.
-    learner: Option<HopfieldLearner<AnyEstimator>>,
+    learner: Option<AnyLearner<AnyEstimator>>,
     optimizer: ModuleOptimizer,
     scheduler: ModuleLrScheduler,
     pub step_seconds: Vec<f64>,

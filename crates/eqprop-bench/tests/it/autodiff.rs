@@ -28,7 +28,7 @@ fn numbers(network: &Network, estimate: &Estimate) -> Lists {
         add(phase.residual.clone().unsqueeze());
     }
     add(estimate.scores.clone());
-    add(estimate.energy.clone().unsqueeze());
+    add(estimate.energy.clone().expect("an energy").unsqueeze());
     add(estimate.cost.clone().unsqueeze());
     lists
 }

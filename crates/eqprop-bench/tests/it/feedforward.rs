@@ -10,7 +10,7 @@ use eqprop_core::cost::CostConfig;
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::GradientEstimator;
 
-use eqprop_bench::baseline::FeedforwardBackprop;
+use eqprop_bench::baseline::{Feedforward, FeedforwardBackprop};
 
 use crate::finite_differences::differences;
 use crate::setup::{
@@ -206,8 +206,7 @@ fn a_layer_that_the_cost_does_not_depend_on_gets_a_gradient_of_zero() {
 
 #[test]
 fn a_network_with_feedback_has_no_twin() {
-    let has_twin =
-        |ends: &[(usize, usize)]| FeedforwardBackprop::has_twin(&Graph { ends, ..GRAPH }.energy());
+    let has_twin = |ends: &[(usize, usize)]| Graph { ends, ..GRAPH }.energy().has_twin();
     assert!(has_twin(&CHAIN));
     assert!(has_twin(&[(2, 3), (0, 1), (1, 2), (0, 3)]));
     // Backward, and within a layer.

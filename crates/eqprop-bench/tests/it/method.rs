@@ -6,7 +6,7 @@ use std::error::Error;
 use burn::tensor::Device;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::HopfieldEnergy;
+use eqprop_core::energy::AnyField;
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Stopping;
@@ -102,7 +102,7 @@ fn a_network_too_large_for_the_exact_gradient_is_refused() {
 /// The gradients of three batches one after the other.
 fn gradients<G>(estimator: &G, config: &TrainingConfig) -> Lists
 where
-    G: GradientEstimator<HopfieldEnergy, AnyCost>,
+    G: GradientEstimator<AnyField, AnyCost>,
 {
     let network = config.network(&Device::flex());
     let batch = batch_of_digits(6);
@@ -193,7 +193,7 @@ fn random_signs_come_from_the_seed_and_go_on_after_a_resume() {
     let draw = |seed: u64, resumed: u64| -> Vec<Vec<f64>> {
         let estimator = Method::RandomSign.estimator(&config().with_seed(seed));
         let estimator = estimator.expect("possible");
-        GradientEstimator::<HopfieldEnergy, AnyCost>::resume(&estimator, resumed);
+        GradientEstimator::<AnyField, AnyCost>::resume(&estimator, resumed);
         let estimates = (0..20).map(|_| estimator.estimate(&network, &batch, None));
         let lists = estimates.map(|estimate| gradients_of(&network, &estimate.gradients).concat());
         lists.collect()

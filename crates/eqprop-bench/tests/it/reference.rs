@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::InitializerConfig;
 use eqprop_core::cost::CostConfig;
-use eqprop_core::energy::{Energy, HopfieldEnergyConfig};
+use eqprop_core::energy::{HopfieldEnergyConfig, VectorField};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::network::EquilibriumNetwork;
@@ -134,7 +134,7 @@ impl File {
         };
         let device = Device::flex();
         let cost = cost.init(self.n_outputs(), self.n_classes(), &device);
-        let network = EquilibriumNetwork::new(energy.init(&device), cost);
+        let network = EquilibriumNetwork::new(energy.init(&device).into(), cost);
         let mut lists = self.lists(&self.params).into_iter();
         filled(network, setup, |n| {
             let list = lists.next().expect("a list per parameter");

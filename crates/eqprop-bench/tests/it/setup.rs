@@ -7,14 +7,14 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionConfig, ConnectionKind, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig};
-use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, LayerConfig};
+use eqprop_core::energy::{AnyField, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_train::batch::{Batch, BatchLoader, Order};
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::{Dataset, DatasetKind};
 use eqprop_train::network::EquilibriumNetwork;
 
-pub type Network = EquilibriumNetwork<HopfieldEnergy, AnyCost>;
+pub type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
 pub const COSTS: [CostConfig; 2] = [CostConfig::SquaredError, CostConfig::CrossEntropy];
 
@@ -122,7 +122,7 @@ impl Graph<'_> {
         let n = self.n_outputs();
         let cost = self.cost.init(n, n, &Device::flex());
         let mut numbers = Numbers(seed);
-        let network = EquilibriumNetwork::new(self.energy(), cost);
+        let network = EquilibriumNetwork::new(self.energy().into(), cost);
         filled(network, setup, |n| numbers.list(n, -scale, scale))
     }
 

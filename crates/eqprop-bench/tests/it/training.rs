@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use burn::tensor::{Device, Tensor};
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::HopfieldEnergy;
+use eqprop_core::energy::AnyField;
 use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
@@ -35,7 +35,7 @@ struct Seen {
     order: Vec<Vec<usize>>,
 }
 
-impl GradientEstimator<HopfieldEnergy, AnyCost> for Remembering {
+impl GradientEstimator<AnyField, AnyCost> for Remembering {
     fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed {
         self.inner.infer(network, input, start)
     }
@@ -53,7 +53,7 @@ impl GradientEstimator<HopfieldEnergy, AnyCost> for Remembering {
     }
 
     fn resume(&self, n_estimates: u64) {
-        GradientEstimator::<HopfieldEnergy, AnyCost>::resume(&self.inner, n_estimates);
+        GradientEstimator::<AnyField, AnyCost>::resume(&self.inner, n_estimates);
     }
 }
 

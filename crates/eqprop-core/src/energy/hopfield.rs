@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::{Energy, LayerConfig};
+use super::{Energy, LayerConfig, VectorField};
 use crate::activation::Activation;
 use crate::connection::{
     Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig, Operator,
@@ -236,7 +236,7 @@ impl HopfieldEnergy {
     }
 }
 
-impl Energy for HopfieldEnergy {
+impl VectorField for HopfieldEnergy {
     type Clamped = ClampedHopfield;
 
     fn layers(&self) -> &[LayerConfig] {
@@ -283,21 +283,6 @@ impl Energy for HopfieldEnergy {
         }
     }
 
-    fn energy(&self, clamped: &ClampedHopfield, state: &State) -> Tensor<1> {
-        let mut energy = None;
-        for (index, value) in state.layers().iter().enumerate() {
-            let potential = self.layers[index].activation.potential(value.clone());
-            let constant = dot(value.clone(), clamped.constant[index].clone());
-            add(&mut energy, potential - constant);
-        }
-        let mut energy = energy.expect("a network has at least one layer");
-        for Interaction { from, to, operator } in &clamped.interactions {
-            let sent = operator.forward(state.layer(*from).clone());
-            energy = energy - dot(state.layer(*to).clone(), sent);
-        }
-        energy
-    }
-
     fn drive(&self, layer: usize, clamped: &ClampedHopfield, state: &State) -> Tensor<2> {
         let mut drive = None;
         for Interaction { from, to, operator } in &clamped.interactions {
@@ -332,6 +317,27 @@ impl Energy for HopfieldEnergy {
             gradients.register(bias.id, gradient);
         }
         gradients
+    }
+
+    fn energy_of(&self, clamped: &ClampedHopfield, state: &State) -> Option<Tensor<1>> {
+        Some(self.energy(clamped, state))
+    }
+}
+
+impl Energy for HopfieldEnergy {
+    fn energy(&self, clamped: &ClampedHopfield, state: &State) -> Tensor<1> {
+        let mut energy = None;
+        for (index, value) in state.layers().iter().enumerate() {
+            let potential = self.layers[index].activation.potential(value.clone());
+            let constant = dot(value.clone(), clamped.constant[index].clone());
+            add(&mut energy, potential - constant);
+        }
+        let mut energy = energy.expect("a network has at least one layer");
+        for Interaction { from, to, operator } in &clamped.interactions {
+            let sent = operator.forward(state.layer(*from).clone());
+            energy = energy - dot(state.layer(*to).clone(), sent);
+        }
+        energy
     }
 }
 

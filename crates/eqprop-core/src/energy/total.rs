@@ -6,16 +6,19 @@ mod holomorphic;
 use burn::tensor::Tensor;
 
 use self::holomorphic::Holomorphic;
-use super::Energy;
+use super::{Energy, VectorField};
 use crate::{cost::Cost, state::State};
 
 /// The total energy of a batch, with its input clamped and its output left free, nudged or clamped.
+///
+/// A [`VectorField`] without an energy has no `F` either, but the same phases: its drives with the
+/// force of the cost.
 ///
 /// This is what a relaxation minimizes over the state: `F = E` in the free phase, `F = E + βC` in
 /// a nudged phase, `E` with the output held in a clamped phase. All phases are the same
 /// computation.
 #[derive(Debug)]
-pub struct TotalEnergy<'a, E: Energy, C: Cost> {
+pub struct TotalEnergy<'a, E: VectorField, C: Cost> {
     energy: &'a E,
     clamped: &'a E::Clamped,
     output: Output<'a, C, C::Nudge>,
@@ -34,7 +37,7 @@ enum Output<'a, C, N> {
     Holomorphic(Holomorphic<'a, C, N>),
 }
 
-impl<'a, E: Energy, C: Cost> TotalEnergy<'a, E, C> {
+impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// `F = E`.
     pub fn free(energy: &'a E, clamped: &'a E::Clamped) -> Self {
         Self {
@@ -94,7 +97,7 @@ impl<'a, E: Energy, C: Cost> TotalEnergy<'a, E, C> {
     /// quadratic but for the potentials, without max pooling.
     ///
     /// # Shapes
-    /// - `clamped`: of the input repeated twice, as by [`Energy::repeat`]
+    /// - `clamped`: of the input repeated twice, as by [`VectorField::repeat`]
     /// - `target`: `[batch, n_units]`
     /// - `beta`: real and imaginary part, each `[batch, 1]`
     ///
@@ -118,21 +121,6 @@ impl<'a, E: Energy, C: Cost> TotalEnergy<'a, E, C> {
     /// The energy that this total energy is built on.
     pub fn energy(&self) -> &E {
         self.energy
-    }
-
-    /// `F` of each example; of complex states the real part of `F`.
-    ///
-    /// # Shapes
-    /// - output: `[batch]`
-    pub fn value(&self, state: &State) -> Tensor<1> {
-        match &self.output {
-            Output::Free | Output::Clamped(_) => self.energy.energy(self.clamped, state),
-            Output::Nudged(cost, nudge) => {
-                let energy = self.energy.energy(self.clamped, state);
-                energy + cost.nudged_value(nudge, state.output())
-            }
-            Output::Holomorphic(nudge) => nudge.value(self.energy, self.clamped, state),
-        }
     }
 
     /// The value of layer `layer` that minimizes `F` with all other layers held: `σ(drive)`
@@ -179,5 +167,22 @@ impl<'a, E: Energy, C: Cost> TotalEnergy<'a, E, C> {
 
     fn is_output(&self, layer: usize) -> bool {
         layer + 1 == self.energy.layers().len()
+    }
+}
+
+impl<E: Energy, C: Cost> TotalEnergy<'_, E, C> {
+    /// `F` of each example; of complex states the real part of `F`.
+    ///
+    /// # Shapes
+    /// - output: `[batch]`
+    pub fn value(&self, state: &State) -> Tensor<1> {
+        match &self.output {
+            Output::Free | Output::Clamped(_) => self.energy.energy(self.clamped, state),
+            Output::Nudged(cost, nudge) => {
+                let energy = self.energy.energy(self.clamped, state);
+                energy + cost.nudged_value(nudge, state.output())
+            }
+            Output::Holomorphic(nudge) => nudge.value(self.energy, self.clamped, state),
+        }
     }
 }

@@ -5,7 +5,7 @@ use core::fmt::Debug;
 use serde::{Deserialize, Serialize};
 
 use crate::cost::Cost;
-use crate::energy::{Energy, TotalEnergy};
+use crate::energy::{TotalEnergy, VectorField};
 use crate::error::ConfigError;
 use crate::state::State;
 
@@ -15,7 +15,7 @@ use crate::state::State;
 /// step begins afresh with every relaxation.
 pub trait Dynamics: Clone + Debug + Send {
     /// Moves `state` by one step.
-    fn step<E: Energy, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State);
+    fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State);
 
     /// What the change of one step is divided by to give a residual.
     fn step_size(&self) -> f64 {
@@ -66,7 +66,7 @@ impl Scheme {
 }
 
 impl Dynamics for Scheme {
-    fn step<E: Energy, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
+    fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
         let n_layers = state.layers().len();
         match *self {
             Self::Asynchronous => {

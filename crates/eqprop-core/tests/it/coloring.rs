@@ -2,7 +2,7 @@
 
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionKind, ConvolutionConfig};
-use eqprop_core::energy::{Energy, HopfieldEnergyConfig, LayerConfig};
+use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, VectorField};
 use eqprop_core::shape::LayerShape;
 
 use crate::network::{chain, connection, graph, joined};

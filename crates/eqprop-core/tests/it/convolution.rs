@@ -6,7 +6,7 @@ use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, Operator, Pooling};
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::{Energy, HopfieldEnergyConfig, LayerConfig, TotalEnergy};
+use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField};
 use eqprop_core::state::State;
 use proptest::prelude::*;
 

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig};
-use eqprop_core::energy::{Energy, HopfieldEnergy};
+use eqprop_core::energy::{Energy, HopfieldEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::state::State;
 

@@ -6,7 +6,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, ConnectionKind, ConvolutionConfig, Pooling};
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig};
+use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField};
 use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;
 

@@ -6,7 +6,9 @@ use burn::tensor::{Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionConfig, ConnectionKind, InitializerConfig};
 use eqprop_core::cost::{AnyCost, Cost, CostConfig};
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy};
+use eqprop_core::energy::{
+    HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField,
+};
 use eqprop_core::gradients::{GradientVisitor, Gradients};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
@@ -212,7 +214,7 @@ pub fn parameter_differences<M: Module>(
 }
 
 /// Relaxes until no step changes anything that the number format resolves.
-pub fn equilibrium<E: Energy, C: Cost>(
+pub fn equilibrium<E: VectorField, C: Cost>(
     total: &TotalEnergy<'_, E, C>,
     start: State,
     scheme: Scheme,
@@ -222,7 +224,7 @@ pub fn equilibrium<E: Energy, C: Cost>(
 }
 
 /// [`equilibrium`] of a network that may take more steps.
-pub fn equilibrium_within<E: Energy, C: Cost>(
+pub fn equilibrium_within<E: VectorField, C: Cost>(
     max_steps: usize,
     total: &TotalEnergy<'_, E, C>,
     start: State,

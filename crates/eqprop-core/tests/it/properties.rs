@@ -5,7 +5,9 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::ConnectionKind::{self, Identity};
 use eqprop_core::connection::{ConvolutionConfig, Pooling};
 use eqprop_core::cost::{AnyCost, CostConfig};
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy};
+use eqprop_core::energy::{
+    HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField,
+};
 use eqprop_core::relaxation::{Dynamics, Scheme};
 use proptest::prelude::*;
 

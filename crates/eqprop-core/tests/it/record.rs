@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use eqprop_core::activation::Activation;
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig};
+use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, VectorField};
 
 use crate::graphs;
 use crate::network::{Numbers, graph, network, parameters};

@@ -9,7 +9,7 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig};
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy};
+use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::relaxation::{Dynamics, Scheme};
 use eqprop_core::state::State;

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, SquaredError};
-use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy};
+use eqprop_core::energy::{HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
 

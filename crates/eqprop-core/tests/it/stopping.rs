@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy};
+use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::error::RelaxationError;
 use eqprop_core::relaxation::{Outcome, Relaxation, Relaxed, Scheme, Stopping, Trace};
 

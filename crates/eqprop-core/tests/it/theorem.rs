@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig, SquaredError};
-use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy};
+use eqprop_core::energy::{HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::error::ConfigError;
 use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::{Difference, Nudging};

@@ -18,7 +18,7 @@ mod spike_timing;
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig};
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy};
+use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
 

@@ -3,7 +3,7 @@
 use burn::module::{ModuleMapper, Param, ParamGroup};
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
@@ -113,7 +113,7 @@ impl<D: Dynamics> ContinualEquilibriumPropagation<D> {
 
     /// The sum of all steps' contrasts, which is `(θ_0 − θ_K)/η` without the division, and the
     /// nudged phase.
-    fn nudge<E: Energy, C: Cost>(&self, free: &FreePhase<E, C>) -> (Gradients, Relaxed) {
+    fn nudge<E: VectorField, C: Cost>(&self, free: &FreePhase<E, C>) -> (Gradients, Relaxed) {
         let FreePhase {
             network,
             input,
@@ -178,7 +178,7 @@ impl ModuleMapper for Descent<'_> {
     }
 }
 
-impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C>
+impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
     for ContinualEquilibriumPropagation<D>
 {
     fn infer(

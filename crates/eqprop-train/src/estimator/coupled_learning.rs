@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
@@ -108,7 +108,7 @@ impl<D: Dynamics> CoupledLearning<D> {
     }
 }
 
-impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLearning<D> {
+impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLearning<D> {
     fn infer(
         &self,
         network: &EquilibriumNetwork<E, C>,

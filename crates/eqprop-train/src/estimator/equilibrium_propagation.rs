@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
@@ -58,7 +58,7 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
     }
 }
 
-impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPropagation<D> {
+impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPropagation<D> {
     fn infer(
         &self,
         network: &EquilibriumNetwork<E, C>,

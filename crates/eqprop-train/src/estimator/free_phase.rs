@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed};
@@ -15,7 +15,7 @@ use crate::batch::Batch;
 use crate::network::EquilibriumNetwork;
 
 /// A batch at its free equilibrium, with network and batch outside autodiff.
-pub(super) struct FreePhase<E: Energy, C: Cost> {
+pub(super) struct FreePhase<E: VectorField, C: Cost> {
     pub network: EquilibriumNetwork<E, C>,
     pub input: Tensor<2>,
     pub target: Tensor<2>,
@@ -25,13 +25,13 @@ pub(super) struct FreePhase<E: Energy, C: Cost> {
 
 /// Several copies of a free phase, one after the other along the batch axis: relaxed as one batch,
 /// they read the weights once.
-pub(super) struct Copies<E: Energy> {
+pub(super) struct Copies<E: VectorField> {
     pub clamped: E::Clamped,
     pub target: Tensor<2>,
     pub start: State,
 }
 
-impl<E: Energy, C: Cost> FreePhase<E, C> {
+impl<E: VectorField, C: Cost> FreePhase<E, C> {
     /// Relaxes `batch` freely.
     pub fn run<D: Dynamics>(
         relaxation: &Relaxation<D>,
@@ -45,7 +45,7 @@ impl<E: Energy, C: Cost> FreePhase<E, C> {
         let target = batch.target.clone().without_autodiff();
         let (clamped, relaxed) = debug_span!("free_phase").in_scope(|| {
             let clamped = network.energy.clamp(&input);
-            let start = start.unwrap_or_else(|| network.energy.rest(&input));
+            let start = start.unwrap_or_else(|| network.energy.start(&input, &clamped));
             let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
             let relaxed = relaxation.relax(&total, start);
             (clamped, relaxed)
@@ -125,7 +125,7 @@ impl<E: Energy, C: Cost> FreePhase<E, C> {
         cost.gradients(s.output(), &self.target, &mut gradients);
         Estimate {
             gradients: into_params(&gradients, &self.network),
-            energy: energy.energy(&self.clamped, s),
+            energy: energy.energy_of(&self.clamped, s),
             cost: cost.value(s.output(), &self.target),
             scores: self.network.scores(&self.clamped, s),
             second_phase: Some(second_phase),

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionKind, Pooling};
 use eqprop_core::cost::{Cost, CostConfig};
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy};
+use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, VectorField};
 use eqprop_core::error::ConfigError;
 use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::Circle;

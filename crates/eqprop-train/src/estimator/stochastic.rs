@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use burn::config::Config;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::error::ConfigError;
 use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::Nudging;
@@ -170,7 +170,7 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
     ///
     /// # Errors
     /// Names the first value or layer that cannot work.
-    pub fn validate<E: Energy, C: Cost>(
+    pub fn validate<E: VectorField, C: Cost>(
         &self,
         network: &EquilibriumNetwork<E, C>,
     ) -> Result<(), LangevinError> {
@@ -191,7 +191,7 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
 
     /// Runs the chains at all of `betas` as one batch: their last states, and for each β the
     /// samples one after the other along the batch axis.
-    fn sample<E: Energy, C: Cost>(
+    fn sample<E: VectorField, C: Cost>(
         &self,
         free: &FreePhase<E, C>,
         betas: &[f64],
@@ -225,7 +225,7 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
     }
 }
 
-impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C>
+impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
     for StochasticEquilibriumPropagation<D>
 {
     fn infer(
@@ -280,7 +280,7 @@ impl<E: Energy, C: Cost, D: Dynamics> GradientEstimator<E, C>
         });
         Estimate {
             gradients: into_params(&gradients, &free.network),
-            energy: energy.energy(&free.clamped, s),
+            energy: energy.energy_of(&free.clamped, s),
             cost: cost.value(s.output(), &free.target),
             scores: free.network.scores(&free.clamped, s),
             second_phase: Some(chains),

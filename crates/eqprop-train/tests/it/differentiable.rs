@@ -7,7 +7,7 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::{
     ConnectionConfig, ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling,
 };
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig};
+use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField};
 use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;
 

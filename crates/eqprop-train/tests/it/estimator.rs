@@ -4,13 +4,14 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use eqprop_core::cost::{AnyCost, Cost, CostConfig};
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{AnyField, TotalEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::{EquilibriumPropagation, Estimate, GradientEstimator};
+use eqprop_train::network::EquilibriumNetwork;
 
 use crate::setup::{Network, batch, config, distance, parameters, values};
 
@@ -22,7 +23,9 @@ const COSTS: [CostConfig; 2] = [CostConfig::SquaredError, CostConfig::CrossEntro
 const TOLERANCE: f64 = 1e-5;
 
 fn network(cost: CostConfig) -> Network {
-    config().with_cost(cost).network(&Device::flex())
+    let EquilibriumNetwork { energy, cost } = config().with_cost(cost).network(&Device::flex());
+    let AnyField::Hopfield(energy) = energy;
+    EquilibriumNetwork::new(energy, cost)
 }
 
 fn phase() -> Relaxation {
@@ -204,7 +207,8 @@ fn an_estimate_on_an_autodiff_device_is_outside_autodiff() {
         let found = estimated(&network, &estimate);
         let expected = estimator(nudging).estimate(&plain, &batch(4), None);
         assert_eq!(found, estimated(&plain, &expected));
-        for tensor in [&estimate.energy, &estimate.cost, &estimate.free.residual] {
+        let energy = estimate.energy.as_ref().expect("an energy");
+        for tensor in [energy, &estimate.cost, &estimate.free.residual] {
             assert!(!tensor.is_autodiff() && !tensor.is_require_grad());
         }
         assert!(!estimate.scores.is_autodiff());

@@ -11,7 +11,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::InitializerConfig;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig, SquaredError};
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy};
+use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, VectorField};
 use eqprop_core::nudging::{Circle, Nudging};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use burn::train::TrainStep;
 use eqprop_core::activation::Activation;
-use eqprop_core::energy::{Energy, LayerConfig};
+use eqprop_core::energy::{LayerConfig, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;

@@ -25,18 +25,18 @@ use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::metric::{
     EnergyMetric, ResidualMetric, StepsMetric, UnconvergedMetric, UpdateRatioMetric,
 };
-use eqprop_train::training::{HopfieldLearner, evaluate};
+use eqprop_train::training::{AnyLearner, evaluate};
 use eqprop_train::update::UpdateMonitor;
 
 use crate::setup::{batch, config, digits, group_of, loader, parameters, with};
 
-type Model = HopfieldLearner<EquilibriumPropagation>;
+type Model = AnyLearner<EquilibriumPropagation>;
 
 const N_TRAIN: usize = 1000;
 const N_VALID: usize = 200;
 const EPOCHS: usize = 3;
 const SHUFFLED: Order = Order::Shuffled { seed: 1 };
-const WEIGHT: &str = "network.energy.connections.0.Dense.weight";
+const WEIGHT: &str = "network.energy.Hopfield.connections.0.Dense.weight";
 
 /// Shows nothing.
 struct Silent;

@@ -57,7 +57,7 @@ fn the_ratio_of_an_update_is_the_norm_of_the_change_over_the_norm() {
         let measured = if expected.len() < 3 { 0 } else { 2 };
         assert_same(&monitor.latest(), &expected[measured]);
     }
-    let weight = "network.energy.connections.0.Dense.weight";
+    let weight = "network.energy.Hopfield.connections.0.Dense.weight";
     assert!(
         expected[0]
             .iter()

@@ -3,7 +3,11 @@
 use burn::tensor::Tensor;
 
 use super::complex::Complex;
-use crate::{cost::Cost, energy::Energy, state::State};
+use crate::{
+    cost::Cost,
+    energy::{Energy, VectorField},
+    state::State,
+};
 
 /// A complex nudge, with what belongs to the real part alone computed once.
 #[derive(Debug)]
@@ -19,7 +23,7 @@ pub(super) struct Holomorphic<'a, C, N> {
 
 impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
     /// See [`TotalEnergy::holomorphic`](super::TotalEnergy::holomorphic).
-    pub fn new<E: Energy>(
+    pub fn new<E: VectorField>(
         energy: &E,
         clamped: &E::Clamped,
         cost: &'a C,
@@ -56,7 +60,7 @@ impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
     }
 
     /// `drive_k − β ∂C/∂s_k`.
-    fn force<E: Energy>(
+    fn force<E: VectorField>(
         &self,
         energy: &E,
         clamped: &E::Clamped,
@@ -79,7 +83,7 @@ impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
     /// `σ(drive)` for a layer before the output. The output takes the step of
     /// [`mirror_step`](crate::cost), with `γ = β` where that leads to the stationary point at once,
     /// and the fixed-point step `γ = 0` elsewhere.
-    pub fn minimize<E: Energy>(
+    pub fn minimize<E: VectorField>(
         &self,
         energy: &E,
         clamped: &E::Clamped,
@@ -96,7 +100,7 @@ impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
     }
 
     /// See [`TotalEnergy::descend`](super::TotalEnergy::descend).
-    pub fn descend<E: Energy>(
+    pub fn descend<E: VectorField>(
         &self,
         energy: &E,
         clamped: &E::Clamped,

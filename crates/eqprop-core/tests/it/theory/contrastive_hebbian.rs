@@ -8,7 +8,9 @@
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, CostConfig};
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy};
+use eqprop_core::energy::{
+    Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField,
+};
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
 

@@ -13,7 +13,7 @@
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
 

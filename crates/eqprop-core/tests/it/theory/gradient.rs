@@ -4,7 +4,7 @@
 use burn::module::Module;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig};
-use eqprop_core::energy::{Energy, HopfieldEnergy};
+use eqprop_core::energy::{HopfieldEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::state::State;
 

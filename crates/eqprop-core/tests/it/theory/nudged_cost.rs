@@ -10,7 +10,7 @@
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
-use eqprop_core::energy::Energy;
+use eqprop_core::energy::VectorField;
 use eqprop_core::state::State;
 
 use super::{Problem, change, graph_to};

@@ -12,7 +12,7 @@
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
-use eqprop_core::energy::{Energy, HopfieldEnergy};
+use eqprop_core::energy::{HopfieldEnergy, VectorField};
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
 

@@ -3,7 +3,7 @@
 use burn::tensor::{Distribution, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{Energy, LayerConfig, TotalEnergy};
+use eqprop_core::energy::{LayerConfig, TotalEnergy, VectorField};
 use eqprop_core::error::ConfigError;
 use eqprop_core::relaxation::Dynamics;
 use eqprop_core::state::State;
@@ -159,7 +159,7 @@ impl Langevin {
 impl Dynamics for Langevin {
     /// # Panics
     /// If [`validate`](Langevin::validate) fails, with its message.
-    fn step<E: Energy, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
+    fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
         let layers = total.energy().layers();
         if let Err(error) = self.validate(layers) {
             panic!("{error}");

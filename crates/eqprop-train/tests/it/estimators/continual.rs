@@ -4,7 +4,7 @@ use burn::module::ParamGroup;
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
-use eqprop_core::energy::{Energy, TotalEnergy};
+use eqprop_core::energy::{Energy, TotalEnergy, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;

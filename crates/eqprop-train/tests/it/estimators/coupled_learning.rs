@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig, SquaredError};
-use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy};
+use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;

@@ -6,7 +6,9 @@ use eqprop_core::connection::{
     ConnectionConfig, ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling,
 };
 use eqprop_core::cost::{AnyCost, CostConfig};
-use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy};
+use eqprop_core::energy::{
+    HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField,
+};
 use eqprop_core::nudging::{Circle, Nudging};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;

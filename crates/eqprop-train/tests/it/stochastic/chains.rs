@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{Cost, SquaredError};
-use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy};
+use eqprop_core::energy::{HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::relaxation::Relaxation;
 use eqprop_core::state::State;
 use eqprop_train::estimator::stochastic::Langevin;
