@@ -22,7 +22,7 @@
 //! use eqprop_core::activation::Activation;
 //! use eqprop_core::connection::InitializerConfig;
 //! use eqprop_core::cost::SquaredError;
-//! use eqprop_core::energy::{Energy, HopfieldEnergyConfig, TotalEnergy};
+//! use eqprop_core::energy::{HopfieldEnergyConfig, TotalEnergy, VectorField};
 //! use eqprop_core::relaxation::{Relaxation, Scheme};
 //!
 //! let device = Device::default();
