@@ -69,8 +69,30 @@ pub trait Cost: Module + ModuleDisplay {
         false
     }
 
+    /// The nudge in numbers, if `C` is the squared error; see [`QuadraticNudge`].
+    fn quadratic_nudge<'a>(&self, _nudge: &'a Self::Nudge) -> Option<QuadraticNudge<'a>> {
+        None
+    }
+
     /// Adds the batch mean of `∂C/∂θ` for the cost's own parameters to `gradients`.
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients);
+}
+
+/// `βC` of a squared error, for an output layer whose potential is `½s²`:
+///
+/// ```text
+/// −β ∂C/∂s = β(y − s),   minimizer σ((drive + offset) · shrink)
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct QuadraticNudge<'a> {
+    /// `β`, `[batch, 1]` or `[1, 1]`.
+    pub beta: &'a Tensor<2>,
+    /// `y`, `[batch, n_units]`.
+    pub target: &'a Tensor<2>,
+    /// What is added to the drive, `[batch, n_units]`.
+    pub offset: &'a Tensor<2>,
+    /// What the sum is multiplied by, `[batch, 1]` or `[1, 1]`.
+    pub shrink: &'a Tensor<2>,
 }
 
 /// One step of mirror descent on `F(s) = G(s) − drive·s + βC(s)` in the geometry of `G`:

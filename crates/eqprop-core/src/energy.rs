@@ -1,6 +1,7 @@
 //! What the model is: an energy over states, given an input, or a vector field without one.
 
 mod any;
+mod graph;
 pub mod hopfield;
 mod total;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::shape::LayerShape;
 use crate::{activation::Activation, gradients::Gradients, state::State};
 pub use any::{AnyClamped, AnyField};
+pub use graph::{Graph, Interaction};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 pub use total::TotalEnergy;
 
@@ -89,6 +91,12 @@ pub trait VectorField: Module + ModuleDisplay {
     /// The energy of each example, `[batch]`, or `None` if the field has none: for measurements on
     /// any field. What cannot do without an energy asks for an [`Energy`].
     fn energy_of(&self, clamped: &Self::Clamped, state: &State) -> Option<Tensor<1>>;
+
+    /// The drives as sums over connections, if that is what they are: relaxations are then faster
+    /// where the backend allows it.
+    fn graph<'a>(&self, _clamped: &'a Self::Clamped) -> Option<Graph<'a>> {
+        None
+    }
 
     /// The state that nothing has driven yet, see [`Activation::rest`]. It has the data type of
     /// `input`.

@@ -76,6 +76,8 @@
 pub mod activation;
 pub mod connection;
 pub mod cost;
+#[cfg(feature = "flex")]
+mod cpu;
 pub mod energy;
 pub mod error;
 pub mod gradients;

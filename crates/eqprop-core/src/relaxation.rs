@@ -151,11 +151,20 @@ impl<D: Dynamics> Relaxation<D> {
     }
 
     /// Relaxes `start` toward a minimum of `total`.
+    ///
+    /// With a built-in scheme in `f32` on `flex` all steps are one computation; the result is that of
+    /// [`relax_observed`](Self::relax_observed) up to rounding.
     pub fn relax<E: VectorField, C: Cost>(
         &self,
         total: &TotalEnergy<'_, E, C>,
         start: State,
     ) -> Relaxed {
+        #[cfg(feature = "flex")]
+        if let Some(scheme) = self.dynamics.scheme()
+            && let Some(relaxed) = total.relax_fused(scheme, self.stopping, &start)
+        {
+            return relaxed;
+        }
         self.relax_observed(total, start, |_, _| {})
     }
 

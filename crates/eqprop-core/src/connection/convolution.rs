@@ -10,6 +10,8 @@ use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Contrast, InitializerConfig, draw};
+#[cfg(feature = "flex")]
+use crate::cpu;
 use crate::gradients::Gradients;
 
 /// Geometry of a [`Convolution`].
@@ -47,7 +49,7 @@ pub enum Pooling {
 }
 
 impl Pooling {
-    fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             Self::None => 1,
             Self::Max(size) | Self::Average(size) => size,
@@ -159,7 +161,12 @@ impl Convolution {
     /// # Shapes
     /// - `pre`: `[batch, n_in]`, output: `[batch, n_out]`
     pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
-        self.operator().forward(pre)
+        let operator = self.operator();
+        #[cfg(feature = "flex")]
+        if let Some(sent) = cpu::convolution_forward(&pre, &operator.kernel, operator.geometry()) {
+            return sent;
+        }
+        operator.forward(pre)
     }
 
     /// See [`Connection::operator`](super::Connection::operator).
@@ -184,6 +191,17 @@ impl Convolution {
             unreachable!("a configuration with a connection into the input is refused");
         };
         let operator = self.operator();
+        #[cfg(feature = "flex")]
+        if let Some(gradient) = cpu::convolution_contrast(
+            pre,
+            [post_first, post_second],
+            &operator.kernel,
+            operator.geometry(),
+            -scale,
+        ) {
+            gradients.register(self.kernel.id, gradient);
+            return;
+        }
         let gradient = match pre {
             Contrast::Clamped(input) => {
                 let difference = (post_first.clone() - post_second.clone()) * (-scale);
@@ -226,6 +244,28 @@ pub struct ConvolutionOperator {
 }
 
 impl ConvolutionOperator {
+    /// The kernel, `[channels_out, channels_in, kernel, kernel]`.
+    pub fn kernel(&self) -> &Tensor<4> {
+        &self.kernel
+    }
+
+    #[cfg(feature = "flex")]
+    pub(crate) fn geometry(&self) -> cpu::Geometry {
+        let Geometry {
+            config,
+            input,
+            output,
+        } = self.geometry;
+        cpu::Geometry {
+            input,
+            output,
+            kernel: config.kernel,
+            stride: config.stride,
+            padding: config.padding,
+            pooling: config.pooling,
+        }
+    }
+
     /// `P(K ∗ s_from)`.
     ///
     /// # Shapes

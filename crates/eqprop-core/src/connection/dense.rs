@@ -1,9 +1,13 @@
 //! Dense connection between two layers, or within one.
 
+use std::sync::{Arc, OnceLock};
+
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
 use super::{ConnectionConfig, Contrast, draw};
+#[cfg(feature = "flex")]
+use crate::cpu;
 use crate::gradients::Gradients;
 
 /// Dense connection, the term `−s_from W s_toᵀ` of the energy.
@@ -36,7 +40,12 @@ impl Dense {
     /// # Shapes
     /// - `pre`: `[batch, n_in]`, output: `[batch, n_out]`
     pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
-        pre.matmul(self.held())
+        let weight = self.held();
+        #[cfg(feature = "flex")]
+        if let Some(product) = cpu::dense_forward(&pre, &weight) {
+            return product;
+        }
+        pre.matmul(weight)
     }
 
     /// The weights, without the diagonal within one layer.
@@ -52,15 +61,10 @@ impl Dense {
     /// See [`Connection::operator`](super::Connection::operator).
     pub fn operator(&self) -> DenseOperator {
         let weight = self.held();
-        let [n_in, n_out] = weight.dims();
-        // Reshaping makes the transpose contiguous: products with a transposed right
-        // factor run several times slower on CPU, and a relaxation makes one per step.
-        let transposed = weight
-            .clone()
-            .transpose()
-            .reshape([n_in * n_out])
-            .reshape([n_out, n_in]);
-        DenseOperator { weight, transposed }
+        DenseOperator {
+            weight,
+            transposed: Arc::default(),
+        }
     }
 
     /// `∂E/∂W = −s_fromᵀ s_to`; the difference of two such products is formed as
@@ -76,24 +80,33 @@ impl Dense {
         let Contrast::Free(post_first, post_second) = post else {
             unreachable!("a configuration with a connection into the input is refused");
         };
-        let post_difference = post_first.clone() - post_second.clone();
-        let mut product = match pre {
-            Contrast::Clamped(input) => {
-                input.clone().transpose().matmul(post_difference * (-scale))
-            }
-            Contrast::Free(pre_first, pre_second) => {
-                let half = -0.5 * scale;
-                let pre_difference = (pre_first.clone() - pre_second.clone()) * half;
-                let post_sum = post_first.clone() + post_second.clone();
-                let pre_sum = pre_first.clone() + pre_second.clone();
-                pre_difference.transpose().matmul(post_sum)
-                    + pre_sum.transpose().matmul(post_difference * half)
-            }
-        };
+        let post = [post_first, post_second];
+        let mut product = product(pre, post, -scale);
         if self.lateral {
             product = product.clone() * off_diagonal(&product);
         }
         gradients.register(self.weight.id, product);
+    }
+}
+
+/// `scale · Σ_batch [s_fromᵀ s_to (first) − s_fromᵀ s_to (second)]`.
+fn product(pre: Contrast<'_>, post: [&Tensor<2>; 2], scale: f64) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if let Some(product) = cpu::dense_contrast(pre, post, scale) {
+        return product;
+    }
+    let [post_first, post_second] = post;
+    let post_difference = post_first.clone() - post_second.clone();
+    match pre {
+        Contrast::Clamped(input) => input.clone().transpose().matmul(post_difference * scale),
+        Contrast::Free(pre_first, pre_second) => {
+            let half = 0.5 * scale;
+            let pre_difference = (pre_first.clone() - pre_second.clone()) * half;
+            let post_sum = post_first.clone() + post_second.clone();
+            let pre_sum = pre_first.clone() + pre_second.clone();
+            pre_difference.transpose().matmul(post_sum)
+                + pre_sum.transpose().matmul(post_difference * half)
+        }
     }
 }
 
@@ -104,14 +117,19 @@ fn off_diagonal(like: &Tensor<2>) -> Tensor<2> {
     1.0 - eye
 }
 
-/// [`Dense`] with its weights held in both orders.
+/// [`Dense`] with its weights held, in both orders once the second is asked for.
 #[derive(Debug, Clone)]
 pub struct DenseOperator {
     weight: Tensor<2>,
-    transposed: Tensor<2>,
+    transposed: Arc<OnceLock<Tensor<2>>>,
 }
 
 impl DenseOperator {
+    /// The weights, `[n_in, n_out]`.
+    pub fn weight(&self) -> &Tensor<2> {
+        &self.weight
+    }
+
     /// `s_from W`.
     ///
     /// # Shapes
@@ -125,6 +143,13 @@ impl DenseOperator {
     /// # Shapes
     /// - `post`: `[batch, n_out]`, output: `[batch, n_in]`
     pub fn backward(&self, post: Tensor<2>) -> Tensor<2> {
-        post.matmul(self.transposed.clone())
+        let [n_in, n_out] = self.weight.dims();
+        // Reshaping makes the transpose contiguous: products with a transposed right
+        // factor run several times slower on CPU, and a relaxation makes one per step.
+        let transposed = self.transposed.get_or_init(|| {
+            let transposed = self.weight.clone().transpose();
+            transposed.reshape([n_in * n_out]).reshape([n_out, n_in])
+        });
+        post.matmul(transposed.clone())
     }
 }

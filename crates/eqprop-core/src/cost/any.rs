@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cross_entropy::CrossEntropyNudge;
 use super::squared_error::SquaredErrorNudge;
-use super::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError};
+use super::{Cost, CrossEntropy, CrossEntropyConfig, QuadraticNudge, SquaredError};
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
 /// Which cost.
@@ -116,6 +116,10 @@ impl Cost for AnyCost {
 
     fn is_quadratic(&self) -> bool {
         dispatch!(self, cost => cost.is_quadratic())
+    }
+
+    fn quadratic_nudge<'a>(&self, nudge: &'a AnyNudge) -> Option<QuadraticNudge<'a>> {
+        dispatch!(self, nudge, (cost, inner) => cost.quadratic_nudge(inner))
     }
 
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients) {

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::{Cost, mirror_step};
+use super::{Cost, QuadraticNudge, mirror_step};
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
 /// The squared error `C = ½|s_out − y|²`, with the ½ (eq. 2 of Scellier & Bengio 2017).
@@ -108,6 +108,15 @@ impl Cost for SquaredError {
 
     fn is_quadratic(&self) -> bool {
         true
+    }
+
+    fn quadratic_nudge<'a>(&self, nudge: &'a SquaredErrorNudge) -> Option<QuadraticNudge<'a>> {
+        Some(QuadraticNudge {
+            beta: &nudge.beta,
+            target: &nudge.target,
+            offset: &nudge.offset,
+            shrink: &nudge.shrink,
+        })
     }
 
     fn gradients(&self, _output: &Tensor<2>, _target: &Tensor<2>, _gradients: &mut Gradients) {}

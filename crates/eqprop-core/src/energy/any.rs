@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::hopfield::ClampedHopfield;
-use super::{HopfieldEnergy, LayerConfig, VectorField};
+use super::{Graph, HopfieldEnergy, LayerConfig, VectorField};
 use crate::{gradients::Gradients, state::State};
 
 /// One of the built-in energies and fields, chosen at run time.
@@ -85,6 +85,10 @@ impl VectorField for AnyField {
 
     fn energy_of(&self, clamped: &AnyClamped, state: &State) -> Option<Tensor<1>> {
         dispatch!(self, clamped, (field, inner) => field.energy_of(inner, state))
+    }
+
+    fn graph<'a>(&self, clamped: &'a AnyClamped) -> Option<Graph<'a>> {
+        dispatch!(self, clamped, (field, inner) => field.graph(inner))
     }
 
     fn rest(&self, input: &Tensor<2>) -> State {

@@ -4,10 +4,10 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::{Energy, LayerConfig, VectorField};
+use super::{Energy, Graph, Interaction, LayerConfig, VectorField};
 use crate::activation::Activation;
 use crate::connection::{
-    Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig, Operator,
+    Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig,
 };
 use crate::error::ConfigError;
 use crate::shape::LayerShape;
@@ -208,14 +208,6 @@ pub struct ClampedHopfield {
     interactions: Vec<Interaction>,
 }
 
-/// A connection between two free layers, counted from 0.
-#[derive(Debug, Clone)]
-struct Interaction {
-    from: usize,
-    to: usize,
-    operator: Operator,
-}
-
 impl HopfieldEnergy {
     /// The ends of each connection, counted from the input as layer 0.
     pub fn ends(&self) -> &[(usize, usize)] {
@@ -255,11 +247,8 @@ impl VectorField for HopfieldEnergy {
             if from == 0 {
                 add(&mut constant[to - 1], connection.forward(input.clone()));
             } else {
-                interactions.push(Interaction {
-                    from: from - 1,
-                    to: to - 1,
-                    operator: connection.operator(),
-                });
+                let operator = connection.operator();
+                interactions.push(Interaction::new(from - 1, to - 1, operator));
             }
         }
         let with_bias = constant.into_iter().enumerate().map(|(layer, sum)| {
@@ -285,7 +274,10 @@ impl VectorField for HopfieldEnergy {
 
     fn drive(&self, layer: usize, clamped: &ClampedHopfield, state: &State) -> Tensor<2> {
         let mut drive = None;
-        for Interaction { from, to, operator } in &clamped.interactions {
+        for Interaction {
+            from, to, operator, ..
+        } in &clamped.interactions
+        {
             if *to == layer {
                 add(&mut drive, operator.forward(state.layer(*from).clone()));
             }
@@ -319,6 +311,13 @@ impl VectorField for HopfieldEnergy {
         gradients
     }
 
+    fn graph<'a>(&self, clamped: &'a ClampedHopfield) -> Option<Graph<'a>> {
+        Some(Graph {
+            constant: &clamped.constant,
+            interactions: &clamped.interactions,
+        })
+    }
+
     fn energy_of(&self, clamped: &ClampedHopfield, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
     }
@@ -333,7 +332,10 @@ impl Energy for HopfieldEnergy {
             add(&mut energy, potential - constant);
         }
         let mut energy = energy.expect("a network has at least one layer");
-        for Interaction { from, to, operator } in &clamped.interactions {
+        for Interaction {
+            from, to, operator, ..
+        } in &clamped.interactions
+        {
             let sent = operator.forward(state.layer(*from).clone());
             energy = energy - dot(state.layer(*to).clone(), sent);
         }

@@ -7,6 +7,10 @@ use burn::tensor::Tensor;
 
 use self::holomorphic::Holomorphic;
 use super::{Energy, VectorField};
+#[cfg(feature = "flex")]
+use crate::cpu::{self, OutputRule};
+#[cfg(feature = "flex")]
+use crate::relaxation::{Relaxed, Scheme, Stopping};
 use crate::{cost::Cost, state::State};
 
 /// The total energy of a batch, with its input clamped and its output left free, nudged or clamped.
@@ -163,6 +167,27 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         };
         let inverse = activation.inverse(value.clone());
         activation.apply(inverse * (1.0 - step_size) + drive * step_size)
+    }
+
+    /// The whole relaxation as one computation, or `None` if it must go step by step: on another
+    /// backend than `flex` or in another precision than `f32`, on autodiff, and with layers or
+    /// costs that are not made for it.
+    #[cfg(feature = "flex")]
+    pub(crate) fn relax_fused(
+        &self,
+        scheme: Scheme,
+        stopping: Stopping,
+        start: &State,
+    ) -> Option<Relaxed> {
+        let output = match &self.output {
+            Output::Free => OutputRule::Free,
+            Output::Nudged(cost, nudge) => OutputRule::Nudged(cost.quadratic_nudge(nudge)?),
+            Output::Clamped(output) => OutputRule::Clamped(output),
+            Output::Holomorphic(_) => return None,
+        };
+        let graph = self.energy.graph(self.clamped)?;
+        let (layers, groups) = (self.energy.layers(), self.energy.groups());
+        cpu::relax(graph, layers, groups, output, scheme, stopping, start)
     }
 
     fn is_output(&self, layer: usize) -> bool {

@@ -17,6 +17,11 @@ pub trait Dynamics: Clone + Debug + Send {
     /// Moves `state` by one step.
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State);
 
+    /// The built-in scheme that this is, if it is one.
+    fn scheme(&self) -> Option<Scheme> {
+        None
+    }
+
     /// What the change of one step is divided by to give a residual.
     fn step_size(&self) -> f64 {
         1.0
@@ -86,6 +91,10 @@ impl Dynamics for Scheme {
                 *state = State::new(layers.collect());
             }
         }
+    }
+
+    fn scheme(&self) -> Option<Scheme> {
+        Some(*self)
     }
 
     fn step_size(&self) -> f64 {

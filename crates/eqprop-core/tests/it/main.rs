@@ -10,6 +10,7 @@ mod config;
 mod convolution;
 mod cost;
 mod finite_differences;
+mod fused;
 mod graphs;
 mod network;
 mod properties;

@@ -1,0 +1,59 @@
+//! Fused computations on the CPU backend `flex`, over slices of its tensors.
+//!
+//! A relaxation repeats a few products and passes hundreds of times. As operations on tensors each
+//! of them allocates, packs its factors and hands work to threads anew. Here the weights are packed
+//! once, each thread takes its own examples through all steps, and nothing is allocated within a
+//! step. What is computed is the same, in another order of summation: `tests/it/fused.rs` ties the
+//! two together.
+
+mod contrast;
+mod convolution;
+mod link;
+mod network;
+mod product;
+mod simd;
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+pub(crate) use contrast::{
+    convolution_contrast, convolution_forward, dense_contrast, dense_forward,
+};
+pub(crate) use convolution::Geometry;
+pub(crate) use link::Link;
+pub(crate) use network::{OutputRule, relax};
+
+/// The numbers of a tensor in `f32` on `flex`, outside autodiff.
+pub(crate) struct Floats(FlexTensor);
+
+impl Floats {
+    /// `None` if the tensor is of another type, on another backend or on autodiff.
+    pub(crate) fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
+        if tensor.dtype() != DType::F32 || tensor.is_autodiff() {
+            return None;
+        }
+        let tensor = tensor.clone().try_into_primitive::<Flex>().ok()?;
+        let contiguous = tensor.as_slice::<f32>().is_some();
+        Some(Self(if contiguous {
+            tensor
+        } else {
+            tensor.to_contiguous()
+        }))
+    }
+
+    /// The numbers in the order of the tensor's axes.
+    pub(crate) fn slice(&self) -> &[f32] {
+        let slice = self.0.as_slice();
+        slice.expect("made contiguous, and checked to hold this type")
+    }
+}
+
+/// A tensor of these numbers.
+pub(crate) fn tensor<const D: usize>(
+    numbers: Vec<f32>,
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(numbers, shape), (device, DType::F32))
+}

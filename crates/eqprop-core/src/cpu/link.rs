@@ -1,0 +1,134 @@
+//! A connection between two free layers, packed for many steps.
+
+use super::Floats;
+use super::convolution::PackedConvolution;
+use super::product::Panels;
+use crate::connection::Operator;
+use crate::shape::LayerShape;
+
+/// A connection with its weights packed for both directions.
+#[derive(Debug)]
+pub(crate) enum Link {
+    /// `s_from W` and `s_to Wᵀ`.
+    Dense {
+        /// `W`.
+        forward: Panels,
+        /// `Wᵀ`.
+        backward: Panels,
+    },
+    /// `P(K ∗ s_from)` and its adjoint.
+    Convolution(Box<PackedConvolution>),
+    /// One to one.
+    Identity,
+}
+
+/// Where a unit stands: feature maps are kept with the channels last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places {
+    channels: usize,
+    pixels: usize,
+}
+
+impl Places {
+    pub(super) fn new(shape: LayerShape) -> Self {
+        match shape.maps() {
+            Some([channels, height, width]) => Self {
+                channels,
+                pixels: height * width,
+            },
+            None => Self {
+                channels: 1,
+                pixels: shape.n_units(),
+            },
+        }
+    }
+
+    /// Whether units stand as in the tensor.
+    pub(super) fn is_plain(self) -> bool {
+        self.channels == 1 || self.pixels == 1
+    }
+
+    /// The place in the tensor of the unit at `index` with the channels last.
+    pub(super) fn in_tensor(self, index: usize) -> usize {
+        index % self.channels * self.pixels + index / self.channels
+    }
+}
+
+impl Places {
+    /// Examples in the order of the tensor, with the channels last.
+    pub(super) fn channels_last(self, examples: &[f32]) -> Vec<f32> {
+        let mut out = examples.to_vec();
+        if !self.is_plain() {
+            let n = self.channels * self.pixels;
+            let pairs = examples.chunks_exact(n).zip(out.chunks_exact_mut(n));
+            for (example, out) in pairs {
+                for (index, value) in out.iter_mut().enumerate() {
+                    *value = example[self.in_tensor(index)];
+                }
+            }
+        }
+        out
+    }
+
+    /// Examples with the channels last, in the order of the tensor.
+    pub(super) fn in_tensor_order(self, examples: &[f32], out: &mut [f32]) {
+        if self.is_plain() {
+            out.copy_from_slice(examples);
+            return;
+        }
+        let n = self.channels * self.pixels;
+        for (example, out) in examples.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
+            for (index, &value) in example.iter().enumerate() {
+                out[self.in_tensor(index)] = value;
+            }
+        }
+    }
+}
+
+impl Link {
+    /// Packs an operator between layers of these shapes; `None` if its weights are not at hand as
+    /// slices.
+    pub(crate) fn new(operator: &Operator, from: LayerShape, to: LayerShape) -> Option<Self> {
+        Some(match operator {
+            Operator::Dense(dense) => {
+                let weight = Floats::of(dense.weight())?;
+                let (n_in, n_out) = (from.n_units(), to.n_units());
+                let (from, to) = (Places::new(from), Places::new(to));
+                let weight = weight.slice();
+                if from.is_plain() && to.is_plain() {
+                    dense_link(n_in, n_out, |row, column| weight[row * n_out + column])
+                } else {
+                    dense_link(n_in, n_out, |row, column| {
+                        weight[from.in_tensor(row) * n_out + to.in_tensor(column)]
+                    })
+                }
+            }
+            Operator::Convolution(convolution) => {
+                let kernel = Floats::of(convolution.kernel())?;
+                let geometry = convolution.geometry();
+                if !geometry.is_supported() {
+                    return None;
+                }
+                Self::Convolution(Box::new(PackedConvolution::new(kernel.slice(), geometry)))
+            }
+            Operator::Identity => Self::Identity,
+        })
+    }
+
+    /// Multiplications for one example in both directions.
+    pub(super) fn work(&self) -> usize {
+        match self {
+            Self::Dense { forward, .. } => 2 * forward.depth() * forward.columns(),
+            Self::Convolution(convolution) => convolution.work(),
+            Self::Identity => 0,
+        }
+    }
+}
+
+fn dense_link(n_in: usize, n_out: usize, weight: impl Fn(usize, usize) -> f32 + Sync) -> Link {
+    let (forward, backward) = rayon::join(
+        || Panels::new(n_in, n_out, &weight),
+        || Panels::new(n_out, n_in, |row, column| weight(column, row)),
+    );
+    Link::Dense { forward, backward }
+}

@@ -1,0 +1,463 @@
+//! All steps of a relaxation, each thread with examples of its own.
+
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::convolution::{Pooled, Scratch};
+use super::link::{Link, Places};
+use super::product::{Left, Write, multiply};
+use super::simd::{largest_difference, logistic, vectorized};
+use super::{Floats, tensor};
+use crate::activation::Activation;
+use crate::cost::QuadraticNudge;
+use crate::energy::{Graph, LayerConfig};
+use crate::relaxation::{Dynamics, Relaxed, Scheme, Stopping};
+use crate::state::State;
+
+/// Multiplications below which a second thread costs more than it saves.
+const WORTH_A_THREAD: usize = 2_000_000;
+
+/// What acts on the output layer.
+pub(crate) enum OutputRule<'a> {
+    /// Nothing.
+    Free,
+    /// The force of a quadratic cost.
+    Nudged(QuadraticNudge<'a>),
+    /// It is held.
+    Clamped(&'a Tensor<2>),
+}
+
+/// A response `σ` and, for a quadratic potential, its bounds.
+#[derive(Debug, Clone, Copy)]
+enum Response {
+    Clip(f32, f32),
+    Sigmoid,
+    Tanh,
+}
+
+impl Response {
+    fn of(activation: Activation) -> Option<Self> {
+        Some(match activation {
+            Activation::HardSigmoid => Self::Clip(0.0, 1.0),
+            Activation::Relu => Self::Clip(0.0, f32::INFINITY),
+            Activation::ClippedRelu { max } => Self::Clip(0.0, max as f32),
+            Activation::Identity => Self::Clip(f32::NEG_INFINITY, f32::INFINITY),
+            Activation::Sigmoid => Self::Sigmoid,
+            Activation::Tanh => Self::Tanh,
+            _ => return None,
+        })
+    }
+}
+
+/// Between the bounds; NaN passes through.
+#[inline(always)]
+fn clip(x: f32, low: f32, high: f32) -> f32 {
+    if x < low {
+        low
+    } else if x > high {
+        high
+    } else {
+        x
+    }
+}
+
+/// A relaxation as one computation, or `None` if it has a part that this cannot do.
+pub(crate) fn relax(
+    graph: Graph<'_>,
+    layers: &[LayerConfig],
+    groups: &[Vec<usize>],
+    output: OutputRule<'_>,
+    scheme: Scheme,
+    stopping: Stopping,
+    start: &State,
+) -> Option<Relaxed> {
+    let plan = Plan::new(graph, layers, groups, output, scheme)?;
+    let start: Option<Vec<_>> = start.layers().iter().map(Floats::of).collect();
+    let start = start?;
+    let batch = start.first()?.slice().len() / plan.sizes[0];
+    let mut workers = plan.workers(batch, stopping.max_steps, &start);
+    let Stopping {
+        max_steps,
+        tolerance,
+        check_every,
+    } = stopping;
+    let mut n_steps = 0;
+    loop {
+        let rest = max_steps - n_steps;
+        let now = match tolerance {
+            Some(_) => rest.min(check_every),
+            None => rest,
+        };
+        match &mut workers[..] {
+            [worker] => worker.run(now),
+            workers => workers.par_iter_mut().for_each(|worker| worker.run(now)),
+        }
+        n_steps += now;
+        let residuals = workers.iter().flat_map(|worker| &worker.change);
+        let is_over = n_steps >= max_steps
+            || tolerance.is_some_and(|tolerance| {
+                let step_size = scheme.step_size() as f32;
+                let largest = { residuals }.try_fold(0f32, |largest, &change| {
+                    // A state that is infinite or not a number does not recover.
+                    let residual = change / step_size;
+                    residual.is_finite().then(|| largest.max(residual))
+                });
+                largest.is_none_or(|largest| f64::from(largest) <= tolerance)
+            });
+        if is_over {
+            break;
+        }
+    }
+    let state = (0..layers.len()).map(|layer| {
+        let n = plan.sizes[layer];
+        let mut numbers = vec![0.0; batch * n];
+        for worker in &workers {
+            let examples = worker.rows.start * n..worker.rows.end * n;
+            plan.places[layer].in_tensor_order(&worker.state[layer], &mut numbers[examples]);
+        }
+        tensor(numbers, [batch, n], &plan.device)
+    });
+    let state = State::new(state.collect());
+    let residual: Vec<f32> = workers
+        .iter()
+        .flat_map(|worker| &worker.change)
+        .map(|change| change / scheme.step_size() as f32)
+        .collect();
+    Some(Relaxed {
+        state,
+        residual: tensor(residual, [batch], &plan.device),
+        n_steps,
+        tolerance,
+    })
+}
+
+/// What all threads share.
+struct Plan<'a> {
+    scheme: Scheme,
+    groups: &'a [Vec<usize>],
+    responses: Vec<Response>,
+    sizes: Vec<usize>,
+    places: Vec<Places>,
+    constants: Vec<Floats>,
+    links: Vec<(usize, usize, &'a Link)>,
+    output: Output,
+    device: Device,
+}
+
+/// [`OutputRule`], in numbers.
+enum Output {
+    Free,
+    Nudged {
+        beta: Floats,
+        target: Floats,
+        offset: Floats,
+        shrink: Floats,
+    },
+    Clamped(Floats),
+}
+
+impl<'a> Plan<'a> {
+    fn new(
+        graph: Graph<'a>,
+        layers: &[LayerConfig],
+        groups: &'a [Vec<usize>],
+        output: OutputRule<'_>,
+        scheme: Scheme,
+    ) -> Option<Self> {
+        let responses: Option<Vec<_>> = layers.iter().map(|l| Response::of(l.activation)).collect();
+        let responses = responses?;
+        let is_quadratic = |layer: &LayerConfig| layer.activation.is_quadratic();
+        // The flow of another potential needs σ⁻¹, and so does its nudged output.
+        let is_flow = matches!(scheme, Scheme::GradientFlow { .. });
+        if is_flow && !layers.iter().all(is_quadratic) {
+            return None;
+        }
+        let output = match output {
+            OutputRule::Free => Output::Free,
+            OutputRule::Nudged(_) if !layers.last().is_some_and(is_quadratic) => return None,
+            OutputRule::Nudged(nudge) => Output::Nudged {
+                beta: Floats::of(nudge.beta)?,
+                target: Floats::of(nudge.target)?,
+                offset: Floats::of(nudge.offset)?,
+                shrink: Floats::of(nudge.shrink)?,
+            },
+            OutputRule::Clamped(value) => Output::Clamped(Floats::of(value)?),
+        };
+        let places: Vec<_> = layers.iter().map(|l| Places::new(l.shape)).collect();
+        if !matches!(output, Output::Free) && !places.last()?.is_plain() {
+            return None;
+        }
+        let constants: Option<Vec<_>> = graph.constant.iter().map(Floats::of).collect();
+        let links = graph.interactions.iter().map(|interaction| {
+            let (from, to) = (interaction.from, interaction.to);
+            let link = interaction.link(layers[from].shape, layers[to].shape)?;
+            Some((from, to, link))
+        });
+        Some(Self {
+            scheme,
+            groups,
+            responses,
+            sizes: layers.iter().map(LayerConfig::n_units).collect(),
+            places,
+            constants: constants?,
+            links: links.collect::<Option<_>>()?,
+            output,
+            device: graph.constant.first()?.device(),
+        })
+    }
+
+    /// The examples of a batch, shared out.
+    fn workers(&self, batch: usize, n_steps: usize, start: &[Floats]) -> Vec<Worker<'_>> {
+        let work: usize = self.links.iter().map(|(_, _, link)| link.work()).sum();
+        let work = work.saturating_mul(batch).saturating_mul(n_steps);
+        let n_workers = (work / WORTH_A_THREAD)
+            .min(rayon::current_num_threads())
+            .min(batch)
+            .max(1);
+        let bounds = |worker: usize| worker * batch / n_workers;
+        (0..n_workers)
+            .into_par_iter()
+            .map(|worker| Worker::new(self, bounds(worker)..bounds(worker + 1), start))
+            .collect()
+    }
+}
+
+/// Some examples of the batch, on one thread.
+struct Worker<'a> {
+    plan: &'a Plan<'a>,
+    /// The examples.
+    rows: core::ops::Range<usize>,
+    state: Vec<Vec<f32>>,
+    drive: Vec<Vec<f32>>,
+    constant: Vec<Vec<f32>>,
+    /// Where the examples begin in the state of each layer.
+    starts: Vec<Vec<usize>>,
+    pooled: Vec<Pooled>,
+    scratch: Scratch,
+    before: Vec<Vec<f32>>,
+    /// The largest change of any unit of each example in the last step.
+    change: Vec<f32>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(plan: &'a Plan<'a>, rows: core::ops::Range<usize>, start: &[Floats]) -> Self {
+        let n_layers = plan.sizes.len();
+        let cut = |all: &Floats, layer: usize| {
+            let n = plan.sizes[layer];
+            plan.places[layer].channels_last(&all.slice()[rows.start * n..rows.end * n])
+        };
+        let state: Vec<_> = (0..n_layers).map(|k| cut(&start[k], k)).collect();
+        let constant = (0..n_layers).map(|k| cut(&plan.constants[k], k));
+        Self {
+            plan,
+            constant: constant.collect(),
+            drive: state.iter().map(|layer| vec![0.0; layer.len()]).collect(),
+            starts: plan
+                .sizes
+                .iter()
+                .map(|n| (0..rows.len()).map(|row| row * n).collect())
+                .collect(),
+            pooled: plan.links.iter().map(|_| Pooled::default()).collect(),
+            scratch: Scratch::default(),
+            before: state.clone(),
+            change: vec![0.0; rows.len()],
+            state,
+            rows,
+        }
+    }
+
+    /// Takes `n_steps` steps and measures the change of the last one.
+    fn run(&mut self, n_steps: usize) {
+        for step in 1..=n_steps {
+            let is_last = step == n_steps;
+            if is_last {
+                for (before, state) in self.before.iter_mut().zip(&self.state) {
+                    before.copy_from_slice(state);
+                }
+            }
+            self.step();
+        }
+        self.change.fill(0.0);
+        for (layer, &n) in self.plan.sizes.iter().enumerate() {
+            let rows = self.state[layer].chunks_exact(n);
+            let rows = rows.zip(self.before[layer].chunks_exact(n));
+            for (change, (now, before)) in self.change.iter_mut().zip(rows) {
+                let largest = largest_difference(now, before);
+                if largest > *change || largest.is_nan() {
+                    *change = largest;
+                }
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let plan = self.plan;
+        match plan.scheme {
+            Scheme::Asynchronous => {
+                for &layer in plan.groups.iter().flatten() {
+                    self.collect_drive(layer);
+                    self.respond(layer, None);
+                }
+            }
+            Scheme::FixedPoint => self.step_together(None),
+            Scheme::GradientFlow { step_size } => self.step_together(Some(step_size as f32)),
+        }
+    }
+
+    /// All layers from the state before the step.
+    fn step_together(&mut self, step_size: Option<f32>) {
+        let n_layers = self.state.len();
+        (0..n_layers).for_each(|layer| self.collect_drive(layer));
+        (0..n_layers).for_each(|layer| self.respond(layer, step_size));
+    }
+
+    /// Puts the drive of a layer into `self.drive`.
+    fn collect_drive(&mut self, layer: usize) {
+        let plan = self.plan;
+        let is_output = layer + 1 == plan.sizes.len();
+        if is_output && matches!(plan.output, Output::Clamped(_)) {
+            return;
+        }
+        let drive = &mut self.drive[layer];
+        drive.copy_from_slice(&self.constant[layer]);
+        for (&(from, to, link), pooled) in plan.links.iter().zip(&mut self.pooled) {
+            let left = |sender: usize| Left {
+                data: &self.state[sender],
+                starts: &self.starts[sender],
+                runs: &[0],
+                run_length: plan.sizes[sender],
+            };
+            if to == layer {
+                match link {
+                    Link::Dense { forward, .. } => {
+                        multiply(left(from), forward, Write::Add, drive, plan.sizes[layer]);
+                    }
+                    Link::Convolution(convolution) => {
+                        convolution.forward(&self.state[from], pooled, &mut self.scratch);
+                        add(drive, &pooled.values);
+                    }
+                    Link::Identity => add(drive, &self.state[from]),
+                }
+            }
+            if from == layer {
+                match link {
+                    Link::Dense { backward, .. } => {
+                        multiply(left(to), backward, Write::Add, drive, plan.sizes[layer]);
+                    }
+                    Link::Convolution(convolution) => {
+                        if convolution.has_winners() {
+                            convolution.forward(&self.state[from], pooled, &mut self.scratch);
+                        }
+                        convolution.backward(&self.state[to], pooled, drive, &mut self.scratch);
+                    }
+                    Link::Identity => add(drive, &self.state[to]),
+                }
+            }
+        }
+    }
+
+    /// Moves a layer by its drive: to `σ(drive)`, or by a step of gradient flow.
+    fn respond(&mut self, layer: usize, step_size: Option<f32>) {
+        let plan = self.plan;
+        for (&(from, _, _), pooled) in plan.links.iter().zip(&mut self.pooled) {
+            if from == layer {
+                pooled.is_current = false;
+            }
+        }
+        let (state, drive) = (&mut self.state[layer], &self.drive[layer]);
+        let n = plan.sizes[layer];
+        let is_output = layer + 1 == plan.sizes.len();
+        let response = plan.responses[layer];
+        let examples = self.rows.start * n..self.rows.end * n;
+        match (&plan.output, response) {
+            (Output::Clamped(value), _) if is_output => {
+                state.copy_from_slice(&value.slice()[examples]);
+            }
+            (
+                Output::Nudged {
+                    beta,
+                    target,
+                    offset,
+                    shrink,
+                },
+                Response::Clip(low, high),
+            ) if is_output => {
+                let drives = drive.chunks_exact(n);
+                let states = state.chunks_exact_mut(n).zip(drives);
+                match step_size {
+                    None => {
+                        let nudges = offset.slice()[examples]
+                            .chunks_exact(n)
+                            .zip(scalars(shrink, &self.rows));
+                        for ((state, drive), (offset, shrink)) in states.zip(nudges) {
+                            for (index, state) in state.iter_mut().enumerate() {
+                                *state = clip((drive[index] + offset[index]) * shrink, low, high);
+                            }
+                        }
+                    }
+                    Some(step_size) => {
+                        let keep = 1.0 - step_size;
+                        let nudges = target.slice()[examples]
+                            .chunks_exact(n)
+                            .zip(scalars(beta, &self.rows));
+                        for ((state, drive), (target, beta)) in states.zip(nudges) {
+                            for (index, s) in state.iter_mut().enumerate() {
+                                let force = (target[index] - *s) * beta;
+                                let drive = drive[index] + force;
+                                *s = clip(*s * keep + drive * step_size, low, high);
+                            }
+                        }
+                    }
+                }
+            }
+            (_, response) => respond(response, step_size, drive, state),
+        }
+    }
+}
+
+/// A number per example, or one for all.
+fn scalars<'a>(
+    numbers: &'a Floats,
+    rows: &core::ops::Range<usize>,
+) -> impl Iterator<Item = f32> + use<'a> {
+    let numbers = numbers.slice();
+    rows.clone().map(move |row| match numbers {
+        [all] => *all,
+        each => each[row],
+    })
+}
+
+fn add(sum: &mut [f32], term: &[f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (sum, term) in sum.iter_mut().zip(term) {
+                *sum += term;
+            }
+        },
+    );
+}
+
+fn respond(response: Response, step_size: Option<f32>, drive: &[f32], state: &mut [f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            let units = state.iter_mut().zip(drive);
+            match (response, step_size) {
+                (Response::Clip(low, high), None) => {
+                    units.for_each(|(s, &drive)| *s = clip(drive, low, high));
+                }
+                (Response::Clip(low, high), Some(step_size)) => {
+                    let keep = 1.0 - step_size;
+                    units.for_each(|(s, &drive)| {
+                        *s = clip(*s * keep + drive * step_size, low, high);
+                    });
+                }
+                (Response::Sigmoid, _) => {
+                    units.for_each(|(s, &drive)| *s = logistic(drive * 4.0 - 2.0));
+                }
+                (Response::Tanh, _) => units.for_each(|(s, &drive)| *s = drive.tanh()),
+            }
+        },
+    );
+}
