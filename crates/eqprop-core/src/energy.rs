@@ -3,6 +3,7 @@
 mod any;
 pub mod hopfield;
 mod total;
+mod untied;
 
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
@@ -13,6 +14,9 @@ use crate::{activation::Activation, gradients::Gradients, state::State};
 pub use any::{AnyClamped, AnyField};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 pub use total::TotalEnergy;
+pub use untied::{
+    ClampedUntied, FeedbackInitializer, FeedbackUpdate, UntiedHopfield, UntiedHopfieldConfig,
+};
 
 /// Shape and activation of a free layer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

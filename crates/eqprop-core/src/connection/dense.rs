@@ -3,8 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::{ConnectionConfig, Contrast, draw};
-use crate::gradients::Gradients;
+use super::{ConnectionConfig, Contrast, Share, draw};
 
 /// Dense connection, the term `−s_from W s_toᵀ` of the energy.
 ///
@@ -51,16 +50,23 @@ impl Dense {
 
     /// See [`Connection::operator`](super::Connection::operator).
     pub fn operator(&self) -> DenseOperator {
-        let weight = self.held();
-        let [n_in, n_out] = weight.dims();
+        self.operator_with(self)
+    }
+
+    /// See [`Connection::operator_with`](super::Connection::operator_with).
+    pub(crate) fn operator_with(&self, feedback: &Self) -> DenseOperator {
+        let feedback = feedback.held();
+        let [n_in, n_out] = feedback.dims();
         // Reshaping makes the transpose contiguous: products with a transposed right
         // factor run several times slower on CPU, and a relaxation makes one per step.
-        let transposed = weight
-            .clone()
+        let transposed = feedback
             .transpose()
             .reshape([n_in * n_out])
             .reshape([n_out, n_in]);
-        DenseOperator { weight, transposed }
+        DenseOperator {
+            weight: self.held(),
+            transposed,
+        }
     }
 
     /// `∂E/∂W = −s_fromᵀ s_to`; the difference of two such products is formed as
@@ -68,32 +74,42 @@ impl Dense {
     /// which loses no digits when the states are close.
     pub(crate) fn contrast(
         &self,
+        share: Share,
         pre: Contrast<'_>,
         post: Contrast<'_>,
         scale: f64,
-        gradients: &mut Gradients,
-    ) {
+    ) -> Tensor<2> {
         let Contrast::Free(post_first, post_second) = post else {
             unreachable!("a configuration with a connection into the input is refused");
         };
         let post_difference = post_first.clone() - post_second.clone();
-        let mut product = match pre {
+        let product = match pre {
             Contrast::Clamped(input) => {
                 input.clone().transpose().matmul(post_difference * (-scale))
             }
             Contrast::Free(pre_first, pre_second) => {
                 let half = -0.5 * scale;
-                let pre_difference = (pre_first.clone() - pre_second.clone()) * half;
-                let post_sum = post_first.clone() + post_second.clone();
-                let pre_sum = pre_first.clone() + pre_second.clone();
-                pre_difference.transpose().matmul(post_sum)
-                    + pre_sum.transpose().matmul(post_difference * half)
+                let feedback = || {
+                    let pre_difference = (pre_first.clone() - pre_second.clone()) * half;
+                    let post_sum = post_first.clone() + post_second.clone();
+                    pre_difference.transpose().matmul(post_sum)
+                };
+                let forward = || {
+                    let pre_sum = pre_first.clone() + pre_second.clone();
+                    pre_sum.transpose().matmul(post_difference.clone() * half)
+                };
+                match share {
+                    Share::Whole => feedback() + forward(),
+                    Share::Forward => forward(),
+                    Share::Feedback => feedback(),
+                }
             }
         };
         if self.lateral {
-            product = product.clone() * off_diagonal(&product);
+            product.clone() * off_diagonal(&product)
+        } else {
+            product
         }
-        gradients.register(self.weight.id, product);
     }
 }
 

@@ -20,3 +20,4 @@ mod setup;
 mod stopping;
 mod theorem;
 mod theory;
+mod untied;
