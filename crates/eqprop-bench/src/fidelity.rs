@@ -73,7 +73,8 @@ pub struct Fidelity {
     /// The number format that everything was computed in.
     pub precision: Precision,
     /// The parameters, as all [`Agreements`] list them: `weights 1` is the first connection,
-    /// `bias 1` that of the first free layer, `readout` belongs to the cost.
+    /// `feedback 2` what leads back along the second, `bias 1` that of the first free layer,
+    /// `readout` belongs to the cost.
     pub parameters: Vec<String>,
     /// How exact the exact gradient is.
     pub exactness: Exactness,

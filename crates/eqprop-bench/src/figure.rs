@@ -41,7 +41,15 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
             let found = record.update_ratios.iter().find(|(other, _)| other == path);
             found.map_or(f64::NAN, |(_, ratio)| *ratio)
         };
-        curve(&format!("weights {}", index + 1), &ratio)
+        let label = match path.split_once(".feedback.") {
+            Some((_, connection)) => {
+                let connection = connection.split('.').next().map(str::parse::<usize>);
+                let connection = connection.and_then(Result::ok).unwrap_or(index);
+                format!("feedback {}", connection + 1)
+            }
+            None => format!("weights {}", index + 1),
+        };
+        curve(&label, &ratio)
     });
     let panels = [
         panel(

@@ -122,6 +122,11 @@ pub(crate) fn draw<const D: usize>(
     weight
 }
 
+/// A parameter of its own with the same values.
+fn duplicate<const D: usize>(param: &Param<Tensor<D>>) -> Param<Tensor<D>> {
+    Param::from_tensor(param.val().detach())
+}
+
 /// One interaction term `−⟨s_to, f_θ(s_from)⟩` of the energy.
 ///
 /// `f_θ` is linear in its parameters and, but for max pooling, in `s_from`. A new kind of
@@ -162,6 +167,17 @@ impl Connection {
         }
     }
 
+    /// A connection with parameters of its own that begin with the values of these.
+    pub(crate) fn duplicate(&self) -> Self {
+        let mut other = self.clone();
+        match &mut other {
+            Self::Dense(dense) => dense.weight = duplicate(&dense.weight),
+            Self::Convolution(convolution) => convolution.kernel = duplicate(&convolution.kernel),
+            Self::Identity(_) => {}
+        }
+        other
+    }
+
     /// `f_θ(s_from)`, for a single use; a relaxation uses the [`operator`](Self::operator).
     pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         match self {
@@ -180,6 +196,22 @@ impl Connection {
         }
     }
 
+    /// The connection with its parameters held, and with those of `feedback`, a connection of the
+    /// same kind and shape, for the drive that `s_to` exerts on the layer below. Max pooling has
+    /// the winners of the forward direction in both.
+    pub(crate) fn operator_with(&self, feedback: &Self) -> Operator {
+        match (self, feedback) {
+            (Self::Dense(forward), Self::Dense(feedback)) => {
+                Operator::Dense(forward.operator_with(feedback))
+            }
+            (Self::Convolution(forward), Self::Convolution(feedback)) => {
+                Operator::Convolution(forward.operator_with(feedback))
+            }
+            (Self::Identity(_), Self::Identity(_)) => Operator::Identity,
+            _ => unreachable!("both directions are made from one configuration"),
+        }
+    }
+
     /// Adds `scale · [∂E/∂θ(first) − ∂E/∂θ(second)]`, summed over the batch, of this term to
     /// `gradients`.
     pub fn contrast(
@@ -189,12 +221,54 @@ impl Connection {
         scale: f64,
         gradients: &mut Gradients,
     ) {
+        self.contrast_for(&[self], Share::Whole, [pre, post], scale, gradients);
+    }
+
+    /// As [`contrast`](Self::contrast), of a share, and for the parameters of other connections of
+    /// the same kind and shape.
+    pub(crate) fn contrast_for(
+        &self,
+        others: &[&Self],
+        share: Share,
+        [pre, post]: [Contrast<'_>; 2],
+        scale: f64,
+        gradients: &mut Gradients,
+    ) {
         match self {
-            Self::Dense(dense) => dense.contrast(pre, post, scale, gradients),
-            Self::Convolution(convolution) => convolution.contrast(pre, post, scale, gradients),
+            Self::Dense(dense) => {
+                let gradient = dense.contrast(share, pre, post, scale);
+                for other in others {
+                    if let Self::Dense(other) = other {
+                        gradients.register(other.weight.id, gradient.clone());
+                    }
+                }
+            }
+            Self::Convolution(convolution) => {
+                let gradient = convolution.contrast(share, pre, post, scale);
+                for other in others {
+                    if let Self::Convolution(other) = other {
+                        gradients.register(other.kernel.id, gradient.clone());
+                    }
+                }
+            }
             Self::Identity(_) => {}
         }
     }
+}
+
+/// What of a contrast the synapses of one direction see. With differences `Δ` and sums `Σ` of the
+/// two states the shares of a dense connection are
+///
+/// ```text
+/// Whole       −½[Δ_fromᵀ Σ_to + Σ_fromᵀ Δ_to]    the difference of ∂E/∂W
+/// Forward     −½ Σ_fromᵀ Δ_to                    by how much the driven layer moved
+/// Feedback    −½ Δ_fromᵀ Σ_to                    likewise, where s_to drives s_from
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    Whole,
+    Forward,
+    Feedback,
 }
 
 /// A layer in the two states that a gradient estimate contrasts.

@@ -4,6 +4,7 @@ mod any;
 mod graph;
 pub mod hopfield;
 mod total;
+mod untied;
 
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
@@ -15,6 +16,9 @@ pub use any::{AnyClamped, AnyField};
 pub use graph::{Graph, Interaction};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 pub use total::TotalEnergy;
+pub use untied::{
+    ClampedUntied, FeedbackInitializer, FeedbackUpdate, UntiedHopfield, UntiedHopfieldConfig,
+};
 
 /// Shape and activation of a free layer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig, SquaredError};
-use eqprop_core::energy::AnyField;
+use eqprop_core::energy::{AnyField, FeedbackInitializer, FeedbackUpdate, UntiedHopfieldConfig};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
@@ -59,9 +59,17 @@ pub struct TrainingConfig {
     #[config(default = "Augmentation::default()")]
     pub augmentation: Augmentation,
 
-    /// What the network relaxes: "hopfield".
+    /// What the network relaxes: "hopfield", or "untied", the same with feedback parameters of
+    /// their own.
     #[config(default = "ModelKind::Hopfield")]
     pub model: ModelKind,
+    /// Update of the two directions of a connection: "same", or to each its "own"; unused but by
+    /// "untied".
+    #[config(default = "FeedbackUpdate::Same")]
+    pub feedback_update: FeedbackUpdate,
+    /// Initial feedback weights: "independent" ones, or the "forward" ones; unused but by "untied".
+    #[config(default = "FeedbackInitializer::Independent")]
+    pub feedback_initializer: FeedbackInitializer,
     /// Hidden layers, from the input to the output: a number of units, or {"channels": 32,
     /// "kernel": 5} with "stride", "padding" and "pooling" ({"max": 2} or {"average": 2}).
     pub hidden: Vec<HiddenLayer>,
@@ -148,6 +156,8 @@ pub struct TrainingConfig {
 pub enum ModelKind {
     /// [`HopfieldEnergy`](eqprop_core::energy::HopfieldEnergy).
     Hopfield,
+    /// [`UntiedHopfield`](eqprop_core::energy::UntiedHopfield).
+    Untied,
 }
 
 /// See [`Nudging`].
@@ -307,28 +317,13 @@ impl TrainingConfig {
         let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
         let config = self.energy();
         let output = config.layers.last().expect("validated: there is a layer");
+        let n_outputs = output.n_units();
         let mut energy = config.init(device);
-        for connection in &mut energy.connections {
-            match connection {
-                Connection::Dense(dense) => {
-                    let [n_in, n_out] = dense.weight.val().dims();
-                    redraw(
-                        &mut dense.weight,
-                        self.initializer.bound(n_in, n_out),
-                        &mut rng,
-                    );
-                }
-                Connection::Convolution(convolution) => {
-                    let [n_out, n_in, rows, columns] = convolution.kernel.val().dims();
-                    let area = rows * columns;
-                    let bound = self.initializer.bound(n_in * area, n_out * area);
-                    redraw(&mut convolution.kernel, bound, &mut rng);
-                }
-                Connection::Identity(_) => {}
-            }
+        for (connection, config) in energy.connections.iter_mut().zip(&config.connections) {
+            redraw_connection(connection, config.initializer, &mut rng);
         }
         let n_classes = self.dataset.n_classes();
-        let mut cost = self.cost.init(output.n_units(), n_classes, device);
+        let mut cost = self.cost.init(n_outputs, n_classes, device);
         if let AnyCost::CrossEntropy(readout) = &mut cost {
             let [n_in, n_out] = readout.weight.val().dims();
             let bound = InitializerConfig::Glorot.bound(n_in, n_out);
@@ -336,6 +331,21 @@ impl TrainingConfig {
         }
         let energy = match self.model {
             ModelKind::Hopfield => energy.into(),
+            ModelKind::Untied => {
+                let untied = UntiedHopfieldConfig::new(config.clone())
+                    .with_update(self.feedback_update)
+                    .with_feedback(self.feedback_initializer);
+                let mut field = untied.init_from(energy, device);
+                if self.feedback_initializer == FeedbackInitializer::Independent {
+                    // Last, so that all else is drawn as without feedback.
+                    for (feedback, config) in field.feedback.iter_mut().zip(&config.connections) {
+                        if let Some(feedback) = feedback {
+                            redraw_connection(feedback, config.initializer, &mut rng);
+                        }
+                    }
+                }
+                field.into()
+            }
         };
         EquilibriumNetwork::new(energy, cost)
     }
@@ -379,19 +389,32 @@ impl TrainingConfig {
         };
         let mut scheduler = ModuleLrSchedulerConfig::new(schedule(self.learning_rates[0]));
         let energy = self.energy();
-        let parameters = match self.model {
-            ModelKind::Hopfield => "network.energy.Hopfield",
+        // Where the parameters are that belong to a layer, and to a connection.
+        let (biases, connections): (&str, &[&str]) = match self.model {
+            ModelKind::Hopfield => (
+                "network.energy.Hopfield.biases",
+                &["network.energy.Hopfield.connections"],
+            ),
+            ModelKind::Untied => (
+                "network.energy.Untied.forward.biases",
+                &[
+                    "network.energy.Untied.forward.connections",
+                    "network.energy.Untied.feedback",
+                ],
+            ),
         };
         for (index, &rate) in self.learning_rates.iter().enumerate() {
             let group = if index < energy.layers.len() {
                 let into = energy.connections.iter().enumerate();
                 let into = into.filter(|(_, connection)| connection.to == index + 1);
-                into.fold(
-                    ParamGroup::from_path(format!("{parameters}.biases.{index}")),
-                    |group, (connection, _)| {
-                        let path = format!("{parameters}.connections.{connection}.");
-                        group.fuse(&ParamGroup::from_predicate(path))
-                    },
+                let paths = into.flat_map(|(connection, _)| {
+                    connections
+                        .iter()
+                        .map(move |path| format!("{path}.{connection}."))
+                });
+                paths.fold(
+                    ParamGroup::from_path(format!("{biases}.{index}")),
+                    |group, path| group.fuse(&ParamGroup::from_predicate(path)),
                 )
             } else {
                 ParamGroup::from_predicate("network.cost.")
@@ -443,6 +466,27 @@ impl TrainingConfig {
             tolerance: self.tolerance,
             check_every: self.check_every,
         }
+    }
+}
+
+/// New weights.
+fn redraw_connection(
+    connection: &mut Connection,
+    initializer: InitializerConfig,
+    rng: &mut ChaCha12Rng,
+) {
+    match connection {
+        Connection::Dense(dense) => {
+            let [n_in, n_out] = dense.weight.val().dims();
+            redraw(&mut dense.weight, initializer.bound(n_in, n_out), rng);
+        }
+        Connection::Convolution(convolution) => {
+            let [n_out, n_in, rows, columns] = convolution.kernel.val().dims();
+            let area = rows * columns;
+            let bound = initializer.bound(n_in * area, n_out * area);
+            redraw(&mut convolution.kernel, bound, rng);
+        }
+        Connection::Identity(_) => {}
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{AnyField, HopfieldEnergy, VectorField};
+use eqprop_core::energy::{AnyField, HopfieldEnergy, UntiedHopfield, VectorField};
 use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
@@ -68,16 +68,29 @@ impl Feedforward for HopfieldEnergy {
     }
 }
 
+/// Through the forward parameters; those of the feedback have gradient 0.
+impl Feedforward for UntiedHopfield {
+    fn has_twin(&self) -> bool {
+        self.forward.has_twin()
+    }
+
+    fn forward(&self, input: &Tensor<2>) -> State {
+        Feedforward::forward(&self.forward, input)
+    }
+}
+
 impl Feedforward for AnyField {
     fn has_twin(&self) -> bool {
         match self {
             Self::Hopfield(field) => field.has_twin(),
+            Self::Untied(field) => field.has_twin(),
         }
     }
 
     fn forward(&self, input: &Tensor<2>) -> State {
         match self {
             Self::Hopfield(field) => field.forward(input),
+            Self::Untied(field) => Feedforward::forward(field, input),
         }
     }
 }

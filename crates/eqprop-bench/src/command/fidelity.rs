@@ -166,7 +166,10 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
         config = config.with_override(&change.key, &change.value)?;
     }
     config.validate()?;
-    let network = |config: &TrainingConfig| (config.dataset, config.cost, config.energy());
+    let network = |config: &TrainingConfig| {
+        let model = (config.model, config.feedback_update);
+        (config.dataset, config.cost, model, config.energy())
+    };
     if network(&config) != network(&trained.config) {
         bail!(
             "--set cannot change the network of a run, only how it relaxes and is nudged: beta, \

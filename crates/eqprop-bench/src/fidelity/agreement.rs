@@ -181,7 +181,7 @@ impl LayerGradients {
         gradients: &GradientsParams,
     ) -> Self {
         let Self(mut found) = Self::of_energy(&network.energy, gradients);
-        let name = |is_bias| {
+        let name = |_: &[String], is_bias| {
             let name = if is_bias { "readout bias" } else { "readout" };
             name.to_string()
         };
@@ -192,7 +192,11 @@ impl LayerGradients {
     /// The gradients of the parameters of an energy.
     pub fn of_energy<E: VectorField>(energy: &E, gradients: &GradientsParams) -> Self {
         let (mut n_weights, mut n_biases) = (0, 0);
-        let name = |is_bias| {
+        let name = |path: &[String], is_bias| {
+            let mut path = path.iter().skip_while(|name| *name != "feedback");
+            if let Some(connection) = path.nth(1).and_then(|index| index.parse::<usize>().ok()) {
+                return format!("feedback {}", connection + 1);
+            }
             let (what, count) = if is_bias {
                 ("bias", &mut n_biases)
             } else {
@@ -210,31 +214,42 @@ impl LayerGradients {
     }
 }
 
-/// The gradients of the parameters of a module, named by whether they are vectors: biases.
+/// The gradients of the parameters of a module, named by their path and whether they are vectors:
+/// biases.
 fn collect<M: Module>(
     module: &M,
     gradients: &GradientsParams,
-    name: impl FnMut(bool) -> String,
+    name: impl FnMut(&[String], bool) -> String,
 ) -> Vec<(String, Tensor<1>)> {
     struct Collector<'a, F> {
         gradients: &'a GradientsParams,
         name: F,
+        path: Vec<String>,
         found: Vec<(String, Tensor<1>)>,
     }
 
-    impl<F: FnMut(bool) -> String> ModuleVisitor for Collector<'_, F> {
+    impl<F: FnMut(&[String], bool) -> String> ModuleVisitor for Collector<'_, F> {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_string());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
         fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
             let gradient = self.gradients.get::<D>(parameter.id);
             let gradient = gradient.unwrap_or_else(|| parameter.val().zeros_like());
             let n = gradient.shape().num_elements();
             let values = gradient.without_autodiff().reshape([n]);
-            self.found.push(((self.name)(D == 1), values));
+            self.found.push(((self.name)(&self.path, D == 1), values));
         }
     }
 
     let mut collector = Collector {
         gradients,
         name,
+        path: Vec::new(),
         found: Vec::new(),
     };
     module.visit(&mut collector);

@@ -12,3 +12,4 @@ mod reference;
 mod setup;
 mod through_time;
 mod training;
+mod untied;

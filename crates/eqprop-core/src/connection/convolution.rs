@@ -9,10 +9,9 @@ use burn::tensor::ops::{AvgPoolOptions, ConvOptions, ConvTransposeOptions, MaxPo
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Contrast, InitializerConfig, draw};
+use super::{Contrast, InitializerConfig, Share, draw};
 #[cfg(feature = "flex")]
 use crate::cpu;
-use crate::gradients::Gradients;
 
 /// Geometry of a [`Convolution`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,8 +170,14 @@ impl Convolution {
 
     /// See [`Connection::operator`](super::Connection::operator).
     pub fn operator(&self) -> ConvolutionOperator {
+        self.operator_with(self)
+    }
+
+    /// See [`Connection::operator_with`](super::Connection::operator_with).
+    pub(crate) fn operator_with(&self, feedback: &Self) -> ConvolutionOperator {
         ConvolutionOperator {
             kernel: self.kernel.val(),
+            feedback: feedback.kernel.val(),
             geometry: self.geometry,
         }
     }
@@ -182,27 +187,27 @@ impl Convolution {
     /// in [`Dense`](super::Dense).
     pub(crate) fn contrast(
         &self,
+        share: Share,
         pre: Contrast<'_>,
         post: Contrast<'_>,
         scale: f64,
-        gradients: &mut Gradients,
-    ) {
+    ) -> Tensor<4> {
         let Contrast::Free(post_first, post_second) = post else {
             unreachable!("a configuration with a connection into the input is refused");
         };
         let operator = self.operator();
         #[cfg(feature = "flex")]
         if let Some(gradient) = cpu::convolution_contrast(
+            share,
             pre,
             [post_first, post_second],
             &operator.kernel,
             operator.geometry(),
             -scale,
         ) {
-            gradients.register(self.kernel.id, gradient);
-            return;
+            return gradient;
         }
-        let gradient = match pre {
+        match pre {
             Contrast::Clamped(input) => {
                 let difference = (post_first.clone() - post_second.clone()) * (-scale);
                 let unpooled = operator.unpool(difference, input);
@@ -226,27 +231,34 @@ impl Convolution {
                     ]
                     .map(|post| operator.unpool(post, pre_first)),
                 };
-                // One correlation over a batch of both products.
-                let pre = Tensor::cat(vec![pre_difference, pre_sum], 0);
-                let post = Tensor::cat(vec![post_sum, post_difference * half], 0);
-                operator.correlate(pre, post)
+                let post_difference = post_difference * half;
+                match share {
+                    // One correlation over a batch of both products.
+                    Share::Whole => operator.correlate(
+                        Tensor::cat(vec![pre_difference, pre_sum], 0),
+                        Tensor::cat(vec![post_sum, post_difference], 0),
+                    ),
+                    Share::Forward => operator.correlate(pre_sum, post_difference),
+                    Share::Feedback => operator.correlate(pre_difference, post_sum),
+                }
             }
-        };
-        gradients.register(self.kernel.id, gradient);
+        }
     }
 }
 
-/// [`Convolution`] with its kernel held.
+/// [`Convolution`] with its kernel held, and that of the transposed path.
 #[derive(Debug, Clone)]
 pub struct ConvolutionOperator {
     kernel: Tensor<4>,
+    feedback: Tensor<4>,
     geometry: Geometry,
 }
 
 impl ConvolutionOperator {
-    /// The kernel, `[channels_out, channels_in, kernel, kernel]`.
-    pub fn kernel(&self) -> &Tensor<4> {
-        &self.kernel
+    /// The kernels forth and back, both `[channels_out, channels_in, kernel, kernel]`.
+    #[cfg(feature = "flex")]
+    pub(crate) fn kernels(&self) -> [&Tensor<4>; 2] {
+        [&self.kernel, &self.feedback]
     }
 
     #[cfg(feature = "flex")]
@@ -296,7 +308,7 @@ impl ConvolutionOperator {
             1,
         );
         let unpooled = self.unpool(post, pre);
-        conv_transpose2d(unpooled, self.kernel.clone(), None, options).flatten(1, 3)
+        conv_transpose2d(unpooled, self.feedback.clone(), None, options).flatten(1, 3)
     }
 
     /// `K ∗ s_from`, before the pooling.

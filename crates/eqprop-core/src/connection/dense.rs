@@ -5,10 +5,9 @@ use std::sync::{Arc, OnceLock};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::{ConnectionConfig, Contrast, draw};
+use super::{ConnectionConfig, Contrast, Share, draw};
 #[cfg(feature = "flex")]
 use crate::cpu;
-use crate::gradients::Gradients;
 
 /// Dense connection, the term `−s_from W s_toᵀ` of the energy.
 ///
@@ -60,9 +59,14 @@ impl Dense {
 
     /// See [`Connection::operator`](super::Connection::operator).
     pub fn operator(&self) -> DenseOperator {
-        let weight = self.held();
+        self.operator_with(self)
+    }
+
+    /// See [`Connection::operator_with`](super::Connection::operator_with).
+    pub(crate) fn operator_with(&self, feedback: &Self) -> DenseOperator {
         DenseOperator {
-            weight,
+            weight: self.held(),
+            feedback: feedback.held(),
             transposed: Arc::default(),
         }
     }
@@ -72,27 +76,27 @@ impl Dense {
     /// which loses no digits when the states are close.
     pub(crate) fn contrast(
         &self,
+        share: Share,
         pre: Contrast<'_>,
         post: Contrast<'_>,
         scale: f64,
-        gradients: &mut Gradients,
-    ) {
+    ) -> Tensor<2> {
         let Contrast::Free(post_first, post_second) = post else {
             unreachable!("a configuration with a connection into the input is refused");
         };
-        let post = [post_first, post_second];
-        let mut product = product(pre, post, -scale);
+        let product = product(share, pre, [post_first, post_second], -scale);
         if self.lateral {
-            product = product.clone() * off_diagonal(&product);
+            product.clone() * off_diagonal(&product)
+        } else {
+            product
         }
-        gradients.register(self.weight.id, product);
     }
 }
 
-/// `scale · Σ_batch [s_fromᵀ s_to (first) − s_fromᵀ s_to (second)]`.
-fn product(pre: Contrast<'_>, post: [&Tensor<2>; 2], scale: f64) -> Tensor<2> {
+/// The share of `scale · Σ_batch [s_fromᵀ s_to (first) − s_fromᵀ s_to (second)]`.
+fn product(share: Share, pre: Contrast<'_>, post: [&Tensor<2>; 2], scale: f64) -> Tensor<2> {
     #[cfg(feature = "flex")]
-    if let Some(product) = cpu::dense_contrast(pre, post, scale) {
+    if let Some(product) = cpu::dense_contrast(share, pre, post, scale) {
         return product;
     }
     let [post_first, post_second] = post;
@@ -101,11 +105,20 @@ fn product(pre: Contrast<'_>, post: [&Tensor<2>; 2], scale: f64) -> Tensor<2> {
         Contrast::Clamped(input) => input.clone().transpose().matmul(post_difference * scale),
         Contrast::Free(pre_first, pre_second) => {
             let half = 0.5 * scale;
-            let pre_difference = (pre_first.clone() - pre_second.clone()) * half;
-            let post_sum = post_first.clone() + post_second.clone();
-            let pre_sum = pre_first.clone() + pre_second.clone();
-            pre_difference.transpose().matmul(post_sum)
-                + pre_sum.transpose().matmul(post_difference * half)
+            let feedback = || {
+                let pre_difference = (pre_first.clone() - pre_second.clone()) * half;
+                let post_sum = post_first.clone() + post_second.clone();
+                pre_difference.transpose().matmul(post_sum)
+            };
+            let forward = || {
+                let pre_sum = pre_first.clone() + pre_second.clone();
+                pre_sum.transpose().matmul(post_difference.clone() * half)
+            };
+            match share {
+                Share::Whole => feedback() + forward(),
+                Share::Forward => forward(),
+                Share::Feedback => feedback(),
+            }
         }
     }
 }
@@ -117,17 +130,19 @@ fn off_diagonal(like: &Tensor<2>) -> Tensor<2> {
     1.0 - eye
 }
 
-/// [`Dense`] with its weights held, in both orders once the second is asked for.
+/// [`Dense`] with its weights held, and those of the way back, transposed once that is asked for.
 #[derive(Debug, Clone)]
 pub struct DenseOperator {
     weight: Tensor<2>,
+    feedback: Tensor<2>,
     transposed: Arc<OnceLock<Tensor<2>>>,
 }
 
 impl DenseOperator {
-    /// The weights, `[n_in, n_out]`.
-    pub fn weight(&self) -> &Tensor<2> {
-        &self.weight
+    /// The weights forth and back, both `[n_in, n_out]`.
+    #[cfg(feature = "flex")]
+    pub(crate) fn weights(&self) -> [&Tensor<2>; 2] {
+        [&self.weight, &self.feedback]
     }
 
     /// `s_from W`.
@@ -143,11 +158,11 @@ impl DenseOperator {
     /// # Shapes
     /// - `post`: `[batch, n_out]`, output: `[batch, n_in]`
     pub fn backward(&self, post: Tensor<2>) -> Tensor<2> {
-        let [n_in, n_out] = self.weight.dims();
+        let [n_in, n_out] = self.feedback.dims();
         // Reshaping makes the transpose contiguous: products with a transposed right
         // factor run several times slower on CPU, and a relaxation makes one per step.
         let transposed = self.transposed.get_or_init(|| {
-            let transposed = self.weight.clone().transpose();
+            let transposed = self.feedback.clone().transpose();
             transposed.reshape([n_in * n_out]).reshape([n_out, n_in])
         });
         post.matmul(transposed.clone())

@@ -7,7 +7,7 @@ use super::convolution::{Geometry, PackedConvolution, Pooled, Scratch};
 use super::link::Places;
 use super::product::{Left, Panels, Write, multiply, multiply_once};
 use super::{Floats, tensor};
-use crate::connection::Contrast;
+use crate::connection::{Contrast, Share};
 use crate::shape::LayerShape;
 
 /// Multiplications below which a second thread costs more than it saves.
@@ -29,28 +29,32 @@ impl Factor {
         })
     }
 
-    /// The numbers whose products with the [partners](Self::partners) of the other factor sum up to
-    /// the contrast: `x`, or `Δ` and then `Σ`.
-    fn terms(&self) -> Vec<Vec<f32>> {
+    /// The pairs of numbers before and after a synapse whose products, times `scale`, sum up to the
+    /// share of the contrast: `x` and `Δ`, or `Δ` and `½Σ`, `Σ` and `½Δ`.
+    fn pairs(&self, share: Share, post: [&Floats; 2], scale: f32) -> Vec<[Vec<f32>; 2]> {
+        let [first, second] = post;
+        let half = 0.5 * scale;
         match self {
-            Self::Same(both) => vec![both.slice().to_vec()],
-            Self::Two(first, second) => vec![
-                combined(first, second, |a, b| a - b),
-                combined(first, second, |a, b| a + b),
-            ],
+            Self::Same(both) => vec![[
+                both.slice().to_vec(),
+                combined(first, second, |a, b| (a - b) * scale),
+            ]],
+            Self::Two(a, b) => {
+                let feedback = || {
+                    let change = combined(a, b, |a, b| a - b);
+                    [change, combined(first, second, |a, b| (a + b) * half)]
+                };
+                let forward = || {
+                    let sum = combined(a, b, |a, b| a + b);
+                    [sum, combined(first, second, |a, b| (a - b) * half)]
+                };
+                match share {
+                    Share::Whole => vec![feedback(), forward()],
+                    Share::Forward => vec![forward()],
+                    Share::Feedback => vec![feedback()],
+                }
+            }
         }
-    }
-}
-
-/// What a post-synaptic `first` and `second` contribute beside each term of the pre-synaptic factor,
-/// times `scale`: `Δ`, or `½Σ` and then `½Δ`.
-fn partners(n_terms: usize, first: &Floats, second: &Floats, scale: f32) -> Vec<Vec<f32>> {
-    match n_terms {
-        1 => vec![combined(first, second, |a, b| (a - b) * scale)],
-        _ => vec![
-            combined(first, second, |a, b| (a + b) * (0.5 * scale)),
-            combined(first, second, |a, b| (a - b) * (0.5 * scale)),
-        ],
     }
 }
 
@@ -82,9 +86,10 @@ pub(crate) fn dense_forward(pre: &Tensor<2>, weight: &Tensor<2>) -> Option<Tenso
     Some(tensor(out, [batch, n_out], &pre.device()))
 }
 
-/// `scale · Σ_batch [pre ⊗ post (first) − pre ⊗ post (second)]`, `[n_in, n_out]`, from differences and
-/// sums as in [`Dense`](crate::connection::Dense).
+/// The share of `scale · Σ_batch [pre ⊗ post (first) − pre ⊗ post (second)]`, `[n_in, n_out]`, from
+/// differences and sums as in [`Dense`](crate::connection::Dense).
 pub(crate) fn dense_contrast(
+    share: Share,
     pre: Contrast<'_>,
     [first, second]: [&Tensor<2>; 2],
     scale: f64,
@@ -92,19 +97,18 @@ pub(crate) fn dense_contrast(
     let device = first.device();
     let [batch, n_out] = first.dims();
     let (first, second) = (Floats::of(first)?, Floats::of(second)?);
-    let terms = Factor::of(pre)?.terms();
-    let partners = partners(terms.len(), &first, &second, scale as f32);
-    let n_in = terms[0].len() / batch;
-    let depth = batch * terms.len();
+    let pairs = Factor::of(pre)?.pairs(share, [&first, &second], scale as f32);
+    let n_in = pairs[0][0].len() / batch;
+    let depth = batch * pairs.len();
     let right = Panels::new(depth, n_out, |row, column| {
-        partners[row / batch][row % batch * n_out + column]
+        pairs[row / batch][1][row % batch * n_out + column]
     });
     // Every unit below with its values in the batch one after the other.
     let mut transposed = vec![0.0; n_in * depth];
     for (unit, row) in transposed.chunks_exact_mut(depth).enumerate() {
-        for (term, row) in terms.iter().zip(row.chunks_exact_mut(batch)) {
+        for ([pre, _], row) in pairs.iter().zip(row.chunks_exact_mut(batch)) {
             for (example, value) in row.iter_mut().enumerate() {
-                *value = term[example * n_in + unit];
+                *value = pre[example * n_in + unit];
             }
         }
     }
@@ -143,7 +147,7 @@ pub(crate) fn convolution_forward(
     }
     let [batch, n_in] = pre.dims();
     let n_out = geometry.output.iter().product::<usize>();
-    let convolution = PackedConvolution::new(kernel.slice(), geometry);
+    let convolution = PackedConvolution::new([kernel.slice(); 2], geometry);
     let mut out = vec![0.0; batch * n_out];
     let rows = rows_per_thread(batch, batch * convolution.work());
     let places = [geometry.input, geometry.output].map(|maps| Places::new(LayerShape::Maps(maps)));
@@ -159,9 +163,10 @@ pub(crate) fn convolution_forward(
     Some(tensor(out, [batch, n_out], &pre.device()))
 }
 
-/// `scale · Σ_batch [∂⟨s_to, P(K ∗ s_from)⟩/∂K (first) − … (second)]`, as in
+/// The share of `scale · Σ_batch [∂⟨s_to, P(K ∗ s_from)⟩/∂K (first) − … (second)]`, as in
 /// [`Convolution`](crate::connection::Convolution); `None` too for a kernel that takes steps.
 pub(crate) fn convolution_contrast(
+    share: Share,
     pre: Contrast<'_>,
     [first, second]: [&Tensor<2>; 2],
     kernel: &Tensor<4>,
@@ -177,7 +182,7 @@ pub(crate) fn convolution_contrast(
     let (first, second) = (Floats::of(first)?, Floats::of(second)?);
     let kernel = Floats::of(kernel)?;
     let pre = Factor::of(pre)?;
-    let convolution = PackedConvolution::new(kernel.slice(), geometry);
+    let convolution = PackedConvolution::new([kernel.slice(); 2], geometry);
     let rows = rows_per_thread(batch, batch * convolution.work());
     let n_parts = batch.div_ceil(rows);
     let sums = (0..n_parts).into_par_iter().map(|part| {
@@ -190,7 +195,7 @@ pub(crate) fn convolution_contrast(
                     .map(|pre| row(pre.slice(), batch, example))
                     .to_vec(),
             };
-            convolution.add_contrast(&pre, [first, second], scale as f32, &mut sum);
+            convolution.add_contrast(share, &pre, [first, second], scale as f32, &mut sum);
         }
         sum
     });

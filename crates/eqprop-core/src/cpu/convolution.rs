@@ -6,7 +6,7 @@ use pulp::{Arch, Simd};
 use super::link::Places;
 use super::product::{Left, Panels, Write, multiply};
 use super::simd::{VectorWork, WithVectors, add_scaled};
-use crate::connection::Pooling;
+use crate::connection::{Pooling, Share};
 
 /// Positions of the kernel that are computed together: their results stay in cache.
 const BLOCK: usize = 64;
@@ -71,8 +71,8 @@ pub struct Scratch {
 }
 
 impl PackedConvolution {
-    /// Packs a kernel `[channels above, channels below, kernel, kernel]`.
-    pub fn new(kernel: &[f32], geometry: Geometry) -> Self {
+    /// Packs the kernels forth and back, `[channels above, channels below, kernel, kernel]`.
+    pub fn new([forth, back]: [&[f32]; 2], geometry: Geometry) -> Self {
         let Geometry {
             input: [below, _, width],
             output: [above, height_out, width_out],
@@ -83,10 +83,10 @@ impl PackedConvolution {
         } = geometry;
         let run_length = size * below;
         let depth = size * run_length;
-        // Entry `index` of the patch that leads to channel `channel`.
-        let entry = |index: usize, channel: usize| {
+        // Where entry `index` of the patch that leads to channel `channel` stands.
+        let place = |index: usize, channel: usize| {
             let (y, x) = (index / run_length, index % run_length / below);
-            kernel[((channel * below + index % below) * size + y) * size + x]
+            ((channel * below + index % below) * size + y) * size + x
         };
         let row = (width + 2 * padding) * below;
         let window = pooling.size();
@@ -101,13 +101,13 @@ impl PackedConvolution {
         let entries = (0..above).flat_map(|channel| (0..depth).map(move |index| (index, channel)));
         Self {
             geometry,
-            forward: Panels::new(depth, above, entry),
+            forward: Panels::new(depth, above, |index, channel| forth[place(index, channel)]),
             backward: Panels::new(above, if is_max { 0 } else { depth }, |channel, index| {
-                entry(index, channel)
+                back[place(index, channel)]
             }),
             rows: match is_max {
                 true => entries
-                    .map(|(index, channel)| entry(index, channel))
+                    .map(|(index, channel)| back[place(index, channel)])
                     .collect(),
                 false => Vec::new(),
             },
@@ -237,13 +237,20 @@ impl PackedConvolution {
         }
     }
 
-    /// Adds `scale · [∂⟨s_to, P(K ∗ s_from)⟩/∂K (first) − … (second)]` of one example to `sum`,
+    /// Adds the share of `scale · [∂⟨s_to, P(K ∗ s_from)⟩/∂K (first) − … (second)]` of one example to `sum`,
     /// `[channels below, kernel, kernel, channels above]`. All maps are in the order of the tensor;
     /// `pre` holds the maps below in the first and the second state, or once if they are the same.
     ///
     /// # Panics
     /// If the kernel takes steps: the positions that it is applied at must be neighbors.
-    pub fn add_contrast(&self, pre: &[&[f32]], post: [&[f32]; 2], scale: f32, sum: &mut [f32]) {
+    pub fn add_contrast(
+        &self,
+        share: Share,
+        pre: &[&[f32]],
+        post: [&[f32]; 2],
+        scale: f32,
+        sum: &mut [f32],
+    ) {
         let Geometry {
             input: [below, height, width],
             output: [above, rows, columns],
@@ -270,8 +277,12 @@ impl PackedConvolution {
         let mut terms = Vec::new();
         match pre {
             [a, b] => {
-                terms.push((difference_of(a, b), unpooled(&sum_of), 0.5 * scale));
-                terms.push((sum_of(a, b), unpooled(&difference_of), 0.5 * scale));
+                if share != Share::Forward {
+                    terms.push((difference_of(a, b), unpooled(&sum_of), 0.5 * scale));
+                }
+                if share != Share::Feedback {
+                    terms.push((sum_of(a, b), unpooled(&difference_of), 0.5 * scale));
+                }
             }
             _ => terms.push((pre[0].to_vec(), unpooled(&difference_of), scale)),
         }

@@ -91,25 +91,30 @@ impl Link {
     pub(crate) fn new(operator: &Operator, from: LayerShape, to: LayerShape) -> Option<Self> {
         Some(match operator {
             Operator::Dense(dense) => {
-                let weight = Floats::of(dense.weight())?;
+                let [forth, back] = dense.weights();
+                let (forth, back) = (Floats::of(forth)?, Floats::of(back)?);
                 let (n_in, n_out) = (from.n_units(), to.n_units());
                 let (from, to) = (Places::new(from), Places::new(to));
-                let weight = weight.slice();
+                let weights = [forth.slice(), back.slice()];
                 if from.is_plain() && to.is_plain() {
-                    dense_link(n_in, n_out, |row, column| weight[row * n_out + column])
+                    dense_link(weights, n_in, n_out, |row, column| row * n_out + column)
                 } else {
-                    dense_link(n_in, n_out, |row, column| {
-                        weight[from.in_tensor(row) * n_out + to.in_tensor(column)]
+                    dense_link(weights, n_in, n_out, |row, column| {
+                        from.in_tensor(row) * n_out + to.in_tensor(column)
                     })
                 }
             }
             Operator::Convolution(convolution) => {
-                let kernel = Floats::of(convolution.kernel())?;
+                let [forth, back] = convolution.kernels();
+                let (forth, back) = (Floats::of(forth)?, Floats::of(back)?);
                 let geometry = convolution.geometry();
                 if !geometry.is_supported() {
                     return None;
                 }
-                Self::Convolution(Box::new(PackedConvolution::new(kernel.slice(), geometry)))
+                Self::Convolution(Box::new(PackedConvolution::new(
+                    [forth.slice(), back.slice()],
+                    geometry,
+                )))
             }
             Operator::Identity => Self::Identity,
         })
@@ -125,10 +130,16 @@ impl Link {
     }
 }
 
-fn dense_link(n_in: usize, n_out: usize, weight: impl Fn(usize, usize) -> f32 + Sync) -> Link {
+/// Packs the weights forth and back; `place` is where the weight from one unit to another stands.
+fn dense_link(
+    [forth, back]: [&[f32]; 2],
+    n_in: usize,
+    n_out: usize,
+    place: impl Fn(usize, usize) -> usize + Sync,
+) -> Link {
     let (forward, backward) = rayon::join(
-        || Panels::new(n_in, n_out, &weight),
-        || Panels::new(n_out, n_in, |row, column| weight(column, row)),
+        || Panels::new(n_in, n_out, |row, column| forth[place(row, column)]),
+        || Panels::new(n_out, n_in, |row, column| back[place(column, row)]),
     );
     Link::Dense { forward, backward }
 }

@@ -4,14 +4,19 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::hopfield::ClampedHopfield;
-use super::{Graph, HopfieldEnergy, LayerConfig, VectorField};
+use super::{ClampedUntied, Graph, HopfieldEnergy, LayerConfig, UntiedHopfield, VectorField};
 use crate::{gradients::Gradients, state::State};
 
 /// One of the built-in energies and fields, chosen at run time.
+///
+/// # Panics
+/// All that takes a clamped input, if another kind of field has clamped it.
 #[derive(Module, Debug)]
 pub enum AnyField {
     /// See [`HopfieldEnergy`].
     Hopfield(HopfieldEnergy),
+    /// See [`UntiedHopfield`].
+    Untied(UntiedHopfield),
 }
 
 /// The clamped input of an [`AnyField`].
@@ -19,18 +24,25 @@ pub enum AnyField {
 pub enum AnyClamped {
     /// See [`HopfieldEnergy`].
     Hopfield(ClampedHopfield),
+    /// See [`UntiedHopfield`].
+    Untied(ClampedUntied),
 }
+
+const FOREIGN: &str = "the input was clamped by another kind of field";
 
 /// Calls the same method of whichever field it is.
 macro_rules! dispatch {
     ($self:expr, $field:ident => $call:expr) => {
         match $self {
             AnyField::Hopfield($field) => $call,
+            AnyField::Untied($field) => $call,
         }
     };
     ($self:expr, $clamped:expr, ($field:ident, $inner:ident) => $call:expr) => {
         match ($self, $clamped) {
             (AnyField::Hopfield($field), AnyClamped::Hopfield($inner)) => $call,
+            (AnyField::Untied($field), AnyClamped::Untied($inner)) => $call,
+            _ => panic!("{FOREIGN}"),
         }
     };
 }
@@ -40,6 +52,7 @@ impl AnyField {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Hopfield(_) => "Hopfield",
+            Self::Untied(_) => "Untied",
         }
     }
 }
@@ -47,6 +60,12 @@ impl AnyField {
 impl From<HopfieldEnergy> for AnyField {
     fn from(energy: HopfieldEnergy) -> Self {
         Self::Hopfield(energy)
+    }
+}
+
+impl From<UntiedHopfield> for AnyField {
+    fn from(field: UntiedHopfield) -> Self {
+        Self::Untied(field)
     }
 }
 
@@ -64,6 +83,7 @@ impl VectorField for AnyField {
     fn clamp(&self, input: &Tensor<2>) -> AnyClamped {
         match self {
             Self::Hopfield(field) => AnyClamped::Hopfield(field.clamp(input)),
+            Self::Untied(field) => AnyClamped::Untied(field.clamp(input)),
         }
     }
 
@@ -72,6 +92,10 @@ impl VectorField for AnyField {
             (Self::Hopfield(field), AnyClamped::Hopfield(clamped)) => {
                 AnyClamped::Hopfield(field.repeat(clamped, n))
             }
+            (Self::Untied(field), AnyClamped::Untied(clamped)) => {
+                AnyClamped::Untied(field.repeat(clamped, n))
+            }
+            _ => panic!("{FOREIGN}"),
         }
     }
 

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use super::{Energy, Graph, Interaction, LayerConfig, VectorField};
 use crate::activation::Activation;
 use crate::connection::{
-    Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig,
+    Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig, Operator,
 };
 use crate::error::ConfigError;
 use crate::shape::LayerShape;
@@ -136,7 +136,7 @@ impl HopfieldEnergyConfig {
     }
 
     /// The shape of layer `layer`, counted from the input as layer 0.
-    fn shape(&self, layer: usize) -> LayerShape {
+    pub(super) fn shape(&self, layer: usize) -> LayerShape {
         match layer {
             0 => self.input,
             free => self.layers[free - 1].shape,
@@ -226,6 +226,66 @@ impl HopfieldEnergy {
         bias.expand([n_biases, n_each])
             .reshape([1, n_biases * n_each])
     }
+
+    /// Clamps an input, with the operator of each connection between free layers from `operator`.
+    pub(super) fn clamp_with(
+        &self,
+        input: &Tensor<2>,
+        operator: impl Fn(usize) -> Operator,
+    ) -> ClampedHopfield {
+        let [batch, _] = input.dims();
+        let mut constant: Vec<Option<Tensor<2>>> = vec![None; self.layers.len()];
+        let mut interactions = Vec::new();
+        for (connection, &(from, to)) in self.ends.iter().enumerate() {
+            if from == 0 {
+                let sent = self.connections[connection].forward(input.clone());
+                add(&mut constant[to - 1], sent);
+            } else {
+                interactions.push(Interaction::new(from - 1, to - 1, operator(connection)));
+            }
+        }
+        let with_bias = constant.into_iter().enumerate().map(|(layer, sum)| {
+            let bias = self.bias(layer);
+            match sum {
+                Some(sum) => sum + bias,
+                None => bias.repeat_dim(0, batch),
+            }
+        });
+        ClampedHopfield {
+            constant: with_bias.collect(),
+            interactions,
+        }
+    }
+
+    /// The contrast, with that of each connection from `each`: which one, its two ends, the scale
+    /// and where to add it.
+    pub(super) fn contrast_with(
+        &self,
+        input: &Tensor<2>,
+        [first, second]: [&State; 2],
+        scale: f64,
+        each: impl Fn(usize, [Contrast<'_>; 2], f64, &mut Gradients),
+    ) -> Gradients {
+        let scale = scale / first.batch_size() as f64;
+        let mut gradients = Gradients::new();
+        let contrast = |layer: usize| match layer {
+            0 => Contrast::Clamped(input),
+            free => Contrast::Free(first.layer(free - 1), second.layer(free - 1)),
+        };
+        for (connection, &(from, to)) in self.ends.iter().enumerate() {
+            let ends = [contrast(from), contrast(to)];
+            each(connection, ends, scale, &mut gradients);
+        }
+        for (index, bias) in self.biases.iter().enumerate() {
+            // ∂E/∂b = −s
+            let difference = first.layer(index).clone() - second.layer(index).clone();
+            let n_biases = self.layers[index].shape.n_biases();
+            let per_bias = difference.sum_dim(0).reshape([n_biases as i32, -1]);
+            let gradient = per_bias.sum_dim(1).squeeze_dim::<1>(1) * (-scale);
+            gradients.register(bias.id, gradient);
+        }
+        gradients
+    }
 }
 
 impl VectorField for HopfieldEnergy {
@@ -240,28 +300,7 @@ impl VectorField for HopfieldEnergy {
     }
 
     fn clamp(&self, input: &Tensor<2>) -> ClampedHopfield {
-        let [batch, _] = input.dims();
-        let mut constant: Vec<Option<Tensor<2>>> = vec![None; self.layers.len()];
-        let mut interactions = Vec::new();
-        for (connection, &(from, to)) in self.connections.iter().zip(&self.ends) {
-            if from == 0 {
-                add(&mut constant[to - 1], connection.forward(input.clone()));
-            } else {
-                let operator = connection.operator();
-                interactions.push(Interaction::new(from - 1, to - 1, operator));
-            }
-        }
-        let with_bias = constant.into_iter().enumerate().map(|(layer, sum)| {
-            let bias = self.bias(layer);
-            match sum {
-                Some(sum) => sum + bias,
-                None => bias.repeat_dim(0, batch),
-            }
-        });
-        ClampedHopfield {
-            constant: with_bias.collect(),
-            interactions,
-        }
+        self.clamp_with(input, |connection| self.connections[connection].operator())
     }
 
     fn repeat(&self, clamped: &ClampedHopfield, n: usize) -> ClampedHopfield {
@@ -291,24 +330,10 @@ impl VectorField for HopfieldEnergy {
     }
 
     fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
-        let scale = scale / first.batch_size() as f64;
-        let mut gradients = Gradients::new();
-        let contrast = |layer: usize| match layer {
-            0 => Contrast::Clamped(input),
-            free => Contrast::Free(first.layer(free - 1), second.layer(free - 1)),
+        let each = |connection: usize, [pre, post]: [Contrast<'_>; 2], scale, gradients: &mut _| {
+            self.connections[connection].contrast(pre, post, scale, gradients);
         };
-        for (connection, &(from, to)) in self.connections.iter().zip(&self.ends) {
-            connection.contrast(contrast(from), contrast(to), scale, &mut gradients);
-        }
-        for (index, bias) in self.biases.iter().enumerate() {
-            // ∂E/∂b = −s
-            let difference = first.layer(index).clone() - second.layer(index).clone();
-            let n_biases = self.layers[index].shape.n_biases();
-            let per_bias = difference.sum_dim(0).reshape([n_biases as i32, -1]);
-            let gradient = per_bias.sum_dim(1).squeeze_dim::<1>(1) * (-scale);
-            gradients.register(bias.id, gradient);
-        }
-        gradients
+        self.contrast_with(input, [first, second], scale, each)
     }
 
     fn graph<'a>(&self, clamped: &'a ClampedHopfield) -> Option<Graph<'a>> {

@@ -21,3 +21,4 @@ mod setup;
 mod stopping;
 mod theorem;
 mod theory;
+mod untied;

@@ -14,4 +14,5 @@ mod setup;
 mod stochastic;
 mod supervised;
 mod training;
+mod untied;
 mod update;

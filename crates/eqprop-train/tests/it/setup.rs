@@ -101,7 +101,23 @@ pub fn parameters<M: Module>(module: &M) -> Vec<(String, Vec<f64>)> {
 /// readout.
 pub fn group_of(path: &str, n_layers: usize) -> usize {
     match path.split('.').collect::<Vec<_>>()[..] {
-        ["network", "energy", _, "connections" | "biases", layer, ..] => layer.parse().expect(path),
+        [
+            "network",
+            "energy",
+            _,
+            "connections" | "biases" | "feedback",
+            layer,
+            ..,
+        ]
+        | [
+            "network",
+            "energy",
+            _,
+            "forward",
+            "connections" | "biases",
+            layer,
+            ..,
+        ] => layer.parse().expect(path),
         ["network", "cost", ..] => n_layers,
         _ => panic!("unknown parameter {path}"),
     }

@@ -1,0 +1,270 @@
+//! A Hopfield network with weights of their own in each direction: a vector field, no energy.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::hopfield::ClampedHopfield;
+use super::{Graph, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField};
+use crate::connection::{Connection, Contrast, Share};
+use crate::{gradients::Gradients, state::State};
+
+/// Configuration of an [`UntiedHopfield`].
+#[derive(Config, Debug, PartialEq)]
+pub struct UntiedHopfieldConfig {
+    /// Layers and connections; what leads back along a connection is added to it.
+    pub graph: HopfieldEnergyConfig,
+    /// How the two directions of a connection learn.
+    #[config(default = "FeedbackUpdate::Same")]
+    pub update: FeedbackUpdate,
+    /// What the feedback parameters begin with.
+    #[config(default = "FeedbackInitializer::Independent")]
+    pub feedback: FeedbackInitializer,
+}
+
+/// How the two directions of a connection learn from a contrast.
+///
+/// With `Δ` the difference of the two states and `s̄` their mean, a dense connection has
+///
+/// ```text
+///         forward ĝ_f                   feedback ĝ_b
+/// Own     −scale · s̄_fromᵀ Δ_to         −scale · Δ_fromᵀ s̄_to
+/// Same    ĝ_f + ĝ_b of Own              the same
+/// ```
+///
+/// `Own` is the local rule of C-VF in Ernoult et al. (2020), the activity before a synapse times
+/// the change after it, in each direction. A drive `u` that θ_f has part in changes the cost by
+/// `dC/du`, and where the Jacobian of the drives is symmetric, thus where both directions have the
+/// same parameters, `Δ/β → −dC/du` as β → 0: the rule is the gradient of the cost for each
+/// direction. With other feedback it is biased, by how much the Jacobian differs from its
+/// transpose. The published rule has the activity at the free state for `s̄`, which differs by
+/// `O(β)` with one-sided nudging and by `O(β²)` with centered, as the estimate does anyway; but with
+/// it the two directions do not add up to the contrast of the tied network.
+///
+/// `Same` is that contrast for both directions, the second rule of Laborieux et al. (2021): their
+/// difference never changes, and weight decay `λ` shrinks it by `1 − ηλ` at each step of SGD, as
+/// Kolen and Pollack (1994) have it, so that the Jacobian becomes symmetric while it learns. The
+/// gradient of moving both directions alike is the sum of the two of `Own`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackUpdate {
+    /// Each direction by its own contrast.
+    Own,
+    /// Both by the contrast of the tied network.
+    Same,
+}
+
+/// What the feedback parameters begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackInitializer {
+    /// A draw of their own, from the distribution of the forward parameters.
+    Independent,
+    /// The forward parameters.
+    Forward,
+}
+
+/// The network of a [`HopfieldEnergy`] whose connections between free layers have other parameters
+/// forth than back.
+///
+/// ```text
+/// drive_k(θ, x, s) = b_k + Σ_{j → k} f_θf(s_j) + Σ_{k → l} f_θbᵀ(s_l)
+/// ```
+///
+/// The transposed path `f_θbᵀ` of a convolution has the feedback kernel; with max pooling it goes
+/// through the winners of the forward kernel, so that the two paths are adjoint where the kernels
+/// are equal. (The published code takes the winners of the feedback kernel, which are the same
+/// there.) Connections from the input lead forward only, and an identity has no parameters.
+///
+/// Unless both are equal there is no energy whose negative slopes the drives are, and the types say
+/// so: this is a [`VectorField`] and not an [`Energy`](super::Energy). It relaxes,
+///
+/// ```
+/// # use burn::tensor::{Device, Tensor};
+/// # use eqprop_core::activation::Activation;
+/// # use eqprop_core::connection::InitializerConfig;
+/// # use eqprop_core::cost::SquaredError;
+/// # use eqprop_core::energy::{
+/// #     HopfieldEnergyConfig, TotalEnergy, UntiedHopfieldConfig, VectorField,
+/// # };
+/// # use eqprop_core::relaxation::{Relaxation, Scheme};
+/// # let sigmoid = Activation::HardSigmoid;
+/// # let glorot = InitializerConfig::Glorot;
+/// # let graph = HopfieldEnergyConfig::dense(&[4, 8, 2], sigmoid, sigmoid, glorot);
+/// # let device = Device::default();
+/// # let input = Tensor::from_data([[1.0, 0.0, 0.5, 0.2]], &device);
+/// # let relaxation = Relaxation::steps(Scheme::Asynchronous, 10);
+/// let field = UntiedHopfieldConfig::new(graph).init(&device);
+/// let clamped = field.clamp(&input);
+/// let total = TotalEnergy::<_, SquaredError>::free(&field, &clamped);
+/// let relaxed = relaxation.relax(&total, field.rest(&input));
+/// # assert_eq!(relaxed.n_steps, 10);
+/// ```
+///
+/// but has no energy to trace on the way
+///
+/// ```compile_fail
+/// # use burn::tensor::{Device, Tensor};
+/// # use eqprop_core::activation::Activation;
+/// # use eqprop_core::connection::InitializerConfig;
+/// # use eqprop_core::cost::SquaredError;
+/// # use eqprop_core::energy::{
+/// #     HopfieldEnergyConfig, TotalEnergy, UntiedHopfieldConfig, VectorField,
+/// # };
+/// # use eqprop_core::relaxation::{Relaxation, Scheme};
+/// # let sigmoid = Activation::HardSigmoid;
+/// # let glorot = InitializerConfig::Glorot;
+/// # let graph = HopfieldEnergyConfig::dense(&[4, 8, 2], sigmoid, sigmoid, glorot);
+/// # let device = Device::default();
+/// # let input = Tensor::from_data([[1.0, 0.0, 0.5, 0.2]], &device);
+/// # let relaxation = Relaxation::steps(Scheme::Asynchronous, 10);
+/// let field = UntiedHopfieldConfig::new(graph).init(&device);
+/// let clamped = field.clamp(&input);
+/// let total = TotalEnergy::<_, SquaredError>::free(&field, &clamped);
+/// let (relaxed, trace) = relaxation.relax_traced(&total, field.rest(&input));
+/// # assert_eq!(relaxed.n_steps, 10);
+/// ```
+///
+/// nor at its end:
+///
+/// ```compile_fail
+/// # use burn::tensor::{Device, Tensor};
+/// # use eqprop_core::activation::Activation;
+/// # use eqprop_core::connection::InitializerConfig;
+/// # use eqprop_core::cost::SquaredError;
+/// # use eqprop_core::energy::{
+/// #     HopfieldEnergyConfig, TotalEnergy, UntiedHopfieldConfig, VectorField,
+/// # };
+/// # let sigmoid = Activation::HardSigmoid;
+/// # let glorot = InitializerConfig::Glorot;
+/// # let graph = HopfieldEnergyConfig::dense(&[4, 8, 2], sigmoid, sigmoid, glorot);
+/// # let device = Device::default();
+/// # let input = Tensor::from_data([[1.0, 0.0, 0.5, 0.2]], &device);
+/// let field = UntiedHopfieldConfig::new(graph).init(&device);
+/// let clamped = field.clamp(&input);
+/// let total = TotalEnergy::<_, SquaredError>::free(&field, &clamped);
+/// let value = total.value(&field.rest(&input));
+/// ```
+///
+/// Should be created with [`UntiedHopfieldConfig`].
+///
+/// # Reference
+/// Ernoult et al. (2020), <https://arxiv.org/abs/2005.04168>; Laborieux et al. (2021),
+/// <https://arxiv.org/abs/2006.03824>
+#[derive(Module, Debug)]
+pub struct UntiedHopfield {
+    /// Forward parameters and biases: the network with feedback through the same parameters.
+    pub forward: HopfieldEnergy,
+    /// What leads back along each connection; none into the input.
+    pub feedback: Vec<Option<Connection>>,
+    #[module(skip)]
+    update: FeedbackUpdate,
+}
+
+/// An [`UntiedHopfield`] with its input clamped.
+#[derive(Debug, Clone)]
+pub struct ClampedUntied(ClampedHopfield);
+
+impl UntiedHopfieldConfig {
+    /// A network with new random weights and zero biases.
+    ///
+    /// # Panics
+    /// If the graph is not [valid](HopfieldEnergyConfig::validate), with its message.
+    pub fn init(&self, device: &Device) -> UntiedHopfield {
+        self.init_from(self.graph.init(device), device)
+    }
+
+    /// A network with the forward parameters and biases of `forward`, an energy of the graph.
+    pub fn init_from(&self, forward: HopfieldEnergy, device: &Device) -> UntiedHopfield {
+        let connections = self.graph.connections.iter().zip(&forward.connections);
+        let feedback = connections.map(|(config, connection)| {
+            let ends = [config.from, config.to].map(|layer| self.graph.shape(layer));
+            (config.from > 0).then(|| match self.feedback {
+                FeedbackInitializer::Independent => {
+                    Connection::new(config, ends[0], ends[1], device)
+                }
+                FeedbackInitializer::Forward => connection.duplicate(),
+            })
+        });
+        UntiedHopfield {
+            feedback: feedback.collect(),
+            forward,
+            update: self.update,
+        }
+    }
+}
+
+impl UntiedHopfield {
+    /// How the two directions of a connection learn.
+    pub fn update(&self) -> FeedbackUpdate {
+        self.update
+    }
+}
+
+impl VectorField for UntiedHopfield {
+    type Clamped = ClampedUntied;
+
+    fn layers(&self) -> &[LayerConfig] {
+        self.forward.layers()
+    }
+
+    fn groups(&self) -> &[Vec<usize>] {
+        self.forward.groups()
+    }
+
+    fn clamp(&self, input: &Tensor<2>) -> ClampedUntied {
+        let operator = |connection: usize| {
+            let forward = &self.forward.connections[connection];
+            match &self.feedback[connection] {
+                Some(feedback) => forward.operator_with(feedback),
+                None => forward.operator(),
+            }
+        };
+        ClampedUntied(self.forward.clamp_with(input, operator))
+    }
+
+    fn repeat(&self, ClampedUntied(clamped): &ClampedUntied, n: usize) -> ClampedUntied {
+        ClampedUntied(self.forward.repeat(clamped, n))
+    }
+
+    fn drive(
+        &self,
+        layer: usize,
+        ClampedUntied(clamped): &ClampedUntied,
+        state: &State,
+    ) -> Tensor<2> {
+        self.forward.drive(layer, clamped, state)
+    }
+
+    /// See [`FeedbackUpdate`].
+    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
+        let each = |connection: usize, ends: [Contrast<'_>; 2], scale, gradients: &mut _| {
+            let forward = &self.forward.connections[connection];
+            let mut contrast = |share, of: &[&Connection]| {
+                forward.contrast_for(of, share, ends, scale, gradients);
+            };
+            match (&self.feedback[connection], self.update) {
+                (None, _) => contrast(Share::Whole, &[forward]),
+                (Some(feedback), FeedbackUpdate::Same) => {
+                    contrast(Share::Whole, &[forward, feedback]);
+                }
+                (Some(feedback), FeedbackUpdate::Own) => {
+                    contrast(Share::Forward, &[forward]);
+                    contrast(Share::Feedback, &[feedback]);
+                }
+            }
+        };
+        self.forward
+            .contrast_with(input, [first, second], scale, each)
+    }
+
+    fn graph<'a>(&self, ClampedUntied(clamped): &'a ClampedUntied) -> Option<Graph<'a>> {
+        self.forward.graph(clamped)
+    }
+
+    /// None: see [`UntiedHopfield`].
+    fn energy_of(&self, _clamped: &ClampedUntied, _state: &State) -> Option<Tensor<1>> {
+        None
+    }
+}
