@@ -18,7 +18,7 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig, SquaredError};
-use eqprop_core::energy::AnyField;
+use eqprop_core::energy::{AnyField, HiddenUpdate, PredictiveCodingConfig};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
@@ -59,7 +59,7 @@ pub struct TrainingConfig {
     #[config(default = "Augmentation::default()")]
     pub augmentation: Augmentation,
 
-    /// What the network relaxes: "hopfield".
+    /// What the network relaxes: "hopfield" or "predictive_coding".
     #[config(default = "ModelKind::Hopfield")]
     pub model: ModelKind,
     /// Hidden layers, from the input to the output: a number of units, or {"channels": 32,
@@ -69,6 +69,10 @@ pub struct TrainingConfig {
     /// layers counted from the input as 0, and kind "identity" or {"convolution": {"kernel": 1}}.
     #[config(default = "Vec::new()")]
     pub skips: Vec<SkipConnection>,
+    /// Update of the hidden layers in predictive coding: "projected" or "pre_activation"; unused by
+    /// the other models.
+    #[config(default = "HiddenUpdate::Projected")]
+    pub hidden_update: HiddenUpdate,
     /// Activation of the hidden layers: "hard_sigmoid", "sigmoid", "tanh", "relu",
     /// {"clipped_relu": {"max": 1.0}} or "identity".
     #[config(default = "Activation::HardSigmoid")]
@@ -107,7 +111,8 @@ pub struct TrainingConfig {
     /// With a tolerance: look at the residual every so many steps.
     #[config(default = 5)]
     pub check_every: usize,
-    /// Where free phases of the training start: "rest" or "particles".
+    /// Where free phases of the training start: "rest" or "particles". Those of predictive coding
+    /// start at their equilibrium instead of at rest.
     #[config(default = "FreeStart::Rest")]
     pub start: FreeStart,
 
@@ -148,6 +153,8 @@ pub struct TrainingConfig {
 pub enum ModelKind {
     /// [`HopfieldEnergy`](eqprop_core::energy::HopfieldEnergy).
     Hopfield,
+    /// [`PredictiveCoding`](eqprop_core::energy::PredictiveCoding).
+    PredictiveCoding,
 }
 
 /// See [`Nudging`].
@@ -214,6 +221,12 @@ impl TrainingConfig {
     pub fn validate(&self) -> Result<(), TrainingError> {
         self.check_hidden()?;
         self.energy().validate()?;
+        if self.model == ModelKind::PredictiveCoding {
+            self.predictive_coding().validate()?;
+            if self.start == FreeStart::Particles {
+                return Err(TrainingError::ParticlesAtEquilibrium);
+            }
+        }
         at_least_one("batch_size", self.batch_size)?;
         at_least_one("epochs", self.epochs)?;
         if let Some(n_train) = self.n_train {
@@ -266,8 +279,18 @@ impl TrainingConfig {
     pub fn check_nudging(&self, nudging: Nudging) -> Result<(), ConfigError> {
         // No device is touched here: the default one may be a GPU that is not there.
         match self.cost {
-            CostConfig::SquaredError => nudging.validate(&SquaredError, self.output_activation),
+            CostConfig::SquaredError => nudging.validate(&SquaredError, self.nudged_activation()),
             CostConfig::CrossEntropy => nudging.validate_range(),
+        }
+    }
+
+    /// The activation by which the output layer relaxes.
+    fn nudged_activation(&self) -> Activation {
+        match self.model {
+            ModelKind::Hopfield => self.output_activation,
+            ModelKind::PredictiveCoding => {
+                PredictiveCodingConfig::projection(self.output_activation)
+            }
         }
     }
 
@@ -336,6 +359,7 @@ impl TrainingConfig {
         }
         let energy = match self.model {
             ModelKind::Hopfield => energy.into(),
+            ModelKind::PredictiveCoding => self.predictive_coding().with_parameters(energy).into(),
         };
         EquilibriumNetwork::new(energy, cost)
     }
@@ -381,6 +405,7 @@ impl TrainingConfig {
         let energy = self.energy();
         let parameters = match self.model {
             ModelKind::Hopfield => "network.energy.Hopfield",
+            ModelKind::PredictiveCoding => "network.energy.PredictiveCoding",
         };
         for (index, &rate) in self.learning_rates.iter().enumerate() {
             let group = if index < energy.layers.len() {

@@ -4,7 +4,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::hopfield::ClampedHopfield;
-use super::{HopfieldEnergy, LayerConfig, VectorField};
+use super::predictive_coding::ClampedPredictiveCoding;
+use super::{HopfieldEnergy, LayerConfig, PredictiveCoding, VectorField};
 use crate::{gradients::Gradients, state::State};
 
 /// One of the built-in energies and fields, chosen at run time.
@@ -12,6 +13,8 @@ use crate::{gradients::Gradients, state::State};
 pub enum AnyField {
     /// See [`HopfieldEnergy`].
     Hopfield(HopfieldEnergy),
+    /// See [`PredictiveCoding`].
+    PredictiveCoding(PredictiveCoding),
 }
 
 /// The clamped input of an [`AnyField`].
@@ -19,6 +22,8 @@ pub enum AnyField {
 pub enum AnyClamped {
     /// See [`HopfieldEnergy`].
     Hopfield(ClampedHopfield),
+    /// See [`PredictiveCoding`].
+    PredictiveCoding(ClampedPredictiveCoding),
 }
 
 /// Calls the same method of whichever field it is.
@@ -26,11 +31,14 @@ macro_rules! dispatch {
     ($self:expr, $field:ident => $call:expr) => {
         match $self {
             AnyField::Hopfield($field) => $call,
+            AnyField::PredictiveCoding($field) => $call,
         }
     };
     ($self:expr, $clamped:expr, ($field:ident, $inner:ident) => $call:expr) => {
         match ($self, $clamped) {
             (AnyField::Hopfield($field), AnyClamped::Hopfield($inner)) => $call,
+            (AnyField::PredictiveCoding($field), AnyClamped::PredictiveCoding($inner)) => $call,
+            _ => unreachable!("a clamped input belongs to the field that clamped it"),
         }
     };
 }
@@ -40,6 +48,7 @@ impl AnyField {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Hopfield(_) => "Hopfield",
+            Self::PredictiveCoding(_) => "PredictiveCoding",
         }
     }
 }
@@ -47,6 +56,12 @@ impl AnyField {
 impl From<HopfieldEnergy> for AnyField {
     fn from(energy: HopfieldEnergy) -> Self {
         Self::Hopfield(energy)
+    }
+}
+
+impl From<PredictiveCoding> for AnyField {
+    fn from(energy: PredictiveCoding) -> Self {
+        Self::PredictiveCoding(energy)
     }
 }
 
@@ -64,6 +79,7 @@ impl VectorField for AnyField {
     fn clamp(&self, input: &Tensor<2>) -> AnyClamped {
         match self {
             Self::Hopfield(field) => AnyClamped::Hopfield(field.clamp(input)),
+            Self::PredictiveCoding(field) => AnyClamped::PredictiveCoding(field.clamp(input)),
         }
     }
 
@@ -72,6 +88,10 @@ impl VectorField for AnyField {
             (Self::Hopfield(field), AnyClamped::Hopfield(clamped)) => {
                 AnyClamped::Hopfield(field.repeat(clamped, n))
             }
+            (Self::PredictiveCoding(field), AnyClamped::PredictiveCoding(clamped)) => {
+                AnyClamped::PredictiveCoding(field.repeat(clamped, n))
+            }
+            _ => unreachable!("a clamped input belongs to the field that clamped it"),
         }
     }
 
@@ -81,6 +101,19 @@ impl VectorField for AnyField {
 
     fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
         dispatch!(self, field => field.contrast(input, first, second, scale))
+    }
+
+    fn contrast_clamped(
+        &self,
+        input: &Tensor<2>,
+        clamped: &AnyClamped,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        dispatch!(self, clamped, (field, inner) => {
+            field.contrast_clamped(input, inner, first, second, scale)
+        })
     }
 
     fn energy_of(&self, clamped: &AnyClamped, state: &State) -> Option<Tensor<1>> {
@@ -93,5 +126,9 @@ impl VectorField for AnyField {
 
     fn start(&self, input: &Tensor<2>, clamped: &AnyClamped) -> State {
         dispatch!(self, clamped, (field, inner) => field.start(input, inner))
+    }
+
+    fn stays(&self, layer: usize, clamped: &AnyClamped, state: &State) -> bool {
+        dispatch!(self, clamped, (field, inner) => field.stays(layer, inner, state))
     }
 }

@@ -12,6 +12,7 @@ mod cost;
 mod finite_differences;
 mod graphs;
 mod network;
+mod predictive_coding;
 mod properties;
 mod record;
 mod reference;
