@@ -38,6 +38,16 @@ fn detached(batch: &Batch) -> Batch {
     }
 }
 
+/// The energy of each example and the drive of the output in `state`.
+type Measured = (Option<Tensor<1>>, Tensor<2>);
+
+/// What `energy` measures in `state`, with `input` clamped anew.
+fn measure<E: VectorField>(energy: &E, input: &Tensor<2>, state: &State) -> Measured {
+    let clamped = energy.clamp(input);
+    let drive = energy.drive(energy.layers().len() - 1, &clamped, state);
+    (energy.energy_of(&clamped, state), drive)
+}
+
 /// What a free phase, which may lie on autodiff, and the gradients make together.
 fn estimate<E: VectorField, C: Cost>(
     network: &EquilibriumNetwork<E, C>,
@@ -45,16 +55,17 @@ fn estimate<E: VectorField, C: Cost>(
     free: Relaxed,
     second_phase: Option<Relaxed>,
     gradients: GradientsParams,
+    measure: impl FnOnce(&E, &Tensor<2>, &State) -> Measured,
 ) -> Estimate {
     let EquilibriumNetwork { energy, cost } = &network.valid();
-    let clamped = energy.clamp(&batch.input);
     let layers = free.state.layers().iter().cloned();
     let state = State::new(layers.map(Tensor::without_autodiff).collect());
+    let (energy, drive) = measure(energy, &batch.input, &state);
     Estimate {
         gradients,
-        energy: energy.energy_of(&clamped, &state),
+        energy,
         cost: cost.value(state.output(), &batch.target),
-        scores: network.valid().scores(&clamped, &state),
+        scores: cost.scores(state.output(), &drive),
         free: Relaxed {
             residual: free.residual.without_autodiff(),
             state,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use burn::tensor::Tensor;
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::AnyField;
+use eqprop_core::energy::{AnyClamped, AnyField};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxed, Stopping};
@@ -263,6 +263,7 @@ impl AnyEstimator {
 /// [`GradientEstimator`] without what keeps it from being a trait object.
 trait Estimator {
     fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed;
+    fn infer_clamped(&self, network: &Network, input: &Tensor<2>, clamped: &AnyClamped) -> Relaxed;
     fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate;
     fn resume(&self, n_estimates: u64);
 }
@@ -270,6 +271,10 @@ trait Estimator {
 impl<G: GradientEstimator<AnyField, AnyCost>> Estimator for G {
     fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed {
         GradientEstimator::infer(self, network, input, start)
+    }
+
+    fn infer_clamped(&self, network: &Network, input: &Tensor<2>, clamped: &AnyClamped) -> Relaxed {
+        GradientEstimator::infer_clamped(self, network, input, clamped)
     }
 
     fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate {
@@ -284,6 +289,10 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Estimator for G {
 impl GradientEstimator<AnyField, AnyCost> for AnyEstimator {
     fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed {
         self.inner().infer(network, input, start)
+    }
+
+    fn infer_clamped(&self, network: &Network, input: &Tensor<2>, clamped: &AnyClamped) -> Relaxed {
+        self.inner().infer_clamped(network, input, clamped)
     }
 
     fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate {

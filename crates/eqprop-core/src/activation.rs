@@ -80,6 +80,29 @@ impl Activation {
         }
     }
 
+    /// `(∂σ/∂u)ᵀ · gradient` for a layer that responds with `response = σ(u)`: the gradient with
+    /// respect to the drive, from the one with respect to the response. A unit that is clipped to
+    /// an end of its range passes nothing on.
+    ///
+    /// # Shapes
+    /// - `response`, `gradient` and output: `[batch, n_units]`
+    pub fn pull_back(self, response: Tensor<2>, gradient: Tensor<2>) -> Tensor<2> {
+        let above = |max| response.clone().greater_equal_elem(max);
+        let below = || response.clone().lower_equal_elem(0.0);
+        match self {
+            Self::HardSigmoid => gradient.mask_fill(below().bool_or(above(1.0)), 0.0),
+            Self::Sigmoid => gradient * (response.clone() - response.square()) * 4.0,
+            Self::Tanh => gradient * (1.0 - response.square()),
+            Self::Relu => gradient.mask_fill(below(), 0.0),
+            Self::ClippedRelu { max } => gradient.mask_fill(below().bool_or(above(max)), 0.0),
+            Self::Identity => gradient,
+            Self::Softmax => {
+                let mean = (response.clone() * gradient.clone()).sum_dim(1);
+                response * (gradient - mean)
+            }
+        }
+    }
+
     /// The potential `Σ_i G(s_i)` of each example.
     ///
     /// # Shapes

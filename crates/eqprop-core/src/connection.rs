@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gradients::Gradients;
 use crate::shape::LayerShape;
-pub use convolution::{Convolution, ConvolutionConfig, ConvolutionOperator, Pooling};
+pub use convolution::{Convolution, ConvolutionConfig, ConvolutionOperator, Pooling, Winners};
 pub use dense::{Dense, DenseOperator};
 
 /// Which two layers a connection joins, and how.
@@ -302,12 +302,29 @@ impl Operator {
         }
     }
 
+    /// [`forward`](Self::forward), with the units whose values max pooling lets through.
+    pub fn forward_with_winners(&self, pre: Tensor<2>) -> (Tensor<2>, Winners) {
+        match self {
+            Self::Convolution(convolution) => convolution.forward_with_winners(pre),
+            Self::Dense(_) | Self::Identity => (self.forward(pre), Winners::all()),
+        }
+    }
+
     /// `∂⟨s_to, f_θ(s_from)⟩ / ∂s_from`: the drive that `s_to` exerts on the layer below. Max
     /// pooling depends on `pre`, the current `s_from`.
     pub fn backward(&self, post: Tensor<2>, pre: &Tensor<2>) -> Tensor<2> {
         match self {
             Self::Dense(dense) => dense.backward(post),
             Self::Convolution(convolution) => convolution.backward(post, pre),
+            Self::Identity => post,
+        }
+    }
+
+    /// [`backward`](Self::backward) with the winners that the current `s_from` is known to have.
+    pub fn backward_through(&self, post: Tensor<2>, winners: &Winners) -> Tensor<2> {
+        match self {
+            Self::Dense(dense) => dense.backward(post),
+            Self::Convolution(convolution) => convolution.backward_through(post, winners),
             Self::Identity => post,
         }
     }

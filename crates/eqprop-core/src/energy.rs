@@ -1,8 +1,10 @@
 //! What the model is: an energy over states, given an input, or a vector field without one.
 
 mod any;
+mod bias;
 mod graph;
 pub mod hopfield;
+pub mod predictive_coding;
 mod total;
 mod untied;
 
@@ -15,6 +17,7 @@ use crate::{activation::Activation, gradients::Gradients, state::State};
 pub use any::{AnyClamped, AnyField};
 pub use graph::{Graph, Interaction};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
+pub use predictive_coding::{HiddenUpdate, PredictiveCoding, PredictiveCodingConfig};
 pub use total::TotalEnergy;
 pub use untied::{
     ClampedUntied, FeedbackInitializer, FeedbackUpdate, UntiedHopfield, UntiedHopfieldConfig,
@@ -92,6 +95,19 @@ pub trait VectorField: Module + ModuleDisplay {
     /// an energy, what stands in its place in the learning rule.
     fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients;
 
+    /// As [`contrast`](Self::contrast), for a caller that has the input clamped: what was computed
+    /// of these states while they relaxed need not be computed again.
+    fn contrast_clamped(
+        &self,
+        input: &Tensor<2>,
+        _clamped: &Self::Clamped,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        self.contrast(input, first, second, scale)
+    }
+
     /// The energy of each example, `[batch]`, or `None` if the field has none: for measurements on
     /// any field. What cannot do without an energy asks for an [`Energy`].
     fn energy_of(&self, clamped: &Self::Clamped, state: &State) -> Option<Tensor<1>>;
@@ -119,6 +135,13 @@ pub trait VectorField: Module + ModuleDisplay {
     /// equilibrium where it is known in closed form.
     fn start(&self, input: &Tensor<2>, _clamped: &Self::Clamped) -> State {
         self.rest(input)
+    }
+
+    /// Whether free layer `layer`, without a nudge, is known to stay as it is: a step then leaves
+    /// it out. Around a [start](Self::start) that is an equilibrium, layers stay until a
+    /// change has reached a neighbor.
+    fn stays(&self, _layer: usize, _clamped: &Self::Clamped, _state: &State) -> bool {
+        false
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration.
 
+use crate::activation::Activation;
 use crate::relaxation::RelaxationInfo;
 
 /// A value in a configuration that cannot work.
@@ -63,6 +64,29 @@ pub enum ConfigError {
     Unbounded {
         /// The nudging factor.
         beta: f64,
+    },
+    /// The connections do not make a chain.
+    #[error(
+        "predictive coding needs a chain of layers, each predicted from the one below: one \
+         connection from layer {below} to layer {}, in place {below} of the connections, and no \
+         others", below + 1
+    )]
+    NotAChain {
+        /// The layer below the first connection that is missing or out of place, counted from the
+        /// input as 0.
+        below: usize,
+    },
+    /// An activation that a rule of predictive coding does not work with.
+    #[error(
+        "the pre_activation update needs activations that project onto a range (relu, \
+         clipped_relu, hard_sigmoid or identity), but layer {layer} has {activation:?}; use the \
+         projected update"
+    )]
+    NoProjection {
+        /// The layer, counted from the input as 0.
+        layer: usize,
+        /// Its activation.
+        activation: Activation,
     },
 }
 

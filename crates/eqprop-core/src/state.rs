@@ -1,5 +1,7 @@
 //! The state: one tensor per free layer.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use burn::tensor::{Device, Tensor};
 
 /// The values of all free layers, for a batch of examples that relax independently.
@@ -9,6 +11,26 @@ use burn::tensor::{Device, Tensor};
 #[derive(Debug, Clone)]
 pub struct State {
     layers: Vec<Tensor<2>>,
+    versions: Vec<Version>,
+}
+
+/// Which value a layer has: layers of the same version hold the same numbers, so that what was
+/// computed from one holds for the other. Layers of different versions may be equal too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    id: u64,
+    n_repeats: usize,
+}
+
+impl Version {
+    /// The version of a value that no layer has had yet.
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            n_repeats: 1,
+        }
+    }
 }
 
 impl State {
@@ -28,7 +50,8 @@ impl State {
                 "layer {index} holds {found} examples, layer 0 holds {batch}"
             );
         }
-        Self { layers }
+        let versions = layers.iter().map(|_| Version::new()).collect();
+        Self { layers, versions }
     }
 
     /// The free layers, first to last; the last one is the output.
@@ -47,6 +70,13 @@ impl State {
     /// Replaces layer `index`.
     pub fn set(&mut self, index: usize, value: Tensor<2>) {
         self.layers[index] = value;
+        self.versions[index] = Version::new();
+    }
+
+    /// The version of layer `index`: clones share it, and repeating layers of one version gives
+    /// layers of one version again.
+    pub fn version(&self, index: usize) -> Version {
+        self.versions[index]
     }
 
     /// The last layer.
@@ -66,12 +96,25 @@ impl State {
 
     /// The state repeated along the batch axis, `n` times one after the other.
     pub fn repeat(&self, n: usize) -> Self {
-        self.map(|layer| layer.repeat_dim(0, n))
+        if n == 1 {
+            return self.clone();
+        }
+        let repeated = |version: &Version| Version {
+            n_repeats: version.n_repeats * n,
+            ..*version
+        };
+        Self {
+            layers: self.map(|layer| layer.repeat_dim(0, n)),
+            versions: self.versions.iter().map(repeated).collect(),
+        }
     }
 
     /// Examples `start .. start + length` of the batch.
     pub fn narrow(&self, start: usize, length: usize) -> Self {
-        self.map(|layer| layer.narrow(0, start, length))
+        if start == 0 && length == self.batch_size() {
+            return self.clone();
+        }
+        Self::new(self.map(|layer| layer.narrow(0, start, length)))
     }
 
     /// For each example, the largest absolute difference of any unit to `other`; not a
@@ -91,9 +134,7 @@ impl State {
             .squeeze_dim(1)
     }
 
-    fn map(&self, f: impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
-        Self {
-            layers: self.layers.iter().cloned().map(f).collect(),
-        }
+    fn map(&self, f: impl Fn(Tensor<2>) -> Tensor<2>) -> Vec<Tensor<2>> {
+        self.layers.iter().cloned().map(f).collect()
     }
 }

@@ -18,7 +18,10 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig, SquaredError};
-use eqprop_core::energy::{AnyField, FeedbackInitializer, FeedbackUpdate, UntiedHopfieldConfig};
+use eqprop_core::energy::{
+    AnyField, FeedbackInitializer, FeedbackUpdate, HiddenUpdate, PredictiveCodingConfig,
+    UntiedHopfieldConfig,
+};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
@@ -59,8 +62,8 @@ pub struct TrainingConfig {
     #[config(default = "Augmentation::default()")]
     pub augmentation: Augmentation,
 
-    /// What the network relaxes: "hopfield", or "untied", the same with feedback parameters of
-    /// their own.
+    /// What the network relaxes: "hopfield", "untied", the same with feedback parameters of their
+    /// own, or "predictive_coding".
     #[config(default = "ModelKind::Hopfield")]
     pub model: ModelKind,
     /// Update of the two directions of a connection: "same", or to each its "own"; unused but by
@@ -77,6 +80,10 @@ pub struct TrainingConfig {
     /// layers counted from the input as 0, and kind "identity" or {"convolution": {"kernel": 1}}.
     #[config(default = "Vec::new()")]
     pub skips: Vec<SkipConnection>,
+    /// Update of the hidden layers in predictive coding: "projected" or "pre_activation"; unused by
+    /// the other models.
+    #[config(default = "HiddenUpdate::Projected")]
+    pub hidden_update: HiddenUpdate,
     /// Activation of the hidden layers: "hard_sigmoid", "sigmoid", "tanh", "relu",
     /// {"clipped_relu": {"max": 1.0}} or "identity".
     #[config(default = "Activation::HardSigmoid")]
@@ -115,7 +122,8 @@ pub struct TrainingConfig {
     /// With a tolerance: look at the residual every so many steps.
     #[config(default = 5)]
     pub check_every: usize,
-    /// Where free phases of the training start: "rest" or "particles".
+    /// Where free phases of the training start: "rest" or "particles". Those of predictive coding
+    /// start at their equilibrium instead of at rest.
     #[config(default = "FreeStart::Rest")]
     pub start: FreeStart,
 
@@ -158,6 +166,8 @@ pub enum ModelKind {
     Hopfield,
     /// [`UntiedHopfield`](eqprop_core::energy::UntiedHopfield).
     Untied,
+    /// [`PredictiveCoding`](eqprop_core::energy::PredictiveCoding).
+    PredictiveCoding,
 }
 
 /// See [`Nudging`].
@@ -224,6 +234,12 @@ impl TrainingConfig {
     pub fn validate(&self) -> Result<(), TrainingError> {
         self.check_hidden()?;
         self.energy().validate()?;
+        if self.model == ModelKind::PredictiveCoding {
+            self.predictive_coding().validate()?;
+            if self.start == FreeStart::Particles {
+                return Err(TrainingError::ParticlesAtEquilibrium);
+            }
+        }
         at_least_one("batch_size", self.batch_size)?;
         at_least_one("epochs", self.epochs)?;
         if let Some(n_train) = self.n_train {
@@ -276,8 +292,18 @@ impl TrainingConfig {
     pub fn check_nudging(&self, nudging: Nudging) -> Result<(), ConfigError> {
         // No device is touched here: the default one may be a GPU that is not there.
         match self.cost {
-            CostConfig::SquaredError => nudging.validate(&SquaredError, self.output_activation),
+            CostConfig::SquaredError => nudging.validate(&SquaredError, self.nudged_activation()),
             CostConfig::CrossEntropy => nudging.validate_range(),
+        }
+    }
+
+    /// The activation by which the output layer relaxes.
+    fn nudged_activation(&self) -> Activation {
+        match self.model {
+            ModelKind::Hopfield | ModelKind::Untied => self.output_activation,
+            ModelKind::PredictiveCoding => {
+                PredictiveCodingConfig::projection(self.output_activation)
+            }
         }
     }
 
@@ -346,6 +372,7 @@ impl TrainingConfig {
                 }
                 field.into()
             }
+            ModelKind::PredictiveCoding => self.predictive_coding().with_parameters(energy).into(),
         };
         EquilibriumNetwork::new(energy, cost)
     }
@@ -401,6 +428,10 @@ impl TrainingConfig {
                     "network.energy.Untied.forward.connections",
                     "network.energy.Untied.feedback",
                 ],
+            ),
+            ModelKind::PredictiveCoding => (
+                "network.energy.PredictiveCoding.biases",
+                &["network.energy.PredictiveCoding.connections"],
             ),
         };
         for (index, &rate) in self.learning_rates.iter().enumerate() {

@@ -99,6 +99,12 @@ pub enum TrainingError {
         /// Pixels of an image.
         found: usize,
     },
+    /// A predictive coding network with persistent particles.
+    #[error(
+        "start \"particles\" is of no use to model \"predictive_coding\": its free phases start at \
+         their equilibrium; set start to \"rest\""
+    )]
+    ParticlesAtEquilibrium,
     /// The cost is no longer a number.
     #[error(
         "the cost became infinite or not a number in epoch {epoch}; the last checkpoint is \

@@ -41,6 +41,17 @@ pub trait GradientEstimator<E: VectorField, C: Cost>: Clone + Debug + Send {
         start: Option<State>,
     ) -> Relaxed;
 
+    /// As [`infer`](Self::infer) from [`VectorField::start`], for a caller that has the input
+    /// clamped.
+    fn infer_clamped(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        input: &Tensor<2>,
+        _clamped: &E::Clamped,
+    ) -> Relaxed {
+        self.infer(network, input, None)
+    }
+
     /// Estimates the gradient of the mean cost for every parameter.
     ///
     /// The parameters may lie on an autodiff device; batch and start need not.

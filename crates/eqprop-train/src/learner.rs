@@ -191,8 +191,8 @@ where
         let network = self.network.valid();
         let input = batch.input.without_autodiff();
         let target = batch.target.without_autodiff();
-        let relaxed = self.estimator.infer(&network, &input, None);
         let clamped = network.energy.clamp(&input);
+        let relaxed = self.estimator.infer_clamped(&network, &input, &clamped);
         EquilibriumOutput {
             cost: network.cost.value(relaxed.state.output(), &target),
             energy: network.energy.energy_of(&clamped, &relaxed.state),

@@ -32,9 +32,19 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
         input: &Tensor<2>,
         start: Option<State>,
     ) -> Relaxed {
-        let clamped = self.energy.clamp(input);
-        let start = start.unwrap_or_else(|| self.energy.start(input, &clamped));
-        relaxation.relax(&TotalEnergy::<E, C>::free(&self.energy, &clamped), start)
+        self.relax_clamped(relaxation, input, &self.energy.clamp(input), start)
+    }
+
+    /// As [`relax`](Self::relax), for a caller that has `input` clamped.
+    pub fn relax_clamped<D: Dynamics>(
+        &self,
+        relaxation: &Relaxation<D>,
+        input: &Tensor<2>,
+        clamped: &E::Clamped,
+        start: Option<State>,
+    ) -> Relaxed {
+        let start = start.unwrap_or_else(|| self.energy.start(input, clamped));
+        relaxation.relax(&TotalEnergy::<E, C>::free(&self.energy, clamped), start)
     }
 
     /// The scores of the classes at `state`; the largest is the prediction.

@@ -13,7 +13,7 @@ use eqprop_train::network::EquilibriumNetwork;
 use nalgebra::{DMatrix, DVector};
 use tracing::debug_span;
 
-use super::{detached, estimate};
+use super::{detached, estimate, measure};
 
 /// Recurrent backpropagation (Almeida, Pineda): the costate of the free equilibrium by
 /// iteration.
@@ -128,7 +128,7 @@ fn by_costate<E: VectorField, C: Cost, D: Dynamics>(
         let objective = (through + cost.sum()) * per_example;
         GradientsParams::from_grads(objective.backward(), network)
     });
-    estimate(network, batch, free, Some(costate), gradients)
+    estimate(network, batch, free, Some(costate), gradients, measure)
 }
 
 /// `⟨λ, M(s)⟩`, summed over the batch.

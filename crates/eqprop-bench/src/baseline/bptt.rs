@@ -12,7 +12,7 @@ use eqprop_train::estimator::{Estimate, GradientEstimator};
 use eqprop_train::network::EquilibriumNetwork;
 use tracing::debug_span;
 
-use super::{detached, estimate};
+use super::{detached, estimate, measure};
 
 /// Backpropagation through the steps of the free phase, by Burn's autodiff.
 ///
@@ -88,7 +88,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Bptt<D> {
             let cost = network.cost.value(through.state.output(), &batch.target);
             gradients(cost.mean(), network)
         });
-        estimate(network, batch, through, None, gradients)
+        estimate(network, batch, through, None, gradients, measure)
     }
 }
 

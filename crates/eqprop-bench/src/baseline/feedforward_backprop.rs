@@ -3,7 +3,9 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{AnyField, HopfieldEnergy, UntiedHopfield, VectorField};
+use eqprop_core::energy::{
+    AnyField, HopfieldEnergy, PredictiveCoding, UntiedHopfield, VectorField,
+};
 use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
@@ -12,7 +14,7 @@ use eqprop_train::network::EquilibriumNetwork;
 use tracing::debug_span;
 
 use super::bptt::gradients;
-use super::{detached, estimate};
+use super::{detached, estimate, measure};
 
 /// Burn's own backpropagation in the feedforward network of the same layers, activations and
 /// parameters: every connection is used forward only.
@@ -21,8 +23,9 @@ use super::{detached, estimate};
 /// s_k = σ_k(Σ_{j → k} f_θ(s_j) + b_k),   ĝ = d/dθ mean C(s_L)
 /// ```
 ///
-/// It is another function of the same parameters: its state is that of one pass, and no minimum
-/// of the energy, whose value there is reported all the same. Its residual is 0.
+/// Of a Hopfield energy it is another function of the same parameters: its state is that of one
+/// pass, and no minimum of the energy, whose value there is reported all the same. Of a predictive
+/// coding network it is the same function, and its state the free equilibrium. Its residual is 0.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FeedforwardBackprop;
 
@@ -36,6 +39,11 @@ pub trait Feedforward: VectorField {
     /// # Panics
     /// If the field [has no twin](Self::has_twin).
     fn forward(&self, input: &Tensor<2>) -> State;
+
+    /// The energy of each example and the drive of the output, in the state of a pass.
+    fn measure(&self, input: &Tensor<2>, pass: &State) -> (Option<Tensor<1>>, Tensor<2>) {
+        measure(self, input, pass)
+    }
 }
 
 impl Feedforward for HopfieldEnergy {
@@ -79,11 +87,29 @@ impl Feedforward for UntiedHopfield {
     }
 }
 
+impl Feedforward for PredictiveCoding {
+    fn has_twin(&self) -> bool {
+        true
+    }
+
+    fn forward(&self, input: &Tensor<2>) -> State {
+        self.forward(input)
+    }
+
+    /// Known without another pass: no energy, and the output is its own drive.
+    fn measure(&self, _input: &Tensor<2>, pass: &State) -> (Option<Tensor<1>>, Tensor<2>) {
+        let output = pass.output();
+        let energy = output.zeros_like().sum_dim(1).squeeze_dim(1);
+        (Some(energy), output.clone())
+    }
+}
+
 impl Feedforward for AnyField {
     fn has_twin(&self) -> bool {
         match self {
             Self::Hopfield(field) => field.has_twin(),
             Self::Untied(field) => field.has_twin(),
+            Self::PredictiveCoding(field) => field.has_twin(),
         }
     }
 
@@ -91,6 +117,15 @@ impl Feedforward for AnyField {
         match self {
             Self::Hopfield(field) => field.forward(input),
             Self::Untied(field) => Feedforward::forward(field, input),
+            Self::PredictiveCoding(field) => field.forward(input),
+        }
+    }
+
+    fn measure(&self, input: &Tensor<2>, pass: &State) -> (Option<Tensor<1>>, Tensor<2>) {
+        match self {
+            Self::Hopfield(field) => field.measure(input, pass),
+            Self::Untied(field) => field.measure(input, pass),
+            Self::PredictiveCoding(field) => field.measure(input, pass),
         }
     }
 }
@@ -129,6 +164,6 @@ impl<E: Feedforward, C: Cost> GradientEstimator<E, C> for FeedforwardBackprop {
             let cost = network.cost.value(free.state.output(), &batch.target);
             gradients(cost.mean(), network)
         });
-        estimate(network, batch, free, None, gradients)
+        estimate(network, batch, free, None, gradients, E::measure)
     }
 }

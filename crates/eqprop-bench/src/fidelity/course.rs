@@ -44,7 +44,7 @@ pub struct ResidualQuantiles {
     pub max: f64,
 }
 
-/// The free phase of one batch from rest, with the configured dynamics.
+/// The free phase of one batch from its start, with the configured dynamics.
 #[derive(Debug)]
 pub(super) struct FreeCourse {
     /// The states after the steps that were asked for.
@@ -54,7 +54,7 @@ pub(super) struct FreeCourse {
 }
 
 impl<E: VectorField, C: Cost> Problem<'_, E, C> {
-    /// Follows the free phase from rest to the last of `steps`.
+    /// Follows the free phase from its start to the last of `steps`.
     pub fn follow(&self, dynamics: Scheme, steps: &[usize]) -> FreeCourse {
         let energy = &self.network.energy;
         let total = TotalEnergy::<E, C>::free(energy, &self.clamped);
@@ -64,7 +64,7 @@ impl<E: VectorField, C: Cost> Problem<'_, E, C> {
             residuals: Vec::new(),
         };
         let mut before: Option<State> = None;
-        let start = energy.rest(&self.batch.input);
+        let start = energy.start(&self.batch.input, &self.clamped);
         Relaxation::steps(dynamics, last).relax_observed(&total, start, |step, state| {
             if let Some(before) = before.replace(state.clone()) {
                 let residual = state.max_distance(&before) / dynamics.step_size();

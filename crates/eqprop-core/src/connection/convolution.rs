@@ -210,7 +210,7 @@ impl Convolution {
         match pre {
             Contrast::Clamped(input) => {
                 let difference = (post_first.clone() - post_second.clone()) * (-scale);
-                let unpooled = operator.unpool(difference, input);
+                let unpooled = operator.unpool(difference, &operator.winners(input));
                 operator.correlate(input.clone(), unpooled)
             }
             Contrast::Free(pre_first, pre_second) => {
@@ -220,8 +220,11 @@ impl Convolution {
                 let [post_sum, post_difference] = match operator.geometry.config.pooling {
                     // Each state has its own winners, and their values pass as they are.
                     Pooling::Max(_) => {
-                        let first = operator.unpool(post_first.clone(), pre_first);
-                        let second = operator.unpool(post_second.clone(), pre_second);
+                        let unpool = |post: &Tensor<2>, pre| {
+                            operator.unpool(post.clone(), &operator.winners(pre))
+                        };
+                        let first = unpool(post_first, pre_first);
+                        let second = unpool(post_second, pre_second);
                         [first.clone() + second.clone(), first - second]
                     }
                     // Shares of a mean are rounded, so that the difference comes first.
@@ -229,7 +232,7 @@ impl Convolution {
                         post_first.clone() + post_second.clone(),
                         post_first.clone() - post_second.clone(),
                     ]
-                    .map(|post| operator.unpool(post, pre_first)),
+                    .map(|post| operator.unpool(post, &Winners::all())),
                 };
                 let post_difference = post_difference * half;
                 match share {
@@ -243,6 +246,23 @@ impl Convolution {
                 }
             }
         }
+    }
+}
+
+/// The units whose values max pooling lets through: of each window the one with the largest value.
+#[derive(Debug, Clone)]
+pub struct Winners(Option<Tensor<4, Int>>);
+
+impl Winners {
+    /// Where nothing is left out: without max pooling.
+    pub fn all() -> Self {
+        Self(None)
+    }
+
+    /// Repeated `n` times along the batch axis, as [`State::repeat`](crate::state::State::repeat).
+    pub fn repeat(&self, n: usize) -> Self {
+        let winners = self.0.clone();
+        Self(winners.map(|winners| winners.repeat_dim(0, n)))
     }
 }
 
@@ -292,11 +312,27 @@ impl ConvolutionOperator {
         pooled.flatten(1, 3)
     }
 
+    /// [`forward`](Self::forward), with the winners of `pre`.
+    pub fn forward_with_winners(&self, pre: Tensor<2>) -> (Tensor<2>, Winners) {
+        match self.geometry.config.pooling {
+            Pooling::None | Pooling::Average(_) => (self.forward(pre), Winners::all()),
+            Pooling::Max(size) => {
+                let (pooled, winners) = max_pool2d_with_indices(self.convolve(pre), max_pool(size));
+                (pooled.flatten(1, 3), Winners(Some(winners)))
+            }
+        }
+    }
+
     /// `Kᵀ ∗ Pᵀ s_to`, with max pooling through the winners of `pre`.
     ///
     /// # Shapes
     /// - `post`: `[batch, n_out]`, `pre` and output: `[batch, n_in]`
     pub fn backward(&self, post: Tensor<2>, pre: &Tensor<2>) -> Tensor<2> {
+        self.backward_through(post, &self.winners(pre))
+    }
+
+    /// [`backward`](Self::backward) with the winners known.
+    pub fn backward_through(&self, post: Tensor<2>, winners: &Winners) -> Tensor<2> {
         let Geometry { config, input, .. } = self.geometry;
         // The stride may leave rows of the input that no kernel reaches.
         let rest = |size: usize| (size + 2 * config.padding - config.kernel) % config.stride;
@@ -307,7 +343,7 @@ impl ConvolutionOperator {
             [1, 1],
             1,
         );
-        let unpooled = self.unpool(post, pre);
+        let unpooled = self.unpool(post, winners);
         conv_transpose2d(unpooled, self.feedback.clone(), None, options).flatten(1, 3)
     }
 
@@ -316,8 +352,19 @@ impl ConvolutionOperator {
         conv2d(self.maps(pre), self.kernel.clone(), None, self.options())
     }
 
+    /// The winners of `pre`.
+    fn winners(&self, pre: &Tensor<2>) -> Winners {
+        match self.geometry.config.pooling {
+            Pooling::None | Pooling::Average(_) => Winners::all(),
+            Pooling::Max(_) => self.forward_with_winners(pre.clone().without_autodiff()).1,
+        }
+    }
+
     /// `Pᵀ s_to`, `[batch, channels, height, width]` of the maps before the pooling.
-    fn unpool(&self, post: Tensor<2>, pre: &Tensor<2>) -> Tensor<4> {
+    ///
+    /// # Panics
+    /// If there is max pooling and the winners are those of another connection.
+    fn unpool(&self, post: Tensor<2>, winners: &Winners) -> Tensor<4> {
         let Geometry { config, output, .. } = self.geometry;
         let [channels, height, width] = output;
         let [batch, _] = post.dims();
@@ -333,9 +380,9 @@ impl ConvolutionOperator {
                     .expand([batch * channels, height, size, width, size])
                     .reshape(shape)
             }
-            Pooling::Max(size) => {
-                let convolved = self.convolve(pre.clone().without_autodiff());
-                let (_, winners) = max_pool2d_with_indices(convolved, max_pool(size));
+            Pooling::Max(_) => {
+                let winners = winners.0.clone();
+                let winners = winners.expect("max pooling has winners");
                 scatter(post, winners, shape)
             }
         }

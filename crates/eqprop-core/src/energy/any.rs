@@ -4,7 +4,11 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::hopfield::ClampedHopfield;
-use super::{ClampedUntied, Graph, HopfieldEnergy, LayerConfig, UntiedHopfield, VectorField};
+use super::predictive_coding::ClampedPredictiveCoding;
+use super::{
+    ClampedUntied, Graph, HopfieldEnergy, LayerConfig, PredictiveCoding, UntiedHopfield,
+    VectorField,
+};
 use crate::{gradients::Gradients, state::State};
 
 /// One of the built-in energies and fields, chosen at run time.
@@ -17,6 +21,8 @@ pub enum AnyField {
     Hopfield(HopfieldEnergy),
     /// See [`UntiedHopfield`].
     Untied(UntiedHopfield),
+    /// See [`PredictiveCoding`].
+    PredictiveCoding(PredictiveCoding),
 }
 
 /// The clamped input of an [`AnyField`].
@@ -26,6 +32,8 @@ pub enum AnyClamped {
     Hopfield(ClampedHopfield),
     /// See [`UntiedHopfield`].
     Untied(ClampedUntied),
+    /// See [`PredictiveCoding`].
+    PredictiveCoding(ClampedPredictiveCoding),
 }
 
 const FOREIGN: &str = "the input was clamped by another kind of field";
@@ -36,12 +44,14 @@ macro_rules! dispatch {
         match $self {
             AnyField::Hopfield($field) => $call,
             AnyField::Untied($field) => $call,
+            AnyField::PredictiveCoding($field) => $call,
         }
     };
     ($self:expr, $clamped:expr, ($field:ident, $inner:ident) => $call:expr) => {
         match ($self, $clamped) {
             (AnyField::Hopfield($field), AnyClamped::Hopfield($inner)) => $call,
             (AnyField::Untied($field), AnyClamped::Untied($inner)) => $call,
+            (AnyField::PredictiveCoding($field), AnyClamped::PredictiveCoding($inner)) => $call,
             _ => panic!("{FOREIGN}"),
         }
     };
@@ -53,6 +63,7 @@ impl AnyField {
         match self {
             Self::Hopfield(_) => "Hopfield",
             Self::Untied(_) => "Untied",
+            Self::PredictiveCoding(_) => "PredictiveCoding",
         }
     }
 }
@@ -66,6 +77,12 @@ impl From<HopfieldEnergy> for AnyField {
 impl From<UntiedHopfield> for AnyField {
     fn from(field: UntiedHopfield) -> Self {
         Self::Untied(field)
+    }
+}
+
+impl From<PredictiveCoding> for AnyField {
+    fn from(energy: PredictiveCoding) -> Self {
+        Self::PredictiveCoding(energy)
     }
 }
 
@@ -84,6 +101,7 @@ impl VectorField for AnyField {
         match self {
             Self::Hopfield(field) => AnyClamped::Hopfield(field.clamp(input)),
             Self::Untied(field) => AnyClamped::Untied(field.clamp(input)),
+            Self::PredictiveCoding(field) => AnyClamped::PredictiveCoding(field.clamp(input)),
         }
     }
 
@@ -95,6 +113,9 @@ impl VectorField for AnyField {
             (Self::Untied(field), AnyClamped::Untied(clamped)) => {
                 AnyClamped::Untied(field.repeat(clamped, n))
             }
+            (Self::PredictiveCoding(field), AnyClamped::PredictiveCoding(clamped)) => {
+                AnyClamped::PredictiveCoding(field.repeat(clamped, n))
+            }
             _ => panic!("{FOREIGN}"),
         }
     }
@@ -105,6 +126,19 @@ impl VectorField for AnyField {
 
     fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
         dispatch!(self, field => field.contrast(input, first, second, scale))
+    }
+
+    fn contrast_clamped(
+        &self,
+        input: &Tensor<2>,
+        clamped: &AnyClamped,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        dispatch!(self, clamped, (field, inner) => {
+            field.contrast_clamped(input, inner, first, second, scale)
+        })
     }
 
     fn energy_of(&self, clamped: &AnyClamped, state: &State) -> Option<Tensor<1>> {
@@ -121,5 +155,9 @@ impl VectorField for AnyField {
 
     fn start(&self, input: &Tensor<2>, clamped: &AnyClamped) -> State {
         dispatch!(self, clamped, (field, inner) => field.start(input, inner))
+    }
+
+    fn stays(&self, layer: usize, clamped: &AnyClamped, state: &State) -> bool {
+        dispatch!(self, clamped, (field, inner) => field.stays(layer, inner, state))
     }
 }

@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::{Energy, Graph, Interaction, LayerConfig, VectorField};
+use super::{Energy, Graph, Interaction, LayerConfig, VectorField, bias};
 use crate::activation::Activation;
 use crate::connection::{
     Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig, Operator,
@@ -219,12 +219,7 @@ impl HopfieldEnergy {
     /// # Shapes
     /// - output: `[1, n_units]`
     pub fn bias(&self, layer: usize) -> Tensor<2> {
-        let shape = self.layers[layer].shape;
-        let n_biases = shape.n_biases();
-        let n_each = shape.n_units() / n_biases;
-        let bias = self.biases[layer].val().reshape([n_biases, 1]);
-        bias.expand([n_biases, n_each])
-            .reshape([1, n_biases * n_each])
+        bias::spread(&self.biases[layer], self.layers[layer].shape)
     }
 
     /// Clamps an input, with the operator of each connection between free layers from `operator`.
@@ -279,10 +274,8 @@ impl HopfieldEnergy {
         for (index, bias) in self.biases.iter().enumerate() {
             // ∂E/∂b = −s
             let difference = first.layer(index).clone() - second.layer(index).clone();
-            let n_biases = self.layers[index].shape.n_biases();
-            let per_bias = difference.sum_dim(0).reshape([n_biases as i32, -1]);
-            let gradient = per_bias.sum_dim(1).squeeze_dim::<1>(1) * (-scale);
-            gradients.register(bias.id, gradient);
+            let shape = self.layers[index].shape;
+            gradients.register(bias.id, bias::gather(difference, shape) * (-scale));
         }
         gradients
     }

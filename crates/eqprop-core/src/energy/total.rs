@@ -190,6 +190,17 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         cpu::relax(graph, layers, groups, output, scheme, stopping, start)
     }
 
+    /// Whether layer `layer` is known to [stay](VectorField::stays) as it is, so that
+    /// [`minimize`](Self::minimize) and [`descend`](Self::descend) would return it unchanged.
+    pub fn stays(&self, layer: usize, state: &State) -> bool {
+        let is_held_by_energy = match self.output {
+            Output::Free => true,
+            Output::Nudged(..) | Output::Clamped(_) => !self.is_output(layer),
+            Output::Holomorphic(_) => false,
+        };
+        is_held_by_energy && self.energy.stays(layer, self.clamped, state)
+    }
+
     fn is_output(&self, layer: usize) -> bool {
         layer + 1 == self.energy.layers().len()
     }

@@ -2,6 +2,7 @@
 
 use core::fmt::Debug;
 
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::cost::Cost;
@@ -72,24 +73,22 @@ impl Scheme {
 
 impl Dynamics for Scheme {
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
-        let n_layers = state.layers().len();
+        let all = 0..state.layers().len();
         match *self {
             Self::Asynchronous => {
                 for group in total.energy().groups() {
                     // The layers of a group do not interact: one after the other is at once.
-                    for &layer in group {
-                        state.set(layer, total.minimize(layer, state));
-                    }
+                    update(total, state, group.iter().copied(), |layer, state| {
+                        total.minimize(layer, state)
+                    });
                 }
             }
-            Self::FixedPoint => {
-                let layers = (0..n_layers).map(|layer| total.minimize(layer, state));
-                *state = State::new(layers.collect());
-            }
-            Self::GradientFlow { step_size } => {
-                let layers = (0..n_layers).map(|layer| total.descend(layer, state, step_size));
-                *state = State::new(layers.collect());
-            }
+            Self::FixedPoint => update(total, state, all, |layer, state| {
+                total.minimize(layer, state)
+            }),
+            Self::GradientFlow { step_size } => update(total, state, all, |layer, state| {
+                total.descend(layer, state, step_size)
+            }),
         }
     }
 
@@ -102,5 +101,19 @@ impl Dynamics for Scheme {
             Self::GradientFlow { step_size } => step_size,
             Self::Asynchronous | Self::FixedPoint => 1.0,
         }
+    }
+}
+
+/// Moves `layers` by `rule`, each with the others where they were, but for those that
+/// [stay](TotalEnergy::stays).
+fn update<E: VectorField, C: Cost>(
+    total: &TotalEnergy<'_, E, C>,
+    state: &mut State,
+    layers: impl Iterator<Item = usize>,
+    rule: impl Fn(usize, &State) -> Tensor<2>,
+) {
+    let before = state.clone();
+    for layer in layers.filter(|&layer| !total.stays(layer, &before)) {
+        state.set(layer, rule(layer, &before));
     }
 }

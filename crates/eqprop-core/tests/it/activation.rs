@@ -154,3 +154,35 @@ fn a_layer_at_rest_has_no_drive() {
         );
     }
 }
+
+#[test]
+fn a_gradient_is_pulled_back_by_the_transposed_slope_of_the_response() {
+    let setup = Setup::double();
+    let shape @ [batch, n_units] = [20, 4];
+    // Central differences of responses of order 1 with bounded derivatives, none of which has a
+    // kink this near: ε² = 1e-12 of truncation, 1e-16/ε of rounding.
+    let epsilon = 1e-6;
+    for activation in ACTIVATIONS {
+        let mut numbers = Numbers(5);
+        let drive = numbers.matrix(&setup, shape, -1.0, 1.5);
+        let gradient = numbers.matrix(&setup, shape, -1.0, 1.0);
+        let work = |unit: usize, by: f64| {
+            let mut step = vec![0.0; n_units];
+            step[unit] = by;
+            let response = activation.apply(drive.clone() + setup.tensor(step, [1, n_units]));
+            values(&(response * gradient.clone()).sum_dim(1))
+        };
+        let found = activation.pull_back(activation.apply(drive.clone()), gradient.clone());
+        let found = values(&found);
+        for unit in 0..n_units {
+            let (up, down) = (work(unit, epsilon), work(unit, -epsilon));
+            for example in 0..batch {
+                let slope = (up[example] - down[example]) / (2.0 * epsilon);
+                let found = found[example * n_units + unit];
+                assert_close(&[found], &[slope], 1e-8, &format!("{activation:?}"));
+            }
+        }
+        let size = found.iter().fold(0.0, |size: f64, g| size.max(g.abs()));
+        assert!(size > 0.1, "{activation:?}: nothing to compare");
+    }
+}

@@ -13,6 +13,7 @@ mod finite_differences;
 mod fused;
 mod graphs;
 mod network;
+mod predictive_coding;
 mod properties;
 mod record;
 mod reference;

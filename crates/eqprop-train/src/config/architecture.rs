@@ -2,7 +2,7 @@
 
 use eqprop_core::connection::{ConnectionConfig, ConnectionKind, ConvolutionConfig, Pooling};
 use eqprop_core::cost::CostConfig;
-use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig};
+use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, PredictiveCodingConfig};
 use eqprop_core::shape::LayerShape;
 use serde::{Deserialize, Serialize};
 
@@ -147,6 +147,14 @@ impl TrainingConfig {
         };
         let connections = chain.chain(skips).map(connection).collect();
         HopfieldEnergyConfig::new(input, layers, connections)
+    }
+
+    /// The same layers and connections as a predictive coding network.
+    ///
+    /// # Panics
+    /// As [`energy`](Self::energy).
+    pub(super) fn predictive_coding(&self) -> PredictiveCodingConfig {
+        PredictiveCodingConfig::new(self.energy()).with_hidden_update(self.hidden_update)
     }
 
     /// The input: feature maps if a layer needs them.

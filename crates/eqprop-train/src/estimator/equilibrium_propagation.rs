@@ -68,6 +68,15 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Equilibri
         network.relax(&self.free, input, start)
     }
 
+    fn infer_clamped(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        input: &Tensor<2>,
+        clamped: &E::Clamped,
+    ) -> Relaxed {
+        network.relax_clamped(&self.free, input, clamped, None)
+    }
+
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,

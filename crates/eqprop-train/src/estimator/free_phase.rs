@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{TotalEnergy, VectorField};
+use eqprop_core::energy::VectorField;
 use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed};
@@ -45,9 +45,7 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
         let target = batch.target.clone().without_autodiff();
         let (clamped, relaxed) = debug_span!("free_phase").in_scope(|| {
             let clamped = network.energy.clamp(&input);
-            let start = start.unwrap_or_else(|| network.energy.start(&input, &clamped));
-            let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
-            let relaxed = relaxation.relax(&total, start);
+            let relaxed = network.relax_clamped(relaxation, &input, &clamped, start);
             (clamped, relaxed)
         });
         Self {
@@ -105,11 +103,12 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
                     .next()
                     .expect("copies are counted from 0 without end"),
             };
-            let energy = &self.network.energy;
+            let (energy, input, clamped) = (&self.network.energy, &self.input, &self.clamped);
             let mut gradients = Gradients::new();
             for difference in &differences {
                 let (first, second) = (at(difference.first), at(difference.second));
-                let term = energy.contrast(&self.input, &first, &second, difference.weight);
+                let weight = difference.weight;
+                let term = energy.contrast_clamped(input, clamped, &first, &second, weight);
                 gradients.add(&term, energy);
             }
             gradients

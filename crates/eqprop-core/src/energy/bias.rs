@@ -1,0 +1,27 @@
+//! Biases: one per unit, or one for all units of a feature map.
+
+use burn::module::Param;
+use burn::tensor::Tensor;
+
+use crate::shape::LayerShape;
+
+/// The bias of each unit of a layer: all units of a feature map have its channel's.
+///
+/// # Shapes
+/// - `bias`: `[n_biases]`, output: `[1, n_units]`
+pub(super) fn spread(bias: &Param<Tensor<1>>, shape: LayerShape) -> Tensor<2> {
+    let n_biases = shape.n_biases();
+    let n_each = shape.n_units() / n_biases;
+    let bias = bias.val().reshape([n_biases, 1]);
+    bias.expand([n_biases, n_each])
+        .reshape([1, n_biases * n_each])
+}
+
+/// The sum over the batch, and over each feature map: the adjoint of [`spread`].
+///
+/// # Shapes
+/// - `values`: `[batch, n_units]`, output: `[n_biases]`
+pub(super) fn gather(values: Tensor<2>, shape: LayerShape) -> Tensor<1> {
+    let per_bias = values.sum_dim(0).reshape([shape.n_biases() as i32, -1]);
+    per_bias.sum_dim(1).squeeze_dim::<1>(1)
+}

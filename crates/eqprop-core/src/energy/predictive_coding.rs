@@ -1,0 +1,327 @@
+//! The predictive coding energy of a chain of layers.
+
+mod clamped;
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::{Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField, bias};
+use crate::activation::Activation;
+use crate::connection::{Connection, Contrast};
+use crate::error::ConfigError;
+use crate::{gradients::Gradients, state::State};
+pub use clamped::ClampedPredictiveCoding;
+use clamped::Prediction;
+
+/// Configuration of a [`PredictiveCoding`] network.
+#[derive(Config, Debug, PartialEq)]
+pub struct PredictiveCodingConfig {
+    /// The layers with their activations, and the connections, of which number `k` leads from
+    /// layer `k` to layer `k + 1`, counted from the input as 0.
+    pub chain: HopfieldEnergyConfig,
+    /// How the hidden layers move.
+    #[config(default = "HiddenUpdate::Projected")]
+    pub hidden_update: HiddenUpdate,
+}
+
+/// How the hidden layers of a [`PredictiveCoding`] network move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HiddenUpdate {
+    /// Projected gradient descent with a step of 1 on the energy: from the prediction `f_k`.
+    Projected,
+    /// From the pre-activation `a_k` instead, which holds a unit back that its prediction has
+    /// clipped: "mod-PGD". It is no descent on the energy, but gives the same gradient to first order
+    /// in β and more stable states in deep networks; and a centered estimate is of second order
+    /// with it. From `f_k` it is not: a nudge of one sign lifts a clipped unit, the other does not.
+    PreActivation,
+}
+
+/// The predictive coding energy: how far each layer is from what the layer below predicts of it.
+///
+/// ```text
+/// E(θ, x, h) = ½ Σ_k |h_k − f_k(h_{k−1})|²        f_k(h) = σ_k(a_k),  a_k = W_k h + b_k,  h_0 = x
+/// ```
+///
+/// with a convolution, and pooling, in the place of `W_k` where the connection is one. The **free
+/// equilibrium is the forward pass** `h_k = f_k(h_{k−1})` of the feedforward network of the same
+/// parameters: `E = 0` and `∂E/∂θ = 0` there. [`start`](VectorField::start) returns it, and in a
+/// free phase all layers [stay](VectorField::stays), so that one step costs next to nothing.
+///
+/// A step moves each hidden layer by projected gradient descent of step 1, and the output to the
+/// exact minimizer (see [`Cost::minimize`](crate::cost::Cost::minimize)):
+///
+/// ```text
+/// drive_k = f_k(h_{k−1}) + W_{k+1}ᵀ [σ′_{k+1}(a_{k+1}) (h_{k+1} − f_{k+1}(h_k))]
+/// h_k ← P_k(drive_k)        P_k projects onto the range of σ_k
+/// ∂E/∂W_k = −h_{k−1}ᵀ [σ′_k(a_k) (h_k − f_k(h_{k−1}))]
+/// ```
+///
+/// The potential is `½h²` in every layer, so that [`layers`](VectorField::layers) tells the
+/// activation `P_k`: `σ_k` itself where that is a projection (ReLU, clipped ReLU, hard sigmoid,
+/// identity), the identity elsewhere, where the minima lie inside the range.
+///
+/// # Convergence
+/// Layers of even and odd distance from the output move in turn, the output's first. Near the free
+/// equilibrium and to first order in β the errors are then those of backpropagation after a fixed
+/// number of steps, whatever the weights are: signals go down two layers per step, and what they
+/// have changed comes up again, so that `L` layers need `L` steps. That needs each error to be
+/// read before what it is made of moves: all layers at once
+/// ([`Scheme::FixedPoint`](crate::relaxation::Scheme)) diverge where the weights are large. A step
+/// of 1 is no descent there either, and a large β may diverge too.
+///
+/// # Costs
+/// The squared error acts on a linear output layer. The cross-entropy acts on the last hidden
+/// layer through its readout, which stands outside the state, in the place of the linear output
+/// layer that it acts on in the paper: the same function of the same parameters, with the
+/// gradient of the readout exact, and one layer less to relax.
+///
+/// Should be created with [`PredictiveCodingConfig`].
+///
+/// # Reference
+/// Kerjan, Scellier & Høier (2026), <https://arxiv.org/abs/2606.03584>
+#[derive(Module, Debug)]
+pub struct PredictiveCoding {
+    /// The connections, from the input to the output.
+    pub connections: Vec<Connection>,
+    /// The biases of each free layer: `[n_units]`, or `[channels]` of feature maps.
+    pub biases: Vec<Param<Tensor<1>>>,
+    /// `σ_k` of each free layer.
+    #[module(skip)]
+    activations: Vec<Activation>,
+    #[module(skip)]
+    layers: Vec<LayerConfig>,
+    #[module(skip)]
+    groups: Vec<Vec<usize>>,
+    #[module(skip)]
+    hidden_update: HiddenUpdate,
+}
+
+impl PredictiveCodingConfig {
+    /// Checks sizes, activations and that the connections make a chain.
+    ///
+    /// # Errors
+    /// Names the first field that cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.chain.validate()?;
+        let connections = &self.chain.connections;
+        for below in 0..connections.len().max(self.chain.layers.len()) {
+            let is_link = |found: usize| {
+                let connection = connections.get(found)?;
+                Some((connection.from, connection.to) == (below, below + 1))
+            };
+            if below >= self.chain.layers.len() || is_link(below) != Some(true) {
+                return Err(ConfigError::NotAChain { below });
+            }
+        }
+        let hidden = self.chain.layers.iter().enumerate();
+        for (index, layer) in hidden.take(connections.len() - 1) {
+            let activation = layer.activation;
+            if self.hidden_update == HiddenUpdate::PreActivation
+                && Self::projection(activation) != activation
+            {
+                let layer = index + 1;
+                return Err(ConfigError::NoProjection { layer, activation });
+            }
+        }
+        Ok(())
+    }
+
+    /// The activation `P_k` by which a layer with `f_k = σ_k(a_k)` relaxes: the projection onto the
+    /// range of `σ_k`, or none where it is smooth.
+    pub fn projection(activation: Activation) -> Activation {
+        if activation.is_quadratic() {
+            activation
+        } else {
+            Activation::Identity
+        }
+    }
+
+    /// A network with new random weights and zero biases.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails, with its message.
+    pub fn init(&self, device: &Device) -> PredictiveCoding {
+        self.with_parameters(self.chain.init(device))
+    }
+
+    /// A network with the connections and biases of a Hopfield energy of the same
+    /// [`chain`](Self::chain).
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails, with its message.
+    pub fn with_parameters(&self, energy: HopfieldEnergy) -> PredictiveCoding {
+        if let Err(error) = self.validate() {
+            panic!("{error}");
+        }
+        let layers = &self.chain.layers;
+        let last = layers.len() - 1;
+        let from_output = |distance: usize| (0..=last).filter(move |k| (last - k) % 2 == distance);
+        let groups = [0, 1].map(|distance| from_output(distance).collect());
+        let relaxed =
+            |layer: &LayerConfig| LayerConfig::new(layer.shape, Self::projection(layer.activation));
+        PredictiveCoding {
+            connections: energy.connections,
+            biases: energy.biases,
+            activations: layers.iter().map(|layer| layer.activation).collect(),
+            layers: layers.iter().map(relaxed).collect(),
+            groups: groups
+                .into_iter()
+                .filter(|group: &Vec<_>| !group.is_empty())
+                .collect(),
+            hidden_update: self.hidden_update,
+        }
+    }
+}
+
+impl PredictiveCoding {
+    /// The forward pass: the free equilibrium, for a single use.
+    ///
+    /// # Shapes
+    /// - `input`: `[batch, n_inputs]`
+    pub fn forward(&self, input: &Tensor<2>) -> State {
+        let mut below = input.clone();
+        let layers = self
+            .connections
+            .iter()
+            .enumerate()
+            .map(|(layer, connection)| {
+                let drive = connection.forward(below.clone()) + self.bias(layer);
+                below = self.activations[layer].apply(drive);
+                below.clone()
+            });
+        State::new(layers.collect())
+    }
+
+    /// The bias of each unit of free layer `layer`: all units of a feature map have its channel's.
+    ///
+    /// # Shapes
+    /// - output: `[1, n_units]`
+    pub fn bias(&self, layer: usize) -> Tensor<2> {
+        bias::spread(&self.biases[layer], self.layers[layer].shape)
+    }
+
+    /// `σ′(a_k) (h_k − f_k)`: the error of free layer `layer`, passed back to its pre-activation;
+    /// `None` where both layers are as in the forward pass, so that it is 0.
+    fn error(
+        &self,
+        layer: usize,
+        clamped: &ClampedPredictiveCoding,
+        state: &State,
+    ) -> Option<(Tensor<2>, Prediction)> {
+        if clamped.is_predicted(layer, state) {
+            return None;
+        }
+        let prediction = clamped.prediction(layer, state);
+        let error = state.layer(layer).clone() - prediction.value.clone();
+        let error = self.activations[layer].pull_back(prediction.value.clone(), error);
+        Some((error, prediction))
+    }
+}
+
+impl VectorField for PredictiveCoding {
+    type Clamped = ClampedPredictiveCoding;
+
+    fn layers(&self) -> &[LayerConfig] {
+        &self.layers
+    }
+
+    /// Even and odd layers, the output's group first.
+    fn groups(&self) -> &[Vec<usize>] {
+        &self.groups
+    }
+
+    fn clamp(&self, input: &Tensor<2>) -> ClampedPredictiveCoding {
+        ClampedPredictiveCoding::new(self, input)
+    }
+
+    fn repeat(&self, clamped: &ClampedPredictiveCoding, n: usize) -> ClampedPredictiveCoding {
+        clamped.repeat(n)
+    }
+
+    /// `f_k`, or `a_k` of a hidden layer with [`HiddenUpdate::PreActivation`], and the error of
+    /// the layer above passed back.
+    fn drive(&self, layer: usize, clamped: &ClampedPredictiveCoding, state: &State) -> Tensor<2> {
+        let Prediction { drive, value, .. } = clamped.prediction(layer, state);
+        if layer + 1 == self.layers.len() {
+            return value;
+        }
+        let from = match self.hidden_update {
+            HiddenUpdate::Projected => value,
+            HiddenUpdate::PreActivation => drive,
+        };
+        match self.error(layer + 1, clamped, state) {
+            Some((error, above)) => from + clamped.backward(layer + 1, error, &above),
+            None => from,
+        }
+    }
+
+    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
+        let clamped = self.clamp(input);
+        self.contrast_clamped(input, &clamped, first, second, scale)
+    }
+
+    /// The errors are of the order of β themselves, so that the contrast of their products loses no
+    /// digits to those of the states.
+    fn contrast_clamped(
+        &self,
+        input: &Tensor<2>,
+        clamped: &ClampedPredictiveCoding,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        let scale = scale / first.batch_size() as f64;
+        let mut gradients = Gradients::new();
+        for (layer, connection) in self.connections.iter().enumerate() {
+            let errors = [first, second].map(|state| self.error(layer, clamped, state));
+            let pre = match layer.checked_sub(1) {
+                None => Contrast::Clamped(input),
+                // Where one error is 0, only the other's product is left.
+                Some(below) => match &errors {
+                    [_, None] => Contrast::Clamped(first.layer(below)),
+                    [None, _] => Contrast::Clamped(second.layer(below)),
+                    _ => Contrast::Free(first.layer(below), second.layer(below)),
+                },
+            };
+            let [first, second] = errors.map(|error| match error {
+                Some((error, _)) => error,
+                None => first.layer(layer).zeros_like(),
+            });
+            connection.contrast(pre, Contrast::Free(&first, &second), scale, &mut gradients);
+            let shape = self.layers[layer].shape;
+            let bias = bias::gather(first - second, shape) * (-scale);
+            gradients.register(self.biases[layer].id, bias);
+        }
+        gradients
+    }
+
+    fn energy_of(&self, clamped: &ClampedPredictiveCoding, state: &State) -> Option<Tensor<1>> {
+        Some(self.energy(clamped, state))
+    }
+
+    /// The forward pass.
+    fn start(&self, _input: &Tensor<2>, clamped: &ClampedPredictiveCoding) -> State {
+        clamped.forward_pass()
+    }
+
+    fn stays(&self, layer: usize, clamped: &ClampedPredictiveCoding, state: &State) -> bool {
+        let last = self.layers.len() - 1;
+        (layer..=last.min(layer + 1)).all(|layer| clamped.is_predicted(layer, state))
+    }
+}
+
+impl Energy for PredictiveCoding {
+    fn energy(&self, clamped: &ClampedPredictiveCoding, state: &State) -> Tensor<1> {
+        let layers = state.layers().iter().enumerate();
+        let terms = layers.map(|(layer, value)| {
+            let error = value.clone() - clamped.prediction(layer, state).value;
+            error.square().sum_dim(1).squeeze_dim::<1>(1) * 0.5
+        });
+        terms
+            .reduce(|sum, term| sum + term)
+            .expect("a network has a layer")
+    }
+}

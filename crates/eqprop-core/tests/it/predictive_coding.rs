@@ -1,0 +1,300 @@
+//! The predictive coding energy: its slopes, its forward pass and what it computes only once.
+
+mod burn_layers;
+mod config;
+mod gradient;
+mod memory;
+
+use burn::tensor::Tensor;
+use eqprop_core::activation::Activation;
+use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, Pooling};
+use eqprop_core::cost::SquaredError;
+use eqprop_core::energy::{
+    Energy, HiddenUpdate, HopfieldEnergyConfig, LayerConfig, PredictiveCoding,
+    PredictiveCodingConfig, TotalEnergy, VectorField,
+};
+use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_core::shape::LayerShape;
+use eqprop_core::state::State;
+
+use crate::network::{
+    ACTIVATIONS, Numbers, chain, connection, filled, gradients_of, joined, parameter_differences,
+};
+use crate::setup::{Setup, assert_close, values};
+
+const BATCH: usize = 3;
+
+/// Dense layers, and convolutions of every kind between maps with a dense layer on top.
+fn chains(activation: Activation) -> Vec<(String, HopfieldEnergyConfig)> {
+    let mut chains = vec![
+        ("dense".to_owned(), chain(&[3, 4, 5, 2], activation)),
+        ("one layer".to_owned(), chain(&[3, 2], activation)),
+    ];
+    let kernel = ConvolutionConfig::new;
+    for (convolution, size) in [
+        (kernel(3).with_padding(1), [4, 4]),
+        (
+            kernel(3).with_padding(1).with_pooling(Pooling::Max(2)),
+            [4, 4],
+        ),
+        (kernel(2).with_pooling(Pooling::Average(2)), [5, 3]),
+        (kernel(2).with_stride(2), [5, 4]),
+    ] {
+        chains.push((
+            format!("{convolution:?}"),
+            convolutional(activation, convolution, size),
+        ));
+    }
+    for (name, _) in &mut chains {
+        *name = format!("{activation:?}, {name}");
+    }
+    chains
+}
+
+/// A convolution of stride 1 from the input, then the given one between free layers, then a dense
+/// layer.
+fn convolutional(
+    activation: Activation,
+    convolution: ConvolutionConfig,
+    size: [usize; 2],
+) -> HopfieldEnergyConfig {
+    let [height, width] = size;
+    let [rows, columns] = convolution.output(size).expect("the maps fit the kernel");
+    let same = ConnectionKind::Convolution(ConvolutionConfig::new(3).with_padding(1));
+    let shapes: [LayerShape; 3] = [
+        [2, height, width].into(),
+        [3, rows, columns].into(),
+        2.into(),
+    ];
+    let layers = shapes.map(|shape| LayerConfig::new(shape, activation));
+    let connections = vec![
+        joined(0, 1, same),
+        joined(1, 2, ConnectionKind::Convolution(convolution)),
+        connection(2, 3),
+    ];
+    HopfieldEnergyConfig::new([1, height, width].into(), layers.to_vec(), connections)
+}
+
+/// A network with parameters in ±`scale`, an input and two states anywhere.
+struct Problem {
+    energy: PredictiveCoding,
+    input: Tensor<2>,
+    states: [State; 2],
+}
+
+impl Problem {
+    fn new(config: &HopfieldEnergyConfig, setup: &Setup, scale: f64) -> Self {
+        Self::with_update(config, setup, scale, HiddenUpdate::Projected)
+    }
+
+    fn with_update(
+        config: &HopfieldEnergyConfig,
+        setup: &Setup,
+        scale: f64,
+        hidden_update: HiddenUpdate,
+    ) -> Self {
+        let mut numbers = Numbers(1);
+        let config = PredictiveCodingConfig::new(config.clone()).with_hidden_update(hidden_update);
+        let energy = filled(config.init(&setup.device), setup, |n| {
+            numbers.list(n, -scale, scale)
+        });
+        let mut matrix = |n_units| numbers.matrix(setup, [BATCH, n_units], -0.5, 1.5);
+        let input = matrix(config.chain.input.n_units());
+        let layers = config.chain.layers.iter();
+        let states =
+            [(); 2].map(|()| State::new(layers.clone().map(|l| matrix(l.n_units())).collect()));
+        Self {
+            energy,
+            input,
+            states,
+        }
+    }
+}
+
+/// Calls `check` for every chain with every activation.
+fn for_all(check: impl Fn(Problem, &str)) {
+    for activation in ACTIVATIONS {
+        for (name, config) in chains(activation) {
+            check(Problem::new(&config, &Setup::double(), 0.6), &name);
+        }
+    }
+}
+
+/// `state` with unit `unit` of layer `layer` moved in every example.
+fn moved(state: &State, layer: usize, unit: usize, by: f64) -> State {
+    let n_units = state.layer(layer).dims()[1];
+    let mut step = vec![0.0; n_units];
+    step[unit] = by;
+    let mut moved = state.clone();
+    moved.set(
+        layer,
+        state.layer(layer).clone() + Setup::double().tensor(step, [1, n_units]),
+    );
+    moved
+}
+
+/// Central differences of energies of order 10 in f64, none of which has a kink this near: ε² =
+/// 1e-12 of truncation times third derivatives of some 100, 1e-15/ε of rounding.
+const EPSILON: f64 = 1e-6;
+const TOLERANCE: f64 = 1e-7;
+
+#[test]
+fn the_drive_is_the_negative_slope_of_the_energy_without_the_potential() {
+    for_all(|problem, what| {
+        let Problem {
+            energy,
+            input,
+            states: [state, _],
+        } = problem;
+        let clamped = energy.clamp(&input);
+        let mut size = 0f64;
+        for (layer, config) in energy.layers().iter().enumerate() {
+            let interaction = |state: &State| {
+                let potential = config.activation.potential(state.layer(layer).clone());
+                values(&(energy.energy(&clamped, state) - potential))
+            };
+            let n_units = config.n_units();
+            let drive = values(&energy.drive(layer, &clamped, &state));
+            for unit in 0..n_units {
+                let up = interaction(&moved(&state, layer, unit, EPSILON));
+                let down = interaction(&moved(&state, layer, unit, -EPSILON));
+                for example in 0..BATCH {
+                    let slope = (up[example] - down[example]) / (2.0 * EPSILON);
+                    let found = drive[example * n_units + unit];
+                    assert_close(&[found], &[-slope], TOLERANCE, what);
+                    size = size.max(slope.abs());
+                }
+            }
+        }
+        // The sign matters.
+        assert!(size > 10.0 * TOLERANCE, "{what}: nothing to compare");
+    });
+}
+
+#[test]
+fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
+    let scale = 1.7;
+    for_all(|problem, what| {
+        let Problem {
+            energy,
+            input,
+            states: [first, second],
+        } = problem;
+        let found = gradients_of(&energy, &energy.contrast(&input, &first, &second, scale));
+        let expected = parameter_differences(&energy, EPSILON, |energy| {
+            let clamped = energy.clamp(&input);
+            let difference = energy.energy(&clamped, &first) - energy.energy(&clamped, &second);
+            difference.mean().into_scalar::<f64>() * scale
+        });
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_close(found, expected, TOLERANCE, what);
+            assert!(
+                expected.iter().any(|g| g.abs() > 1e-3),
+                "{what}: nothing to compare"
+            );
+        }
+    });
+}
+
+#[test]
+fn the_forward_pass_has_neither_energy_nor_slope_and_a_free_step_leaves_it() {
+    for_all(|problem, what| {
+        let Problem {
+            energy,
+            input,
+            states: [elsewhere, _],
+        } = problem;
+        let clamped = energy.clamp(&input);
+        let start = energy.start(&input, &clamped);
+        let pass = energy.forward(&input);
+        assert_eq!(values(&start.max_distance(&pass)), [0.0; BATCH], "{what}");
+        let zero = |state: &State| {
+            let gradients = energy.contrast(&input, state, &elsewhere, 1.0);
+            let other = energy.contrast(&input, &elsewhere, state, -1.0);
+            let sum = |lists: Vec<Vec<f64>>| lists.concat();
+            let pairs = [&gradients, &other].map(|g| sum(gradients_of(&energy, g)));
+            // What is left is the slope elsewhere, whichever of the two comes first.
+            assert_close(&pairs[0], &pairs[1], 1e-14, what);
+            values(&energy.energy(&energy.clamp(&input), state))
+        };
+        assert_eq!(zero(&start), [0.0; BATCH], "{what}");
+        let gradients = energy.contrast(&input, &start, &pass, 1.0);
+        assert!(
+            gradients_of(&energy, &gradients)
+                .concat()
+                .iter()
+                .all(|g| *g == 0.0),
+            "{what}"
+        );
+        // Elsewhere there is both.
+        assert!(zero(&elsewhere).iter().all(|e| *e > 1e-3), "{what}");
+
+        let total = TotalEnergy::<_, SquaredError>::free(&energy, &clamped);
+        for scheme in [
+            Scheme::Asynchronous,
+            Scheme::FixedPoint,
+            Scheme::GradientFlow { step_size: 0.5 },
+        ] {
+            let relaxation = Relaxation::steps(scheme, 2);
+            let relaxed = relaxation.relax(&total, start.clone());
+            assert_eq!(values(&relaxed.residual), [0.0; BATCH], "{what}");
+            for layer in 0..energy.layers().len() {
+                // Not even looked at.
+                let versions = [&relaxed.state, &start].map(|state| state.version(layer));
+                assert_eq!(versions[0], versions[1], "{what}");
+            }
+            // The same from a state that is not known to be an equilibrium: P(σ(a)) = σ(a), and
+            // only a softmax is rounded again.
+            let unknown = State::new(pass.layers().to_vec());
+            let relaxed = relaxation.relax(&total, unknown);
+            assert!(relaxed.info().residual < 1e-14, "{what}, {scheme:?}");
+            let relaxed = Relaxation::steps(scheme, 1).relax(&total, elsewhere.clone());
+            assert!(relaxed.info().residual > 1e-2, "{what}, {scheme:?}");
+        }
+    });
+}
+
+#[test]
+fn the_pre_activation_update_moves_hidden_layers_from_before_they_were_clipped() {
+    let setup = Setup::double();
+    for activation in [Activation::Relu, Activation::HardSigmoid] {
+        for (what, config) in chains(activation) {
+            let [projected, pre_activation] =
+                [HiddenUpdate::Projected, HiddenUpdate::PreActivation]
+                    .map(|update| Problem::with_update(&config, &setup, 1.0, update));
+            let state = &projected.states[0];
+            let drives = |problem: &Problem, layer| {
+                let clamped = problem.energy.clamp(&problem.input);
+                problem.energy.drive(layer, &clamped, state)
+            };
+            let last = config.layers.len() - 1;
+            for layer in 0..=last {
+                let below = match layer {
+                    0 => projected.input.clone(),
+                    _ => state.layer(layer - 1).clone(),
+                };
+                let connection = &projected.energy.connections[layer];
+                let drive = connection.forward(below) + projected.energy.bias(layer);
+                let clipped = drive.clone() - activation.apply(drive);
+                let found = drives(&pre_activation, layer) - drives(&projected, layer);
+                let expected = if layer < last {
+                    values(&clipped)
+                } else {
+                    vec![0.0; found.dims().iter().product()]
+                };
+                assert_close(&values(&found), &expected, 1e-14, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn even_and_odd_layers_move_in_turn_and_the_output_first() {
+    let groups = |sizes: &[usize]| {
+        let config = PredictiveCodingConfig::new(chain(sizes, Activation::Relu));
+        config.init(&Setup::double().device).groups().to_vec()
+    };
+    assert_eq!(groups(&[3, 2]), [vec![0]]);
+    assert_eq!(groups(&[3, 2, 2]), [vec![1], vec![0]]);
+    assert_eq!(groups(&[3, 2, 2, 2, 2]), [vec![1, 3], vec![0, 2]]);
+}

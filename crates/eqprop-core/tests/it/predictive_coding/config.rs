@@ -1,0 +1,71 @@
+//! What is refused.
+
+use eqprop_core::activation::Activation;
+use eqprop_core::energy::{HiddenUpdate, HopfieldEnergyConfig, PredictiveCodingConfig};
+
+use crate::network::{chain, connection};
+use crate::setup::Setup;
+
+fn config() -> PredictiveCodingConfig {
+    PredictiveCodingConfig::new(chain(&[3, 4, 2], Activation::Relu))
+}
+
+fn refused(change: impl Fn(&mut PredictiveCodingConfig)) -> String {
+    let mut config = config();
+    change(&mut config);
+    config.validate().expect_err("refused").to_string()
+}
+
+#[test]
+fn anything_but_a_chain_is_refused() {
+    assert_eq!(config().validate(), Ok(()));
+    let message = |below: usize| {
+        format!(
+            "predictive coding needs a chain of layers, each predicted from the one below: one \
+             connection from layer {below} to layer {}, in place {below} of the connections, and \
+             no others",
+            below + 1
+        )
+    };
+    let changed = |change: &dyn Fn(&mut HopfieldEnergyConfig)| refused(|c| change(&mut c.chain));
+    // A skip, the other order, a feedback connection.
+    assert_eq!(
+        changed(&|c| c.connections.push(connection(0, 2))),
+        message(2)
+    );
+    assert_eq!(changed(&|c| c.connections.swap(0, 1)), message(0));
+    assert_eq!(
+        changed(&|c| c.connections[1] = connection(2, 1)),
+        message(1)
+    );
+    // What is wrong with the layers comes first.
+    assert_eq!(
+        changed(&|c| c.layers.clear()),
+        "a network needs at least one layer above the input"
+    );
+}
+
+#[test]
+fn a_pre_activation_update_needs_projections_in_the_hidden_layers() {
+    let smooth = |c: &mut PredictiveCodingConfig, layer: usize| {
+        c.hidden_update = HiddenUpdate::PreActivation;
+        c.chain.layers[layer].activation = Activation::Tanh;
+    };
+    assert_eq!(
+        refused(|c| smooth(c, 0)),
+        "the pre_activation update needs activations that project onto a range (relu, \
+         clipped_relu, hard_sigmoid or identity), but layer 1 has Tanh; use the projected update"
+    );
+    let mut of_output = config();
+    smooth(&mut of_output, 1);
+    assert_eq!(of_output.validate(), Ok(()));
+}
+
+#[test]
+#[should_panic(expected = "predictive coding needs a chain of layers")]
+fn a_network_that_is_no_chain_is_not_made() {
+    let mut config = config();
+    config.chain.connections.pop();
+    config.chain.connections.push(connection(0, 2));
+    config.init(&Setup::double().device);
+}
