@@ -2,6 +2,7 @@
 
 mod architecture;
 mod overrides;
+mod resistive;
 
 use std::path::Path;
 
@@ -18,7 +19,7 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig, SquaredError};
-use eqprop_core::energy::AnyField;
+use eqprop_core::energy::{AnyField, HopfieldEnergy};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
@@ -59,7 +60,7 @@ pub struct TrainingConfig {
     #[config(default = "Augmentation::default()")]
     pub augmentation: Augmentation,
 
-    /// What the network relaxes: "hopfield".
+    /// What the network relaxes: "hopfield" or "resistive".
     #[config(default = "ModelKind::Hopfield")]
     pub model: ModelKind,
     /// Hidden layers, from the input to the output: a number of units, or {"channels": 32,
@@ -70,7 +71,8 @@ pub struct TrainingConfig {
     #[config(default = "Vec::new()")]
     pub skips: Vec<SkipConnection>,
     /// Activation of the hidden layers: "hard_sigmoid", "sigmoid", "tanh", "relu",
-    /// {"clipped_relu": {"max": 1.0}} or "identity".
+    /// {"clipped_relu": {"max": 1.0}}, "identity" or "diode"; with the model "resistive" one that is
+    /// clipped or linear, in its papers "diode".
     #[config(default = "Activation::HardSigmoid")]
     pub hidden_activation: Activation,
     /// Activation of the output layer; with the cross-entropy cost there is none.
@@ -79,6 +81,9 @@ pub struct TrainingConfig {
     /// Initial weights: "glorot" or {"fan_in": {"gain": 0.7}}.
     #[config(default = "InitializerConfig::Glorot")]
     pub initializer: InitializerConfig,
+    /// Voltage of an input value of 1, greater than 0; of the model "resistive".
+    #[config(default = 1.0)]
+    pub input_gain: f64,
     /// "squared_error" on an output layer, or "cross_entropy" through a softmax readout of the
     /// last hidden layer.
     #[config(default = "CostConfig::SquaredError")]
@@ -148,6 +153,8 @@ pub struct TrainingConfig {
 pub enum ModelKind {
     /// [`HopfieldEnergy`](eqprop_core::energy::HopfieldEnergy).
     Hopfield,
+    /// [`ResistiveNetwork`](eqprop_core::energy::ResistiveNetwork).
+    Resistive,
 }
 
 /// See [`Nudging`].
@@ -214,6 +221,9 @@ impl TrainingConfig {
     pub fn validate(&self) -> Result<(), TrainingError> {
         self.check_hidden()?;
         self.energy().validate()?;
+        if self.model == ModelKind::Resistive {
+            self.resistive()?.validate()?;
+        }
         at_least_one("batch_size", self.batch_size)?;
         at_least_one("epochs", self.epochs)?;
         if let Some(n_train) = self.n_train {
@@ -259,15 +269,18 @@ impl TrainingConfig {
         Ok(())
     }
 
-    /// Checks whether this network can be nudged by `nudging`.
+    /// Checks whether this network can be nudged by `nudging`, as far as its parameters do not
+    /// decide; [`EquilibriumNetwork::check_nudging`] knows them.
     ///
     /// # Errors
     /// If β is out of range, or leaves the total energy without a lower bound.
     pub fn check_nudging(&self, nudging: Nudging) -> Result<(), ConfigError> {
         // No device is touched here: the default one may be a GPU that is not there.
-        match self.cost {
-            CostConfig::SquaredError => nudging.validate(&SquaredError, self.output_activation),
-            CostConfig::CrossEntropy => nudging.validate_range(),
+        match (self.model, self.cost) {
+            (ModelKind::Hopfield, CostConfig::SquaredError) => {
+                nudging.validate(&SquaredError, self.output_activation)
+            }
+            (ModelKind::Resistive, _) | (_, CostConfig::CrossEntropy) => nudging.validate_range(),
         }
     }
 
@@ -307,26 +320,10 @@ impl TrainingConfig {
         let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
         let config = self.energy();
         let output = config.layers.last().expect("validated: there is a layer");
-        let mut energy = config.init(device);
-        for connection in &mut energy.connections {
-            match connection {
-                Connection::Dense(dense) => {
-                    let [n_in, n_out] = dense.weight.val().dims();
-                    redraw(
-                        &mut dense.weight,
-                        self.initializer.bound(n_in, n_out),
-                        &mut rng,
-                    );
-                }
-                Connection::Convolution(convolution) => {
-                    let [n_out, n_in, rows, columns] = convolution.kernel.val().dims();
-                    let area = rows * columns;
-                    let bound = self.initializer.bound(n_in * area, n_out * area);
-                    redraw(&mut convolution.kernel, bound, &mut rng);
-                }
-                Connection::Identity(_) => {}
-            }
-        }
+        let energy = match self.model {
+            ModelKind::Hopfield => self.new_hopfield(&mut rng, device).into(),
+            ModelKind::Resistive => self.new_resistive(&mut rng, device).into(),
+        };
         let n_classes = self.dataset.n_classes();
         let mut cost = self.cost.init(output.n_units(), n_classes, device);
         if let AnyCost::CrossEntropy(readout) = &mut cost {
@@ -334,10 +331,27 @@ impl TrainingConfig {
             let bound = InitializerConfig::Glorot.bound(n_in, n_out);
             redraw(&mut readout.weight, bound, &mut rng);
         }
-        let energy = match self.model {
-            ModelKind::Hopfield => energy.into(),
-        };
         EquilibriumNetwork::new(energy, cost)
+    }
+
+    fn new_hopfield(&self, rng: &mut ChaCha12Rng, device: &Device) -> HopfieldEnergy {
+        let mut energy = self.energy().init(device);
+        for connection in &mut energy.connections {
+            match connection {
+                Connection::Dense(dense) => {
+                    let [n_in, n_out] = dense.weight.val().dims();
+                    redraw(&mut dense.weight, self.initializer.bound(n_in, n_out), rng);
+                }
+                Connection::Convolution(convolution) => {
+                    let [n_out, n_in, rows, columns] = convolution.kernel.val().dims();
+                    let area = rows * columns;
+                    let bound = self.initializer.bound(n_in * area, n_out * area);
+                    redraw(&mut convolution.kernel, bound, rng);
+                }
+                Connection::Identity(_) => {}
+            }
+        }
+        energy
     }
 
     /// Equilibrium propagation as configured.
@@ -381,6 +395,7 @@ impl TrainingConfig {
         let energy = self.energy();
         let parameters = match self.model {
             ModelKind::Hopfield => "network.energy.Hopfield",
+            ModelKind::Resistive => "network.energy.Resistive",
         };
         for (index, &rate) in self.learning_rates.iter().enumerate() {
             let group = if index < energy.layers.len() {
@@ -406,7 +421,7 @@ impl TrainingConfig {
         self.energy().layers.len() + readout
     }
 
-    fn nudging(&self) -> Nudging {
+    pub(crate) fn nudging(&self) -> Nudging {
         let beta = self.beta;
         match self.nudging {
             NudgingKind::OneSided => Nudging::OneSided { beta },

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::{AnyField, HopfieldEnergy, VectorField};
+use eqprop_core::energy::{AnyField, HopfieldEnergy, ResistiveNetwork, VectorField};
 use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
@@ -28,7 +28,7 @@ pub struct FeedforwardBackprop;
 
 /// A field with a feedforward twin.
 pub trait Feedforward: VectorField {
-    /// Whether every connection leads from a lower to a higher layer, so that there is a twin.
+    /// Whether there is a twin: whether every connection leads from a lower to a higher layer.
     fn has_twin(&self) -> bool;
 
     /// The layers in one pass.
@@ -68,16 +68,29 @@ impl Feedforward for HopfieldEnergy {
     }
 }
 
+impl Feedforward for ResistiveNetwork {
+    /// A resistor conducts both ways.
+    fn has_twin(&self) -> bool {
+        false
+    }
+
+    fn forward(&self, _input: &Tensor<2>) -> State {
+        panic!("a resistive network has no feedforward twin: its resistors conduct both ways");
+    }
+}
+
 impl Feedforward for AnyField {
     fn has_twin(&self) -> bool {
         match self {
             Self::Hopfield(field) => field.has_twin(),
+            Self::Resistive(field) => field.has_twin(),
         }
     }
 
     fn forward(&self, input: &Tensor<2>) -> State {
         match self {
             Self::Hopfield(field) => field.forward(input),
+            Self::Resistive(field) => field.forward(input),
         }
     }
 }

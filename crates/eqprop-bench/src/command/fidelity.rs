@@ -166,7 +166,16 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
         config = config.with_override(&change.key, &change.value)?;
     }
     config.validate()?;
-    let network = |config: &TrainingConfig| (config.dataset, config.cost, config.energy());
+    let network = |config: &TrainingConfig| {
+        let TrainingConfig {
+            dataset,
+            model,
+            input_gain,
+            cost,
+            ..
+        } = *config;
+        (dataset, model, input_gain, cost, config.energy())
+    };
     if network(&config) != network(&trained.config) {
         bail!(
             "--set cannot change the network of a run, only how it relaxes and is nudged: beta, \

@@ -52,15 +52,10 @@ impl Dense {
     /// See [`Connection::operator`](super::Connection::operator).
     pub fn operator(&self) -> DenseOperator {
         let weight = self.held();
-        let [n_in, n_out] = weight.dims();
-        // Reshaping makes the transpose contiguous: products with a transposed right
-        // factor run several times slower on CPU, and a relaxation makes one per step.
-        let transposed = weight
-            .clone()
-            .transpose()
-            .reshape([n_in * n_out])
-            .reshape([n_out, n_in]);
-        DenseOperator { weight, transposed }
+        DenseOperator {
+            transposed: transposed(weight.clone()),
+            weight,
+        }
     }
 
     /// `∂E/∂W = −s_fromᵀ s_to`; the difference of two such products is formed as
@@ -102,6 +97,15 @@ fn off_diagonal(like: &Tensor<2>) -> Tensor<2> {
     let [n, _] = like.dims();
     let eye = Tensor::<2>::eye(n, &like.device()).cast(like.dtype());
     1.0 - eye
+}
+
+/// The transpose, copied: products with a transposed right factor run several times slower on
+/// CPU, and a relaxation makes one per step.
+pub(crate) fn transposed(weight: Tensor<2>) -> Tensor<2> {
+    let [n_in, n_out] = weight.dims();
+    // Reshaping makes it contiguous.
+    let flat = weight.transpose().reshape([n_in * n_out]);
+    flat.reshape([n_out, n_in])
 }
 
 /// [`Dense`] with its weights held in both orders.

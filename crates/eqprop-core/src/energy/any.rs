@@ -4,7 +4,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::hopfield::ClampedHopfield;
-use super::{HopfieldEnergy, LayerConfig, VectorField};
+use super::resistive::ClampedResistive;
+use super::{HopfieldEnergy, LayerConfig, ResistiveNetwork, VectorField};
 use crate::{gradients::Gradients, state::State};
 
 /// One of the built-in energies and fields, chosen at run time.
@@ -12,6 +13,8 @@ use crate::{gradients::Gradients, state::State};
 pub enum AnyField {
     /// See [`HopfieldEnergy`].
     Hopfield(HopfieldEnergy),
+    /// See [`ResistiveNetwork`].
+    Resistive(ResistiveNetwork),
 }
 
 /// The clamped input of an [`AnyField`].
@@ -19,6 +22,8 @@ pub enum AnyField {
 pub enum AnyClamped {
     /// See [`HopfieldEnergy`].
     Hopfield(ClampedHopfield),
+    /// See [`ResistiveNetwork`].
+    Resistive(ClampedResistive),
 }
 
 /// Calls the same method of whichever field it is.
@@ -26,11 +31,14 @@ macro_rules! dispatch {
     ($self:expr, $field:ident => $call:expr) => {
         match $self {
             AnyField::Hopfield($field) => $call,
+            AnyField::Resistive($field) => $call,
         }
     };
     ($self:expr, $clamped:expr, ($field:ident, $inner:ident) => $call:expr) => {
         match ($self, $clamped) {
             (AnyField::Hopfield($field), AnyClamped::Hopfield($inner)) => $call,
+            (AnyField::Resistive($field), AnyClamped::Resistive($inner)) => $call,
+            _ => unreachable!("an input is clamped by the field that relaxes"),
         }
     };
 }
@@ -40,6 +48,7 @@ impl AnyField {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Hopfield(_) => "Hopfield",
+            Self::Resistive(_) => "Resistive",
         }
     }
 }
@@ -47,6 +56,12 @@ impl AnyField {
 impl From<HopfieldEnergy> for AnyField {
     fn from(energy: HopfieldEnergy) -> Self {
         Self::Hopfield(energy)
+    }
+}
+
+impl From<ResistiveNetwork> for AnyField {
+    fn from(network: ResistiveNetwork) -> Self {
+        Self::Resistive(network)
     }
 }
 
@@ -64,6 +79,7 @@ impl VectorField for AnyField {
     fn clamp(&self, input: &Tensor<2>) -> AnyClamped {
         match self {
             Self::Hopfield(field) => AnyClamped::Hopfield(field.clamp(input)),
+            Self::Resistive(field) => AnyClamped::Resistive(field.clamp(input)),
         }
     }
 
@@ -72,11 +88,19 @@ impl VectorField for AnyField {
             (Self::Hopfield(field), AnyClamped::Hopfield(clamped)) => {
                 AnyClamped::Hopfield(field.repeat(clamped, n))
             }
+            (Self::Resistive(field), AnyClamped::Resistive(clamped)) => {
+                AnyClamped::Resistive(field.repeat(clamped, n))
+            }
+            _ => unreachable!("an input is repeated by the field that clamped it"),
         }
     }
 
     fn drive(&self, layer: usize, clamped: &AnyClamped, state: &State) -> Tensor<2> {
         dispatch!(self, clamped, (field, inner) => field.drive(layer, inner, state))
+    }
+
+    fn curvature(&self, layer: usize) -> Option<Tensor<2>> {
+        dispatch!(self, field => field.curvature(layer))
     }
 
     fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
@@ -93,5 +117,8 @@ impl VectorField for AnyField {
 
     fn start(&self, input: &Tensor<2>, clamped: &AnyClamped) -> State {
         dispatch!(self, clamped, (field, inner) => field.start(input, inner))
+    }
+    fn project(self) -> Self {
+        dispatch!(self, field => field.project().into())
     }
 }
