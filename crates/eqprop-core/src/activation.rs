@@ -71,6 +71,9 @@ impl Activation {
             Self::Diode => {
                 let [_, n_units] = drive.dims();
                 let n_excitatory = n_units / 2;
+                if n_excitatory == 0 {
+                    return drive.clamp_max(0.0);
+                }
                 let excitatory = drive.clone().narrow(1, 0, n_excitatory).clamp_min(0.0);
                 let inhibitory = drive.narrow(1, n_excitatory, n_units - n_excitatory);
                 Tensor::cat(vec![excitatory, inhibitory.clamp_max(0.0)], 1)

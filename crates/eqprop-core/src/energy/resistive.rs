@@ -62,9 +62,10 @@ pub struct ResistiveNetworkConfig {
 /// block coordinate descent of the paper.
 ///
 /// # Limits of β
-/// A nudge by `βC` adds to the curvature of the output. The squared error needs `β > −a_i` for each
-/// output node, which the conductances decide and training changes; with ten thousand resistors it
-/// is far away.
+/// A nudge by `βC` adds to the curvature of the output. The squared error needs `β > −a_i` at each
+/// output node for the step of the layer to have a minimum, and a little more for the network,
+/// whose hidden nodes give way. The conductances decide it, and training changes them: a run does not
+/// check it after its start.
 ///
 /// Should be created with [`ResistiveNetworkConfig`].
 ///
