@@ -167,9 +167,7 @@ impl FidelityConfig {
         let has_examples = batches.iter().all(|batch| batch.input.dims()[0] > 0);
         let first = batches.first().filter(|_| has_examples);
         let first = first.ok_or(FidelityError::NoExamples)?;
-        let output = network.energy.layers().last().map(|layer| layer.activation);
-        let output = output.expect("a network has a layer");
-        estimator.nudging.validate(&network.cost, output)?;
+        network.check_nudging(estimator.nudging)?;
 
         let device = first.input.device();
         let precision = self.precision.unwrap_or(Precision::of(&device));
@@ -177,7 +175,7 @@ impl FidelityConfig {
             return Err(FidelityError::Precision { precision });
         }
         let network = &precision.network(network.clone());
-        let betas = beta::grid(&self.betas, estimator, &network.cost, output);
+        let betas = beta::grid(&self.betas, estimator, network);
         let free_grid = steps::grid(estimator.free.stopping.max_steps);
         let nudged_grid = steps::grid(estimator.nudged.stopping.max_steps);
         let per_batch = 2 + betas.len() + free_grid.len();

@@ -35,7 +35,8 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
         .first()
         .map(|record| record.update_ratios.iter().map(|(path, _)| path).collect())
         .unwrap_or_default();
-    let weights = weights.into_iter().filter(|path| path.ends_with("weight"));
+    let is_weight = |path: &&String| path.ends_with("weight") || path.ends_with("conductance");
+    let weights = weights.into_iter().filter(is_weight);
     let ratios = weights.enumerate().map(|(index, path)| {
         let ratio = |record: &EpochRecord| {
             let found = record.update_ratios.iter().find(|(other, _)| other == path);

@@ -11,7 +11,7 @@ use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxed, Stopping};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
-use eqprop_train::config::TrainingConfig;
+use eqprop_train::config::{ModelKind, TrainingConfig};
 use eqprop_train::estimator::{
     CoupledLearning, EquilibriumPropagation, Estimate, GradientEstimator,
 };
@@ -76,6 +76,15 @@ pub enum MethodError {
     TooManyUnits {
         /// Units of the network.
         n_units: usize,
+    },
+    /// The network has no feedforward twin.
+    #[error(
+        "{method} needs a feedforward twin, which a resistive network does not have, because its \
+         resistors conduct both ways; choose other --methods"
+    )]
+    NoTwin {
+        /// The method.
+        method: Method,
     },
     /// The nudging factor is not possible.
     #[error("{method} cannot be used here")]
@@ -206,7 +215,10 @@ impl Method {
                 }
                 AnyEstimator::ImplicitExact(ImplicitExact { free })
             }
-            Self::Backprop => AnyEstimator::FeedforwardBackprop(FeedforwardBackprop),
+            Self::Backprop => match config.model {
+                ModelKind::Resistive => return Err(MethodError::NoTwin { method: self }),
+                _ => AnyEstimator::FeedforwardBackprop(FeedforwardBackprop),
+            },
         })
     }
 }

@@ -22,6 +22,8 @@ const TINY: f64 = 1e-30;
 /// ClippedRelu     clip(u, 0, max)     ½s²                               s in [0, max]
 /// Identity        u                   ½s²
 /// Softmax         e^u / Σ e^u         s ln s                            s on the simplex
+/// Diode           max(u, 0)           ½s²                               s ≥ 0, first half of the units
+///                 min(u, 0)           ½s²                               s ≤ 0, second half
 /// ```
 ///
 /// With the hard sigmoid this is the energy of Scellier & Bengio (2017),
@@ -47,6 +49,9 @@ pub enum Activation {
     Identity,
     /// `softmax(u)` over the units of the layer, for output layers.
     Softmax,
+    /// `max(u, 0)` in the first half of the units and `min(u, 0)` in the second, which has one
+    /// more of an odd number: a diode between each unit and the ground.
+    Diode,
 }
 
 impl Activation {
@@ -63,6 +68,16 @@ impl Activation {
             Self::ClippedRelu { max } => drive.clamp(0.0, max),
             Self::Identity => drive,
             Self::Softmax => activation::softmax(drive, 1),
+            Self::Diode => {
+                let [_, n_units] = drive.dims();
+                let n_excitatory = n_units / 2;
+                if n_excitatory == 0 {
+                    return drive.clamp_max(0.0);
+                }
+                let excitatory = drive.clone().narrow(1, 0, n_excitatory).clamp_min(0.0);
+                let inhibitory = drive.narrow(1, n_excitatory, n_units - n_excitatory);
+                Tensor::cat(vec![excitatory, inhibitory.clamp_max(0.0)], 1)
+            }
         }
     }
 
@@ -73,7 +88,11 @@ impl Activation {
     /// one nearest to it. The softmax leaves a constant free, which is chosen as 0.
     pub fn inverse(self, state: Tensor<2>) -> Tensor<2> {
         match self {
-            Self::HardSigmoid | Self::Relu | Self::ClippedRelu { .. } | Self::Identity => state,
+            Self::HardSigmoid
+            | Self::Relu
+            | Self::ClippedRelu { .. }
+            | Self::Identity
+            | Self::Diode => state,
             Self::Sigmoid => log_odds(state.clone(), 1.0 - state) * 0.25 + 0.5,
             Self::Tanh => log_odds(state.clone() + 1.0, 1.0 - state) * 0.5,
             Self::Softmax => log(state),
@@ -96,6 +115,7 @@ impl Activation {
             Self::Relu => gradient.mask_fill(below(), 0.0),
             Self::ClippedRelu { max } => gradient.mask_fill(below().bool_or(above(max)), 0.0),
             Self::Identity => gradient,
+            Self::Diode => gradient.mask_fill(response.equal_elem(0.0), 0.0),
             Self::Softmax => {
                 let mean = (response.clone() * gradient.clone()).sum_dim(1);
                 response * (gradient - mean)
@@ -109,9 +129,11 @@ impl Activation {
     /// - `state`: `[batch, n_units]`, output: `[batch]`
     pub fn potential(self, state: Tensor<2>) -> Tensor<1> {
         let per_unit = match self {
-            Self::HardSigmoid | Self::Relu | Self::ClippedRelu { .. } | Self::Identity => {
-                state.clone() * state * 0.5
-            }
+            Self::HardSigmoid
+            | Self::Relu
+            | Self::ClippedRelu { .. }
+            | Self::Identity
+            | Self::Diode => state.clone() * state * 0.5,
             Self::Sigmoid => {
                 (x_log_x(state.clone()) + x_log_x(1.0 - state.clone())) * 0.25 + state * 0.5
             }
@@ -124,7 +146,11 @@ impl Activation {
     /// Whether `G(s) = ½s²`, so that the layer's energy is a quadratic on a box.
     pub fn is_quadratic(self) -> bool {
         match self {
-            Self::HardSigmoid | Self::Relu | Self::ClippedRelu { .. } | Self::Identity => true,
+            Self::HardSigmoid
+            | Self::Relu
+            | Self::ClippedRelu { .. }
+            | Self::Identity
+            | Self::Diode => true,
             Self::Sigmoid | Self::Tanh | Self::Softmax => false,
         }
     }
@@ -135,7 +161,7 @@ impl Activation {
         match self {
             Self::HardSigmoid | Self::Sigmoid | Self::Tanh | Self::Softmax => 1.0,
             Self::ClippedRelu { max } => max,
-            Self::Relu | Self::Identity => f64::INFINITY,
+            Self::Relu | Self::Identity | Self::Diode => f64::INFINITY,
         }
     }
 
@@ -147,7 +173,8 @@ impl Activation {
             | Self::Tanh
             | Self::Relu
             | Self::ClippedRelu { .. }
-            | Self::Identity => 0.0,
+            | Self::Identity
+            | Self::Diode => 0.0,
             Self::Sigmoid => 1.0 / (1.0 + 2f64.exp()),
             Self::Softmax => 1.0 / n_units as f64,
         }

@@ -8,9 +8,11 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::error::{ConfigError, positive_number};
 use crate::gradients::Gradients;
 use crate::shape::LayerShape;
 pub use convolution::{Convolution, ConvolutionConfig, ConvolutionOperator, Pooling, Winners};
+pub(crate) use dense::transposed;
 pub use dense::{Dense, DenseOperator};
 
 /// Which two layers a connection joins, and how.
@@ -88,6 +90,17 @@ pub enum InitializerConfig {
 }
 
 impl InitializerConfig {
+    /// Checks the gain.
+    ///
+    /// # Errors
+    /// If it is not a positive number.
+    pub(crate) fn validate(self) -> Result<(), ConfigError> {
+        match self {
+            Self::Glorot => Ok(()),
+            Self::FanIn { gain } => positive_number("initializer gain", gain),
+        }
+    }
+
     /// The largest weight of a unit that `n_in` units drive, and that drives `n_out`.
     pub fn bound(self, n_in: usize, n_out: usize) -> f64 {
         match self {

@@ -38,7 +38,9 @@ pub trait Cost: Module + ModuleDisplay {
     /// Prepares `βC` on an output layer of the given activation.
     ///
     /// # Shapes
-    /// - `target`: `[batch, n_classes]`, `beta`: `[batch, 1]` or `[1, 1]`
+    /// - `target`: `[batch, n_classes]`, `beta`: `[batch, 1]` or `[1, 1]`; for
+    ///   [`force`](Self::force) and [`minimize`](Self::minimize) alone also `[batch, n_units]`: what
+    ///   acts on a unit is multiplied by its own β
     fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>, activation: Activation) -> Self::Nudge;
 
     /// `βC` of each example, `[batch]`.
@@ -106,7 +108,7 @@ pub struct QuadraticNudge<'a> {
 /// `γ = 0` this is the fixed-point step `s ← σ(drive − β ∂C/∂s)`.
 ///
 /// # Shapes
-/// - `gamma`: `[batch, 1]` or `[1, 1]`, the rest `[batch, n_units]`
+/// - `gamma`: as β in [`Cost::nudge`], the rest `[batch, n_units]`
 fn mirror_step(
     activation: Activation,
     gamma: &Tensor<2>,

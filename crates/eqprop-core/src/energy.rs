@@ -5,6 +5,7 @@ mod bias;
 mod graph;
 pub mod hopfield;
 pub mod predictive_coding;
+pub mod resistive;
 mod total;
 mod untied;
 
@@ -12,12 +13,14 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::error::{ConfigError, at_least_one, positive_number};
 use crate::shape::LayerShape;
 use crate::{activation::Activation, gradients::Gradients, state::State};
 pub use any::{AnyClamped, AnyField};
 pub use graph::{Graph, Interaction};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 pub use predictive_coding::{HiddenUpdate, PredictiveCoding, PredictiveCodingConfig};
+pub use resistive::{ResistiveNetwork, ResistiveNetworkConfig};
 pub use total::TotalEnergy;
 pub use untied::{
     ClampedUntied, FeedbackInitializer, FeedbackUpdate, UntiedHopfield, UntiedHopfieldConfig,
@@ -45,6 +48,15 @@ impl LayerConfig {
     /// The number of units.
     pub fn n_units(&self) -> usize {
         self.shape.n_units()
+    }
+
+    /// Checks size and activation.
+    fn validate(&self) -> Result<(), ConfigError> {
+        at_least_one("layer size", self.n_units())?;
+        match self.activation {
+            Activation::ClippedRelu { max } => positive_number("clipped_relu max", max),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -90,6 +102,15 @@ pub trait VectorField: Module + ModuleDisplay {
     /// # Shapes
     /// - output: `[batch, n_units]`
     fn drive(&self, layer: usize, clamped: &Self::Clamped, state: &State) -> Tensor<2>;
+
+    /// The curvature `a` of the energy in each unit of free layer `layer`, in units of that of the
+    /// potential, or `None` where it is 1: see [`Energy`].
+    ///
+    /// # Shapes
+    /// - output: `[1, n_units]`
+    fn curvature(&self, _layer: usize) -> Option<Tensor<2>> {
+        None
+    }
 
     /// `scale · mean over the batch of [∂E/∂θ(first) − ∂E/∂θ(second)]`, for every parameter; without
     /// an energy, what stands in its place in the learning rule.
@@ -143,6 +164,12 @@ pub trait VectorField: Module + ModuleDisplay {
     fn stays(&self, _layer: usize, _clamped: &Self::Clamped, _state: &State) -> bool {
         false
     }
+
+    /// The field with the parameters nearest to these that it can have. Training calls it after
+    /// every update, whatever the optimizer: a resistor has no negative conductance.
+    fn project(self) -> Self {
+        self
+    }
 }
 
 /// An energy `E(θ, x, s)` whose minima over the state `s` are the network's equilibria.
@@ -151,9 +178,11 @@ pub trait VectorField: Module + ModuleDisplay {
 /// drive (see [`Activation`]):
 ///
 /// ```text
-/// drive_k = −∂(E − G_k)/∂s_k        s_k = σ_k(drive_k) minimizes E over s_k
+/// drive_k = −a_k⁻¹ ∂(E − a_k G_k)/∂s_k        s_k = σ_k(drive_k) minimizes E over s_k
 /// ```
 ///
+/// where the potential of unit `i` of the layer counts `a_ki` times: its
+/// [curvature](VectorField::curvature), which is 1 but in a [`ResistiveNetwork`]. It minimizes
 /// exactly where `drive_k` does not depend on `s_k` itself, and as a fixed-point step
 /// otherwise; and [`contrast`](VectorField::contrast) is that of `∂E/∂θ`.
 pub trait Energy: VectorField {
@@ -162,4 +191,9 @@ pub trait Energy: VectorField {
     /// # Shapes
     /// - output: `[batch]`
     fn energy(&self, clamped: &Self::Clamped, state: &State) -> Tensor<1>;
+}
+
+/// The dot product of each example: `[batch, n]` and `[batch, n]` to `[batch]`.
+fn dot(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
+    (a * b).sum_dim(1).squeeze_dim(1)
 }

@@ -88,6 +88,52 @@ pub enum ConfigError {
         /// Its activation.
         activation: Activation,
     },
+    /// The potential of a layer is not quadratic.
+    #[error(
+        "a resistive network needs diode, relu, clipped_relu, hard_sigmoid or identity layers, but \
+         layer {layer} has {activation:?}"
+    )]
+    NotQuadratic {
+        /// The layer, counted from the input as 0.
+        layer: usize,
+        /// Its activation.
+        activation: Activation,
+    },
+    /// The nudging outweighs the energy in an output unit.
+    #[error(
+        "beta = {beta} is refused: the energy of this network has a curvature of {curvature} only \
+         in an output unit, so that E + beta C falls without bound as the unit grows; use beta > \
+         -{curvature}, or a bounded output activation"
+    )]
+    Outweighed {
+        /// The nudging factor.
+        beta: f64,
+        /// The least curvature of the energy in an output unit.
+        curvature: f64,
+    },
+}
+
+pub(crate) fn at_least_one(field: &'static str, found: usize) -> Result<(), ConfigError> {
+    match found {
+        0 => Err(ConfigError::OutOfRange {
+            field,
+            expected: "at least 1",
+            found: 0.0,
+        }),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn positive_number(field: &'static str, found: f64) -> Result<(), ConfigError> {
+    if found.is_finite() && found > 0.0 {
+        Ok(())
+    } else {
+        Err(ConfigError::OutOfRange {
+            field,
+            expected: "a positive number",
+            found,
+        })
+    }
 }
 
 /// A relaxation that did not reach an equilibrium.

@@ -116,11 +116,22 @@ impl Nudging {
     /// If β is zero, not finite, negative where it must not be, or refused by the cost, or if there
     /// are no pairs.
     pub fn validate<C: Cost>(self, cost: &C, output: Activation) -> Result<(), ConfigError> {
+        self.validate_by(|beta| cost.check_beta(beta, output))
+    }
+
+    /// Checks every nudging factor that this choice uses by `check`.
+    ///
+    /// # Errors
+    /// As [`validate_range`](Self::validate_range), and the first of `check`.
+    pub fn validate_by(
+        self,
+        check: impl Fn(f64) -> Result<(), ConfigError>,
+    ) -> Result<(), ConfigError> {
         self.validate_range()?;
         let signs = [1.0, -1.0];
         for difference in signs.into_iter().flat_map(|sign| self.differences(sign)) {
             for beta in [difference.first, difference.second] {
-                cost.check_beta(beta, output)?;
+                check(beta)?;
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod overrides;
+mod resistive;
 
 use std::path::Path;
 
@@ -19,8 +20,8 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig, SquaredError};
 use eqprop_core::energy::{
-    AnyField, FeedbackInitializer, FeedbackUpdate, HiddenUpdate, PredictiveCodingConfig,
-    UntiedHopfieldConfig,
+    AnyField, FeedbackInitializer, FeedbackUpdate, HiddenUpdate, HopfieldEnergy,
+    PredictiveCodingConfig, UntiedHopfield, UntiedHopfieldConfig,
 };
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
@@ -63,7 +64,7 @@ pub struct TrainingConfig {
     pub augmentation: Augmentation,
 
     /// What the network relaxes: "hopfield", "untied", the same with feedback parameters of their
-    /// own, or "predictive_coding".
+    /// own, "predictive_coding" or "resistive".
     #[config(default = "ModelKind::Hopfield")]
     pub model: ModelKind,
     /// Update of the two directions of a connection: "same", or to each its "own"; unused but by
@@ -85,7 +86,8 @@ pub struct TrainingConfig {
     #[config(default = "HiddenUpdate::Projected")]
     pub hidden_update: HiddenUpdate,
     /// Activation of the hidden layers: "hard_sigmoid", "sigmoid", "tanh", "relu",
-    /// {"clipped_relu": {"max": 1.0}} or "identity".
+    /// {"clipped_relu": {"max": 1.0}}, "identity" or "diode"; with the model "resistive" one that is
+    /// clipped or linear, in its papers "diode".
     #[config(default = "Activation::HardSigmoid")]
     pub hidden_activation: Activation,
     /// Activation of the output layer; with the cross-entropy cost there is none.
@@ -94,6 +96,9 @@ pub struct TrainingConfig {
     /// Initial weights: "glorot" or {"fan_in": {"gain": 0.7}}.
     #[config(default = "InitializerConfig::Glorot")]
     pub initializer: InitializerConfig,
+    /// Voltage of an input value of 1, greater than 0; of the model "resistive".
+    #[config(default = 1.0)]
+    pub input_gain: f64,
     /// "squared_error" on an output layer, or "cross_entropy" through a softmax readout of the
     /// last hidden layer.
     #[config(default = "CostConfig::SquaredError")]
@@ -168,6 +173,8 @@ pub enum ModelKind {
     Untied,
     /// [`PredictiveCoding`](eqprop_core::energy::PredictiveCoding).
     PredictiveCoding,
+    /// [`ResistiveNetwork`](eqprop_core::energy::ResistiveNetwork).
+    Resistive,
 }
 
 /// See [`Nudging`].
@@ -240,6 +247,9 @@ impl TrainingConfig {
                 return Err(TrainingError::ParticlesAtEquilibrium);
             }
         }
+        if self.model == ModelKind::Resistive {
+            self.resistive()?.validate()?;
+        }
         at_least_one("batch_size", self.batch_size)?;
         at_least_one("epochs", self.epochs)?;
         if let Some(n_train) = self.n_train {
@@ -285,22 +295,27 @@ impl TrainingConfig {
         Ok(())
     }
 
-    /// Checks whether this network can be nudged by `nudging`.
+    /// Checks whether this network can be nudged by `nudging`, as far as its parameters do not
+    /// decide; [`EquilibriumNetwork::check_nudging`] knows them.
     ///
     /// # Errors
     /// If β is out of range, or leaves the total energy without a lower bound.
     pub fn check_nudging(&self, nudging: Nudging) -> Result<(), ConfigError> {
         // No device is touched here: the default one may be a GPU that is not there.
-        match self.cost {
-            CostConfig::SquaredError => nudging.validate(&SquaredError, self.nudged_activation()),
-            CostConfig::CrossEntropy => nudging.validate_range(),
+        match (self.model, self.cost) {
+            (ModelKind::Resistive, _) | (_, CostConfig::CrossEntropy) => nudging.validate_range(),
+            (_, CostConfig::SquaredError) => {
+                nudging.validate(&SquaredError, self.nudged_activation())
+            }
         }
     }
 
     /// The activation by which the output layer relaxes.
     fn nudged_activation(&self) -> Activation {
         match self.model {
-            ModelKind::Hopfield | ModelKind::Untied => self.output_activation,
+            ModelKind::Hopfield | ModelKind::Untied | ModelKind::Resistive => {
+                self.output_activation
+            }
             ModelKind::PredictiveCoding => {
                 PredictiveCodingConfig::projection(self.output_activation)
             }
@@ -344,10 +359,15 @@ impl TrainingConfig {
         let config = self.energy();
         let output = config.layers.last().expect("validated: there is a layer");
         let n_outputs = output.n_units();
-        let mut energy = config.init(device);
-        for (connection, config) in energy.connections.iter_mut().zip(&config.connections) {
-            redraw_connection(connection, config.initializer, &mut rng);
-        }
+        let energy = match self.model {
+            ModelKind::Hopfield => self.new_hopfield(&mut rng, device).into(),
+            ModelKind::Untied => self.new_untied(&mut rng, device).into(),
+            ModelKind::PredictiveCoding => {
+                let energy = self.new_hopfield(&mut rng, device);
+                self.predictive_coding().with_parameters(energy).into()
+            }
+            ModelKind::Resistive => self.new_resistive(&mut rng, device).into(),
+        };
         let n_classes = self.dataset.n_classes();
         let mut cost = self.cost.init(n_outputs, n_classes, device);
         if let AnyCost::CrossEntropy(readout) = &mut cost {
@@ -355,26 +375,33 @@ impl TrainingConfig {
             let bound = InitializerConfig::Glorot.bound(n_in, n_out);
             redraw(&mut readout.weight, bound, &mut rng);
         }
-        let energy = match self.model {
-            ModelKind::Hopfield => energy.into(),
-            ModelKind::Untied => {
-                let untied = UntiedHopfieldConfig::new(config.clone())
-                    .with_update(self.feedback_update)
-                    .with_feedback(self.feedback_initializer);
-                let mut field = untied.init_from(energy, device);
-                if self.feedback_initializer == FeedbackInitializer::Independent {
-                    // Last, so that all else is drawn as without feedback.
-                    for (feedback, config) in field.feedback.iter_mut().zip(&config.connections) {
-                        if let Some(feedback) = feedback {
-                            redraw_connection(feedback, config.initializer, &mut rng);
-                        }
-                    }
-                }
-                field.into()
-            }
-            ModelKind::PredictiveCoding => self.predictive_coding().with_parameters(energy).into(),
-        };
         EquilibriumNetwork::new(energy, cost)
+    }
+
+    fn new_hopfield(&self, rng: &mut ChaCha12Rng, device: &Device) -> HopfieldEnergy {
+        let config = self.energy();
+        let mut energy = config.init(device);
+        for (connection, config) in energy.connections.iter_mut().zip(&config.connections) {
+            redraw_connection(connection, config.initializer, rng);
+        }
+        energy
+    }
+
+    fn new_untied(&self, rng: &mut ChaCha12Rng, device: &Device) -> UntiedHopfield {
+        let config = self.energy();
+        let untied = UntiedHopfieldConfig::new(config.clone())
+            .with_update(self.feedback_update)
+            .with_feedback(self.feedback_initializer);
+        let mut field = untied.init_from(self.new_hopfield(rng, device), device);
+        if self.feedback_initializer == FeedbackInitializer::Independent {
+            // Last, so that all else is drawn as without feedback.
+            for (feedback, config) in field.feedback.iter_mut().zip(&config.connections) {
+                if let Some(feedback) = feedback {
+                    redraw_connection(feedback, config.initializer, rng);
+                }
+            }
+        }
+        field
     }
 
     /// Equilibrium propagation as configured.
@@ -433,6 +460,10 @@ impl TrainingConfig {
                 "network.energy.PredictiveCoding.biases",
                 &["network.energy.PredictiveCoding.connections"],
             ),
+            ModelKind::Resistive => (
+                "network.energy.Resistive.biases",
+                &["network.energy.Resistive.connections"],
+            ),
         };
         for (index, &rate) in self.learning_rates.iter().enumerate() {
             let group = if index < energy.layers.len() {
@@ -460,7 +491,7 @@ impl TrainingConfig {
         self.energy().layers.len() + readout
     }
 
-    fn nudging(&self) -> Nudging {
+    pub(crate) fn nudging(&self) -> Nudging {
         let beta = self.beta;
         match self.nudging {
             NudgingKind::OneSided => Nudging::OneSided { beta },

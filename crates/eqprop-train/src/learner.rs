@@ -20,7 +20,7 @@ use crate::update::UpdateMonitor;
 ///
 /// ```text
 /// step      batch → estimator → GradientsParams      (instead of loss.backward())
-/// optimize  any Burn optimizer, scheduler, clipping
+/// optimize  any Burn optimizer, scheduler, clipping; then VectorField::project
 /// ```
 ///
 /// It has to live on an autodiff device while it is trained, because Burn's optimizers ask for
@@ -79,10 +79,16 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, 
         self.estimator.infer(&self.network.valid(), &input, None)
     }
 
-    fn observed(self, optimize: impl FnOnce(Self) -> Self) -> Self {
+    /// An update by `optimize`, to parameters that the energy can have.
+    fn updated(self, optimize: impl FnOnce(Self) -> Self) -> Self {
+        let update = |learner| {
+            let mut learner = optimize(learner);
+            learner.network.energy = learner.network.energy.project();
+            learner
+        };
         match self.updates.clone() {
-            Some(updates) => updates.observe(self, optimize),
-            None => optimize(self),
+            Some(updates) => updates.observe(self, update),
+            None => update(self),
         }
     }
 }
@@ -165,7 +171,7 @@ where
         learning_rate: ModuleLearningRate,
         gradients: GradientsParams,
     ) -> Self {
-        self.observed(|learner| optimizer.step(learning_rate, learner, gradients))
+        self.updated(|learner| optimizer.step(learning_rate, learner, gradients))
     }
 
     fn optimize_multi(
@@ -174,7 +180,7 @@ where
         learning_rate: ModuleLearningRate,
         gradients: MultiGradientsParams,
     ) -> Self {
-        self.observed(|learner| optimizer.step_multi(learning_rate, learner, gradients))
+        self.updated(|learner| optimizer.step_multi(learning_rate, learner, gradients))
     }
 }
 

@@ -4,6 +4,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
+use eqprop_core::error::ConfigError;
+use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed};
 use eqprop_core::state::State;
 
@@ -45,6 +47,31 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
     ) -> Relaxed {
         let start = start.unwrap_or_else(|| self.energy.start(input, clamped));
         relaxation.relax(&TotalEnergy::<E, C>::free(&self.energy, clamped), start)
+    }
+
+    /// Checks every nudging factor that `nudging` uses, with the limits of the cost and the
+    /// parameters as they are.
+    ///
+    /// # Errors
+    /// As [`Nudging::validate_range`], and if a factor leaves the total energy without a lower
+    /// bound.
+    pub fn check_nudging(&self, nudging: Nudging) -> Result<(), ConfigError> {
+        nudging.validate_by(|beta| self.check_beta(beta))
+    }
+
+    /// Checks one nudging factor. Reads the curvature of the output back, if it is not 1.
+    ///
+    /// # Errors
+    /// If it leaves the total energy without a lower bound.
+    pub fn check_beta(&self, beta: f64) -> Result<(), ConfigError> {
+        let output = self.energy.layers().len() - 1;
+        let activation = self.energy.layers()[output].activation;
+        let Some(curvature) = self.energy.curvature(output) else {
+            return self.cost.check_beta(beta, activation);
+        };
+        let curvature = curvature.min().into_scalar::<f64>();
+        let checked = self.cost.check_beta(beta / curvature, activation);
+        checked.map_err(|_| ConfigError::Outweighed { beta, curvature })
     }
 
     /// The scores of the classes at `state`; the largest is the prediction.

@@ -170,6 +170,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
             OrderKind::Sequential => Order::Sequential,
         };
         let network = config.network(device);
+        network.check_nudging(config.nudging())?;
         let updates = UpdateMonitor::new(UPDATES_PER_MEASUREMENT);
         let mut learner =
             EquilibriumLearner::new(network, estimator).with_update_monitor(updates.clone());

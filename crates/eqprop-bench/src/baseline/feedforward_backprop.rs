@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{
-    AnyField, HopfieldEnergy, PredictiveCoding, UntiedHopfield, VectorField,
+    AnyField, HopfieldEnergy, PredictiveCoding, ResistiveNetwork, UntiedHopfield, VectorField,
 };
 use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
@@ -31,7 +31,7 @@ pub struct FeedforwardBackprop;
 
 /// A field with a feedforward twin.
 pub trait Feedforward: VectorField {
-    /// Whether every connection leads from a lower to a higher layer, so that there is a twin.
+    /// Whether there is a twin: whether every connection leads from a lower to a higher layer.
     fn has_twin(&self) -> bool;
 
     /// The layers in one pass.
@@ -104,12 +104,24 @@ impl Feedforward for PredictiveCoding {
     }
 }
 
+impl Feedforward for ResistiveNetwork {
+    /// A resistor conducts both ways.
+    fn has_twin(&self) -> bool {
+        false
+    }
+
+    fn forward(&self, _input: &Tensor<2>) -> State {
+        panic!("a resistive network has no feedforward twin: its resistors conduct both ways");
+    }
+}
+
 impl Feedforward for AnyField {
     fn has_twin(&self) -> bool {
         match self {
             Self::Hopfield(field) => field.has_twin(),
             Self::Untied(field) => field.has_twin(),
             Self::PredictiveCoding(field) => field.has_twin(),
+            Self::Resistive(field) => field.has_twin(),
         }
     }
 
@@ -118,6 +130,7 @@ impl Feedforward for AnyField {
             Self::Hopfield(field) => field.forward(input),
             Self::Untied(field) => Feedforward::forward(field, input),
             Self::PredictiveCoding(field) => field.forward(input),
+            Self::Resistive(field) => field.forward(input),
         }
     }
 
@@ -126,6 +139,7 @@ impl Feedforward for AnyField {
             Self::Hopfield(field) => field.measure(input, pass),
             Self::Untied(field) => field.measure(input, pass),
             Self::PredictiveCoding(field) => field.measure(input, pass),
+            Self::Resistive(field) => field.measure(input, pass),
         }
     }
 }

@@ -167,8 +167,16 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
     }
     config.validate()?;
     let network = |config: &TrainingConfig| {
-        let model = (config.model, config.feedback_update);
-        (config.dataset, config.cost, model, config.energy())
+        let TrainingConfig {
+            dataset,
+            model,
+            feedback_update,
+            input_gain,
+            cost,
+            ..
+        } = *config;
+        let model = (model, feedback_update, input_gain);
+        (dataset, model, cost, config.energy())
     };
     if network(&config) != network(&trained.config) {
         bail!(

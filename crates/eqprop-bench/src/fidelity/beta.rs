@@ -7,6 +7,7 @@ use eqprop_core::energy::VectorField;
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
 use eqprop_train::estimator::EquilibriumPropagation;
+use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
 use super::agreement::{Agreements, ByNudging};
@@ -68,11 +69,10 @@ pub struct Order {
 
 /// The given factors and the configured one, from small to large, without those refused; with the
 /// sign of the configured one.
-pub(super) fn grid<C: Cost>(
+pub(super) fn grid<E: VectorField, C: Cost>(
     betas: &[f64],
     estimator: &EquilibriumPropagation<Scheme>,
-    cost: &C,
-    output: Activation,
+    network: &EquilibriumNetwork<E, C>,
 ) -> Vec<Nudge> {
     let configured = estimator.nudging.beta();
     let mut sizes = betas.to_vec();
@@ -81,7 +81,7 @@ pub(super) fn grid<C: Cost>(
     sizes.dedup();
     let signed = sizes.iter().map(|size| size * configured.signum());
     signed
-        .filter_map(|beta| Nudge::new(beta, cost, output))
+        .filter_map(|beta| Nudge::new(beta, network))
         .collect()
 }
 
@@ -213,7 +213,10 @@ fn kinks<E: VectorField, C: Cost>(problem: &Problem<'_, E, C>, nudged: &Nudged) 
 
 fn has_kinks(activation: Activation) -> bool {
     match activation {
-        Activation::HardSigmoid | Activation::Relu | Activation::ClippedRelu { .. } => true,
+        Activation::HardSigmoid
+        | Activation::Relu
+        | Activation::ClippedRelu { .. }
+        | Activation::Diode => true,
         Activation::Sigmoid | Activation::Tanh | Activation::Identity | Activation::Softmax => {
             false
         }
@@ -226,7 +229,8 @@ fn crossed(a: &Tensor<2>, b: &Tensor<2>, activation: Activation) -> f64 {
         return 0.0;
     }
     let share = |differ: Tensor<2, Bool>| differ.float().mean().into_scalar::<f64>();
-    let low = |state: &Tensor<2>| state.clone().lower_equal_elem(0.0);
+    // An end of every range that has one.
+    let low = |state: &Tensor<2>| state.clone().equal_elem(0.0);
     let high = |state: &Tensor<2>| state.clone().greater_equal_elem(activation.max());
     // From one end to the other is one crossing, not two.
     share(low(a).not_equal(low(b)).bool_or(high(a).not_equal(high(b))))

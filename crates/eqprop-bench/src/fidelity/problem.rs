@@ -2,7 +2,6 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use eqprop_core::activation::Activation;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
@@ -71,9 +70,12 @@ pub(super) struct Nudged {
 }
 
 impl Nudge {
-    /// `beta` of either sign, if the cost allows it on an output layer of activation `output`.
-    pub fn new<C: Cost>(beta: f64, cost: &C, output: Activation) -> Option<Self> {
-        let allowed = |beta| cost.check_beta(beta, output).is_ok();
+    /// `beta` of either sign, if `network` allows it.
+    pub fn new<E: VectorField, C: Cost>(
+        beta: f64,
+        network: &EquilibriumNetwork<E, C>,
+    ) -> Option<Self> {
+        let allowed = |beta| network.check_beta(beta).is_ok();
         let both = allowed(-beta);
         allowed(beta).then_some(Self { beta, both })
     }

@@ -59,9 +59,7 @@ pub(super) fn measure<E: VectorField, C: Cost>(
     mut tick: impl FnMut(),
 ) -> StepCurves {
     let beta = estimator.nudging.beta();
-    let output = problems[0].network.energy.layers().last();
-    let output = output.expect("a network has a layer").activation;
-    let nudge = Nudge::new(beta, &problems[0].network.cost, output);
+    let nudge = Nudge::new(beta, problems[0].network);
     let nudge = nudge.expect("the configured nudging was validated");
     let nudged_steps = estimator.nudged.stopping.max_steps;
     let after = |problem: &Problem<'_, E, C>, start: &State, steps: &[usize]| {

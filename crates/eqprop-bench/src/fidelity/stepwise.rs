@@ -202,9 +202,17 @@ impl Back {
             Some(gradient) => gradient,
             None => leaf.clone().without_autodiff().zeros_like(),
         };
+        let of_drive = |(layer, leaf)| {
+            let gradient = of(leaf) * -1.0;
+            // A force acts on a drive that is relative to the curvature.
+            flat(match problem.network.energy.curvature(layer) {
+                Some(curvature) => gradient / curvature,
+                None => gradient,
+            })
+        };
         let (costate, drives): (Vec<_>, Vec<_>) = (
             state.layers().iter().map(of).collect(),
-            drives.iter().map(|leaf| flat(of(leaf) * -1.0)).collect(),
+            drives.iter().enumerate().map(of_drive).collect(),
         );
         let parameters = GradientsParams::from_module(&mut gradients, &energy);
         let parameters = LayerGradients::of_energy(&energy, &parameters).0;

@@ -130,6 +130,15 @@ fn off_diagonal(like: &Tensor<2>) -> Tensor<2> {
     1.0 - eye
 }
 
+/// The transpose, copied: products with a transposed right factor run several times slower on
+/// CPU, and a relaxation makes one per step.
+pub(crate) fn transposed(weight: Tensor<2>) -> Tensor<2> {
+    let [n_in, n_out] = weight.dims();
+    // Reshaping makes it contiguous.
+    let flat = weight.transpose().reshape([n_in * n_out]);
+    flat.reshape([n_out, n_in])
+}
+
 /// [`Dense`] with its weights held, and those of the way back, transposed once that is asked for.
 #[derive(Debug, Clone)]
 pub struct DenseOperator {
@@ -158,13 +167,7 @@ impl DenseOperator {
     /// # Shapes
     /// - `post`: `[batch, n_out]`, output: `[batch, n_in]`
     pub fn backward(&self, post: Tensor<2>) -> Tensor<2> {
-        let [n_in, n_out] = self.feedback.dims();
-        // Reshaping makes the transpose contiguous: products with a transposed right
-        // factor run several times slower on CPU, and a relaxation makes one per step.
-        let transposed = self.transposed.get_or_init(|| {
-            let transposed = self.feedback.clone().transpose();
-            transposed.reshape([n_in * n_out]).reshape([n_out, n_in])
-        });
-        post.matmul(transposed.clone())
+        let transposed = || transposed(self.feedback.clone());
+        post.matmul(self.transposed.get_or_init(transposed).clone())
     }
 }

@@ -112,7 +112,7 @@ impl Cost for CrossEntropy {
     fn force(&self, nudge: &CrossEntropyNudge, output: &Tensor<2>) -> Tensor<2> {
         let logits = output.clone().matmul(nudge.weight.clone()) + nudge.bias.clone();
         let error = nudge.target.clone() - softmax(logits, 1);
-        (error * nudge.beta.clone()).matmul(nudge.weight.clone().transpose())
+        error.matmul(nudge.weight.clone().transpose()) * nudge.beta.clone()
     }
 
     fn minimize(

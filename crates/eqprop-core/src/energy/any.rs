@@ -5,9 +5,10 @@ use burn::tensor::Tensor;
 
 use super::hopfield::ClampedHopfield;
 use super::predictive_coding::ClampedPredictiveCoding;
+use super::resistive::ClampedResistive;
 use super::{
-    ClampedUntied, Graph, HopfieldEnergy, LayerConfig, PredictiveCoding, UntiedHopfield,
-    VectorField,
+    ClampedUntied, Graph, HopfieldEnergy, LayerConfig, PredictiveCoding, ResistiveNetwork,
+    UntiedHopfield, VectorField,
 };
 use crate::{gradients::Gradients, state::State};
 
@@ -23,6 +24,8 @@ pub enum AnyField {
     Untied(UntiedHopfield),
     /// See [`PredictiveCoding`].
     PredictiveCoding(PredictiveCoding),
+    /// See [`ResistiveNetwork`].
+    Resistive(ResistiveNetwork),
 }
 
 /// The clamped input of an [`AnyField`].
@@ -34,6 +37,8 @@ pub enum AnyClamped {
     Untied(ClampedUntied),
     /// See [`PredictiveCoding`].
     PredictiveCoding(ClampedPredictiveCoding),
+    /// See [`ResistiveNetwork`].
+    Resistive(ClampedResistive),
 }
 
 const FOREIGN: &str = "the input was clamped by another kind of field";
@@ -45,6 +50,7 @@ macro_rules! dispatch {
             AnyField::Hopfield($field) => $call,
             AnyField::Untied($field) => $call,
             AnyField::PredictiveCoding($field) => $call,
+            AnyField::Resistive($field) => $call,
         }
     };
     ($self:expr, $clamped:expr, ($field:ident, $inner:ident) => $call:expr) => {
@@ -52,6 +58,7 @@ macro_rules! dispatch {
             (AnyField::Hopfield($field), AnyClamped::Hopfield($inner)) => $call,
             (AnyField::Untied($field), AnyClamped::Untied($inner)) => $call,
             (AnyField::PredictiveCoding($field), AnyClamped::PredictiveCoding($inner)) => $call,
+            (AnyField::Resistive($field), AnyClamped::Resistive($inner)) => $call,
             _ => panic!("{FOREIGN}"),
         }
     };
@@ -64,6 +71,7 @@ impl AnyField {
             Self::Hopfield(_) => "Hopfield",
             Self::Untied(_) => "Untied",
             Self::PredictiveCoding(_) => "PredictiveCoding",
+            Self::Resistive(_) => "Resistive",
         }
     }
 }
@@ -86,6 +94,12 @@ impl From<PredictiveCoding> for AnyField {
     }
 }
 
+impl From<ResistiveNetwork> for AnyField {
+    fn from(network: ResistiveNetwork) -> Self {
+        Self::Resistive(network)
+    }
+}
+
 impl VectorField for AnyField {
     type Clamped = AnyClamped;
 
@@ -102,6 +116,7 @@ impl VectorField for AnyField {
             Self::Hopfield(field) => AnyClamped::Hopfield(field.clamp(input)),
             Self::Untied(field) => AnyClamped::Untied(field.clamp(input)),
             Self::PredictiveCoding(field) => AnyClamped::PredictiveCoding(field.clamp(input)),
+            Self::Resistive(field) => AnyClamped::Resistive(field.clamp(input)),
         }
     }
 
@@ -116,12 +131,19 @@ impl VectorField for AnyField {
             (Self::PredictiveCoding(field), AnyClamped::PredictiveCoding(clamped)) => {
                 AnyClamped::PredictiveCoding(field.repeat(clamped, n))
             }
+            (Self::Resistive(field), AnyClamped::Resistive(clamped)) => {
+                AnyClamped::Resistive(field.repeat(clamped, n))
+            }
             _ => panic!("{FOREIGN}"),
         }
     }
 
     fn drive(&self, layer: usize, clamped: &AnyClamped, state: &State) -> Tensor<2> {
         dispatch!(self, clamped, (field, inner) => field.drive(layer, inner, state))
+    }
+
+    fn curvature(&self, layer: usize) -> Option<Tensor<2>> {
+        dispatch!(self, field => field.curvature(layer))
     }
 
     fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
@@ -159,5 +181,9 @@ impl VectorField for AnyField {
 
     fn stays(&self, layer: usize, clamped: &AnyClamped, state: &State) -> bool {
         dispatch!(self, clamped, (field, inner) => field.stays(layer, inner, state))
+    }
+
+    fn project(self) -> Self {
+        dispatch!(self, field => field.project().into())
     }
 }

@@ -4,12 +4,12 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::{Energy, Graph, Interaction, LayerConfig, VectorField, bias};
+use super::{Energy, Graph, Interaction, LayerConfig, VectorField, bias, dot};
 use crate::activation::Activation;
 use crate::connection::{
     Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig, Operator,
 };
-use crate::error::ConfigError;
+use crate::error::{ConfigError, at_least_one};
 use crate::shape::LayerShape;
 use crate::{gradients::Gradients, state::State};
 
@@ -83,23 +83,12 @@ impl HopfieldEnergyConfig {
     /// # Errors
     /// Names the first field that cannot work.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let positive = |field, value: usize| match value {
-            0 => Err(ConfigError::OutOfRange {
-                field,
-                expected: "at least 1",
-                found: 0.0,
-            }),
-            _ => Ok(()),
-        };
-        positive("input size", self.input.n_units())?;
+        at_least_one("input size", self.input.n_units())?;
         if self.layers.is_empty() {
             return Err(ConfigError::NoLayers);
         }
         for layer in &self.layers {
-            positive("layer size", layer.n_units())?;
-            if let Activation::ClippedRelu { max } = layer.activation {
-                positive_number("clipped_relu max", max)?;
-            }
+            layer.validate()?;
         }
         let last = self.layers.len();
         for (connection, config) in self.connections.iter().enumerate() {
@@ -115,9 +104,7 @@ impl HopfieldEnergyConfig {
             if to == 0 {
                 return Err(ConfigError::IntoInput { connection });
             }
-            if let InitializerConfig::FanIn { gain } = config.initializer {
-                positive_number("initializer gain", gain)?;
-            }
+            config.initializer.validate()?;
             if from == to && config.kind != ConnectionKind::Dense {
                 let needed = "two different layers".to_string();
                 return Err(ConfigError::DoesNotFit { connection, needed });
@@ -167,18 +154,6 @@ impl HopfieldEnergyConfig {
             ends,
             layers: self.layers.clone(),
         }
-    }
-}
-
-fn positive_number(field: &'static str, found: f64) -> Result<(), ConfigError> {
-    if found.is_finite() && found > 0.0 {
-        Ok(())
-    } else {
-        Err(ConfigError::OutOfRange {
-            field,
-            expected: "a positive number",
-            found,
-        })
     }
 }
 
@@ -367,9 +342,4 @@ fn add<const D: usize>(sum: &mut Option<Tensor<D>>, term: Tensor<D>) {
         Some(sum) => sum + term,
         None => term,
     });
-}
-
-/// The dot product of each example: `[batch, n]` and `[batch, n]` to `[batch]`.
-fn dot(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
-    (a * b).sum_dim(1).squeeze_dim(1)
 }

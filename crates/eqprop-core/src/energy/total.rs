@@ -36,9 +36,26 @@ pub struct TotalEnergy<'a, E: VectorField, C: Cost> {
 )]
 enum Output<'a, C, N> {
     Free,
-    Nudged(&'a C, N),
+    Nudged(Nudged<'a, C, N>),
     Clamped(Tensor<2>),
     Holomorphic(Holomorphic<'a, C, N>),
+}
+
+/// A nudge by `βC`.
+#[derive(Debug)]
+struct Nudged<'a, C, N> {
+    cost: &'a C,
+    nudge: N,
+    /// The nudge by `β/a`, where the [curvature](VectorField::curvature) `a` of the output is not 1:
+    /// what minimizes `a(G − drive·s) + βC` minimizes `G − drive·s + (β/a)C` too, unit by unit.
+    relative: Option<N>,
+}
+
+impl<C, N> Nudged<'_, C, N> {
+    /// The nudge of a layer whose drive is relative to its curvature.
+    fn relative(&self) -> &N {
+        self.relative.as_ref().unwrap_or(&self.nudge)
+    }
 }
 
 impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
@@ -64,11 +81,17 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         beta: Tensor<2>,
     ) -> Self {
         let output = energy.layers().last().expect("a network has a layer");
-        let nudge = cost.nudge(target, beta, output.activation);
+        let nudge = |beta| cost.nudge(target, beta, output.activation);
+        let curvature = energy.curvature(energy.layers().len() - 1);
+        let nudged = Nudged {
+            cost,
+            relative: curvature.map(|curvature| nudge(beta.clone() / curvature)),
+            nudge: nudge(beta),
+        };
         Self {
             energy,
             clamped,
-            output: Output::Nudged(cost, nudge),
+            output: Output::Nudged(nudged),
         }
     }
 
@@ -107,7 +130,8 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     ///
     /// # Panics
     /// If the activation of a layer has no [holomorphic](crate::activation::Activation::is_holomorphic)
-    /// continuation, or the cost is not [quadratic](Cost::is_quadratic).
+    /// continuation, the curvature of the energy is not 1, or the cost is not
+    /// [quadratic](Cost::is_quadratic).
     pub fn holomorphic(
         energy: &'a E,
         clamped: &'a E::Clamped,
@@ -134,8 +158,9 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         let drive = || self.energy.drive(layer, self.clamped, state);
         match &self.output {
             Output::Clamped(output) if self.is_output(layer) => output.clone(),
-            Output::Nudged(cost, nudge) if self.is_output(layer) => {
-                cost.minimize(nudge, activation, drive(), state.layer(layer))
+            Output::Nudged(nudged) if self.is_output(layer) => {
+                let Nudged { cost, .. } = nudged;
+                cost.minimize(nudged.relative(), activation, drive(), state.layer(layer))
             }
             Output::Holomorphic(nudge) => nudge.minimize(self.energy, self.clamped, layer, state),
             Output::Free | Output::Nudged(..) | Output::Clamped(_) => activation.apply(drive()),
@@ -145,9 +170,10 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// Layer `layer` after one step of gradient flow of size `step_size`:
     ///
     /// ```text
-    /// s_k ← σ(u − ε ∂F/∂s_k),   u = σ⁻¹(s_k),   ∂F/∂s_k = u − drive + β ∂C/∂s_k
+    /// s_k ← σ(u − ε/a_k ∂F/∂s_k),   u = σ⁻¹(s_k),   ∂F/∂s_k = a_k(u − drive) + β ∂C/∂s_k
     /// ```
     ///
+    /// with the [curvature](VectorField::curvature) `a_k`, 1 unless the energy says otherwise.
     /// Where `G = ½s²` this is `s ← clip(s − ε ∂F/∂s)`, eq. 43 of Scellier & Bengio (2017);
     /// elsewhere the flow runs in `u`, as in Hopfield's network of graded neurons (mirror
     /// descent), so that it cannot leave the range of the activation.
@@ -157,8 +183,8 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         let drive = || self.energy.drive(layer, self.clamped, state);
         let drive = match &self.output {
             Output::Clamped(output) if self.is_output(layer) => return output.clone(),
-            Output::Nudged(cost, nudge) if self.is_output(layer) => {
-                drive() + cost.force(nudge, value)
+            Output::Nudged(nudged) if self.is_output(layer) => {
+                drive() + nudged.cost.force(nudged.relative(), value)
             }
             Output::Holomorphic(nudge) => {
                 return nudge.descend(self.energy, self.clamped, layer, state, step_size);
@@ -181,7 +207,12 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     ) -> Option<Relaxed> {
         let output = match &self.output {
             Output::Free => OutputRule::Free,
-            Output::Nudged(cost, nudge) => OutputRule::Nudged(cost.quadratic_nudge(nudge)?),
+            Output::Nudged(Nudged {
+                cost,
+                nudge,
+                relative: None,
+            }) => OutputRule::Nudged(cost.quadratic_nudge(nudge)?),
+            Output::Nudged(_) => return None,
             Output::Clamped(output) => OutputRule::Clamped(output),
             Output::Holomorphic(_) => return None,
         };
@@ -214,7 +245,7 @@ impl<E: Energy, C: Cost> TotalEnergy<'_, E, C> {
     pub fn value(&self, state: &State) -> Tensor<1> {
         match &self.output {
             Output::Free | Output::Clamped(_) => self.energy.energy(self.clamped, state),
-            Output::Nudged(cost, nudge) => {
+            Output::Nudged(Nudged { cost, nudge, .. }) => {
                 let energy = self.energy.energy(self.clamped, state);
                 energy + cost.nudged_value(nudge, state.output())
             }

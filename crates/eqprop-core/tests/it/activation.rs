@@ -48,9 +48,22 @@ fn a_clipped_unit_has_the_nearest_drive_as_its_inverse() {
         (Activation::ClippedRelu { max: 0.7 }, [0.0, 0.7]),
         (Activation::Relu, [0.0, 3.0]),
         (Activation::Identity, [-2.0, 3.0]),
+        (Activation::Diode, [0.0, 0.0]),
     ] {
         let found = activation.inverse(activation.apply(drive()));
         assert_close(&values(&found), &expected, 0.0, &format!("{activation:?}"));
+    }
+}
+
+#[test]
+fn diodes_keep_the_first_half_of_the_units_above_the_ground_and_the_others_below() {
+    for setup in Setup::all() {
+        let drive = setup.tensor(vec![-2.0, 3.0, -1.0, 4.0, -5.0, 6.0], [2, 3]);
+        let found = values(&Activation::Diode.apply(drive));
+        // One of three units is the first half.
+        assert_eq!(found, [0.0, 0.0, -1.0, 4.0, -5.0, 0.0], "{}", setup.name);
+        let one = values(&Activation::Diode.apply(setup.tensor(vec![-1.0, 1.0], [2, 1])));
+        assert_eq!(one, [-1.0, 0.0], "{}", setup.name);
     }
 }
 
@@ -127,6 +140,7 @@ fn potential_and_inverse_are_finite_at_the_ends_of_the_range() {
             (Activation::Relu, [0.0, 2.0], 2.0),
             (Activation::ClippedRelu { max: 0.7 }, [0.0, 0.7], 0.245),
             (Activation::Softmax, [0.0, 1.0], 0.0),
+            (Activation::Diode, [0.0, -2.0], 2.0),
         ] {
             let what = format!("{activation:?}, {}", setup.name);
             let state = setup.tensor(state.to_vec(), [1, 2]);

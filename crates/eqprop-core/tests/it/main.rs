@@ -18,6 +18,7 @@ mod properties;
 mod record;
 mod reference;
 mod relaxation;
+mod resistive;
 mod setup;
 mod stopping;
 mod theorem;

@@ -15,7 +15,7 @@ use eqprop_core::state::State;
 
 use crate::setup::{Setup, values};
 
-pub const ACTIVATIONS: [Activation; 7] = [
+pub const ACTIVATIONS: [Activation; 8] = [
     Activation::HardSigmoid,
     Activation::Sigmoid,
     Activation::Tanh,
@@ -23,6 +23,7 @@ pub const ACTIVATIONS: [Activation; 7] = [
     Activation::ClippedRelu { max: 0.7 },
     Activation::Identity,
     Activation::Softmax,
+    Activation::Diode,
 ];
 
 /// SplitMix64. The random numbers of a Burn device are one stream for all threads, and
@@ -57,13 +58,15 @@ impl Numbers {
         let (low, high) = match activation {
             Activation::HardSigmoid | Activation::Sigmoid | Activation::Softmax => (0.1, 0.9),
             Activation::Tanh => (-0.9, 0.9),
-            Activation::Relu => (0.1, 1.5),
+            Activation::Relu | Activation::Diode => (0.1, 1.5),
             Activation::ClippedRelu { max } => (0.1 * max, 0.9 * max),
             Activation::Identity => (-1.5, 1.5),
         };
         let inside = self.matrix(setup, shape, low, high);
         match activation {
             Activation::Softmax => inside.clone() / inside.sum_dim(1),
+            // Each unit on the side of the ground that is its own.
+            Activation::Diode => activation.apply(inside.clone()) + activation.apply(inside.neg()),
             _ => inside,
         }
     }

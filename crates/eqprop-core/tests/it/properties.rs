@@ -80,7 +80,8 @@ fn network_of_maps(
         let [_, height, width] = sizes[below];
         let same = ConvolutionConfig::new(3).with_padding(1);
         let kernel = [same, ConvolutionConfig::new(2), same.with_stride(2)][geometry % 3];
-        let negative = [Activation::Tanh, Activation::Identity].contains(&activation);
+        let negative =
+            [Activation::Tanh, Activation::Identity, Activation::Diode].contains(&activation);
         let pooling = match geometry / 3 {
             0 => Pooling::None,
             1 if !negative => Pooling::Max(2),

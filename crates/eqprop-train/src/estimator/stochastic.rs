@@ -174,11 +174,9 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
         &self,
         network: &EquilibriumNetwork<E, C>,
     ) -> Result<(), LangevinError> {
-        let layers = network.energy.layers();
-        let output = layers.last().expect("a network has a layer").activation;
-        self.nudging.validate(&network.cost, output)?;
+        network.check_nudging(self.nudging)?;
         self.sampling.validate()?;
-        self.langevin().validate(layers)
+        self.langevin().validate(network.energy.layers())
     }
 
     fn langevin(&self) -> Langevin {

@@ -105,7 +105,11 @@ impl Activation {
     pub fn is_holomorphic(self) -> bool {
         match self {
             Self::Sigmoid | Self::Tanh | Self::Identity => true,
-            Self::HardSigmoid | Self::Relu | Self::ClippedRelu { .. } | Self::Softmax => false,
+            Self::HardSigmoid
+            | Self::Relu
+            | Self::ClippedRelu { .. }
+            | Self::Softmax
+            | Self::Diode => false,
         }
     }
 

@@ -34,12 +34,16 @@ impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
             cost.is_quadratic(),
             "a complex nudge needs a quadratic cost, such as the squared error"
         );
-        for layer in energy.layers() {
+        for (index, layer) in energy.layers().iter().enumerate() {
             assert!(
                 layer.activation.is_holomorphic(),
                 "complex states need a holomorphic activation (sigmoid, tanh or identity), but a \
                  layer has {:?}",
                 layer.activation
+            );
+            assert!(
+                energy.curvature(index).is_none(),
+                "complex states need an energy of curvature 1, such as Hopfield's"
             );
         }
         let [batch, _] = re.dims();

@@ -27,6 +27,7 @@ fn mobility(activation: Activation, drive: f64) -> (bool, f64) {
         Activation::Identity | Activation::Sigmoid | Activation::Tanh | Activation::Softmax => {
             f64::NEG_INFINITY..f64::INFINITY
         }
+        Activation::Diode => unreachable!("units of one layer with different ranges"),
     };
     let margin = (drive - range.start).abs().min((drive - range.end).abs());
     (range.contains(&drive), margin)

@@ -17,6 +17,9 @@ use rand_chacha::ChaCha8Rng;
 /// s ← s − ε ∂F/∂s + √(2Tε) ξ,   ξ ~ N(0, 1) for each unit
 /// ```
 ///
+/// Where the energy has a [curvature](VectorField::curvature) `a` other than 1, time runs `a` times
+/// slower in each unit, for drift and noise alike, which leaves the density as it is.
+///
 /// Every example of the batch is a chain of its own. As a [`Dynamics`] it runs in a
 /// `Relaxation`, whose observer sees the samples; it has no tolerance to reach, and the residual
 /// is the last step's, not a distance from anything.
@@ -66,8 +69,8 @@ pub enum LangevinError {
     Config(#[from] ConfigError),
     /// The potential of a layer is not `½s²`.
     #[error(
-        "Langevin dynamics run in the state itself and need identity, ReLU, clipped ReLU or hard \
-         sigmoid layers, but layer {layer} has {activation:?}"
+        "Langevin dynamics run in the state itself and need identity, ReLU, clipped ReLU, hard \
+         sigmoid or diode layers, but layer {layer} has {activation:?}"
     )]
     NotQuadratic {
         /// The layer, counted from the input as 0.
@@ -169,6 +172,10 @@ impl Dynamics for Langevin {
             // added: the difference is O(ε) in a share O(ε) of the steps.
             let drifted = total.descend(index, state, self.step_size);
             let noise = self.noise(&drifted);
+            let noise = match total.energy().curvature(index) {
+                Some(curvature) => noise / curvature.sqrt(),
+                None => noise,
+            };
             reflect(drifted + noise, layer.activation)
         });
         *state = State::new(moved.collect());
@@ -179,11 +186,16 @@ impl Dynamics for Langevin {
     }
 }
 
-/// Folds values into the range of an activation with the potential `½s²`, which starts at 0
-/// wherever it has a least value.
+/// Folds values into the range of an activation with the potential `½s²`, which has an end at 0
+/// unless it has none.
 fn reflect(value: Tensor<2>, activation: Activation) -> Tensor<2> {
-    if activation == Activation::Identity {
-        return value;
+    match activation {
+        Activation::Identity => return value,
+        // The part of each unit that is within its range, and that of its mirror image.
+        Activation::Diode => {
+            return activation.apply(value.clone()) + activation.apply(value.neg());
+        }
+        _ => {}
     }
     let value = value.abs();
     let max = activation.max();

@@ -1,0 +1,305 @@
+//! The deep resistive network: layers of nodes joined by adjustable resistors.
+
+mod conductances;
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+
+use self::conductances::ConductancesOperator;
+use super::{Energy, LayerConfig, VectorField, dot};
+use crate::activation::Activation;
+use crate::connection::{Contrast, InitializerConfig};
+use crate::error::{ConfigError, at_least_one, positive_number};
+use crate::{gradients::Gradients, state::State};
+pub use conductances::Conductances;
+
+/// The total conductance at a node counts as at least this much. Without any, a node floats: it has
+/// no voltage of its own, and nothing reads the one it is given.
+const LEAST_CURVATURE: f64 = 1e-6;
+
+/// Configuration of a [`ResistiveNetwork`].
+#[derive(Config, Debug, PartialEq)]
+pub struct ResistiveNetworkConfig {
+    /// Number of input values.
+    pub n_inputs: usize,
+    /// The free layers, each joined with the one before; the last one is the output. Their
+    /// activations must be clipped or linear: those with the potential `½v²`.
+    pub layers: Vec<LayerConfig>,
+    /// The voltage of an input value of 1, greater than 0.
+    #[config(default = 1.0)]
+    pub input_gain: f64,
+    /// Distribution of the initial conductances. What it draws below 0 becomes 0.
+    #[config(default = "InitializerConfig::FanIn { gain: 1.0 }")]
+    pub initializer: InitializerConfig,
+}
+
+/// A deep resistive network: a circuit of adjustable resistors, voltage sources for the input,
+/// diodes, and a current source at each node.
+///
+/// The state is the voltage `v` of each free node. The energy is half the power that the resistors
+/// turn into heat, less the power of the current sources, and its minimum is where the circuit
+/// comes to rest:
+///
+/// ```text
+/// E(g, b, x, v) = ½ Σ_{i–j} g_ij (v_i − v_j)² − Σ_i b_i v_i        over all resistors i–j
+///
+/// Σ_j g_ij (v_j − v_i) + b_i = 0        Kirchhoff's law of currents, at a node without a diode
+/// ```
+///
+/// A diode keeps its node at or above the ground, or at or below it: half of the nodes of a hidden
+/// layer each ([`Activation::Diode`]). Conductances are not negative, so each input value `x` comes
+/// as the two voltages `γx` and `−γx`, all `γx` before all `−γx`, with the input gain `γ`.
+///
+/// In one node, all others held, `E` is a parabola whose curvature `a` is the total conductance
+/// there; its minimum is a mean of the neighbors' voltages, clipped by the diode:
+///
+/// ```text
+/// a_i = Σ_j g_ij        drive_i = (Σ_j g_ij v_j + b_i) / a_i        v_i = σ_i(drive_i)
+/// ```
+///
+/// so that a step of [`Scheme::Asynchronous`](crate::relaxation::Scheme::Asynchronous) is the exact
+/// block coordinate descent of the paper.
+///
+/// # Limits of β
+/// A nudge by `βC` adds to the curvature of the output. The squared error needs `β > −a_i` at each
+/// output node for the step of the layer to have a minimum, and a little more for the network,
+/// whose hidden nodes give way. The conductances decide it, and training changes them: a run does not
+/// check it after its start.
+///
+/// Should be created with [`ResistiveNetworkConfig`].
+///
+/// # Reference
+/// Scellier (2024), <https://arxiv.org/abs/2402.11674>; equilibrium propagation in such circuits is
+/// due to Kendall et al. (2020), <https://arxiv.org/abs/2006.01981>
+#[derive(Module, Debug)]
+pub struct ResistiveNetwork {
+    /// The resistors from the voltage sources to the first layer, and from each layer to the next.
+    pub connections: Vec<Conductances>,
+    /// The current sources `b` of each free layer, `[n_units]`.
+    pub biases: Vec<Param<Tensor<1>>>,
+    #[module(skip)]
+    input_gain: f64,
+    #[module(skip)]
+    layers: Vec<LayerConfig>,
+    #[module(skip)]
+    groups: Vec<Vec<usize>>,
+}
+
+impl ResistiveNetworkConfig {
+    /// `sizes[0]` inputs, then a layer for each further size: diodes in all but the last, which is
+    /// linear.
+    ///
+    /// # Panics
+    /// If `sizes` is empty.
+    pub fn dense(sizes: &[usize]) -> Self {
+        let (&n_inputs, free) = sizes.split_first().expect("sizes start with the input's");
+        let layers = free.iter().enumerate().map(|(index, &size)| {
+            let is_output = index + 1 == free.len();
+            let activation = match is_output {
+                true => Activation::Identity,
+                false => Activation::Diode,
+            };
+            LayerConfig::new(size, activation)
+        });
+        Self::new(n_inputs, layers.collect())
+    }
+
+    /// Checks sizes, activations and ranges.
+    ///
+    /// # Errors
+    /// Names the first field that cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        at_least_one("input size", self.n_inputs)?;
+        if self.layers.is_empty() {
+            return Err(ConfigError::NoLayers);
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            layer.validate()?;
+            let activation = layer.activation;
+            if !activation.is_quadratic() {
+                return Err(ConfigError::NotQuadratic {
+                    layer: index + 1,
+                    activation,
+                });
+            }
+        }
+        positive_number("input_gain", self.input_gain)?;
+        self.initializer.validate()
+    }
+
+    /// A network with new random conductances and without currents from the sources.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails, with its message.
+    pub fn init(&self, device: &Device) -> ResistiveNetwork {
+        if let Err(error) = self.validate() {
+            panic!("{error}");
+        }
+        let sizes: Vec<usize> = self.layers.iter().map(LayerConfig::n_units).collect();
+        let below = std::iter::once(2 * self.n_inputs).chain(sizes.iter().copied());
+        let connections = below
+            .zip(&sizes)
+            .map(|(n_in, &n_out)| Conductances::new(self.initializer, n_in, n_out, device));
+        let biases = sizes
+            .iter()
+            .map(|&size| Param::from_tensor(Tensor::zeros([size], device)));
+        let groups = [0, 1].map(|parity| (parity..sizes.len()).step_by(2).collect::<Vec<_>>());
+        ResistiveNetwork {
+            connections: connections.collect(),
+            biases: biases.collect(),
+            input_gain: self.input_gain,
+            layers: self.layers.clone(),
+            groups: groups
+                .into_iter()
+                .filter(|group| !group.is_empty())
+                .collect(),
+        }
+    }
+}
+
+/// A [`ResistiveNetwork`] with its input clamped.
+#[derive(Debug, Clone)]
+pub struct ClampedResistive {
+    /// The voltages of the sources, `[batch, 2 n_inputs]`, of one of `n_copies` copies.
+    sources: Tensor<2>,
+    n_copies: usize,
+    /// The conductances between the sources and the first layer.
+    input: Tensor<2>,
+    /// The current that flows into each free layer however its nodes and their free neighbors are,
+    /// `[batch, n_units]` in the first and `[1, n_units]` in the others.
+    constant: Vec<Tensor<2>>,
+    /// The resistors between free layers.
+    between: Vec<ConductancesOperator>,
+    /// The curvature of each free layer, `[1, n_units]`.
+    curvature: Vec<Tensor<2>>,
+    /// One over it.
+    resistance: Vec<Tensor<2>>,
+}
+
+impl ResistiveNetwork {
+    /// The voltage of an input value of 1.
+    pub fn input_gain(&self) -> f64 {
+        self.input_gain
+    }
+
+    /// The voltages of the sources: `γx`, then `−γx`.
+    fn sources(&self, input: &Tensor<2>) -> Tensor<2> {
+        let positive = input.clone() * self.input_gain;
+        Tensor::cat(vec![positive.clone(), positive.neg()], 1)
+    }
+
+    /// The total conductance at each node of free layer `layer`, `[1, n_units]`.
+    fn total_conductance(&self, layer: usize) -> Tensor<2> {
+        let below = self.connections[layer].of_second();
+        let total = match self.connections.get(layer + 1) {
+            Some(above) => below + above.of_first(),
+            None => below,
+        };
+        total.clamp_min(LEAST_CURVATURE)
+    }
+}
+
+impl VectorField for ResistiveNetwork {
+    type Clamped = ClampedResistive;
+
+    fn layers(&self) -> &[LayerConfig] {
+        &self.layers
+    }
+
+    fn groups(&self) -> &[Vec<usize>] {
+        &self.groups
+    }
+
+    fn clamp(&self, input: &Tensor<2>) -> ClampedResistive {
+        let (first, between) = self.connections.split_first().expect("checked: a layer");
+        let (sources, conductances) = (self.sources(input), first.conductance.val());
+        let biases = self.biases.iter().map(|bias| bias.val().unsqueeze());
+        let mut constant: Vec<Tensor<2>> = biases.collect();
+        constant[0] = sources.clone().matmul(conductances.clone()) + constant[0].clone();
+        let layers = 0..self.layers.len();
+        let curvature: Vec<_> = layers.map(|layer| self.total_conductance(layer)).collect();
+        ClampedResistive {
+            sources,
+            n_copies: 1,
+            input: conductances,
+            constant,
+            between: between.iter().map(Conductances::operator).collect(),
+            resistance: curvature.iter().map(|a| a.clone().recip()).collect(),
+            curvature,
+        }
+    }
+
+    fn repeat(&self, clamped: &ClampedResistive, n: usize) -> ClampedResistive {
+        let mut repeated = clamped.clone();
+        repeated.n_copies *= n;
+        repeated.constant[0] = clamped.constant[0].clone().repeat_dim(0, n);
+        repeated
+    }
+
+    fn drive(&self, layer: usize, clamped: &ClampedResistive, state: &State) -> Tensor<2> {
+        let mut current = clamped.constant[layer].clone();
+        if let Some(below) = layer.checked_sub(1) {
+            current = clamped.between[below].forward(state.layer(below).clone()) + current;
+        }
+        if let Some(above) = clamped.between.get(layer) {
+            current = above.backward(state.layer(layer + 1).clone()) + current;
+        }
+        current * clamped.resistance[layer].clone()
+    }
+
+    fn curvature(&self, layer: usize) -> Option<Tensor<2>> {
+        Some(self.total_conductance(layer))
+    }
+
+    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
+        let scale = scale / first.batch_size() as f64;
+        let mut gradients = Gradients::new();
+        let sources = self.sources(input);
+        let contrast = |layer: usize| match layer {
+            0 => Contrast::Clamped(&sources),
+            free => Contrast::Free(first.layer(free - 1), second.layer(free - 1)),
+        };
+        for (index, connection) in self.connections.iter().enumerate() {
+            connection.contrast(contrast(index), contrast(index + 1), scale, &mut gradients);
+        }
+        for (index, bias) in self.biases.iter().enumerate() {
+            // ∂E/∂b = −v
+            let difference = first.layer(index).clone() - second.layer(index).clone();
+            let gradient = difference.sum_dim(0).squeeze_dim::<1>(0) * (-scale);
+            gradients.register(bias.id, gradient);
+        }
+        gradients
+    }
+
+    fn energy_of(&self, clamped: &ClampedResistive, state: &State) -> Option<Tensor<1>> {
+        Some(self.energy(clamped, state))
+    }
+
+    /// Removes resistors whose conductance has become negative.
+    fn project(self) -> Self {
+        let connections = self.connections.into_iter().map(Conductances::project);
+        Self {
+            connections: connections.collect(),
+            ..self
+        }
+    }
+}
+
+impl Energy for ResistiveNetwork {
+    fn energy(&self, clamped: &ClampedResistive, state: &State) -> Tensor<1> {
+        // ½ Σ_ij g_ij x_i², which no state changes.
+        let squares = (clamped.sources.clone().square() * 0.5).matmul(clamped.input.clone());
+        let sources = squares.sum_dim(1).squeeze_dim::<1>(1);
+        let mut energy = sources.repeat_dim(0, clamped.n_copies);
+        for (layer, v) in state.layers().iter().enumerate() {
+            let half = v.clone() * clamped.curvature[layer].clone() * 0.5;
+            energy = energy + dot(half - clamped.constant[layer].clone(), v.clone());
+        }
+        for (below, conductances) in clamped.between.iter().enumerate() {
+            let sent = conductances.forward(state.layer(below).clone());
+            energy = energy - dot(sent, state.layer(below + 1).clone());
+        }
+        energy
+    }
+}
