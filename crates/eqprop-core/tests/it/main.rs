@@ -11,6 +11,7 @@ mod convolution;
 mod cost;
 mod finite_differences;
 mod graphs;
+mod lateral;
 mod network;
 mod properties;
 mod record;
