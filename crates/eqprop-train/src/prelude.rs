@@ -4,7 +4,8 @@ pub use eqprop_core::activation::Activation;
 pub use eqprop_core::connection::InitializerConfig;
 pub use eqprop_core::cost::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError};
 pub use eqprop_core::energy::{
-    AnyField, Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, VectorField,
+    AnyField, Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, UntiedHopfield,
+    UntiedHopfieldConfig, VectorField,
 };
 pub use eqprop_core::nudging::{Circle, Nudging};
 pub use eqprop_core::relaxation::{Relaxation, Scheme};
