@@ -77,6 +77,17 @@ pub enum MethodError {
         /// Units of the network.
         n_units: usize,
     },
+    /// The network has no feedforward twin.
+    #[error(
+        "backprop needs a feedforward twin, but connection {from} -> {to} does not lead from a \
+         lower to a higher layer; leave backprop out of --methods"
+    )]
+    NoTwin {
+        /// The layer that the connection starts from.
+        from: usize,
+        /// The layer that it leads to.
+        to: usize,
+    },
     /// The nudging factor is not possible.
     #[error("{method} cannot be used here")]
     Nudging {
@@ -206,7 +217,14 @@ impl Method {
                 }
                 AnyEstimator::ImplicitExact(ImplicitExact { free })
             }
-            Self::Backprop => AnyEstimator::FeedforwardBackprop(FeedforwardBackprop),
+            Self::Backprop => {
+                let connections = config.energy().connections;
+                if let Some(back) = connections.iter().find(|ends| ends.from >= ends.to) {
+                    let (from, to) = (back.from, back.to);
+                    return Err(MethodError::NoTwin { from, to });
+                }
+                AnyEstimator::FeedforwardBackprop(FeedforwardBackprop)
+            }
         })
     }
 }
