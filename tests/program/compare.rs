@@ -220,7 +220,7 @@ fn a_training_that_diverges_is_reported_and_fails_the_program() {
 fn what_cannot_be_compared_is_refused_before_anything_is_trained() {
     let place = Place::new();
     fs::write(place.path("file"), "not a folder").unwrap();
-    let cases: [(&[&str], &[&str]); 6] = [
+    let cases: [(&[&str], &[&str]); 7] = [
         (
             &["--methods", "eqprop,sgd"],
             &["`sgd`", "eqprop, cep, pep, nep"],
@@ -231,6 +231,10 @@ fn what_cannot_be_compared_is_refused_before_anything_is_trained() {
         (
             &["--methods", "exact", "--preset", "dhn-1h"],
             &["1034", "rbp"],
+        ),
+        (
+            &["--set", r#"skips=[{"from": 1, "to": 1, "kind": "dense"}]"#],
+            &["1 -> 1", "leave backprop out"],
         ),
         (&["--report", "file/report"], &["`file/report`", "--report"]),
     ];

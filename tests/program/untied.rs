@@ -23,7 +23,7 @@ fn an_untied_network_is_trained_and_used_like_any_other() {
     assert!(picture.contains("Residual"));
     assert!(!picture.contains("Energy in the free phase"));
 
-    let resumed = place.json(&["train", "--resume", "run"]);
+    let resumed = place.json(&["train", "--run", "run", "--resume"]);
     assert_eq!(resumed["test_error"], summary["test_error"]);
 }
 
@@ -55,9 +55,9 @@ fn the_gradient_of_an_untied_network_is_examined() {
     let names = ["weights 1", "weights 2", "bias 1", "bias 2", "feedback 2"];
     assert_eq!(equal["parameters"], serde_json::json!(names));
     assert!(cosine(&equal) > 0.999, "{}", cosine(&equal));
-    // Half of the gradient comes from the feedback's own asymmetric path.
+    // What comes back to the hidden layer by weights of its own says nothing about its gradient.
     let independent = of("independent");
-    assert!(cosine(&independent) < 0.99, "{}", cosine(&independent));
+    assert!(cosine(&independent) < 0.9, "{}", cosine(&independent));
 }
 
 #[test]

@@ -82,9 +82,20 @@ pub enum MethodError {
         "{method} needs a feedforward twin, which a resistive network does not have, because its \
          resistors conduct both ways; choose other --methods"
     )]
-    NoTwin {
+    ConductsBothWays {
         /// The method.
         method: Method,
+    },
+    /// A connection leads back.
+    #[error(
+        "backprop needs a feedforward twin, but connection {from} -> {to} does not lead from a \
+         lower to a higher layer; leave backprop out of --methods"
+    )]
+    NoTwin {
+        /// The layer that the connection starts from.
+        from: usize,
+        /// The layer that it leads to.
+        to: usize,
     },
     /// The nudging factor is not possible.
     #[error("{method} cannot be used here")]
@@ -215,10 +226,17 @@ impl Method {
                 }
                 AnyEstimator::ImplicitExact(ImplicitExact { free })
             }
-            Self::Backprop => match config.model {
-                ModelKind::Resistive => return Err(MethodError::NoTwin { method: self }),
-                _ => AnyEstimator::FeedforwardBackprop(FeedforwardBackprop),
-            },
+            Self::Backprop => {
+                if config.model == ModelKind::Resistive {
+                    return Err(MethodError::ConductsBothWays { method: self });
+                }
+                let connections = config.energy().connections;
+                if let Some(back) = connections.iter().find(|ends| ends.from >= ends.to) {
+                    let (from, to) = (back.from, back.to);
+                    return Err(MethodError::NoTwin { from, to });
+                }
+                AnyEstimator::FeedforwardBackprop(FeedforwardBackprop)
+            }
         })
     }
 }

@@ -99,6 +99,10 @@ pub struct TrainingConfig {
     /// Voltage of an input value of 1, greater than 0; of the model "resistive".
     #[config(default = 1.0)]
     pub input_gain: f64,
+    /// A gain for each connection instead, in ±gain/√n_in: those from layer to layer, then the
+    /// skips; none for the initial weights above.
+    #[config(default = "Vec::new()")]
+    pub gains: Vec<f64>,
     /// "squared_error" on an output layer, or "cross_entropy" through a softmax readout of the
     /// last hidden layer.
     #[config(default = "CostConfig::SquaredError")]
@@ -151,6 +155,8 @@ pub struct TrainingConfig {
     /// Weight decay: this times the parameter is added to its gradient.
     #[config(default = 0.0)]
     pub weight_decay: f64,
+    /// Scale a gradient that is longer than this, over all parameters, down to it; null for never.
+    pub gradient_clip: Option<f64>,
     /// Examples per update.
     pub batch_size: usize,
     /// Passes over the training examples.
@@ -255,6 +261,13 @@ impl TrainingConfig {
         if let Some(n_train) = self.n_train {
             at_least_one("n_train", n_train)?;
         }
+        let expected = self.energy().connections.len();
+        if !self.gains.is_empty() && self.gains.len() != expected {
+            return Err(TrainingError::Gains {
+                expected,
+                found: self.gains.len(),
+            });
+        }
         self.free_stopping().validate()?;
         self.nudged_stopping().validate()?;
         self.scheme().validate()?;
@@ -292,6 +305,10 @@ impl TrainingConfig {
         let decay = self.weight_decay;
         let ok = decay.is_finite() && decay >= 0.0;
         in_range("weight_decay", "a number of at least 0", decay, ok)?;
+        if let Some(max_norm) = self.gradient_clip {
+            let ok = max_norm.is_finite() && max_norm > 0.0;
+            in_range("gradient_clip", "a positive number", max_norm, ok)?;
+        }
         Ok(())
     }
 

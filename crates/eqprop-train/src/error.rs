@@ -27,6 +27,17 @@ pub enum TrainingError {
         /// How many there are.
         found: usize,
     },
+    /// The number of gains does not fit the network.
+    #[error(
+        "gains needs one number per connection, those from layer to layer and then the skips, or \
+         none: {expected} here, but has {found}"
+    )]
+    Gains {
+        /// How many there must be, if any.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// A convolutional layer does not fit onto the layer below.
     #[error(
         "hidden layer {layer} is convolutional and does not fit onto {below} units: it needs \

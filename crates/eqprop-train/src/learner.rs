@@ -11,6 +11,7 @@ use eqprop_core::relaxation::Relaxed;
 
 use crate::batch::Batch;
 use crate::estimator::GradientEstimator;
+use crate::gradient_norm::clip_global_norm;
 use crate::network::EquilibriumNetwork;
 use crate::particles::Particles;
 use crate::update::UpdateMonitor;
@@ -37,6 +38,8 @@ pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Deb
     particles: Option<Particles>,
     #[module(skip)]
     updates: Option<UpdateMonitor>,
+    #[module(skip)]
+    max_gradient_norm: Option<f64>,
 }
 
 impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, C, G> {
@@ -47,6 +50,7 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, 
             estimator,
             particles: None,
             updates: None,
+            max_gradient_norm: None,
         }
     }
 
@@ -60,6 +64,17 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, 
     /// Watches `‖ΔW‖/‖W‖` of every parameter.
     pub fn with_update_monitor(mut self, updates: UpdateMonitor) -> Self {
         self.updates = Some(updates);
+        self
+    }
+
+    /// Scales each batch's estimate down to this norm, over all parameters, where it is longer; see
+    /// [`clip_global_norm`]. Estimates that are accumulated over several batches are scaled one by
+    /// one.
+    ///
+    /// # Panics
+    /// In a step, if the norm is not greater than 0.
+    pub fn with_max_gradient_norm(mut self, max_norm: f64) -> Self {
+        self.max_gradient_norm = Some(max_norm);
         self
     }
 
@@ -152,8 +167,12 @@ where
         if let Some(particles) = particles {
             particles.store(indices(), &estimate.free.state);
         }
+        let gradients = match self.max_gradient_norm {
+            Some(max_norm) => clip_global_norm(estimate.gradients, &self.network, max_norm),
+            None => estimate.gradients,
+        };
         TrainOutput {
-            grads: estimate.gradients,
+            grads: gradients,
             item: EquilibriumOutput {
                 cost: estimate.cost,
                 energy: estimate.energy,

@@ -32,6 +32,7 @@
 //! | [`learner`] | Burn's `TrainStep` and `InferenceStep` for any energy and estimator |
 //! | [`network`], [`batch`] | what an estimator works on |
 //! | [`particles`] | persistent particles: free states kept from epoch to epoch |
+//! | [`gradient_norm`] | clips the gradient of all parameters together |
 //! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
 //! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
 //! | [`data`] | digits, MNIST, Fashion-MNIST, CIFAR-10 |
@@ -45,6 +46,7 @@ pub mod data;
 pub mod error;
 pub mod estimator;
 pub mod file;
+pub mod gradient_norm;
 pub mod learner;
 pub mod metric;
 pub mod network;

@@ -59,9 +59,10 @@ use crate::error::TrainingError;
 /// 32×32 and normalized, random crops, 2×2 max pooling, centered with β = 0.25, momentum, weight
 /// decay and a cosine schedule. `hopfield-resnet13` is that of <https://arxiv.org/abs/2509.26003>:
 /// blocks of two 3×3 convolutions, the second with stride 2 and a strided 1×1 skip beside it, units
-/// clipped at 6. Its published code groups layers in even and odd, which its skips contradict;
-/// here the groups are colored by the graph. All three are for Fashion-MNIST and CIFAR-10 too
-/// (`--dataset`); the last two need a GPU for a full run.
+/// clipped at 6, with the gains of its published code and the norm of 1 at which that code clips the
+/// gradient. The code groups layers in even and odd, which its skips contradict; here the groups
+/// are colored by the graph. Its biases begin with random values, these with 0. All three are for
+/// Fashion-MNIST and CIFAR-10 too (`--dataset`); the last two need a GPU for a full run.
 ///
 /// The `drn` presets are the deep resistive networks of <https://arxiv.org/abs/2402.11674>: diodes
 /// in the hidden layer, linear output, conductances uniform in ±1/√n_in with the negative ones at 0,
@@ -247,6 +248,11 @@ fn hopfield_resnet13() -> TrainingConfig {
         kind: ConnectionKind::Convolution(ConvolutionConfig::new(1).with_stride(2)),
     };
     let rates = vec![0.03; 2 * channels.len() + 1];
+    let gains = [
+        vec![0.6; 2 * channels.len()],
+        vec![0.8],
+        vec![0.7; channels.len()],
+    ];
     TrainingConfig::new(DatasetKind::Cifar10, hidden, 0.1, 120, 50, rates, 128, 300)
         .with_skips((0..channels.len()).map(skip).collect())
         .with_normalize(true)
@@ -256,11 +262,12 @@ fn hopfield_resnet13() -> TrainingConfig {
         })
         .with_hidden_activation(Activation::ClippedRelu { max: 6.0 })
         .with_output_activation(Activation::Identity)
-        .with_initializer(InitializerConfig::FanIn { gain: 0.6 })
+        .with_gains(gains.concat())
         .with_schedule(ScheduleKind::Cosine)
         .with_momentum(0.9)
         .with_nesterov(true)
         .with_weight_decay(2.5e-4)
+        .with_gradient_clip(Some(1.0))
 }
 
 fn pcn_mnist() -> TrainingConfig {

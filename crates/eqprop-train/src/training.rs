@@ -174,6 +174,9 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         let updates = UpdateMonitor::new(UPDATES_PER_MEASUREMENT);
         let mut learner =
             EquilibriumLearner::new(network, estimator).with_update_monitor(updates.clone());
+        if let Some(max_norm) = config.gradient_clip {
+            learner = learner.with_max_gradient_norm(max_norm);
+        }
         if config.start == FreeStart::Particles {
             let layers = learner.network.energy.layers();
             let particles = Particles::new(layers, train.len());

@@ -28,7 +28,8 @@ use super::{detached, estimate, measure};
 /// The iteration goes through [`Energy::groups`] as an asynchronous relaxation does, each group
 /// with the newest `λ` of the others: block Gauss–Seidel on a system that is symmetric up to a
 /// scaling, and positive definite at a strict minimum of the energy, so it converges wherever the
-/// relaxation did. Products with the Jacobian come from Burn's autodiff at the one state; memory
+/// relaxation did. Without an energy the system is not symmetric, and it converges where a
+/// relaxation through the groups in reversed order would. Products with the Jacobian come from Burn's autodiff at the one state; memory
 /// does not grow with the number of steps. [`Estimate::second_phase`] has the costate, its
 /// residual (the largest change of any entry in the last sweep) and the number of sweeps.
 ///

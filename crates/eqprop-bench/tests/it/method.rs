@@ -99,6 +99,18 @@ fn a_network_too_large_for_the_exact_gradient_is_refused() {
     assert!(units(vec![500, 490]).is_ok());
 }
 
+#[test]
+fn a_network_without_a_feedforward_twin_is_refused_by_backprop_alone() {
+    let lateral = r#"[{"from": 1, "to": 1, "kind": "dense"}]"#;
+    let config = config().with_override("skips", lateral).expect("skips");
+    let error = Method::Backprop.estimator(&config).expect_err("no twin");
+    assert!(
+        matches!(error, MethodError::NoTwin { from: 1, to: 1 }),
+        "{error:?}"
+    );
+    assert!(Method::Rbp.estimator(&config).is_ok());
+}
+
 /// The gradients of three batches one after the other.
 fn gradients<G>(estimator: &G, config: &TrainingConfig) -> Lists
 where

@@ -12,7 +12,17 @@ use crate::cpu;
 /// Dense connection, the term `−s_from W s_toᵀ` of the energy.
 ///
 /// Within one layer (`from == to`) the diagonal of `W` is ignored: no unit is connected to
-/// itself (Scellier & Bengio 2017, §2.1).
+/// itself (Scellier & Bengio 2017, §2.1). Two units are joined by `W + Wᵀ`, which is symmetric
+/// whatever `W` is. All units of the layer are updated at once, so that `s ← σ(drive)` is a
+/// fixed-point step and no exact minimization. As every potential has a curvature of at least 1,
+///
+/// ```text
+/// E(σ(drive)) − E(s) ≤ −½ dᵀ (I + W + Wᵀ) d,   d = σ(drive) − s
+/// ```
+///
+/// so that the step does not raise the energy while no eigenvalue of `W + Wᵀ` is below −1. With
+/// stronger inhibition it may, and units that inhibit each other may switch on and off together
+/// for ever: gradient flow of a small step size does not.
 #[derive(Module, Debug)]
 pub struct Dense {
     /// Weights, `[n_in, n_out]`.

@@ -37,7 +37,8 @@ pub trait Dynamics: Clone + Debug + Send {
 /// | `FixedPoint` | all layers at once: `s ← σ(drive)` | to compare with Ernoult et al. (2019), <https://arxiv.org/abs/1905.13633>, "prototypical" |
 /// | `GradientFlow` | all layers at once: `s ← clip(s − ε ∂F/∂s)` | to compare with Scellier & Bengio (2017), eq. 43, or to follow `ds/dt = −∂F/∂s` |
 ///
-/// The synchronous fixed point may oscillate between two states where the others converge.
+/// The synchronous fixed point may oscillate between two states where the others converge. So may
+/// the asynchronous update of a layer that [feeds itself](crate::connection::Dense).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Scheme {

@@ -12,6 +12,7 @@ mod cost;
 mod finite_differences;
 mod fused;
 mod graphs;
+mod lateral;
 mod network;
 mod predictive_coding;
 mod properties;

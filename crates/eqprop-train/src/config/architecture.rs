@@ -1,6 +1,8 @@
 //! The network of a training configuration.
 
-use eqprop_core::connection::{ConnectionConfig, ConnectionKind, ConvolutionConfig, Pooling};
+use eqprop_core::connection::{
+    ConnectionConfig, ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling,
+};
 use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, PredictiveCodingConfig};
 use eqprop_core::shape::LayerShape;
@@ -48,7 +50,7 @@ fn one() -> usize {
 pub struct SkipConnection {
     /// The layer below, counted from the input as 0.
     pub from: usize,
-    /// The layer above.
+    /// The layer above; the same layer for a connection of its units with each other.
     pub to: usize,
     /// The kind of connection.
     pub kind: ConnectionKind,
@@ -139,13 +141,17 @@ impl TrainingConfig {
             .skips
             .iter()
             .map(|skip| (skip.from, skip.to, skip.kind));
-        let connection = |(from, to, kind)| ConnectionConfig {
+        let connection = |(index, (from, to, kind)): (usize, _)| ConnectionConfig {
             from,
             to,
             kind,
-            initializer: self.initializer,
+            initializer: match self.gains.get(index) {
+                Some(&gain) => InitializerConfig::FanIn { gain },
+                None => self.initializer,
+            },
         };
-        let connections = chain.chain(skips).map(connection).collect();
+        let connections = chain.chain(skips).enumerate();
+        let connections = connections.map(connection).collect();
         HopfieldEnergyConfig::new(input, layers, connections)
     }
 

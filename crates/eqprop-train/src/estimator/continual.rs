@@ -29,6 +29,8 @@ use crate::network::EquilibriumNetwork;
 /// copy, and a step of plain SGD with learning rate `η` then makes exactly the continual update. A
 /// readout outside the state gets `∂C/∂θ` at the free equilibrium.
 ///
+/// Of an [`UntiedHopfield`](eqprop_core::energy::UntiedHopfield) this is C-VF.
+///
 /// # Error
 /// With `η → 0` (or `η = 0`, which is allowed) it is one-sided equilibrium propagation with `K`
 /// nudged steps, step by step; the difference is `O(η)`. It grows with `1/β`, because the state

@@ -239,14 +239,14 @@ fn the_digits_are_learned_with_either_update() {
     let dataset = digits(usize::MAX, usize::MAX);
     for update in [FeedbackUpdate::Own, FeedbackUpdate::Same] {
         let config = TrainingConfig {
-            epochs: 12,
+            epochs: 20,
             model: ModelKind::Untied,
             feedback_update: update,
             ..Preset::Digits.config()
         };
         let mut training = training(config, &dataset);
-        run(&mut training, 12);
-        let last = training.records().last().expect("twelve epochs");
+        run(&mut training, 20);
+        let last = training.records().last().expect("twenty epochs");
         assert!(last.test_error <= 0.04, "{update:?}: {}", last.test_error);
         assert_eq!(last.energy, None);
     }

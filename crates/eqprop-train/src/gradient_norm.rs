@@ -1,0 +1,73 @@
+//! The norm of all gradients together.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+/// Scales the gradients of a module so that their norm, that of all parameters as one vector, is
+/// at most `max_norm`:
+///
+/// ```text
+/// ĝ ← ĝ · min(1, max_norm / ‖ĝ‖)
+/// ```
+///
+/// The direction stays; the clipping of Burn's optimizers goes parameter by parameter and changes
+/// it. Nothing is read back from the device.
+///
+/// # Panics
+/// If `max_norm` is not greater than 0.
+pub fn clip_global_norm<M: Module>(
+    gradients: GradientsParams,
+    module: &M,
+    max_norm: f64,
+) -> GradientsParams {
+    assert!(
+        max_norm > 0.0,
+        "max_norm must be greater than 0, but is {max_norm}"
+    );
+    let mut squares = Squares {
+        gradients: &gradients,
+        sum: None,
+    };
+    module.visit(&mut squares);
+    let Some(sum) = squares.sum else {
+        return gradients;
+    };
+    // Gradients of 0 have an infinite quotient, and stay as they are.
+    let scale = (sum.sqrt().recip() * max_norm).clamp_max(1.0);
+    let mut scaled = Scaled { gradients, scale };
+    module.visit(&mut scaled);
+    scaled.gradients
+}
+
+/// The sum of the squares of all gradients, `[1]`.
+struct Squares<'a> {
+    gradients: &'a GradientsParams,
+    sum: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for Squares<'_> {
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get::<D>(parameter.id) {
+            let square = gradient.square().sum();
+            self.sum = Some(match self.sum.take() {
+                Some(sum) => sum + square,
+                None => square,
+            });
+        }
+    }
+}
+
+struct Scaled {
+    gradients: GradientsParams,
+    scale: Tensor<1>,
+}
+
+impl ModuleVisitor for Scaled {
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.remove::<D>(parameter.id) {
+            let scaled = gradient * self.scale.clone().reshape([1; D]);
+            self.gradients.register(parameter.id, scaled);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! A network without layers: every unit is joined with every other.
+
+use std::ops::ControlFlow;
+
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::preset::Preset;
+
+use crate::setup::{digits, parameters, training, with};
+
+/// 64 hidden units and 10 outputs, all joined with each other and with the input.
+fn unlayered() -> TrainingConfig {
+    let skips = r#"[{"from": 0, "to": 2, "kind": "dense"},
+                    {"from": 1, "to": 1, "kind": "dense"},
+                    {"from": 2, "to": 2, "kind": "dense"}]"#;
+    with(
+        Preset::Digits.config(),
+        &[
+            ("hidden", "[64]"),
+            ("skips", skips),
+            ("output_activation", "hard_sigmoid"),
+            ("initializer", r#"{"fan_in": {"gain": 0.3}}"#),
+            ("free_steps", "25"),
+            ("epochs", "12"),
+        ],
+    )
+}
+
+#[test]
+fn a_network_whose_units_are_all_joined_learns_the_digits() {
+    let mut training = training(unlayered(), &digits(usize::MAX, usize::MAX));
+    let sizes = parameters(training.learner());
+    let sizes: Vec<usize> = sizes.iter().map(|(_, list)| list.len()).collect();
+    assert_eq!(sizes, [64 * 64, 64 * 10, 64 * 10, 64 * 64, 10 * 10, 64, 10]);
+    for _ in 0..12 {
+        let record = training.run_epoch(|_| ControlFlow::Continue(()));
+        record.expect("finite").expect("nothing breaks it");
+    }
+    let last = training.records().last().expect("twelve epochs");
+    // Always naming one class makes 90 % errors.
+    assert!(last.test_error <= 0.06, "{last:?}");
+    // The connections within the layers took part.
+    let ratio = |path: &str| {
+        let ratios = last.update_ratios.iter();
+        let mut found = ratios.filter(|(other, _)| other.contains(path));
+        found.next().expect(path).1
+    };
+    assert!(ratio("connections.3.") > 0.0 && ratio("connections.4.") > 0.0);
+}
