@@ -34,6 +34,7 @@
 //! | [`particles`] | persistent particles: free states kept from epoch to epoch |
 //! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
 //! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
+//! | [`weights`] | safetensors, and the files of published PyTorch code |
 //! | [`data`] | digits, MNIST, Fashion-MNIST, CIFAR-10 |
 //! | [`error`], [`mod@file`], [`mod@panic`] | what can go wrong, and how files are kept whole |
 //! | [`prelude`] | the names that most programs need, of this crate and of `eqprop-core` |
@@ -54,6 +55,7 @@ pub mod prelude;
 pub mod preset;
 pub mod training;
 pub mod update;
+pub mod weights;
 
 /// Compiles and runs the code of the README.
 #[cfg(doctest)]
