@@ -11,3 +11,4 @@ mod place;
 mod refusal;
 mod resume;
 mod training;
+mod weights;
