@@ -5,6 +5,7 @@
 mod batch;
 mod checkpoint;
 mod config;
+mod devices;
 mod differentiable;
 mod estimator;
 mod estimators;
@@ -15,3 +16,4 @@ mod stochastic;
 mod supervised;
 mod training;
 mod update;
+mod weights;
