@@ -33,6 +33,7 @@
 //! | [`network`], [`batch`] | what an estimator works on |
 //! | [`particles`] | persistent particles: free states kept from epoch to epoch |
 //! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
+//! | [`renderer`] | what a Burn training prints |
 //! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
 //! | [`weights`] | safetensors, and the files of published PyTorch code |
 //! | [`data`] | digits, MNIST, Fashion-MNIST, CIFAR-10 |
@@ -53,6 +54,7 @@ pub mod panic;
 pub mod particles;
 pub mod prelude;
 pub mod preset;
+pub mod renderer;
 pub mod training;
 pub mod update;
 pub mod weights;

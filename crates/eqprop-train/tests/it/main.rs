@@ -11,6 +11,7 @@ mod estimator;
 mod estimators;
 mod particles;
 mod reference;
+mod renderer;
 mod setup;
 mod stochastic;
 mod supervised;
