@@ -12,3 +12,4 @@ mod refusal;
 mod resume;
 mod training;
 mod untied;
+mod weights;

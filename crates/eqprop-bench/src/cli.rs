@@ -41,6 +41,10 @@ pub enum Command {
     Predict(PredictArguments),
     /// Draw how a few test examples relax in a trained network.
     Relax(RelaxArguments),
+    /// Write the weights of a trained network as safetensors.
+    Export(ExportArguments),
+    /// Make a run folder from weights: of `eqprop export`, or of published PyTorch code.
+    Import(ImportArguments),
     /// List the devices of this build and of this machine.
     Devices,
     /// List the presets, or print one in full.
@@ -109,10 +113,18 @@ impl ModelArguments {
             config.dataset = dataset;
             name += &format!("-{dataset}");
         }
-        for change in &self.overrides {
-            config = config.with_override(&change.key, &change.value)?;
-        }
-        Ok((name, config))
+        Ok((name, self.change(config)?))
+    }
+
+    /// `config` with the fields of `--set` changed.
+    ///
+    /// # Errors
+    /// As [`configure`](Self::configure).
+    pub fn change(&self, config: TrainingConfig) -> Result<TrainingConfig, TrainingError> {
+        let mut changes = self.overrides.iter();
+        changes.try_fold(config, |config, change| {
+            config.with_override(&change.key, &change.value)
+        })
     }
 }
 
@@ -357,6 +369,64 @@ pub struct RelaxArguments {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub data: DataArguments,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+/// Weights to write.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The file holds the tensors `energy.connections.N.weight` ([n_in, n_out]) or `.kernel`
+([channels_out, channels_in, height, width]), `energy.biases.N` and, with a readout, `cost.weight`
+and `cost.bias`; and the configuration as text, so that `eqprop import` needs nothing else.
+
+Example:
+  eqprop export runs/digits digits.safetensors")]
+pub struct ExportArguments {
+    /// Run folder of `eqprop train`.
+    pub run: PathBuf,
+    /// The file to write; one that is there is replaced.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+/// Weights to read.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The new run folder works with evaluate, predict and relax; `eqprop train --resume --run DIR` trains
+from these weights on.
+
+Files:
+  safetensors of `eqprop export`, with its configuration unless --preset or --dataset is given
+  `torch.save` of a module, its state_dict or a checkpoint, with `synapses.N.weight` and `.bias`
+    (P_MLP and P_CNN of github.com/Laborieux-Axel/Equilibrium-Propagation)
+  `torch.save` of a list: biases of the free layers, then weights
+    (github.com/rain-neuromorphics/energy-based-learning)
+PyTorch files hold no configuration: --preset and --set have to name the same layers, activations
+and cost. The activation 1/(1+exp(-4(x-0.5))) of published code is `sigmoid` here. For clip(x/2, 0, 1)
+take `hard_sigmoid` in all layers, with --scale 0.5.
+
+Examples:
+  eqprop import digits.safetensors --run runs/copy
+  eqprop import checkpoint.tar --preset paper-1h --set 'hidden=[512]' --set hidden_activation=sigmoid \
+    --set output_activation=sigmoid")]
+pub struct ImportArguments {
+    /// The file.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArguments,
+    /// Multiply weights and biases by this; not those of a readout.
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 1.0,
+        allow_negative_numbers = true
+    )]
+    pub scale: f64,
+    /// Run folder; must be new [default: a new folder in runs/].
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceArguments,
 }

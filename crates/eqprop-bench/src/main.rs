@@ -32,6 +32,8 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => command::bench::run(arguments),
         Command::Predict(arguments) => command::predict::run(arguments),
         Command::Relax(arguments) => command::relax::run(arguments),
+        Command::Export(arguments) => command::export::run(arguments),
+        Command::Import(arguments) => command::import::run(arguments),
         Command::Devices => command::devices::run(),
         Command::Presets(arguments) => command::presets::run(arguments),
     };

@@ -67,6 +67,24 @@ struct ManifestEntry {
 }
 
 impl Checkpoint {
+    /// A training by `config` before its first epoch, from the parameters of a learner in `model`.
+    ///
+    /// # Panics
+    /// If [`TrainingConfig::validate`] fails.
+    pub fn before_training(config: TrainingConfig, model: ModuleRecord) -> Self {
+        Self {
+            model,
+            optimizer: config.optimizer().to_record(),
+            // A schedule that has not begun is the same for any number of batches.
+            scheduler: config.learning_rate(1).to_record(),
+            particles: None,
+            state: CheckpointState {
+                config,
+                records: Vec::new(),
+            },
+        }
+    }
+
     /// Writes the checkpoint into the run folder `run`, then removes older ones.
     ///
     /// # Errors

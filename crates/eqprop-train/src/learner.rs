@@ -1,5 +1,7 @@
 //! The learner: any energy and estimator as a model for Burn's training.
 
+mod distributed;
+
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
@@ -28,6 +30,13 @@ use crate::update::UpdateMonitor;
 /// one: make the network on `device.autodiff()`, or call [`Module::train`]. (`SupervisedTraining`
 /// moves a model between devices, but keeps it with or without autodiff as it was.) Nothing is
 /// recorded on it.
+///
+/// Of Burn's strategies for several devices, `ExecutionStrategy::multi` works. It adds up the
+/// gradients of the devices, each the mean over its own batch, so that `n` devices with batches of
+/// size `B` take the steps of one with batches of `nB` and `n` times the learning rate. A random
+/// sign of β is drawn for each of these batches, in whatever order the devices come to it.
+/// `DistributedDataParallel` reduces gradients inside autodiff's backward pass, which there is
+/// none of: it is refused.
 #[derive(Module, Debug)]
 pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Debug + Send> {
     /// All that has parameters.
@@ -152,8 +161,10 @@ where
     type Output = EquilibriumOutput;
 
     /// # Panics
-    /// If there are persistent particles and the batch does not say which examples it holds.
+    /// If there are persistent particles and the batch does not say which examples it holds; if
+    /// the strategy is `DistributedDataParallel`.
     fn step(&self, batch: Batch) -> TrainOutput<EquilibriumOutput> {
+        distributed::refuse(&self.network);
         let indices = || {
             batch.indices.as_deref().expect(
                 "persistent particles belong to examples, but this batch has no indices: set \

@@ -34,7 +34,9 @@
 //! | [`particles`] | persistent particles: free states kept from epoch to epoch |
 //! | [`gradient_norm`] | clips the gradient of all parameters together |
 //! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
+//! | [`renderer`] | what a Burn training prints |
 //! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
+//! | [`weights`] | safetensors, and the files of published PyTorch code |
 //! | [`data`] | digits, MNIST, Fashion-MNIST, CIFAR-10 |
 //! | [`error`], [`mod@file`], [`mod@panic`] | what can go wrong, and how files are kept whole |
 //! | [`prelude`] | the names that most programs need, of this crate and of `eqprop-core` |
@@ -54,8 +56,10 @@ pub mod panic;
 pub mod particles;
 pub mod prelude;
 pub mod preset;
+pub mod renderer;
 pub mod training;
 pub mod update;
+pub mod weights;
 
 /// Compiles and runs the code of the README.
 #[cfg(doctest)]

@@ -39,7 +39,7 @@ const SHUFFLED: Order = Order::Shuffled { seed: 1 };
 const WEIGHT: &str = "network.energy.Hopfield.connections.0.Dense.weight";
 
 /// Shows nothing.
-struct Silent;
+pub struct Silent;
 
 impl MetricsRendererTraining for Silent {
     fn update_train(&mut self, _: MetricState) {}
@@ -111,7 +111,7 @@ fn accuracy(model: &Model) -> f64 {
 }
 
 /// The lines of a metric's log: a number, and the count of examples behind it.
-fn logged(folder: &Path, split: &str, epoch: usize, metric: &str) -> Vec<(f64, f64)> {
+pub fn logged(folder: &Path, split: &str, epoch: usize, metric: &str) -> Vec<(f64, f64)> {
     let name = format!("{}.log", metric.replace(' ', "_"));
     let file = folder.join(split).join(format!("epoch-{epoch}")).join(name);
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file:?}: {error}"));

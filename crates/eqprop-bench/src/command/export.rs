@@ -1,0 +1,49 @@
+//! `eqprop export`.
+
+use anyhow::Result;
+use burn::module::Module;
+use eqprop_train::weights::{WeightsFile, save_safetensors};
+use serde_json::json;
+
+use crate::cli::ExportArguments;
+use crate::output::Report;
+use crate::run::RunFolder;
+
+/// Under which the configuration is kept in a weights file.
+pub const CONFIG: &str = "eqprop.config";
+
+/// Writes the weights of a trained network.
+///
+/// # Errors
+/// If the run or the device cannot be used, or the file not be written.
+pub fn run(arguments: ExportArguments) -> Result<Report> {
+    let folder = RunFolder::open(&arguments.run)?;
+    let run = folder.trained(arguments.device.device.as_deref())?;
+    let config = serde_json::to_string(&run.config)?;
+    let metadata = [
+        ("eqprop.version", env!("CARGO_PKG_VERSION")),
+        (CONFIG, &config),
+    ];
+    let network = &run.learner.network;
+    save_safetensors(network, &arguments.file, &metadata)?;
+    let file = WeightsFile::open(&arguments.file)?;
+    let tensors: Vec<_> = file
+        .tensors()
+        .map(|(name, shape)| json!({"name": name, "shape": shape}))
+        .collect();
+    let text = format!(
+        "{}, {} weights and biases in {} tensors: {}",
+        run.config.notation(),
+        network.num_params(),
+        tensors.len(),
+        arguments.file.display()
+    );
+    let report = json!({
+        "run": arguments.run,
+        "file": arguments.file,
+        "network": run.config.notation(),
+        "n_parameters": network.num_params(),
+        "tensors": tensors,
+    });
+    Ok(Report::new(text, &report))
+}

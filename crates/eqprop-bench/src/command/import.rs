@@ -1,0 +1,78 @@
+//! `eqprop import`.
+
+use anyhow::{Context, Result, bail};
+use burn::module::Module;
+use eqprop_train::checkpoint::Checkpoint;
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::learner::EquilibriumLearner;
+use eqprop_train::weights::WeightsFile;
+use serde_json::json;
+
+use super::export::CONFIG;
+use crate::cli::ImportArguments;
+use crate::device;
+use crate::output::Report;
+use crate::run::{RunConfig, RunFolder};
+
+/// Makes a run folder from weights.
+///
+/// # Errors
+/// If the file, the configuration or the device cannot be used, they do not belong together, or the
+/// run folder cannot be made.
+pub fn run(arguments: ImportArguments) -> Result<Report> {
+    if !arguments.scale.is_finite() || arguments.scale == 0.0 {
+        bail!("--scale must be a number other than 0");
+    }
+    let file = WeightsFile::open(&arguments.file)?.scaled(arguments.scale);
+    let (name, config) = configure(&arguments, &file)?;
+    config.validate()?;
+    let device = device::open(arguments.device.device.as_deref())?;
+    let network = file.load(config.network(&device.device))?;
+    let n_parameters = network.num_params();
+    let learner = EquilibriumLearner::new(network, config.estimator());
+
+    let folder = RunFolder::create(arguments.run.as_deref(), &name)?;
+    folder.write_model(learner.clone().into_record())?;
+    Checkpoint::before_training(config.clone(), learner.into_record()).save(folder.path())?;
+    let notation = config.notation();
+    // Last, because it makes the folder one of a run.
+    folder.write_config(&RunConfig {
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        device: device.name,
+        training: config,
+    })?;
+    let run = folder.path();
+    let text = format!(
+        "{notation}, {n_parameters} weights and biases, from a {}\nrun: {}",
+        file.layout(),
+        run.display()
+    );
+    let report = json!({
+        "file": arguments.file,
+        "layout": file.layout().to_string(),
+        "run": run,
+        "network": notation,
+        "n_parameters": n_parameters,
+    });
+    Ok(Report::new(text, &report))
+}
+
+/// The configuration and a name for the run: as the arguments say or, without a preset and a data
+/// set there, that of the file.
+fn configure(arguments: &ImportArguments, file: &WeightsFile) -> Result<(String, TrainingConfig)> {
+    let model = &arguments.model;
+    let stored = file.metadata(CONFIG);
+    match stored.filter(|_| model.preset.is_none() && model.dataset.is_none()) {
+        None => Ok(model.configure()?),
+        Some(text) => {
+            let config = serde_json::from_str(text).with_context(|| {
+                format!(
+                    "the configuration in `{}` cannot be used: give one with --preset and --set",
+                    arguments.file.display()
+                )
+            })?;
+            let name = arguments.file.file_stem().unwrap_or_default();
+            Ok((name.to_string_lossy().into_owned(), model.change(config)?))
+        }
+    }
+}

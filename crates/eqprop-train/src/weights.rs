@@ -1,0 +1,281 @@
+//! Weights in and out: safetensors, and the files of published PyTorch code.
+
+mod error;
+mod layout;
+mod pytorch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::store::{ModuleSnapshot, ModuleStore, SafetensorsStore, bridge};
+use burn::tensor::TensorData;
+
+use crate::file::write_atomically;
+pub use error::WeightsError;
+pub use layout::Layout;
+use layout::{Entry, Parameter};
+
+/// The parameters of a module by name, as a file holds them.
+///
+/// Safetensors and PyTorch's own format are told apart by their first bytes, and the [`Layout`]
+/// by the names of the tensors. Numbers of any float type are converted to that of the module.
+#[derive(Debug)]
+pub struct WeightsFile {
+    path: PathBuf,
+    layout: Layout,
+    tensors: BTreeMap<String, TensorData>,
+    metadata: BTreeMap<String, String>,
+    factor: f64,
+}
+
+/// Writes the parameters of `module` as safetensors, with `metadata` as text beside them. The
+/// file is written whole or not at all; an older one is replaced.
+///
+/// The names are the paths of the parameters without the variants of enums: a network has
+/// `energy.connections.0.weight` (dense, `[n_in, n_out]`) or `energy.connections.0.kernel`
+/// (`[channels_out, channels_in, height, width]`), `energy.biases.0`, and with a readout
+/// `cost.weight` and `cost.bias`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save_safetensors<M: Module>(
+    module: &M,
+    path: &Path,
+    metadata: &[(&str, &str)],
+) -> Result<(), WeightsError> {
+    let mut store = SafetensorsStore::from_bytes(None).skip_enum_variants(true);
+    for (key, text) in metadata {
+        store = store.metadata(*key, *text);
+    }
+    let saved = module.save_into(&mut store);
+    let bytes =
+        saved
+            .and_then(|()| store.get_bytes())
+            .map_err(|source| WeightsError::Safetensors {
+                path: path.to_path_buf(),
+                source,
+            })?;
+    write_atomically(path, &bytes).map_err(|source| WeightsError::Write {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+/// Replaces the parameters of `module` by those of a safetensors file; for other files see
+/// [`WeightsFile`].
+///
+/// # Errors
+/// As [`WeightsFile::open`] and [`WeightsFile::load`].
+pub fn load_safetensors<M: Module>(module: M, path: &Path) -> Result<M, WeightsError> {
+    WeightsFile::open(path)?.load(module)
+}
+
+impl WeightsFile {
+    /// Reads a safetensors file, or one that `torch.save` wrote: a dictionary of tensors, a
+    /// checkpoint with such a dictionary as `model_state_dict` or `state_dict`, a whole module, or
+    /// a list of tensors.
+    ///
+    /// # Errors
+    /// If it cannot be read, or holds something else.
+    pub fn open(path: &Path) -> Result<Self, WeightsError> {
+        let (tensors, metadata) = if starts_as_safetensors(path)? {
+            read_safetensors(path)?
+        } else {
+            (pytorch::read(path)?, BTreeMap::new())
+        };
+        if tensors.is_empty() {
+            return Err(WeightsError::Empty {
+                path: path.to_path_buf(),
+            });
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            layout: Layout::of(&tensors),
+            tensors,
+            metadata,
+            factor: 1.0,
+        })
+    }
+
+    /// Multiplies all weights and biases of the energy by `factor`; a readout outside the state
+    /// keeps its own.
+    ///
+    /// Networks trained with the activation `clip(u/2, 0, 1)` (`my_hard_sig` in the code of
+    /// Laborieux et al. 2021) are, with factor ½, the same networks with the hard sigmoid.
+    pub fn scaled(self, factor: f64) -> Self {
+        Self { factor, ..self }
+    }
+
+    /// How the parameters are arranged.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Text that a safetensors file holds beside the tensors.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+
+    /// The names and shapes of the tensors.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        let tensors = self.tensors.iter();
+        tensors.map(|(name, data)| (name.as_str(), data.shape().as_slice()))
+    }
+
+    /// Replaces all parameters of `module`. It keeps its device, its data types and the identity of
+    /// its parameters.
+    ///
+    /// In the layouts of published code, synapse `i` has to lead from layer `i` of the network to
+    /// the next.
+    ///
+    /// # Errors
+    /// If a tensor is missing, left over, of another shape, not of floats or not finite.
+    pub fn load<M: Module>(&self, mut module: M) -> Result<M, WeightsError> {
+        let parameters: Vec<_> = module
+            .collect(None, None, true)
+            .into_iter()
+            .map(|tensor| Parameter {
+                shape: tensor.shape.as_slice().to_vec(),
+                dtype: tensor.dtype,
+                name: tensor.name,
+            })
+            .collect();
+        let names: BTreeSet<_> = self.tensors.keys().map(String::as_str).collect();
+        let entries = self.layout.entries(&parameters, &names);
+        let entries = entries.map_err(|reason| WeightsError::Layout {
+            path: self.path.clone(),
+            layout: self.layout,
+            reason,
+        })?;
+        let used: BTreeSet<_> = entries.iter().map(|entry| entry.tensor.as_str()).collect();
+        let mut tensors = Vec::new();
+        for (entry, parameter) in entries.iter().zip(&parameters) {
+            let data = self.arranged(entry, parameter)?;
+            tensors.push(bridge::from_data(data, parameter.name.clone(), None));
+        }
+        if let Some(name) = names.difference(&used).next() {
+            return Err(WeightsError::Unexpected {
+                path: self.path.clone(),
+                tensor: name.to_string(),
+                shape: self.tensors[*name].shape().as_slice().to_vec(),
+            });
+        }
+        let result = module.apply(tensors, None, None, true);
+        assert!(
+            result.is_success() && result.missing.is_empty(),
+            "names, shapes and types were checked: {result}"
+        );
+        Ok(module)
+    }
+
+    /// The numbers of one parameter, in the shape and the type that the module has.
+    fn arranged(&self, entry: &Entry, parameter: &Parameter) -> Result<TensorData, WeightsError> {
+        let Some(data) = self.tensors.get(&entry.tensor) else {
+            if entry.is_optional {
+                return Ok(TensorData::zeros::<f64, _>(parameter.shape.clone())
+                    .convert_dtype(parameter.dtype));
+            }
+            return Err(WeightsError::Missing {
+                path: self.path.clone(),
+                tensor: entry.tensor.clone(),
+                expected: entry.shape.clone(),
+                known: self.tensors.keys().cloned().collect(),
+            });
+        };
+        let found = data.shape().as_slice().to_vec();
+        if !entry.fits(&found) {
+            return Err(WeightsError::Shape {
+                path: self.path.clone(),
+                tensor: entry.tensor.clone(),
+                expected: entry.shape.clone(),
+                found,
+            });
+        }
+        if !data.dtype().is_float() {
+            return Err(WeightsError::Kind {
+                path: self.path.clone(),
+                tensor: entry.tensor.clone(),
+                found: data.dtype(),
+            });
+        }
+        let mut values: Vec<f64> = data.iter::<f64>().collect();
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(WeightsError::NotFinite {
+                path: self.path.clone(),
+                tensor: entry.tensor.clone(),
+                value: *value,
+            });
+        }
+        if entry.is_transposed {
+            values = transposed(&values, entry.shape[0], entry.shape[1]);
+        }
+        if parameter.is_of_energy() {
+            values.iter_mut().for_each(|value| *value *= self.factor);
+        }
+        Ok(TensorData::new(values, parameter.shape.clone()).convert_dtype(parameter.dtype))
+    }
+}
+
+/// A matrix of `n_rows` rows, with rows and columns exchanged.
+fn transposed(values: &[f64], n_rows: usize, n_columns: usize) -> Vec<f64> {
+    let entry = |index| values[(index % n_rows) * n_columns + index / n_rows];
+    (0..values.len()).map(entry).collect()
+}
+
+/// Whether a file begins with the length of a JSON object, and the object.
+fn starts_as_safetensors(path: &Path) -> Result<bool, WeightsError> {
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(|source| read_error(path, source))?;
+    let read = file.take(9).read_to_end(&mut head);
+    read.map_err(|source| read_error(path, source))?;
+    Ok(head.get(8) == Some(&b'{'))
+}
+
+type Contents = (BTreeMap<String, TensorData>, BTreeMap<String, String>);
+
+fn read_safetensors(path: &Path) -> Result<Contents, WeightsError> {
+    let bytes = fs::read(path).map_err(|source| read_error(path, source))?;
+    let metadata = header_metadata(&bytes);
+    let mut store = SafetensorsStore::from_bytes(Some(bytes));
+    let tensors = store
+        .get_all_tensors()
+        .map_err(|source| WeightsError::Safetensors {
+            path: path.to_path_buf(),
+            source,
+        })?;
+    let data = tensors.values().map(|tensor| {
+        let data = bridge::to_data(tensor).map_err(|source| WeightsError::Tensor {
+            path: path.to_path_buf(),
+            tensor: tensor.name.clone(),
+            source,
+        });
+        Ok((tensor.name.clone(), data?))
+    });
+    Ok((data.collect::<Result<_, _>>()?, metadata))
+}
+
+/// What a safetensors header holds beside the tensors, which Burn's store does not give out;
+/// nothing if the header is damaged, which the store finds.
+fn header_metadata(bytes: &[u8]) -> BTreeMap<String, String> {
+    #[derive(serde::Deserialize)]
+    struct Header {
+        #[serde(default, rename = "__metadata__")]
+        metadata: BTreeMap<String, String>,
+    }
+
+    let header = bytes.split_first_chunk::<8>().and_then(|(length, rest)| {
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        serde_json::from_slice::<Header>(rest.get(..length)?).ok()
+    });
+    header.map(|header| header.metadata).unwrap_or_default()
+}
+
+fn read_error(path: &Path, source: std::io::Error) -> WeightsError {
+    WeightsError::Read {
+        path: path.to_path_buf(),
+        source,
+    }
+}

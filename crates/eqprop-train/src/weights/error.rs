@@ -1,0 +1,157 @@
+//! Why weights cannot be read or written.
+
+use std::io;
+use std::path::PathBuf;
+
+use burn::store::SafetensorsStoreError;
+use burn::store::burn_pack;
+use burn::store::pytorch_reader::PytorchError;
+use burn::tensor::DType;
+
+use super::layout::Layout;
+
+/// Why weights cannot be read from a file or written to one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightsError {
+    /// The file could not be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The file could not be written.
+    #[error("cannot write `{}`: check its permissions and the space left", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Not what the safetensors format allows.
+    #[error("`{}` is not a whole safetensors file", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What Burn's reader says.
+        #[source]
+        source: SafetensorsStoreError,
+    },
+    /// Neither safetensors nor what `torch.save` writes.
+    #[error(
+        "`{}` is neither a safetensors file nor one that `torch.save` wrote and that can be read",
+        path.display()
+    )]
+    Pytorch {
+        /// The file.
+        path: PathBuf,
+        /// What the reader says.
+        #[source]
+        source: PytorchError,
+    },
+    /// A PyTorch file with something else than tensors.
+    #[error(
+        "`{}` holds {found}, but a dictionary or a list of tensors is needed, such as \
+         `model.state_dict()`", path.display()
+    )]
+    Root {
+        /// The file.
+        path: PathBuf,
+        /// The Python type found.
+        found: String,
+    },
+    /// No tensor at all.
+    #[error("`{}` holds no tensors", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The numbers of a tensor cannot be read.
+    #[error("tensor `{tensor}` of `{}` cannot be read", path.display())]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// What Burn's reader says.
+        #[source]
+        source: burn_pack::Error,
+    },
+    /// The layout has no place for a part of the network.
+    #[error("`{}` is a {layout}, which has {reason}", path.display())]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// How it is arranged.
+        layout: Layout,
+        /// What it has no place for.
+        reason: String,
+    },
+    /// A parameter of the network is not in the file.
+    #[error(
+        "`{}` has no tensor `{tensor}` of shape {expected:?}, which the network needs; its tensors \
+         are: {}", path.display(), known.join(", ")
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// The shape that it should have.
+        expected: Vec<usize>,
+        /// The tensors that there are.
+        known: Vec<String>,
+    },
+    /// A tensor that no parameter of the network takes.
+    #[error(
+        "tensor `{tensor}` of `{}`, of shape {shape:?}, is no parameter of the network: choose a \
+         configuration with the layers of the file", path.display()
+    )]
+    Unexpected {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// A tensor of another shape.
+    #[error(
+        "tensor `{tensor}` of `{}` has shape {found:?}, but the network needs {expected:?}: choose \
+         a configuration with the layers of the file", path.display()
+    )]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// The shape that the network needs there.
+        expected: Vec<usize>,
+        /// The shape of the tensor.
+        found: Vec<usize>,
+    },
+    /// A tensor that is not of floats.
+    #[error("tensor `{tensor}` of `{}` is of {found:?}, but weights are floats", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// The type of its numbers.
+        found: DType,
+    },
+    /// A weight that is infinite or not a number.
+    #[error("tensor `{tensor}` of `{}` holds {value}: all weights must be finite", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// The first such value.
+        value: f64,
+    },
+}

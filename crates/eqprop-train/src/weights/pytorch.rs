@@ -1,0 +1,111 @@
+//! Files that `torch.save` wrote.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::Path;
+
+use burn::store::bridge;
+use burn::store::pytorch_reader::{PickleValue, PytorchError, PytorchReader};
+use burn::tensor::TensorData;
+use tempfile::NamedTempFile;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+use super::error::WeightsError;
+use super::layout::LIST;
+
+/// Entries of a checkpoint that hold the parameters.
+const STATE_DICTS: [&str; 2] = ["model_state_dict", "state_dict"];
+
+/// The tensors of a dictionary or a list, by name.
+pub(super) fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, WeightsError> {
+    let unreadable = |source| WeightsError::Pytorch {
+        path: path.to_path_buf(),
+        source,
+    };
+    let root = PytorchReader::read_pickle_data(path, None).map_err(unreadable)?;
+    match root {
+        PickleValue::Dict(entries) => {
+            let state_dict = STATE_DICTS.iter().find(|&&key| entries.contains_key(key));
+            let reader = match state_dict {
+                Some(key) => PytorchReader::with_top_level_key(path, key),
+                None => PytorchReader::new(path),
+            };
+            contents(path, reader.map_err(unreadable)?)
+        }
+        PickleValue::List(_) => {
+            let file = with_list_in_dictionary(path).map_err(unreadable)?;
+            let reader = PytorchReader::new(file.path()).map_err(unreadable)?;
+            contents(path, reader)
+        }
+        other => Err(WeightsError::Root {
+            path: path.to_path_buf(),
+            found: match other {
+                PickleValue::Unsupported(python_type) => python_type,
+                _ => "a number or a text".to_string(),
+            },
+        }),
+    }
+}
+
+fn contents(
+    path: &Path,
+    reader: PytorchReader,
+) -> Result<BTreeMap<String, TensorData>, WeightsError> {
+    let tensors = reader.into_tensors().into_iter().map(|(name, tensor)| {
+        let data = bridge::into_data(bridge::from_pytorch(tensor));
+        let data = data.map_err(|source| WeightsError::Tensor {
+            path: path.to_path_buf(),
+            tensor: name.clone(),
+            source,
+        });
+        Ok((name, data?))
+    });
+    tensors.collect()
+}
+
+/// A copy of a file whose root is a list, with a dictionary around the list: the reader knows no
+/// other root.
+fn with_list_in_dictionary(path: &Path) -> Result<NamedTempFile, PytorchError> {
+    let mut archive = ZipArchive::new(BufReader::new(File::open(path)?))?;
+    let mut copy = ZipWriter::new(NamedTempFile::new()?);
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index)?;
+        let name = entry.name()?.into_owned();
+        if name.ends_with("/data.pkl") {
+            let mut pickle = Vec::new();
+            entry.read_to_end(&mut pickle)?;
+            let options =
+                SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+            copy.start_file(name, options)?;
+            copy.write_all(&in_dictionary(&pickle)?)?;
+        } else {
+            drop(entry);
+            copy.raw_copy_file(archive.by_index_raw(index)?)?;
+        }
+    }
+    Ok(copy.finish()?)
+}
+
+/// The pickle of `{"parameters": object}`, from that of `object`.
+///
+/// A pickle is a program for a machine with a stack: `PROTO n`, what pushes the object, `STOP`. An
+/// empty dictionary and the key go before the object, and `SETITEM` after it takes all three.
+fn in_dictionary(pickle: &[u8]) -> Result<Vec<u8>, PytorchError> {
+    const PROTO: u8 = 0x80;
+    const EMPTY_DICT: u8 = b'}';
+    const BINUNICODE: u8 = b'X';
+    const SETITEM: u8 = b's';
+    const STOP: u8 = b'.';
+    let [PROTO, version, object @ .., STOP] = pickle else {
+        let reason = "its pickle is not of protocol 2 or later";
+        return Err(PytorchError::InvalidFormat(reason.to_string()));
+    };
+    let mut wrapped = vec![PROTO, *version, EMPTY_DICT, BINUNICODE];
+    wrapped.extend((LIST.len() as u32).to_le_bytes());
+    wrapped.extend(LIST.as_bytes());
+    wrapped.extend(object);
+    wrapped.extend([SETITEM, STOP]);
+    Ok(wrapped)
+}

@@ -1,0 +1,246 @@
+//! Weights in and out; see `tests/weights/generate.py` for the files of published PyTorch code.
+
+mod damage;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use eqprop_core::cost::AnyCost;
+use eqprop_core::energy::{AnyField, HopfieldEnergy, VectorField};
+use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::network::EquilibriumNetwork;
+use eqprop_train::weights::{Layout, WeightsFile, load_safetensors, save_safetensors};
+
+use crate::setup::{config, distance, parameters, values, with};
+
+pub type Network = EquilibriumNetwork<AnyField, AnyCost>;
+
+/// A sum of up to 64 products in `f32`, relaxed to the last bit, is within 1e-6 of the exact one;
+/// the outputs are of order 0.1.
+const TOLERANCE: f64 = 1e-5;
+
+/// A file beside the script that made it.
+pub fn published(name: &str) -> PathBuf {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/weights");
+    Path::new(folder).join(name)
+}
+
+/// A network for the 8×8 digits with its own random weights.
+pub fn network(overrides: &[(&str, &str)]) -> Network {
+    with(config(), overrides).network(&Device::flex())
+}
+
+/// What a script computed, by name: one row for each example.
+fn predictions(name: &str) -> BTreeMap<String, Vec<Vec<f64>>> {
+    let text = std::fs::read_to_string(published(name)).expect(name);
+    serde_json::from_str(&text).expect(name)
+}
+
+/// Output and scores of the classes at the free equilibrium of each input.
+fn predict(network: &Network, inputs: &[Vec<f64>]) -> [Vec<f64>; 2] {
+    let data = TensorData::new(inputs.concat(), [inputs.len(), 64]).convert::<f32>();
+    let input = Tensor::from_data(data, &Device::flex());
+    let relaxation = Relaxation::steps(Scheme::Asynchronous, 300);
+    let relaxed = network.relax(&relaxation, &input, None);
+    let scores = network.scores(&network.energy.clamp(&input), &relaxed.state);
+    [values(relaxed.state.output()), values(&scores)]
+}
+
+#[track_caller]
+fn assert_equal(found: &[f64], expected: &[Vec<f64>]) {
+    let off = distance(found, &expected.concat());
+    assert!(off < TOLERANCE, "off by {off:e}");
+    // Rows for columns, an example for the next: every other order is far off.
+    let mut shifted = expected.to_vec();
+    shifted.rotate_left(1);
+    assert!(distance(found, &shifted.concat()) > 100.0 * TOLERANCE);
+}
+
+/// Gives every parameter another type.
+struct Cast(DType);
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| tensor.cast(self.0))
+    }
+}
+
+const DENSE: (&str, &str) = ("hidden", "[12]");
+const SMOOTH: [(&str, &str); 3] = [
+    DENSE,
+    ("hidden_activation", "sigmoid"),
+    ("output_activation", "sigmoid"),
+];
+const CLIPPED: [(&str, &str); 3] = [
+    DENSE,
+    ("hidden_activation", "hard_sigmoid"),
+    ("output_activation", "hard_sigmoid"),
+];
+const CONVOLUTIONAL: [(&str, &str); 3] = [
+    (
+        "hidden",
+        r#"[{"channels": 4, "kernel": 3, "pooling": {"max": 2}}, {"channels": 6, "kernel": 2}]"#,
+    ),
+    ("cost", "cross_entropy"),
+    ("learning_rates", "[0.1, 0.1, 0.1]"),
+];
+const AVERAGE_POOLING: (&str, &str) = (
+    "hidden",
+    r#"[{"channels": 4, "kernel": 3, "pooling": {"average": 2}}]"#,
+);
+
+#[test]
+fn a_multilayer_network_of_pytorch_predicts_as_there() {
+    let file = WeightsFile::open(&published("multilayer.tar")).expect("a checkpoint");
+    assert_eq!(file.layout(), Layout::Synapses);
+    // The optimizer's tensors in the checkpoint are not among them.
+    let names: Vec<_> = file.tensors().map(|(name, _)| name).collect();
+    let expected = ["0.bias", "0.weight", "1.bias", "1.weight"];
+    assert_eq!(names, expected.map(|name| format!("synapses.{name}")));
+
+    let reference = predictions("multilayer.json");
+    let whole_model = WeightsFile::open(&published("whole_model.pt")).expect("a module");
+    for file in [file, whole_model] {
+        let loaded = file.load(network(&SMOOTH)).expect("the same layers");
+        let [output, _] = predict(&loaded, &reference["input"]);
+        assert_equal(&output, &reference["sigmoid"]);
+    }
+}
+
+#[test]
+fn halved_weights_replace_an_activation_of_half_the_slope() {
+    let file = WeightsFile::open(&published("multilayer.tar")).expect("a checkpoint");
+    let reference = predictions("multilayer.json");
+    let predict = |file: &WeightsFile| {
+        let loaded = file.load(network(&CLIPPED)).expect("the same layers");
+        let [output, _] = predict(&loaded, &reference["input"]);
+        output
+    };
+    let whole = predict(&file);
+    assert!(distance(&whole, &reference["half_slope"].concat()) > 0.01);
+    assert_equal(&predict(&file.scaled(0.5)), &reference["half_slope"]);
+}
+
+#[test]
+fn a_convolutional_network_of_pytorch_with_a_readout_predicts_as_there() {
+    let file = WeightsFile::open(&published("convolutional.pt")).expect("a dictionary");
+    assert_eq!(file.layout(), Layout::Synapses);
+    let reference = predictions("convolutional.json");
+    let loaded = file.load(network(&CONVOLUTIONAL)).expect("the same layers");
+    let [_, scores] = predict(&loaded, &reference["input"]);
+    assert_equal(&scores, &reference["scores"]);
+}
+
+#[test]
+fn a_list_of_dense_tensors_predicts_as_there() {
+    let file = WeightsFile::open(&published("dense_list.pt")).expect("a list");
+    assert_eq!(file.layout(), Layout::List);
+    let reference = predictions("dense_list.json");
+    let loaded = file.load(network(&[DENSE])).expect("the same layers");
+    let [output, _] = predict(&loaded, &reference["input"]);
+    assert_equal(&output, &reference["output"]);
+}
+
+#[test]
+fn a_list_of_convolutional_tensors_predicts_as_there() {
+    let file = WeightsFile::open(&published("convolutional_list.pt")).expect("a list");
+    let reference = predictions("convolutional_list.json");
+    let loaded = file.load(network(&[AVERAGE_POOLING]));
+    let [output, _] = predict(&loaded.expect("the same layers"), &reference["input"]);
+    assert_equal(&output, &reference["output"]);
+}
+
+#[test]
+fn every_network_comes_back_from_safetensors_bit_for_bit() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("weights.safetensors");
+    let skip = [
+        ("hidden", "[12, 12]"),
+        (
+            "skips",
+            r#"[{"from": 0, "to": 3, "kind": "dense"}, {"from": 1, "to": 2, "kind": "identity"}]"#,
+        ),
+        ("learning_rates", "[0.1, 0.1, 0.1]"),
+    ];
+    for overrides in [&SMOOTH[..], &CONVOLUTIONAL, &[AVERAGE_POOLING], &skip] {
+        let saved = network(overrides);
+        save_safetensors(&saved, &path, &[("made", "here"), ("by", "\"us\"\n")]).expect("a file");
+        let file = WeightsFile::open(&path).expect("a file");
+        assert_eq!(file.layout(), Layout::Named);
+        assert_eq!(file.metadata("made"), Some("here"));
+        assert_eq!(file.metadata("by"), Some("\"us\"\n"));
+        assert_eq!(file.metadata("missing"), None);
+
+        let other = network(&[overrides, &[("seed", "7")]].concat());
+        let (expected, before) = (parameters(&saved), parameters(&other));
+        assert_ne!(before, expected);
+        let loaded = file.load(other).expect("the same layers");
+        assert_eq!(parameters(&loaded), expected);
+    }
+    assert_eq!(
+        std::fs::read_dir(folder.path()).expect("a folder").count(),
+        1
+    );
+}
+
+#[test]
+fn the_names_are_the_same_whether_the_energy_was_chosen_at_run_time_or_not() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("weights.safetensors");
+    let config: TrainingConfig = with(config(), &[DENSE]);
+    let device = Device::flex();
+    let energy: HopfieldEnergy = config.energy().init(&device);
+    let typed = EquilibriumNetwork::new(energy, config.cost.init(10, 10, &device));
+    save_safetensors(&typed, &path, &[]).expect("a file");
+
+    let file = WeightsFile::open(&path).expect("a file");
+    let found: Vec<_> = file.tensors().map(|(n, s)| (n, s.to_vec())).collect();
+    let expected = [
+        ("energy.biases.0", vec![12]),
+        ("energy.biases.1", vec![10]),
+        ("energy.connections.0.weight", vec![64, 12]),
+        ("energy.connections.1.weight", vec![12, 10]),
+    ];
+    assert_eq!(found, expected);
+    let loaded = load_safetensors(network(&[DENSE]), &path).expect("the same layers");
+    let numbers =
+        |list: Vec<(String, Vec<f64>)>| list.into_iter().map(|(_, n)| n).collect::<Vec<_>>();
+    assert_eq!(numbers(parameters(&loaded)), numbers(parameters(&typed)));
+}
+
+#[test]
+fn a_network_on_an_autodiff_device_is_saved_and_loaded_there() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("weights.safetensors");
+    let saved = network(&[DENSE]).train();
+    save_safetensors(&saved, &path, &[]).expect("a file");
+    let other = network(&[DENSE, ("seed", "7")]).train();
+    let loaded = load_safetensors(other, &path).expect("the same layers");
+    assert_eq!(parameters(&loaded), parameters(&saved));
+    let is_autodiff = |network: &Network| network.devices().iter().all(Device::is_autodiff);
+    assert!(is_autodiff(&loaded) && !is_autodiff(&loaded.valid()));
+}
+
+#[test]
+fn halves_are_loaded_as_the_type_of_the_network() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("weights.safetensors");
+    let saved = network(&[DENSE]);
+    let halves = saved.clone().map(&mut Cast(DType::F16));
+    save_safetensors(&halves, &path, &[]).expect("a file");
+    let loaded = load_safetensors(network(&[DENSE, ("seed", "7")]), &path).expect("floats");
+    for ((path, found), (_, expected)) in parameters(&loaded).iter().zip(&parameters(&saved)) {
+        let off = distance(found, expected);
+        // Half precision has 11 bits; no weight is larger than ½.
+        assert!(off < 0.5 / 2048.0, "{path} off by {off:e}");
+        assert!(
+            path.contains("biases") || off > 0.0,
+            "{path} was not halved"
+        );
+    }
+    // A network of mixed types could not relax.
+    predict(&loaded, &predictions("dense_list.json")["input"]);
+}

@@ -1,0 +1,173 @@
+//! Weights out of a run folder, and into a new one.
+
+use std::fs;
+use std::path::Path;
+
+use eqprop_train::preset::Preset;
+use eqprop_train::weights::save_safetensors;
+use serde_json::Value;
+
+use crate::place::{Place, QUICK};
+
+/// A file of `tests/weights`.
+fn published(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/weights");
+    let path = Path::new(folder).join(name);
+    path.to_str().unwrap().to_string()
+}
+
+/// `--set` with the layers and activations of `multilayer.tar`.
+const MULTILAYER: [&str; 6] = [
+    "--set",
+    "hidden=[12]",
+    "--set",
+    "hidden_activation=sigmoid",
+    "--set",
+    "output_activation=sigmoid",
+];
+
+/// What `metrics.csv` of a run holds, without the times.
+fn measured(place: &Place, run: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(place.path(run).join("metrics.csv")).unwrap();
+    let rows = text.lines().map(|line| line.split(',').map(String::from));
+    let rows: Vec<Vec<String>> = rows.map(Iterator::collect).collect();
+    let is_time: Vec<bool> = rows[0]
+        .iter()
+        .map(|name| name.contains("seconds"))
+        .collect();
+    let without = |row: Vec<String>| {
+        let columns = row.into_iter().zip(&is_time);
+        columns
+            .filter(|(_, time)| !**time)
+            .map(|(v, _)| v)
+            .collect()
+    };
+    rows.into_iter().map(without).collect()
+}
+
+/// All numbers of a safetensors file, one tensor after the other.
+fn tensors(place: &Place, file: &str) -> Vec<u8> {
+    let bytes = fs::read(place.path(file)).unwrap();
+    let header = usize::from(bytes[0]) + 256 * usize::from(bytes[1]);
+    bytes[8 + header..].to_vec()
+}
+
+#[test]
+fn an_exported_network_is_imported_with_its_configuration_and_predicts_the_same() {
+    let place = Place::new();
+    place.succeed(&[&QUICK[..], &["--run", "run", "--set", "hidden=[16]"]].concat());
+    let report = place.json(&["export", "run", "small.safetensors"]);
+    assert_eq!(report["network"], "64-16-10");
+    assert_eq!(report["n_parameters"], 64 * 16 + 16 + 16 * 10 + 10);
+    assert_eq!(report["tensors"].as_array().unwrap().len(), 4);
+
+    let report = place.json(&["import", "small.safetensors"]);
+    assert_eq!(report["run"], "runs/small");
+    assert_eq!(report["layout"], "file of named parameters");
+    let judged = |run: &str| {
+        let mut report = place.json(&["evaluate", run]);
+        report["run"] = Value::Null;
+        report
+    };
+    assert_eq!(judged("runs/small"), judged("run"));
+    // A second time it gets a folder of its own, and --set changes what it does.
+    let changed = ["import", "small.safetensors", "--set", "free_steps=1"];
+    assert_eq!(place.json(&changed)["run"], "runs/small-2");
+    assert_ne!(judged("runs/small-2"), judged("run"));
+    place.succeed(&["relax", "runs/small", "--examples", "1"]);
+}
+
+#[test]
+fn training_an_imported_network_is_training_from_its_weights() {
+    for schedule in ["exponential", "cosine"] {
+        let place = Place::new();
+        let settings = [
+            "--set",
+            "n_train=80",
+            "--set",
+            "hidden=[16]",
+            "--set",
+            "momentum=0.5",
+            "--set",
+            "epochs=2",
+            "--set",
+            &format!("schedule={schedule}"),
+        ];
+        place.succeed(&[&["train", "--run", "direct"], &settings[..]].concat());
+
+        // The initial weights depend on the sizes and the seed alone.
+        let config = Preset::Digits.config();
+        let config = config.with_override("hidden", "[16]").unwrap();
+        let initial = config.network(&burn::tensor::Device::default());
+        let path = place.path("initial.safetensors");
+        save_safetensors(&initial, &path, &[]).unwrap();
+        let import = ["import", "initial.safetensors", "--run", "imported"];
+        place.succeed(&[&import, &settings[..]].concat());
+        place.succeed(&["train", "--resume", "--run", "imported"]);
+        assert_eq!(measured(&place, "imported"), measured(&place, "direct"));
+
+        place.succeed(&["export", "direct", "a.safetensors"]);
+        place.succeed(&["export", "imported", "b.safetensors"]);
+        assert_eq!(
+            tensors(&place, "a.safetensors"),
+            tensors(&place, "b.safetensors")
+        );
+    }
+}
+
+#[test]
+fn weights_of_published_code_become_a_run() {
+    let place = Place::new();
+    let file = published("multilayer.tar");
+    let import = [&["import", &file, "--run", "run"], &MULTILAYER[..]].concat();
+    let report = place.json(&import);
+    assert_eq!(report["layout"], "PyTorch module of synapses");
+    assert_eq!(report["network"], "64-12-10");
+    let error = || {
+        place.json(&["evaluate", "run"])["test_error"]
+            .as_f64()
+            .unwrap()
+    };
+    let untrained = error();
+    place.succeed(&["train", "--resume", "--run", "run", "--epochs", "1"]);
+    assert!(error() < untrained - 0.2, "{untrained} became {}", error());
+}
+
+#[test]
+fn weights_are_scaled_as_asked() {
+    let place = Place::new();
+    let list = published("dense_list.pt");
+    let values = |run: &str, scale: &str| {
+        let import = ["import", &list, "--set", "hidden=[12]", "--run", run];
+        place.succeed(&[&import[..], &["--scale", scale]].concat());
+        place.succeed(&["export", run, "weights"]);
+        let bytes = tensors(&place, "weights");
+        let floats = bytes.chunks_exact(4).map(|four| four.try_into().unwrap());
+        floats.map(f32::from_le_bytes).collect::<Vec<_>>()
+    };
+    let (whole, half) = (values("whole", "1"), values("half", "0.5"));
+    let expected: Vec<_> = whole.iter().map(|value| 0.5 * value).collect();
+    assert_eq!(half, expected);
+    assert!(half.iter().any(|&value| value != 0.0));
+}
+
+#[test]
+fn weights_that_do_not_fit_leave_no_run() {
+    let place = Place::new();
+    let file = published("multilayer.tar");
+    let shapes = ["`synapses.0.weight`", "[12, 64]", "[128, 64]"];
+    place.refuse(&["import", &file], &shapes);
+    place.refuse(&["import", "missing.pt"], &["cannot read `missing.pt`"]);
+    fs::write(place.path("notes.txt"), "mine").unwrap();
+    place.refuse(&["import", "notes.txt"], &["`notes.txt`", "neither"]);
+    place.refuse(&["import", &file, "--scale", "0"], &["--scale"]);
+    place.refuse(&["import", &file, "--scale", "NaN"], &["--scale"]);
+    let unknown = [&["import", &file, "--set", "betta=1"], &MULTILAYER[..]].concat();
+    place.refuse(&unknown, &["`betta`"]);
+    place.refuse(&["export", "missing", "out"], &["not a run folder"]);
+
+    place.succeed(&[&["import", &file, "--run", "run"], &MULTILAYER[..]].concat());
+    let again = [&["import", &file, "--run", "run"], &MULTILAYER[..]].concat();
+    place.refuse(&again, &["`run`", "overwritten"]);
+    place.refuse(&["export", "run", "no/out"], &["cannot write `no/out`"]);
+}
