@@ -228,7 +228,9 @@ fn the_updates_of_all_steps_add_up_to_the_exact_gradient() {
     let (network, batch) = (precision.network(network), precision.batch(&batch));
     let free = Relaxation::steps(Scheme::Asynchronous, 200);
     let exact = ImplicitExact { free }.estimate(&network, &batch, None);
-    let AnyField::Hopfield(energy) = &network.energy;
+    let AnyField::Hopfield(energy) = &network.energy else {
+        panic!("the default model")
+    };
     let Connection::Dense(dense) = &energy.connections[1] else {
         panic!("a dense network")
     };

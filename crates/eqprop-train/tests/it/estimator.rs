@@ -24,7 +24,9 @@ const TOLERANCE: f64 = 1e-5;
 
 fn network(cost: CostConfig) -> Network {
     let EquilibriumNetwork { energy, cost } = config().with_cost(cost).network(&Device::flex());
-    let AnyField::Hopfield(energy) = energy;
+    let AnyField::Hopfield(energy) = energy else {
+        panic!("the default model")
+    };
     EquilibriumNetwork::new(energy, cost)
 }
 

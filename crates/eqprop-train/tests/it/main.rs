@@ -10,6 +10,7 @@ mod estimator;
 mod estimators;
 mod particles;
 mod reference;
+mod resistive;
 mod setup;
 mod stochastic;
 mod supervised;
