@@ -9,6 +9,7 @@ mod finite_differences;
 mod method;
 mod recurrent_backprop;
 mod reference;
+mod resistive;
 mod setup;
 mod through_time;
 mod training;

@@ -14,6 +14,7 @@ mod lateral;
 mod particles;
 mod reference;
 mod renderer;
+mod resistive;
 mod resnet;
 mod setup;
 mod stochastic;
