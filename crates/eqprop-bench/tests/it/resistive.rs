@@ -176,7 +176,7 @@ fn only_the_feedforward_twin_is_refused() {
                 assert!(
                     matches!(
                         error,
-                        MethodError::NoTwin {
+                        MethodError::ConductsBothWays {
                             method: Method::Backprop
                         }
                     ),
