@@ -1,7 +1,9 @@
 //! What the model is: an energy over states, given an input, or a vector field without one.
 
 mod any;
+pub mod custom;
 pub mod hopfield;
+mod slopes;
 mod total;
 
 use burn::module::{Module, ModuleDisplay};
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::shape::LayerShape;
 use crate::{activation::Activation, gradients::Gradients, state::State};
 pub use any::{AnyClamped, AnyField};
+pub use custom::{ClosedForm, ClosedFormError, CustomEnergy, EnergyFunction};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 pub use total::TotalEnergy;
 
@@ -85,6 +88,24 @@ pub trait VectorField: Module + ModuleDisplay {
     /// `scale · mean over the batch of [∂E/∂θ(first) − ∂E/∂θ(second)]`, for every parameter; without
     /// an energy, what stands in its place in the learning rule.
     fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients;
+
+    /// `scale · [∂E/∂x(first) − ∂E/∂x(second)]` of each example, or `None` if the field has neither an
+    /// energy nor something that stands in its place. What an equilibrium block hands to the layers
+    /// that its input comes from.
+    ///
+    /// Unless a field does otherwise, from its energy by Burn's autodiff.
+    ///
+    /// # Shapes
+    /// - `input` and output: `[batch, n_inputs]`
+    fn input_contrast(
+        &self,
+        input: &Tensor<2>,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Option<Tensor<2>> {
+        slopes::input_contrast(self, input, first, second, scale)
+    }
 
     /// The energy of each example, `[batch]`, or `None` if the field has none: for measurements on
     /// any field. What cannot do without an energy asks for an [`Energy`].
