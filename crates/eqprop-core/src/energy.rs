@@ -2,10 +2,12 @@
 
 mod any;
 mod bias;
+pub mod custom;
 mod graph;
 pub mod hopfield;
 pub mod predictive_coding;
 pub mod resistive;
+mod slopes;
 mod total;
 mod untied;
 
@@ -17,6 +19,7 @@ use crate::error::{ConfigError, at_least_one, positive_number};
 use crate::shape::LayerShape;
 use crate::{activation::Activation, gradients::Gradients, state::State};
 pub use any::{AnyClamped, AnyField};
+pub use custom::{ClosedForm, ClosedFormError, CustomEnergy, EnergyFunction};
 pub use graph::{Graph, Interaction};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 pub use predictive_coding::{HiddenUpdate, PredictiveCoding, PredictiveCodingConfig};
@@ -127,6 +130,24 @@ pub trait VectorField: Module + ModuleDisplay {
         scale: f64,
     ) -> Gradients {
         self.contrast(input, first, second, scale)
+    }
+
+    /// `scale · [∂E/∂x(first) − ∂E/∂x(second)]` of each example, or `None` if the field has neither an
+    /// energy nor something that stands in its place. What an equilibrium block hands to the layers
+    /// that its input comes from.
+    ///
+    /// Unless a field does otherwise, from its energy by Burn's autodiff.
+    ///
+    /// # Shapes
+    /// - `input` and output: `[batch, n_inputs]`
+    fn input_contrast(
+        &self,
+        input: &Tensor<2>,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Option<Tensor<2>> {
+        slopes::input_contrast(self, input, first, second, scale)
     }
 
     /// The energy of each example, `[batch]`, or `None` if the field has none: for measurements on

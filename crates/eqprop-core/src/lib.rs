@@ -61,6 +61,7 @@
 //! | [`nudging`] | which `β` are contrasted | §5 |
 //! | [`relaxation`] | how a minimum is found: dynamics × stopping, the one loop over steps | §2.3 |
 //! | [`state`], [`gradients`], [`error`] | what these hand to each other | |
+//! | [`pullback`] | values with a backward pass of their own, for Burn's autodiff | |
 //!
 //! # Conventions
 //!
@@ -82,6 +83,7 @@ pub mod energy;
 pub mod error;
 pub mod gradients;
 pub mod nudging;
+pub mod pullback;
 pub mod relaxation;
 pub mod shape;
 pub mod state;

@@ -163,6 +163,16 @@ impl VectorField for AnyField {
         })
     }
 
+    fn input_contrast(
+        &self,
+        input: &Tensor<2>,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Option<Tensor<2>> {
+        dispatch!(self, field => field.input_contrast(input, first, second, scale))
+    }
+
     fn energy_of(&self, clamped: &AnyClamped, state: &State) -> Option<Tensor<1>> {
         dispatch!(self, clamped, (field, inner) => field.energy_of(inner, state))
     }

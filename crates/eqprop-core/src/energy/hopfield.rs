@@ -311,6 +311,25 @@ impl VectorField for HopfieldEnergy {
         })
     }
 
+    /// In closed form: `∂E/∂x = −f_θᵀ s_to`, through the input's winners where it is pooled.
+    fn input_contrast(
+        &self,
+        input: &Tensor<2>,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Option<Tensor<2>> {
+        let mut contrast = None;
+        for (connection, &(from, to)) in self.connections.iter().zip(&self.ends) {
+            if from == 0 {
+                let difference = first.layer(to - 1).clone() - second.layer(to - 1).clone();
+                let received = connection.operator().backward(difference * (-scale), input);
+                add(&mut contrast, received);
+            }
+        }
+        Some(contrast.unwrap_or_else(|| input.zeros_like()))
+    }
+
     fn energy_of(&self, clamped: &ClampedHopfield, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
     }

@@ -9,6 +9,7 @@ mod coloring;
 mod config;
 mod convolution;
 mod cost;
+mod custom;
 mod finite_differences;
 mod fused;
 mod graphs;

@@ -1,0 +1,161 @@
+//! Closed forms against autodiff.
+
+use burn::module::{ModuleVisitor, Param};
+use burn::tensor::{DType, Tensor};
+
+use super::{CustomEnergy, EnergyFunction, slopes};
+use crate::energy::{VectorField, slopes::input_contrast};
+use crate::gradients::Gradients;
+use crate::state::State;
+
+/// A closed form of an [`EnergyFunction`], and how far it is from autodiff.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClosedForm {
+    /// What it computes, such as `the drive of layer 1` or `the contrast of weight`. Layers are
+    /// counted from the input as 0, parameters have the paths of the function's fields.
+    pub what: String,
+    /// The largest difference of an entry, relative to the largest entry that autodiff found; not
+    /// a number if either is not.
+    pub error: f64,
+}
+
+/// A closed form that cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClosedFormError {
+    /// It is not the derivative of the energy.
+    #[error(
+        "{} in closed form is not the derivative of the energy: off by {:.1e} of its largest \
+         entry, allowed {tolerance:e}; correct it, or leave it to autodiff", worst.what, worst.error
+    )]
+    Wrong {
+        /// The one that is furthest off.
+        worst: ClosedForm,
+        /// What rounding explains.
+        tolerance: f64,
+    },
+    /// A parameter was forgotten.
+    #[error("the contrast in closed form has no gradient for the parameter {parameter}")]
+    Missing {
+        /// Its path.
+        parameter: String,
+    },
+}
+
+impl<F: EnergyFunction> CustomEnergy<F> {
+    /// Compares every closed form that the function supplies with autodiff, at `state` and between
+    /// it and [rest](VectorField::rest). Nothing is compared where nothing is supplied.
+    ///
+    /// The state should lie inside the ranges of the activations, away from their ends and from
+    /// rest, such as a random one. Reads back, which waits for the device.
+    ///
+    /// # Errors
+    /// If one is off by more than rounding, the worst; or if a parameter has no gradient.
+    pub fn check_closed_forms(
+        &self,
+        input: &Tensor<2>,
+        state: &State,
+    ) -> Result<Vec<ClosedForm>, ClosedFormError> {
+        let function = &self.function;
+        let mut found = Vec::new();
+        for layer in 0..self.layers.len() {
+            if let Some(drive) = function.drive(layer, input, state) {
+                let expected = self.drive_by_autodiff(layer, input, state);
+                let what = format!("the drive of layer {}", layer + 1);
+                found.push(ClosedForm::new(what, drive, expected));
+            }
+        }
+        let rest = self.rest(input);
+        if let Some(contrast) = function.contrast(input, state, &rest, 1.0) {
+            let scale = 1.0 / state.batch_size() as f64;
+            let expected = slopes::difference_by_parameters(function, input, state, &rest, scale);
+            let mut comparison = Comparison {
+                contrast: &contrast,
+                expected: &expected,
+                path: Vec::new(),
+                found: &mut found,
+                missing: None,
+            };
+            function.visit(&mut comparison);
+            if let Some(parameter) = comparison.missing {
+                return Err(ClosedFormError::Missing { parameter });
+            }
+        }
+        if let Some(contrast) = function.input_contrast(input, state, &rest, 1.0) {
+            let expected = input_contrast(self, input, state, &rest, 1.0);
+            let expected = expected.expect("a custom energy is an energy");
+            let what = "the contrast of the input".to_string();
+            found.push(ClosedForm::new(what, contrast, expected));
+        }
+
+        let tolerance = tolerance(state.output().dtype());
+        let worst = found.iter().max_by(|a, b| a.error.total_cmp(&b.error));
+        match worst {
+            Some(worst) if worst.error.is_nan() || worst.error > tolerance => {
+                let worst = worst.clone();
+                Err(ClosedFormError::Wrong { worst, tolerance })
+            }
+            _ => Ok(found),
+        }
+    }
+}
+
+/// Rounding of two ways to compute the same, in sums of up to a thousand terms.
+fn tolerance(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => 1e-10,
+        _ => 1e-4,
+    }
+}
+
+impl ClosedForm {
+    fn new<const D: usize>(what: String, found: Tensor<D>, expected: Tensor<D>) -> Self {
+        let largest = |tensor: Tensor<D>| {
+            let numbers = tensor.without_autodiff().into_data();
+            let numbers: Vec<f64> = numbers.iter::<f64>().map(f64::abs).collect();
+            let larger = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };
+            numbers.into_iter().fold(0.0, larger)
+        };
+        let size = largest(expected.clone());
+        let difference = largest(found - expected);
+        Self {
+            what,
+            error: if size == 0.0 {
+                difference
+            } else {
+                difference / size
+            },
+        }
+    }
+}
+
+/// Compares the gradient of each parameter.
+struct Comparison<'a> {
+    contrast: &'a Gradients,
+    expected: &'a Gradients,
+    path: Vec<String>,
+    found: &'a mut Vec<ClosedForm>,
+    missing: Option<String>,
+}
+
+impl ModuleVisitor for Comparison<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        let path = self.path.join(".");
+        let contrast = self.contrast.get::<D>(parameter.id);
+        match (contrast, self.expected.get::<D>(parameter.id)) {
+            (Some(contrast), Some(expected)) => {
+                let what = format!("the contrast of {path}");
+                self.found.push(ClosedForm::new(what, contrast, expected));
+            }
+            _ => self.missing = Some(path),
+        }
+    }
+}

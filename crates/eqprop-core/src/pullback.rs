@@ -1,0 +1,166 @@
+//! Values with a backward pass of their own, for Burn's autodiff.
+
+use core::fmt;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::{
+    BalancedCheckpointing, CheckpointStrategy, NoCheckpointing,
+};
+use burn::backend::autodiff::grads;
+use burn::backend::autodiff::ops::{Backward, Ops, unary};
+use burn::backend::{
+    Autodiff, Backend, DispatchKindConversion, DispatchTensor, GradientCheckpointingStrategy,
+};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+
+use crate::gradients::Gradients;
+
+/// `value` as a function of `parent` whose backward pass is `pullback`: from `∂L/∂value` to
+/// `∂L/∂parent`.
+///
+/// `pullback` runs once, in the backward pass, outside autodiff. It may run a backward pass of its
+/// own, as long as nothing in it belongs to the graph that it is part of. A parent that no gradient
+/// is wanted for gets none, and `value` comes back as it is.
+///
+/// # Panics
+/// If `value` and `parent` are on different devices.
+pub fn with_pullback<const D: usize, const P: usize>(
+    value: Tensor<D>,
+    parent: Tensor<P>,
+    pullback: impl FnOnce(Tensor<D>) -> Tensor<P> + Send + 'static,
+) -> Tensor<D> {
+    let value = value.without_autodiff();
+    if !parent.is_tracked() {
+        return value;
+    }
+    let pullback = Pullback(Box::new(pullback));
+    let (backend, parent_device) = (value.device(), parent.device().without_autodiff());
+    assert_eq!(
+        backend, parent_device,
+        "a value and what it depends on must be on one device"
+    );
+    macro_rules! on {
+        ($backend:ident) => {
+            if let Ok(value) = value
+                .clone()
+                .try_into_primitive::<burn::backend::$backend>()
+            {
+                type B = burn::backend::$backend;
+                return match parent.gradient_checkpointing_strategy() {
+                    Some(GradientCheckpointingStrategy::Balanced) => {
+                        record::<B, BalancedCheckpointing, D, P>(value, parent, pullback)
+                    }
+                    _ => record::<B, NoCheckpointing, D, P>(value, parent, pullback),
+                };
+            }
+        };
+    }
+    #[cfg(feature = "flex")]
+    on!(Flex);
+    #[cfg(feature = "ndarray")]
+    on!(NdArray);
+    #[cfg(any(
+        feature = "wgpu",
+        feature = "vulkan",
+        feature = "metal",
+        feature = "cuda",
+        feature = "rocm"
+    ))]
+    on!(Cube);
+    unreachable!("{backend:?} is on none of the backends that this crate was built with")
+}
+
+/// Records the node on a backend that is known.
+fn record<B, C, const D: usize, const P: usize>(
+    value: B::FloatTensorPrimitive,
+    parent: Tensor<P>,
+    pullback: Pullback<D, P>,
+) -> Tensor<D>
+where
+    B: Backend,
+    C: CheckpointStrategy,
+    DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,
+{
+    let parent = parent
+        .try_into_primitive::<Autodiff<B, C>>()
+        .expect("a tracked tensor on the device of the value is on its backend's autodiff");
+    let node = Backward::<B, 1>::prepare::<C>(pullback, [parent.node()]);
+    Tensor::from_primitive::<Autodiff<B, C>>(node.compute_bound().stateless(value))
+}
+
+type Boxed<const D: usize, const P: usize> = Box<dyn FnOnce(Tensor<D>) -> Tensor<P> + Send>;
+
+struct Pullback<const D: usize, const P: usize>(Boxed<D, P>);
+
+impl<const D: usize, const P: usize> fmt::Debug for Pullback<D, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pullback")
+    }
+}
+
+impl<B, const D: usize, const P: usize> Backward<B, 1> for Pullback<D, P>
+where
+    B: Backend,
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    type State = ();
+
+    fn backward(
+        self,
+        ops: Ops<(), 1>,
+        gradients: &mut grads::Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
+            let gradient = (self.0)(Tensor::from_primitive::<B>(gradient));
+            gradient
+                .try_into_primitive::<B>()
+                .expect("a pullback computes on the device of its value, outside autodiff")
+        });
+    }
+}
+
+/// All float parameters of `module` and then `tensors`, as one vector: one parent for a
+/// [value](with_pullback) that depends on all of them.
+pub fn joined<M: Module>(module: &M, tensors: &[Tensor<2>]) -> Tensor<1> {
+    struct Parameters(Vec<Tensor<1>>);
+
+    impl ModuleVisitor for Parameters {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            self.0.push(flat(parameter.val()));
+        }
+    }
+
+    let mut parts = Parameters(Vec::new());
+    module.visit(&mut parts);
+    parts.0.extend(tensors.iter().cloned().map(flat));
+    Tensor::cat(parts.0, 0)
+}
+
+/// Gradients in the order of [`joined`], 0 for parameters that have none.
+pub fn joined_gradients<M: Module>(
+    module: &M,
+    gradients: &Gradients,
+    tensors: &[Tensor<2>],
+) -> Tensor<1> {
+    struct Parts<'a>(&'a Gradients, Vec<Tensor<1>>);
+
+    impl ModuleVisitor for Parts<'_> {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            let gradient = self.0.get::<D>(parameter.id);
+            let zeros = || parameter.val().without_autodiff().zeros_like();
+            self.1.push(flat(gradient.unwrap_or_else(zeros)));
+        }
+    }
+
+    let mut parts = Parts(gradients, Vec::new());
+    module.visit(&mut parts);
+    parts.1.extend(tensors.iter().cloned().map(flat));
+    Tensor::cat(parts.1, 0)
+}
+
+fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    let n = tensor.shape().num_elements();
+    tensor.reshape([n])
+}
