@@ -8,11 +8,12 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use burn::optim::SgdConfig;
 use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
+use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::metric::store::{Aggregate, Direction, Split};
 use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
 use burn::train::{Learner, MetricEarlyStoppingStrategy, StoppingCondition, SupervisedTraining};
@@ -77,10 +78,13 @@ fn main() -> anyhow::Result<()> {
         .metric_train_numeric(LearningRateMetric::new())
         .renderer(Box::new(EpochLines::stdout()))
         .with_default_checkpointers()
+        .with_checkpointing_strategy(KeepLastNCheckpoints::new(EPOCHS))
         .early_stopping(until_it_gets_worse)
         .num_epochs(EPOCHS)
         .summary();
     if let Some(epoch) = resume {
+        let model = folder.join(format!("checkpoint/model-{epoch}.bpk"));
+        ensure!(model.is_file(), "there is no checkpoint of epoch {epoch}");
         training = training.checkpoint(epoch);
     }
     let trained = training.launch(Learner::new(model, optimizer, rate));

@@ -100,11 +100,20 @@ impl<W: Write> EpochLines<W> {
             let name = &mean.definition.name;
             match unit {
                 Some("%") => format!("{name} {value:.2} %"),
-                Some(unit) => format!("{name} {value:.4} {unit}"),
-                None => format!("{name} {value:.4}"),
+                Some(unit) => format!("{name} {} {unit}", digits(value)),
+                None => format!("{name} {}", digits(value)),
             }
         });
         means.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A number with four decimals, or a small one with its order.
+fn digits(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-3 {
+        format!("{value:.1e}")
+    } else {
+        format!("{value:.4}")
     }
 }
 

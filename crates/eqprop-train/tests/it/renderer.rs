@@ -10,10 +10,11 @@ use burn::train::{Learner, SupervisedTraining};
 use eqprop_train::batch::Order;
 use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::learner::EquilibriumLearner;
+use eqprop_train::metric::ResidualMetric;
 use eqprop_train::renderer::EpochLines;
 use eqprop_train::training::{AnyLearner, evaluate};
 
-use crate::setup::{config, digits, loader};
+use crate::setup::{config, digits, loader, with};
 
 /// A text that a training writes in its own thread.
 #[derive(Clone, Default)]
@@ -32,7 +33,9 @@ impl Write for Text {
 #[test]
 fn each_split_of_an_epoch_is_a_line_with_the_means_of_its_examples() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (config, data) = (config(), digits(100, 75));
+    // So few steps that the residual is small, but not 0.
+    let config = with(config(), &[("free_steps", "4")]);
+    let data = digits(100, 75);
     let network = config.network(&Device::flex().autodiff());
     let model: AnyLearner<EquilibriumPropagation> =
         EquilibriumLearner::new(network, config.estimator());
@@ -44,6 +47,7 @@ fn each_split_of_an_epoch_is_a_line_with_the_means_of_its_examples() {
         .renderer(Box::new(EpochLines::new(text.clone())))
         .with_application_logger(None)
         .metrics((AccuracyMetric::new(), LossMetric::new()))
+        .metric_valid_numeric(ResidualMetric::default())
         .num_epochs(2)
         .launch(Learner::new(
             model,
@@ -63,7 +67,9 @@ fn each_split_of_an_epoch_is_a_line_with_the_means_of_its_examples() {
     let judged = evaluate(&model, &loader(&data.test, 75, Order::Sequential));
     let accuracy = format!("Accuracy {:.2} %", 100.0 * (1.0 - judged.error));
     let loss = format!("Loss {:.4}", judged.cost);
-    for part in [&accuracy, &loss] {
+    assert!(judged.residual > 0.0 && judged.residual < 1e-3);
+    let residual = format!("Residual {:.1e}", judged.residual);
+    for part in [&accuracy, &loss, &residual] {
         assert!(lines[3].contains(part), "{part} is missing: {text}");
         assert!(!lines[1].contains(part), "nothing was learned: {text}");
     }
