@@ -46,7 +46,7 @@ fn estimate<E: VectorField, C: Cost>(
     second_phase: Option<Relaxed>,
     gradients: GradientsParams,
 ) -> Estimate {
-    let EquilibriumNetwork { energy, cost } = &network.valid();
+    let EquilibriumNetwork { energy, cost, .. } = &network.valid();
     let clamped = energy.clamp(&batch.input);
     let layers = free.state.layers().iter().cloned();
     let state = State::new(layers.map(Tensor::without_autodiff).collect());

@@ -32,6 +32,7 @@
 //! | [`learner`] | Burn's `TrainStep` and `InferenceStep` for any energy and estimator |
 //! | [`network`], [`batch`] | what an estimator works on |
 //! | [`particles`] | persistent particles: free states kept from epoch to epoch |
+//! | [`warm_start`] | free phases that start where the one before ended |
 //! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
 //! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
 //! | [`data`] | digits, MNIST, Fashion-MNIST, CIFAR-10 |
@@ -54,6 +55,7 @@ pub mod prelude;
 pub mod preset;
 pub mod training;
 pub mod update;
+pub mod warm_start;
 
 /// Compiles and runs the code of the README.
 #[cfg(doctest)]

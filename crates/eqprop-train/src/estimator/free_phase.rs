@@ -45,7 +45,7 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
         let target = batch.target.clone().without_autodiff();
         let (clamped, relaxed) = debug_span!("free_phase").in_scope(|| {
             let clamped = network.energy.clamp(&input);
-            let start = start.unwrap_or_else(|| network.energy.start(&input, &clamped));
+            let start = start.unwrap_or_else(|| network.start(&input, &clamped));
             let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
             let relaxed = relaxation.relax(&total, start);
             (clamped, relaxed)
@@ -120,7 +120,7 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
     /// The gradients of the energy's parameters with those of the cost's, which are `∂C/∂θ` at the
     /// free equilibrium, and what was measured there.
     pub fn estimate(self, mut gradients: Gradients, second_phase: Relaxed) -> Estimate {
-        let EquilibriumNetwork { energy, cost } = &self.network;
+        let EquilibriumNetwork { energy, cost, .. } = &self.network;
         let s = self.state();
         cost.gradients(s.output(), &self.target, &mut gradients);
         Estimate {

@@ -11,6 +11,7 @@ mod estimators;
 mod particles;
 mod reference;
 mod setup;
+mod starts;
 mod stochastic;
 mod supervised;
 mod training;
