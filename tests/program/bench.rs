@@ -264,3 +264,74 @@ fn an_interrupted_measurement_prints_what_it_has_and_says_what_is_missing() {
     assert_eq!(results.len(), 1);
     assert_eq!(results[0]["free_steps"], 100);
 }
+
+#[test]
+fn relaxations_are_compared_by_steps_and_time_to_a_residual() {
+    let arguments = [
+        "bench",
+        "--relaxations",
+        "--preset",
+        "digits",
+        "--batch",
+        "4,16",
+    ];
+    let more = ["--rounds", "2", "--epochs", "1", "--set", "n_train=100"];
+    let report = Place::new().json(&[&arguments[..], &more].concat());
+    assert_eq!(
+        (&report["rounds"], &report["epochs"]),
+        (&2.into(), &1.into())
+    );
+    let results = report["results"].as_array().unwrap();
+    assert_eq!(results.len(), 2, "two batch sizes");
+    for (result, batch_size) in results.iter().zip([4, 16]) {
+        assert_eq!(
+            (&result["preset"], &result["batch_size"]),
+            (&"digits".into(), &batch_size.into())
+        );
+        assert_eq!(result["max_steps"], 5 * 15);
+        let relaxations = result["relaxations"].as_array().unwrap();
+        assert_eq!(relaxations.len(), 5, "five dynamics");
+        for relaxation in relaxations {
+            let seconds = number(relaxation, "/step/median");
+            assert!(seconds > 0.0, "{relaxation}");
+            let reached = relaxation["reached"].as_array().unwrap();
+            let residuals = reached.iter().map(|reached| number(reached, "/residual"));
+            assert_eq!(residuals.collect::<Vec<_>>(), [1e-2, 1e-3, 1e-4, 1e-6]);
+            let mut before = 0.0;
+            for reached in &reached[..3] {
+                let (half, all) = (number(reached, "/half"), number(reached, "/all"));
+                assert!(before <= all && half <= all, "{relaxation}");
+                assert_eq!(number(reached, "/seconds"), all * seconds);
+                before = all;
+            }
+        }
+        let steps = |dynamics: usize| number(&relaxations[dynamics], "/reached/2/all");
+        let [asynchronous, fixed_point, _, anderson, _] = [0, 1, 2, 3, 4].map(steps);
+        assert!(
+            anderson <= asynchronous && 2.0 * anderson <= fixed_point,
+            "{result}"
+        );
+    }
+}
+
+#[test]
+fn options_of_relaxations_and_of_methods_exclude_each_other() {
+    let place = Place::new();
+    place.refuse(
+        &["bench", "--relaxations", "--methods", "eqprop"],
+        &["--relaxations", "--methods"],
+    );
+    place.refuse(&["bench", "--epochs", "2"], &["--relaxations"]);
+    place.refuse(&["bench", "--data-dir", "."], &["--relaxations"]);
+    place.refuse(
+        &[
+            "bench",
+            "--relaxations",
+            "--preset",
+            "digits",
+            "--batch",
+            "99999",
+        ],
+        &["99999", "lower --batch"],
+    );
+}

@@ -57,7 +57,7 @@ fn estimate<E: VectorField, C: Cost>(
     gradients: GradientsParams,
     measure: impl FnOnce(&E, &Tensor<2>, &State) -> Measured,
 ) -> Estimate {
-    let EquilibriumNetwork { energy, cost } = &network.valid();
+    let EquilibriumNetwork { energy, cost, .. } = &network.valid();
     let layers = free.state.layers().iter().cloned();
     let state = State::new(layers.map(Tensor::without_autodiff).collect());
     let (energy, drive) = measure(energy, &batch.input, &state);

@@ -299,10 +299,15 @@ its steps, because the preset's tolerance is off; --set tolerance=1e-3 turns it 
 the most that one step holds at once: counted where it is allocated on a CPU, and what the device's
 memory pools reserve on a GPU. With several --steps, its growth is reported too.
 
+--relaxations compares the ways to relax instead: how many steps, and how long, the free phase of a
+batch of training examples takes with each until its residual, max |σ(drive) − s|, is 1e-2, 1e-3,
+1e-4 and 1e-6.
+
 Examples:
   eqprop bench
   eqprop bench --preset paper-1h --preset dhn-1h --methods eqprop,backprop --batch 20,128
-  eqprop bench --preset digits --methods eqprop,bptt,rbp --steps 10,100,1000")]
+  eqprop bench --preset digits --methods eqprop,bptt,rbp --steps 10,100,1000
+  eqprop bench --relaxations --preset dhn-3h --batch 128 --epochs 2 --set n_train=2000")]
 pub struct BenchArguments {
     /// Named configuration, or several; `eqprop presets` lists them.
     #[arg(
@@ -337,6 +342,22 @@ pub struct BenchArguments {
         allow_negative_numbers = true
     )]
     pub rounds: usize,
+    /// Compare relaxations instead of methods; --steps is then the most steps [default: five times
+    /// the preset's].
+    #[arg(long, conflicts_with = "methods")]
+    pub relaxations: bool,
+    /// Epochs to train before relaxations are compared; 0 for the initial weights.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        requires = "relaxations",
+        allow_negative_numbers = true
+    )]
+    pub epochs: usize,
+    /// Folder with the data, as for `eqprop train`, where relaxations are compared.
+    #[arg(long, value_name = "DIR", requires = "relaxations")]
+    pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceArguments,
 }

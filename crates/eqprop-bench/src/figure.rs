@@ -99,7 +99,7 @@ pub struct Course {
 }
 
 impl Course {
-    /// Follows the free phase of `input` for `n_steps` steps, from rest.
+    /// Follows the free phase of `input` for `n_steps` steps.
     pub fn follow(
         learner: &AnyLearner<EquilibriumPropagation>,
         input: &Tensor<2>,
@@ -116,15 +116,14 @@ impl Course {
         };
         Relaxation::steps(dynamics, n_steps).relax_observed(
             &total,
-            energy.start(input, &clamped),
+            learner.network.start(input, &clamped),
             |_, s| {
                 course
                     .energy
                     .extend(energy.energy_of(&clamped, s).map(read));
                 if let Some(before) = course.states.last() {
-                    course
-                        .change
-                        .push(read(s.max_distance(before) / dynamics.step_size()));
+                    let residual = dynamics.residual(&total, before, s);
+                    course.change.push(read(residual));
                 }
                 course.states.push(s.clone());
             },

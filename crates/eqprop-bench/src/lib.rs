@@ -10,10 +10,12 @@
 //! | [`comparison`] | trains one network by several methods |
 //! | [`fidelity`] | how close an estimate is to the exact gradient, and which β and steps it needs |
 //! | [`timing`], [`memory`] | what a training step costs |
+//! | [`relaxations`] | how soon each dynamics comes near an equilibrium |
 
 pub mod baseline;
 pub mod comparison;
 pub mod fidelity;
 pub mod memory;
 pub mod method;
+pub mod relaxations;
 pub mod timing;

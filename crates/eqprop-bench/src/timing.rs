@@ -176,7 +176,7 @@ fn sync(device: &Device) {
 }
 
 /// Seconds that `work` takes, with the device idle before and after.
-fn seconds_of(device: &Device, work: impl FnOnce()) -> f64 {
+pub(crate) fn seconds_of(device: &Device, work: impl FnOnce()) -> f64 {
     sync(device);
     let start = Instant::now();
     work();

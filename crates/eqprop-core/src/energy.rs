@@ -191,6 +191,30 @@ pub trait VectorField: Module + ModuleDisplay {
     fn project(self) -> Self {
         self
     }
+
+    /// One pass from the first layer to the last, each responding to the layers before it while
+    /// those after it are 0:
+    ///
+    /// ```text
+    /// s_k = σ_k(drive_k(θ, x, s_1 … s_{k−1}, 0 … 0))
+    /// ```
+    ///
+    /// In a layered network this is the pass of the feedforward network with the same parameters,
+    /// and close to the free equilibrium where feedback is weak.
+    fn feedforward(&self, input: &Tensor<2>, clamped: &Self::Clamped) -> State {
+        let [batch, _] = input.dims();
+        let like = (&input.device(), input.dtype());
+        let layers = self.layers();
+        let zeros = layers
+            .iter()
+            .map(|layer| Tensor::zeros([batch, layer.n_units()], like));
+        let mut state = State::new(zeros.collect());
+        for (index, layer) in layers.iter().enumerate() {
+            let drive = self.drive(index, clamped, &state);
+            state.set(index, layer.activation.apply(drive));
+        }
+        state
+    }
 }
 
 /// An energy `E(θ, x, s)` whose minima over the state `s` are the network's equilibria.

@@ -1,5 +1,7 @@
 //! How a minimum is found: the one loop over steps.
 
+mod adaptive_flow;
+mod anderson;
 mod dynamics;
 mod trace;
 
@@ -10,6 +12,8 @@ use crate::cost::Cost;
 use crate::energy::{TotalEnergy, VectorField};
 use crate::error::{ConfigError, RelaxationError};
 use crate::state::State;
+pub use adaptive_flow::AdaptiveFlow;
+pub use anderson::Anderson;
 pub use dynamics::{Dynamics, Scheme};
 pub use trace::Trace;
 
@@ -72,7 +76,8 @@ pub struct Relaxed {
     pub state: State,
     /// For each example, the largest change of any unit in the last step, divided by the step
     /// size where the dynamics has one: for the synchronous fixed point the residual
-    /// `max |σ(drive) − s|` of the state before the last. `[batch]`
+    /// `max |σ(drive) − s|` of the state before the last, for others see
+    /// [`Dynamics::residual`]. `[batch]`
     pub residual: Tensor<1>,
     /// Number of steps taken.
     pub n_steps: usize,
@@ -181,7 +186,7 @@ impl<D: Dynamics> Relaxation<D> {
             tolerance,
             check_every,
         } = self.stopping;
-        let mut dynamics = self.dynamics.clone();
+        let mut dynamics = self.dynamics.begin();
         let mut state = start;
         observe(0, &state);
         let mut step = 0;
@@ -193,8 +198,7 @@ impl<D: Dynamics> Relaxation<D> {
             dynamics.step(total, &mut state);
             observe(step, &state);
             let Some(before) = before else { continue };
-            let change = state.max_distance(&before);
-            let residual = change / dynamics.step_size();
+            let residual = dynamics.residual(total, &before, &state);
             // A state that is infinite or not a number does not recover.
             let go_on = check.is_some_and(|tolerance| {
                 let largest = largest(&residual);

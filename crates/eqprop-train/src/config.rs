@@ -116,12 +116,22 @@ pub struct TrainingConfig {
     /// Pairs ±β/n, …, ±β of "higher_order"; unused otherwise.
     #[config(default = 2)]
     pub n_pairs: usize,
-    /// "asynchronous", "fixed_point" or "gradient_flow".
+    /// "asynchronous", "fixed_point", "gradient_flow", "anderson" (accelerated asynchronous) or
+    /// "adaptive_flow" (gradient flow with a step size for each example).
     #[config(default = "DynamicsKind::Asynchronous")]
     pub dynamics: DynamicsKind,
     /// Euler step ε of the gradient flow, in (0, 1]; unused by the other dynamics.
     #[config(default = 0.5)]
     pub step_size: f64,
+    /// Differences that "anderson" remembers, 1 to 8; unused by the other dynamics.
+    #[config(default = 5)]
+    pub history: usize,
+    /// Mixing of "anderson", in (0, 1]; unused by the other dynamics.
+    #[config(default = 1.0)]
+    pub mixing: f64,
+    /// Relative error of a step of "adaptive_flow", in (0, 1); unused by the other dynamics.
+    #[config(default = 0.8)]
+    pub step_error: f64,
     /// Most steps of the free phase.
     pub free_steps: usize,
     /// Most steps of a nudged phase.
@@ -131,8 +141,10 @@ pub struct TrainingConfig {
     /// With a tolerance: look at the residual every so many steps.
     #[config(default = 5)]
     pub check_every: usize,
-    /// Where free phases of the training start: "rest" or "particles". Those of predictive coding
-    /// start at their equilibrium instead of at rest.
+    /// Where free phases start: "rest" (with predictive coding at their equilibrium), or
+    /// "feedforward", at one pass from the input to the output; in the training also "particles",
+    /// where the example's last one ended, or "previous", where that of the batch before ended,
+    /// with predictions from rest.
     #[config(default = "FreeStart::Rest")]
     pub start: FreeStart,
 
@@ -207,9 +219,24 @@ pub enum DynamicsKind {
     FixedPoint,
     /// [`Scheme::GradientFlow`].
     GradientFlow,
+    /// [`Scheme::Anderson`].
+    Anderson,
+    /// [`Scheme::AdaptiveFlow`].
+    AdaptiveFlow,
 }
 
-/// Where free phases of the training start.
+impl DynamicsKind {
+    /// All dynamics.
+    pub const ALL: [Self; 5] = [
+        Self::Asynchronous,
+        Self::FixedPoint,
+        Self::GradientFlow,
+        Self::Anderson,
+        Self::AdaptiveFlow,
+    ];
+}
+
+/// Where free phases start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FreeStart {
@@ -217,6 +244,11 @@ pub enum FreeStart {
     Rest,
     /// At the example's persistent particle, see [`crate::particles::Particles`].
     Particles,
+    /// At the feedforward pass, see
+    /// [`VectorField::feedforward`](eqprop_core::energy::VectorField::feedforward); predictions too.
+    Feedforward,
+    /// At the free state of the batch before, see [`crate::warm_start::WarmStart`].
+    Previous,
 }
 
 /// See [`crate::batch::Order`].
@@ -270,7 +302,7 @@ impl TrainingConfig {
         }
         self.free_stopping().validate()?;
         self.nudged_stopping().validate()?;
-        self.scheme().validate()?;
+        self.scheme(self.dynamics).validate()?;
         self.check_nudging(self.nudging())?;
 
         let expected = self.n_learning_rates();
@@ -392,7 +424,11 @@ impl TrainingConfig {
             let bound = InitializerConfig::Glorot.bound(n_in, n_out);
             redraw(&mut readout.weight, bound, &mut rng);
         }
-        EquilibriumNetwork::new(energy, cost)
+        let network = EquilibriumNetwork::new(energy, cost);
+        match self.start {
+            FreeStart::Feedforward => network.with_feedforward_start(),
+            FreeStart::Rest | FreeStart::Particles | FreeStart::Previous => network,
+        }
     }
 
     fn new_hopfield(&self, rng: &mut ChaCha12Rng, device: &Device) -> HopfieldEnergy {
@@ -424,7 +460,7 @@ impl TrainingConfig {
     /// Equilibrium propagation as configured.
     pub fn estimator(&self) -> EquilibriumPropagation {
         let phase = |stopping| Relaxation {
-            dynamics: self.scheme(),
+            dynamics: self.scheme(self.dynamics),
             stopping,
         };
         let (free, nudged) = (phase(self.free_stopping()), phase(self.nudged_stopping()));
@@ -521,12 +557,20 @@ impl TrainingConfig {
         }
     }
 
-    fn scheme(&self) -> Scheme {
-        match self.dynamics {
+    /// The dynamics of a kind, with the options of this configuration.
+    pub fn scheme(&self, kind: DynamicsKind) -> Scheme {
+        match kind {
             DynamicsKind::Asynchronous => Scheme::Asynchronous,
             DynamicsKind::FixedPoint => Scheme::FixedPoint,
             DynamicsKind::GradientFlow => Scheme::GradientFlow {
                 step_size: self.step_size,
+            },
+            DynamicsKind::Anderson => Scheme::Anderson {
+                history: self.history,
+                mixing: self.mixing,
+            },
+            DynamicsKind::AdaptiveFlow => Scheme::AdaptiveFlow {
+                error: self.step_error,
             },
         }
     }

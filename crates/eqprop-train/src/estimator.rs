@@ -33,7 +33,7 @@ pub use holomorphic::{HolomorphicEquilibriumPropagation, HolomorphicError};
 pub trait GradientEstimator<E: VectorField, C: Cost>: Clone + Debug + Send {
     /// Relaxes an input without a nudge: what the network predicts with.
     ///
-    /// `start` is where the free phase begins; without one, at [`VectorField::start`].
+    /// `start` is where the free phase begins; without one, at [`EquilibriumNetwork::start`].
     fn infer(
         &self,
         network: &EquilibriumNetwork<E, C>,

@@ -12,11 +12,13 @@ use eqprop_core::energy::VectorField;
 use eqprop_core::relaxation::Relaxed;
 
 use crate::batch::Batch;
+use crate::config::FreeStart;
 use crate::estimator::GradientEstimator;
 use crate::gradient_norm::clip_global_norm;
 use crate::network::EquilibriumNetwork;
 use crate::particles::Particles;
 use crate::update::UpdateMonitor;
+use crate::warm_start::WarmStart;
 
 /// A network together with the way its gradient is estimated: a model that Burn's `Learner` and
 /// `SupervisedTraining` train like any other.
@@ -46,6 +48,8 @@ pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Deb
     #[module(skip)]
     particles: Option<Particles>,
     #[module(skip)]
+    warm: Option<WarmStart>,
+    #[module(skip)]
     updates: Option<UpdateMonitor>,
     #[module(skip)]
     max_gradient_norm: Option<f64>,
@@ -58,6 +62,7 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, 
             network,
             estimator,
             particles: None,
+            warm: None,
             updates: None,
             max_gradient_norm: None,
         }
@@ -68,6 +73,25 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, 
     pub fn with_particles(mut self, particles: Particles) -> Self {
         self.particles = Some(particles);
         self
+    }
+
+    /// Starts each free phase of the training where that of the batch before ended.
+    pub fn with_warm_start(mut self, warm: WarmStart) -> Self {
+        self.warm = Some(warm);
+        self
+    }
+
+    /// Starts the free phases of a training on `n_examples` examples at `start`; at the feedforward
+    /// pass they start where the [network](EquilibriumNetwork::with_feedforward_start) does.
+    pub fn with_start(self, start: FreeStart, n_examples: usize) -> Self {
+        match start {
+            FreeStart::Rest | FreeStart::Feedforward => self,
+            FreeStart::Particles => {
+                let particles = Particles::new(self.network.energy.layers(), n_examples);
+                self.with_particles(particles)
+            }
+            FreeStart::Previous => self.with_warm_start(WarmStart::default()),
+        }
     }
 
     /// Watches `‖ΔW‖/‖W‖` of every parameter.
@@ -97,7 +121,12 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, 
         self.particles.as_ref()
     }
 
-    /// Relaxes an input from rest, without a nudge and without autodiff.
+    /// The warm start, if there is one.
+    pub fn warm_start(&self) -> Option<&WarmStart> {
+        self.warm.as_ref()
+    }
+
+    /// Relaxes an input from [`EquilibriumNetwork::start`], without a nudge and without autodiff.
     pub fn infer(&self, input: &Tensor<2>) -> Relaxed {
         let input = input.clone().without_autodiff();
         self.estimator.infer(&self.network.valid(), &input, None)
@@ -173,8 +202,15 @@ where
         };
         let device = batch.input.device().without_autodiff();
         let particles = self.particles.as_ref();
-        let start = particles.map(|particles| particles.gather(indices(), &device));
+        let start = match (particles, &self.warm) {
+            (Some(particles), _) => Some(particles.gather(indices(), &device)),
+            (None, Some(warm)) => warm.state(batch.input.dims()[0], &device),
+            (None, None) => None,
+        };
         let estimate = self.estimator.estimate(&self.network, &batch, start);
+        if let Some(warm) = &self.warm {
+            warm.keep(&estimate.free.state);
+        }
         if let Some(particles) = particles {
             particles.store(indices(), &estimate.free.state);
         }

@@ -33,6 +33,7 @@
 //! | [`network`], [`batch`] | what an estimator works on |
 //! | [`particles`] | persistent particles: free states kept from epoch to epoch |
 //! | [`gradient_norm`] | clips the gradient of all parameters together |
+//! | [`warm_start`] | free phases that start where the one before ended |
 //! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
 //! | [`renderer`] | what a Burn training prints |
 //! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
@@ -59,6 +60,7 @@ pub mod preset;
 pub mod renderer;
 pub mod training;
 pub mod update;
+pub mod warm_start;
 pub mod weights;
 
 /// Compiles and runs the code of the README.

@@ -16,15 +16,42 @@ pub struct EquilibriumNetwork<E: VectorField, C: Cost> {
     pub energy: E,
     /// What its output is judged by, with the readout if there is one.
     pub cost: C,
+    /// Whether free phases start at the feedforward pass.
+    #[module(skip)]
+    starts_forward: bool,
 }
 
 impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
     /// Puts an energy and a cost together.
     pub fn new(energy: E, cost: C) -> Self {
-        Self { energy, cost }
+        Self {
+            energy,
+            cost,
+            starts_forward: false,
+        }
     }
 
-    /// Relaxes `input` without a nudge, from `start` or else from [`VectorField::start`].
+    /// Starts free phases, those of predictions too, at the [feedforward](VectorField::feedforward)
+    /// pass.
+    pub fn with_feedforward_start(mut self) -> Self {
+        self.starts_forward = true;
+        self
+    }
+
+    /// Where a free phase starts that has no better state: at [`VectorField::start`], or at the
+    /// [feedforward](VectorField::feedforward) pass.
+    ///
+    /// # Shapes
+    /// - `input`: `[batch, n_inputs]`
+    pub fn start(&self, input: &Tensor<2>, clamped: &E::Clamped) -> State {
+        if self.starts_forward {
+            self.energy.feedforward(input, clamped)
+        } else {
+            self.energy.start(input, clamped)
+        }
+    }
+
+    /// Relaxes `input` without a nudge, from `start` or else from [`start`](Self::start).
     ///
     /// # Shapes
     /// - `input`: `[batch, n_inputs]`
@@ -45,7 +72,7 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
         clamped: &E::Clamped,
         start: Option<State>,
     ) -> Relaxed {
-        let start = start.unwrap_or_else(|| self.energy.start(input, clamped));
+        let start = start.unwrap_or_else(|| self.start(input, clamped));
         relaxation.relax(&TotalEnergy::<E, C>::free(&self.energy, clamped), start)
     }
 

@@ -10,12 +10,12 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainStep};
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::{AnyField, VectorField};
+use eqprop_core::energy::AnyField;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{BatchLoader, Order};
 use crate::checkpoint::{Checkpoint, CheckpointState};
-use crate::config::{FreeStart, OrderKind, TrainingConfig};
+use crate::config::{OrderKind, TrainingConfig};
 use crate::data::Dataset;
 use crate::error::{CheckpointError, TrainingError};
 use crate::estimator::{EquilibriumPropagation, GradientEstimator};
@@ -172,15 +172,11 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         let network = config.network(device);
         network.check_nudging(config.nudging())?;
         let updates = UpdateMonitor::new(UPDATES_PER_MEASUREMENT);
-        let mut learner =
-            EquilibriumLearner::new(network, estimator).with_update_monitor(updates.clone());
+        let mut learner = EquilibriumLearner::new(network, estimator)
+            .with_start(config.start, train.len())
+            .with_update_monitor(updates.clone());
         if let Some(max_norm) = config.gradient_clip {
             learner = learner.with_max_gradient_norm(max_norm);
-        }
-        if config.start == FreeStart::Particles {
-            let layers = learner.network.energy.layers();
-            let particles = Particles::new(layers, train.len());
-            learner = learner.with_particles(particles);
         }
         let train = BatchLoader::new(&train, config.batch_size, order, device)
             .with_augmentation(config.augmentation)
@@ -275,6 +271,10 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         self.learner.estimator().resume((done * n_batches) as u64);
         // Each epoch measures the same updates, whether or not the run was resumed before it.
         self.updates.restart();
+        // Each epoch starts as one after a resume does.
+        if let Some(warm) = self.learner.warm_start() {
+            warm.forget();
+        }
 
         let tolerance = self.config.tolerance.unwrap_or(LOOSE_TOLERANCE);
         let mut tally = Tally::new(tolerance);

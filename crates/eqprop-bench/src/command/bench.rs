@@ -1,6 +1,7 @@
 //! `eqprop bench`.
 
 mod progress;
+mod relaxations;
 mod results;
 
 use std::fmt;
@@ -43,13 +44,17 @@ impl fmt::Display for Setting {
     }
 }
 
-/// Times a training step of each method, for each preset, batch size and number of steps.
+/// Times a training step of each method, for each preset, batch size and number of steps; or
+/// compares relaxations.
 ///
 /// # Errors
 /// If a number is 0, a configuration cannot work, a method cannot run one of the networks, or the
 /// device cannot be used: before anything is timed. An interrupted measurement, or one that the
 /// device ends, is reported as far as it got.
 pub fn run(arguments: BenchArguments) -> Result<Report> {
+    if arguments.relaxations {
+        return relaxations::run(&arguments);
+    }
     let methods = distinct(&arguments.methods);
     let settings = settings(&arguments)?;
     for setting in &settings {

@@ -29,6 +29,7 @@ use crate::machine::{Machine, command_line};
 use crate::output::Report;
 use crate::run::RunFolder;
 use progress::Display;
+pub use text::dynamics_name;
 
 /// What `fidelity --json` prints and `fidelity.json` holds.
 #[derive(Debug, Serialize)]
@@ -181,7 +182,7 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
     if network(&config) != network(&trained.config) {
         bail!(
             "--set cannot change the network of a run, only how it relaxes and is nudged: beta, \
-             nudging, dynamics, step_size, free_steps, nudged_steps, tolerance, check_every"
+             nudging, dynamics, step_size, history, mixing, step_error, free_steps, nudged_steps, tolerance, check_every"
         );
     }
     let dataset = config.load_data(arguments.data.data_dir.as_deref())?;

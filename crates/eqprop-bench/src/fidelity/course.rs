@@ -64,10 +64,10 @@ impl<E: VectorField, C: Cost> Problem<'_, E, C> {
             residuals: Vec::new(),
         };
         let mut before: Option<State> = None;
-        let start = energy.start(&self.batch.input, &self.clamped);
+        let start = self.network.start(&self.batch.input, &self.clamped);
         Relaxation::steps(dynamics, last).relax_observed(&total, start, |step, state| {
             if let Some(before) = before.replace(state.clone()) {
-                let residual = state.max_distance(&before) / dynamics.step_size();
+                let residual = dynamics.residual(&total, &before, state);
                 course.residuals.push(read(residual));
             }
             if steps.contains(&step) {

@@ -47,7 +47,7 @@ impl<E: VectorField, C: Cost> Phase<'_, E, C> {
                 ..stopping
             },
         };
-        let EquilibriumNetwork { energy, cost } = self.network;
+        let EquilibriumNetwork { energy, cost, .. } = self.network;
         let mut residuals = vec![f64::INFINITY; start.batch_size()];
         let mut waiting: Vec<usize> = (0..residuals.len()).collect();
         let mut state = start;

@@ -199,7 +199,7 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
     ) {
         let last = steps.iter().copied().max().unwrap_or(1);
         let Phase { target, beta, .. } = self.nudged_phase(nudge);
-        let EquilibriumNetwork { energy, cost } = self.network;
+        let EquilibriumNetwork { energy, cost, .. } = self.network;
         let clamped = energy.repeat(&self.clamped, nudge.n_copies());
         let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
         let start = start.repeat(nudge.n_copies());
@@ -213,7 +213,7 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
     /// How `scale · mean[∂E/∂θ(first) − ∂E/∂θ(second)]`, with the readout's gradient at `free`,
     /// agrees with the exact gradient.
     pub fn agreement(&self, free: &State, first: &State, second: &State, scale: f64) -> Agreements {
-        let EquilibriumNetwork { energy, cost } = self.network;
+        let EquilibriumNetwork { energy, cost, .. } = self.network;
         let mut gradients = energy.contrast(&self.batch.input, first, second, scale);
         cost.gradients(free.output(), &self.batch.target, &mut gradients);
         self.compare(&into_params(&gradients, self.network))

@@ -4,7 +4,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor, TensorData};
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
-use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_core::relaxation::{Dynamics, Relaxation, Scheme};
 use eqprop_core::state::State;
 use eqprop_train::estimator::into_params;
 use eqprop_train::network::EquilibriumNetwork;
@@ -89,7 +89,11 @@ pub struct Entry {
 pub(super) fn synchronous(configured: Scheme) -> Scheme {
     match configured {
         Scheme::GradientFlow { .. } | Scheme::FixedPoint => configured,
-        Scheme::Asynchronous => Scheme::FixedPoint,
+        Scheme::Asynchronous | Scheme::Anderson { .. } => Scheme::FixedPoint,
+        // Its steps on their own.
+        Scheme::AdaptiveFlow { .. } => Scheme::GradientFlow {
+            step_size: configured.step_size(),
+        },
     }
 }
 
@@ -100,7 +104,7 @@ pub(super) fn measure<E: VectorField, C: Cost>(
     beta: f64,
     n_steps: usize,
 ) -> Stepwise {
-    let EquilibriumNetwork { energy, cost } = problem.network;
+    let EquilibriumNetwork { energy, cost, .. } = problem.network;
     let relaxation = Relaxation::steps(dynamics, n_steps);
     let mut free = Vec::new();
     let total = TotalEnergy::<E, C>::free(energy, &problem.clamped);
@@ -192,7 +196,7 @@ impl Back {
                     let inverse = activation.inverse(state.layer(layer).clone());
                     activation.apply(inverse * (1.0 - step_size) + drive * step_size)
                 }
-                Scheme::FixedPoint | Scheme::Asynchronous => activation.apply(drive),
+                _ => activation.apply(drive),
             };
             (after * costate.clone()).sum()
         });

@@ -5,11 +5,9 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use burn::train::TrainStep;
-use eqprop_core::energy::VectorField;
 use eqprop_train::batch::Batch;
-use eqprop_train::config::{FreeStart, TrainingConfig};
+use eqprop_train::config::TrainingConfig;
 use eqprop_train::learner::EquilibriumLearner;
-use eqprop_train::particles::Particles;
 use eqprop_train::training::AnyLearner;
 
 use super::phase_clock::PhaseSeconds;
@@ -38,12 +36,8 @@ impl Subject {
         device: &Device,
     ) -> Result<Self, MethodError> {
         let estimator = method.estimator(config)?;
-        let mut learner = EquilibriumLearner::new(config.network(device), estimator);
-        if config.start == FreeStart::Particles {
-            let layers = learner.network.energy.layers();
-            let particles = Particles::new(layers, config.batch_size);
-            learner = learner.with_particles(particles);
-        }
+        let learner = EquilibriumLearner::new(config.network(device), estimator)
+            .with_start(config.start, config.batch_size);
         Ok(Self {
             method,
             learner: Some(learner.train()),

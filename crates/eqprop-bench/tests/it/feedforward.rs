@@ -7,6 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, activation};
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
+use eqprop_core::energy::VectorField;
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::GradientEstimator;
 
@@ -154,6 +155,33 @@ fn it_is_backpropagation_through_burns_own_layers() {
                 let inferred = FeedforwardBackprop.infer(&network, &batch.input, None);
                 let difference = inferred.state.max_distance(&estimate.free.state);
                 assert_eq!(values(&difference), [0.0; 6], "{what}");
+            }
+        }
+    }
+}
+
+/// With a skip too: what leads to a layer comes from the layers before it.
+#[test]
+fn it_is_where_free_phases_with_a_feedforward_start_begin() {
+    for setup in Setup::ALL {
+        for hidden in [Activation::HardSigmoid, Activation::Sigmoid] {
+            for ends in [&CHAIN[..], &[(2, 3), (0, 1), (1, 3), (1, 2)]] {
+                let graph = Graph {
+                    ends,
+                    hidden,
+                    ..GRAPH
+                };
+                let network = graph.network(setup, 0.8, 1).with_feedforward_start();
+                let input = graph.batch(setup, 6, 2).input;
+                let start = network.start(&input, &network.energy.clamp(&input));
+                let pass = FeedforwardBackprop.infer(&network, &input, None).state;
+                let difference = values(&start.max_distance(&pass));
+                // Sums of the same terms in another order.
+                let tolerance = match setup {
+                    Setup::Double => 1e-14,
+                    Setup::Single => 1e-6,
+                };
+                assert!(difference.iter().all(|&d| d <= tolerance), "{difference:?}");
             }
         }
     }

@@ -168,7 +168,11 @@ impl<'a> Plan<'a> {
         let responses = responses?;
         let is_quadratic = |layer: &LayerConfig| layer.activation.is_quadratic();
         // The flow of another potential needs σ⁻¹, and so does its nudged output.
-        let is_flow = matches!(scheme, Scheme::GradientFlow { .. });
+        let is_flow = match scheme {
+            Scheme::Asynchronous | Scheme::FixedPoint => false,
+            Scheme::GradientFlow { .. } => true,
+            Scheme::Anderson { .. } | Scheme::AdaptiveFlow { .. } => return None,
+        };
         if is_flow && !layers.iter().all(is_quadratic) {
             return None;
         }
@@ -301,6 +305,9 @@ impl<'a> Worker<'a> {
             }
             Scheme::FixedPoint => self.step_together(None),
             Scheme::GradientFlow { step_size } => self.step_together(Some(step_size as f32)),
+            Scheme::Anderson { .. } | Scheme::AdaptiveFlow { .. } => {
+                unreachable!("there is no plan for schemes that remember their steps")
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod holomorphic;
 
 use burn::tensor::Tensor;
 
+use self::complex::Complex;
 use self::holomorphic::Holomorphic;
 use super::{Energy, VectorField};
 #[cfg(feature = "flex")]
@@ -230,6 +231,65 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
             Output::Holomorphic(_) => false,
         };
         is_held_by_energy && self.energy.stays(layer, self.clamped, state)
+    }
+
+    /// How fast the gradient flow moves each layer, in `u = σ⁻¹(s)`:
+    ///
+    /// ```text
+    /// v_k = −∂F/∂s_k = drive_k − β ∂C/∂s_k − σ⁻¹(s_k)
+    /// ```
+    ///
+    /// 0 for an output that is held. See [`follow`](Self::follow).
+    pub fn velocity(&self, state: &State) -> State {
+        let layers = state.layers().iter().enumerate().map(|(layer, value)| {
+            let activation = self.energy.layers()[layer].activation;
+            let drive = || self.energy.drive(layer, self.clamped, state);
+            let drive = match &self.output {
+                Output::Clamped(_) if self.is_output(layer) => return value.zeros_like(),
+                Output::Nudged(nudged) if self.is_output(layer) => {
+                    drive() + nudged.cost.force(nudged.relative(), value)
+                }
+                Output::Holomorphic(nudge) => {
+                    return nudge.velocity(self.energy, self.clamped, layer, state);
+                }
+                Output::Free | Output::Nudged(..) | Output::Clamped(_) => drive(),
+            };
+            drive - activation.inverse(value.clone())
+        });
+        State::new(layers.collect())
+    }
+
+    /// `σ(σ⁻¹(s_k) + ε v_k)` for each layer, with a step size ε for each example; an output that is
+    /// held goes to where it is held. With the [`velocity`](Self::velocity) of `state` this is what
+    /// [`descend`](Self::descend) computes.
+    ///
+    /// # Shapes
+    /// - `step_size`: `[batch, 1]`, or `[1, 1]` for all examples
+    pub fn follow(&self, state: &State, velocity: &State, step_size: &Tensor<2>) -> State {
+        let pairs = state.layers().iter().zip(velocity.layers());
+        let layers = pairs.enumerate().map(|(layer, (value, velocity))| {
+            let activation = self.energy.layers()[layer].activation;
+            let moved = velocity.clone() * step_size.clone();
+            match &self.output {
+                Output::Clamped(output) if self.is_output(layer) => output.clone(),
+                Output::Holomorphic(_) => {
+                    let held = activation.inverse_complex(Complex::split(value));
+                    let moved = held.add(Complex::split(&moved));
+                    activation.apply_complex(moved).stack()
+                }
+                Output::Free | Output::Nudged(..) | Output::Clamped(_) => {
+                    activation.apply(activation.inverse(value.clone()) + moved)
+                }
+            }
+        });
+        State::new(layers.collect())
+    }
+
+    /// How far each example is from an equilibrium: the largest distance of a unit to its response,
+    /// `max |minimize(s) − s|` over all layers. `[batch]`
+    pub fn residual(&self, state: &State) -> Tensor<1> {
+        let layers = (0..state.layers().len()).map(|layer| self.minimize(layer, state));
+        State::new(layers.collect()).max_distance(state)
     }
 
     fn is_output(&self, layer: usize) -> bool {

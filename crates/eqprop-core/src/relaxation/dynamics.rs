@@ -5,6 +5,8 @@ use core::fmt::Debug;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::adaptive_flow::FIRST_STEP;
+use super::{AdaptiveFlow, Anderson};
 use crate::cost::Cost;
 use crate::energy::{TotalEnergy, VectorField};
 use crate::error::ConfigError;
@@ -12,8 +14,8 @@ use crate::state::State;
 
 /// The rule by which a state moves toward a minimum of the total energy.
 ///
-/// A relaxation clones its dynamics when it starts, so what a rule remembers from step to
-/// step begins afresh with every relaxation.
+/// What a rule remembers from step to step begins afresh with every relaxation, see
+/// [`begin`](Self::begin).
 pub trait Dynamics: Clone + Debug + Send {
     /// Moves `state` by one step.
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State);
@@ -23,9 +25,25 @@ pub trait Dynamics: Clone + Debug + Send {
         None
     }
 
+    /// What takes the steps of a relaxation that begins: a clone, or what remembers its steps.
+    fn begin(&self) -> impl Dynamics {
+        self.clone()
+    }
+
     /// What the change of one step is divided by to give a residual.
     fn step_size(&self) -> f64 {
         1.0
+    }
+
+    /// For each example, how far the last step, from `before` to `after`, says that `before` was
+    /// from an equilibrium: the largest change of any unit, divided by the step size. `[batch]`
+    fn residual<E: VectorField, C: Cost>(
+        &self,
+        _total: &TotalEnergy<'_, E, C>,
+        before: &State,
+        after: &State,
+    ) -> Tensor<1> {
+        after.max_distance(before) / self.step_size()
     }
 }
 
@@ -33,12 +51,17 @@ pub trait Dynamics: Clone + Debug + Send {
 ///
 /// | scheme | one step | when |
 /// | --- | --- | --- |
-/// | `Asynchronous` | each group of layers in turn goes to its minimum, given the others | the default: never raises the energy, fewest steps |
+/// | `Asynchronous` | each group of layers in turn goes to its minimum, given the others | the default: never raises the energy |
+/// | `Anderson` | the same from where the last steps point to; also some `3m + 10` passes over the state | fewest steps: deep networks, small tolerances, slow examples in large batches |
 /// | `FixedPoint` | all layers at once: `s ← σ(drive)` | to compare with Ernoult et al. (2019), <https://arxiv.org/abs/1905.13633>, "prototypical" |
 /// | `GradientFlow` | all layers at once: `s ← clip(s − ε ∂F/∂s)` | to compare with Scellier & Bengio (2017), eq. 43, or to follow `ds/dt = −∂F/∂s` |
+/// | `AdaptiveFlow` | the same with an ε for each example, from the error of its steps | the flow without a choice of ε: never raises the energy, fewer steps where ε = 0.5 is too short or too long |
 ///
-/// The synchronous fixed point may oscillate between two states where the others converge. So may
-/// the asynchronous update of a layer that [feeds itself](crate::connection::Dense).
+/// All reach the same equilibria. The synchronous fixed point may oscillate between two states where
+/// the others converge, and so may the asynchronous update of a layer that
+/// [feeds itself](crate::connection::Dense). In a relaxation of so few steps that it does not
+/// converge, as most nudged phases are, `Anderson` differs little from `Asynchronous`: its first two
+/// steps are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Scheme {
@@ -51,13 +74,25 @@ pub enum Scheme {
         /// Euler step ε, in (0, 1].
         step_size: f64,
     },
+    /// [`Anderson`] acceleration of `Asynchronous`.
+    Anderson {
+        /// Differences remembered, 1 to 8.
+        history: usize,
+        /// Mixing μ, in (0, 1].
+        mixing: f64,
+    },
+    /// [`AdaptiveFlow`]: gradient flow with a step size for each example.
+    AdaptiveFlow {
+        /// Relative error of a step, in (0, 1).
+        error: f64,
+    },
 }
 
 impl Scheme {
-    /// Checks the step size.
+    /// Checks the options.
     ///
     /// # Errors
-    /// If it is not in (0, 1].
+    /// If one is out of its range.
     pub fn validate(self) -> Result<(), ConfigError> {
         match self {
             Self::GradientFlow { step_size } if !(step_size > 0.0 && step_size <= 1.0) => {
@@ -67,16 +102,20 @@ impl Scheme {
                     found: step_size,
                 })
             }
+            Self::Anderson { history, mixing } => Anderson::validate(history, mixing),
+            Self::AdaptiveFlow { error } => AdaptiveFlow::validate(error),
             _ => Ok(()),
         }
     }
 }
 
+/// Outside a relaxation there is nothing to remember: a step of `Anderson` is then that of
+/// `Asynchronous`, and a step of `AdaptiveFlow` one of `GradientFlow` with the first step size.
 impl Dynamics for Scheme {
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
         let all = 0..state.layers().len();
         match *self {
-            Self::Asynchronous => {
+            Self::Asynchronous | Self::Anderson { .. } => {
                 for group in total.energy().groups() {
                     // The layers of a group do not interact: one after the other is at once.
                     update(total, state, group.iter().copied(), |layer, state| {
@@ -90,6 +129,20 @@ impl Dynamics for Scheme {
             Self::GradientFlow { step_size } => update(total, state, all, |layer, state| {
                 total.descend(layer, state, step_size)
             }),
+            Self::AdaptiveFlow { .. } => {
+                let step_size = FIRST_STEP;
+                Self::GradientFlow { step_size }.step(total, state);
+            }
+        }
+    }
+
+    fn begin(&self) -> impl Dynamics {
+        match *self {
+            Self::Anderson { history, mixing } => {
+                Running::Anderson(Anderson::new(Self::Asynchronous, history, mixing))
+            }
+            Self::AdaptiveFlow { error } => Running::AdaptiveFlow(AdaptiveFlow::new(error)),
+            plain => Running::Plain(plain),
         }
     }
 
@@ -100,7 +153,67 @@ impl Dynamics for Scheme {
     fn step_size(&self) -> f64 {
         match *self {
             Self::GradientFlow { step_size } => step_size,
-            Self::Asynchronous | Self::FixedPoint => 1.0,
+            Self::AdaptiveFlow { .. } => FIRST_STEP,
+            Self::Asynchronous | Self::FixedPoint | Self::Anderson { .. } => 1.0,
+        }
+    }
+
+    fn residual<E: VectorField, C: Cost>(
+        &self,
+        total: &TotalEnergy<'_, E, C>,
+        before: &State,
+        after: &State,
+    ) -> Tensor<1> {
+        match *self {
+            Self::Anderson { history, mixing } => {
+                let anderson = Anderson::new(Self::Asynchronous, history, mixing);
+                anderson.residual(total, before, after)
+            }
+            Self::AdaptiveFlow { error } => AdaptiveFlow::new(error).residual(total, before, after),
+            plain => after.max_distance(before) / plain.step_size(),
+        }
+    }
+}
+
+/// A scheme in a relaxation, with what it remembers.
+#[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, for a whole relaxation"
+)]
+enum Running {
+    Plain(Scheme),
+    Anderson(Anderson),
+    AdaptiveFlow(AdaptiveFlow),
+}
+
+impl Dynamics for Running {
+    fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
+        match self {
+            Self::Plain(scheme) => scheme.step(total, state),
+            Self::Anderson(anderson) => anderson.step(total, state),
+            Self::AdaptiveFlow(flow) => flow.step(total, state),
+        }
+    }
+
+    fn step_size(&self) -> f64 {
+        match self {
+            Self::Plain(scheme) => scheme.step_size(),
+            Self::Anderson(anderson) => anderson.step_size(),
+            Self::AdaptiveFlow(flow) => flow.step_size(),
+        }
+    }
+
+    fn residual<E: VectorField, C: Cost>(
+        &self,
+        total: &TotalEnergy<'_, E, C>,
+        before: &State,
+        after: &State,
+    ) -> Tensor<1> {
+        match self {
+            Self::Plain(scheme) => scheme.residual(total, before, after),
+            Self::Anderson(anderson) => anderson.residual(total, before, after),
+            Self::AdaptiveFlow(flow) => flow.residual(total, before, after),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::state::State;
 pub struct Trace {
     /// Batch mean of the total energy `F`.
     pub energy: Vec<f64>,
-    /// Largest change of any unit of any example in step `t + 1`, per step size.
+    /// Largest residual of any example in step `t + 1`, see [`Dynamics::residual`].
     pub residual: Vec<f64>,
 }
 
@@ -30,8 +30,8 @@ impl<D: Dynamics> Relaxation<D> {
             let energy: Tensor<1> = total.value(state).mean();
             trace.energy.push(energy.into_scalar::<f64>());
             if let Some(before) = before.replace(state.clone()) {
-                let change = state.max_distance(&before) / self.dynamics.step_size();
-                trace.residual.push(largest(&change));
+                let residual = self.dynamics.residual(total, &before, state);
+                trace.residual.push(largest(&residual));
             }
         });
         (relaxed, trace)

@@ -4,6 +4,7 @@
 //! needs the feature `flex`; the other backends come beside it, see `setup`.
 #![cfg(feature = "flex")]
 
+mod acceleration;
 mod activation;
 mod coloring;
 mod config;

@@ -11,10 +11,15 @@ use crate::network::{Numbers, chain, equilibrium, filled, gradients_of, graph, n
 use crate::setup::{Setup, assert_close, distance, values};
 
 const BATCH: usize = 4;
-const SCHEMES: [Scheme; 3] = [
+const SCHEMES: [Scheme; 5] = [
     Scheme::Asynchronous,
     Scheme::FixedPoint,
     Scheme::GradientFlow { step_size: 0.3 },
+    Scheme::Anderson {
+        history: 5,
+        mixing: 1.0,
+    },
+    Scheme::AdaptiveFlow { error: 0.8 },
 ];
 
 /// A network with a skip connection, a batch and its targets.

@@ -86,7 +86,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Equilibri
         let free = FreePhase::run(&self.free, network, batch, start);
         let sign = self.signs.sign(self.nudging);
         let (gradients, nudged) = free.contrast(self.nudging, sign, |betas| {
-            let EquilibriumNetwork { energy, cost } = &free.network;
+            let EquilibriumNetwork { energy, cost, .. } = &free.network;
             let Copies {
                 clamped,
                 target,

@@ -119,7 +119,7 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
     /// The gradients of the energy's parameters with those of the cost's, which are `∂C/∂θ` at the
     /// free equilibrium, and what was measured there.
     pub fn estimate(self, mut gradients: Gradients, second_phase: Relaxed) -> Estimate {
-        let EquilibriumNetwork { energy, cost } = &self.network;
+        let EquilibriumNetwork { energy, cost, .. } = &self.network;
         let s = self.state();
         cost.gradients(s.output(), &self.target, &mut gradients);
         Estimate {

@@ -141,7 +141,7 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
 
     /// The complex equilibria at the points of the upper half circle.
     fn relax<C: Cost>(&self, free: &FreePhase<HopfieldEnergy, C>) -> Relaxed {
-        let EquilibriumNetwork { energy, cost } = &free.network;
+        let EquilibriumNetwork { energy, cost, .. } = &free.network;
         let points = self.circle.upper_half();
         let Copies {
             clamped,

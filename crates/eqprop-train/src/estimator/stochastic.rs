@@ -195,7 +195,7 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
         betas: &[f64],
         langevin: Langevin,
     ) -> (Relaxed, Vec<State>) {
-        let EquilibriumNetwork { energy, cost } = &free.network;
+        let EquilibriumNetwork { energy, cost, .. } = &free.network;
         let sampling = &self.sampling;
         let n_chains = sampling.n_chains;
         let Copies {
@@ -255,7 +255,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
         let (chains, samples) =
             debug_span!("second_phase").in_scope(|| self.sample(&free, &betas, langevin));
 
-        let EquilibriumNetwork { energy, cost } = &free.network;
+        let EquilibriumNetwork { energy, cost, .. } = &free.network;
         let s = free.state();
         let gradients = debug_span!("gradient").in_scope(|| {
             let repeated = |tensor: &Tensor<2>, samples: &State| {

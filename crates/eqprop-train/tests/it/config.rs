@@ -123,7 +123,7 @@ fn validation_names_the_field_that_cannot_work() {
     let flow = ("dynamics", "gradient_flow");
     let one_sided = ("nudging", "one_sided");
     let cross_entropy = ("cost", "cross_entropy");
-    let cases: [(&[(&str, &str)], &str); 28] = [
+    let cases: [(&[(&str, &str)], &str); 31] = [
         (&[("n_train", "0")], "n_train must be at least 1, but is 0"),
         (
             &[("hidden", "[16, 0]"), ("learning_rates", "[1, 1, 1]")],
@@ -155,6 +155,18 @@ fn validation_names_the_field_that_cannot_work() {
         (
             &[flow, ("step_size", "1.5")],
             "step_size must be greater than 0 and at most 1",
+        ),
+        (
+            &[("dynamics", "anderson"), ("history", "9")],
+            "history must be 1 to 8, but is 9",
+        ),
+        (
+            &[("dynamics", "anderson"), ("mixing", "0.0")],
+            "mixing must be greater than 0 and at most 1",
+        ),
+        (
+            &[("dynamics", "adaptive_flow"), ("step_error", "1.0")],
+            "step_error must be greater than 0 and less than 1, but is 1",
         ),
         (&[("free_steps", "0")], "steps must be at least 1, but is 0"),
         (
@@ -202,9 +214,12 @@ fn validation_names_the_field_that_cannot_work() {
 
 #[test]
 fn values_at_the_bounds_are_accepted() {
-    let cases: [&[(&str, &str)]; 7] = [
+    let cases: [&[(&str, &str)]; 9] = [
         &[("hidden", "[]"), ("learning_rates", "[0.1]")],
         &[("dynamics", "gradient_flow"), ("step_size", "1.0")],
+        &[("dynamics", "anderson"), ("history", "8"), ("mixing", "1")],
+        // What another dynamics would refuse is unused.
+        &[("history", "0"), ("mixing", "2"), ("step_error", "1")],
         &[
             ("learning_rates", "[0.0, 0.0]"),
             ("learning_rate_decay", "1.0"),

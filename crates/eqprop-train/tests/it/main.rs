@@ -17,6 +17,7 @@ mod renderer;
 mod resistive;
 mod resnet;
 mod setup;
+mod starts;
 mod stochastic;
 mod supervised;
 mod training;

@@ -99,6 +99,41 @@ fn a_resumed_run_ends_as_one_that_was_never_interrupted() {
 }
 
 #[test]
+fn a_resumed_run_ends_the_same_wherever_its_free_phases_start_and_however_they_relax() {
+    // The last batch of an epoch is smaller, and the first of the next larger again.
+    let dataset = digits(100, 20);
+    for (start, dynamics) in [
+        ("rest", "anderson"),
+        ("previous", "asynchronous"),
+        ("feedforward", "adaptive_flow"),
+    ] {
+        let config = with(
+            config(),
+            &[
+                ("start", start),
+                ("dynamics", dynamics),
+                // Too few to forget where they started.
+                ("free_steps", "3"),
+            ],
+        );
+        let mut whole = training(config.clone(), &dataset);
+        run(&mut whole, 3);
+        let mut first = training(config.clone(), &dataset);
+        run(&mut first, 1);
+        let mut second = reloaded(&first, &dataset);
+        run(&mut second, 2);
+        assert_eq!(parameters(second.learner()), parameters(whole.learner()));
+        assert_eq!(measured(&second), measured(&whole));
+
+        // And the start and the dynamics do make a difference.
+        let mut other = training(config.with_start(FreeStart::Rest), &dataset);
+        run(&mut other, 3);
+        let is_same = parameters(other.learner()) == parameters(whole.learner());
+        assert_eq!(is_same, start == "rest", "{start}");
+    }
+}
+
+#[test]
 fn an_epoch_that_its_observer_breaks_is_abandoned() {
     // The observer is called after 256 batches, or sooner.
     let dataset = digits(300, 20);

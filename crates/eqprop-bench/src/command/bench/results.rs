@@ -233,7 +233,7 @@ fn threads() -> usize {
 }
 
 /// Seconds in milliseconds; a dash for a phase that there is not.
-fn milliseconds(seconds: f64) -> String {
+pub(super) fn milliseconds(seconds: f64) -> String {
     if seconds == 0.0 {
         "-".to_string()
     } else {
@@ -253,7 +253,7 @@ fn significant(value: f64) -> String {
 }
 
 /// The rows with columns of equal width: the first to the left, numbers to the right.
-fn align<const N: usize>(rows: &[[String; N]]) -> String {
+pub(super) fn align<const N: usize>(rows: &[[String; N]]) -> String {
     let widths: [usize; N] = std::array::from_fn(|column| {
         let widths = rows.iter().map(|row| row[column].chars().count());
         widths.max().unwrap_or(0)

@@ -79,6 +79,8 @@ pub fn dynamics_name(dynamics: Scheme) -> String {
         Scheme::Asynchronous => "asynchronous".to_string(),
         Scheme::FixedPoint => "synchronous fixed point".to_string(),
         Scheme::GradientFlow { step_size } => format!("gradient flow, ε = {step_size}"),
+        Scheme::Anderson { history, .. } => format!("Anderson, m = {history}"),
+        Scheme::AdaptiveFlow { error } => format!("adaptive flow, error {error}"),
     }
 }
 

@@ -121,6 +121,20 @@ impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
         activation.apply_complex(moved).stack()
     }
 
+    /// See [`TotalEnergy::velocity`](super::TotalEnergy::velocity).
+    pub fn velocity<E: VectorField>(
+        &self,
+        energy: &E,
+        clamped: &E::Clamped,
+        layer: usize,
+        state: &State,
+    ) -> Tensor<2> {
+        let activation = energy.layers()[layer].activation;
+        let held = activation.inverse_complex(Complex::split(state.layer(layer)));
+        let drive = self.force(energy, clamped, layer, state);
+        drive.add(held.affine(-1.0, 0.0)).stack()
+    }
+
     /// The real part of `F`, up to a constant.
     pub fn value<E: Energy>(&self, energy: &E, clamped: &E::Clamped, state: &State) -> Tensor<1> {
         let [re, im] = [0, 1].map(|part| {

@@ -74,7 +74,7 @@ fn velocities(
     let beta = 1e-5;
     let step_size = match scheme {
         Scheme::GradientFlow { step_size } => step_size,
-        Scheme::FixedPoint | Scheme::Asynchronous => 1.0,
+        _ => 1.0,
     };
     let [up, down] =
         [beta, -beta].map(|beta| problem.path(scheme, beta, free.clone(), n_steps + 1));

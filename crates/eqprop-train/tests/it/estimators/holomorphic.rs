@@ -145,7 +145,7 @@ fn with_complex<T>(
     beta: [[f64; 3]; 2],
     use_it: impl FnOnce(&TotalEnergy<'_, HopfieldEnergy, AnyCost>, &State) -> T,
 ) -> T {
-    let EquilibriumNetwork { energy, cost } = &problem.network;
+    let EquilibriumNetwork { energy, cost, .. } = &problem.network;
     let clamped = energy.repeat(&energy.clamp(&problem.batch.input), 2);
     let beta = beta.map(|part| tensor(part.to_vec(), [3, 1]));
     let total = TotalEnergy::holomorphic(energy, &clamped, cost, &problem.batch.target, beta);
@@ -199,7 +199,7 @@ fn complex_equilibria_are_stationary_points_of_the_total_energy() {
 #[test]
 fn on_real_states_the_total_energy_is_the_real_one_up_to_a_constant() {
     for (problem, _) in problems() {
-        let EquilibriumNetwork { energy, cost } = &problem.network;
+        let EquilibriumNetwork { energy, cost, .. } = &problem.network;
         let betas = [0.2, -0.1, 0.3];
         let clamped = energy.clamp(&problem.batch.input);
         let target = &problem.batch.target;

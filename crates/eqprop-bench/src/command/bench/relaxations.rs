@@ -1,0 +1,172 @@
+//! `eqprop bench --relaxations`.
+
+use std::ops::ControlFlow;
+
+use anyhow::{Context, Result, bail};
+use burn::data::dataloader::DataLoader;
+use burn::module::Module;
+use burn::tensor::Tensor;
+use eqprop_bench::relaxations::{RESIDUALS, Reached, RelaxationComparison, RelaxationCost};
+use eqprop_train::batch::{BatchLoader, Order};
+use eqprop_train::config::DynamicsKind;
+use eqprop_train::training::Training;
+use serde::Serialize;
+
+use super::results::{align, milliseconds};
+use super::{Setting, at_least_one, settings};
+use crate::cli::BenchArguments;
+use crate::command::fidelity::dynamics_name;
+use crate::device::{self, NamedDevice};
+use crate::machine::Machine;
+use crate::output::Report;
+
+/// The most steps that are taken without `--steps`, in free phases as configured.
+const PHASES: usize = 5;
+
+/// What `bench --relaxations --json` prints.
+#[derive(Debug, Serialize)]
+struct Document {
+    version: &'static str,
+    machine: Machine,
+    rounds: usize,
+    epochs: usize,
+    results: Vec<Measured>,
+}
+
+/// Every dynamics on one setting, in JSON. Times are in seconds.
+#[derive(Debug, Serialize)]
+struct Measured {
+    preset: &'static str,
+    network: String,
+    batch_size: usize,
+    max_steps: usize,
+    relaxations: Vec<RelaxationCost>,
+}
+
+/// Compares the free phases of the dynamics, for each preset and batch size.
+///
+/// # Errors
+/// If a number is 0, a configuration cannot work, or the data or the device cannot be used.
+pub fn run(arguments: &BenchArguments) -> Result<Report> {
+    at_least_one("--rounds", &[arguments.rounds])?;
+    let settings = settings(arguments)?;
+    let device = device::open(arguments.device.device.as_deref())?;
+    let mut results = Vec::new();
+    for setting in &settings {
+        results.push(measure(setting, arguments, &device)?);
+    }
+    let machine = Machine::look(&device.name);
+    let document = Document {
+        version: machine.eqprop,
+        machine,
+        rounds: arguments.rounds,
+        epochs: arguments.epochs,
+        results,
+    };
+    Ok(Report::new(text(&document), &document))
+}
+
+fn measure(
+    setting: &Setting,
+    arguments: &BenchArguments,
+    device: &NamedDevice,
+) -> Result<Measured> {
+    let preset = setting.preset.name();
+    let max_steps = if arguments.steps.is_empty() {
+        PHASES * setting.config.free_steps
+    } else {
+        setting.config.free_steps
+    };
+    let batch_size = setting.config.batch_size;
+    // The training is that of the preset; the batch size is that of the relaxation alone.
+    let mut config = setting.preset.config();
+    for change in &arguments.overrides {
+        config = config.with_override(&change.key, &change.value)?;
+    }
+    config.epochs = arguments.epochs.max(1);
+    let dataset = config.load_data(arguments.data_dir.as_deref())?;
+    let examples = &dataset.train;
+    if batch_size > examples.len() {
+        bail!(
+            "a batch of {batch_size} is more than the {} training examples; lower --batch",
+            examples.len()
+        );
+    }
+    let mut training = Training::new(config.clone(), &dataset, &device.device)?;
+    for epoch in 1..=arguments.epochs {
+        eprintln!("{preset}: training, epoch {epoch}/{}", arguments.epochs);
+        training.run_epoch(|_| ControlFlow::Continue(()))?;
+    }
+    let network = training.learner().valid().network;
+    let order = Order::Shuffled { seed: config.seed };
+    let loader = BatchLoader::new(examples, batch_size, order, &device.device);
+    let batch = loader.iter().next().context("there is an example")?;
+    let input: Tensor<2> = batch.expect("examples in memory can always be read").input;
+    let schemes = DynamicsKind::ALL.map(|kind| config.scheme(kind));
+    let comparison = RelaxationComparison {
+        dynamics: schemes.to_vec(),
+        max_steps,
+        rounds: arguments.rounds,
+    };
+    let relaxations = comparison.run(&network, &input, |done, total| {
+        eprintln!("{preset}, batch {batch_size}: {done} of {total} relaxations");
+    });
+    Ok(Measured {
+        preset,
+        network: config.notation(),
+        batch_size,
+        max_steps,
+        relaxations,
+    })
+}
+
+fn text(document: &Document) -> String {
+    let trained = match document.epochs {
+        0 => "at its initial weights".to_string(),
+        1 => "after 1 epoch".to_string(),
+        n => format!("after {n} epochs"),
+    };
+    let mut text = format!(
+        "device {}, {}; median times of {} rounds\n\
+         Steps of the free phase until half / all of the examples are within a residual, and ms of \
+         all.\n",
+        document.machine.device, document.machine.processor, document.rounds
+    );
+    for measured in &document.results {
+        let Measured {
+            preset,
+            network,
+            batch_size,
+            ..
+        } = measured;
+        text += &format!("\n{preset} ({network}) {trained}, batch {batch_size}\n");
+        let [first, second, third, fourth] = RESIDUALS.map(|residual| format!("{residual:.0e}"));
+        let heading = ["dynamics".to_string(), "ms/step".to_string()];
+        let [dynamics, step] = heading;
+        let mut rows = vec![[dynamics, step, first, second, third, fourth]];
+        for cost in &measured.relaxations {
+            let mut cells = cost.reached.iter().map(cell);
+            let mut next = || cells.next().unwrap_or_default();
+            rows.push([
+                dynamics_name(cost.dynamics),
+                milliseconds(cost.step.median),
+                next(),
+                next(),
+                next(),
+                next(),
+            ]);
+        }
+        text += &align(&rows);
+    }
+    text
+}
+
+/// Such as `11/16 (204)`, with dashes for what was not reached.
+fn cell(reached: &Reached) -> String {
+    let steps = |steps: Option<usize>| steps.map_or("-".to_string(), |steps| steps.to_string());
+    let time = match reached.seconds {
+        Some(seconds) => format!(" ({})", milliseconds(seconds)),
+        None => String::new(),
+    };
+    format!("{}/{}{time}", steps(reached.half), steps(reached.all))
+}

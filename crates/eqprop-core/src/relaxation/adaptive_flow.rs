@@ -1,0 +1,157 @@
+//! Gradient flow with a step size of its own for each example.
+
+use burn::tensor::Tensor;
+
+use super::Dynamics;
+use crate::cost::Cost;
+use crate::energy::{TotalEnergy, VectorField};
+use crate::error::ConfigError;
+use crate::state::State;
+
+/// The first step size, and that of a step on its own.
+pub(super) const FIRST_STEP: f64 = 0.5;
+/// The range of step sizes.
+const STEPS: [f64; 2] = [1e-4, 10.0];
+/// What a step size is multiplied by is within this range.
+const FACTORS: [f64; 2] = [0.2, 2.0];
+/// A new step size aims at this share of the error allowed.
+const SAFETY: f64 = 0.9;
+/// Keeps ratios of lengths from dividing by 0; its square is a number in `f32`.
+const TINY: f64 = 1e-18;
+
+/// Gradient flow with a step size of its own for each example, controlled by the error of a step.
+///
+/// ```text
+/// du/dt = v(s),   v_k = −∂F/∂s_k,   u_k = σ_k⁻¹(s_k)
+///
+/// s' = σ(u + h v(s))                                Euler's step, as `Scheme::GradientFlow`
+/// e  = ½ h |v(s') − v(s)| / |s' − s|                what Heun's step adds to it, relatively
+/// s  ← s' where e ≤ error, else s
+/// h  ← h · clip(0.9 · error / e, 0.2, 2)
+/// ```
+///
+/// The pair of Euler and Heun and its controller are those of Hairer, Nørsett & Wanner, "Solving
+/// Ordinary Differential Equations I" (1993), §II.4; `v(s')` is what the next step begins with, so
+/// that a step costs one evaluation of the drives. Because the error is relative to the step, `h`
+/// settles where it is stable and not where rounding hides the error. For an energy that is
+/// quadratic but for the potentials
+///
+/// ```text
+/// F(s') − F(s) ≤ −(1 − e) |s' − s|²/h
+/// ```
+///
+/// so with an error below 1 no step raises the energy. A smaller error follows the flow more
+/// closely, a larger one reaches the equilibrium in fewer steps. Nothing is read back.
+#[derive(Debug, Clone)]
+pub struct AdaptiveFlow {
+    error: f64,
+    memory: Option<Memory>,
+}
+
+#[derive(Debug, Clone)]
+struct Memory {
+    /// The next step size, `[batch, 1]`.
+    step: Tensor<2>,
+    /// `v` of each layer at the current state.
+    velocity: State,
+}
+
+impl AdaptiveFlow {
+    /// A flow whose steps have a relative error of at most `error`.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails, with its message.
+    pub fn new(error: f64) -> Self {
+        if let Err(error) = Self::validate(error) {
+            panic!("{error}");
+        }
+        Self {
+            error,
+            memory: None,
+        }
+    }
+
+    /// Checks the range.
+    ///
+    /// # Errors
+    /// If the error is not in (0, 1).
+    pub fn validate(error: f64) -> Result<(), ConfigError> {
+        if error > 0.0 && error < 1.0 {
+            return Ok(());
+        }
+        Err(ConfigError::OutOfRange {
+            field: "step_error",
+            expected: "greater than 0 and less than 1",
+            found: error,
+        })
+    }
+}
+
+impl Dynamics for AdaptiveFlow {
+    fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
+        let Memory { step, velocity } = match self.memory.take() {
+            Some(memory) => memory,
+            None => Memory {
+                step: Tensor::full(
+                    [state.batch_size(), 1],
+                    FIRST_STEP,
+                    (&state.device(), state.output().dtype()),
+                ),
+                velocity: total.velocity(state),
+            },
+        };
+        let next = total.follow(state, &velocity, &step);
+        let next_velocity = total.velocity(&next);
+        let moved = squared_distance(&next, state).sqrt();
+        let turned = squared_distance(&next_velocity, &velocity).sqrt();
+        let error = turned * step.clone() * 0.5 / (moved + TINY);
+        let lost = error.clone().lower_equal_elem(self.error).bool_not();
+        let choose = |new: &State, old: &State| {
+            let layers = new.layers().iter().zip(old.layers());
+            let layers = layers.map(|(new, old)| {
+                let lost = lost.clone().expand(new.dims());
+                new.clone().mask_where(lost, old.clone())
+            });
+            State::new(layers.collect())
+        };
+        let [least, most] = FACTORS;
+        let factor = ((error + TINY).recip() * (SAFETY * self.error)).clamp(least, most);
+        let [shortest, longest] = STEPS;
+        self.memory = Some(Memory {
+            step: (step * factor).clamp(shortest, longest),
+            velocity: choose(&next_velocity, &velocity),
+        });
+        *state = choose(&next, state);
+    }
+
+    fn begin(&self) -> impl Dynamics {
+        Self::new(self.error)
+    }
+
+    /// The distance of `after` to a step of size 1 from it.
+    fn residual<E: VectorField, C: Cost>(
+        &self,
+        total: &TotalEnergy<'_, E, C>,
+        _before: &State,
+        after: &State,
+    ) -> Tensor<1> {
+        let velocity = match &self.memory {
+            Some(memory) => memory.velocity.clone(),
+            None => total.velocity(after),
+        };
+        let like = (&after.device(), after.output().dtype());
+        let whole = total.follow(after, &velocity, &Tensor::ones([1, 1], like));
+        whole.max_distance(after)
+    }
+}
+
+/// `Σ (a − b)²` over all units of each example, `[batch, 1]`.
+fn squared_distance(a: &State, b: &State) -> Tensor<2> {
+    let pairs = a.layers().iter().zip(b.layers());
+    let squares = pairs.map(|(a, b)| {
+        let difference = a.clone() - b.clone();
+        (difference.clone() * difference).sum_dim(1)
+    });
+    let sum = squares.reduce(|sum, square| sum + square);
+    sum.expect("a state has at least one layer")
+}

@@ -1,0 +1,235 @@
+//! Anderson acceleration of a relaxation.
+
+mod least_squares;
+
+use burn::tensor::{Bool, Tensor};
+
+use super::{Dynamics, Scheme};
+use crate::cost::Cost;
+use crate::energy::{TotalEnergy, VectorField};
+use crate::error::ConfigError;
+use crate::state::State;
+use least_squares::least_squares;
+
+/// The longest history: what is solved for each example stays small.
+const LONGEST: usize = 8;
+
+/// Anderson acceleration of a plain scheme, for each example on its own. [`Scheme::Anderson`] is that
+/// of the asynchronous scheme.
+///
+/// A plain step leads from a state `x` to `g(x)`; an equilibrium is where the residual
+/// `f(x) = g(x) − x` vanishes. From the last `m` differences `ΔF`, `ΔG` of `f` and of `g` between
+/// consecutive steps, the next plain step starts at
+///
+/// ```text
+/// γ = argmin |f − ΔF γ|²              m numbers per example, by regularized normal equations
+/// x ← (1 − μ) x + μ g − [ΔG − (1 − μ) ΔF] γ,    then s ← g(x)
+/// ```
+///
+/// which is the secant method in as many directions as are remembered, the type II of Walker & Ni
+/// (2011), <https://doi.org/10.1137/10078356X>, and what deep equilibrium models relax with (Bai
+/// et al. 2019, <https://arxiv.org/abs/1909.01377>). Every state is the result of a plain step, so
+/// it lies within the range of its activations, wherever `x` was.
+///
+/// An extrapolation is kept only if it does not raise `|f|`. Otherwise the example stays at the
+/// state before, forgets its history and takes the plain step from there: at worst every other step
+/// is lost.
+///
+/// The asynchronous scheme is the base to choose: its plain steps never raise the energy. Complex
+/// states, whose real and imaginary parts are two rows, are accelerated as if they were two examples.
+///
+/// A step costs a plain step and some `3m + 10` passes over the state. Nothing is read back.
+#[derive(Debug, Clone)]
+pub struct Anderson {
+    base: Scheme,
+    history: usize,
+    mixing: f64,
+    memory: Option<Memory>,
+}
+
+/// What is known of the last steps, all layers of an example side by side.
+#[derive(Debug, Clone)]
+struct Memory {
+    /// `g(x)` of the last step that was kept, `[batch, n_units]`.
+    output: Tensor<2>,
+    /// `f(x) = g(x) − x`, `[batch, n_units]`.
+    residual: Tensor<2>,
+    /// `ΔG`, `[batch, m, n_units]`.
+    outputs: Tensor<3>,
+    /// `ΔF`, `[batch, m, n_units]`.
+    residuals: Tensor<3>,
+    /// 1 for the differences that count, 0 for those forgotten or not yet there, `[batch, m, 1]`.
+    counted: Tensor<3>,
+    /// Where the next difference is written.
+    slot: usize,
+}
+
+impl Anderson {
+    /// Accelerates `base` with a history of `history` differences and the mixing `mixing`.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails, with its message.
+    pub fn new(base: Scheme, history: usize, mixing: f64) -> Self {
+        if let Err(error) = Self::validate(history, mixing) {
+            panic!("{error}");
+        }
+        Self {
+            base,
+            history,
+            mixing,
+            memory: None,
+        }
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// If the history is not 1 to 8 differences long, or the mixing not in (0, 1].
+    pub fn validate(history: usize, mixing: f64) -> Result<(), ConfigError> {
+        if !(1..=LONGEST).contains(&history) {
+            return Err(ConfigError::OutOfRange {
+                field: "history",
+                expected: "1 to 8",
+                found: history as f64,
+            });
+        }
+        if !(mixing > 0.0 && mixing <= 1.0) {
+            return Err(ConfigError::OutOfRange {
+                field: "mixing",
+                expected: "greater than 0 and at most 1",
+                found: mixing,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Dynamics for Anderson {
+    fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
+        let input = match &self.memory {
+            Some(memory) => memory.extrapolate(self.mixing),
+            None => join(state),
+        };
+        let sizes: Vec<usize> = state.layers().iter().map(|s| s.dims()[1]).collect();
+        let mut next = split(&input, &sizes);
+        self.base.step(total, &mut next);
+        let output = join(&next);
+        let residual = output.clone() - input;
+        let memory = match self.memory.take() {
+            Some(memory) => memory.advance(output, residual),
+            None => Memory::new(output, residual, self.history),
+        };
+        *state = split(&memory.output, &sizes);
+        self.memory = Some(memory);
+    }
+
+    fn begin(&self) -> impl Dynamics {
+        Self {
+            memory: None,
+            ..self.clone()
+        }
+    }
+
+    /// That of the plain step: `max |g(x) − x|` of the last that was kept.
+    fn residual<E: VectorField, C: Cost>(
+        &self,
+        total: &TotalEnergy<'_, E, C>,
+        before: &State,
+        _after: &State,
+    ) -> Tensor<1> {
+        let Some(memory) = &self.memory else {
+            let mut next = before.clone();
+            self.base.clone().step(total, &mut next);
+            return self.base.residual(total, before, &next);
+        };
+        let residual = State::new(vec![memory.residual.clone()]);
+        let zero = memory.residual.zeros_like();
+        residual.max_distance(&State::new(vec![zero]))
+    }
+}
+
+impl Memory {
+    fn new(output: Tensor<2>, residual: Tensor<2>, history: usize) -> Self {
+        let [batch, n_units] = output.dims();
+        let like = (&output.device(), output.dtype());
+        let zeros = || Tensor::zeros([batch, history, n_units], like);
+        Self {
+            outputs: zeros(),
+            residuals: zeros(),
+            counted: Tensor::zeros([batch, history, 1], like),
+            output,
+            residual,
+            slot: 0,
+        }
+    }
+
+    /// Where the next plain step starts.
+    fn extrapolate(&self, mixing: f64) -> Tensor<2> {
+        let weights = least_squares(
+            &self.residuals,
+            &self.counted,
+            self.residual.clone().unsqueeze_dim(2),
+        );
+        let weights = weights.swap_dims(1, 2);
+        let combined = |differences: &Tensor<3>| {
+            let sum = weights.clone().matmul(differences.clone());
+            sum.squeeze_dim::<2>(1)
+        };
+        let plain = self.output.clone() - combined(&self.outputs);
+        if mixing == 1.0 {
+            return plain;
+        }
+        let held = self.residual.clone() - combined(&self.residuals);
+        plain - held * (1.0 - mixing)
+    }
+
+    /// After the plain step from there: kept where it lowered the residual, or was not extrapolated.
+    fn advance(mut self, output: Tensor<2>, residual: Tensor<2>) -> Self {
+        let [batch, history, n_units] = self.residuals.dims();
+        let is_plain = self
+            .counted
+            .clone()
+            .sum_dim(1)
+            .equal_elem(0.0)
+            .squeeze_dim::<2>(2);
+        let square = |f: &Tensor<2>| (f.clone() * f.clone()).sum_dim(1);
+        let is_lower = square(&residual).lower_equal(square(&self.residual));
+        let kept: Tensor<2, Bool> = is_lower.bool_or(is_plain);
+        let lost = kept.clone().bool_not().expand([batch, n_units]);
+        let at = [0..batch, self.slot..self.slot + 1, 0..n_units];
+        let difference = |new: &Tensor<2>, old: &Tensor<2>| {
+            let difference = new.clone() - old.clone();
+            difference
+                .mask_fill(lost.clone(), 0.0)
+                .unsqueeze_dim::<3>(1)
+        };
+        let f = difference(&residual, &self.residual);
+        let g = difference(&output, &self.output);
+        self.residuals = self.residuals.slice_assign(at.clone(), f);
+        self.outputs = self.outputs.slice_assign(at, g);
+        let counts = kept.float().cast(residual.dtype()).unsqueeze_dim::<3>(2);
+        let at = [0..batch, self.slot..self.slot + 1, 0..1];
+        self.counted = (self.counted * counts.clone()).slice_assign(at, counts);
+        Self {
+            output: output.mask_where(lost.clone(), self.output),
+            residual: residual.mask_where(lost, self.residual),
+            slot: (self.slot + 1) % history,
+            ..self
+        }
+    }
+}
+
+/// All layers of an example side by side.
+fn join(state: &State) -> Tensor<2> {
+    Tensor::cat(state.layers().to_vec(), 1)
+}
+
+/// The layers, of `sizes` units each.
+fn split(joined: &Tensor<2>, sizes: &[usize]) -> State {
+    let mut start = 0;
+    let layers = sizes.iter().map(|&size| {
+        start += size;
+        joined.clone().narrow(1, start - size, size)
+    });
+    State::new(layers.collect())
+}
