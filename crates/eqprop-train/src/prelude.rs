@@ -4,13 +4,15 @@ pub use eqprop_core::activation::Activation;
 pub use eqprop_core::connection::InitializerConfig;
 pub use eqprop_core::cost::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError};
 pub use eqprop_core::energy::{
-    AnyField, Energy, HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, VectorField,
+    AnyField, CustomEnergy, Energy, EnergyFunction, HopfieldEnergy, HopfieldEnergyConfig,
+    LayerConfig, TotalEnergy, VectorField,
 };
 pub use eqprop_core::nudging::{Circle, Nudging};
 pub use eqprop_core::relaxation::{Relaxation, Scheme};
 pub use eqprop_core::state::State;
 
 pub use crate::batch::{Augmentation, Batch, BatchLoader, Order};
+pub use crate::block::EquilibriumBlock;
 pub use crate::config::TrainingConfig;
 pub use crate::data::{Dataset, DatasetKind};
 pub use crate::estimator::{

@@ -181,8 +181,12 @@ impl LayerGradients {
         gradients: &GradientsParams,
     ) -> Self {
         let Self(mut found) = Self::of_energy(&network.energy, gradients);
-        let name = |is_bias| {
-            let name = if is_bias { "readout bias" } else { "readout" };
+        let name = |parameter: Named<'_>| {
+            let name = if parameter.is_bias {
+                "readout bias"
+            } else {
+                "readout"
+            };
             name.to_string()
         };
         found.extend(collect(&network.cost, gradients, name));
@@ -192,8 +196,8 @@ impl LayerGradients {
     /// The gradients of the parameters of an energy.
     pub fn of_energy<E: VectorField>(energy: &E, gradients: &GradientsParams) -> Self {
         let (mut n_weights, mut n_biases) = (0, 0);
-        let name = |is_bias| {
-            let (what, count) = if is_bias {
+        let name = |parameter: Named<'_>| {
+            let (what, count) = if parameter.is_bias {
                 ("bias", &mut n_biases)
             } else {
                 ("weights", &mut n_weights)
@@ -204,37 +208,62 @@ impl LayerGradients {
         Self(collect(energy, gradients, name))
     }
 
+    /// The gradients of the parameters of any module, by their paths in it.
+    pub fn by_path<M: Module>(module: &M, gradients: &GradientsParams) -> Self {
+        Self(collect(module, gradients, |parameter| {
+            parameter.path.join(".")
+        }))
+    }
+
     /// The names.
     pub fn names(&self) -> Vec<String> {
         self.0.iter().map(|(name, _)| name.clone()).collect()
     }
 }
 
-/// The gradients of the parameters of a module, named by whether they are vectors: biases.
+/// What a parameter can be named by.
+struct Named<'a> {
+    path: &'a [String],
+    is_bias: bool,
+}
+
+/// The gradients of the parameters of a module. A vector counts as a bias.
 fn collect<M: Module>(
     module: &M,
     gradients: &GradientsParams,
-    name: impl FnMut(bool) -> String,
+    name: impl FnMut(Named<'_>) -> String,
 ) -> Vec<(String, Tensor<1>)> {
     struct Collector<'a, F> {
         gradients: &'a GradientsParams,
         name: F,
+        path: Vec<String>,
         found: Vec<(String, Tensor<1>)>,
     }
 
-    impl<F: FnMut(bool) -> String> ModuleVisitor for Collector<'_, F> {
+    impl<F: FnMut(Named<'_>) -> String> ModuleVisitor for Collector<'_, F> {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_string());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
         fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
             let gradient = self.gradients.get::<D>(parameter.id);
             let gradient = gradient.unwrap_or_else(|| parameter.val().zeros_like());
             let n = gradient.shape().num_elements();
             let values = gradient.without_autodiff().reshape([n]);
-            self.found.push(((self.name)(D == 1), values));
+            let (path, is_bias) = (self.path.as_slice(), D == 1);
+            let name = (self.name)(Named { path, is_bias });
+            self.found.push((name, values));
         }
     }
 
     let mut collector = Collector {
         gradients,
         name,
+        path: Vec::new(),
         found: Vec::new(),
     };
     module.visit(&mut collector);
