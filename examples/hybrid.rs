@@ -2,9 +2,8 @@
 //! one optimizer. The head is a block of Burn's autodiff that finds its gradients, and those of the
 //! trunk, by contrasting two equilibria.
 //!
-//! Prints how its gradient agrees with autodiff through every step of the relaxation, and what the
-//! nudged phase leaves as a residual; and trains the same model from the same weights with a
-//! feedforward head, all by backpropagation.
+//! Prints how its gradient agrees with autodiff through every step of the relaxation, and how far
+//! its nudged phase is from rest; then the same with a feedforward head, all by backpropagation.
 //!
 //! `cargo run --release --example hybrid`, and `-- fashion` for Fashion-MNIST
 
@@ -78,9 +77,8 @@ impl Hybrid {
     }
 
     fn test_error(&self, test: &Batch, head: Head) -> f64 {
-        let output = self.valid().forward(test.input.clone().inner(), head);
-        let classes = test.target.clone().inner().argmax(1);
-        let wrong = output.argmax(1).not_equal(classes);
+        let output = self.valid().forward(test.input.clone(), head);
+        let wrong = output.argmax(1).not_equal(test.target.clone().argmax(1));
         100.0 * wrong.float().mean().into_scalar::<f64>()
     }
 }
@@ -90,14 +88,14 @@ fn main() -> anyhow::Result<()> {
         Some("fashion") => (DatasetKind::FashionMnist, 28, 2, 64),
         _ => (DatasetKind::Digits, 8, 10, 16),
     };
-    let device = Device::default().autodiff();
+    let device = Device::default();
     device.seed(0);
     let data = Dataset::load(kind, None)?;
     let loader = |examples, n, order| BatchLoader::new(examples, n, order, &device);
     let first = |examples, n| loader(examples, n, Order::Sequential).iter().next();
     let few = first(&data.train, 200).expect("a training set")?;
     let test = first(&data.test, data.test.len()).expect("a test set")?;
-    let start = Hybrid::new(side, &device);
+    let start = Hybrid::new(side, &device).train();
     for (name, head) in [("equilibrium", EQUILIBRIUM), ("feedforward", FEEDFORWARD)] {
         println!("{name} head\nepoch   error  cosine to autodiff: trunk, head  residual");
         let mut optimizer: ModuleOptimizer = AdamConfig::new().init();
@@ -113,12 +111,8 @@ fn main() -> anyhow::Result<()> {
             let [found, exact] = heads.map(|head| model.gradients(few.clone(), head));
             let trunk = fidelity::compare(&model.trunk, &found, &exact).whole.cosine;
             let head = fidelity::compare(&model.head, &found, &exact).whole.cosine;
-            let residual = model
-                .head
-                .last_nudged()
-                .expect("a backward pass")
-                .info()
-                .residual;
+            let nudged = model.head.last_nudged().expect("a backward pass");
+            let residual = nudged.info().residual;
             println!("{epoch:>5} {error:>5.2} % {trunk:>27.4}, {head:.4} {residual:>9.0e}");
         }
     }
