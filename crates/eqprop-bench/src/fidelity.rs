@@ -14,10 +14,14 @@
 //! | [`FreePhase`] | how far is the free phase from its equilibrium after each step? |
 //! | [`Recommendation`] | how few steps, and how large a β, are enough? |
 //!
+//! [`check`] asks one question only, of any estimator and energy: does its gradient point along the
+//! exact one? [`compare`] puts the question to two gradients of any Burn module.
+//!
 //! Over several batches, a cosine is the lowest of them and an error the largest.
 
 mod agreement;
 mod beta;
+mod check;
 mod course;
 mod equilibrium;
 mod precision;
@@ -38,6 +42,7 @@ use serde::Serialize;
 
 pub use agreement::{Agreement, Agreements, ByNudging};
 pub use beta::{BetaCurve, BetaPoint, Kinks, Order};
+pub use check::{Check, Comparison, check, compare};
 pub use course::{FreePhase, ResidualQuantiles};
 pub use precision::Precision;
 pub use problem::Exactness;
@@ -189,7 +194,8 @@ impl FidelityConfig {
         let mut problems = Vec::new();
         for batch in batches {
             clock.tick("the exact gradient");
-            problems.push(Problem::new(network, estimator, batch, precision)?);
+            let costate = precision.stopping();
+            problems.push(Problem::new(network, estimator, batch, precision, costate)?);
         }
         let exactness = problem::exactness(&problems);
         let courses: Vec<_> = problems

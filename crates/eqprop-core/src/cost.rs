@@ -2,6 +2,7 @@
 
 mod any;
 pub mod cross_entropy;
+pub mod linear;
 pub mod squared_error;
 
 use burn::module::{Module, ModuleDisplay};
@@ -10,6 +11,7 @@ use burn::tensor::Tensor;
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 pub use any::{AnyCost, CostConfig};
 pub use cross_entropy::{CrossEntropy, CrossEntropyConfig};
+pub use linear::LinearCost;
 pub use squared_error::SquaredError;
 
 /// A cost `C(s_out, y)` per example, and how `βC` acts on the output layer.

@@ -121,6 +121,24 @@ where
     }
 }
 
+/// Whether a gradient is wanted for any parameter of `module` or any of `tensors`.
+pub fn is_tracked<'a, M: Module>(
+    module: &M,
+    tensors: impl IntoIterator<Item = &'a Tensor<2>>,
+) -> bool {
+    struct Tracked(bool);
+
+    impl ModuleVisitor for Tracked {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            self.0 |= parameter.val().is_tracked();
+        }
+    }
+
+    let mut tracked = Tracked(tensors.into_iter().any(Tensor::is_tracked));
+    module.visit(&mut tracked);
+    tracked.0
+}
+
 /// All float parameters of `module` and then `tensors`, as one vector: one parent for a
 /// [value](with_pullback) that depends on all of them.
 pub fn joined<M: Module>(module: &M, tensors: &[Tensor<2>]) -> Tensor<1> {

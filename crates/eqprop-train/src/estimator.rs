@@ -3,7 +3,7 @@
 pub mod continual;
 pub mod coupled_learning;
 pub mod equilibrium_propagation;
-mod free_phase;
+pub(crate) mod free_phase;
 pub mod holomorphic;
 mod signs;
 pub mod stochastic;

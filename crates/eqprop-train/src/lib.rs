@@ -30,6 +30,7 @@
 //! | --- | --- |
 //! | [`estimator`] | from a batch to Burn's `GradientsParams`: the trait, equilibrium propagation and its relatives |
 //! | [`learner`] | Burn's `TrainStep` and `InferenceStep` for any energy and estimator |
+//! | [`block`] | an equilibrium network as a layer of any Burn model, by Burn's own `backward()` |
 //! | [`network`], [`batch`] | what an estimator works on |
 //! | [`particles`] | persistent particles: free states kept from epoch to epoch |
 //! | [`gradient_norm`] | clips the gradient of all parameters together |
@@ -43,6 +44,7 @@
 //! | [`prelude`] | the names that most programs need, of this crate and of `eqprop-core` |
 
 pub mod batch;
+pub mod block;
 pub mod checkpoint;
 pub mod config;
 pub mod data;

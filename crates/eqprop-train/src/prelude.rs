@@ -4,15 +4,16 @@ pub use eqprop_core::activation::Activation;
 pub use eqprop_core::connection::InitializerConfig;
 pub use eqprop_core::cost::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError};
 pub use eqprop_core::energy::{
-    AnyField, Energy, HopfieldEnergy, HopfieldEnergyConfig, PredictiveCoding,
-    PredictiveCodingConfig, ResistiveNetwork, ResistiveNetworkConfig, TotalEnergy, UntiedHopfield,
-    UntiedHopfieldConfig, VectorField,
+    AnyField, CustomEnergy, Energy, EnergyFunction, HopfieldEnergy, HopfieldEnergyConfig,
+    LayerConfig, PredictiveCoding, PredictiveCodingConfig, ResistiveNetwork,
+    ResistiveNetworkConfig, TotalEnergy, UntiedHopfield, UntiedHopfieldConfig, VectorField,
 };
 pub use eqprop_core::nudging::{Circle, Nudging};
 pub use eqprop_core::relaxation::{Relaxation, Scheme};
 pub use eqprop_core::state::State;
 
 pub use crate::batch::{Augmentation, Batch, BatchLoader, Order};
+pub use crate::block::EquilibriumBlock;
 pub use crate::config::TrainingConfig;
 pub use crate::data::{Dataset, DatasetKind};
 pub use crate::estimator::{

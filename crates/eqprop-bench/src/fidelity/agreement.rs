@@ -181,8 +181,12 @@ impl LayerGradients {
         gradients: &GradientsParams,
     ) -> Self {
         let Self(mut found) = Self::of_energy(&network.energy, gradients);
-        let name = |_: &[String], is_bias| {
-            let name = if is_bias { "readout bias" } else { "readout" };
+        let name = |parameter: Named<'_>| {
+            let name = if parameter.is_bias {
+                "readout bias"
+            } else {
+                "readout"
+            };
             name.to_string()
         };
         found.extend(collect(&network.cost, gradients, name));
@@ -192,12 +196,12 @@ impl LayerGradients {
     /// The gradients of the parameters of an energy.
     pub fn of_energy<E: VectorField>(energy: &E, gradients: &GradientsParams) -> Self {
         let (mut n_weights, mut n_biases) = (0, 0);
-        let name = |path: &[String], is_bias| {
-            let mut path = path.iter().skip_while(|name| *name != "feedback");
+        let name = |parameter: Named<'_>| {
+            let mut path = parameter.path.iter().skip_while(|name| *name != "feedback");
             if let Some(connection) = path.nth(1).and_then(|index| index.parse::<usize>().ok()) {
                 return format!("feedback {}", connection + 1);
             }
-            let (what, count) = if is_bias {
+            let (what, count) = if parameter.is_bias {
                 ("bias", &mut n_biases)
             } else {
                 ("weights", &mut n_weights)
@@ -208,18 +212,30 @@ impl LayerGradients {
         Self(collect(energy, gradients, name))
     }
 
+    /// The gradients of the parameters of any module, by their paths in it.
+    pub fn by_path<M: Module>(module: &M, gradients: &GradientsParams) -> Self {
+        Self(collect(module, gradients, |parameter| {
+            parameter.path.join(".")
+        }))
+    }
+
     /// The names.
     pub fn names(&self) -> Vec<String> {
         self.0.iter().map(|(name, _)| name.clone()).collect()
     }
 }
 
-/// The gradients of the parameters of a module, named by their path and whether they are vectors:
-/// biases.
+/// What a parameter can be named by.
+struct Named<'a> {
+    path: &'a [String],
+    is_bias: bool,
+}
+
+/// The gradients of the parameters of a module. A vector counts as a bias.
 fn collect<M: Module>(
     module: &M,
     gradients: &GradientsParams,
-    name: impl FnMut(&[String], bool) -> String,
+    name: impl FnMut(Named<'_>) -> String,
 ) -> Vec<(String, Tensor<1>)> {
     struct Collector<'a, F> {
         gradients: &'a GradientsParams,
@@ -228,7 +244,7 @@ fn collect<M: Module>(
         found: Vec<(String, Tensor<1>)>,
     }
 
-    impl<F: FnMut(&[String], bool) -> String> ModuleVisitor for Collector<'_, F> {
+    impl<F: FnMut(Named<'_>) -> String> ModuleVisitor for Collector<'_, F> {
         fn enter_module(&mut self, name: &str, _container_type: &str) {
             self.path.push(name.to_string());
         }
@@ -242,7 +258,9 @@ fn collect<M: Module>(
             let gradient = gradient.unwrap_or_else(|| parameter.val().zeros_like());
             let n = gradient.shape().num_elements();
             let values = gradient.without_autodiff().reshape([n]);
-            self.found.push(((self.name)(&self.path, D == 1), values));
+            let (path, is_bias) = (self.path.as_slice(), D == 1);
+            let name = (self.name)(Named { path, is_bias });
+            self.found.push((name, values));
         }
     }
 

@@ -4,10 +4,10 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
-use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
-use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator, into_params};
+use eqprop_train::estimator::{GradientEstimator, into_params};
 use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
@@ -49,9 +49,11 @@ pub(super) struct Problem<'a, E: VectorField, C: Cost> {
     pub free: State,
     pub free_residual: f64,
     /// The gradient of the mean cost there.
+    pub gradients: GradientsParams,
+    /// The same, layer by layer.
     pub exact: LayerGradients,
     free_steps: usize,
-    costate_residual: f64,
+    pub costate_residual: f64,
     half: f64,
 }
 
@@ -95,12 +97,13 @@ impl Nudge {
 
 impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
     /// Relaxes as `estimator` does, then on to the equilibrium that this leads to, and finds the
-    /// exact gradient there.
+    /// exact gradient there; `costate` says how exact.
     pub fn new(
         network: &'a EquilibriumNetwork<E, C>,
-        estimator: &EquilibriumPropagation<Scheme>,
+        estimator: &impl GradientEstimator<E, C>,
         batch: &Batch,
         precision: Precision,
+        costate: Stopping,
     ) -> Result<Self, FidelityError> {
         let batch = precision.batch(batch);
         let clamped = network.energy.clamp(&batch.input);
@@ -117,7 +120,7 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
         check("free phase", free.residual)?;
         let exact = RecurrentBackprop {
             free: one_step(),
-            costate: precision.stopping(),
+            costate,
         };
         let exact = exact.estimate(network, &batch, Some(free.state));
         let costate = exact.second_phase.expect("the costate is reported");
@@ -128,6 +131,7 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
             clamped,
             precision,
             exact: LayerGradients::of(network, &exact.gradients),
+            gradients: exact.gradients,
             free_residual: exact.free.info().residual,
             free: exact.free.state,
             free_steps: configured.n_steps + free.n_steps,

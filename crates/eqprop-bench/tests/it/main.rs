@@ -3,6 +3,7 @@
 #![cfg(feature = "flex")]
 
 mod autodiff;
+mod custom;
 mod exact;
 mod feedforward;
 mod finite_differences;

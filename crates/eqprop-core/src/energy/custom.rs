@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 
 use super::slopes::input_contrast;
 use super::{Energy, LayerConfig, VectorField};
-use crate::pullback::{joined, with_pullback};
+use crate::pullback::{is_tracked, joined, with_pullback};
 use crate::{gradients::Gradients, state::State};
 pub use closed_forms::{ClosedForm, ClosedFormError};
 
@@ -204,11 +204,11 @@ impl<F: EnergyFunction> VectorField for CustomEnergy<F> {
         if let Some(drive) = self.function.drive(layer, input, state) {
             return drive;
         }
-        if !slopes::is_tracked(&self.function, input, state) {
+        let tensors = [input].into_iter().chain(state.layers());
+        if !is_tracked(&self.function, tensors.clone()) {
             return self.drive_by_autodiff(layer, input, state);
         }
-        let mut tensors = vec![input.clone()];
-        tensors.extend(state.layers().iter().cloned());
+        let tensors: Vec<_> = tensors.cloned().collect();
         let parent = joined(&self.function, &tensors);
         let plain = Self {
             function: self.function.valid(),

@@ -6,8 +6,9 @@ use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
+use tracing::debug_span;
 
-use super::free_phase::{Copies, FreePhase};
+use super::free_phase::{Copies, FreePhase, Pair};
 use super::signs::Signs;
 use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
@@ -56,6 +57,25 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
         self.signs = Signs::new(seed);
         self
     }
+
+    /// The equilibria to contrast, all reached from the free one, and the phase that found them.
+    pub(crate) fn nudge<E: VectorField, C: Cost>(
+        &self,
+        free: &FreePhase<E, C>,
+    ) -> (Vec<Pair>, Relaxed) {
+        let sign = self.signs.sign(self.nudging);
+        free.pairs(self.nudging, sign, |betas| {
+            let EquilibriumNetwork { energy, cost, .. } = &free.network;
+            let Copies {
+                clamped,
+                target,
+                start,
+            } = free.copies(betas.len());
+            let beta = free.column(betas.iter().copied());
+            let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
+            self.nudged.relax(&total, start)
+        })
+    }
 }
 
 impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPropagation<D> {
@@ -84,18 +104,8 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Equilibri
         start: Option<State>,
     ) -> Estimate {
         let free = FreePhase::run(&self.free, network, batch, start);
-        let sign = self.signs.sign(self.nudging);
-        let (gradients, nudged) = free.contrast(self.nudging, sign, |betas| {
-            let EquilibriumNetwork { energy, cost, .. } = &free.network;
-            let Copies {
-                clamped,
-                target,
-                start,
-            } = free.copies(betas.len());
-            let beta = free.column(betas.iter().copied());
-            let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
-            self.nudged.relax(&total, start)
-        });
+        let (pairs, nudged) = self.nudge(&free);
+        let gradients = debug_span!("gradient").in_scope(|| free.gradients(&pairs));
         free.estimate(gradients, nudged)
     }
 

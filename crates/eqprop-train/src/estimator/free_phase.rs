@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
 use eqprop_core::gradients::Gradients;
-use eqprop_core::nudging::Nudging;
+use eqprop_core::nudging::{Difference, Nudging};
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed};
 use eqprop_core::state::State;
 use tracing::debug_span;
@@ -15,7 +15,7 @@ use crate::batch::Batch;
 use crate::network::EquilibriumNetwork;
 
 /// A batch at its free equilibrium, with network and batch outside autodiff.
-pub(super) struct FreePhase<E: VectorField, C: Cost> {
+pub(crate) struct FreePhase<E: VectorField, C: Cost> {
     pub network: EquilibriumNetwork<E, C>,
     pub input: Tensor<2>,
     pub target: Tensor<2>,
@@ -25,10 +25,17 @@ pub(super) struct FreePhase<E: VectorField, C: Cost> {
 
 /// Several copies of a free phase, one after the other along the batch axis: relaxed as one batch,
 /// they read the weights once.
-pub(super) struct Copies<E: VectorField> {
+pub(crate) struct Copies<E: VectorField> {
     pub clamped: E::Clamped,
     pub target: Tensor<2>,
     pub start: State,
+}
+
+/// Two equilibria, and the weight of their difference in an estimate.
+pub(crate) struct Pair {
+    pub first: State,
+    pub second: State,
+    pub weight: f64,
 }
 
 impl<E: VectorField, C: Cost> FreePhase<E, C> {
@@ -80,39 +87,61 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
         Tensor::cat(columns.collect(), 0)
     }
 
-    /// The estimate as the sum of the [differences](Nudging::differences) of `nudging`, and the
+    /// The equilibria that the [differences](Nudging::differences) of `nudging` contrast, and the
     /// second phase. `relax` takes copies of the batch to the equilibria at the given nudging
     /// factors, in their order.
+    pub fn pairs(
+        &self,
+        nudging: Nudging,
+        sign: f64,
+        relax: impl FnOnce(&[f64]) -> Relaxed,
+    ) -> (Vec<Pair>, Relaxed) {
+        let differences = nudging.differences(sign);
+        let both = differences.iter().flat_map(|d| [d.first, d.second]);
+        let betas: Vec<f64> = both.filter(|&beta| beta != 0.0).collect();
+        let second_phase = debug_span!("second_phase").in_scope(|| relax(&betas));
+
+        let batch = self.state().batch_size();
+        let mut copies = (0..).map(|n| second_phase.state.narrow(n * batch, batch));
+        let mut at = |beta: f64| match beta {
+            0.0 => self.state().clone(),
+            _ => copies
+                .next()
+                .expect("copies are counted from 0 without end"),
+        };
+        let pair = |difference: &Difference| Pair {
+            first: at(difference.first),
+            second: at(difference.second),
+            weight: difference.weight,
+        };
+        (differences.iter().map(pair).collect(), second_phase)
+    }
+
+    /// The gradient of the energy's parameters that `pairs` make together.
+    pub fn gradients(&self, pairs: &[Pair]) -> Gradients {
+        let (energy, input, clamped) = (&self.network.energy, &self.input, &self.clamped);
+        let mut gradients = Gradients::new();
+        for Pair {
+            first,
+            second,
+            weight,
+        } in pairs
+        {
+            let term = energy.contrast_clamped(input, clamped, first, second, *weight);
+            gradients.add(&term, energy);
+        }
+        gradients
+    }
+
+    /// The gradient of [`pairs`](Self::pairs), and the second phase.
     pub fn contrast(
         &self,
         nudging: Nudging,
         sign: f64,
         relax: impl FnOnce(&[f64]) -> Relaxed,
     ) -> (Gradients, Relaxed) {
-        let differences = nudging.differences(sign);
-        let both = differences.iter().flat_map(|d| [d.first, d.second]);
-        let betas: Vec<f64> = both.filter(|&beta| beta != 0.0).collect();
-        let second_phase = debug_span!("second_phase").in_scope(|| relax(&betas));
-
-        let gradients = debug_span!("gradient").in_scope(|| {
-            let batch = self.state().batch_size();
-            let mut copies = (0..).map(|n| second_phase.state.narrow(n * batch, batch));
-            let mut at = |beta: f64| match beta {
-                0.0 => self.state().clone(),
-                _ => copies
-                    .next()
-                    .expect("copies are counted from 0 without end"),
-            };
-            let (energy, input, clamped) = (&self.network.energy, &self.input, &self.clamped);
-            let mut gradients = Gradients::new();
-            for difference in &differences {
-                let (first, second) = (at(difference.first), at(difference.second));
-                let weight = difference.weight;
-                let term = energy.contrast_clamped(input, clamped, &first, &second, weight);
-                gradients.add(&term, energy);
-            }
-            gradients
-        });
+        let (pairs, second_phase) = self.pairs(nudging, sign, relax);
+        let gradients = debug_span!("gradient").in_scope(|| self.gradients(&pairs));
         (gradients, second_phase)
     }
 

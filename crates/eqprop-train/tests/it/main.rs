@@ -3,8 +3,10 @@
 #![cfg(feature = "flex")]
 
 mod batch;
+mod block;
 mod checkpoint;
 mod config;
+mod custom;
 mod devices;
 mod differentiable;
 mod estimator;

@@ -95,26 +95,6 @@ fn relative_step(dtype: DType) -> f64 {
     }
 }
 
-/// Whether a gradient is wanted for anything that the energy depends on.
-pub(super) fn is_tracked<F: EnergyFunction>(
-    function: &F,
-    input: &Tensor<2>,
-    state: &State,
-) -> bool {
-    struct Tracked(bool);
-
-    impl ModuleVisitor for Tracked {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            self.0 |= parameter.val().is_tracked();
-        }
-    }
-
-    let mut tracked = Tracked(input.is_tracked());
-    tracked.0 |= state.layers().iter().any(Tensor::is_tracked);
-    function.visit(&mut tracked);
-    tracked.0
-}
-
 /// The state outside autodiff.
 pub(super) fn plain(state: &State) -> State {
     let layers = state.layers().iter().cloned();

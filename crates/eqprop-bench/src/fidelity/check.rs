@@ -1,0 +1,109 @@
+//! One estimate against the exact gradient.
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::VectorField;
+use eqprop_core::relaxation::Stopping;
+use eqprop_train::batch::Batch;
+use eqprop_train::estimator::GradientEstimator;
+use eqprop_train::network::EquilibriumNetwork;
+use serde::Serialize;
+
+use super::agreement::{Agreement, Agreements, LayerGradients};
+use super::problem::Problem;
+use super::{FidelityError, Precision};
+
+/// How two gradients of a module agree.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// All parameters as one vector.
+    pub whole: Agreement,
+    /// Each parameter by its path in the module, such as `energy.function.weight`.
+    pub parameters: Vec<(String, Agreement)>,
+}
+
+impl Comparison {
+    /// The lowest cosine of a parameter; not a number if one is not.
+    pub fn lowest_cosine(&self) -> f64 {
+        let parameters = self.parameters.iter();
+        let cosines = parameters.map(|(_, agreement)| agreement.cosine);
+        cosines.fold(1.0, |a, b| if a.is_nan() || a < b { a } else { b })
+    }
+}
+
+/// Compares an estimate of the gradient of any Burn module with the exact one, parameter by
+/// parameter. A parameter that has none counts as 0.
+pub fn compare<M: Module>(
+    module: &M,
+    estimate: &GradientsParams,
+    exact: &GradientsParams,
+) -> Comparison {
+    let of = |gradients| LayerGradients::by_path(module, gradients);
+    let (estimate, exact) = (of(estimate), of(exact));
+    let agreements = Agreements::between(&estimate, &exact);
+    Comparison {
+        whole: agreements.whole,
+        parameters: exact
+            .names()
+            .into_iter()
+            .zip(agreements.parameters)
+            .collect(),
+    }
+}
+
+/// How an estimate agrees with the exact gradient, and how exact that is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Check {
+    /// The agreement.
+    pub gradient: Comparison,
+    /// The number format that everything was computed in.
+    pub precision: Precision,
+    /// Largest residual of the free equilibria at which the gradient is exact. If it is not small,
+    /// asynchronous steps do not converge on this energy, and there is no exact gradient.
+    pub free_residual: f64,
+    /// Largest change of the costates in their last sweep.
+    pub costate_residual: f64,
+}
+
+/// Compares the gradient that `estimator`, as it is configured, finds on `batch` with the exact one,
+/// in the best number format of the batch's device.
+///
+/// The free phase is relaxed on to its equilibrium, where recurrent backpropagation finds the exact
+/// gradient, for any field whose drives are differentiable: an energy of your own too, see
+/// [`CustomEnergy`](eqprop_core::energy::CustomEnergy). Free phases start from rest.
+///
+/// # Errors
+/// If the batch is empty, or there is no exact gradient.
+pub fn check<E: VectorField, C: Cost>(
+    network: &EquilibriumNetwork<E, C>,
+    batch: &Batch,
+    estimator: &impl GradientEstimator<E, C>,
+) -> Result<Check, FidelityError> {
+    if batch.input.dims()[0] == 0 {
+        return Err(FidelityError::NoExamples);
+    }
+    let precision = Precision::of(&batch.input.device());
+    let network = &precision.network(network.clone());
+    let problem = Problem::new(network, estimator, batch, precision, costate(precision))?;
+    let estimate = estimator.estimate(network, &problem.batch, None);
+    Ok(Check {
+        gradient: compare(network, &estimate.gradients, &problem.gradients),
+        precision,
+        free_residual: problem.free_residual,
+        costate_residual: problem.costate_residual,
+    })
+}
+
+/// When the costate is exact enough: above what differences leave where an energy is
+/// differentiated twice.
+fn costate(precision: Precision) -> Stopping {
+    let tolerance = match precision {
+        Precision::Double => 1e-8,
+        Precision::Single => 1e-3,
+    };
+    Stopping {
+        tolerance: Some(tolerance),
+        ..precision.stopping()
+    }
+}

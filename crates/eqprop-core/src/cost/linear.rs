@@ -1,0 +1,74 @@
+//! A cost that is a given slope times the output.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::Cost;
+use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
+
+/// The linear cost `C = ⟨g, s_out⟩`, whose slope `g` is what stands where a target would.
+///
+/// With `g = ∂L/∂s_out` at the free equilibrium it is a loss `L` of whatever follows the output, to
+/// first order: `dC/dθ = dL/dθ` there, and a nudge by it is a constant force `−βg`. The nudged
+/// output has an exact minimizer for every activation:
+///
+/// ```text
+/// s_out = σ(drive − βg)
+/// ```
+#[derive(Module, Debug, Default)]
+pub struct LinearCost;
+
+/// A nudge by a [`LinearCost`].
+#[derive(Debug, Clone)]
+pub struct LinearNudge {
+    /// `−βg`.
+    force: Tensor<2>,
+}
+
+impl Cost for LinearCost {
+    type Nudge = LinearNudge;
+
+    fn value(&self, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<1> {
+        (output.clone() * target.clone()).sum_dim(1).squeeze_dim(1)
+    }
+
+    /// The drive: what follows the output knows the classes, if there are any.
+    fn scores(&self, _output: &Tensor<2>, drive: &Tensor<2>) -> Tensor<2> {
+        drive.clone()
+    }
+
+    fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>, _activation: Activation) -> LinearNudge {
+        LinearNudge {
+            force: (target.clone() * beta).neg(),
+        }
+    }
+
+    fn nudged_value(&self, nudge: &LinearNudge, output: &Tensor<2>) -> Tensor<1> {
+        self.value(output, &nudge.force).neg()
+    }
+
+    fn force(&self, nudge: &LinearNudge, _output: &Tensor<2>) -> Tensor<2> {
+        nudge.force.clone()
+    }
+
+    fn minimize(
+        &self,
+        nudge: &LinearNudge,
+        activation: Activation,
+        drive: Tensor<2>,
+        _output: &Tensor<2>,
+    ) -> Tensor<2> {
+        activation.apply(drive + nudge.force.clone())
+    }
+
+    fn check_beta(&self, _beta: f64, _activation: Activation) -> Result<(), ConfigError> {
+        // Every potential outgrows a linear function, or its range is bounded.
+        Ok(())
+    }
+
+    fn is_quadratic(&self) -> bool {
+        true
+    }
+
+    fn gradients(&self, _output: &Tensor<2>, _target: &Tensor<2>, _gradients: &mut Gradients) {}
+}

@@ -1,0 +1,206 @@
+//! An equilibrium network as a layer of any Burn model.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use eqprop_core::cost::LinearCost;
+use eqprop_core::energy::VectorField;
+use eqprop_core::pullback::{is_tracked, joined, joined_gradients, with_pullback};
+use eqprop_core::relaxation::{Dynamics, Relaxed, Scheme};
+use tracing::debug_span;
+
+use crate::batch::Batch;
+use crate::estimator::EquilibriumPropagation;
+use crate::estimator::free_phase::FreePhase;
+use crate::network::EquilibriumNetwork;
+
+/// A network that relaxes, as a layer of a Burn model whose other layers are trained by
+/// backpropagation.
+///
+/// Forward, it relaxes freely; its output is that of the equilibrium. Backward, it relaxes again,
+/// nudged by what Burn's autodiff brings from the layers above, and contrasts equilibria for its
+/// parameters and for the layers below:
+///
+/// ```text
+/// forward     y = s_out⁰,   s⁰ = argmin_s E(θ, x, s)
+/// backward    g = ∂L/∂y from above;   s^β = argmin_s E + β⟨g, s_out⟩
+///
+///             dL/dθ = 1/(β₁ − β₂) · [ ∂E/∂θ(s^β₁) − ∂E/∂θ(s^β₂) ]     to the optimizer
+///             dL/dx = 1/(β₁ − β₂) · [ ∂E/∂x(s^β₁) − ∂E/∂x(s^β₂) ]     to the layers below
+/// ```
+///
+/// It is a node of Burn's autodiff: `loss.backward()` and one optimizer train the whole model,
+/// whatever is before, between or behind its blocks. No step of a relaxation is recorded, and memory
+/// does not grow with them. The theorem holds for any loss, because to first order it is the linear
+/// cost `⟨g, y⟩`; see [`LinearCost`].
+///
+/// # The scale of β
+/// The loss is taken to be the mean over the batch, as Burn's are: each example is nudged by
+/// `−β · batch · g`, the slope of its own loss, so that β means what it means in
+/// [`EquilibriumPropagation`]. The order in β is that of its
+/// [`Nudging`](eqprop_core::nudging::Nudging).
+///
+/// # Examples
+///
+/// Extends a trained, frozen model by a head, and trains the head:
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::loss::CrossEntropyLossConfig;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+/// use burn::tensor::{Device, Distribution, Tensor};
+/// use eqprop_train::prelude::*;
+///
+/// #[derive(Module, Debug)]
+/// struct Extended {
+///     trunk: Linear,
+///     head: EquilibriumBlock<HopfieldEnergy>,
+/// }
+///
+/// let device = Device::default().autodiff();
+/// let (tanh, weights) = (Activation::Tanh, InitializerConfig::Glorot);
+/// let energy = HopfieldEnergyConfig::dense(&[16, 12, 3], tanh, Activation::Identity, weights);
+/// let phase = |n_steps| Relaxation::steps(Scheme::Asynchronous, n_steps);
+/// let method = EquilibriumPropagation::new(Nudging::Centered { beta: 0.1 }, phase(20), phase(10));
+/// let mut model = Extended {
+///     trunk: LinearConfig::new(8, 16).init(&device).no_grad(), // trained elsewhere
+///     head: EquilibriumBlock::new(energy.init(&device), method),
+/// };
+///
+/// let mut optimizer: ModuleOptimizer = SgdConfig::new().init();
+/// let input = Tensor::random([4, 8], Distribution::Default, &device);
+/// let classes = Tensor::from_data([0, 1, 2, 0], &device);
+/// for _ in 0..2 {
+///     let scores = model.head.forward(model.trunk.forward(input.clone()));
+///     let loss = CrossEntropyLossConfig::new().init(&device).forward(scores, classes.clone());
+///     let gradients = GradientsParams::from_grads(loss.backward(), &model);
+///     assert_eq!(gradients.len(), 4); // two weight matrices and two biases of the head
+///     model = optimizer.step(0.1, model, gradients);
+/// }
+/// ```
+///
+/// # Reference
+/// Nest & Ernoult (2024), <https://arxiv.org/abs/2409.03673>: chains of feedforward and
+/// equilibrium blocks
+#[derive(Module, Debug)]
+pub struct EquilibriumBlock<E: VectorField, D: Clone + core::fmt::Debug + Send = Scheme> {
+    /// What the block relaxes.
+    pub energy: E,
+    #[module(skip)]
+    method: EquilibriumPropagation<D>,
+    #[module(skip)]
+    nudged: LastNudged,
+}
+
+/// The last nudged phase, shared by all clones of a block: a training step works on clones.
+#[derive(Debug, Clone, Default)]
+struct LastNudged(Arc<Mutex<Option<Relaxed>>>);
+
+impl LastNudged {
+    fn get(&self) -> Option<Relaxed> {
+        // A panic elsewhere leaves a whole phase behind.
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set(&self, relaxed: Relaxed) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(relaxed);
+    }
+}
+
+impl<E, D> EquilibriumBlock<E, D>
+where
+    E: VectorField<Clamped: Send + 'static> + 'static,
+    D: Dynamics + 'static,
+{
+    /// A block whose phases and nudging are those of `method`.
+    pub fn new(energy: E, method: EquilibriumPropagation<D>) -> Self {
+        Self {
+            energy,
+            method,
+            nudged: LastNudged::default(),
+        }
+    }
+
+    /// The output at the free equilibrium.
+    ///
+    /// # Shapes
+    /// - `input`: `[batch, n_inputs]`, output: `[batch, n_units]` of the last layer
+    ///
+    /// # Panics
+    /// In the backward pass, if a gradient of the input is wanted and the field has none.
+    pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        self.forward_relaxed(input).0
+    }
+
+    /// As [`forward`](Self::forward), with the free phase: whether it converged, and the states of
+    /// all layers, outside autodiff.
+    pub fn forward_relaxed(&self, input: Tensor<2>) -> (Tensor<2>, Relaxed) {
+        let network = EquilibriumNetwork::new(self.energy.clone(), LinearCost);
+        let n_units = self
+            .energy
+            .layers()
+            .last()
+            .expect("a network has a layer")
+            .n_units();
+        let like = (&input.device().without_autodiff(), input.dtype());
+        // The slope of the loss is known in the backward pass.
+        let no_slope = Tensor::zeros([input.dims()[0], n_units], like);
+        let batch = Batch::new(input.clone(), no_slope);
+        let free = FreePhase::run(&self.method.free, &network, &batch, None);
+        let (output, relaxed) = (free.state().output().clone(), free.relaxed.clone());
+        if !is_tracked(&self.energy, [&input]) {
+            return (output, relaxed);
+        }
+        let (reaches_below, method) = (input.is_tracked(), self.method.clone());
+        let nudged = self.nudged.clone();
+        let parent = joined(&self.energy, &[input]);
+        let output = with_pullback(output, parent, move |slope| {
+            let (gradients, phase) = backward(free, &method, reaches_below, slope);
+            nudged.set(phase);
+            gradients
+        });
+        (output, relaxed)
+    }
+
+    /// The nudged phase of the last backward pass, of this block or a clone: of a centered estimate
+    /// `β` and then `−β` as one batch.
+    pub fn last_nudged(&self) -> Option<Relaxed> {
+        self.nudged.get()
+    }
+}
+
+/// The gradients of the parameters and of the input, joined, from `slope = ∂L/∂y`; and the nudged
+/// phase.
+fn backward<E: VectorField, D: Dynamics>(
+    mut free: FreePhase<E, LinearCost>,
+    method: &EquilibriumPropagation<D>,
+    reaches_below: bool,
+    slope: Tensor<2>,
+) -> (Tensor<1>, Relaxed) {
+    let n_examples = free.state().batch_size() as f64;
+    free.target = slope * n_examples;
+    let (pairs, nudged) = method.nudge(&free);
+    let gradients = debug_span!("gradient").in_scope(|| {
+        let energy = &free.network.energy;
+        let mut below = free.input.zeros_like();
+        if reaches_below {
+            for pair in &pairs {
+                let weight = pair.weight / n_examples;
+                let term = energy.input_contrast(&free.input, &pair.first, &pair.second, weight);
+                below = below
+                    + term.expect(
+                        "this field has no input contrast, so that what is below the block \
+                         cannot be trained through it: implement VectorField::input_contrast, \
+                         or detach the input of the block",
+                    );
+            }
+        }
+        joined_gradients(energy, &free.gradients(&pairs), &[below])
+    });
+    (gradients, nudged)
+}
