@@ -447,10 +447,12 @@ impl TrainingConfig {
             .with_feedback(self.feedback_initializer);
         let mut field = untied.init_from(self.new_hopfield(rng, device), device);
         if self.feedback_initializer == FeedbackInitializer::Independent {
-            // Last, so that all else is drawn as without feedback.
+            // From a stream of their own, so that all else is drawn as without feedback.
+            let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
+            rng.set_stream(1);
             for (feedback, config) in field.feedback.iter_mut().zip(&config.connections) {
                 if let Some(feedback) = feedback {
-                    redraw_connection(feedback, config.initializer, rng);
+                    redraw_connection(feedback, config.initializer, &mut rng);
                 }
             }
         }
