@@ -25,7 +25,7 @@ use super::{detached, estimate, measure};
 /// λ = ∂C/∂s + (∂M/∂s)ᵀ λ        dC/dθ = ∂C/∂θ + (∂M/∂θ)ᵀ λ
 /// ```
 ///
-/// The iteration goes through [`Energy::groups`] as an asynchronous relaxation does, each group
+/// The iteration goes through [`VectorField::groups`] as an asynchronous relaxation does, each group
 /// with the newest `λ` of the others: block Gauss–Seidel on a system that is symmetric up to a
 /// scaling, and positive definite at a strict minimum of the energy, so it converges wherever the
 /// relaxation did. Without an energy the system is not symmetric, and it converges where a

@@ -65,7 +65,7 @@ pub trait Dynamics: Clone + Debug + Send {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Scheme {
-    /// Exact block coordinate descent over [`Energy::groups`]: even and odd layers in a chain.
+    /// Exact block coordinate descent over [`VectorField::groups`]: even and odd layers in a chain.
     Asynchronous,
     /// Synchronous fixed-point iteration.
     FixedPoint,
