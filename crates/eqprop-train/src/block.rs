@@ -82,7 +82,7 @@ use crate::network::EquilibriumNetwork;
 /// ```
 ///
 /// # Reference
-/// Nest & Ernoult (2024), <https://arxiv.org/abs/2409.03673>: chains of feedforward and
+/// Nest & Ernoult (2024), <https://arxiv.org/abs/2409.03306>: chains of feedforward and
 /// equilibrium blocks
 #[derive(Module, Debug)]
 pub struct EquilibriumBlock<E: VectorField, D: Clone + core::fmt::Debug + Send = Scheme> {
