@@ -118,7 +118,8 @@ impl Dynamics for AdaptiveFlow {
         let factor = ((error + TINY).recip() * (SAFETY * self.error)).clamp(least, most);
         let [shortest, longest] = STEPS;
         self.memory = Some(Memory {
-            step: (step * factor).clamp(shortest, longest),
+            // A constant to whoever differentiates through the steps.
+            step: (step * factor).clamp(shortest, longest).detach(),
             velocity: choose(&next_velocity, &velocity),
         });
         *state = choose(&next, state);
