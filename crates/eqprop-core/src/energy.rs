@@ -14,7 +14,7 @@ use crate::shape::LayerShape;
 use crate::{activation::Activation, gradients::Gradients, state::State};
 pub use any::{AnyClamped, AnyField};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
-pub use predictive_coding::{HiddenUpdate, PredictiveCoding, PredictiveCodingConfig};
+pub use predictive_coding::{LayerUpdate, PredictiveCoding, PredictiveCodingConfig};
 pub use total::TotalEnergy;
 
 /// Shape and activation of a free layer.

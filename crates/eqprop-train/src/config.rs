@@ -18,7 +18,7 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig, SquaredError};
-use eqprop_core::energy::{AnyField, HiddenUpdate, PredictiveCodingConfig};
+use eqprop_core::energy::{AnyField, LayerUpdate, PredictiveCodingConfig};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
@@ -69,10 +69,10 @@ pub struct TrainingConfig {
     /// layers counted from the input as 0, and kind "identity" or {"convolution": {"kernel": 1}}.
     #[config(default = "Vec::new()")]
     pub skips: Vec<SkipConnection>,
-    /// Update of the hidden layers in predictive coding: "projected" or "pre_activation"; unused by
-    /// the other models.
-    #[config(default = "HiddenUpdate::Projected")]
-    pub hidden_update: HiddenUpdate,
+    /// Update of the layers in predictive coding: "projected" or "pre_activation"; unused by the
+    /// other models.
+    #[config(default = "LayerUpdate::Projected")]
+    pub layer_update: LayerUpdate,
     /// Activation of the hidden layers: "hard_sigmoid", "sigmoid", "tanh", "relu",
     /// {"clipped_relu": {"max": 1.0}} or "identity".
     #[config(default = "Activation::HardSigmoid")]

@@ -7,6 +7,7 @@ mod exact;
 mod feedforward;
 mod finite_differences;
 mod method;
+mod predictive_coding;
 mod recurrent_backprop;
 mod reference;
 mod setup;

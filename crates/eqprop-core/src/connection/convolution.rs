@@ -184,11 +184,11 @@ impl Convolution {
             unreachable!("a configuration with a connection into the input is refused");
         };
         let operator = self.operator();
-        let gradient = match pre {
+        match pre {
             Contrast::Clamped(input) => {
-                let difference = (post_first.clone() - post_second.clone()) * (-scale);
-                let unpooled = operator.unpool(difference, &operator.winners(input));
-                operator.correlate(input.clone(), unpooled)
+                let difference = post_first.clone() - post_second.clone();
+                let winners = operator.winners(input);
+                self.correlate(input, difference, &winners, -scale, gradients);
             }
             Contrast::Free(pre_first, pre_second) => {
                 let half = -0.5 * scale;
@@ -214,10 +214,23 @@ impl Convolution {
                 // One correlation over a batch of both products.
                 let pre = Tensor::cat(vec![pre_difference, pre_sum], 0);
                 let post = Tensor::cat(vec![post_sum, post_difference * half], 0);
-                operator.correlate(pre, post)
+                gradients.register(self.kernel.id, operator.correlate(pre, post));
             }
-        };
-        gradients.register(self.kernel.id, gradient);
+        }
+    }
+
+    /// See [`Connection::correlate`](super::Connection::correlate).
+    pub(crate) fn correlate(
+        &self,
+        pre: &Tensor<2>,
+        post: Tensor<2>,
+        winners: &Winners,
+        scale: f64,
+        gradients: &mut Gradients,
+    ) {
+        let operator = self.operator();
+        let unpooled = operator.unpool(post * scale, winners);
+        gradients.register(self.kernel.id, operator.correlate(pre.clone(), unpooled));
     }
 }
 

@@ -77,23 +77,39 @@ impl Dense {
             unreachable!("a configuration with a connection into the input is refused");
         };
         let post_difference = post_first.clone() - post_second.clone();
-        let mut product = match pre {
-            Contrast::Clamped(input) => {
-                input.clone().transpose().matmul(post_difference * (-scale))
-            }
+        match pre {
+            Contrast::Clamped(input) => self.correlate(input, post_difference, -scale, gradients),
             Contrast::Free(pre_first, pre_second) => {
                 let half = -0.5 * scale;
                 let pre_difference = (pre_first.clone() - pre_second.clone()) * half;
                 let post_sum = post_first.clone() + post_second.clone();
                 let pre_sum = pre_first.clone() + pre_second.clone();
-                pre_difference.transpose().matmul(post_sum)
-                    + pre_sum.transpose().matmul(post_difference * half)
+                let product = pre_difference.transpose().matmul(post_sum)
+                    + pre_sum.transpose().matmul(post_difference * half);
+                self.register(product, gradients);
             }
-        };
-        if self.lateral {
-            product = product.clone() * off_diagonal(&product);
         }
-        gradients.register(self.weight.id, product);
+    }
+
+    /// See [`Connection::correlate`](super::Connection::correlate).
+    pub(crate) fn correlate(
+        &self,
+        pre: &Tensor<2>,
+        post: Tensor<2>,
+        scale: f64,
+        gradients: &mut Gradients,
+    ) {
+        self.register(pre.clone().transpose().matmul(post * scale), gradients);
+    }
+
+    /// The gradient, without the diagonal within one layer.
+    fn register(&self, product: Tensor<2>, gradients: &mut Gradients) {
+        let gradient = if self.lateral {
+            product.clone() * off_diagonal(&product)
+        } else {
+            product
+        };
+        gradients.register(self.weight.id, gradient);
     }
 }
 

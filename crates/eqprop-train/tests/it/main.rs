@@ -9,6 +9,7 @@ mod differentiable;
 mod estimator;
 mod estimators;
 mod particles;
+mod predictive_coding;
 mod reference;
 mod setup;
 mod stochastic;
