@@ -200,6 +200,14 @@ impl Connection {
         }
     }
 
+    /// [`forward`](Self::forward), with the units whose values max pooling lets through.
+    pub fn forward_with_winners(&self, pre: Tensor<2>) -> (Tensor<2>, Winners) {
+        match self {
+            Self::Convolution(convolution) => convolution.operator().forward_with_winners(pre),
+            Self::Dense(_) | Self::Identity(_) => (self.forward(pre), Winners::all()),
+        }
+    }
+
     /// The connection with its parameters held: what a relaxation uses at every step.
     pub fn operator(&self) -> Operator {
         match self {
@@ -263,6 +271,29 @@ impl Connection {
                         gradients.register(other.kernel.id, gradient.clone());
                     }
                 }
+            }
+            Self::Identity(_) => {}
+        }
+    }
+
+    /// Adds `scale · ∂⟨post, f_θ(pre)⟩/∂θ`, summed over the batch, to `gradients`: the one product
+    /// that a contrast is where `pre` is the same in both states, or `post` is 0 in one. `winners`
+    /// are those of `pre`.
+    pub fn correlate(
+        &self,
+        pre: &Tensor<2>,
+        post: Tensor<2>,
+        winners: &Winners,
+        scale: f64,
+        gradients: &mut Gradients,
+    ) {
+        match self {
+            Self::Dense(dense) => {
+                gradients.register(dense.weight.id, dense.correlate(pre, &post, scale));
+            }
+            Self::Convolution(convolution) => {
+                let gradient = convolution.correlate(pre, post, winners, scale);
+                gradients.register(convolution.kernel.id, gradient);
             }
             Self::Identity(_) => {}
         }

@@ -22,7 +22,7 @@ pub use any::{AnyClamped, AnyField};
 pub use custom::{ClosedForm, ClosedFormError, CustomEnergy, EnergyFunction};
 pub use graph::{Graph, Interaction};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
-pub use predictive_coding::{HiddenUpdate, PredictiveCoding, PredictiveCodingConfig};
+pub use predictive_coding::{LayerUpdate, PredictiveCoding, PredictiveCodingConfig};
 pub use resistive::{ResistiveNetwork, ResistiveNetworkConfig};
 pub use total::TotalEnergy;
 pub use untied::{

@@ -20,7 +20,7 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig, SquaredError};
 use eqprop_core::energy::{
-    AnyField, FeedbackInitializer, FeedbackUpdate, HiddenUpdate, HopfieldEnergy,
+    AnyField, FeedbackInitializer, FeedbackUpdate, HopfieldEnergy, LayerUpdate,
     PredictiveCodingConfig, UntiedHopfield, UntiedHopfieldConfig,
 };
 use eqprop_core::error::ConfigError;
@@ -81,10 +81,10 @@ pub struct TrainingConfig {
     /// layers counted from the input as 0, and kind "identity" or {"convolution": {"kernel": 1}}.
     #[config(default = "Vec::new()")]
     pub skips: Vec<SkipConnection>,
-    /// Update of the hidden layers in predictive coding: "projected" or "pre_activation"; unused by
-    /// the other models.
-    #[config(default = "HiddenUpdate::Projected")]
-    pub hidden_update: HiddenUpdate,
+    /// Update of the layers in predictive coding: "projected" or "pre_activation"; unused by the
+    /// other models.
+    #[config(default = "LayerUpdate::Projected")]
+    pub layer_update: LayerUpdate,
     /// Activation of the hidden layers: "hard_sigmoid", "sigmoid", "tanh", "relu",
     /// {"clipped_relu": {"max": 1.0}}, "identity" or "diode"; with the model "resistive" one that is
     /// clipped or linear, in its papers "diode".

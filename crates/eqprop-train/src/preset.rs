@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling};
+use eqprop_core::energy::LayerUpdate;
 
 use crate::batch::Augmentation;
 use crate::config::{
@@ -69,6 +70,13 @@ use crate::error::TrainingError;
 /// images in [0, 1] times the input gain, centered with β = 1, batches of 4, learning rates times
 /// 0.99 per epoch. Their published code starts each free phase of the training where the batch
 /// before ended; here it starts at rest.
+///
+/// The `pcn` presets are predictive coding networks, trained as in
+/// <https://arxiv.org/abs/2606.03584>: ReLU, a linear output, β = 0.02 of random sign, as many
+/// asynchronous nudged steps as there are rounds of signals to pass (3 and 5), Nesterov's or plain
+/// momentum. Layers move from their pre-activation ("mod-PGD"): from their prediction, as the
+/// equations have it, the nudged states of `pcn-mnist` become infinite within an epoch. `pcn-vgg5`
+/// has the layers of `dchn` and the paper's optimizer; a full run needs a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// 64-128-10 on the digits that come with this crate.
@@ -294,10 +302,12 @@ fn pcn_vgg5() -> TrainingConfig {
 
 /// `config` with rectified hidden layers and a linear output that are nudged from one side.
 fn predictive_coding(config: TrainingConfig) -> TrainingConfig {
-    // Uniform of variance 2/n_in, which rectified layers pass on (He et al. 2015).
-    let gain = 6f64.sqrt();
+    // Uniform of variance 1/n_in: with 2/n_in, which rectified layers pass on, the first updates
+    // of a deep network go too far, backpropagation's too.
+    let gain = 3f64.sqrt();
     config
         .with_model(ModelKind::PredictiveCoding)
+        .with_layer_update(LayerUpdate::PreActivation)
         .with_hidden_activation(Activation::Relu)
         .with_output_activation(Activation::Identity)
         .with_initializer(InitializerConfig::FanIn { gain })

@@ -96,11 +96,12 @@ impl Feedforward for PredictiveCoding {
         self.forward(input)
     }
 
-    /// Known without another pass: no energy, and the output is its own drive.
-    fn measure(&self, _input: &Tensor<2>, pass: &State) -> (Option<Tensor<1>>, Tensor<2>) {
-        let output = pass.output();
-        let energy = output.zeros_like().sum_dim(1).squeeze_dim(1);
-        (Some(energy), output.clone())
+    /// Known without another pass: there is no energy.
+    fn measure(&self, input: &Tensor<2>, pass: &State) -> (Option<Tensor<1>>, Tensor<2>) {
+        let last = self.layers().len() - 1;
+        let below = last.checked_sub(1).map_or(input, |below| pass.layer(below));
+        let energy = pass.output().zeros_like().sum_dim(1).squeeze_dim(1);
+        (Some(energy), self.drive_from_below(last, below))
     }
 }
 

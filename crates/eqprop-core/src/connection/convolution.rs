@@ -209,9 +209,9 @@ impl Convolution {
         }
         match pre {
             Contrast::Clamped(input) => {
-                let difference = (post_first.clone() - post_second.clone()) * (-scale);
-                let unpooled = operator.unpool(difference, &operator.winners(input));
-                operator.correlate(input.clone(), unpooled)
+                let difference = post_first.clone() - post_second.clone();
+                let winners = operator.winners(input);
+                self.correlate(input, difference, &winners, -scale)
             }
             Contrast::Free(pre_first, pre_second) => {
                 let half = -0.5 * scale;
@@ -246,6 +246,30 @@ impl Convolution {
                 }
             }
         }
+    }
+
+    /// See [`Connection::correlate`](super::Connection::correlate).
+    pub(crate) fn correlate(
+        &self,
+        pre: &Tensor<2>,
+        post: Tensor<2>,
+        winners: &Winners,
+        scale: f64,
+    ) -> Tensor<4> {
+        let operator = self.operator();
+        #[cfg(feature = "flex")]
+        if let Some(gradient) = cpu::convolution_contrast(
+            Share::Whole,
+            Contrast::Clamped(pre),
+            [&post, &post.zeros_like()],
+            &operator.kernel,
+            operator.geometry(),
+            scale,
+        ) {
+            return gradient;
+        }
+        let unpooled = operator.unpool(post * scale, winners);
+        operator.correlate(pre.clone(), unpooled)
     }
 }
 

@@ -101,6 +101,17 @@ impl Dense {
             product
         }
     }
+
+    /// See [`Connection::correlate`](super::Connection::correlate).
+    pub(crate) fn correlate(&self, pre: &Tensor<2>, post: &Tensor<2>, scale: f64) -> Tensor<2> {
+        let nothing = post.zeros_like();
+        product(
+            Share::Whole,
+            Contrast::Clamped(pre),
+            [post, &nothing],
+            scale,
+        )
+    }
 }
 
 /// The share of `scale · Σ_batch [s_fromᵀ s_to (first) − s_fromᵀ s_to (second)]`.

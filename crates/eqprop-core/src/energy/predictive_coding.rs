@@ -21,21 +21,21 @@ pub struct PredictiveCodingConfig {
     /// The layers with their activations, and the connections, of which number `k` leads from
     /// layer `k` to layer `k + 1`, counted from the input as 0.
     pub chain: HopfieldEnergyConfig,
-    /// How the hidden layers move.
-    #[config(default = "HiddenUpdate::Projected")]
-    pub hidden_update: HiddenUpdate,
+    /// How the layers move.
+    #[config(default = "LayerUpdate::Projected")]
+    pub layer_update: LayerUpdate,
 }
 
-/// How the hidden layers of a [`PredictiveCoding`] network move.
+/// How the layers of a [`PredictiveCoding`] network move; a linear layer does the same either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum HiddenUpdate {
+pub enum LayerUpdate {
     /// Projected gradient descent with a step of 1 on the energy: from the prediction `f_k`.
     Projected,
     /// From the pre-activation `a_k` instead, which holds a unit back that its prediction has
     /// clipped: "mod-PGD". It is no descent on the energy, but gives the same gradient to first order
-    /// in β and more stable states in deep networks; and a centered estimate is of second order
-    /// with it. From `f_k` it is not: a nudge of one sign lifts a clipped unit, the other does not.
+    /// in β and more stable states; and a centered estimate is of second order with it. From `f_k`
+    /// it is not: a nudge of one sign lifts a clipped unit, the other does not.
     PreActivation,
 }
 
@@ -96,7 +96,7 @@ pub struct PredictiveCoding {
     #[module(skip)]
     groups: Vec<Vec<usize>>,
     #[module(skip)]
-    hidden_update: HiddenUpdate,
+    layer_update: LayerUpdate,
 }
 
 impl PredictiveCodingConfig {
@@ -106,25 +106,27 @@ impl PredictiveCodingConfig {
     /// Names the first field that cannot work.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.chain.validate()?;
-        let connections = &self.chain.connections;
-        for below in 0..connections.len().max(self.chain.layers.len()) {
-            let is_link = |found: usize| {
-                let connection = connections.get(found)?;
-                Some((connection.from, connection.to) == (below, below + 1))
-            };
-            if below >= self.chain.layers.len() || is_link(below) != Some(true) {
-                return Err(ConfigError::NotAChain { below });
-            }
+        let HopfieldEnergyConfig {
+            layers,
+            connections,
+            ..
+        } = &self.chain;
+        let is_link = |below: usize| {
+            let mut found = connections.iter().skip(below);
+            below < layers.len()
+                && found
+                    .next()
+                    .is_some_and(|c| (c.from, c.to) == (below, below + 1))
+        };
+        let mut places = 0..layers.len().max(connections.len());
+        if let Some(below) = places.find(|&below| !is_link(below)) {
+            return Err(ConfigError::NotAChain { below });
         }
-        let hidden = self.chain.layers.iter().enumerate();
-        for (index, layer) in hidden.take(connections.len() - 1) {
-            let activation = layer.activation;
-            if self.hidden_update == HiddenUpdate::PreActivation
-                && Self::projection(activation) != activation
-            {
-                let layer = index + 1;
-                return Err(ConfigError::NoProjection { layer, activation });
-            }
+        let mut activations = layers.iter().map(|layer| layer.activation).zip(1..);
+        let unfit = activations.find(|&(found, _)| Self::projection(found) != found);
+        if let (Some((activation, layer)), LayerUpdate::PreActivation) = (unfit, self.layer_update)
+        {
+            return Err(ConfigError::NoProjection { layer, activation });
         }
         Ok(())
     }
@@ -171,7 +173,7 @@ impl PredictiveCodingConfig {
                 .into_iter()
                 .filter(|group: &Vec<_>| !group.is_empty())
                 .collect(),
-            hidden_update: self.hidden_update,
+            layer_update: self.layer_update,
         }
     }
 }
@@ -193,6 +195,19 @@ impl PredictiveCoding {
                 below.clone()
             });
         State::new(layers.collect())
+    }
+
+    /// The part of the [drive](VectorField::drive) of free layer `layer` that comes from the layer
+    /// below, for a single use.
+    ///
+    /// # Shapes
+    /// - `below`: `[batch, n_in]`, output: `[batch, n_units]`
+    pub fn drive_from_below(&self, layer: usize, below: &Tensor<2>) -> Tensor<2> {
+        let drive = self.connections[layer].forward(below.clone()) + self.bias(layer);
+        match self.layer_update {
+            LayerUpdate::Projected => self.activations[layer].apply(drive),
+            LayerUpdate::PreActivation => drive,
+        }
     }
 
     /// The bias of each unit of free layer `layer`: all units of a feature map have its channel's.
@@ -241,20 +256,20 @@ impl VectorField for PredictiveCoding {
         clamped.repeat(n)
     }
 
-    /// `f_k`, or `a_k` of a hidden layer with [`HiddenUpdate::PreActivation`], and the error of
-    /// the layer above passed back.
+    /// `f_k`, or `a_k` with [`LayerUpdate::PreActivation`], and the error of the layer above passed
+    /// back.
     fn drive(&self, layer: usize, clamped: &ClampedPredictiveCoding, state: &State) -> Tensor<2> {
-        let Prediction { drive, value, .. } = clamped.prediction(layer, state);
-        if layer + 1 == self.layers.len() {
-            return value;
-        }
-        let from = match self.hidden_update {
-            HiddenUpdate::Projected => value,
-            HiddenUpdate::PreActivation => drive,
+        let prediction = clamped.prediction(layer, state);
+        let from_below = match self.layer_update {
+            LayerUpdate::Projected => prediction.value,
+            LayerUpdate::PreActivation => prediction.drive,
         };
+        if layer + 1 == self.layers.len() {
+            return from_below;
+        }
         match self.error(layer + 1, clamped, state) {
-            Some((error, above)) => from + clamped.backward(layer + 1, error, &above),
-            None => from,
+            Some((error, above)) => from_below + clamped.backward(layer + 1, error, &above),
+            None => from_below,
         }
     }
 
@@ -276,23 +291,28 @@ impl VectorField for PredictiveCoding {
         let scale = scale / first.batch_size() as f64;
         let mut gradients = Gradients::new();
         for (layer, connection) in self.connections.iter().enumerate() {
-            let errors = [first, second].map(|state| self.error(layer, clamped, state));
-            let pre = match layer.checked_sub(1) {
-                None => Contrast::Clamped(input),
-                // Where one error is 0, only the other's product is left.
-                Some(below) => match &errors {
-                    [_, None] => Contrast::Clamped(first.layer(below)),
-                    [None, _] => Contrast::Clamped(second.layer(below)),
-                    _ => Contrast::Free(first.layer(below), second.layer(below)),
-                },
+            let [a, b] = [first, second].map(|state| self.error(layer, clamped, state));
+            let difference = match (&a, &b) {
+                (Some((a, _)), Some((b, _))) => a.clone() - b.clone(),
+                (Some((a, _)), None) => a.clone(),
+                (None, Some((b, _))) => b.clone() * -1.0,
+                (None, None) => first.layer(layer).zeros_like(),
             };
-            let [first, second] = errors.map(|error| match error {
-                Some((error, _)) => error,
-                None => first.layer(layer).zeros_like(),
-            });
-            connection.contrast(pre, Contrast::Free(&first, &second), scale, &mut gradients);
-            let shape = self.layers[layer].shape;
-            let bias = bias::gather(first - second, shape) * (-scale);
+            match (layer.checked_sub(1), a, b) {
+                (Some(below), Some((a, _)), Some((b, _))) => {
+                    let pre = Contrast::Free(first.layer(below), second.layer(below));
+                    connection.contrast(pre, Contrast::Free(&a, &b), scale, &mut gradients);
+                }
+                // One product is left where both were sent from the input, or an error is 0.
+                (below, a, _) => {
+                    let state = if a.is_some() { first } else { second };
+                    let pre = below.map_or(input, |below| state.layer(below));
+                    let winners = clamped.prediction(layer, state).winners;
+                    let post = difference.clone();
+                    connection.correlate(pre, post, &winners, -scale, &mut gradients);
+                }
+            }
+            let bias = bias::gather(difference, self.layers[layer].shape) * (-scale);
             gradients.register(self.biases[layer].id, bias);
         }
         gradients

@@ -160,7 +160,7 @@ impl TrainingConfig {
     /// # Panics
     /// As [`energy`](Self::energy).
     pub(super) fn predictive_coding(&self) -> PredictiveCodingConfig {
-        PredictiveCodingConfig::new(self.energy()).with_hidden_update(self.hidden_update)
+        PredictiveCodingConfig::new(self.energy()).with_layer_update(self.layer_update)
     }
 
     /// The input: feature maps if a layer needs them.

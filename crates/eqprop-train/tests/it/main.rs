@@ -14,6 +14,7 @@ mod estimators;
 mod gradient_norm;
 mod lateral;
 mod particles;
+mod predictive_coding;
 mod reference;
 mod renderer;
 mod resistive;

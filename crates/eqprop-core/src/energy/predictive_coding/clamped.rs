@@ -40,7 +40,8 @@ pub(super) struct Prediction {
     pub drive: Tensor<2>,
     /// `f_k = σ_k(a_k)`, `[batch, n_units]`.
     pub value: Tensor<2>,
-    winners: Winners,
+    /// Of the connection that makes it.
+    pub winners: Winners,
 }
 
 /// The state in which each layer is as predicted.
@@ -95,10 +96,9 @@ impl ClampedPredictiveCoding {
             activation: activation(layer),
         });
         let predictors: Vec<_> = predictors.collect();
-        let drive = network.connections[0].forward(input.clone()) + network.bias(0);
+        let (sent, winners) = network.connections[0].forward_with_winners(input.clone());
         Self {
-            // Nothing goes back to the input.
-            first: Prediction::new(drive, activation(0), Winners::all()),
+            first: Prediction::new(sent + network.bias(0), activation(0), winners),
             pass: Arc::default(),
             latest: Arc::new(Mutex::new(vec![None; predictors.len()])),
             predictors,

@@ -1,7 +1,7 @@
 //! What is refused.
 
 use eqprop_core::activation::Activation;
-use eqprop_core::energy::{HiddenUpdate, HopfieldEnergyConfig, PredictiveCodingConfig};
+use eqprop_core::energy::{HopfieldEnergyConfig, LayerUpdate, PredictiveCodingConfig};
 
 use crate::network::{chain, connection};
 use crate::setup::Setup;
@@ -46,9 +46,9 @@ fn anything_but_a_chain_is_refused() {
 }
 
 #[test]
-fn a_pre_activation_update_needs_projections_in_the_hidden_layers() {
+fn a_pre_activation_update_needs_activations_that_project() {
     let smooth = |c: &mut PredictiveCodingConfig, layer: usize| {
-        c.hidden_update = HiddenUpdate::PreActivation;
+        c.layer_update = LayerUpdate::PreActivation;
         c.chain.layers[layer].activation = Activation::Tanh;
     };
     assert_eq!(
@@ -56,9 +56,11 @@ fn a_pre_activation_update_needs_projections_in_the_hidden_layers() {
         "the pre_activation update needs activations that project onto a range (relu, \
          clipped_relu, hard_sigmoid or identity), but layer 1 has Tanh; use the projected update"
     );
-    let mut of_output = config();
-    smooth(&mut of_output, 1);
-    assert_eq!(of_output.validate(), Ok(()));
+    assert!(refused(|c| smooth(c, 1)).contains("layer 2 has Tanh"));
+    let mut projected = config();
+    smooth(&mut projected, 0);
+    projected.layer_update = LayerUpdate::Projected;
+    assert_eq!(projected.validate(), Ok(()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConvolutionConfig, Pooling};
 use eqprop_core::cost::{AnyCost, Cost, CostConfig};
 use eqprop_core::energy::{
-    HiddenUpdate, HopfieldEnergyConfig, PredictiveCoding, TotalEnergy, VectorField,
+    HopfieldEnergyConfig, LayerUpdate, PredictiveCoding, TotalEnergy, VectorField,
 };
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
@@ -42,7 +42,7 @@ fn with_pooling(activation: Activation) -> HopfieldEnergyConfig {
 }
 
 impl Trial {
-    fn new(config: &HopfieldEnergyConfig, which: CostConfig, update: HiddenUpdate) -> Self {
+    fn new(config: &HopfieldEnergyConfig, which: CostConfig, update: LayerUpdate) -> Self {
         Self::on(Setup::double(), config, which, update)
     }
 
@@ -50,7 +50,7 @@ impl Trial {
         setup: Setup,
         config: &HopfieldEnergyConfig,
         which: CostConfig,
-        update: HiddenUpdate,
+        update: LayerUpdate,
     ) -> Self {
         // Weights for which a layer amplifies: their norm is about 1.5.
         let Problem { energy, input, .. } = Problem::with_update(config, &setup, 0.9, update);
@@ -114,7 +114,7 @@ fn error(found: &[Vec<f64>], expected: &[Vec<f64>]) -> f64 {
     errors.fold(0.0, f64::max)
 }
 
-fn check_order(config: &HopfieldEnergyConfig, update: HiddenUpdate, centered_order: f64) {
+fn check_order(config: &HopfieldEnergyConfig, update: LayerUpdate, centered_order: f64) {
     for which in COSTS {
         let trial = Trial::new(config, which, update);
         let exact = trial.exact();
@@ -135,9 +135,13 @@ fn check_order(config: &HopfieldEnergyConfig, update: HiddenUpdate, centered_ord
 
 #[test]
 fn the_estimate_is_of_first_order_in_beta_from_one_side_and_of_second_from_both() {
-    check_order(&dense(Activation::Tanh), HiddenUpdate::Projected, 2.0);
+    check_order(&dense(Activation::Tanh), LayerUpdate::Projected, 2.0);
     for config in [dense(Activation::Relu), with_pooling(Activation::Relu)] {
-        check_order(&config, HiddenUpdate::PreActivation, 2.0);
+        check_order(&config, LayerUpdate::PreActivation, 2.0);
+        // As the last hidden layer is, below a readout.
+        let mut clipped = config;
+        clipped.layers[2].activation = Activation::Relu;
+        check_order(&clipped, LayerUpdate::PreActivation, 2.0);
     }
 }
 
@@ -145,14 +149,14 @@ fn the_estimate_is_of_first_order_in_beta_from_one_side_and_of_second_from_both(
 #[test]
 fn with_projected_updates_of_clipped_units_both_sides_are_of_first_order_too() {
     for config in [dense(Activation::Relu), with_pooling(Activation::Relu)] {
-        check_order(&config, HiddenUpdate::Projected, 1.0);
+        check_order(&config, LayerUpdate::Projected, 1.0);
     }
 }
 
 #[test]
 fn as_many_steps_as_layers_reach_every_layer_and_fewer_do_not() {
     for config in [dense(Activation::Tanh), with_pooling(Activation::Relu)] {
-        let trial = Trial::new(&config, CostConfig::SquaredError, HiddenUpdate::Projected);
+        let trial = Trial::new(&config, CostConfig::SquaredError, LayerUpdate::Projected);
         let exact = trial.exact();
         let beta = 1e-4;
         let after = |n_steps| error(&trial.estimate(beta, 0.0, n_steps), &exact);
@@ -166,7 +170,7 @@ fn as_many_steps_as_layers_reach_every_layer_and_fewer_do_not() {
 #[test]
 fn all_layers_at_once_diverge() {
     let config = dense(Activation::Identity);
-    let mut trial = Trial::new(&config, CostConfig::SquaredError, HiddenUpdate::Projected);
+    let mut trial = Trial::new(&config, CostConfig::SquaredError, LayerUpdate::Projected);
     let mut numbers = Numbers(8);
     trial.energy = filled(trial.energy, &trial.setup, |n| numbers.list(n, -1.5, 1.5));
     let start = trial.start();
@@ -187,7 +191,7 @@ fn single_precision_is_enough_for_a_small_beta() {
     for which in COSTS {
         let [double, single] = [0, 1].map(|index| {
             let setup = Setup::all().swap_remove(index);
-            Trial::on(setup, &config, which, HiddenUpdate::Projected)
+            Trial::on(setup, &config, which, LayerUpdate::Projected)
         });
         let beta = 0.002;
         let [double, single] = [double, single].map(|trial| trial.estimate(beta, 0.0, 3).concat());

@@ -1,0 +1,176 @@
+//! Equilibrium propagation in predictive coding networks against backpropagation in their twin,
+//! which is the same function.
+
+use burn::tensor::Device;
+use eqprop_core::cost::{AnyCost, CostConfig};
+use eqprop_core::energy::{AnyField, VectorField};
+use eqprop_core::nudging::Nudging;
+use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_train::batch::Batch;
+use eqprop_train::config::{ModelKind, TrainingConfig};
+use eqprop_train::estimator::{EquilibriumPropagation, Estimate, GradientEstimator};
+use eqprop_train::preset::Preset;
+use eqprop_train::training::Training;
+
+use eqprop_bench::baseline::{Bptt, FeedforwardBackprop, ImplicitExact, RecurrentBackprop};
+
+use crate::setup::{
+    Lists, Network, Numbers, Setup, assert_agrees, batch_of_digits, digits, filled, gradients_of,
+    values,
+};
+
+const CONVOLUTIONS: &str = r#"[
+    {"channels": 6, "kernel": 3, "padding": 1, "pooling": {"max": 2}},
+    {"channels": 8, "kernel": 3, "padding": 1, "pooling": {"max": 2}}]"#;
+
+/// 64-32-24-10 or two convolutions and a dense layer, on the digits, as the presets train.
+fn configs() -> [TrainingConfig; 2] {
+    ["[32, 24]", CONVOLUTIONS].map(|hidden| {
+        [
+            ("dataset", "digits"),
+            ("hidden", hidden),
+            ("batch_size", "8"),
+            ("learning_rates", "[0.005, 0.005, 0.005]"),
+        ]
+        .into_iter()
+        .fold(Preset::PcnMnist.config(), |config, (key, value)| {
+            config.with_override(key, value).expect(key)
+        })
+    })
+}
+
+fn phase(n_steps: usize) -> Relaxation {
+    Relaxation::steps(Scheme::Asynchronous, n_steps)
+}
+
+fn gradients(
+    estimator: &impl GradientEstimator<AnyField, AnyCost>,
+    network: &Network,
+    batch: &Batch,
+) -> Lists {
+    gradients_of(network, &estimator.estimate(network, batch, None).gradients)
+}
+
+/// The weights and the biases of each layer together.
+fn layers(lists: &Lists) -> Vec<Vec<f64>> {
+    let (weights, biases) = lists.split_at(lists.len() / 2);
+    let pairs = weights.iter().zip(biases);
+    pairs
+        .map(|(weights, biases)| [weights.clone(), biases.clone()].concat())
+        .collect()
+}
+
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
+fn with_as_many_steps_as_layers_every_gradient_points_where_backpropagations_does() {
+    let beta = 0.02;
+    let batch = batch_of_digits(32);
+    for config in configs() {
+        let dataset = digits(400, 10);
+        let mut training = Training::new(config.clone(), &dataset, &Device::flex())
+            .expect("a valid configuration");
+        training
+            .run_epoch(|_| std::ops::ControlFlow::Continue(()))
+            .expect("it converges");
+        for network in [
+            config.network(&Device::flex()),
+            training.learner().network.clone(),
+        ] {
+            let expected = gradients(&FeedforwardBackprop, &network, &batch);
+            // Not of a network whose units have all died.
+            let mut all = expected.iter();
+            assert!(all.all(|list| list.iter().any(|g| g.abs() > 1e-3)));
+            for nudging in [
+                Nudging::OneSided { beta },
+                Nudging::OneSided { beta: -beta },
+                Nudging::RandomSign { beta },
+                Nudging::Centered { beta },
+            ] {
+                let after = |n_steps| {
+                    let estimator = EquilibriumPropagation::new(nudging, phase(1), phase(n_steps));
+                    let found = gradients(&estimator, &network, &batch);
+                    let layers = layers(&found).into_iter().zip(layers(&expected));
+                    let cosines = layers.map(|(found, expected)| cosine(&found, &expected));
+                    cosines.collect::<Vec<_>>()
+                };
+                let cosines = after(3);
+                // With the other sign it would be −1.
+                let close = cosines.iter().all(|cosine| *cosine > 0.99);
+                assert!(close, "{nudging:?}: {cosines:?}");
+                // One step reaches the last two layers only.
+                assert!(!(after(1)[0] > 0.5), "{nudging:?}: {:?}", after(1));
+            }
+        }
+    }
+}
+
+/// All the ways to the gradient of the free equilibrium are the same here.
+#[test]
+fn at_the_forward_pass_every_baseline_is_backpropagation() {
+    let setup = Setup::Double;
+    for config in configs() {
+        for cost in [CostConfig::SquaredError, CostConfig::CrossEntropy] {
+            let config = match cost {
+                CostConfig::SquaredError => config.clone(),
+                CostConfig::CrossEntropy => config.clone().with_cost(cost),
+            };
+            let mut numbers = Numbers(1);
+            let network = config.network(&Device::flex());
+            let network = filled(network, setup, |n| numbers.list(n, -0.3, 0.3));
+            let batch = Batch::new(
+                setup.tensor(numbers.list(4 * 64, 0.0, 1.0), [4, 64]),
+                setup.one_hot(&[0, 3, 9, 3], 10),
+            );
+            let expected = gradients(&FeedforwardBackprop, &network, &batch);
+            let check = |found: Lists, what: &str| {
+                // Sums of some hundred products of order 1.
+                assert_agrees(&found, &expected, 1e-12, &format!("{what}, {cost:?}"));
+            };
+            check(gradients(&Bptt::new(phase(3)), &network, &batch), "bptt");
+            let truncated = Bptt::truncated(phase(1), 3);
+            check(gradients(&truncated, &network, &batch), "tbp");
+            let recurrent = RecurrentBackprop {
+                free: phase(1),
+                costate: phase(6).stopping,
+            };
+            check(gradients(&recurrent, &network, &batch), "rbp");
+            let exact = ImplicitExact { free: phase(1) };
+            check(gradients(&exact, &network, &batch), "exact");
+        }
+    }
+}
+
+#[test]
+fn the_twin_reports_what_the_free_phase_does() {
+    let batch = batch_of_digits(5);
+    for config in configs() {
+        let network = config.network(&Device::flex());
+        let twin = FeedforwardBackprop.estimate(&network, &batch, None);
+        let free = config.estimator().estimate(&network, &batch, None);
+        let distance = twin.free.state.max_distance(&free.free.state);
+        assert_eq!(values(&distance), [0.0; 5]);
+        let numbers = |estimate: &Estimate| {
+            let energy = estimate.energy.as_ref().expect("there is an energy");
+            [
+                values(energy),
+                values(&estimate.cost),
+                values(&estimate.scores),
+            ]
+        };
+        assert_eq!(numbers(&twin), numbers(&free));
+        // Of the Hopfield energy it is another function.
+        let hopfield = config
+            .with_model(ModelKind::Hopfield)
+            .network(&Device::flex());
+        let other = FeedforwardBackprop.estimate(&hopfield, &batch, None);
+        assert!(numbers(&other)[0].iter().any(|energy| *energy != 0.0));
+        assert_eq!(
+            hopfield.energy.layers().len(),
+            network.energy.layers().len()
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! Predictive coding networks in configurations and trainings.
+
+use burn::tensor::Device;
+use eqprop_core::cost::AnyCost;
+use eqprop_core::energy::{AnyField, VectorField};
+use eqprop_train::config::{ModelKind, TrainingConfig};
+use eqprop_train::error::TrainingError;
+use eqprop_train::estimator::GradientEstimator;
+use eqprop_train::preset::Preset;
+
+use crate::setup::{batch, chain, config, digits, group_of, parameters, training, values, with};
+
+/// 64-24-16-10 on the digits, as the presets train.
+fn pcn() -> TrainingConfig {
+    with(
+        Preset::PcnMnist.config(),
+        &[
+            ("dataset", "digits"),
+            ("hidden", "[24, 16]"),
+            ("batch_size", "8"),
+            ("epochs", "3"),
+        ],
+    )
+}
+
+#[test]
+fn it_learns_the_digits() {
+    let mut training = training(pcn(), &digits(400, 200));
+    while !training.is_finished() {
+        let record = training.run_epoch(|_| std::ops::ControlFlow::Continue(()));
+        record
+            .expect("it converges")
+            .expect("nothing interrupts it");
+    }
+    let [first, .., last] = training.records() else {
+        panic!("there are three epochs")
+    };
+    // Chance is 90 %.
+    assert!(last.test_error < 0.25, "{last:?}");
+    assert!(last.train_cost < first.train_cost, "{last:?}");
+    // The free phase is the forward pass: nothing is left to relax, and there is no energy.
+    assert_eq!(
+        (last.free_steps, last.residual, last.energy),
+        (1.0, 0.0, Some(0.0))
+    );
+}
+
+#[test]
+fn each_layer_learns_at_its_own_rate() {
+    let frozen = with(pcn(), &[("learning_rates", "[0.0, 0.05, 0.0]")]);
+    let before = frozen.network(&Device::flex());
+    let mut training = training(frozen, &digits(40, 10));
+    training
+        .run_epoch(|_| std::ops::ControlFlow::Continue(()))
+        .expect("it converges");
+    let after = &training.learner().network;
+    // From the field on, as below a learner.
+    let pairs = parameters(&before).into_iter().zip(parameters(after));
+    for ((path, before), (_, after)) in pairs {
+        let layer = group_of(&format!("network.{path}"), 3);
+        assert_eq!(before != after, layer == 1, "{path}");
+    }
+}
+
+#[test]
+fn its_weights_are_those_of_the_hopfield_energy_of_the_same_layers() {
+    let numbers = |config: &TrainingConfig| {
+        let lists = parameters(&config.network(&Device::flex()));
+        lists.into_iter().map(|(_, list)| list).collect::<Vec<_>>()
+    };
+    let hopfield = pcn().with_model(ModelKind::Hopfield);
+    assert_eq!(numbers(&pcn()), numbers(&hopfield));
+    assert_ne!(numbers(&pcn()), numbers(&pcn().with_seed(1)));
+}
+
+#[test]
+fn what_it_cannot_do_is_refused() {
+    let refused = |overrides: &[(&str, &str)]| {
+        let error = with(pcn(), overrides).validate().expect_err("refused");
+        chain(&error)
+    };
+    let skip = r#"[{"from": 0, "to": 2, "kind": "dense"}]"#;
+    assert!(refused(&[("skips", skip)]).contains("a chain of layers"));
+    let tanh = ("hidden_activation", "tanh");
+    assert!(refused(&[tanh]).contains("layer 1 has Tanh; use the projected update"));
+    let projected = with(pcn(), &[tanh, ("layer_update", "projected")]);
+    projected.validate().expect("any activation");
+    assert!(refused(&[("start", "particles")]).contains("set start to \"rest\""));
+    assert!(matches!(
+        with(pcn(), &[("start", "particles")]).validate(),
+        Err(TrainingError::ParticlesAtEquilibrium)
+    ));
+    // The output of a predictive coding network is not held in the range of the sigmoid.
+    let unbounded = [
+        ("layer_update", "projected"),
+        ("output_activation", "sigmoid"),
+        ("nudging", "one_sided"),
+        ("beta", "-1.5"),
+    ];
+    assert!(refused(&unbounded).contains("beta = -1.5"));
+    let hopfield = with(config(), &unbounded);
+    hopfield.validate().expect("a bounded output");
+}
+
+#[test]
+fn an_inference_is_one_forward_pass() {
+    for config in [
+        pcn(),
+        with(
+            pcn(),
+            &[
+                ("cost", "cross_entropy"),
+                ("learning_rates", "[0.1, 0.1, 0.1]"),
+            ],
+        ),
+    ] {
+        let network = config.network(&Device::flex());
+        let batch = batch(5);
+        let AnyField::PredictiveCoding(energy) = &network.energy else {
+            panic!("a predictive coding network")
+        };
+        let pass = energy.forward(&batch.input);
+        let estimator = config.estimator();
+        let clamped = network.energy.clamp(&batch.input);
+        let infer = |clamped: Option<_>| match clamped {
+            None => GradientEstimator::<AnyField, AnyCost>::infer(
+                &estimator,
+                &network,
+                &batch.input,
+                None,
+            ),
+            Some(clamped) => estimator.infer_clamped(&network, &batch.input, clamped),
+        };
+        for relaxed in [infer(None), infer(Some(&clamped))] {
+            assert_eq!(values(&relaxed.state.max_distance(&pass)), [0.0; 5]);
+            assert_eq!(values(&relaxed.residual), [0.0; 5]);
+        }
+    }
+}
