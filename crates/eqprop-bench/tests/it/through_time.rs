@@ -71,32 +71,6 @@ fn a_long_free_phase_gives_the_exact_gradient() {
     }
 }
 
-/// Steps and weights that adapt to the state are constants to it, which at an equilibrium they may
-/// be.
-#[test]
-fn through_steps_that_adapt_to_the_state_it_gives_the_exact_gradient_too() {
-    let anderson = Scheme::Anderson {
-        history: 5,
-        mixing: 1.0,
-    };
-    for reference in Reference::all_with_response(Setup::Double) {
-        for scheme in [anderson, Scheme::AdaptiveFlow { error: 0.8 }] {
-            let error = |n_steps: usize| {
-                let estimator = Bptt::new(Relaxation::steps(scheme, n_steps));
-                let found = gradient(&reference, &estimator, reference.start.clone());
-                relative_error(&found, &reference.exact)
-            };
-            let errors = [20, 40, 80, 160].map(error);
-            println!("{} {scheme:?} {errors:?}", reference.file);
-            assert!(
-                errors[3] < 1e-6,
-                "{}, {scheme:?}: {errors:?}",
-                reference.file
-            );
-        }
-    }
-}
-
 #[test]
 fn its_error_falls_with_the_steps() {
     for reference in Reference::all_with_response(Setup::Double) {
