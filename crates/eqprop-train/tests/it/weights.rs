@@ -124,6 +124,55 @@ fn halved_weights_replace_an_activation_of_half_the_slope() {
     assert_equal(&predict(&file.scaled(0.5)), &reference["half_slope"]);
 }
 
+/// `torch.nn.Linear` layers without biases, under PyTorch's names.
+#[derive(Module, Debug)]
+struct WithoutBiases {
+    synapses: Vec<Synapse>,
+}
+
+#[derive(Module, Debug)]
+struct Synapse {
+    weight: Param<Tensor<2>>,
+}
+
+#[test]
+fn synapses_without_biases_leave_biases_of_zero_also_in_safetensors() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("synapses.safetensors");
+    let synapse = |shape: [usize; 2]| {
+        let numbers = (0..shape[0] * shape[1]).map(|n| n as f32 / 1000.0);
+        let data = TensorData::new(numbers.collect(), shape);
+        let weight = Param::from_data(data, &Device::flex());
+        Synapse { weight }
+    };
+    let synapses = vec![synapse([12, 64]), synapse([10, 12])];
+    save_safetensors(&WithoutBiases { synapses }, &path, &[]).expect("a file");
+
+    // Biases to overwrite, as no new network has any.
+    let other = network(&[DENSE]).map(&mut Shift);
+    let loaded = load_safetensors(other, &path).expect("the same layers");
+    for (path, numbers) in parameters(&loaded) {
+        if path.contains("biases") {
+            assert!(numbers.iter().all(|&bias| bias == 0.0), "{path}");
+        } else {
+            // Row 0 there is column 0 here.
+            let n_out = if numbers.len() == 64 * 12 { 12 } else { 10 };
+            let column: Vec<_> = numbers.iter().step_by(n_out).take(12).collect();
+            let expected = (0..12).map(|n| f64::from(n as f32 / 1000.0));
+            assert!(column.into_iter().copied().eq(expected), "{path}");
+        }
+    }
+}
+
+/// Adds 1 to every parameter.
+struct Shift;
+
+impl ModuleMapper for Shift {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| tensor + 1.0)
+    }
+}
+
 #[test]
 fn a_convolutional_network_of_pytorch_with_a_readout_predicts_as_there() {
     let file = WeightsFile::open(&published("convolutional.pt")).expect("a dictionary");
