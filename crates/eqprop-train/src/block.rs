@@ -41,6 +41,10 @@ use crate::network::EquilibriumNetwork;
 /// [`EquilibriumPropagation`]. The order in β is that of its
 /// [`Nudging`](eqprop_core::nudging::Nudging).
 ///
+/// # Cost
+/// A free phase forward; nudged phases and a contrast backward. The parameters are copied once, so
+/// that they and the input are one parent of the node, and their gradients once on the way back.
+///
 /// # Examples
 ///
 /// Extends a trained, frozen model by a head, and trains the head:
