@@ -262,13 +262,9 @@ impl PackedConvolution {
         assert_eq!(stride, 1, "a kernel that takes steps");
         let size = pooling.size();
         let (rows, columns) = (rows * size, columns * size);
-        let sum_of =
-            |a: &[f32], b: &[f32]| -> Vec<f32> { a.iter().zip(b).map(|(a, b)| a + b).collect() };
-        let difference_of =
-            |a: &[f32], b: &[f32]| -> Vec<f32> { a.iter().zip(b).map(|(a, b)| a - b).collect() };
         // `Pᵀ s_to` of both states, combined. Through winners their values pass as they are, but each
         // state has its own; shares of a mean are rounded, so that they are combined first.
-        let unpooled = |combine: &dyn Fn(&[f32], &[f32]) -> Vec<f32>| match (pooling, pre) {
+        let unpooled = |combine: Combine| match (pooling, pre) {
             (Pooling::Max(_), [a, b]) => {
                 combine(&self.unpool(a, post[0]), &self.unpool(b, post[1]))
             }
@@ -278,13 +274,13 @@ impl PackedConvolution {
         match pre {
             [a, b] => {
                 if share != Share::Forward {
-                    terms.push((difference_of(a, b), unpooled(&sum_of), 0.5 * scale));
+                    terms.push((difference_of(a, b), unpooled(sum_of), 0.5 * scale));
                 }
                 if share != Share::Feedback {
-                    terms.push((sum_of(a, b), unpooled(&difference_of), 0.5 * scale));
+                    terms.push((sum_of(a, b), unpooled(difference_of), 0.5 * scale));
                 }
             }
-            _ => terms.push((pre[0].to_vec(), unpooled(&difference_of), scale)),
+            _ => terms.push((pre[0].to_vec(), unpooled(difference_of), scale)),
         }
         // With the channels first, what one weight sees of a row of positions is one run.
         let (padded_height, padded_width) = (height + 2 * padding, width + 2 * padding);
@@ -384,6 +380,17 @@ impl PackedConvolution {
             }
         }
     }
+}
+
+/// What makes one list of numbers of two.
+type Combine = fn(&[f32], &[f32]) -> Vec<f32>;
+
+fn sum_of(a: &[f32], b: &[f32]) -> Vec<f32> {
+    a.iter().zip(b).map(|(a, b)| a + b).collect()
+}
+
+fn difference_of(a: &[f32], b: &[f32]) -> Vec<f32> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
 /// Rows and columns in order.

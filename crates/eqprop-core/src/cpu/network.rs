@@ -145,6 +145,10 @@ struct Plan<'a> {
 }
 
 /// [`OutputRule`], in numbers.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, for a whole relaxation"
+)]
 enum Output {
     Free,
     Nudged {

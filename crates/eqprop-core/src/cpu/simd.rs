@@ -45,14 +45,7 @@ pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 #[inline(always)]
 pub fn logistic(u: f32) -> f32 {
     // Beyond this the result is 0 or 1 in f32; NaN passes through.
-    let x = if u < -88.0 {
-        -88.0
-    } else if u > 88.0 {
-        88.0
-    } else {
-        u
-    };
-    let x = -x;
+    let x = -u.clamp(-88.0, 88.0);
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // Adding and taking away 1.5 · 2²³ rounds to an integer.
@@ -64,7 +57,7 @@ pub fn logistic(u: f32) -> f32 {
     let p = p * r + 8.333_452e-3;
     let p = p * r + 4.166_579_6e-2;
     let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 5.000_000_1e-1;
+    let p = p * r + 0.5;
     let power = p * r * r + r + 1.0;
     // n lies within ±127, so that both halves of 2ⁿ are normal numbers.
     let half = (n * 0.5) as i32;

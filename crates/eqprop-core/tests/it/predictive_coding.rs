@@ -258,6 +258,7 @@ fn the_forward_pass_has_neither_energy_nor_slope_and_a_free_step_leaves_it() {
 fn the_pre_activation_update_moves_layers_from_before_they_were_clipped() {
     let setup = Setup::double();
     for activation in [Activation::Relu, Activation::HardSigmoid] {
+        let mut n_clipped = 0;
         for (what, config) in chains(activation) {
             let [projected, pre_activation] = [LayerUpdate::Projected, LayerUpdate::PreActivation]
                 .map(|update| Problem::with_update(&config, &setup, 1.0, update));
@@ -276,8 +277,7 @@ fn the_pre_activation_update_moves_layers_from_before_they_were_clipped() {
                 let clipped = drive.clone() - activation.apply(drive);
                 let found = drives(&pre_activation, layer) - drives(&projected, layer);
                 assert_close(&values(&found), &values(&clipped), 1e-14, &what);
-                // Some unit is clipped.
-                assert!(values(&clipped).iter().any(|by| by.abs() > 1e-3), "{what}");
+                n_clipped += values(&clipped).iter().filter(|by| by.abs() > 1e-3).count();
                 for problem in [&projected, &pre_activation] {
                     let from_below = problem.energy.drive_from_below(layer, &below);
                     let from_above = drives(problem, layer) - from_below;
@@ -287,6 +287,7 @@ fn the_pre_activation_update_moves_layers_from_before_they_were_clipped() {
                 }
             }
         }
+        assert!(n_clipped > 10, "{n_clipped} units make a difference");
     }
 }
 

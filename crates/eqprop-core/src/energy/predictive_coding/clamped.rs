@@ -22,8 +22,11 @@ pub struct ClampedPredictiveCoding {
     predictors: Vec<Predictor>,
     pass: Arc<OnceLock<ForwardPass>>,
     /// The last prediction of each layer above the first, with what it was made from.
-    latest: Arc<Mutex<Vec<Option<(Version, Prediction)>>>>,
+    latest: Arc<Mutex<Vec<Latest>>>,
 }
+
+/// A prediction, and the version of the layer that it was made from.
+type Latest = Option<(Version, Prediction)>;
 
 /// What predicts a layer from the one below.
 #[derive(Debug, Clone)]
