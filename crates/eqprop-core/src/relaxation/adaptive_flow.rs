@@ -42,6 +42,9 @@ const TINY: f64 = 1e-18;
 ///
 /// so with an error below 1 no step raises the energy. A smaller error follows the flow more
 /// closely, a larger one reaches the equilibrium in fewer steps. Nothing is read back.
+///
+/// The step size is right for the state that moves, not for its derivatives: backpropagation through
+/// time should go through `Scheme::GradientFlow` instead.
 #[derive(Debug, Clone)]
 pub struct AdaptiveFlow {
     error: f64,
@@ -118,7 +121,8 @@ impl Dynamics for AdaptiveFlow {
         let factor = ((error + TINY).recip() * (SAFETY * self.error)).clamp(least, most);
         let [shortest, longest] = STEPS;
         self.memory = Some(Memory {
-            step: (step * factor).clamp(shortest, longest),
+            // A constant to whoever differentiates through the steps.
+            step: (step * factor).clamp(shortest, longest).detach(),
             velocity: choose(&next_velocity, &velocity),
         });
         *state = choose(&next, state);

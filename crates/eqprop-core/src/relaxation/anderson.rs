@@ -11,6 +11,8 @@ use crate::error::ConfigError;
 use crate::state::State;
 use least_squares::least_squares;
 
+/// An extrapolation counts as progress if it takes at least this off the squared residual.
+const PROGRESS: f64 = 0.02;
 /// The longest history: what is solved for each example stays small.
 const LONGEST: usize = 8;
 
@@ -31,9 +33,10 @@ const LONGEST: usize = 8;
 /// et al. 2019, <https://arxiv.org/abs/1909.01377>). Every state is the result of a plain step, so
 /// it lies within the range of its activations, wherever `x` was.
 ///
-/// An extrapolation is kept only if it does not raise `|f|`. Otherwise the example stays at the
-/// state before, forgets its history and takes the plain step from there: at worst every other step
-/// is lost.
+/// An extrapolation is kept only if it takes `|f|` at least 1 % below the lowest so far. Otherwise
+/// the example stays at the state before, forgets its history and takes the plain step from there.
+/// So either `|f|` goes to 0, or from some step on all that is kept are plain steps, which converge
+/// where the plain scheme does; at worst every other step is lost.
 ///
 /// The asynchronous scheme is the base to choose: its plain steps never raise the energy. Complex
 /// states, whose real and imaginary parts are two rows, are accelerated as if they were two examples.
@@ -54,6 +57,8 @@ struct Memory {
     output: Tensor<2>,
     /// `f(x) = g(x) − x`, `[batch, n_units]`.
     residual: Tensor<2>,
+    /// The lowest `|f|²` so far, `[batch, 1]`.
+    lowest: Tensor<2>,
     /// `ΔG`, `[batch, m, n_units]`.
     outputs: Tensor<3>,
     /// `ΔF`, `[batch, m, n_units]`.
@@ -157,6 +162,7 @@ impl Memory {
             outputs: zeros(),
             residuals: zeros(),
             counted: Tensor::zeros([batch, history, 1], like),
+            lowest: squared_length(&residual),
             output,
             residual,
             slot: 0,
@@ -170,7 +176,8 @@ impl Memory {
             &self.counted,
             self.residual.clone().unsqueeze_dim(2),
         );
-        let weights = weights.swap_dims(1, 2);
+        // Constants to whoever differentiates through the steps.
+        let weights = weights.swap_dims(1, 2).detach();
         let combined = |differences: &Tensor<3>| {
             let sum = weights.clone().matmul(differences.clone());
             sum.squeeze_dim::<2>(1)
@@ -183,7 +190,7 @@ impl Memory {
         plain - held * (1.0 - mixing)
     }
 
-    /// After the plain step from there: kept where it lowered the residual, or was not extrapolated.
+    /// After the plain step from there, which is kept where it made progress or was not extrapolated.
     fn advance(mut self, output: Tensor<2>, residual: Tensor<2>) -> Self {
         let [batch, history, n_units] = self.residuals.dims();
         let is_plain = self
@@ -192,9 +199,9 @@ impl Memory {
             .sum_dim(1)
             .equal_elem(0.0)
             .squeeze_dim::<2>(2);
-        let square = |f: &Tensor<2>| (f.clone() * f.clone()).sum_dim(1);
-        let is_lower = square(&residual).lower_equal(square(&self.residual));
-        let kept: Tensor<2, Bool> = is_lower.bool_or(is_plain);
+        let square = squared_length(&residual);
+        let wanted = self.lowest.clone() * (1.0 - PROGRESS);
+        let kept: Tensor<2, Bool> = square.clone().lower_equal(wanted).bool_or(is_plain);
         let lost = kept.clone().bool_not().expand([batch, n_units]);
         let at = [0..batch, self.slot..self.slot + 1, 0..n_units];
         let difference = |new: &Tensor<2>, old: &Tensor<2>| {
@@ -211,12 +218,18 @@ impl Memory {
         let at = [0..batch, self.slot..self.slot + 1, 0..1];
         self.counted = (self.counted * counts.clone()).slice_assign(at, counts);
         Self {
+            lowest: self.lowest.min_pair(square),
             output: output.mask_where(lost.clone(), self.output),
             residual: residual.mask_where(lost, self.residual),
             slot: (self.slot + 1) % history,
             ..self
         }
     }
+}
+
+/// `|f|²` of each example, `[batch, 1]`.
+fn squared_length(residual: &Tensor<2>) -> Tensor<2> {
+    (residual.clone() * residual.clone()).sum_dim(1)
 }
 
 /// All layers of an example side by side.

@@ -67,7 +67,7 @@ fn anderson_takes_at_most_half_the_steps_of_the_scheme_that_it_accelerates() {
         (Scheme::Asynchronous, Activation::HardSigmoid, 0.4),
         (Scheme::Asynchronous, Activation::Sigmoid, 0.4),
         (Scheme::Asynchronous, Activation::Tanh, 0.2),
-        (Scheme::FixedPoint, Activation::HardSigmoid, 0.15),
+        (Scheme::FixedPoint, Activation::HardSigmoid, 0.25),
         (Scheme::FixedPoint, Activation::Sigmoid, 0.25),
         (Scheme::FixedPoint, Activation::Tanh, 0.2),
     ];
@@ -75,29 +75,14 @@ fn anderson_takes_at_most_half_the_steps_of_the_scheme_that_it_accelerates() {
         let (energy, input) = deep(activation, scale, &setup);
         let clamped = energy.clamp(&input);
         let total = TotalEnergy::<_, AnyCost>::free(&energy, &clamped);
-        let plain = steps_to(1e-8, base, &total, energy.rest(&input));
+        let plain = steps_to(1e-10, base, &total, energy.rest(&input));
         let anderson = Anderson::new(base, 5, 1.0);
-        let found = steps_to(1e-8, anderson, &total, energy.rest(&input));
+        let found = steps_to(1e-10, anderson, &total, energy.rest(&input));
         assert!(
             2 * found <= plain,
             "{base:?}, {activation:?}: {found} and {plain}"
         );
     }
-    // Each step that is taken back is followed by a plain one: at worst every other is lost, as
-    // here, where units reach and leave the ends of their range at every step.
-    let (energy, input) = deep(Activation::HardSigmoid, 0.25, &setup);
-    let clamped = energy.clamp(&input);
-    let total = TotalEnergy::<_, AnyCost>::free(&energy, &clamped);
-    let [plain, found] = [
-        steps_to(1e-8, Scheme::FixedPoint, &total, energy.rest(&input)),
-        steps_to(
-            1e-8,
-            Anderson::new(Scheme::FixedPoint, 5, 1.0),
-            &total,
-            energy.rest(&input),
-        ),
-    ];
-    assert!(found > plain && found <= 2 * plain, "{found} and {plain}");
 }
 
 /// Walker & Ni (2011), corollary 2.10: on a linear map it is the method of generalized minimal

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 /// Added to the diagonal of the normal equations, whose columns have length 1: what is smaller
 /// than this is rounding in `f32`.
 const REGULARIZATION: f64 = 1e-6;
-/// Keeps the length of a column of zeros from dividing by 0.
+/// Keeps the squared length of a column of zeros from dividing by 0.
 const TINY: f64 = 1e-30;
 
 /// For each example the `γ` that minimizes `|target − Σ_j γ_j columns_j|²` over the columns that
