@@ -71,6 +71,21 @@ fn a_long_free_phase_gives_the_exact_gradient() {
     }
 }
 
+/// The weights of an extrapolation are constants to it, which at an equilibrium they may be.
+#[test]
+fn through_accelerated_steps_it_gives_the_exact_gradient_too() {
+    let anderson = Scheme::Anderson {
+        history: 5,
+        mixing: 1.0,
+    };
+    for reference in Reference::all_with_response(Setup::Double) {
+        let estimator = Bptt::new(Relaxation::steps(anderson, 100));
+        let found = gradient(&reference, &estimator, reference.start.clone());
+        let error = relative_error(&found, &reference.exact);
+        assert!(error < 1e-9, "{}: {error:e}", reference.file);
+    }
+}
+
 #[test]
 fn its_error_falls_with_the_steps() {
     for reference in Reference::all_with_response(Setup::Double) {

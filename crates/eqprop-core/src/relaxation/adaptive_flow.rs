@@ -42,6 +42,9 @@ const TINY: f64 = 1e-18;
 ///
 /// so with an error below 1 no step raises the energy. A smaller error follows the flow more
 /// closely, a larger one reaches the equilibrium in fewer steps. Nothing is read back.
+///
+/// The step size is right for the state that moves, not for its derivatives: backpropagation through
+/// time should go through `Scheme::GradientFlow` instead.
 #[derive(Debug, Clone)]
 pub struct AdaptiveFlow {
     error: f64,
