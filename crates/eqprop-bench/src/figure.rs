@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use burn::tensor::Tensor;
+use eqprop_core::activation::Activation;
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Dynamics, Relaxation};
@@ -88,6 +89,8 @@ pub struct Course {
     change: Vec<Vec<f64>>,
     /// The state after each step.
     pub states: Vec<State>,
+    /// Whether the units of the first layer are voltages of either sign, of any size.
+    voltages: bool,
 }
 
 impl Course {
@@ -105,6 +108,7 @@ impl Course {
             energy: Vec::new(),
             change: Vec::new(),
             states: Vec::new(),
+            voltages: energy.layers()[0].activation == Activation::Diode,
         };
         Relaxation::steps(dynamics, n_steps).relax_observed(
             &total,
@@ -178,12 +182,15 @@ impl Course {
         steps.retain(|&step| step < last);
         steps.push(last);
         let output = self.states[0].layers().len() - 1;
+        let largest = self.voltages.then(|| self.largest_voltage());
         let mut rows = Vec::new();
         for (index, label) in labels.iter().enumerate() {
             for layer in [0, output].into_iter().take(1 + output.min(1)) {
                 let shown = steps.iter().map(|&step| {
                     let values = self.states[step].layer(layer).clone().narrow(0, index, 1);
-                    let values: Vec<f32> = values.into_data().iter::<f32>().collect();
+                    let unit = largest.filter(|_| layer != output).unwrap_or(1.0);
+                    let values = (values / unit).into_data();
+                    let values: Vec<f32> = values.iter::<f32>().collect();
                     let width = if layer == output {
                         values.len()
                     } else {
@@ -196,16 +203,28 @@ impl Course {
                         values,
                     }
                 });
-                let name = if layer == output { "output" } else { "hidden" };
+                let name = match largest {
+                    _ if layer == output => "output".to_string(),
+                    None => "hidden".to_string(),
+                    Some(unit) => format!("hidden / {unit:.3}"),
+                };
                 let row = std::iter::once(inputs[index].clone()).chain(shown);
                 rows.push((format!("{label}, {name}"), row.collect()));
             }
         }
+        let range = (if self.voltages { -1.0 } else { 0.0 }, 1.0);
         Ok(plot::render_tiles(
             "States in the free phase",
             &rows,
-            (0.0, 1.0),
+            range,
         )?)
+    }
+
+    /// The largest magnitude in the first layer, at any step.
+    fn largest_voltage(&self) -> f64 {
+        let layers = self.states.iter().map(|state| state.layer(0));
+        let largest = layers.map(|layer| layer.clone().abs().max().into_scalar::<f64>());
+        largest.fold(f64::MIN_POSITIVE, f64::max)
     }
 }
 

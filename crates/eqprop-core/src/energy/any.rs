@@ -19,6 +19,10 @@ pub enum AnyField {
 
 /// The clamped input of an [`AnyField`].
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, for a whole relaxation"
+)]
 pub enum AnyClamped {
     /// See [`HopfieldEnergy`].
     Hopfield(ClampedHopfield),
