@@ -65,9 +65,11 @@ fn with_conductances(sizes: &[usize], setup: &Setup, conductances: &[&[f64]]) ->
     })
 }
 
-/// Every resistor as its two nodes, as (layer, unit) with the sources as layer 0, and its
-/// conductance.
-fn resistors(network: &ResistiveNetwork) -> Vec<((usize, usize), (usize, usize), f64)> {
+/// Layer and unit, with the sources as layer 0.
+type Node = (usize, usize);
+
+/// The two nodes and the conductance of every resistor.
+fn resistors(network: &ResistiveNetwork) -> Vec<(Node, Node, f64)> {
     let mut found = Vec::new();
     for (layer, connection) in network.connections.iter().enumerate() {
         let [_, n_out] = connection.conductance.val().dims();

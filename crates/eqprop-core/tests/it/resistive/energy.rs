@@ -183,8 +183,8 @@ fn each_layer_goes_to_its_exact_minimum() {
             state.set(layer, total.minimize(layer, &state));
             let lowest = values(&total.value(&state));
             let curvature = values(&circuit.network.curvature(layer).expect("conductances"));
-            for unit in 0..config.n_units() {
-                let a = curvature[unit] + if is_output { beta } else { 0.0 };
+            for (unit, curvature) in curvature.into_iter().enumerate() {
+                let a = curvature + if is_output { beta } else { 0.0 };
                 for by in [0.01, -0.01] {
                     let moved = moved(&state, layer, unit, by);
                     let within = config.activation.apply(moved.layer(layer).clone());
