@@ -185,9 +185,9 @@ pub struct TrainingConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelKind {
-    /// [`HopfieldEnergy`](eqprop_core::energy::HopfieldEnergy).
+    /// [`HopfieldEnergy`].
     Hopfield,
-    /// [`UntiedHopfield`](eqprop_core::energy::UntiedHopfield).
+    /// [`UntiedHopfield`].
     Untied,
     /// [`PredictiveCoding`](eqprop_core::energy::PredictiveCoding).
     PredictiveCoding,

@@ -102,7 +102,8 @@ fn with_as_many_steps_as_layers_every_gradient_points_where_backpropagations_doe
                 let close = cosines.iter().all(|cosine| *cosine > 0.99);
                 assert!(close, "{nudging:?}: {cosines:?}");
                 // One step reaches the last two layers only.
-                assert!(!(after(1)[0] > 0.5), "{nudging:?}: {:?}", after(1));
+                let first = after(1)[0];
+                assert!(first.is_nan() || first < 0.5, "{nudging:?}: {first}");
             }
         }
     }

@@ -245,7 +245,7 @@ fn a_fused_relaxation_stops_at_its_tolerance_as_a_stepwise_one() {
         let fused = relaxation.relax(&total, energy.rest(&input));
         let stepwise = relaxation.relax_observed(&total, energy.rest(&input), |_, _| {});
         assert_eq!(fused.n_steps, stepwise.n_steps, "{tolerance:e}");
-        assert!(fused.n_steps < 60 && fused.n_steps % 3 == 0);
+        assert!(fused.n_steps < 60 && fused.n_steps.is_multiple_of(3));
         assert_eq!(fused.tolerance, Some(tolerance));
         assert_close(
             &values(&fused.residual),
