@@ -2,13 +2,19 @@
 
 #![allow(unsafe_code, reason = "an allocator cannot be written without it")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mimalloc::MiMalloc;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator, with the bytes in use counted.
+/// An allocator that keeps the pages of what it frees, with the bytes in use counted.
+///
+/// A training step makes and drops the same few tensors of megabytes again and again. The system's
+/// allocator gives such pages back at once and gets them anew, each with a fault: more than half of
+/// the time of a small network's step, by EP as by backprop.
 ///
 /// A program that measures memory installs it:
 ///
@@ -23,26 +29,32 @@ static PEAK: AtomicUsize = AtomicUsize::new(0);
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CountingAllocator;
 
-// SAFETY: every call goes to the system's allocator unchanged.
+// SAFETY: every call goes to mimalloc unchanged.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout);
-        unsafe { System.alloc(layout) }
+        count(layout.size());
+        unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout);
-        unsafe { System.alloc_zeroed(layout) }
+        count(layout.size());
+        unsafe { MiMalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { MiMalloc.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(new_size);
+        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { MiMalloc.realloc(pointer, layout, new_size) }
     }
 }
 
-fn count(layout: Layout) {
-    let in_use = IN_USE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+fn count(size: usize) {
+    let in_use = IN_USE.fetch_add(size, Ordering::Relaxed) + size;
     PEAK.fetch_max(in_use, Ordering::Relaxed);
 }
 

@@ -8,8 +8,10 @@
 
 mod contrast;
 mod convolution;
+mod finish;
 mod link;
 mod network;
+mod nonzero;
 mod product;
 mod simd;
 

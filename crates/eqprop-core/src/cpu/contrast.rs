@@ -1,11 +1,15 @@
 //! Gradients of the parameters: sums over the batch of outer products.
 
+use std::borrow::Cow;
+
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::convolution::{Geometry, PackedConvolution, Pooled, Scratch};
+use super::finish::Finish;
 use super::link::Places;
-use super::product::{Left, Panels, Write, multiply, multiply_once};
+use super::nonzero::Nonzero;
+use super::product::{Left, Panels, multiply, multiply_once, panel_width};
 use super::{Floats, tensor};
 use crate::connection::{Contrast, Share};
 use crate::shape::LayerShape;
@@ -29,60 +33,73 @@ impl Factor {
         })
     }
 
-    /// The pairs of numbers before and after a synapse whose products, times `scale`, sum up to the
-    /// share of the contrast: `x` and `Δ`, or `Δ` and `½Σ`, `Σ` and `½Δ`.
-    fn pairs(&self, share: Share, post: [&Floats; 2], scale: f32) -> Vec<[Vec<f32>; 2]> {
-        let [first, second] = post;
+    /// The numbers before and after a synapse whose products, times `scale`, sum up to the share of
+    /// the contrast: `x` and `Δ`, or `Δ` and `½Σ`, `Σ` and `½Δ` one below the other.
+    fn pair(&self, share: Share, post: [&Floats; 2], scale: f32) -> [Cow<'_, [f32]>; 2] {
+        let post = post.map(Floats::slice);
         let half = 0.5 * scale;
         match self {
-            Self::Same(both) => vec![[
-                both.slice().to_vec(),
-                combined(first, second, |a, b| (a - b) * scale),
-            ]],
+            Self::Same(both) => {
+                let mut change = Vec::new();
+                combine(post, &mut change, |a, b| (a - b) * scale);
+                [both.slice().into(), change.into()]
+            }
             Self::Two(a, b) => {
-                let feedback = || {
-                    let change = combined(a, b, |a, b| a - b);
-                    [change, combined(first, second, |a, b| (a + b) * half)]
-                };
-                let forward = || {
-                    let sum = combined(a, b, |a, b| a + b);
-                    [sum, combined(first, second, |a, b| (a - b) * half)]
-                };
-                match share {
-                    Share::Whole => vec![feedback(), forward()],
-                    Share::Forward => vec![forward()],
-                    Share::Feedback => vec![feedback()],
+                let pre = [a.slice(), b.slice()];
+                let (mut below, mut above) = (Vec::new(), Vec::new());
+                if share != Share::Forward {
+                    combine(pre, &mut below, |a, b| a - b);
+                    combine(post, &mut above, |a, b| (a + b) * half);
                 }
+                if share != Share::Feedback {
+                    combine(pre, &mut below, |a, b| a + b);
+                    combine(post, &mut above, |a, b| (a - b) * half);
+                }
+                [below.into(), above.into()]
             }
         }
     }
 }
 
-fn combined(first: &Floats, second: &Floats, combine: impl Fn(f32, f32) -> f32) -> Vec<f32> {
-    let pairs = first.slice().iter().zip(second.slice());
-    pairs.map(|(&a, &b)| combine(a, b)).collect()
+fn combine([first, second]: [&[f32]; 2], out: &mut Vec<f32>, of: impl Fn(f32, f32) -> f32) {
+    out.extend(first.iter().zip(second).map(|(&a, &b)| of(a, b)));
 }
 
 /// `x W` for a single use, `[batch, n_out]`, or `None` if it is not for this backend.
 pub(crate) fn dense_forward(pre: &Tensor<2>, weight: &Tensor<2>) -> Option<Tensor<2>> {
     let ([batch, n_in], [_, n_out]) = (pre.dims(), weight.dims());
     let (left, right) = (Floats::of(pre)?, Floats::of(weight)?);
-    let mut out = vec![0.0; batch * n_out];
-    let rows = rows_per_thread(batch, batch * n_in * n_out);
-    let (left, right) = (left.slice(), right.slice());
-    let parts = out.par_chunks_mut(rows * n_out);
-    parts
-        .zip(left.par_chunks(rows * n_in))
-        .for_each(|(out, data)| {
-            let starts: Vec<usize> = (0..data.len() / n_in).map(|row| row * n_in).collect();
-            let left = Left {
-                data,
-                starts: &starts,
-                runs: &[0],
-                run_length: n_in,
-            };
-            multiply_once(left, right, n_out, Write::Set, out, n_out);
-        });
+    let starts: Vec<usize> = (0..batch).map(|row| row * n_in).collect();
+    let left = Left {
+        data: left.slice(),
+        starts: &starts,
+        runs: &[0],
+        run_length: n_in,
+        step: 1,
+    };
+    // Each thread takes some of the columns, so that it reads only that part of the weights.
+    let n_panels = n_out.div_ceil(panel_width());
+    let n_threads = threads_for(batch * n_in * n_out).min(n_panels);
+    let bound = |thread: usize| n_out.min(thread * n_panels / n_threads * panel_width());
+    let parts = (0..n_threads).into_par_iter().map(|thread| {
+        let columns = bound(thread)..bound(thread + 1);
+        let mut part = vec![0.0; batch * columns.len()];
+        multiply_once(left, right.slice(), n_out, columns, &mut part);
+        part
+    });
+    let parts: Vec<Vec<f32>> = parts.collect();
+    let out = match &parts[..] {
+        [_] => parts.into_iter().next().expect("one part"),
+        parts => {
+            let mut out = Vec::with_capacity(batch * n_out);
+            for row in 0..batch {
+                for part in parts {
+                    out.extend_from_slice(self::row(part, batch, row));
+                }
+            }
+            out
+        }
+    };
     Some(tensor(out, [batch, n_out], &pre.device()))
 }
 
@@ -97,42 +114,37 @@ pub(crate) fn dense_contrast(
     let device = first.device();
     let [batch, n_out] = first.dims();
     let (first, second) = (Floats::of(first)?, Floats::of(second)?);
-    let pairs = Factor::of(pre)?.pairs(share, [&first, &second], scale as f32);
-    let n_in = pairs[0][0].len() / batch;
-    let depth = batch * pairs.len();
-    let right = Panels::new(depth, n_out, |row, column| {
-        pairs[row / batch][1][row % batch * n_out + column]
-    });
-    // Every unit below with its values in the batch one after the other.
-    let mut transposed = vec![0.0; n_in * depth];
-    for (unit, row) in transposed.chunks_exact_mut(depth).enumerate() {
-        for ([pre, _], row) in pairs.iter().zip(row.chunks_exact_mut(batch)) {
-            for (example, value) in row.iter_mut().enumerate() {
-                *value = pre[example * n_in + unit];
-            }
-        }
-    }
+    let factor = Factor::of(pre)?;
+    let n_in = match &factor {
+        Factor::Same(values) | Factor::Two(values, _) => values.slice().len() / batch,
+    };
+    let [below, above] = factor.pair(share, [&first, &second], scale as f32);
+    let depth = below.len() / n_in;
+    let right = Panels::of_columns(&above, n_out, 0..n_out);
     let mut out = vec![0.0; n_in * n_out];
-    let rows = rows_per_thread(n_in, n_in * n_out * depth);
+    let units: Vec<usize> = (0..n_in).collect();
+    let rows = n_in.div_ceil(threads_for(n_in * n_out * depth)).max(1);
     let parts = out.par_chunks_mut(rows * n_out);
-    parts
-        .zip(transposed.par_chunks(rows * depth))
-        .for_each(|(out, data)| {
-            let starts: Vec<usize> = (0..data.len() / depth).map(|row| row * depth).collect();
-            let left = Left {
-                data,
-                starts: &starts,
-                runs: &[0],
-                run_length: depth,
-            };
-            multiply(left, &right, Write::Set, out, n_out);
-        });
+    parts.zip(units.par_chunks(rows)).for_each(|(out, starts)| {
+        let left = Left {
+            data: &below,
+            starts,
+            runs: &[0],
+            run_length: depth,
+            step: n_in,
+        };
+        let nonzero = &mut Nonzero::default();
+        multiply(left, &right, Finish::SET, out, n_out, nonzero);
+    });
     Some(tensor(out, [n_in, n_out], &device))
 }
 
+fn threads_for(work: usize) -> usize {
+    (work / WORTH_A_THREAD).clamp(1, rayon::current_num_threads())
+}
+
 fn rows_per_thread(rows: usize, work: usize) -> usize {
-    let threads = (work / WORTH_A_THREAD).clamp(1, rayon::current_num_threads());
-    rows.div_ceil(threads).max(1)
+    rows.div_ceil(threads_for(work)).max(1)
 }
 
 /// `P(K ∗ s_from)` for a single use, or `None` if it is not for this backend.

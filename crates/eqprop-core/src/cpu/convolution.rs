@@ -3,8 +3,10 @@
 
 use pulp::{Arch, Simd};
 
+use super::finish::Finish;
 use super::link::Places;
-use super::product::{Left, Panels, Write, multiply};
+use super::nonzero::Nonzero;
+use super::product::{Left, Panels, multiply};
 use super::simd::{VectorWork, WithVectors, add_scaled};
 use crate::connection::{Pooling, Share};
 
@@ -68,6 +70,8 @@ pub struct Pooled {
 pub struct Scratch {
     padded: Vec<f32>,
     block: Vec<f32>,
+    /// For products outside convolutions too.
+    pub nonzero: Nonzero,
 }
 
 impl PackedConvolution {
@@ -117,6 +121,11 @@ impl PackedConvolution {
         }
     }
 
+    /// Numbers that a step reads of the weights.
+    pub fn n_weights(&self) -> usize {
+        2 * self.forward.depth() * self.forward.columns()
+    }
+
     /// Multiplications for one example in both directions.
     pub fn work(&self) -> usize {
         2 * self.starts.len() * self.forward.depth() * self.forward.columns()
@@ -157,12 +166,17 @@ impl PackedConvolution {
         let winners = pooled.winners.chunks_exact_mut(n_above);
         let windows_per_block = (BLOCK / window).max(1);
         for ((below, values), winners) in examples.zip(values).zip(winners) {
-            let Scratch { padded, block } = scratch;
+            let Scratch {
+                padded,
+                block,
+                nonzero,
+            } = scratch;
             let left = Left {
                 data: self.padded(below, padded),
                 starts: &[],
                 runs: &self.runs,
                 run_length: self.run_length,
+                step: 1,
             };
             block.resize(windows_per_block * window * channels, 0.0);
             let starts = self.starts.chunks(windows_per_block * window);
@@ -170,7 +184,7 @@ impl PackedConvolution {
             let winners = winners.chunks_mut(windows_per_block * channels);
             for ((starts, values), winners) in starts.zip(values).zip(winners) {
                 let left = Left { starts, ..left };
-                multiply(left, &self.forward, Write::Set, block, channels);
+                multiply(left, &self.forward, Finish::SET, block, channels, nonzero);
                 let windows = block.chunks_exact(window * channels);
                 let values = values.chunks_exact_mut(channels);
                 let winners = winners.chunks_exact_mut(channels);
@@ -189,7 +203,11 @@ impl PackedConvolution {
             .chunks_exact(n_above)
             .zip(out.chunks_exact_mut(n_below));
         for (index, (above, out)) in examples.enumerate() {
-            let Scratch { padded, block } = &mut *scratch;
+            let Scratch {
+                padded,
+                block,
+                nonzero,
+            } = &mut *scratch;
             let is_padded = self.geometry.padding > 0;
             let target = if is_padded {
                 padded.clear();
@@ -220,8 +238,9 @@ impl PackedConvolution {
                         starts: pixels,
                         runs: &[0],
                         run_length: channels,
+                        step: 1,
                     };
-                    multiply(left, &self.backward, Write::Set, block, depth);
+                    multiply(left, &self.backward, Finish::SET, block, depth, nonzero);
                     Arch::new().dispatch(WithVectors(Spread {
                         convolution: self,
                         patches: block,
@@ -304,8 +323,10 @@ impl PackedConvolution {
                 starts: &starts,
                 runs: &runs,
                 run_length: columns,
+                step: 1,
             };
-            multiply(left, &right, Write::Add, sum, above);
+            let nonzero = &mut Nonzero::default();
+            multiply(left, &right, Finish::ADD, sum, above, nonzero);
         }
     }
 

@@ -6,6 +6,9 @@ use super::product::Panels;
 use crate::connection::Operator;
 use crate::shape::LayerShape;
 
+/// Weights below which a second thread costs more than it saves.
+const WORTH_A_THREAD: usize = 100_000;
+
 /// A connection with its weights packed for both directions.
 #[derive(Debug)]
 pub(crate) enum Link {
@@ -97,7 +100,7 @@ impl Link {
                 let (from, to) = (Places::new(from), Places::new(to));
                 let weights = [forth.slice(), back.slice()];
                 if from.is_plain() && to.is_plain() {
-                    dense_link(weights, n_in, n_out, |row, column| row * n_out + column)
+                    plain_link(weights, n_in, n_out)
                 } else {
                     dense_link(weights, n_in, n_out, |row, column| {
                         from.in_tensor(row) * n_out + to.in_tensor(column)
@@ -120,6 +123,15 @@ impl Link {
         })
     }
 
+    /// Numbers that a step reads of the weights.
+    pub(super) fn n_weights(&self) -> usize {
+        match self {
+            Self::Dense { forward, .. } => 2 * forward.depth() * forward.columns(),
+            Self::Convolution(convolution) => convolution.n_weights(),
+            Self::Identity => 0,
+        }
+    }
+
     /// Multiplications for one example in both directions.
     pub(super) fn work(&self) -> usize {
         match self {
@@ -130,7 +142,19 @@ impl Link {
     }
 }
 
-/// Packs the weights forth and back; `place` is where the weight from one unit to another stands.
+/// Packs the weights forth and back.
+fn plain_link([forth, back]: [&[f32]; 2], n_in: usize, n_out: usize) -> Link {
+    let pack = || Panels::of_columns(forth, n_out, 0..n_out);
+    let pack_back = || Panels::of_transposed(back, n_in);
+    let (forward, backward) = if n_in * n_out < WORTH_A_THREAD {
+        (pack(), pack_back())
+    } else {
+        rayon::join(pack, pack_back)
+    };
+    Link::Dense { forward, backward }
+}
+
+/// Packs the weights forth and back between layers of which one is of feature maps; `place` is where the weight from one unit to another stands.
 fn dense_link(
     [forth, back]: [&[f32]; 2],
     n_in: usize,

@@ -4,8 +4,9 @@ use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::convolution::{Pooled, Scratch};
+use super::finish::{Base, Finish, Rule};
 use super::link::{Link, Places};
-use super::product::{Left, Write, multiply};
+use super::product::{Left, TILE_ROWS, multiply};
 use super::simd::{largest_difference, logistic, vectorized};
 use super::{Floats, tensor};
 use crate::activation::Activation;
@@ -16,6 +17,8 @@ use crate::state::State;
 
 /// Multiplications below which a second thread costs more than it saves.
 const WORTH_A_THREAD: usize = 2_000_000;
+/// Bytes of the cache that a core has for itself: those of most machines of today.
+const CACHE: usize = 1 << 20;
 
 /// What acts on the output layer.
 pub(crate) enum OutputRule<'a> {
@@ -139,9 +142,27 @@ struct Plan<'a> {
     sizes: Vec<usize>,
     places: Vec<Places>,
     constants: Vec<Floats>,
-    links: Vec<(usize, usize, &'a Link)>,
+    links: Vec<&'a Link>,
+    /// What drives each layer.
+    terms: Vec<Vec<Term>>,
     output: Output,
     device: Device,
+}
+
+/// A connection that drives a layer.
+#[derive(Debug, Clone, Copy)]
+struct Term {
+    /// Which one.
+    link: usize,
+    /// The layer that it comes from.
+    sender: usize,
+    direction: Direction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    Backward,
 }
 
 /// [`OutputRule`], in numbers.
@@ -198,9 +219,27 @@ impl<'a> Plan<'a> {
         let constants: Option<Vec<_>> = graph.constant.iter().map(Floats::of).collect();
         let links = graph.interactions.iter().map(|interaction| {
             let (from, to) = (interaction.from, interaction.to);
-            let link = interaction.link(layers[from].shape, layers[to].shape)?;
-            Some((from, to, link))
+            interaction.link(layers[from].shape, layers[to].shape)
         });
+        let links: Vec<_> = links.collect::<Option<_>>()?;
+        let mut terms = vec![Vec::new(); layers.len()];
+        for (link, interaction) in graph.interactions.iter().enumerate() {
+            let (from, to) = (interaction.from, interaction.to);
+            let mut add = |layer: usize, sender, direction| {
+                let term = Term {
+                    link,
+                    sender,
+                    direction,
+                };
+                terms[layer].push(term);
+            };
+            add(to, from, Direction::Forward);
+            add(from, to, Direction::Backward);
+        }
+        // A dense connection, if there is one, comes last: its product can end in the response.
+        for terms in &mut terms {
+            terms.sort_by_key(|term| matches!(links[term.link], Link::Dense { .. }));
+        }
         Some(Self {
             scheme,
             groups,
@@ -208,7 +247,8 @@ impl<'a> Plan<'a> {
             sizes: layers.iter().map(LayerConfig::n_units).collect(),
             places,
             constants: constants?,
-            links: links.collect::<Option<_>>()?,
+            links,
+            terms,
             output,
             device: graph.constant.first()?.device(),
         })
@@ -216,17 +256,30 @@ impl<'a> Plan<'a> {
 
     /// The examples of a batch, shared out.
     fn workers(&self, batch: usize, n_steps: usize, start: &[Floats]) -> Vec<Worker<'_>> {
-        let work: usize = self.links.iter().map(|(_, _, link)| link.work()).sum();
+        let work: usize = self.links.iter().map(|link| link.work()).sum();
         let work = work.saturating_mul(batch).saturating_mul(n_steps);
-        let n_workers = (work / WORTH_A_THREAD)
+        let n_threads = (work / WORTH_A_THREAD)
             .min(rayon::current_num_threads())
             .min(batch)
             .max(1);
+        let n_workers = n_threads * batch.div_ceil(n_threads * self.rows_in_cache());
         let bounds = |worker: usize| worker * batch / n_workers;
         (0..n_workers)
             .into_par_iter()
             .map(|worker| Worker::new(self, bounds(worker)..bounds(worker + 1), start))
             .collect()
+    }
+
+    /// How many examples to take through all steps together, so that their states stay in cache; as
+    /// many as there are where the weights do not fit in beside them.
+    fn rows_in_cache(&self) -> usize {
+        let numbers: usize = self.links.iter().map(|link| link.n_weights()).sum();
+        if numbers * size_of::<f32>() > CACHE / 2 {
+            return usize::MAX;
+        }
+        let per_example = 3 * size_of::<f32>() * self.sizes.iter().sum::<usize>();
+        let rows = CACHE / 4 / per_example;
+        (rows / TILE_ROWS * TILE_ROWS).max(TILE_ROWS)
     }
 }
 
@@ -236,13 +289,13 @@ struct Worker<'a> {
     /// The examples.
     rows: core::ops::Range<usize>,
     state: Vec<Vec<f32>>,
-    drive: Vec<Vec<f32>>,
+    /// The drive of each layer, then what it moves to; after a step, the state before it.
+    next: Vec<Vec<f32>>,
     constant: Vec<Vec<f32>>,
     /// Where the examples begin in the state of each layer.
     starts: Vec<Vec<usize>>,
     pooled: Vec<Pooled>,
     scratch: Scratch,
-    before: Vec<Vec<f32>>,
     /// The largest change of any unit of each example in the last step.
     change: Vec<f32>,
 }
@@ -259,7 +312,7 @@ impl<'a> Worker<'a> {
         Self {
             plan,
             constant: constant.collect(),
-            drive: state.iter().map(|layer| vec![0.0; layer.len()]).collect(),
+            next: state.iter().map(|layer| vec![0.0; layer.len()]).collect(),
             starts: plan
                 .sizes
                 .iter()
@@ -267,7 +320,6 @@ impl<'a> Worker<'a> {
                 .collect(),
             pooled: plan.links.iter().map(|_| Pooled::default()).collect(),
             scratch: Scratch::default(),
-            before: state.clone(),
             change: vec![0.0; rows.len()],
             state,
             rows,
@@ -276,19 +328,13 @@ impl<'a> Worker<'a> {
 
     /// Takes `n_steps` steps and measures the change of the last one.
     fn run(&mut self, n_steps: usize) {
-        for step in 1..=n_steps {
-            let is_last = step == n_steps;
-            if is_last {
-                for (before, state) in self.before.iter_mut().zip(&self.state) {
-                    before.copy_from_slice(state);
-                }
-            }
+        for _ in 0..n_steps {
             self.step();
         }
         self.change.fill(0.0);
         for (layer, &n) in self.plan.sizes.iter().enumerate() {
             let rows = self.state[layer].chunks_exact(n);
-            let rows = rows.zip(self.before[layer].chunks_exact(n));
+            let rows = rows.zip(self.next[layer].chunks_exact(n));
             for (change, (now, before)) in self.change.iter_mut().zip(rows) {
                 let largest = largest_difference(now, before);
                 if largest > *change || largest.is_nan() {
@@ -303,8 +349,8 @@ impl<'a> Worker<'a> {
         match plan.scheme {
             Scheme::Asynchronous => {
                 for &layer in plan.groups.iter().flatten() {
-                    self.collect_drive(layer);
-                    self.respond(layer, None);
+                    self.find_next(layer, None);
+                    self.take_next(layer);
                 }
             }
             Scheme::FixedPoint => self.step_together(None),
@@ -318,72 +364,130 @@ impl<'a> Worker<'a> {
     /// All layers from the state before the step.
     fn step_together(&mut self, step_size: Option<f32>) {
         let n_layers = self.state.len();
-        (0..n_layers).for_each(|layer| self.collect_drive(layer));
-        (0..n_layers).for_each(|layer| self.respond(layer, step_size));
+        (0..n_layers).for_each(|layer| self.find_next(layer, step_size));
+        (0..n_layers).for_each(|layer| self.take_next(layer));
     }
 
-    /// Puts the drive of a layer into `self.drive`.
-    fn collect_drive(&mut self, layer: usize) {
+    fn take_next(&mut self, layer: usize) {
+        core::mem::swap(&mut self.state[layer], &mut self.next[layer]);
+        for term in &self.plan.terms[layer] {
+            if term.direction == Direction::Backward {
+                self.pooled[term.link].is_current = false;
+            }
+        }
+    }
+
+    /// Finds where a layer goes: to `σ(drive)`, or a step of gradient flow further.
+    fn find_next(&mut self, layer: usize, step_size: Option<f32>) {
         let plan = self.plan;
         let is_output = layer + 1 == plan.sizes.len();
-        if is_output && matches!(plan.output, Output::Clamped(_)) {
-            return;
-        }
-        let drive = &mut self.drive[layer];
-        drive.copy_from_slice(&self.constant[layer]);
-        for (&(from, to, link), pooled) in plan.links.iter().zip(&mut self.pooled) {
-            let left = |sender: usize| Left {
-                data: &self.state[sender],
-                starts: &self.starts[sender],
-                runs: &[0],
-                run_length: plan.sizes[sender],
-            };
-            if to == layer {
-                match link {
-                    Link::Dense { forward, .. } => {
-                        multiply(left(from), forward, Write::Add, drive, plan.sizes[layer]);
-                    }
-                    Link::Convolution(convolution) => {
-                        convolution.forward(&self.state[from], pooled, &mut self.scratch);
-                        add(drive, &pooled.values);
-                    }
-                    Link::Identity => add(drive, &self.state[from]),
-                }
+        let n = plan.sizes[layer];
+        let examples = self.rows.start * n..self.rows.end * n;
+        let is_nudged = match &plan.output {
+            Output::Clamped(value) if is_output => {
+                self.next[layer].copy_from_slice(&value.slice()[examples]);
+                return;
             }
-            if from == layer {
-                match link {
-                    Link::Dense { backward, .. } => {
-                        multiply(left(to), backward, Write::Add, drive, plan.sizes[layer]);
-                    }
-                    Link::Convolution(convolution) => {
-                        if convolution.has_winners() {
-                            convolution.forward(&self.state[from], pooled, &mut self.scratch);
-                        }
-                        convolution.backward(&self.state[to], pooled, drive, &mut self.scratch);
-                    }
-                    Link::Identity => add(drive, &self.state[to]),
-                }
-            }
+            Output::Nudged { .. } => is_output,
+            _ => false,
+        };
+        let rule = match plan.responses[layer] {
+            Response::Clip(low, high) if !is_nudged => Some([low, high]),
+            _ => None,
+        };
+        if !self.collect_drive(layer, rule, step_size) {
+            self.respond(layer, step_size);
         }
     }
 
-    /// Moves a layer by its drive: to `σ(drive)`, or by a step of gradient flow.
+    /// Puts the drive of a layer into `self.next`, or, if there are bounds and the last term is a
+    /// product, what becomes of it; returns whether it did the latter.
+    fn collect_drive(
+        &mut self,
+        layer: usize,
+        bounds: Option<[f32; 2]>,
+        step_size: Option<f32>,
+    ) -> bool {
+        let plan = self.plan;
+        let terms = &plan.terms[layer];
+        let next = &mut self.next[layer];
+        let starts_with_product = match terms.first() {
+            Some(term) => matches!(plan.links[term.link], Link::Dense { .. }),
+            None => false,
+        };
+        if !starts_with_product {
+            next.copy_from_slice(&self.constant[layer]);
+        }
+        for (index, &term) in terms.iter().enumerate() {
+            let Term {
+                link,
+                sender,
+                direction,
+            } = term;
+            let sent = &self.state[sender];
+            match plan.links[link] {
+                Link::Dense { forward, backward } => {
+                    let left = Left {
+                        data: sent,
+                        starts: &self.starts[sender],
+                        runs: &[0],
+                        run_length: plan.sizes[sender],
+                        step: 1,
+                    };
+                    let right = match direction {
+                        Direction::Forward => forward,
+                        Direction::Backward => backward,
+                    };
+                    let base = match index {
+                        0 => Base::Other(&self.constant[layer]),
+                        _ => Base::Out,
+                    };
+                    let is_last = index + 1 == terms.len();
+                    let rule = match (bounds.filter(|_| is_last), step_size) {
+                        (None, _) => Rule::Keep,
+                        (Some(bounds), None) => Rule::Clip { bounds },
+                        (Some(bounds), Some(step_size)) => Rule::Flow {
+                            state: &self.state[layer],
+                            step_size,
+                            bounds,
+                        },
+                    };
+                    let finish = Finish { base, rule };
+                    let nonzero = &mut self.scratch.nonzero;
+                    multiply(left, right, finish, next, plan.sizes[layer], nonzero);
+                    if is_last {
+                        return bounds.is_some();
+                    }
+                }
+                Link::Convolution(convolution) => {
+                    let (pooled, scratch) = (&mut self.pooled[link], &mut self.scratch);
+                    match direction {
+                        Direction::Forward => {
+                            convolution.forward(sent, pooled, scratch);
+                            add(next, &pooled.values);
+                        }
+                        Direction::Backward => {
+                            if convolution.has_winners() {
+                                convolution.forward(&self.state[layer], pooled, scratch);
+                            }
+                            convolution.backward(sent, pooled, next, scratch);
+                        }
+                    }
+                }
+                Link::Identity => add(next, sent),
+            }
+        }
+        false
+    }
+
+    /// Turns the drive in `self.next` into what the layer moves to.
     fn respond(&mut self, layer: usize, step_size: Option<f32>) {
         let plan = self.plan;
-        for (&(from, _, _), pooled) in plan.links.iter().zip(&mut self.pooled) {
-            if from == layer {
-                pooled.is_current = false;
-            }
-        }
-        let (state, drive) = (&mut self.state[layer], &self.drive[layer]);
+        let (next, state) = (&mut self.next[layer], &self.state[layer]);
         let n = plan.sizes[layer];
         let is_output = layer + 1 == plan.sizes.len();
-        let response = plan.responses[layer];
         let examples = self.rows.start * n..self.rows.end * n;
-        match (&plan.output, response) {
-            (Output::Clamped(value), _) if is_output => {
-                state.copy_from_slice(&value.slice()[examples]);
-            }
+        match (&plan.output, plan.responses[layer]) {
             (
                 Output::Nudged {
                     beta,
@@ -393,16 +497,15 @@ impl<'a> Worker<'a> {
                 },
                 Response::Clip(low, high),
             ) if is_output => {
-                let drives = drive.chunks_exact(n);
-                let states = state.chunks_exact_mut(n).zip(drives);
+                let units = next.chunks_exact_mut(n).zip(state.chunks_exact(n));
                 match step_size {
                     None => {
                         let nudges = offset.slice()[examples]
                             .chunks_exact(n)
                             .zip(scalars(shrink, &self.rows));
-                        for ((state, drive), (offset, shrink)) in states.zip(nudges) {
-                            for (index, state) in state.iter_mut().enumerate() {
-                                *state = clip((drive[index] + offset[index]) * shrink, low, high);
+                        for ((next, _), (offset, shrink)) in units.zip(nudges) {
+                            for (next, offset) in next.iter_mut().zip(offset) {
+                                *next = clip((*next + offset) * shrink, low, high);
                             }
                         }
                     }
@@ -411,17 +514,16 @@ impl<'a> Worker<'a> {
                         let nudges = target.slice()[examples]
                             .chunks_exact(n)
                             .zip(scalars(beta, &self.rows));
-                        for ((state, drive), (target, beta)) in states.zip(nudges) {
-                            for (index, s) in state.iter_mut().enumerate() {
-                                let force = (target[index] - *s) * beta;
-                                let drive = drive[index] + force;
-                                *s = clip(*s * keep + drive * step_size, low, high);
+                        for ((next, state), (target, beta)) in units.zip(nudges) {
+                            for ((next, s), target) in next.iter_mut().zip(state).zip(target) {
+                                let drive = *next + (target - s) * beta;
+                                *next = clip(s * keep + drive * step_size, low, high);
                             }
                         }
                     }
                 }
             }
-            (_, response) => respond(response, step_size, drive, state),
+            (_, response) => respond(response, step_size, state, next),
         }
     }
 }
@@ -449,26 +551,24 @@ fn add(sum: &mut [f32], term: &[f32]) {
     );
 }
 
-fn respond(response: Response, step_size: Option<f32>, drive: &[f32], state: &mut [f32]) {
+/// Turns the drive in `next` into what a layer moves to from `state`.
+fn respond(response: Response, step_size: Option<f32>, state: &[f32], next: &mut [f32]) {
     vectorized(
         #[inline(always)]
-        || {
-            let units = state.iter_mut().zip(drive);
-            match (response, step_size) {
-                (Response::Clip(low, high), None) => {
-                    units.for_each(|(s, &drive)| *s = clip(drive, low, high));
-                }
-                (Response::Clip(low, high), Some(step_size)) => {
-                    let keep = 1.0 - step_size;
-                    units.for_each(|(s, &drive)| {
-                        *s = clip(*s * keep + drive * step_size, low, high);
-                    });
-                }
-                (Response::Sigmoid, _) => {
-                    units.for_each(|(s, &drive)| *s = logistic(drive * 4.0 - 2.0));
-                }
-                (Response::Tanh, _) => units.for_each(|(s, &drive)| *s = drive.tanh()),
+        || match (response, step_size) {
+            (Response::Clip(low, high), None) => {
+                next.iter_mut().for_each(|s| *s = clip(*s, low, high));
             }
+            (Response::Clip(low, high), Some(step_size)) => {
+                let keep = 1.0 - step_size;
+                for (next, s) in next.iter_mut().zip(state) {
+                    *next = clip(s * keep + *next * step_size, low, high);
+                }
+            }
+            (Response::Sigmoid, _) => {
+                next.iter_mut().for_each(|s| *s = logistic(*s * 4.0 - 2.0));
+            }
+            (Response::Tanh, _) => next.iter_mut().for_each(|s| *s = s.tanh()),
         },
     );
 }

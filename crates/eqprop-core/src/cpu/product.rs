@@ -1,21 +1,27 @@
-//! Products of a few rows with a matrix that stays the same for many steps.
+//! Products of a few rows with a matrix, and what becomes of them unit by unit.
 //!
 //! ```text
-//! C ← A B   or   C ← C + A B,      A: [rows, depth],  B: [depth, columns]
+//! C ← A B,   C ← C + A B,   C ← clip(base + A B), …      A: [rows, depth],  B: [depth, columns]
 //! ```
 //!
 //! `B` is cut into panels of a few vectors' width. A tile of `C`, some rows high and a panel wide,
-//! stays in registers while the depth is walked; a panel stays in cache while the rows are.
+//! stays in registers while the depth is walked; a panel stays in cache while the rows are. Where
+//! all rows of a tile are 0, as images are at their edges, the walk skips the depth.
+
+use core::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::finish::Finish;
+use super::nonzero::{Nonzero, Places};
+
 /// Rows of a tile: with three vectors across, 24 accumulators of the 32 registers of AVX-512.
-const TILE_ROWS: usize = 8;
+pub const TILE_ROWS: usize = 8;
 /// Vectors across a full panel.
 const PANEL_VECTORS: usize = 3;
 
-/// Rows of the left factor, each of them one or several runs of consecutive numbers at the same
-/// distances: the rows of a matrix, or the patches that a kernel sees in feature maps.
+/// Rows of the left factor, each of them one or several runs of numbers at the same distances: the
+/// rows or the columns of a matrix, or the patches that a kernel sees in feature maps.
 #[derive(Debug, Clone, Copy)]
 pub struct Left<'a> {
     /// Where all rows lie.
@@ -26,12 +32,32 @@ pub struct Left<'a> {
     pub runs: &'a [usize],
     /// Numbers in a run.
     pub run_length: usize,
+    /// From a number of a run to the next.
+    pub step: usize,
 }
 
 impl Left<'_> {
-    fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.runs.len() * self.run_length
     }
+}
+
+/// Tiles of rows: the first row and the number of rows of each.
+pub(super) fn tiles(n_rows: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut row = 0;
+    core::iter::from_fn(move || {
+        let first = row;
+        let height = match n_rows - first {
+            0 => return None,
+            TILE_ROWS.. => TILE_ROWS,
+            6.. => 6,
+            4.. => 4,
+            2.. => 2,
+            _ => 1,
+        };
+        row += height;
+        Some((first, height))
+    })
 }
 
 /// A right factor `[depth, columns]`, in panels: what is read together lies together.
@@ -43,23 +69,13 @@ pub struct Panels {
     lanes: usize,
 }
 
-/// The columns `first .. first + n` of a right factor, with zeros behind them up to `vectors` full
-/// vectors.
+/// Some columns of a right factor, with anything behind them up to `vectors` full vectors.
 #[derive(Debug, Clone, Copy)]
 struct Panel<'a> {
     data: &'a [f32],
     /// From a row to the next.
     stride: usize,
     vectors: usize,
-}
-
-/// How the result is put down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Write {
-    /// `C ← A B`
-    Set,
-    /// `C ← C + A B`
-    Add,
 }
 
 /// The width of this machine's vectors.
@@ -77,19 +93,40 @@ pub fn lanes() -> usize {
     Arch::new().dispatch(Lanes)
 }
 
+/// The width of a full panel.
+pub fn panel_width() -> usize {
+    PANEL_VECTORS * lanes()
+}
+
 impl Panels {
-    /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
-    pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
+    /// Packs a right factor of which `row(row, columns, out)` writes some columns of a row.
+    fn by_rows(
+        depth: usize,
+        columns: usize,
+        row: impl Fn(usize, Range<usize>, &mut [f32]),
+    ) -> Self {
+        Self::by_panels(depth, columns, |columns, stride, panel| {
+            for (index, out) in panel.chunks_exact_mut(stride).enumerate() {
+                row(index, columns.clone(), &mut out[..columns.len()]);
+            }
+        })
+    }
+
+    /// Packs a right factor of which `fill(columns, stride, out)` writes a panel, `[depth, stride]`.
+    fn by_panels(
+        depth: usize,
+        columns: usize,
+        fill: impl Fn(Range<usize>, usize, &mut [f32]),
+    ) -> Self {
         let lanes = lanes();
         let width = PANEL_VECTORS * lanes;
-        let mut data = Vec::with_capacity(depth * columns.next_multiple_of(lanes));
+        let mut data = vec![0.0; depth * columns.next_multiple_of(lanes)];
         for first in (0..columns).step_by(width) {
-            let n = width.min(columns - first);
-            let padded = n.next_multiple_of(lanes);
-            for row in 0..depth {
-                data.extend((first..first + n).map(|column| entry(row, column)));
-                data.resize(data.len() + padded - n, 0.0);
-            }
+            let columns = first..columns.min(first + width);
+            let stride = columns.len().next_multiple_of(lanes);
+            // All panels before this one are full.
+            let panel = &mut data[first * depth..][..stride * depth];
+            fill(columns, stride, panel);
         }
         Self {
             data,
@@ -97,6 +134,41 @@ impl Panels {
             columns,
             lanes,
         }
+    }
+
+    /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
+    pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
+        Self::by_rows(depth, columns, |row, columns, out| {
+            for (column, out) in columns.zip(out) {
+                *out = entry(row, column);
+            }
+        })
+    }
+
+    /// Packs some columns of a matrix `[depth, stride]` that lies row by row.
+    pub fn of_columns(matrix: &[f32], stride: usize, columns: Range<usize>) -> Self {
+        let depth = matrix.len().checked_div(stride).unwrap_or(0);
+        Self::by_rows(depth, columns.len(), |row, part, out| {
+            let start = row * stride + columns.start + part.start;
+            out.copy_from_slice(&matrix[start..][..out.len()]);
+        })
+    }
+
+    /// Packs the transpose of a matrix `[columns, depth]` that lies row by row.
+    pub fn of_transposed(matrix: &[f32], columns: usize) -> Self {
+        /// Numbers of a row that are read at once: the line of the cache that they lie in.
+        const BLOCK: usize = 16;
+        let depth = matrix.len().checked_div(columns).unwrap_or(0);
+        Self::by_panels(depth, columns, |columns, stride, panel| {
+            let rows = &matrix[columns.start * depth..columns.end * depth];
+            for (block, out) in panel.chunks_mut(BLOCK * stride).enumerate() {
+                for (column, row) in rows.chunks_exact(depth).enumerate() {
+                    let values = row[block * BLOCK..].iter();
+                    let places = out.iter_mut().skip(column).step_by(stride);
+                    places.zip(values).for_each(|(out, &value)| *out = value);
+                }
+            }
+        })
     }
 
     /// The number of rows.
@@ -114,7 +186,6 @@ impl Panels {
         let n = (PANEL_VECTORS * self.lanes).min(self.columns - first);
         let stride = n.next_multiple_of(self.lanes);
         Panel {
-            // All panels before this one are full.
             data: &self.data[first * self.depth..][..stride * self.depth],
             stride,
             vectors: stride / self.lanes,
@@ -122,44 +193,57 @@ impl Panels {
     }
 }
 
-/// `C ← A B` or `C ← C + A B`; row `r` of `C` begins at `r · stride` of `out`.
-pub fn multiply(left: Left<'_>, right: &Panels, write: Write, out: &mut [f32], stride: usize) {
+/// Puts down `A B`; row `r` of `C` begins at `r · stride` of `out`.
+pub fn multiply(
+    left: Left<'_>,
+    right: &Panels,
+    finish: Finish<'_>,
+    out: &mut [f32],
+    stride: usize,
+    nonzero: &mut Nonzero,
+) {
     debug_assert_eq!(left.depth(), right.depth);
-    for first in (0..right.columns).step_by(PANEL_VECTORS * right.lanes) {
-        let columns = first..right.columns.min(first + PANEL_VECTORS * right.lanes);
-        multiply_panel(left, right.panel(first), write, out, stride, columns);
+    let width = PANEL_VECTORS * right.lanes;
+    // To find the zeros costs as much as to multiply with a few columns.
+    if right.columns > width {
+        nonzero.find(left);
+    } else {
+        nonzero.assume_none();
+    }
+    for first in (0..right.columns).step_by(width) {
+        let columns = first..right.columns.min(first + width);
+        let panel = right.panel(first);
+        multiply_panel(left, panel, finish, out, stride, columns, nonzero);
     }
 }
 
-/// As [`multiply`], with a right factor `[depth, columns]` as it lies in memory, for a single use:
-/// packing it would cost as much as the product.
+/// Puts down the product with columns `columns` of a matrix `[depth, right_stride]` as it lies in
+/// memory, for a single use: packing it would cost as much as the product.
 pub fn multiply_once(
     left: Left<'_>,
     right: &[f32],
-    columns: usize,
-    write: Write,
+    right_stride: usize,
+    columns: Range<usize>,
     out: &mut [f32],
-    stride: usize,
 ) {
-    let depth = left.depth();
-    debug_assert_eq!(depth * columns, right.len());
-    let lanes = lanes();
-    let width = PANEL_VECTORS * lanes;
-    for first in (0..columns).step_by(width) {
-        let end = columns.min(first + width);
-        let panel = Panel {
-            data: &right[first..],
-            stride: columns,
-            vectors: PANEL_VECTORS,
-        };
-        if end - first == width {
-            multiply_panel(left, panel, write, out, stride, first..end);
+    debug_assert_eq!(left.depth() * right_stride, right.len());
+    let (n, width) = (columns.len(), panel_width());
+    let mut nonzero = Nonzero::default();
+    nonzero.find(left);
+    for first in (0..n).step_by(width) {
+        let part = first..n.min(first + width);
+        let from = columns.start + first;
+        if part.len() == width {
+            let panel = Panel {
+                data: &right[from..],
+                stride: right_stride,
+                vectors: PANEL_VECTORS,
+            };
+            multiply_panel(left, panel, Finish::SET, out, n, part, &nonzero);
         } else {
             // Vectors at the end of a row would reach into the next.
-            let rest = Panels::new(depth, end - first, |row, column| {
-                right[row * columns + first + column]
-            });
-            multiply_panel(left, rest.panel(0), write, out, stride, first..end);
+            let rest = Panels::of_columns(right, right_stride, from..columns.end);
+            multiply_panel(left, rest.panel(0), Finish::SET, out, n, part, &nonzero);
         }
     }
 }
@@ -167,18 +251,20 @@ pub fn multiply_once(
 fn multiply_panel(
     left: Left<'_>,
     panel: Panel<'_>,
-    write: Write,
+    finish: Finish<'_>,
     out: &mut [f32],
     stride: usize,
-    columns: core::ops::Range<usize>,
+    columns: Range<usize>,
+    nonzero: &Nonzero,
 ) {
     struct Tiles<'a> {
         left: Left<'a>,
         panel: Panel<'a>,
-        write: Write,
+        finish: Finish<'a>,
         out: &'a mut [f32],
         stride: usize,
-        columns: core::ops::Range<usize>,
+        columns: Range<usize>,
+        nonzero: &'a Nonzero,
     }
 
     impl WithSimd for Tiles<'_> {
@@ -197,78 +283,121 @@ fn multiply_panel(
     impl Tiles<'_> {
         #[inline(always)]
         fn rows<S: Simd, const V: usize>(mut self, simd: S) {
-            let n_rows = self.left.starts.len();
-            let mut row = 0;
-            while row < n_rows {
-                let rest = n_rows - row;
-                row += match rest {
-                    TILE_ROWS.. => self.tile::<S, TILE_ROWS, V>(simd, row),
-                    6.. => self.tile::<S, 6, V>(simd, row),
-                    4.. => self.tile::<S, 4, V>(simd, row),
-                    2.. => self.tile::<S, 2, V>(simd, row),
-                    _ => self.tile::<S, 1, V>(simd, row),
-                };
+            for (index, (row, height)) in tiles(self.left.starts.len()).enumerate() {
+                let places = self.nonzero.of_tile(index);
+                match height {
+                    TILE_ROWS => self.tile::<S, TILE_ROWS, V>(simd, row, places),
+                    6 => self.tile::<S, 6, V>(simd, row, places),
+                    4 => self.tile::<S, 4, V>(simd, row, places),
+                    2 => self.tile::<S, 2, V>(simd, row, places),
+                    _ => self.tile::<S, 1, V>(simd, row, places),
+                }
             }
         }
 
-        /// One tile of `R` rows and `V` vectors; returns `R`.
+        /// One tile of `R` rows and `V` vectors.
         #[inline(always)]
-        fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize) -> usize {
+        fn tile<S: Simd, const R: usize, const V: usize>(
+            &mut self,
+            simd: S,
+            row: usize,
+            places: Places<'_>,
+        ) {
             let Left {
                 data,
                 starts,
                 runs,
                 run_length,
+                step,
             } = self.left;
-            let Panel {
-                data: right,
-                stride: right_stride,
-                ..
-            } = self.panel;
             let starts: [usize; R] = core::array::from_fn(|r| starts[row + r]);
-            let mut sums = [[simd.splat_f32s(0.0); V]; R];
-            let mut depth = 0;
-            for &run in runs {
-                let rows: [&[f32]; R] =
-                    core::array::from_fn(|r| &data[starts[r] + run..][..run_length]);
-                let panel = right[depth * right_stride..].chunks(right_stride);
-                for (k, vectors) in panel.take(run_length).enumerate() {
-                    let (vectors, _) = S::as_simd_f32s(&vectors[..V * S::F32_LANES]);
-                    for r in 0..R {
-                        // SAFETY: each row was cut to `run_length` numbers, and `take` keeps `k` below
-                        // that. The compiler does not see it, and a check per number would cost a
-                        // third of the speed of all products.
-                        #[allow(unsafe_code)]
-                        let entry = unsafe { *rows[r].get_unchecked(k) };
-                        let entry = simd.splat_f32s(entry);
-                        for v in 0..V {
-                            sums[r][v] = simd.mul_add_f32s(entry, vectors[v], sums[r][v]);
+            let reach = (run_length - 1) * step + 1;
+            // One loop with sums of its own for each way to walk: only then do they stay in registers.
+            match places {
+                Places::All => {
+                    let mut sums = [[simd.splat_f32s(0.0); V]; R];
+                    for (index, &run) in runs.iter().enumerate() {
+                        let rows: [&[f32]; R] =
+                            core::array::from_fn(|r| &data[starts[r] + run..][..reach]);
+                        let first = index * run_length;
+                        for place in 0..run_length {
+                            let vectors = self.panel.row::<S, V>(first + place);
+                            // SAFETY: `run_length` numbers, `step` apart, are within the reach.
+                            #[allow(unsafe_code)]
+                            unsafe {
+                                add_products(simd, rows, place * step, vectors, &mut sums);
+                            }
                         }
                     }
+                    self.put(simd, row, sums);
                 }
-                depth += run_length;
-            }
-            let n = self.columns.len();
-            for (r, sums) in sums.iter().enumerate() {
-                let out = &mut self.out[(row + r) * self.stride + self.columns.start..][..n];
-                for (out, &sum) in out.chunks_mut(S::F32_LANES).zip(sums) {
-                    let sum = match self.write {
-                        Write::Set => sum,
-                        Write::Add => simd.add_f32s(simd.partial_load_f32s(out), sum),
-                    };
-                    simd.partial_store_f32s(out, sum);
+                Places::Some(places) => {
+                    let mut sums = [[simd.splat_f32s(0.0); V]; R];
+                    let rows: [&[f32]; R] = core::array::from_fn(|r| &data[starts[r]..][..reach]);
+                    for &place in places {
+                        let place = place as usize;
+                        let vectors = self.panel.row::<S, V>(place);
+                        // SAFETY: `Nonzero` finds places below the depth, the length of the one run.
+                        #[allow(unsafe_code)]
+                        unsafe {
+                            add_products(simd, rows, place * step, vectors, &mut sums);
+                        }
+                    }
+                    self.put(simd, row, sums);
                 }
             }
-            R
+        }
+
+        #[inline(always)]
+        fn put<S: Simd, const R: usize, const V: usize>(
+            &mut self,
+            simd: S,
+            row: usize,
+            sums: [[S::f32s; V]; R],
+        ) {
+            let start = row * self.stride + self.columns.start;
+            let place = [start, self.columns.len(), self.stride];
+            self.finish.tile(simd, sums, place, self.out);
         }
     }
 
     Arch::new().dispatch(Tiles {
         left,
         panel,
-        write,
+        finish,
         out,
         stride,
         columns,
+        nonzero,
     });
+}
+
+impl Panel<'_> {
+    #[inline(always)]
+    fn row<S: Simd, const V: usize>(&self, row: usize) -> &[S::f32s] {
+        S::as_simd_f32s(&self.data[row * self.stride..][..V * S::F32_LANES]).0
+    }
+}
+
+/// Adds the products of the number at `place` of each row with `V` vectors.
+///
+/// # Safety
+/// Each row must reach to the place.
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn add_products<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    rows: [&[f32]; R],
+    place: usize,
+    vectors: &[S::f32s],
+    sums: &mut [[S::f32s; V]; R],
+) {
+    for r in 0..R {
+        // SAFETY: by the contract. A check per number would cost a third of the speed of all products.
+        let entry = unsafe { *rows[r].get_unchecked(place) };
+        let entry = simd.splat_f32s(entry);
+        for v in 0..V {
+            sums[r][v] = simd.mul_add_f32s(entry, vectors[v], sums[r][v]);
+        }
+    }
 }

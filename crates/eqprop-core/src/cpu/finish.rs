@@ -1,0 +1,222 @@
+//! What becomes of a product while it is still in registers.
+
+use core::ops::Range;
+
+use pulp::Simd;
+
+/// How a product is put down: added to `base`, and then turned into the result by `rule`. Bases and
+/// states are laid out as the result is.
+#[derive(Debug, Clone, Copy)]
+pub struct Finish<'a> {
+    /// What it is added to.
+    pub base: Base<'a>,
+    /// What becomes of the sum.
+    pub rule: Rule<'a>,
+}
+
+/// What a product is added to.
+#[derive(Debug, Clone, Copy)]
+pub enum Base<'a> {
+    /// Nothing.
+    Zero,
+    /// What stands at the place of the result.
+    Out,
+    /// Other numbers.
+    Other(&'a [f32]),
+}
+
+/// What becomes of a drive.
+#[derive(Debug, Clone, Copy)]
+pub enum Rule<'a> {
+    /// `drive`
+    Keep,
+    /// `clip(drive)`
+    Clip {
+        /// The bounds.
+        bounds: [f32; 2],
+    },
+    /// `clip((1 − ε) state + ε drive)`
+    Flow {
+        /// The state before.
+        state: &'a [f32],
+        /// `ε`.
+        step_size: f32,
+        /// The bounds.
+        bounds: [f32; 2],
+    },
+}
+
+impl Finish<'_> {
+    /// `C ← A B`
+    pub const SET: Self = Self {
+        base: Base::Zero,
+        rule: Rule::Keep,
+    };
+    /// `C ← C + A B`
+    pub const ADD: Self = Self {
+        base: Base::Out,
+        rule: Rule::Keep,
+    };
+
+    /// Puts down a tile, with `sums` as its product: `n` numbers of each row, from `start` of `out` and
+    /// `stride` further for each row.
+    #[inline(always)]
+    pub fn tile<S: Simd, const R: usize, const V: usize>(
+        self,
+        simd: S,
+        sums: [[S::f32s; V]; R],
+        [start, n, stride]: [usize; 3],
+        out: &mut [f32],
+    ) {
+        let places = |row: usize| start + row * stride..start + row * stride + n;
+        if n == V * S::F32_LANES {
+            self.put(simd, sums, places, out, load_all, store_all);
+        } else {
+            self.put(simd, sums, places, out, load_some, store_some);
+        }
+    }
+
+    /// One small loop for each thing to do: only such loops are unrolled, so that the sums stay in
+    /// registers.
+    #[inline(always)]
+    fn put<S: Simd, const R: usize, const V: usize>(
+        self,
+        simd: S,
+        mut sums: [[S::f32s; V]; R],
+        places: impl Fn(usize) -> Range<usize>,
+        out: &mut [f32],
+        load: impl Fn(S, &[f32]) -> [S::f32s; V],
+        store: impl Fn(S, [S::f32s; V], &mut [f32]),
+    ) {
+        match self.base {
+            Base::Zero => {}
+            Base::Out => {
+                for r in 0..R {
+                    let base = load(simd, &out[places(r)]);
+                    for v in 0..V {
+                        sums[r][v] = simd.add_f32s(base[v], sums[r][v]);
+                    }
+                }
+            }
+            Base::Other(base) => {
+                for r in 0..R {
+                    let base = load(simd, &base[places(r)]);
+                    for v in 0..V {
+                        sums[r][v] = simd.add_f32s(base[v], sums[r][v]);
+                    }
+                }
+            }
+        }
+        match self.rule {
+            Rule::Keep => {}
+            Rule::Clip { bounds } => {
+                for row in &mut sums {
+                    for drive in row {
+                        *drive = clip(simd, *drive, bounds);
+                    }
+                }
+            }
+            Rule::Flow {
+                state,
+                step_size,
+                bounds,
+            } => {
+                let keep = simd.splat_f32s(1.0 - step_size);
+                let step_size = simd.splat_f32s(step_size);
+                for r in 0..R {
+                    let state = load(simd, &state[places(r)]);
+                    for v in 0..V {
+                        let kept = simd.mul_f32s(keep, state[v]);
+                        let moved = simd.mul_add_f32s(step_size, sums[r][v], kept);
+                        sums[r][v] = clip(simd, moved, bounds);
+                    }
+                }
+            }
+        }
+        for r in 0..R {
+            store(simd, sums[r], &mut out[places(r)]);
+        }
+    }
+}
+
+#[inline(always)]
+fn load_all<S: Simd, const V: usize>(_simd: S, numbers: &[f32]) -> [S::f32s; V] {
+    let vectors = S::as_simd_f32s(numbers).0.first_chunk::<V>();
+    *vectors.expect("checked to be full")
+}
+
+#[inline(always)]
+fn store_all<S: Simd, const V: usize>(_simd: S, vectors: [S::f32s; V], out: &mut [f32]) {
+    let out = S::as_mut_simd_f32s(out).0.first_chunk_mut::<V>();
+    *out.expect("checked to be full") = vectors;
+}
+
+/// With zeros behind the numbers.
+#[inline(always)]
+fn load_some<S: Simd, const V: usize>(simd: S, numbers: &[f32]) -> [S::f32s; V] {
+    let (full, rest) = S::as_simd_f32s(numbers);
+    let mut vectors = [simd.splat_f32s(0.0); V];
+    for (vector, full) in vectors.iter_mut().zip(full) {
+        *vector = *full;
+    }
+    if full.len() < V {
+        vectors[full.len()] = simd.partial_load_f32s(rest);
+    }
+    vectors
+}
+
+/// As much as there is place for.
+#[inline(always)]
+fn store_some<S: Simd, const V: usize>(simd: S, vectors: [S::f32s; V], out: &mut [f32]) {
+    let (full, rest) = S::as_mut_simd_f32s(out);
+    for (out, vector) in full.iter_mut().zip(vectors) {
+        *out = vector;
+    }
+    if full.len() < V {
+        simd.partial_store_f32s(rest, vectors[full.len()]);
+    }
+}
+
+/// Between the bounds; NaN passes through.
+#[inline(always)]
+fn clip<S: Simd>(simd: S, x: S::f32s, [low, high]: [f32; 2]) -> S::f32s {
+    let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
+    if S::F32_LANES == 1 {
+        // The minimum and maximum of Rust leave NaN out.
+        let x = simd.select_f32s(simd.less_than_f32s(x, low), low, x);
+        return simd.select_f32s(simd.less_than_f32s(high, x), high, x);
+    }
+    // Those of vectors are NaN, or, on x86, the second of the two.
+    simd.min_f32s(high, simd.max_f32s(low, x))
+}
+
+#[cfg(test)]
+mod tests {
+    use pulp::{Arch, WithSimd};
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_number_is_clipped_to_no_bound() {
+        struct Clipped;
+
+        impl WithSimd for Clipped {
+            type Output = [f32; 4];
+
+            fn with_simd<S: Simd>(self, simd: S) -> [f32; 4] {
+                [f32::NAN, -3.0, 0.25, 7.0].map(|x| {
+                    let clipped = clip(simd, simd.splat_f32s(x), [0.0, 1.0]);
+                    simd.reduce_sum_f32s(clipped) / S::F32_LANES as f32
+                })
+            }
+        }
+
+        for clipped in [
+            Arch::new().dispatch(Clipped),
+            Clipped.with_simd(pulp::Scalar),
+        ] {
+            assert!(clipped[0].is_nan());
+            assert_eq!(clipped[1..], [0.0, 0.25, 1.0]);
+        }
+    }
+}
