@@ -6,6 +6,7 @@
 //! step. What is computed is the same, in another order of summation: `tests/it/fused.rs` ties the
 //! two together.
 
+mod chain;
 mod contrast;
 mod convolution;
 mod finish;
@@ -19,6 +20,7 @@ use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+pub(crate) use chain::{Chain, RelaxedChain, relax_chain};
 pub(crate) use contrast::{
     convolution_contrast, convolution_forward, dense_contrast, dense_forward,
 };

@@ -22,7 +22,7 @@ pub use any::{AnyClamped, AnyField};
 pub use custom::{ClosedForm, ClosedFormError, CustomEnergy, EnergyFunction};
 pub use graph::{Graph, Interaction};
 pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
-pub use predictive_coding::{LayerUpdate, PredictiveCoding, PredictiveCodingConfig};
+pub use predictive_coding::{LayerUpdate, Predictions, PredictiveCoding, PredictiveCodingConfig};
 pub use resistive::{ResistiveNetwork, ResistiveNetworkConfig};
 pub use total::TotalEnergy;
 pub use untied::{
@@ -157,6 +157,12 @@ pub trait VectorField: Module + ModuleDisplay {
     /// The drives as sums over connections, if that is what they are: relaxations are then faster
     /// where the backend allows it.
     fn graph<'a>(&self, _clamped: &'a Self::Clamped) -> Option<Graph<'a>> {
+        None
+    }
+
+    /// The layers as predictions of one another, if that is what they are: relaxations are then
+    /// faster where the backend allows it.
+    fn predictions<'a>(&'a self, _clamped: &'a Self::Clamped) -> Option<Predictions<'a>> {
         None
     }
 

@@ -49,12 +49,7 @@ impl Dense {
     /// # Shapes
     /// - `pre`: `[batch, n_in]`, output: `[batch, n_out]`
     pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
-        let weight = self.held();
-        #[cfg(feature = "flex")]
-        if let Some(product) = cpu::dense_forward(&pre, &weight) {
-            return product;
-        }
-        pre.matmul(weight)
+        product_once(pre, &self.held())
     }
 
     /// The weights, without the diagonal within one layer.
@@ -112,6 +107,15 @@ impl Dense {
             scale,
         )
     }
+}
+
+/// `s_from W`, for a single use.
+fn product_once(pre: Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if let Some(product) = cpu::dense_forward(&pre, weight) {
+        return product;
+    }
+    pre.matmul(weight.clone())
 }
 
 /// The share of `scale · Σ_batch [s_fromᵀ s_to (first) − s_fromᵀ s_to (second)]`.
@@ -180,7 +184,7 @@ impl DenseOperator {
     /// # Shapes
     /// - `pre`: `[batch, n_in]`, output: `[batch, n_out]`
     pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
-        pre.matmul(self.weight.clone())
+        product_once(pre, &self.weight)
     }
 
     /// `s_to Wᵀ`.

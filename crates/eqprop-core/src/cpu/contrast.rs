@@ -6,10 +6,9 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::convolution::{Geometry, PackedConvolution, Pooled, Scratch};
-use super::finish::Finish;
 use super::link::Places;
-use super::nonzero::Nonzero;
-use super::product::{Left, Panels, multiply, multiply_once, panel_width};
+use super::nonzero::Columns;
+use super::product::{Left, Panels, multiply_columns, multiply_once, panel_width};
 use super::{Floats, tensor};
 use crate::connection::{Contrast, Share};
 use crate::shape::LayerShape;
@@ -75,7 +74,6 @@ pub(crate) fn dense_forward(pre: &Tensor<2>, weight: &Tensor<2>) -> Option<Tenso
         starts: &starts,
         runs: &[0],
         run_length: n_in,
-        step: 1,
     };
     // Each thread takes some of the columns, so that it reads only that part of the weights.
     let n_panels = n_out.div_ceil(panel_width());
@@ -122,19 +120,12 @@ pub(crate) fn dense_contrast(
     let depth = below.len() / n_in;
     let right = Panels::of_columns(&above, n_out, 0..n_out);
     let mut out = vec![0.0; n_in * n_out];
-    let units: Vec<usize> = (0..n_in).collect();
     let rows = n_in.div_ceil(threads_for(n_in * n_out * depth)).max(1);
-    let parts = out.par_chunks_mut(rows * n_out);
-    parts.zip(units.par_chunks(rows)).for_each(|(out, starts)| {
-        let left = Left {
-            data: &below,
-            starts,
-            runs: &[0],
-            run_length: depth,
-            step: n_in,
-        };
-        let nonzero = &mut Nonzero::default();
-        multiply(left, &right, Finish::SET, out, n_out, nonzero);
+    let parts = out.par_chunks_mut(rows * n_out).enumerate();
+    parts.for_each(|(index, out)| {
+        let units = index * rows..n_in.min((index + 1) * rows);
+        let left = Columns::new(&below, n_in, units);
+        multiply_columns(&left, &right, out, n_out);
     });
     Some(tensor(out, [n_in, n_out], &device))
 }

@@ -176,7 +176,6 @@ impl PackedConvolution {
                 starts: &[],
                 runs: &self.runs,
                 run_length: self.run_length,
-                step: 1,
             };
             block.resize(windows_per_block * window * channels, 0.0);
             let starts = self.starts.chunks(windows_per_block * window);
@@ -238,7 +237,6 @@ impl PackedConvolution {
                         starts: pixels,
                         runs: &[0],
                         run_length: channels,
-                        step: 1,
                     };
                     multiply(left, &self.backward, Finish::SET, block, depth, nonzero);
                     Arch::new().dispatch(WithVectors(Spread {
@@ -323,7 +321,6 @@ impl PackedConvolution {
                 starts: &starts,
                 runs: &runs,
                 run_length: columns,
-                step: 1,
             };
             let nonzero = &mut Nonzero::default();
             multiply(left, &right, Finish::ADD, sum, above, nonzero);

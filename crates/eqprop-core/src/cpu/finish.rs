@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use pulp::Simd;
 
-/// How a product is put down: added to `base`, and then turned into the result by `rule`. Bases and
-/// states are laid out as the result is.
+/// How a product is put down: added to `base`, and then turned into the result by `rule`. States, and
+/// bases of more than a row, are laid out as the result is.
 #[derive(Debug, Clone, Copy)]
 pub struct Finish<'a> {
     /// What it is added to.
@@ -23,6 +23,8 @@ pub enum Base<'a> {
     Out,
     /// Other numbers.
     Other(&'a [f32]),
+    /// The same numbers in each row, a row of them.
+    Row(&'a [f32]),
 }
 
 /// What becomes of a drive.
@@ -58,21 +60,25 @@ impl Finish<'_> {
         rule: Rule::Keep,
     };
 
-    /// Puts down a tile, with `sums` as its product: `n` numbers of each row, from `start` of `out` and
-    /// `stride` further for each row.
+    /// Puts down a tile, with `sums` as its product: some columns of the rows from `row` on, which are
+    /// `stride` apart in `out`.
     #[inline(always)]
     pub fn tile<S: Simd, const R: usize, const V: usize>(
         self,
         simd: S,
         sums: [[S::f32s; V]; R],
-        [start, n, stride]: [usize; 3],
+        [row, stride]: [usize; 2],
+        columns: Range<usize>,
         out: &mut [f32],
     ) {
-        let places = |row: usize| start + row * stride..start + row * stride + n;
-        if n == V * S::F32_LANES {
-            self.put(simd, sums, places, out, load_all, store_all);
+        let places = |r: usize| {
+            let start = (row + r) * stride;
+            start + columns.start..start + columns.end
+        };
+        if columns.len() == V * S::F32_LANES {
+            self.put(simd, sums, &columns, places, out, load_all, store_all);
         } else {
-            self.put(simd, sums, places, out, load_some, store_some);
+            self.put(simd, sums, &columns, places, out, load_some, store_some);
         }
     }
 
@@ -83,6 +89,7 @@ impl Finish<'_> {
         self,
         simd: S,
         mut sums: [[S::f32s; V]; R],
+        columns: &Range<usize>,
         places: impl Fn(usize) -> Range<usize>,
         out: &mut [f32],
         load: impl Fn(S, &[f32]) -> [S::f32s; V],
@@ -103,6 +110,14 @@ impl Finish<'_> {
                     let base = load(simd, &base[places(r)]);
                     for v in 0..V {
                         sums[r][v] = simd.add_f32s(base[v], sums[r][v]);
+                    }
+                }
+            }
+            Base::Row(base) => {
+                let base = load(simd, &base[columns.clone()]);
+                for row in &mut sums {
+                    for v in 0..V {
+                        row[v] = simd.add_f32s(base[v], row[v]);
                     }
                 }
             }

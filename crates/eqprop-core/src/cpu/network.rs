@@ -32,14 +32,14 @@ pub(crate) enum OutputRule<'a> {
 
 /// A response `σ` and, for a quadratic potential, its bounds.
 #[derive(Debug, Clone, Copy)]
-enum Response {
+pub(super) enum Response {
     Clip(f32, f32),
     Sigmoid,
     Tanh,
 }
 
 impl Response {
-    fn of(activation: Activation) -> Option<Self> {
+    pub(super) fn of(activation: Activation) -> Option<Self> {
         Some(match activation {
             Activation::HardSigmoid => Self::Clip(0.0, 1.0),
             Activation::Relu => Self::Clip(0.0, f32::INFINITY),
@@ -54,7 +54,7 @@ impl Response {
 
 /// Between the bounds; NaN passes through.
 #[inline(always)]
-fn clip(x: f32, low: f32, high: f32) -> f32 {
+pub(super) fn clip(x: f32, low: f32, high: f32) -> f32 {
     if x < low {
         low
     } else if x > high {
@@ -432,7 +432,6 @@ impl<'a> Worker<'a> {
                         starts: &self.starts[sender],
                         runs: &[0],
                         run_length: plan.sizes[sender],
-                        step: 1,
                     };
                     let right = match direction {
                         Direction::Forward => forward,
@@ -529,7 +528,7 @@ impl<'a> Worker<'a> {
 }
 
 /// A number per example, or one for all.
-fn scalars<'a>(
+pub(super) fn scalars<'a>(
     numbers: &'a Floats,
     rows: &core::ops::Range<usize>,
 ) -> impl Iterator<Item = f32> + use<'a> {

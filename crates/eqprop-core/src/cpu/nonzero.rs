@@ -1,13 +1,14 @@
-//! Where the left factor of a product is 0.
+//! Left factors of products, and where they are 0. A product with 0 is left out, also that with a
+//! number that is infinite or none.
 
-use super::product::{Left, tiles};
+use core::ops::Range;
+
+use super::product::{Left, TILE_ROWS, tiles};
 
 /// Above this share of places that are not 0, walking past the rest gains nothing.
 const WORTH_SKIPPING: f64 = 0.9;
 
 /// The places along the depth where some row of a tile is not 0, for each tile of a left factor.
-///
-/// A product with 0 is left out, also that with a number that is infinite or none.
 #[derive(Debug, Default)]
 pub struct Nonzero {
     places: Vec<u32>,
@@ -42,7 +43,14 @@ impl Nonzero {
         let depth = left.run_length;
         for (row, height) in tiles(left.starts.len()) {
             let starts = &left.starts[row..row + height];
-            self.collect_bits(left, starts);
+            self.bits.clear();
+            self.bits.resize(depth, 0);
+            for &start in starts {
+                let values = &left.data[start..][..depth];
+                for (bits, x) in self.bits.iter_mut().zip(values) {
+                    *bits |= x.to_bits();
+                }
+            }
             let first = self.places.len();
             self.places.resize(first + depth, 0);
             let places = &mut self.places[first..];
@@ -58,37 +66,59 @@ impl Nonzero {
         }
     }
 
-    fn collect_bits(&mut self, left: Left<'_>, starts: &[usize]) {
-        let Left {
-            data,
-            run_length,
-            step,
-            ..
-        } = left;
-        self.bits.clear();
-        self.bits.resize(run_length, 0);
-        let neighbors = starts.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        if step > 1 && neighbors {
-            // Columns of a matrix: at each place the rows of the tile stand side by side.
-            for (place, bits) in self.bits.iter_mut().enumerate() {
-                let values = &data[starts[0] + place * step..][..starts.len()];
-                *bits = values.iter().fold(0, |bits, x| bits | x.to_bits());
-            }
-            return;
-        }
-        for &start in starts {
-            let values = data[start..].iter().step_by(step);
-            for (bits, x) in self.bits.iter_mut().zip(values) {
-                *bits |= x.to_bits();
-            }
-        }
-    }
-
     /// The places of a tile.
     pub fn of_tile(&self, tile: usize) -> Places<'_> {
         match self.tiles.get(tile) {
             Some(&Some((first, end))) => Places::Some(&self.places[first..end]),
             _ => Places::All,
         }
+    }
+}
+
+/// Columns of a matrix as rows of a left factor: for each tile of them the numbers that are side by side
+/// in the matrix, one place along the depth after the other, without the places where all are 0.
+#[derive(Debug)]
+pub struct Columns {
+    n_columns: usize,
+    places: Vec<u32>,
+    entries: Vec<f32>,
+    /// Where the places and the entries of each tile begin.
+    tiles: Vec<[usize; 2]>,
+}
+
+impl Columns {
+    /// Packs some columns of a matrix whose rows are `stride` long.
+    pub fn new(matrix: &[f32], stride: usize, columns: Range<usize>) -> Self {
+        let mut packed = Self {
+            n_columns: columns.len(),
+            places: Vec::with_capacity(matrix.len() / stride * columns.len().div_ceil(TILE_ROWS)),
+            entries: Vec::with_capacity(matrix.len() / stride * columns.len()),
+            tiles: vec![[0, 0]],
+        };
+        for (column, height) in tiles(columns.len()) {
+            let first = columns.start + column;
+            for (place, row) in (0u32..).zip(matrix.chunks_exact(stride)) {
+                let entries = &row[first..first + height];
+                let bits = entries.iter().fold(0, |bits, x| bits | x.to_bits());
+                if bits << 1 != 0 {
+                    packed.places.push(place);
+                    packed.entries.extend_from_slice(entries);
+                }
+            }
+            let end = [packed.places.len(), packed.entries.len()];
+            packed.tiles.push(end);
+        }
+        packed
+    }
+
+    /// The number of columns.
+    pub fn n_columns(&self) -> usize {
+        self.n_columns
+    }
+
+    /// The places of a tile, and for each of them the numbers of all its columns.
+    pub fn of_tile(&self, tile: usize) -> (&[u32], &[f32]) {
+        let ([place, entry], [end, entries_end]) = (self.tiles[tile], self.tiles[tile + 1]);
+        (&self.places[place..end], &self.entries[entry..entries_end])
     }
 }

@@ -13,15 +13,15 @@ use core::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::finish::Finish;
-use super::nonzero::{Nonzero, Places};
+use super::nonzero::{Columns, Nonzero, Places};
 
 /// Rows of a tile: with three vectors across, 24 accumulators of the 32 registers of AVX-512.
 pub const TILE_ROWS: usize = 8;
 /// Vectors across a full panel.
 const PANEL_VECTORS: usize = 3;
 
-/// Rows of the left factor, each of them one or several runs of numbers at the same distances: the
-/// rows or the columns of a matrix, or the patches that a kernel sees in feature maps.
+/// Rows of the left factor, each of them one or several runs of consecutive numbers at the same
+/// distances: the rows of a matrix, or the patches that a kernel sees in feature maps.
 #[derive(Debug, Clone, Copy)]
 pub struct Left<'a> {
     /// Where all rows lie.
@@ -32,8 +32,6 @@ pub struct Left<'a> {
     pub runs: &'a [usize],
     /// Numbers in a run.
     pub run_length: usize,
-    /// From a number of a run to the next.
-    pub step: usize,
 }
 
 impl Left<'_> {
@@ -69,7 +67,7 @@ pub struct Panels {
     lanes: usize,
 }
 
-/// Some columns of a right factor, with anything behind them up to `vectors` full vectors.
+/// Some columns of a right factor, with zeros behind them up to `vectors` full vectors.
 #[derive(Debug, Clone, Copy)]
 struct Panel<'a> {
     data: &'a [f32],
@@ -203,22 +201,21 @@ pub fn multiply(
     nonzero: &mut Nonzero,
 ) {
     debug_assert_eq!(left.depth(), right.depth);
-    let width = PANEL_VECTORS * right.lanes;
     // To find the zeros costs as much as to multiply with a few columns.
-    if right.columns > width {
+    if right.columns > PANEL_VECTORS * right.lanes {
         nonzero.find(left);
     } else {
         nonzero.assume_none();
     }
-    for first in (0..right.columns).step_by(width) {
-        let columns = first..right.columns.min(first + width);
-        let panel = right.panel(first);
-        multiply_panel(left, panel, finish, out, stride, columns, nonzero);
-    }
+    right.multiply(Source::Rows(left, nonzero), finish, out, stride);
 }
 
-/// Puts down the product with columns `columns` of a matrix `[depth, right_stride]` as it lies in
-/// memory, for a single use: packing it would cost as much as the product.
+/// Puts down `Aᵀ B`, as [`multiply`].
+pub fn multiply_columns(left: &Columns, right: &Panels, out: &mut [f32], stride: usize) {
+    right.multiply(Source::Columns(left), Finish::SET, out, stride);
+}
+
+/// Puts down the product with columns `columns` of a matrix `[depth, right_stride]`, for a single use.
 pub fn multiply_once(
     left: Left<'_>,
     right: &[f32],
@@ -227,44 +224,51 @@ pub fn multiply_once(
     out: &mut [f32],
 ) {
     debug_assert_eq!(left.depth() * right_stride, right.len());
-    let (n, width) = (columns.len(), panel_width());
     let mut nonzero = Nonzero::default();
     nonzero.find(left);
+    let (n, width) = (columns.len(), panel_width());
     for first in (0..n).step_by(width) {
         let part = first..n.min(first + width);
         let from = columns.start + first;
-        if part.len() == width {
-            let panel = Panel {
-                data: &right[from..],
-                stride: right_stride,
-                vectors: PANEL_VECTORS,
-            };
-            multiply_panel(left, panel, Finish::SET, out, n, part, &nonzero);
-        } else {
-            // Vectors at the end of a row would reach into the next.
-            let rest = Panels::of_columns(right, right_stride, from..columns.end);
-            multiply_panel(left, rest.panel(0), Finish::SET, out, n, part, &nonzero);
+        // One at a time, so that what is packed is still in cache when it is multiplied.
+        let panels = Panels::of_columns(right, right_stride, from..from + part.len());
+        let source = Source::Rows(left, &nonzero);
+        multiply_panel(source, panels.panel(0), Finish::SET, out, n, part);
+    }
+}
+
+/// A left factor.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    Rows(Left<'a>, &'a Nonzero),
+    Columns(&'a Columns),
+}
+
+impl Panels {
+    fn multiply(&self, left: Source<'_>, finish: Finish<'_>, out: &mut [f32], stride: usize) {
+        let width = PANEL_VECTORS * self.lanes;
+        for first in (0..self.columns).step_by(width) {
+            let columns = first..self.columns.min(first + width);
+            multiply_panel(left, self.panel(first), finish, out, stride, columns);
         }
     }
 }
 
 fn multiply_panel(
-    left: Left<'_>,
+    left: Source<'_>,
     panel: Panel<'_>,
     finish: Finish<'_>,
     out: &mut [f32],
     stride: usize,
     columns: Range<usize>,
-    nonzero: &Nonzero,
 ) {
     struct Tiles<'a> {
-        left: Left<'a>,
+        left: Source<'a>,
         panel: Panel<'a>,
         finish: Finish<'a>,
         out: &'a mut [f32],
         stride: usize,
         columns: Range<usize>,
-        nonzero: &'a Nonzero,
     }
 
     impl WithSimd for Tiles<'_> {
@@ -283,14 +287,17 @@ fn multiply_panel(
     impl Tiles<'_> {
         #[inline(always)]
         fn rows<S: Simd, const V: usize>(mut self, simd: S) {
-            for (index, (row, height)) in tiles(self.left.starts.len()).enumerate() {
-                let places = self.nonzero.of_tile(index);
+            let n_rows = match self.left {
+                Source::Rows(left, _) => left.starts.len(),
+                Source::Columns(left) => left.n_columns(),
+            };
+            for (index, (row, height)) in tiles(n_rows).enumerate() {
                 match height {
-                    TILE_ROWS => self.tile::<S, TILE_ROWS, V>(simd, row, places),
-                    6 => self.tile::<S, 6, V>(simd, row, places),
-                    4 => self.tile::<S, 4, V>(simd, row, places),
-                    2 => self.tile::<S, 2, V>(simd, row, places),
-                    _ => self.tile::<S, 1, V>(simd, row, places),
+                    TILE_ROWS => self.tile::<S, TILE_ROWS, V>(simd, index, row),
+                    6 => self.tile::<S, 6, V>(simd, index, row),
+                    4 => self.tile::<S, 4, V>(simd, index, row),
+                    2 => self.tile::<S, 2, V>(simd, index, row),
+                    _ => self.tile::<S, 1, V>(simd, index, row),
                 }
             }
         }
@@ -300,47 +307,54 @@ fn multiply_panel(
         fn tile<S: Simd, const R: usize, const V: usize>(
             &mut self,
             simd: S,
+            index: usize,
             row: usize,
-            places: Places<'_>,
         ) {
-            let Left {
-                data,
-                starts,
-                runs,
-                run_length,
-                step,
-            } = self.left;
-            let starts: [usize; R] = core::array::from_fn(|r| starts[row + r]);
-            let reach = (run_length - 1) * step + 1;
             // One loop with sums of its own for each way to walk: only then do they stay in registers.
-            match places {
-                Places::All => {
-                    let mut sums = [[simd.splat_f32s(0.0); V]; R];
-                    for (index, &run) in runs.iter().enumerate() {
-                        let rows: [&[f32]; R] =
-                            core::array::from_fn(|r| &data[starts[r] + run..][..reach]);
-                        let first = index * run_length;
-                        for place in 0..run_length {
-                            let vectors = self.panel.row::<S, V>(first + place);
-                            // SAFETY: `run_length` numbers, `step` apart, are within the reach.
-                            #[allow(unsafe_code)]
-                            unsafe {
-                                add_products(simd, rows, place * step, vectors, &mut sums);
+            match self.left {
+                Source::Rows(left, nonzero) => match nonzero.of_tile(index) {
+                    Places::All => {
+                        let mut sums = [[simd.splat_f32s(0.0); V]; R];
+                        for (index, &run) in left.runs.iter().enumerate() {
+                            let rows = left.rows::<R>(row, run);
+                            let first = index * left.run_length;
+                            for place in 0..left.run_length {
+                                let vectors = self.panel.row::<S, V>(first + place);
+                                // SAFETY: the rows are as long as the run.
+                                #[allow(unsafe_code)]
+                                unsafe {
+                                    add_products(simd, rows, place, vectors, &mut sums);
+                                }
                             }
                         }
+                        self.put(simd, row, sums);
                     }
-                    self.put(simd, row, sums);
-                }
-                Places::Some(places) => {
+                    Places::Some(places) => {
+                        let mut sums = [[simd.splat_f32s(0.0); V]; R];
+                        let rows = left.rows::<R>(row, 0);
+                        for &place in places {
+                            let place = place as usize;
+                            let vectors = self.panel.row::<S, V>(place);
+                            // SAFETY: `Nonzero` finds places in the one run, which the rows are as
+                            // long as.
+                            #[allow(unsafe_code)]
+                            unsafe {
+                                add_products(simd, rows, place, vectors, &mut sums);
+                            }
+                        }
+                        self.put(simd, row, sums);
+                    }
+                },
+                Source::Columns(left) => {
                     let mut sums = [[simd.splat_f32s(0.0); V]; R];
-                    let rows: [&[f32]; R] = core::array::from_fn(|r| &data[starts[r]..][..reach]);
-                    for &place in places {
-                        let place = place as usize;
-                        let vectors = self.panel.row::<S, V>(place);
-                        // SAFETY: `Nonzero` finds places below the depth, the length of the one run.
+                    let (places, entries) = left.of_tile(index);
+                    for (&place, entries) in places.iter().zip(entries.chunks_exact(R)) {
+                        let vectors = self.panel.row::<S, V>(place as usize);
+                        let rows = core::array::from_fn(|r| &entries[r..=r]);
+                        // SAFETY: each row has a number.
                         #[allow(unsafe_code)]
                         unsafe {
-                            add_products(simd, rows, place * step, vectors, &mut sums);
+                            add_products(simd, rows, 0, vectors, &mut sums);
                         }
                     }
                     self.put(simd, row, sums);
@@ -355,9 +369,9 @@ fn multiply_panel(
             row: usize,
             sums: [[S::f32s; V]; R],
         ) {
-            let start = row * self.stride + self.columns.start;
-            let place = [start, self.columns.len(), self.stride];
-            self.finish.tile(simd, sums, place, self.out);
+            let columns = self.columns.clone();
+            self.finish
+                .tile(simd, sums, [row, self.stride], columns, self.out);
         }
     }
 
@@ -368,8 +382,16 @@ fn multiply_panel(
         out,
         stride,
         columns,
-        nonzero,
     });
+}
+
+impl<'a> Left<'a> {
+    /// A run of `R` rows.
+    #[inline(always)]
+    fn rows<const R: usize>(self, row: usize, run: usize) -> [&'a [f32]; R] {
+        let starts: [usize; R] = core::array::from_fn(|r| self.starts[row + r]);
+        core::array::from_fn(|r| &self.data[starts[r] + run..][..self.run_length])
+    }
 }
 
 impl Panel<'_> {
@@ -382,7 +404,7 @@ impl Panel<'_> {
 /// Adds the products of the number at `place` of each row with `V` vectors.
 ///
 /// # Safety
-/// Each row must reach to the place.
+/// Each row must be longer than the place.
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn add_products<S: Simd, const R: usize, const V: usize>(
@@ -392,12 +414,15 @@ unsafe fn add_products<S: Simd, const R: usize, const V: usize>(
     vectors: &[S::f32s],
     sums: &mut [[S::f32s; V]; R],
 ) {
+    // Read once: they stay in registers for all rows.
+    let mut right = [simd.splat_f32s(0.0); V];
+    right.copy_from_slice(vectors);
     for r in 0..R {
         // SAFETY: by the contract. A check per number would cost a third of the speed of all products.
         let entry = unsafe { *rows[r].get_unchecked(place) };
         let entry = simd.splat_f32s(entry);
         for v in 0..V {
-            sums[r][v] = simd.mul_add_f32s(entry, vectors[v], sums[r][v]);
+            sums[r][v] = simd.mul_add_f32s(entry, right[v], sums[r][v]);
         }
     }
 }

@@ -7,8 +7,8 @@ use super::hopfield::ClampedHopfield;
 use super::predictive_coding::ClampedPredictiveCoding;
 use super::resistive::ClampedResistive;
 use super::{
-    ClampedUntied, Graph, HopfieldEnergy, LayerConfig, PredictiveCoding, ResistiveNetwork,
-    UntiedHopfield, VectorField,
+    ClampedUntied, Graph, HopfieldEnergy, LayerConfig, Predictions, PredictiveCoding,
+    ResistiveNetwork, UntiedHopfield, VectorField,
 };
 use crate::{gradients::Gradients, state::State};
 
@@ -183,6 +183,10 @@ impl VectorField for AnyField {
 
     fn graph<'a>(&self, clamped: &'a AnyClamped) -> Option<Graph<'a>> {
         dispatch!(self, clamped, (field, inner) => field.graph(inner))
+    }
+
+    fn predictions<'a>(&'a self, clamped: &'a AnyClamped) -> Option<Predictions<'a>> {
+        dispatch!(self, clamped, (field, inner) => field.predictions(inner))
     }
 
     fn rest(&self, input: &Tensor<2>) -> State {

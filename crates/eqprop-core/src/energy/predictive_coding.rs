@@ -1,6 +1,8 @@
 //! The predictive coding energy of a chain of layers.
 
 mod clamped;
+#[cfg(feature = "flex")]
+mod fused;
 
 use burn::config::Config;
 use burn::module::{Module, Param};
@@ -97,6 +99,15 @@ pub struct PredictiveCoding {
     groups: Vec<Vec<usize>>,
     #[module(skip)]
     layer_update: LayerUpdate,
+}
+
+/// A network whose layers are predictions of one another, with its input clamped: see
+/// [`VectorField::predictions`].
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "flex"), allow(dead_code))]
+pub struct Predictions<'a> {
+    network: &'a PredictiveCoding,
+    clamped: &'a ClampedPredictiveCoding,
 }
 
 impl PredictiveCodingConfig {
@@ -320,6 +331,13 @@ impl VectorField for PredictiveCoding {
 
     fn energy_of(&self, clamped: &ClampedPredictiveCoding, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
+    }
+
+    fn predictions<'a>(&'a self, clamped: &'a ClampedPredictiveCoding) -> Option<Predictions<'a>> {
+        Some(Predictions {
+            network: self,
+            clamped,
+        })
     }
 
     /// The forward pass.

@@ -217,6 +217,9 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
             Output::Clamped(output) => OutputRule::Clamped(output),
             Output::Holomorphic(_) => return None,
         };
+        if let Some(predictions) = self.energy.predictions(self.clamped) {
+            return predictions.relax(output, scheme, stopping, start);
+        }
         let graph = self.energy.graph(self.clamped)?;
         let (layers, groups) = (self.energy.layers(), self.energy.groups());
         cpu::relax(graph, layers, groups, output, scheme, stopping, start)

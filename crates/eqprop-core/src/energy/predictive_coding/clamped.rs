@@ -6,7 +6,8 @@ use burn::tensor::Tensor;
 
 use super::PredictiveCoding;
 use crate::activation::Activation;
-use crate::connection::{Operator, Winners};
+use crate::connection::Winners;
+use crate::energy::Interaction;
 use crate::state::{State, Version};
 
 /// A [`PredictiveCoding`] network with its input clamped.
@@ -31,7 +32,7 @@ type Latest = Option<(Version, Prediction)>;
 /// What predicts a layer from the one below.
 #[derive(Debug, Clone)]
 struct Predictor {
-    operator: Operator,
+    interaction: Interaction,
     bias: Tensor<2>,
     activation: Activation,
 }
@@ -57,13 +58,14 @@ struct ForwardPass {
 
 impl Predictor {
     fn predict(&self, below: &Tensor<2>) -> Prediction {
-        let (sent, winners) = self.operator.forward_with_winners(below.clone());
+        let operator = &self.interaction.operator;
+        let (sent, winners) = operator.forward_with_winners(below.clone());
         Prediction::new(sent + self.bias.clone(), self.activation, winners)
     }
 }
 
 impl Prediction {
-    fn new(drive: Tensor<2>, activation: Activation, winners: Winners) -> Self {
+    pub fn new(drive: Tensor<2>, activation: Activation, winners: Winners) -> Self {
         Self {
             value: activation.apply(drive.clone()),
             drive,
@@ -94,7 +96,7 @@ impl ClampedPredictiveCoding {
         let activation = |layer: usize| network.activations[layer];
         let above = network.connections.iter().enumerate().skip(1);
         let predictors = above.map(|(layer, connection)| Predictor {
-            operator: connection.operator(),
+            interaction: Interaction::new(layer - 1, layer, connection.operator()),
             bias: network.bias(layer),
             activation: activation(layer),
         });
@@ -185,8 +187,30 @@ impl ClampedPredictiveCoding {
         prediction: &Prediction,
     ) -> Tensor<2> {
         let predictor = &self.predictors[layer - 1];
-        predictor
-            .operator
-            .backward_through(error, &prediction.winners)
+        let operator = &predictor.interaction.operator;
+        operator.backward_through(error, &prediction.winners)
+    }
+
+    /// The forward pass if it was made, the pre-activations in it, and the connections above the
+    /// first layer with their biases.
+    #[cfg(feature = "flex")]
+    #[allow(clippy::type_complexity, reason = "taken apart at once")]
+    pub(super) fn chain(
+        &self,
+    ) -> Option<(&State, Vec<&Tensor<2>>, Vec<(&Interaction, &Tensor<2>)>)> {
+        let pass = self.pass.get()?;
+        let above = pass.predictions.iter().map(|prediction| &prediction.drive);
+        let links = self.predictors.iter().map(|p| (&p.interaction, &p.bias));
+        let drives = core::iter::once(&self.first.drive).chain(above);
+        Some((&pass.state, drives.collect(), links.collect()))
+    }
+
+    /// Keeps the predictions of the layers above the first that a state makes.
+    #[cfg(feature = "flex")]
+    pub(super) fn keep(&self, state: &State, predictions: Vec<Prediction>) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        for (below, (latest, prediction)) in latest.iter_mut().zip(predictions).enumerate() {
+            *latest = Some((state.version(below), prediction));
+        }
     }
 }

@@ -1,0 +1,53 @@
+//! The relaxation of a chain of predictions as one computation.
+
+use super::clamped::{ClampedPredictiveCoding, Prediction};
+use super::{Predictions, PredictiveCoding};
+use crate::connection::Winners;
+use crate::cpu::{self, Chain, OutputRule, RelaxedChain};
+use crate::relaxation::{Relaxed, Scheme, Stopping};
+use crate::state::State;
+
+impl Predictions<'_> {
+    /// The whole relaxation, or `None` if it must go step by step: where it is not the output of a
+    /// network at its forward pass that is nudged, or not by asynchronous steps without a tolerance.
+    pub(crate) fn relax(
+        &self,
+        output: OutputRule<'_>,
+        scheme: Scheme,
+        stopping: Stopping,
+        start: &State,
+    ) -> Option<Relaxed> {
+        let Self { network, clamped } = *self;
+        let (OutputRule::Nudged(nudge), Scheme::Asynchronous, None) =
+            (output, scheme, stopping.tolerance)
+        else {
+            return None;
+        };
+        let chain = chain(network, clamped, start)?;
+        let RelaxedChain { relaxed, drives } = cpu::relax_chain(&chain, nudge, stopping.max_steps)?;
+        let predictions = drives.into_iter().zip(&network.activations[1..]);
+        let predictions = predictions
+            .map(|(drive, &activation)| Prediction::new(drive, activation, Winners::all()));
+        clamped.keep(&relaxed.state, predictions.collect());
+        Some(relaxed)
+    }
+}
+
+fn chain<'a>(
+    network: &'a PredictiveCoding,
+    clamped: &'a ClampedPredictiveCoding,
+    start: &State,
+) -> Option<Chain<'a>> {
+    let (pass, drives, links) = clamped.chain()?;
+    let mut layers = 0..network.layers.len();
+    layers
+        .all(|layer| start.version(layer) == pass.version(layer))
+        .then_some(Chain {
+            pass,
+            drives,
+            links,
+            activations: &network.activations,
+            layer_update: network.layer_update,
+            groups: &network.groups,
+        })
+}
