@@ -355,8 +355,9 @@ pub struct BenchArguments {
         allow_negative_numbers = true
     )]
     pub epochs: usize,
-    /// Folder with the data, as for `eqprop train`, where relaxations are compared.
-    #[arg(long, value_name = "DIR", requires = "relaxations")]
+    /// Folder with the data, as for `eqprop train`; where the data are not found, steps are timed on
+    /// random inputs.
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceArguments,

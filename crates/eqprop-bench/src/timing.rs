@@ -14,9 +14,11 @@ mod tests;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use burn::data::dataloader::DataLoader;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use eqprop_train::batch::Batch;
+use eqprop_train::batch::{Batch, BatchLoader, Order};
 use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::Examples;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -81,12 +83,12 @@ pub struct Progress {
     pub n_total: usize,
 }
 
-/// Times a training step of each method on random input of the shape of `config`'s data.
+/// Times a training step of each method.
 ///
 /// A step is what a training does with each batch: Burn's `TrainStep::step` of the learner, the
-/// learning rate and `TrainStep::optimize`. All methods see one batch, with inputs uniform in
-/// `[0, 1]` and random one-hot targets, drawn from `config.seed`; each trains a network of its
-/// own, from the same weights. A tolerance in `config` ends phases early, after a number of steps that
+/// learning rate and `TrainStep::optimize`. All methods see one batch, the first of `examples`; where
+/// there are none, or too few, inputs are uniform in `[0, 1]` and targets random, drawn from
+/// `config.seed`. Each trains a network of its own, from the same weights. A tolerance in `config` ends phases early, after a number of steps that
 /// depends on the input: clear it to time all of them.
 ///
 /// # Errors
@@ -98,9 +100,10 @@ pub fn measure(
     config: &TrainingConfig,
     methods: &[Method],
     rounds: usize,
+    examples: Option<&Examples>,
     device: &Device,
 ) -> Result<Vec<StepCost>, MethodError> {
-    let costs = measure_observed(config, methods, rounds, device, |_| {
+    let costs = measure_observed(config, methods, rounds, examples, device, |_| {
         ControlFlow::Continue(())
     })?;
     Ok(costs.expect("the observer goes on to the end"))
@@ -118,6 +121,7 @@ pub fn measure_observed(
     config: &TrainingConfig,
     methods: &[Method],
     rounds: usize,
+    examples: Option<&Examples>,
     device: &Device,
     observe: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Option<Vec<StepCost>>, MethodError> {
@@ -130,7 +134,7 @@ pub fn measure_observed(
         .map(|&method| Subject::new(config, method, n_steps, device))
         .collect::<Result<Vec<_>, _>>()?;
     let mut bench = Bench {
-        batch: random_batch(config, device),
+        batch: batch(config, examples, device),
         device,
         progress: Progress {
             n_done: 0,
@@ -143,6 +147,18 @@ pub fn measure_observed(
         let subjects = bench.subjects.into_iter();
         subjects.map(|subject| subject.cost(config)).collect()
     }))
+}
+
+/// The first examples, or, where they are too few, random ones.
+fn batch(config: &TrainingConfig, examples: Option<&Examples>, device: &Device) -> Batch {
+    let n = config.batch_size;
+    let Some(examples) = examples.filter(|examples| examples.len() >= n) else {
+        return random_batch(config, device);
+    };
+    let first = examples.clone().take(n);
+    let loader = BatchLoader::new(&first, n, Order::Sequential, device);
+    let batch = loader.iter().next().expect("there are as many examples");
+    batch.expect("examples in memory can always be read")
 }
 
 /// Inputs uniform in `[0, 1]` and random one-hot targets, drawn on the host: the same on every

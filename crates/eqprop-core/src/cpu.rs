@@ -20,7 +20,7 @@ use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-pub(crate) use chain::{Chain, RelaxedChain, relax_chain};
+pub(crate) use chain::{Chain, RelaxedChain, prediction_error, relax_chain};
 pub(crate) use contrast::{
     convolution_contrast, convolution_forward, dense_contrast, dense_forward,
 };

@@ -6,10 +6,12 @@ mod results;
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use eqprop_bench::timing;
 use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::Examples;
 use eqprop_train::panic;
 use eqprop_train::preset::Preset;
 
@@ -19,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::machine::Machine;
 use crate::output::Report;
 use progress::Display;
-use results::{Measured, Results};
+use results::{Inputs, Measured, Results};
 
 /// A network to time, with one batch size and one number of steps.
 #[derive(Debug, Clone)]
@@ -72,10 +74,12 @@ pub fn run(arguments: BenchArguments) -> Result<Report> {
     let interrupt = Interrupt::listen();
     let mut results = Results::new(machine, arguments.rounds);
     for (index, setting) in settings.iter().enumerate() {
+        let examples = examples(setting, arguments.data_dir.as_deref())?;
         let display = Display::new(setting, methods.len());
         let measured = panic::catch(|| {
             let (config, rounds) = (&setting.config, arguments.rounds);
-            timing::measure_observed(config, &methods, rounds, &device.device, |progress| {
+            let (examples, device) = (examples.as_ref(), &device.device);
+            timing::measure_observed(config, &methods, rounds, examples, device, |progress| {
                 display.update(&progress);
                 if interrupt.is_set() {
                     ControlFlow::Break(())
@@ -88,7 +92,8 @@ pub fn run(arguments: BenchArguments) -> Result<Report> {
         let failure = match measured {
             Ok(measured) => match measured? {
                 Some(costs) => {
-                    results.measured.push(Measured::new(setting, costs));
+                    let inputs = Inputs::of(examples.as_ref());
+                    results.measured.push(Measured::new(setting, inputs, costs));
                     continue;
                 }
                 None => "interrupted".to_string(),
@@ -103,6 +108,17 @@ pub fn run(arguments: BenchArguments) -> Result<Report> {
         return Ok(results.report().with_failure(Some(failure)));
     }
     Ok(results.report())
+}
+
+/// Examples to time a setting on, or `None` if its data are not at hand, or fewer than a batch; what
+/// the user says where to find must be there.
+fn examples(setting: &Setting, data_dir: Option<&Path>) -> Result<Option<Examples>> {
+    match setting.config.load_data(data_dir) {
+        Ok(dataset) if dataset.train.len() < setting.config.batch_size => Ok(None),
+        Ok(dataset) => Ok(Some(dataset.train.take(setting.config.batch_size))),
+        Err(error) if data_dir.is_some() => Err(error.into()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Every preset with every batch size and every number of steps.

@@ -44,7 +44,9 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
 
     let display = Display::new(&comparison, &dataset);
     display.say("timing a training step of each method");
-    let steps = timing::measure(config, &comparison.methods, ROUNDS, &device.device)?;
+    let examples = Some(&dataset.train);
+    let methods = &comparison.methods;
+    let steps = timing::measure(config, methods, ROUNDS, examples, &device.device)?;
     let mut results = Results::new(name, comparison.clone(), steps, &device.name);
 
     let interrupt = Interrupt::listen();

@@ -87,6 +87,21 @@ fn joined<'a, const D: usize>(
     tensor(parts.collect::<Vec<_>>().concat(), shape, device)
 }
 
+/// `σ′(a) (h − σ(a))`, `[batch, n_units]`, or `None` if it is not for this backend.
+pub(crate) fn prediction_error(
+    state: &Tensor<2>,
+    drive: &Tensor<2>,
+    activation: Activation,
+) -> Option<Tensor<2>> {
+    let Response::Clip(low, high) = Response::of(activation)? else {
+        return None;
+    };
+    let (h, a) = (Floats::of(state)?, Floats::of(drive)?);
+    let mut out = Vec::new();
+    error(h.slice(), a.slice(), [low, high], &mut out);
+    Some(tensor(out, state.dims(), &state.device()))
+}
+
 /// What all threads share.
 struct Plan<'a> {
     sizes: Vec<usize>,

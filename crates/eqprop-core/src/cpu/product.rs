@@ -97,34 +97,20 @@ pub fn panel_width() -> usize {
 }
 
 impl Panels {
-    /// Packs a right factor of which `row(row, columns, out)` writes some columns of a row.
-    fn by_rows(
+    /// Packs a right factor of which `add(columns, padding, out)` adds some columns to a list, row by
+    /// row, each row with zeros behind it.
+    fn pack(
         depth: usize,
         columns: usize,
-        row: impl Fn(usize, Range<usize>, &mut [f32]),
-    ) -> Self {
-        Self::by_panels(depth, columns, |columns, stride, panel| {
-            for (index, out) in panel.chunks_exact_mut(stride).enumerate() {
-                row(index, columns.clone(), &mut out[..columns.len()]);
-            }
-        })
-    }
-
-    /// Packs a right factor of which `fill(columns, stride, out)` writes a panel, `[depth, stride]`.
-    fn by_panels(
-        depth: usize,
-        columns: usize,
-        fill: impl Fn(Range<usize>, usize, &mut [f32]),
+        mut add: impl FnMut(Range<usize>, usize, &mut Vec<f32>),
     ) -> Self {
         let lanes = lanes();
         let width = PANEL_VECTORS * lanes;
-        let mut data = vec![0.0; depth * columns.next_multiple_of(lanes)];
+        let mut data = Vec::with_capacity(depth * columns.next_multiple_of(lanes));
         for first in (0..columns).step_by(width) {
             let columns = first..columns.min(first + width);
-            let stride = columns.len().next_multiple_of(lanes);
-            // All panels before this one are full.
-            let panel = &mut data[first * depth..][..stride * depth];
-            fill(columns, stride, panel);
+            let padding = columns.len().next_multiple_of(lanes) - columns.len();
+            add(columns, padding, &mut data);
         }
         Self {
             data,
@@ -136,19 +122,23 @@ impl Panels {
 
     /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
     pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
-        Self::by_rows(depth, columns, |row, columns, out| {
-            for (column, out) in columns.zip(out) {
-                *out = entry(row, column);
+        Self::pack(depth, columns, |columns, padding, out| {
+            for row in 0..depth {
+                out.extend(columns.clone().map(|column| entry(row, column)));
+                out.resize(out.len() + padding, 0.0);
             }
         })
     }
 
-    /// Packs some columns of a matrix `[depth, stride]` that lies row by row.
+    /// Packs some columns of a matrix that lies row by row, `stride` numbers each.
     pub fn of_columns(matrix: &[f32], stride: usize, columns: Range<usize>) -> Self {
         let depth = matrix.len().checked_div(stride).unwrap_or(0);
-        Self::by_rows(depth, columns.len(), |row, part, out| {
-            let start = row * stride + columns.start + part.start;
-            out.copy_from_slice(&matrix[start..][..out.len()]);
+        Self::pack(depth, columns.len(), |part, padding, out| {
+            let part = columns.start + part.start..columns.start + part.end;
+            for row in matrix.chunks_exact(stride) {
+                out.extend_from_slice(&row[part.clone()]);
+                out.resize(out.len() + padding, 0.0);
+            }
         })
     }
 
@@ -157,14 +147,20 @@ impl Panels {
         /// Numbers of a row that are read at once: the line of the cache that they lie in.
         const BLOCK: usize = 16;
         let depth = matrix.len().checked_div(columns).unwrap_or(0);
-        Self::by_panels(depth, columns, |columns, stride, panel| {
+        let mut block = Vec::new();
+        Self::pack(depth, columns, |columns, padding, out| {
+            let stride = columns.len() + padding;
             let rows = &matrix[columns.start * depth..columns.end * depth];
-            for (block, out) in panel.chunks_mut(BLOCK * stride).enumerate() {
+            block.clear();
+            block.resize(BLOCK * stride, 0.0);
+            for first in (0..depth).step_by(BLOCK) {
+                let n = BLOCK.min(depth - first);
                 for (column, row) in rows.chunks_exact(depth).enumerate() {
-                    let values = row[block * BLOCK..].iter();
-                    let places = out.iter_mut().skip(column).step_by(stride);
+                    let places = block.iter_mut().skip(column).step_by(stride);
+                    let values = &row[first..first + n];
                     places.zip(values).for_each(|(out, &value)| *out = value);
                 }
+                out.extend_from_slice(&block[..n * stride]);
             }
         })
     }

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField, bias};
 use crate::activation::Activation;
 use crate::connection::{Connection, Contrast};
+#[cfg(feature = "flex")]
+use crate::cpu;
 use crate::error::ConfigError;
 use crate::{gradients::Gradients, state::State};
 pub use clamped::ClampedPredictiveCoding;
@@ -241,8 +243,13 @@ impl PredictiveCoding {
             return None;
         }
         let prediction = clamped.prediction(layer, state);
-        let error = state.layer(layer).clone() - prediction.value.clone();
-        let error = self.activations[layer].pull_back(prediction.value.clone(), error);
+        let (value, activation) = (state.layer(layer), self.activations[layer]);
+        #[cfg(feature = "flex")]
+        if let Some(error) = cpu::prediction_error(value, &prediction.drive, activation) {
+            return Some((error, prediction));
+        }
+        let error = value.clone() - prediction.value.clone();
+        let error = activation.pull_back(prediction.value.clone(), error);
         Some((error, prediction))
     }
 }

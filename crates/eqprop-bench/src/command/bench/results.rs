@@ -2,6 +2,7 @@
 
 use eqprop_bench::method::Method;
 use eqprop_bench::timing::{MemoryGrowth, StepCost};
+use eqprop_train::data::Examples;
 use eqprop_train::preset::Preset;
 use serde::Serialize;
 
@@ -32,10 +33,30 @@ pub struct Results {
     pub measured: Vec<Measured>,
 }
 
+/// What a network was timed on.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inputs {
+    /// Examples of its data.
+    Examples,
+    /// Random numbers.
+    Random,
+}
+
+impl Inputs {
+    pub fn of(examples: Option<&Examples>) -> Self {
+        match examples {
+            Some(_) => Self::Examples,
+            None => Self::Random,
+        }
+    }
+}
+
 /// All methods on one setting.
 #[derive(Debug)]
 pub struct Measured {
     setting: Setting,
+    inputs: Inputs,
     costs: Vec<StepCost>,
 }
 
@@ -43,6 +64,7 @@ pub struct Measured {
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     preset: &'static str,
+    inputs: Inputs,
     nudged_steps: usize,
     #[serde(flatten)]
     cost: &'a StepCost,
@@ -72,9 +94,13 @@ struct Document<'a> {
 }
 
 impl Measured {
-    pub fn new(setting: &Setting, costs: Vec<StepCost>) -> Self {
+    pub fn new(setting: &Setting, inputs: Inputs, costs: Vec<StepCost>) -> Self {
         let setting = setting.clone();
-        Self { setting, costs }
+        Self {
+            setting,
+            inputs,
+            costs,
+        }
     }
 
     /// How many times as long as backprop's a step takes, if both were measured.
@@ -129,6 +155,7 @@ impl Results {
         let results = measured.flat_map(|measured| {
             measured.costs.iter().map(|cost| Row {
                 preset: measured.setting.preset.name(),
+                inputs: measured.inputs,
                 nudged_steps: measured.setting.config.nudged_steps,
                 cost,
                 ratio_to_backprop: measured.ratio_to_backprop(cost),
@@ -158,7 +185,12 @@ impl Results {
         for measured in &self.measured {
             let config = &measured.setting.config;
             let (network, setting) = (config.notation(), &measured.setting);
-            text += &format!("\n{setting} ({network})\n{}", measured.table());
+            let inputs = match measured.inputs {
+                Inputs::Examples => config.dataset.to_string(),
+                Inputs::Random => "random inputs".to_string(),
+            };
+            let table = measured.table();
+            text += &format!("\n{setting} ({network}), {inputs}\n{table}");
         }
         let mut heading = None;
         for row in growth {

@@ -1,5 +1,7 @@
 //! The relaxation of a chain of predictions as one computation.
 
+use burn::tensor::Tensor;
+
 use super::clamped::{ClampedPredictiveCoding, Prediction};
 use super::{Predictions, PredictiveCoding};
 use crate::connection::Winners;
@@ -8,8 +10,8 @@ use crate::relaxation::{Relaxed, Scheme, Stopping};
 use crate::state::State;
 
 impl Predictions<'_> {
-    /// The whole relaxation, or `None` if it must go step by step: where it is not the output of a
-    /// network at its forward pass that is nudged, or not by asynchronous steps without a tolerance.
+    /// The whole relaxation, or `None` if it must go step by step: where it does not start at the forward
+    /// pass, holds the output, or is not by asynchronous steps without a tolerance.
     pub(crate) fn relax(
         &self,
         output: OutputRule<'_>,
@@ -18,12 +20,24 @@ impl Predictions<'_> {
         start: &State,
     ) -> Option<Relaxed> {
         let Self { network, clamped } = *self;
-        let (OutputRule::Nudged(nudge), Scheme::Asynchronous, None) =
-            (output, scheme, stopping.tolerance)
-        else {
+        if scheme != Scheme::Asynchronous || stopping.tolerance.is_some() {
             return None;
-        };
+        }
         let chain = chain(network, clamped, start)?;
+        let nudge = match output {
+            // An equilibrium: each step leaves it as it is.
+            OutputRule::Free => {
+                let like = (&start.device(), start.output().dtype());
+                return Some(Relaxed {
+                    state: start.clone(),
+                    residual: Tensor::zeros([start.batch_size()], like),
+                    n_steps: stopping.max_steps,
+                    tolerance: None,
+                });
+            }
+            OutputRule::Nudged(nudge) => nudge,
+            OutputRule::Clamped(_) => return None,
+        };
         let RelaxedChain { relaxed, drives } = cpu::relax_chain(&chain, nudge, stopping.max_steps)?;
         let predictions = drives.into_iter().zip(&network.activations[1..]);
         let predictions = predictions
