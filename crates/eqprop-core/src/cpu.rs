@@ -13,7 +13,9 @@ mod finish;
 mod link;
 mod network;
 mod nonzero;
+mod panels;
 mod product;
+mod response;
 mod simd;
 
 use burn::backend::Flex;

@@ -67,6 +67,12 @@ impl Stopping {
             _ => Ok(()),
         }
     }
+
+    fn assert_valid(&self) {
+        if let Err(error) = self.validate() {
+            panic!("{error}");
+        }
+    }
 }
 
 /// A state after a relaxation, and how far it came.
@@ -159,11 +165,15 @@ impl<D: Dynamics> Relaxation<D> {
     ///
     /// With a built-in scheme in `f32` on `flex` all steps are one computation; the result is that of
     /// [`relax_observed`](Self::relax_observed) up to rounding.
+    ///
+    /// # Panics
+    /// If [`Stopping::validate`] fails, with its message.
     pub fn relax<E: VectorField, C: Cost>(
         &self,
         total: &TotalEnergy<'_, E, C>,
         start: State,
     ) -> Relaxed {
+        self.stopping.assert_valid();
         #[cfg(feature = "flex")]
         if let Some(scheme) = self.dynamics.scheme()
             && let Some(relaxed) = total.relax_fused(scheme, self.stopping, &start)
@@ -175,12 +185,16 @@ impl<D: Dynamics> Relaxation<D> {
 
     /// As [`relax`](Self::relax), and calls `observe` with the start as step 0 and with the
     /// state after each step.
+    ///
+    /// # Panics
+    /// As [`relax`](Self::relax).
     pub fn relax_observed<E: VectorField, C: Cost>(
         &self,
         total: &TotalEnergy<'_, E, C>,
         start: State,
         mut observe: impl FnMut(usize, &State),
     ) -> Relaxed {
+        self.stopping.assert_valid();
         let Stopping {
             max_steps,
             tolerance,

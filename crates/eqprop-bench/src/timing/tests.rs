@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use eqprop_train::config::{FreeStart, TrainingConfig};
 use eqprop_train::preset::Preset;
 
-use super::{Spread, measure, measure_observed, random_batch, turns};
+use super::{Spread, batch, measure, measure_observed, random_batch, turns};
 use crate::method::{Method, MethodError};
 
 fn config(free_steps: usize) -> TrainingConfig {
@@ -67,7 +67,7 @@ fn inputs_look_like_images_and_targets_are_one_hot() {
 #[test]
 fn the_free_phase_takes_the_time_when_it_has_the_steps() {
     let methods = [Method::Eqprop, Method::Rbp, Method::Backprop];
-    let costs = measure(&config(600), &methods, 5, &Device::flex()).unwrap();
+    let costs = measure(&config(600), &methods, 5, None, &Device::flex()).unwrap();
     let found: Vec<Method> = costs.iter().map(|cost| cost.method).collect();
     assert_eq!(found, methods);
     for cost in &costs {
@@ -99,7 +99,7 @@ fn the_free_phase_takes_the_time_when_it_has_the_steps() {
 #[test]
 fn particles_are_trained_as_a_training_would() {
     let config = config(5).with_start(FreeStart::Particles);
-    let costs = measure(&config, &[Method::Eqprop], 1, &Device::flex()).unwrap();
+    let costs = measure(&config, &[Method::Eqprop], 1, None, &Device::flex()).unwrap();
     assert!(costs[0].step.median > 0.0);
 }
 
@@ -107,7 +107,7 @@ fn particles_are_trained_as_a_training_would() {
 fn a_measurement_can_be_abandoned_after_any_step() {
     let mut seen = Vec::new();
     let methods = [Method::Eqprop, Method::Backprop];
-    let costs = measure_observed(&config(5), &methods, 3, &Device::flex(), |progress| {
+    let costs = measure_observed(&config(5), &methods, 3, None, &Device::flex(), |progress| {
         seen.push((progress.n_done, progress.n_total));
         if seen.len() == 7 {
             ControlFlow::Break(())
@@ -128,9 +128,25 @@ fn a_method_that_cannot_run_is_refused_before_anything_is_timed() {
     let mut config = config(5);
     config.hidden = vec![2000.into()];
     let methods = [Method::Eqprop, Method::Exact];
-    let result = measure_observed(&config, &methods, 1, &Device::flex(), |_| {
+    let result = measure_observed(&config, &methods, 1, None, &Device::flex(), |_| {
         panic!("a step was taken")
     });
     let error = result.unwrap_err();
     assert!(matches!(error, MethodError::TooManyUnits { n_units: 2010 }));
+}
+
+#[test]
+fn steps_are_timed_on_the_first_examples_if_there_are_enough() {
+    let config = config(5);
+    let n = config.batch_size;
+    let dataset = config.load_data(None).unwrap();
+    let n_inputs = dataset.train.n_inputs();
+    let input_of = |n_examples: usize| {
+        let examples = dataset.train.clone().take(n_examples);
+        batch(&config, Some(&examples), &Device::flex()).input
+    };
+    let found: Vec<f32> = input_of(n + 2).into_data().iter::<f32>().collect();
+    assert!(found == dataset.train.inputs[..n * n_inputs]);
+    let random: Vec<f32> = input_of(n - 1).into_data().iter::<f32>().collect();
+    assert!(random.len() == found.len() && random != found);
 }

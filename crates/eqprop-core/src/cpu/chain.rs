@@ -7,17 +7,21 @@ use rayon::prelude::*;
 
 use super::finish::{Base, Finish, Rule};
 use super::link::Link;
-use super::network::{Response, scalars};
 use super::nonzero::Nonzero;
 use super::product::{Left, multiply};
+use super::response::{self, Response, scalars};
 use super::simd::{largest_difference, vectorized};
 use super::{Floats, tensor};
 use crate::activation::Activation;
+use crate::connection::Operator;
 use crate::cost::QuadraticNudge;
 use crate::energy::{Interaction, LayerUpdate};
 use crate::relaxation::Relaxed;
 use crate::shape::LayerShape;
 use crate::state::State;
+
+/// Multiplications below which a second thread costs more than it saves.
+const WORTH_A_THREAD: usize = 2_000_000;
 
 /// Dense layers that predict one another, around the state in which each is as predicted.
 pub(crate) struct Chain<'a> {
@@ -50,7 +54,17 @@ pub(crate) fn relax_chain(
     let plan = Plan::new(chain, nudge)?;
     let device = chain.pass.device();
     let batch = chain.pass.batch_size();
-    let n_workers = rayon::current_num_threads().min(batch);
+    let n_outputs = plan.sizes.last()? * batch;
+    // What does not belong together goes step by step, where the shapes are compared.
+    if plan.offset.slice().len() != n_outputs || ![1, batch].contains(&plan.shrink.slice().len()) {
+        return None;
+    }
+    let work: usize = plan.links.iter().map(|link| link.work()).sum();
+    let work = work.saturating_mul(batch).saturating_mul(n_steps);
+    let n_workers = (work / WORTH_A_THREAD)
+        .min(rayon::current_num_threads())
+        .min(batch)
+        .max(1);
     let bound = |worker: usize| worker * batch / n_workers;
     let workers = (0..n_workers).into_par_iter().map(|worker| {
         let mut worker = Worker::new(&plan, bound(worker)..bound(worker + 1));
@@ -130,8 +144,9 @@ impl<'a> Plan<'a> {
             });
         let flat = |layer: usize| LayerShape::Flat(sizes[layer]);
         let links = chain.links.iter().enumerate().map(|(below, (link, _))| {
-            let link = link.link(flat(below), flat(below + 1))?;
-            matches!(link, Link::Dense { .. }).then_some(link)
+            let is_dense = matches!(link.operator, Operator::Dense(_));
+            let link = is_dense.then(|| link.link(flat(below), flat(below + 1)));
+            link.flatten()
         });
         let links = links.collect::<Option<_>>()?;
         Some(Self {
@@ -338,7 +353,7 @@ impl<'a> Worker<'a> {
 /// Between the bounds; NaN passes through.
 #[inline(always)]
 fn clip(x: f32, [low, high]: [f32; 2]) -> f32 {
-    super::network::clip(x, low, high)
+    response::clip(x, low, high)
 }
 
 /// `f = σ(a)`
@@ -357,12 +372,13 @@ fn predict(drive: &[f32], bounds: [f32; 2], out: &mut Vec<f32>) {
 /// `σ′(a) (h − σ(a))`
 fn error(state: &[f32], drive: &[f32], [low, high]: [f32; 2], out: &mut Vec<f32>) {
     out.resize(drive.len(), 0.0);
+    // At the ends of its range too a unit passes nothing on; a range without an end has none.
+    let [has_low, has_high] = [low, high].map(f32::is_finite);
     vectorized(
         #[inline(always)]
         || {
             for ((out, &h), &a) in out.iter_mut().zip(state).zip(drive) {
-                // At the ends of its range too a unit passes nothing on.
-                let is_clipped = a <= low || a >= high;
+                let is_clipped = (has_low && a <= low) || (has_high && a >= high);
                 *out = if is_clipped { 0.0 } else { h - a };
             }
         },

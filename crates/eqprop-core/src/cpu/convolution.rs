@@ -6,7 +6,8 @@ use pulp::{Arch, Simd};
 use super::finish::Finish;
 use super::link::Places;
 use super::nonzero::Nonzero;
-use super::product::{Left, Panels, multiply};
+use super::panels::Panels;
+use super::product::{Left, multiply};
 use super::simd::{VectorWork, WithVectors, add_scaled};
 use crate::connection::{Pooling, Share};
 

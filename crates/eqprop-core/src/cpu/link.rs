@@ -2,7 +2,7 @@
 
 use super::Floats;
 use super::convolution::PackedConvolution;
-use super::product::Panels;
+use super::panels::Panels;
 use crate::connection::Operator;
 use crate::shape::LayerShape;
 

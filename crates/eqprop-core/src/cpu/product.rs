@@ -14,11 +14,10 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::finish::Finish;
 use super::nonzero::{Columns, Nonzero, Places};
+use super::panels::{PANEL_VECTORS, Panel, Panels, panel_width};
 
 /// Rows of a tile: with three vectors across, 24 accumulators of the 32 registers of AVX-512.
 pub const TILE_ROWS: usize = 8;
-/// Vectors across a full panel.
-const PANEL_VECTORS: usize = 3;
 
 /// Rows of the left factor, each of them one or several runs of consecutive numbers at the same
 /// distances: the rows of a matrix, or the patches that a kernel sees in feature maps.
@@ -58,135 +57,6 @@ pub(super) fn tiles(n_rows: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// A right factor `[depth, columns]`, in panels: what is read together lies together.
-#[derive(Debug, Clone)]
-pub struct Panels {
-    data: Vec<f32>,
-    depth: usize,
-    columns: usize,
-    lanes: usize,
-}
-
-/// Some columns of a right factor, with zeros behind them up to `vectors` full vectors.
-#[derive(Debug, Clone, Copy)]
-struct Panel<'a> {
-    data: &'a [f32],
-    /// From a row to the next.
-    stride: usize,
-    vectors: usize,
-}
-
-/// The width of this machine's vectors.
-pub fn lanes() -> usize {
-    struct Lanes;
-
-    impl WithSimd for Lanes {
-        type Output = usize;
-
-        fn with_simd<S: Simd>(self, _simd: S) -> usize {
-            S::F32_LANES
-        }
-    }
-
-    Arch::new().dispatch(Lanes)
-}
-
-/// The width of a full panel.
-pub fn panel_width() -> usize {
-    PANEL_VECTORS * lanes()
-}
-
-impl Panels {
-    /// Packs a right factor of which `add(columns, padding, out)` adds some columns to a list, row by
-    /// row, each row with zeros behind it.
-    fn pack(
-        depth: usize,
-        columns: usize,
-        mut add: impl FnMut(Range<usize>, usize, &mut Vec<f32>),
-    ) -> Self {
-        let lanes = lanes();
-        let width = PANEL_VECTORS * lanes;
-        let mut data = Vec::with_capacity(depth * columns.next_multiple_of(lanes));
-        for first in (0..columns).step_by(width) {
-            let columns = first..columns.min(first + width);
-            let padding = columns.len().next_multiple_of(lanes) - columns.len();
-            add(columns, padding, &mut data);
-        }
-        Self {
-            data,
-            depth,
-            columns,
-            lanes,
-        }
-    }
-
-    /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
-    pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
-        Self::pack(depth, columns, |columns, padding, out| {
-            for row in 0..depth {
-                out.extend(columns.clone().map(|column| entry(row, column)));
-                out.resize(out.len() + padding, 0.0);
-            }
-        })
-    }
-
-    /// Packs some columns of a matrix that lies row by row, `stride` numbers each.
-    pub fn of_columns(matrix: &[f32], stride: usize, columns: Range<usize>) -> Self {
-        let depth = matrix.len().checked_div(stride).unwrap_or(0);
-        Self::pack(depth, columns.len(), |part, padding, out| {
-            let part = columns.start + part.start..columns.start + part.end;
-            for row in matrix.chunks_exact(stride) {
-                out.extend_from_slice(&row[part.clone()]);
-                out.resize(out.len() + padding, 0.0);
-            }
-        })
-    }
-
-    /// Packs the transpose of a matrix `[columns, depth]` that lies row by row.
-    pub fn of_transposed(matrix: &[f32], columns: usize) -> Self {
-        /// Numbers of a row that are read at once: the line of the cache that they lie in.
-        const BLOCK: usize = 16;
-        let depth = matrix.len().checked_div(columns).unwrap_or(0);
-        let mut block = Vec::new();
-        Self::pack(depth, columns, |columns, padding, out| {
-            let stride = columns.len() + padding;
-            let rows = &matrix[columns.start * depth..columns.end * depth];
-            block.clear();
-            block.resize(BLOCK * stride, 0.0);
-            for first in (0..depth).step_by(BLOCK) {
-                let n = BLOCK.min(depth - first);
-                for (column, row) in rows.chunks_exact(depth).enumerate() {
-                    let places = block.iter_mut().skip(column).step_by(stride);
-                    let values = &row[first..first + n];
-                    places.zip(values).for_each(|(out, &value)| *out = value);
-                }
-                out.extend_from_slice(&block[..n * stride]);
-            }
-        })
-    }
-
-    /// The number of rows.
-    pub fn depth(&self) -> usize {
-        self.depth
-    }
-
-    /// The number of columns.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// The panel that begins at column `first`.
-    fn panel(&self, first: usize) -> Panel<'_> {
-        let n = (PANEL_VECTORS * self.lanes).min(self.columns - first);
-        let stride = n.next_multiple_of(self.lanes);
-        Panel {
-            data: &self.data[first * self.depth..][..stride * self.depth],
-            stride,
-            vectors: stride / self.lanes,
-        }
-    }
-}
-
 /// Puts down `A B`; row `r` of `C` begins at `r · stride` of `out`.
 pub fn multiply(
     left: Left<'_>,
@@ -196,9 +66,9 @@ pub fn multiply(
     stride: usize,
     nonzero: &mut Nonzero,
 ) {
-    debug_assert_eq!(left.depth(), right.depth);
+    debug_assert_eq!(left.depth(), right.depth());
     // To find the zeros costs as much as to multiply with a few columns.
-    if right.columns > PANEL_VECTORS * right.lanes {
+    if right.columns() > PANEL_VECTORS * right.lanes {
         nonzero.find(left);
     } else {
         nonzero.assume_none();
@@ -226,10 +96,20 @@ pub fn multiply_once(
     for first in (0..n).step_by(width) {
         let part = first..n.min(first + width);
         let from = columns.start + first;
-        // One at a time, so that what is packed is still in cache when it is multiplied.
-        let panels = Panels::of_columns(right, right_stride, from..from + part.len());
         let source = Source::Rows(left, &nonzero);
-        multiply_panel(source, panels.panel(0), Finish::SET, out, n, part);
+        if part.len() == width {
+            // As it lies in memory: to pack it would cost more than it saves.
+            let panel = Panel {
+                data: &right[from..],
+                stride: right_stride,
+                vectors: PANEL_VECTORS,
+            };
+            multiply_panel(source, panel, Finish::SET, out, n, part);
+        } else {
+            // Vectors at the end of a row would reach into the next.
+            let panels = Panels::of_columns(right, right_stride, from..columns.end);
+            multiply_panel(source, panels.panel(0), Finish::SET, out, n, part);
+        }
     }
 }
 
@@ -243,8 +123,8 @@ enum Source<'a> {
 impl Panels {
     fn multiply(&self, left: Source<'_>, finish: Finish<'_>, out: &mut [f32], stride: usize) {
         let width = PANEL_VECTORS * self.lanes;
-        for first in (0..self.columns).step_by(width) {
-            let columns = first..self.columns.min(first + width);
+        for first in (0..self.columns()).step_by(width) {
+            let columns = first..self.columns().min(first + width);
             multiply_panel(left, self.panel(first), finish, out, stride, columns);
         }
     }
@@ -390,13 +270,6 @@ impl<'a> Left<'a> {
     }
 }
 
-impl Panel<'_> {
-    #[inline(always)]
-    fn row<S: Simd, const V: usize>(&self, row: usize) -> &[S::f32s] {
-        S::as_simd_f32s(&self.data[row * self.stride..][..V * S::F32_LANES]).0
-    }
-}
-
 /// Adds the products of the number at `place` of each row with `V` vectors.
 ///
 /// # Safety
@@ -422,3 +295,6 @@ unsafe fn add_products<S: Simd, const R: usize, const V: usize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -347,6 +347,11 @@ impl VectorField for PredictiveCoding {
         })
     }
 
+    /// The forward pass: the layers above are as predicted, and not 0.
+    fn feedforward(&self, _input: &Tensor<2>, clamped: &ClampedPredictiveCoding) -> State {
+        clamped.forward_pass()
+    }
+
     /// The forward pass.
     fn start(&self, _input: &Tensor<2>, clamped: &ClampedPredictiveCoding) -> State {
         clamped.forward_pass()

@@ -290,6 +290,35 @@ fn what_cannot_be_fused_goes_step_by_step() {
     assert_eq!(list(&found), list(&stepwise));
 }
 
+#[test]
+#[should_panic(expected = "check_every must be at least 1, but is 0")]
+fn a_relaxation_that_would_never_look_is_refused() {
+    let setup = single();
+    let config = graph(&[5, 7, 3], Activation::HardSigmoid, &[(0, 1), (1, 2)]);
+    let energy = network(&config, &setup, 0.2, 3);
+    let input = Numbers(4).matrix(&setup, [2, 5], 0.0, 1.0);
+    let clamped = energy.clamp(&input);
+    let total = TotalEnergy::<_, SquaredError>::free(&energy, &clamped);
+    let mut relaxation = Relaxation::steps(Scheme::Asynchronous, 20).with_tolerance(1e-3);
+    relaxation.stopping.check_every = 0;
+    relaxation.relax(&total, energy.rest(&input));
+}
+
+/// Not the first examples of the larger one, silently.
+#[test]
+#[should_panic]
+fn a_start_of_another_batch_size_is_not_relaxed() {
+    let setup = single();
+    let config = graph(&[5, 7, 3], Activation::HardSigmoid, &[(0, 1), (1, 2)]);
+    let energy = network(&config, &setup, 0.2, 3);
+    let mut numbers = Numbers(4);
+    let input = numbers.matrix(&setup, [4, 5], 0.0, 1.0);
+    let clamped = energy.clamp(&input);
+    let total = TotalEnergy::<_, SquaredError>::free(&energy, &clamped);
+    let start = numbers.state(energy.layers(), &setup, 2);
+    Relaxation::steps(Scheme::Asynchronous, 3).relax(&total, start);
+}
+
 /// Clamped drives and gradients in `f32` against `f64`, where both are plain operations on tensors.
 #[test]
 fn clamping_and_contrast_on_slices_are_those_on_tensors() {

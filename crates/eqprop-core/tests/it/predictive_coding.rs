@@ -2,6 +2,7 @@
 
 mod burn_layers;
 mod config;
+mod fused;
 mod gradient;
 mod memory;
 

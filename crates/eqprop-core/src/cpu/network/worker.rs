@@ -1,0 +1,269 @@
+//! Some examples of a batch on their way through all steps.
+
+use core::ops::Range;
+
+use super::{Direction, Output, Plan, Term};
+use crate::cpu::Floats;
+use crate::cpu::convolution::{Pooled, Scratch};
+use crate::cpu::finish::{Base, Finish, Rule};
+use crate::cpu::link::Link;
+use crate::cpu::product::{Left, multiply};
+use crate::cpu::response::{Response, clip, respond, scalars};
+use crate::cpu::simd::{largest_difference, vectorized};
+use crate::relaxation::Scheme;
+
+/// Some examples of the batch, on one thread.
+pub struct Worker<'a> {
+    plan: &'a Plan<'a>,
+    /// The examples.
+    pub rows: Range<usize>,
+    /// What they have come to, layer by layer.
+    pub state: Vec<Vec<f32>>,
+    /// The drive of each layer, then what it moves to; after a step, the state before it.
+    next: Vec<Vec<f32>>,
+    constant: Vec<Vec<f32>>,
+    /// Where the examples begin in the state of each layer.
+    starts: Vec<Vec<usize>>,
+    pooled: Vec<Pooled>,
+    scratch: Scratch,
+    /// The largest change of any unit of each example in the last step.
+    pub change: Vec<f32>,
+}
+
+impl<'a> Worker<'a> {
+    pub fn new(plan: &'a Plan<'a>, rows: Range<usize>, start: &[Floats]) -> Self {
+        let n_layers = plan.sizes.len();
+        let cut = |all: &Floats, layer: usize| {
+            let n = plan.sizes[layer];
+            plan.places[layer].channels_last(&all.slice()[rows.start * n..rows.end * n])
+        };
+        let state: Vec<_> = (0..n_layers).map(|k| cut(&start[k], k)).collect();
+        let constant = (0..n_layers).map(|k| cut(&plan.constants[k], k));
+        Self {
+            plan,
+            constant: constant.collect(),
+            next: state.iter().map(|layer| vec![0.0; layer.len()]).collect(),
+            starts: plan
+                .sizes
+                .iter()
+                .map(|n| (0..rows.len()).map(|row| row * n).collect())
+                .collect(),
+            pooled: plan.links.iter().map(|_| Pooled::default()).collect(),
+            scratch: Scratch::default(),
+            change: vec![0.0; rows.len()],
+            state,
+            rows,
+        }
+    }
+
+    /// Takes `n_steps` steps and measures the change of the last one.
+    pub fn run(&mut self, n_steps: usize) {
+        for _ in 0..n_steps {
+            self.step();
+        }
+        self.change.fill(0.0);
+        for (layer, &n) in self.plan.sizes.iter().enumerate() {
+            let rows = self.state[layer].chunks_exact(n);
+            let rows = rows.zip(self.next[layer].chunks_exact(n));
+            for (change, (now, before)) in self.change.iter_mut().zip(rows) {
+                let largest = largest_difference(now, before);
+                if largest > *change || largest.is_nan() {
+                    *change = largest;
+                }
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let plan = self.plan;
+        match plan.scheme {
+            Scheme::Asynchronous => {
+                for &layer in plan.groups.iter().flatten() {
+                    self.find_next(layer, None);
+                    self.take_next(layer);
+                }
+            }
+            Scheme::FixedPoint => self.step_together(None),
+            Scheme::GradientFlow { step_size } => self.step_together(Some(step_size as f32)),
+            Scheme::Anderson { .. } | Scheme::AdaptiveFlow { .. } => {
+                unreachable!("there is no plan for schemes that remember their steps")
+            }
+        }
+    }
+
+    /// All layers from the state before the step.
+    fn step_together(&mut self, step_size: Option<f32>) {
+        let n_layers = self.state.len();
+        (0..n_layers).for_each(|layer| self.find_next(layer, step_size));
+        (0..n_layers).for_each(|layer| self.take_next(layer));
+    }
+
+    fn take_next(&mut self, layer: usize) {
+        core::mem::swap(&mut self.state[layer], &mut self.next[layer]);
+        for term in &self.plan.terms[layer] {
+            if term.direction == Direction::Backward {
+                self.pooled[term.link].is_current = false;
+            }
+        }
+    }
+
+    /// Finds where a layer goes: to `σ(drive)`, or a step of gradient flow further.
+    fn find_next(&mut self, layer: usize, step_size: Option<f32>) {
+        let plan = self.plan;
+        let is_output = layer + 1 == plan.sizes.len();
+        let n = plan.sizes[layer];
+        let examples = self.rows.start * n..self.rows.end * n;
+        let is_nudged = match &plan.output {
+            Output::Clamped(value) if is_output => {
+                self.next[layer].copy_from_slice(&value.slice()[examples]);
+                return;
+            }
+            Output::Nudged { .. } => is_output,
+            _ => false,
+        };
+        let rule = match plan.responses[layer] {
+            Response::Clip(low, high) if !is_nudged => Some([low, high]),
+            _ => None,
+        };
+        if !self.collect_drive(layer, rule, step_size) {
+            self.respond(layer, step_size);
+        }
+    }
+
+    /// Puts the drive of a layer into `self.next`, or, if there are bounds and the last term is a
+    /// product, what becomes of it; returns whether it did the latter.
+    fn collect_drive(
+        &mut self,
+        layer: usize,
+        bounds: Option<[f32; 2]>,
+        step_size: Option<f32>,
+    ) -> bool {
+        let plan = self.plan;
+        let terms = &plan.terms[layer];
+        let next = &mut self.next[layer];
+        let starts_with_product = match terms.first() {
+            Some(term) => matches!(plan.links[term.link], Link::Dense { .. }),
+            None => false,
+        };
+        if !starts_with_product {
+            next.copy_from_slice(&self.constant[layer]);
+        }
+        for (index, &term) in terms.iter().enumerate() {
+            let Term {
+                link,
+                sender,
+                direction,
+            } = term;
+            let sent = &self.state[sender];
+            match plan.links[link] {
+                Link::Dense { forward, backward } => {
+                    let left = Left {
+                        data: sent,
+                        starts: &self.starts[sender],
+                        runs: &[0],
+                        run_length: plan.sizes[sender],
+                    };
+                    let right = match direction {
+                        Direction::Forward => forward,
+                        Direction::Backward => backward,
+                    };
+                    let base = match index {
+                        0 => Base::Other(&self.constant[layer]),
+                        _ => Base::Out,
+                    };
+                    let is_last = index + 1 == terms.len();
+                    let rule = match (bounds.filter(|_| is_last), step_size) {
+                        (None, _) => Rule::Keep,
+                        (Some(bounds), None) => Rule::Clip { bounds },
+                        (Some(bounds), Some(step_size)) => Rule::Flow {
+                            state: &self.state[layer],
+                            step_size,
+                            bounds,
+                        },
+                    };
+                    let finish = Finish { base, rule };
+                    let nonzero = &mut self.scratch.nonzero;
+                    multiply(left, right, finish, next, plan.sizes[layer], nonzero);
+                    if is_last {
+                        return bounds.is_some();
+                    }
+                }
+                Link::Convolution(convolution) => {
+                    let (pooled, scratch) = (&mut self.pooled[link], &mut self.scratch);
+                    match direction {
+                        Direction::Forward => {
+                            convolution.forward(sent, pooled, scratch);
+                            add(next, &pooled.values);
+                        }
+                        Direction::Backward => {
+                            if convolution.has_winners() {
+                                convolution.forward(&self.state[layer], pooled, scratch);
+                            }
+                            convolution.backward(sent, pooled, next, scratch);
+                        }
+                    }
+                }
+                Link::Identity => add(next, sent),
+            }
+        }
+        false
+    }
+
+    /// Turns the drive in `self.next` into what the layer moves to.
+    fn respond(&mut self, layer: usize, step_size: Option<f32>) {
+        let plan = self.plan;
+        let (next, state) = (&mut self.next[layer], &self.state[layer]);
+        let n = plan.sizes[layer];
+        let is_output = layer + 1 == plan.sizes.len();
+        let examples = self.rows.start * n..self.rows.end * n;
+        match (&plan.output, plan.responses[layer]) {
+            (
+                Output::Nudged {
+                    beta,
+                    target,
+                    offset,
+                    shrink,
+                },
+                Response::Clip(low, high),
+            ) if is_output => {
+                let units = next.chunks_exact_mut(n).zip(state.chunks_exact(n));
+                match step_size {
+                    None => {
+                        let nudges = offset.slice()[examples]
+                            .chunks_exact(n)
+                            .zip(scalars(shrink, &self.rows));
+                        for ((next, _), (offset, shrink)) in units.zip(nudges) {
+                            for (next, offset) in next.iter_mut().zip(offset) {
+                                *next = clip((*next + offset) * shrink, low, high);
+                            }
+                        }
+                    }
+                    Some(step_size) => {
+                        let keep = 1.0 - step_size;
+                        let nudges = target.slice()[examples]
+                            .chunks_exact(n)
+                            .zip(scalars(beta, &self.rows));
+                        for ((next, state), (target, beta)) in units.zip(nudges) {
+                            for ((next, s), target) in next.iter_mut().zip(state).zip(target) {
+                                let drive = *next + (target - s) * beta;
+                                *next = clip(s * keep + drive * step_size, low, high);
+                            }
+                        }
+                    }
+                }
+            }
+            (_, response) => respond(response, step_size, state, next),
+        }
+    }
+}
+
+fn add(sum: &mut [f32], term: &[f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (sum, term) in sum.iter_mut().zip(term) {
+                *sum += term;
+            }
+        },
+    );
+}

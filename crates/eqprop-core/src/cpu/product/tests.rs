@@ -1,0 +1,176 @@
+use super::*;
+use crate::cpu::finish::{Base, Rule};
+
+/// Numbers in ±1 of which about one in three is 0.
+struct Numbers(u32);
+
+impl Numbers {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    fn list(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.next()).collect()
+    }
+
+    /// A matrix with whole columns of zeros, and some zeros elsewhere.
+    fn sparse(&mut self, rows: usize, columns: usize) -> Vec<f32> {
+        let empty: Vec<bool> = (0..columns).map(|_| self.next() < -0.2).collect();
+        let entry = |index: usize| match self.next() {
+            x if empty[index % columns] || x > 0.6 => 0.0,
+            x => x,
+        };
+        (0..rows * columns).map(entry).collect()
+    }
+}
+
+/// `A B` in `f64`.
+fn plain(a: &[f32], b: &[f32], [rows, depth, columns]: [usize; 3]) -> Vec<f64> {
+    let entry = |index: usize| {
+        let (row, column) = (index / columns, index % columns);
+        let terms = (0..depth).map(|k| [a[row * depth + k], b[k * columns + column]]);
+        terms.map(|[a, b]| f64::from(a) * f64::from(b)).sum()
+    };
+    (0..rows * columns).map(entry).collect()
+}
+
+fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
+    let rows = matrix.len() / columns;
+    let entry = |index: usize| matrix[index % rows * columns + index / rows];
+    (0..matrix.len()).map(entry).collect()
+}
+
+fn assert_close(found: &[f32], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (found, expected) in found.iter().zip(expected) {
+        // Sums of up to 70 products of order 1 in f32.
+        let error = (f64::from(*found) - expected).abs();
+        assert!(error < 1e-5, "{what}: {found} for {expected}");
+    }
+}
+
+/// Rows of every height of a tile, and columns that fill panels, end within a vector, or both.
+fn sizes() -> impl Iterator<Item = [usize; 3]> {
+    let rows = [1, 2, 3, 5, 7, 8, 23];
+    let columns = [1, 9, 16, 48, 50, 97, 131];
+    rows.into_iter()
+        .flat_map(move |rows| columns.map(|columns| [rows, 70, columns]))
+}
+
+#[test]
+fn products_of_every_size_are_sums_of_products_of_numbers() {
+    for size in sizes() {
+        let [rows, depth, columns] = size;
+        let mut numbers = Numbers(1);
+        let (a, b) = (numbers.sparse(rows, depth), numbers.list(depth * columns));
+        let starts: Vec<usize> = (0..rows).map(|row| row * depth).collect();
+        let left = Left {
+            data: &a,
+            starts: &starts,
+            runs: &[0],
+            run_length: depth,
+        };
+        let expected = plain(&a, &b, size);
+        let panels = [
+            Panels::of_columns(&b, columns, 0..columns),
+            Panels::of_transposed(&transposed(&b, columns), columns),
+            Panels::new(depth, columns, |row, column| b[row * columns + column]),
+        ];
+        let mut out = vec![f32::NAN; rows * columns];
+        for right in &panels {
+            out.fill(f32::NAN);
+            let nonzero = &mut Nonzero::default();
+            multiply(left, right, Finish::SET, &mut out, columns, nonzero);
+            assert_close(&out, &expected, &format!("packed, {size:?}"));
+            out.fill(f32::NAN);
+            let below = Columns::new(&transposed(&a, depth), rows, 0..rows);
+            multiply_columns(&below, right, &mut out, columns);
+            assert_close(&out, &expected, &format!("columns, {size:?}"));
+        }
+        out.fill(f32::NAN);
+        multiply_once(left, &b, columns, 0..columns, &mut out);
+        assert_close(&out, &expected, &format!("once, {size:?}"));
+        // Some of the columns.
+        let part = columns / 3..columns;
+        let mut out = vec![f32::NAN; rows * part.len()];
+        multiply_once(left, &b, columns, part.clone(), &mut out);
+        let rows = expected.chunks_exact(columns);
+        let expected: Vec<f64> = rows.flat_map(|row| row[part.clone()].to_vec()).collect();
+        assert_close(&out, &expected, &format!("some columns, {size:?}"));
+    }
+}
+
+#[test]
+fn a_product_ends_in_each_base_and_each_rule() {
+    let bounds = [-0.3f32, 0.4];
+    for size in sizes() {
+        let [rows, depth, columns] = size;
+        let n = rows * columns;
+        let mut numbers = Numbers(2);
+        let (a, b) = (numbers.sparse(rows, depth), numbers.list(depth * columns));
+        let [before, other, state] = [(); 3].map(|()| numbers.list(n));
+        let row = numbers.list(columns);
+        let starts: Vec<usize> = (0..rows).map(|row| row * depth).collect();
+        let left = Left {
+            data: &a,
+            starts: &starts,
+            runs: &[0],
+            run_length: depth,
+        };
+        let right = Panels::of_columns(&b, columns, 0..columns);
+        let product = plain(&a, &b, size);
+        let bases: [(Base<'_>, &dyn Fn(usize) -> f32); 4] = [
+            (Base::Zero, &|_| 0.0),
+            (Base::Out, &|index| before[index]),
+            (Base::Other(&other), &|index| other[index]),
+            (Base::Row(&row), &|index| row[index % columns]),
+        ];
+        let flow = Rule::Flow {
+            state: &state,
+            step_size: 0.3,
+            bounds,
+        };
+        for (base, value) in bases {
+            for rule in [Rule::Keep, Rule::Clip { bounds }, flow] {
+                let mut out = before.clone();
+                let nonzero = &mut Nonzero::default();
+                let finish = Finish { base, rule };
+                multiply(left, &right, finish, &mut out, columns, nonzero);
+                let [low, high] = bounds.map(f64::from);
+                let expected = product.iter().enumerate().map(|(index, product)| {
+                    let drive = product + f64::from(value(index));
+                    let moved = f64::from(state[index]) * 0.7 + drive * 0.3;
+                    match rule {
+                        Rule::Keep => drive,
+                        Rule::Clip { .. } => drive.clamp(low, high),
+                        Rule::Flow { .. } => moved.clamp(low, high),
+                    }
+                });
+                let expected: Vec<f64> = expected.collect();
+                assert_close(&out, &expected, &format!("{base:?}, {rule:?}, {size:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn places_are_found_where_a_row_of_the_tile_is_not_0() {
+    let mut data = vec![0.0; 9 * 40];
+    // A sign alone is no number; the ninth row has a tile of its own.
+    (data[7], data[3 * 40 + 11], data[8 * 40 + 2]) = (-0.0, 1e-40, f32::NAN);
+    let starts: Vec<usize> = (0..9).map(|row| row * 40).collect();
+    let mut nonzero = Nonzero::default();
+    nonzero.find(Left {
+        data: &data,
+        starts: &starts,
+        runs: &[0],
+        run_length: 40,
+    });
+    let found = |tile: usize| match nonzero.of_tile(tile) {
+        Places::All => None,
+        Places::Some(places) => Some(places.to_vec()),
+    };
+    assert_eq!(found(0), Some(vec![11]));
+    assert_eq!(found(1), Some(vec![2]));
+}
