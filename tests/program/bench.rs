@@ -1,5 +1,6 @@
 //! What a training step costs.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
@@ -129,8 +130,8 @@ fn the_table_names_every_figure() {
     ]);
     for part in [
         "medians of 1 rounds",
-        "\ndigits, batch 8, 10 + 6 steps (64-128-10)\n  method ",
-        "\ndigits, batch 8, 200 + 6 steps (64-128-10)\n  method ",
+        "\ndigits, batch 8, 10 + 6 steps (64-128-10), digits\n  method ",
+        "\ndigits, batch 8, 200 + 6 steps (64-128-10), digits\n  method ",
         "ms/step",
         "quartiles",
         "samples/s",
@@ -322,7 +323,10 @@ fn options_of_relaxations_and_of_methods_exclude_each_other() {
         &["--relaxations", "--methods"],
     );
     place.refuse(&["bench", "--epochs", "2"], &["--relaxations"]);
-    place.refuse(&["bench", "--data-dir", "."], &["--relaxations"]);
+    place.refuse(
+        &["bench", "--relaxations", "--baseline", "before.json"],
+        &["--relaxations", "--baseline"],
+    );
     place.refuse(
         &[
             "bench",
@@ -334,4 +338,39 @@ fn options_of_relaxations_and_of_methods_exclude_each_other() {
         ],
         &["99999", "lower --batch"],
     );
+}
+
+#[test]
+fn a_baseline_is_compared_with_and_fails_what_has_become_slower() {
+    let place = Place::new();
+    let options = ["--preset", "digits", "--methods", "eqprop", "--rounds", "3"];
+    let bench = [&["bench"], &options[..]].concat();
+    let mut report = place.json(&bench);
+    assert!(report["results"][0]["ratio_to_baseline"].is_null());
+    assert_eq!(report["results"][0]["inputs"], "examples");
+    let median = number(&report["results"][0], "/step/median");
+
+    let mut compare = |factor: f64| {
+        report["results"][0]["step"]["median"] = (median * factor).into();
+        fs::write(place.path("before.json"), report.to_string()).unwrap();
+        let outcome = place.run(&[&bench[..], &["--baseline", "before.json"]].concat());
+        assert!(outcome.stdout.contains("x baseline"), "{outcome:#?}");
+        outcome
+    };
+    // A hundred times: more than any other work on the machine makes.
+    let slower = compare(0.01);
+    assert_eq!(slower.code, Some(1));
+    for part in ["slower than the baseline", "eqprop on digits, batch 8"] {
+        assert!(slower.stderr.contains(part), "{}", slower.stderr);
+    }
+    compare(100.0).succeeded();
+
+    fs::write(place.path("before.json"), "{}").unwrap();
+    let with_baseline = ["bench", "--baseline", "before.json"];
+    place.refuse(
+        &with_baseline,
+        &["before.json is no baseline", "bench --json"],
+    );
+    let absent = ["bench", "--baseline", "absent.json"];
+    place.refuse(&absent, &["cannot read the baseline absent.json"]);
 }

@@ -359,6 +359,10 @@ pub struct BenchArguments {
     /// random inputs.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// What `bench --json` printed earlier, to compare with: fails if a step takes 1.3 times as long, in
+    /// units of backprop's step where both have it.
+    #[arg(long, value_name = "FILE", conflicts_with = "relaxations")]
+    pub baseline: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceArguments,
 }

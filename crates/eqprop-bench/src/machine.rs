@@ -45,6 +45,27 @@ impl Machine {
     }
 }
 
+/// The threads that a CPU backend computes with: rayon's, as it decides itself.
+pub fn threads() -> usize {
+    let asked = std::env::var("RAYON_NUM_THREADS").ok();
+    let asked = asked.and_then(|number| number.parse().ok());
+    asked
+        .filter(|&threads| threads > 0)
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// Makes this thread one of those that a CPU backend computes with. Else each product would wake all of
+/// them and wait, which costs a small network more than the product.
+pub fn compute_on_this_thread() {
+    // A pool of this thread alone would leave what other threads ask of it undone while this one waits
+    // for them.
+    if threads() > 1 {
+        // It fails if there is a pool already, which then is as good.
+        let pool = rayon::ThreadPoolBuilder::new().use_current_thread();
+        let _ = pool.build_global();
+    }
+}
+
 /// The command line of this process, to be given again.
 pub fn command_line() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);

@@ -24,11 +24,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
     let Cli { json, command } = Cli::parse();
-    // This thread is one of those that compute. Else each product would wake all of them and wait,
-    // which costs a small network more than the product. It fails only if threads are there already.
-    let _ = rayon::ThreadPoolBuilder::new()
-        .use_current_thread()
-        .build_global();
+    machine::compute_on_this_thread();
     let result = match command {
         Command::Train(arguments) => command::train::run(arguments),
         Command::Evaluate(arguments) => command::evaluate::run(arguments),

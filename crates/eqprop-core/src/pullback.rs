@@ -25,6 +25,10 @@ use crate::gradients::Gradients;
 ///
 /// # Panics
 /// If `value` and `parent` are on different devices.
+#[cfg_attr(
+    feature = "ndarray",
+    allow(deprecated, reason = "who asks for the backend is told by its feature")
+)]
 pub fn with_pullback<const D: usize, const P: usize>(
     value: Tensor<D>,
     parent: Tensor<P>,

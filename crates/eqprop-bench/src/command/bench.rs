@@ -1,5 +1,6 @@
 //! `eqprop bench`.
 
+mod baseline;
 mod progress;
 mod relaxations;
 mod results;
@@ -20,6 +21,7 @@ use crate::device;
 use crate::interrupt::Interrupt;
 use crate::machine::Machine;
 use crate::output::Report;
+use baseline::Baseline;
 use progress::Display;
 use results::{Inputs, Measured, Results};
 
@@ -52,7 +54,7 @@ impl fmt::Display for Setting {
 /// # Errors
 /// If a number is 0, a configuration cannot work, a method cannot run one of the networks, or the
 /// device cannot be used: before anything is timed. An interrupted measurement, or one that the
-/// device ends, is reported as far as it got.
+/// device ends, is reported as far as it got; so is one that is slower than the baseline.
 pub fn run(arguments: BenchArguments) -> Result<Report> {
     if arguments.relaxations {
         return relaxations::run(&arguments);
@@ -65,6 +67,8 @@ pub fn run(arguments: BenchArguments) -> Result<Report> {
             estimator.with_context(|| format!("cannot time {method} on {setting}"))?;
         }
     }
+    let baseline = arguments.baseline.as_deref().map(Baseline::read);
+    let baseline = baseline.transpose()?;
     let device = device::open(arguments.device.device.as_deref())?;
     let machine = Machine::look(&device.name);
     for setting in &settings {
@@ -72,7 +76,7 @@ pub fn run(arguments: BenchArguments) -> Result<Report> {
     }
 
     let interrupt = Interrupt::listen();
-    let mut results = Results::new(machine, arguments.rounds);
+    let mut results = Results::new(machine, arguments.rounds, baseline);
     for (index, setting) in settings.iter().enumerate() {
         let examples = examples(setting, arguments.data_dir.as_deref())?;
         let display = Display::new(setting, methods.len());
@@ -107,7 +111,7 @@ pub fn run(arguments: BenchArguments) -> Result<Report> {
         }
         return Ok(results.report().with_failure(Some(failure)));
     }
-    Ok(results.report())
+    Ok(results.report().with_failure(results.slower()))
 }
 
 /// Examples to time a setting on, or `None` if its data are not at hand, or fewer than a batch; what

@@ -76,30 +76,28 @@ impl Finish<'_> {
             start + columns.start..start + columns.end
         };
         if columns.len() == V * S::F32_LANES {
-            self.put(simd, sums, &columns, places, out, load_all, store_all);
+            self.put::<Whole, _, R, V>(simd, sums, &columns, places, out);
         } else {
-            self.put(simd, sums, &columns, places, out, load_some, store_some);
+            self.put::<Partial, _, R, V>(simd, sums, &columns, places, out);
         }
     }
 
     /// One small loop for each thing to do: only such loops are unrolled, so that the sums stay in
     /// registers.
     #[inline(always)]
-    fn put<S: Simd, const R: usize, const V: usize>(
+    fn put<A: Access, S: Simd, const R: usize, const V: usize>(
         self,
         simd: S,
         mut sums: [[S::f32s; V]; R],
         columns: &Range<usize>,
         places: impl Fn(usize) -> Range<usize>,
         out: &mut [f32],
-        load: impl Fn(S, &[f32]) -> [S::f32s; V],
-        store: impl Fn(S, [S::f32s; V], &mut [f32]),
     ) {
         match self.base {
             Base::Zero => {}
             Base::Out => {
                 for r in 0..R {
-                    let base = load(simd, &out[places(r)]);
+                    let base = A::load::<S, V>(simd, &out[places(r)]);
                     for v in 0..V {
                         sums[r][v] = simd.add_f32s(base[v], sums[r][v]);
                     }
@@ -107,14 +105,14 @@ impl Finish<'_> {
             }
             Base::Other(base) => {
                 for r in 0..R {
-                    let base = load(simd, &base[places(r)]);
+                    let base = A::load::<S, V>(simd, &base[places(r)]);
                     for v in 0..V {
                         sums[r][v] = simd.add_f32s(base[v], sums[r][v]);
                     }
                 }
             }
             Base::Row(base) => {
-                let base = load(simd, &base[columns.clone()]);
+                let base = A::load::<S, V>(simd, &base[columns.clone()]);
                 for row in &mut sums {
                     for v in 0..V {
                         row[v] = simd.add_f32s(base[v], row[v]);
@@ -139,7 +137,7 @@ impl Finish<'_> {
                 let keep = simd.splat_f32s(1.0 - step_size);
                 let step_size = simd.splat_f32s(step_size);
                 for r in 0..R {
-                    let state = load(simd, &state[places(r)]);
+                    let state = A::load::<S, V>(simd, &state[places(r)]);
                     for v in 0..V {
                         let kept = simd.mul_f32s(keep, state[v]);
                         let moved = simd.mul_add_f32s(step_size, sums[r][v], kept);
@@ -149,46 +147,62 @@ impl Finish<'_> {
             }
         }
         for r in 0..R {
-            store(simd, sums[r], &mut out[places(r)]);
+            A::store(simd, sums[r], &mut out[places(r)]);
         }
     }
 }
 
-#[inline(always)]
-fn load_all<S: Simd, const V: usize>(_simd: S, numbers: &[f32]) -> [S::f32s; V] {
-    let vectors = S::as_simd_f32s(numbers).0.first_chunk::<V>();
-    *vectors.expect("checked to be full")
+/// How vectors are read and written.
+trait Access {
+    fn load<S: Simd, const V: usize>(simd: S, numbers: &[f32]) -> [S::f32s; V];
+    fn store<S: Simd, const V: usize>(simd: S, vectors: [S::f32s; V], out: &mut [f32]);
 }
 
-#[inline(always)]
-fn store_all<S: Simd, const V: usize>(_simd: S, vectors: [S::f32s; V], out: &mut [f32]) {
-    let out = S::as_mut_simd_f32s(out).0.first_chunk_mut::<V>();
-    *out.expect("checked to be full") = vectors;
+/// There are `V` vectors of numbers.
+struct Whole;
+
+/// There are fewer.
+struct Partial;
+
+impl Access for Whole {
+    #[inline(always)]
+    fn load<S: Simd, const V: usize>(_simd: S, numbers: &[f32]) -> [S::f32s; V] {
+        let vectors = S::as_simd_f32s(numbers).0.first_chunk::<V>();
+        *vectors.expect("checked to be whole")
+    }
+
+    #[inline(always)]
+    fn store<S: Simd, const V: usize>(_simd: S, vectors: [S::f32s; V], out: &mut [f32]) {
+        let out = S::as_mut_simd_f32s(out).0.first_chunk_mut::<V>();
+        *out.expect("checked to be whole") = vectors;
+    }
 }
 
-/// With zeros behind the numbers.
-#[inline(always)]
-fn load_some<S: Simd, const V: usize>(simd: S, numbers: &[f32]) -> [S::f32s; V] {
-    let (full, rest) = S::as_simd_f32s(numbers);
-    let mut vectors = [simd.splat_f32s(0.0); V];
-    for (vector, full) in vectors.iter_mut().zip(full) {
-        *vector = *full;
+impl Access for Partial {
+    /// With zeros behind the numbers.
+    #[inline(always)]
+    fn load<S: Simd, const V: usize>(simd: S, numbers: &[f32]) -> [S::f32s; V] {
+        let (full, rest) = S::as_simd_f32s(numbers);
+        let mut vectors = [simd.splat_f32s(0.0); V];
+        for (vector, full) in vectors.iter_mut().zip(full) {
+            *vector = *full;
+        }
+        if full.len() < V {
+            vectors[full.len()] = simd.partial_load_f32s(rest);
+        }
+        vectors
     }
-    if full.len() < V {
-        vectors[full.len()] = simd.partial_load_f32s(rest);
-    }
-    vectors
-}
 
-/// As much as there is place for.
-#[inline(always)]
-fn store_some<S: Simd, const V: usize>(simd: S, vectors: [S::f32s; V], out: &mut [f32]) {
-    let (full, rest) = S::as_mut_simd_f32s(out);
-    for (out, vector) in full.iter_mut().zip(vectors) {
-        *out = vector;
-    }
-    if full.len() < V {
-        simd.partial_store_f32s(rest, vectors[full.len()]);
+    /// As much as there is place for.
+    #[inline(always)]
+    fn store<S: Simd, const V: usize>(simd: S, vectors: [S::f32s; V], out: &mut [f32]) {
+        let (full, rest) = S::as_mut_simd_f32s(out);
+        for (out, vector) in full.iter_mut().zip(vectors) {
+            *out = vector;
+        }
+        if full.len() < V {
+            simd.partial_store_f32s(rest, vectors[full.len()]);
+        }
     }
 }
 

@@ -4,14 +4,15 @@ use eqprop_bench::method::Method;
 use eqprop_bench::timing::{MemoryGrowth, StepCost};
 use eqprop_train::data::Examples;
 use eqprop_train::preset::Preset;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Setting;
-use crate::machine::Machine;
+use super::baseline::Baseline;
+use crate::machine::{Machine, threads};
 use crate::output::Report;
 
-/// The columns of a table: milliseconds, but for the last three.
-const HEADER: [&str; 10] = [
+/// The columns of a table: milliseconds, but for the last four.
+const HEADER: [&str; 11] = [
     "method",
     "ms/step",
     "quartiles",
@@ -21,6 +22,7 @@ const HEADER: [&str; 10] = [
     "optimizer",
     "samples/s",
     "x backprop",
+    "x baseline",
     "peak MB",
 ];
 
@@ -31,10 +33,12 @@ pub struct Results {
     rounds: usize,
     /// One entry per setting.
     pub measured: Vec<Measured>,
+    /// What to compare with.
+    baseline: Option<Baseline>,
 }
 
 /// What a network was timed on.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Inputs {
     /// Examples of its data.
@@ -69,6 +73,7 @@ struct Row<'a> {
     #[serde(flatten)]
     cost: &'a StepCost,
     ratio_to_backprop: Option<f64>,
+    ratio_to_baseline: Option<f64>,
 }
 
 /// The growth of a method's memory, in JSON.
@@ -110,11 +115,18 @@ impl Measured {
         Some(cost.step.median / backprop.step.median)
     }
 
-    fn table(&self) -> String {
+    /// See [`Baseline::ratio`].
+    fn ratio_to_baseline(&self, baseline: Option<&Baseline>, cost: &StepCost) -> Option<f64> {
+        let to_backprop = self.ratio_to_backprop(cost);
+        baseline?.ratio(&self.setting, self.inputs, cost, to_backprop)
+    }
+
+    fn table(&self, baseline: Option<&Baseline>) -> String {
         let mut rows = vec![HEADER.map(String::from)];
         for cost in &self.costs {
             let phases = &cost.phases;
             let ratio = self.ratio_to_backprop(cost).map(significant);
+            let to_baseline = self.ratio_to_baseline(baseline, cost).map(significant);
             let megabytes = cost
                 .peak_memory
                 .map(|bytes| significant(bytes as f64 / 1e6));
@@ -133,6 +145,7 @@ impl Measured {
                 milliseconds(phases.optimizer.median),
                 format!("{:.0}", cost.samples_per_second),
                 ratio.unwrap_or_else(absent),
+                to_baseline.unwrap_or_else(absent),
                 megabytes.unwrap_or_else(absent),
             ]);
         }
@@ -141,12 +154,33 @@ impl Measured {
 }
 
 impl Results {
-    pub fn new(machine: Machine, rounds: usize) -> Self {
+    pub fn new(machine: Machine, rounds: usize, baseline: Option<Baseline>) -> Self {
         Self {
             machine,
             rounds,
             measured: Vec::new(),
+            baseline,
         }
+    }
+
+    /// What has become slower than in the baseline, if anything has.
+    pub fn slower(&self) -> Option<String> {
+        let costs = self.measured.iter().flat_map(|measured| {
+            measured.costs.iter().filter_map(move |cost| {
+                let ratio = measured.ratio_to_baseline(self.baseline.as_ref(), cost)?;
+                let setting = &measured.setting;
+                let text = format!("{} on {setting}: {}", cost.method, significant(ratio));
+                Baseline::is_slower(ratio).then_some(text)
+            })
+        });
+        let slower: Vec<String> = costs.collect();
+        let text = || {
+            format!(
+                "slower than the baseline, by these factors: {}",
+                slower.join("; ")
+            )
+        };
+        (!slower.is_empty()).then(text)
     }
 
     /// The results in both forms.
@@ -159,6 +193,7 @@ impl Results {
                 nudged_steps: measured.setting.config.nudged_steps,
                 cost,
                 ratio_to_backprop: measured.ratio_to_backprop(cost),
+                ratio_to_baseline: measured.ratio_to_baseline(self.baseline.as_ref(), cost),
             })
         });
         let document = Document {
@@ -189,7 +224,7 @@ impl Results {
                 Inputs::Examples => config.dataset.to_string(),
                 Inputs::Random => "random inputs".to_string(),
             };
-            let table = measured.table();
+            let table = measured.table(self.baseline.as_ref());
             text += &format!("\n{setting} ({network}), {inputs}\n{table}");
         }
         let mut heading = None;
@@ -253,15 +288,6 @@ impl Results {
         }
         rows
     }
-}
-
-/// The threads that a CPU backend computes with: rayon's, as it decides itself.
-fn threads() -> usize {
-    let asked = std::env::var("RAYON_NUM_THREADS").ok();
-    let asked = asked.and_then(|number| number.parse().ok());
-    asked
-        .filter(|&threads| threads > 0)
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Seconds in milliseconds; a dash for a phase that there is not.

@@ -1,0 +1,82 @@
+//! An earlier measurement to compare with.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use eqprop_bench::timing::StepCost;
+use serde::Deserialize;
+
+use super::Setting;
+use super::results::Inputs;
+
+/// Times as long as in the baseline that count as slower: less is what a shared machine does.
+const SLOWER: f64 = 1.3;
+
+/// What `bench --json` printed earlier.
+#[derive(Debug, Deserialize)]
+pub struct Baseline {
+    results: Vec<Row>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    preset: String,
+    inputs: Inputs,
+    method: String,
+    batch_size: usize,
+    free_steps: usize,
+    nudged_steps: usize,
+    step: Median,
+    ratio_to_backprop: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Median {
+    median: f64,
+}
+
+impl Baseline {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not what `bench --json` prints.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path);
+        let text = text.with_context(|| format!("cannot read the baseline {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| {
+            format!(
+                "{} is no baseline: write one by `eqprop bench --json > FILE`",
+                path.display()
+            )
+        })
+    }
+
+    /// How many times as long as in the baseline a step takes: in units of backprop's step where both
+    /// have measured that, so that another machine matters less; `None` if it is not in the baseline.
+    pub fn ratio(
+        &self,
+        setting: &Setting,
+        inputs: Inputs,
+        cost: &StepCost,
+        to_backprop: Option<f64>,
+    ) -> Option<f64> {
+        let row = self.results.iter().find(|row| {
+            row.preset == setting.preset.name()
+                && row.inputs == inputs
+                && row.method == cost.method.to_string()
+                && row.batch_size == cost.batch_size
+                && row.free_steps == cost.free_steps
+                && row.nudged_steps == setting.config.nudged_steps
+        })?;
+        Some(match (to_backprop, row.ratio_to_backprop) {
+            (Some(now), Some(before)) => now / before,
+            _ => cost.step.median / row.step.median,
+        })
+    }
+
+    /// Whether a ratio says that a step has become slower.
+    pub fn is_slower(ratio: f64) -> bool {
+        ratio > SLOWER
+    }
+}
