@@ -11,9 +11,7 @@
 //!
 //! `cargo run --release --example contrastive_hebbian`
 
-use burn::module::Param;
 use burn::tensor::{Device, Distribution, FloatDType, Tensor};
-use eqprop_core::gradients::{GradientVisitor, Gradients};
 use eqprop_core::relaxation::Dynamics;
 use eqprop_train::prelude::*;
 
@@ -58,7 +56,8 @@ fn main() -> anyhow::Result<()> {
 
     let mean = |values: Tensor<1>| values.mean().into_scalar::<f64>();
     let contrast = |first: &State, second: &State, scale: f64| {
-        flat(&energy.contrast(&input, first, second, scale), &energy)
+        let gradients = energy.contrast(&input, first, second, scale);
+        gradients.to_vec(&energy)
     };
     let hebbian = contrast(&taught, &free, 1.0);
     let near = |beta| relaxation.relax(&nudged(beta), free.clone()).converged();
@@ -88,19 +87,6 @@ fn main() -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// The gradients of all parameters as one list.
-fn flat(gradients: &Gradients, energy: &HopfieldEnergy) -> Vec<f64> {
-    struct Numbers(Vec<f64>);
-    impl GradientVisitor for Numbers {
-        fn visit<const D: usize>(&mut self, _: &Param<Tensor<D>>, gradient: Tensor<D>) {
-            self.0.extend(gradient.into_data().iter::<f64>());
-        }
-    }
-    let mut numbers = Numbers(Vec::new());
-    gradients.visit(energy, &mut numbers);
-    numbers.0
 }
 
 fn cosine(a: &[f64], b: &[f64]) -> f64 {

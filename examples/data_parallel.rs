@@ -16,7 +16,6 @@ use burn::tensor::{Device, Tensor};
 use burn::train::{ExecutionStrategy, Learner, MultiDeviceOptim, SupervisedTraining};
 use eqprop_train::data::Examples;
 use eqprop_train::prelude::*;
-use eqprop_train::renderer::EpochLines;
 use eqprop_train::training::{AnyLearner, evaluate};
 
 /// Examples of a worker in a step.

@@ -19,7 +19,6 @@ use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
 use burn::train::{Learner, MetricEarlyStoppingStrategy, StoppingCondition, SupervisedTraining};
 use eqprop_train::data::DATA_DIR_VARIABLE;
 use eqprop_train::prelude::*;
-use eqprop_train::renderer::EpochLines;
 
 const EPOCHS: usize = 6;
 const BATCH: usize = 20;

@@ -9,10 +9,9 @@
 //! `cargo run --release --example predictive_coding`
 
 use burn::data::dataloader::DataLoader;
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use eqprop_bench::baseline::FeedforwardBackprop;
-use eqprop_core::connection::Connection;
+use eqprop_bench::fidelity;
 use eqprop_core::cost::AnyCost;
 use eqprop_train::prelude::*;
 
@@ -80,28 +79,14 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The cosine between the two gradients of each weight matrix.
+/// The cosine between the two gradients of each weight matrix; 0 where no signal has reached it yet.
 fn cosines(config: &TrainingConfig, network: &Network, batch: &Batch) -> Vec<String> {
     let estimate = config.estimator().estimate(network, batch, None).gradients;
     let exact = FeedforwardBackprop.estimate(network, batch, None).gradients;
-    let AnyField::PredictiveCoding(energy) = &network.energy else {
-        unreachable!("the preset is of predictive coding")
-    };
-    let connections = energy.connections.iter();
-    let cosine = |connection: &Connection| {
-        let Connection::Dense(dense) = connection else {
-            unreachable!("all layers are dense")
-        };
-        let of = |gradients: &GradientsParams| {
-            let gradient = gradients.get::<2>(dense.weight.id);
-            gradient.expect("every weight has a gradient")
-        };
-        let (a, b) = (of(&estimate), of(&exact));
-        let dot = |a: &Tensor<2>, b: &Tensor<2>| (a.clone() * b.clone()).sum().into_scalar::<f64>();
-        let size = (dot(&a, &a) * dot(&b, &b)).sqrt();
-        // A layer that no signal has reached yet has no gradient.
-        let cosine = if size > 0.0 { dot(&a, &b) / size } else { 0.0 };
-        format!("{cosine:>7.5}")
-    };
-    connections.map(cosine).collect()
+    let comparison = fidelity::compare(network, &estimate, &exact);
+    let parameters = comparison.parameters.iter();
+    let weights = parameters.filter(|(path, _)| path.ends_with("weight"));
+    let cosine =
+        |(_, agreement): &(String, fidelity::Agreement)| format!("{:>7.5}", agreement.cosine);
+    weights.map(cosine).collect()
 }

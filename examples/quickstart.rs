@@ -35,6 +35,7 @@ fn main() -> anyhow::Result<()> {
         .metrics((AccuracyMetric::new(), LossMetric::new()))
         .metric_train_numeric(EnergyMetric::default())
         .metric_train_numeric(UnconvergedMetric::new(1e-2))
+        .renderer(Box::new(EpochLines::stdout()))
         .num_epochs(10)
         .summary()
         .launch(Learner::new(

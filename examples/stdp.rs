@@ -6,12 +6,12 @@
 //! ```
 //!
 //! (Scellier & Bengio 2017, eqs. 11 to 14), has changed at the end of the path by the contrast of
-//! its ends, `ρ_i^β ρ_j^β − ρ_i⁰ ρ_j⁰`: equilibrium propagation's update times β. A synapse that
-//! knows the rates before a step only is off by an order of the step size; one that sees those
-//! halfway is exact for any step.
+//! its ends, `ρ_i^β ρ_j^β − ρ_i⁰ ρ_j⁰`: equilibrium propagation's update times β. In steps, an update
+//! that knows the rates before each step only is off by an order of the step size; one that knows
+//! those halfway is exact for any step.
 //!
-//! Prints both errors relative to the contrast, and the cosine of the first synapse's update with
-//! the descent direction of the cost.
+//! Prints both errors relative to the contrast, and the cosine of the update that knows the rates
+//! before with the descent direction of the cost.
 //!
 //! `cargo run --release --example stdp`
 

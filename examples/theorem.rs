@@ -10,7 +10,6 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Distribution, FloatDType, Tensor, TensorData};
-use eqprop_core::gradients::{GradientVisitor, Gradients};
 use eqprop_train::prelude::*;
 
 fn main() -> anyhow::Result<()> {
@@ -51,7 +50,8 @@ fn main() -> anyhow::Result<()> {
         let a = relax(&energy, first, free.clone())?;
         let b = relax(&energy, second, free.clone())?;
         let gradients = energy.contrast(&input, &a, &b, 1.0 / (first - second));
-        let estimate = flat(&gradients, &energy).into_iter();
+        // In the order in which `Shift` counts the parameters.
+        let estimate = gradients.to_vec(&energy).into_iter();
         let off: Vec<f64> = estimate.zip(&exact).map(|(a, b)| a - b).collect();
         anyhow::Ok(norm(&off) / size)
     };
@@ -86,19 +86,6 @@ impl ModuleMapper for Shift {
         let data = TensorData::new(numbers, shape);
         Param::initialized(param.id, Tensor::from_data(data, &device))
     }
-}
-
-/// The gradients of all parameters, in the order of [`Shift`].
-fn flat(gradients: &Gradients, energy: &HopfieldEnergy) -> Vec<f64> {
-    struct Numbers(Vec<f64>);
-    impl GradientVisitor for Numbers {
-        fn visit<const D: usize>(&mut self, _: &Param<Tensor<D>>, gradient: Tensor<D>) {
-            self.0.extend(gradient.into_data().iter::<f64>());
-        }
-    }
-    let mut numbers = Numbers(Vec::new());
-    gradients.visit(energy, &mut numbers);
-    numbers.0
 }
 
 fn norm(values: &[f64]) -> f64 {

@@ -1,5 +1,6 @@
 //! What the program says about itself.
 
+use eqprop_bench::method::Method;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::preset::Preset;
 
@@ -12,39 +13,125 @@ fn assert_mentions(text: &str, expected: &[&str]) {
     }
 }
 
+/// Every command, with the options that its help has to name.
+const COMMANDS: [(&str, &[&str]); 11] = [
+    (
+        "train",
+        &[
+            "--preset",
+            "--dataset",
+            "--data-dir",
+            "EQPROP_DATA",
+            "--device",
+            "--epochs",
+            "--seed",
+            "--run",
+            "--set <KEY=VALUE>",
+            "--resume",
+        ],
+    ),
+    ("evaluate", &["<RUN>", "--data-dir", "--device"]),
+    (
+        "compare",
+        &[
+            "--preset",
+            "--dataset",
+            "--set <KEY=VALUE>",
+            "--methods",
+            "--seeds",
+            "--seed",
+            "--epochs",
+            "--report",
+            "--data-dir",
+            "--device",
+        ],
+    ),
+    (
+        "fidelity",
+        &[
+            "--preset",
+            "--run",
+            "--set <KEY=VALUE>",
+            "--epochs",
+            "--seed",
+            "--batches",
+            "--batch",
+            "--bound",
+            "--report",
+            "--data-dir",
+            "--device",
+        ],
+    ),
+    (
+        "bench",
+        &[
+            "--preset",
+            "--set <KEY=VALUE>",
+            "--methods",
+            "--batch",
+            "--steps",
+            "--rounds",
+            "--relaxations",
+            "--epochs",
+            "--data-dir",
+            "--device",
+        ],
+    ),
+    ("predict", &["<RUN>", "<IMAGES>", "--invert", "--device"]),
+    (
+        "relax",
+        &["<RUN>", "--examples", "--out", "--data-dir", "--device"],
+    ),
+    ("export", &["<RUN>", "<FILE>", "--device"]),
+    (
+        "import",
+        &[
+            "<FILE>",
+            "--preset",
+            "--set <KEY=VALUE>",
+            "--scale",
+            "--run",
+            "--device",
+        ],
+    ),
+    ("devices", &[]),
+    ("presets", &["[NAME]"]),
+];
+
 #[test]
 fn the_help_names_every_command() {
     let help = Place::new().succeed(&["--help"]);
-    let commands = [
-        "train", "evaluate", "predict", "relax", "devices", "presets",
-    ];
-    assert_mentions(&help, &commands);
+    // All lines between the heading and the next one but `help` itself.
+    let (_, list) = help.split_once("Commands:\n").unwrap();
+    let (list, _) = list.split_once("\n\n").unwrap();
+    let names = list.lines().filter_map(|line| {
+        let name = line.strip_prefix("  ")?;
+        name.split_whitespace()
+            .next()
+            .filter(|_| !name.starts_with(' '))
+    });
+    let found: Vec<_> = names.filter(|name| *name != "help").collect();
+    assert_eq!(found, COMMANDS.map(|(command, _)| command));
     assert_mentions(&help, &["--json", "--version", "needs nothing"]);
 }
 
 #[test]
 fn the_help_of_each_command_names_its_options() {
     let place = Place::new();
-    let options = [
-        "--preset",
-        "--dataset",
-        "--data-dir",
-        "EQPROP_DATA",
-        "--device",
-        "--epochs",
-        "--seed",
-        "--run",
-        "--set <KEY=VALUE>",
-        "--resume",
-        "--json",
-    ];
-    assert_mentions(&place.succeed(&["train", "--help"]), &options);
-    let options = ["<RUN>", "--data-dir", "--device"];
-    assert_mentions(&place.succeed(&["evaluate", "--help"]), &options);
-    let options = ["<RUN>", "<IMAGES>", "--invert", "--device"];
-    assert_mentions(&place.succeed(&["predict", "--help"]), &options);
-    let options = ["<RUN>", "--examples", "--out", "--data-dir", "--device"];
-    assert_mentions(&place.succeed(&["relax", "--help"]), &options);
+    for (command, options) in COMMANDS {
+        let help = place.succeed(&[command, "--help"]);
+        assert_mentions(&help, options);
+        assert_mentions(&help, &["--json"]);
+    }
+}
+
+#[test]
+fn the_help_of_compare_explains_every_method() {
+    let help = Place::new().succeed(&["compare", "--help"]);
+    for method in Method::ALL {
+        let line = format!("  {method:<11}  {}\n", method.about());
+        assert_mentions(&help, &[&line]);
+    }
 }
 
 #[test]

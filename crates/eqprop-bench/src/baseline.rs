@@ -58,8 +58,7 @@ fn estimate<E: VectorField, C: Cost>(
     measure: impl FnOnce(&E, &Tensor<2>, &State) -> Measured,
 ) -> Estimate {
     let EquilibriumNetwork { energy, cost, .. } = &network.valid();
-    let layers = free.state.layers().iter().cloned();
-    let state = State::new(layers.map(Tensor::without_autodiff).collect());
+    let state = free.state.map(|layer| layer.clone().without_autodiff());
     let (energy, drive) = measure(energy, &batch.input, &state);
     Estimate {
         gradients,

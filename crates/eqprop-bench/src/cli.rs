@@ -159,28 +159,7 @@ pub struct EvaluateArguments {
 
 /// What to compare.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-All methods start from the same weights, see the same examples in the same order and use the same
-optimizer and learning rates. `backprop` trains the feedforward twin: the same layers, activations
-and parameters, each connection used forward only.
-
-Methods:
-  eqprop       equilibrium propagation, nudged as the preset says
-  cep          equilibrium propagation between β and −β (centered)
-  pep, nep     equilibrium propagation with β > 0, with β < 0
-  random-sign  equilibrium propagation with a β of random sign per batch
-  cl           contrastive learning: output clamped at the target
-  pcpl, ncpl   coupled learning: output clamped a little toward, away from the target
-  ccpl         coupled learning between the two (centered)
-  bptt         backpropagation through the whole free phase
-  tbp          truncated backpropagation from the free equilibrium
-  rbp          recurrent backpropagation (Almeida–Pineda) at the free equilibrium
-  exact        exact gradient at the free equilibrium, by a linear solve (small networks)
-  backprop     Burn's own backpropagation in the feedforward twin
-
-Examples:
-  eqprop compare
-  eqprop compare --preset paper-1h --methods eqprop,bptt,backprop --epochs 10 --report report")]
+#[command(after_help = about_methods())]
 pub struct CompareArguments {
     #[command(flatten)]
     pub model: ModelArguments,
@@ -218,6 +197,24 @@ pub struct CompareArguments {
     pub data: DataArguments,
     #[command(flatten)]
     pub device: DeviceArguments,
+}
+
+/// What `eqprop compare` does with each method, and which there are.
+fn about_methods() -> String {
+    let lines = Method::ALL.map(|method| format!("  {method:<11}  {}\n", method.about()));
+    format!(
+        "\
+All methods start from the same weights, see the same examples in the same order and use the same
+optimizer and learning rates. `backprop` trains the feedforward twin: the same layers, activations
+and parameters, each connection used forward only.
+
+Methods:
+{}
+Examples:
+  eqprop compare
+  eqprop compare --preset paper-1h --methods eqprop,bptt,backprop --epochs 10 --report report",
+        lines.concat()
+    )
 }
 
 /// Which gradient to examine.

@@ -157,7 +157,8 @@ impl FidelityConfig {
         check("stepwise_steps", "at least 1", steps as f64, steps > 0)
     }
 
-    /// Examines the gradient that `estimator` finds for `network` on `batches`. Every free phase starts from rest. `observe` is called as it goes on.
+    /// Examines the gradient that `estimator` finds for `network` on `batches`. Every free phase
+    /// starts from rest. `observe` is called as it goes on.
     ///
     /// # Errors
     /// If the configuration cannot work, or there is no exact gradient.

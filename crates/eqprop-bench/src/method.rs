@@ -155,19 +155,21 @@ impl Method {
     pub fn about(self) -> &'static str {
         match self {
             Self::Eqprop => "equilibrium propagation, nudged as the preset says",
-            Self::Cep => "equilibrium propagation between β and −β",
-            Self::Pep => "equilibrium propagation, β > 0",
-            Self::Nep => "equilibrium propagation, β < 0",
-            Self::RandomSign => "equilibrium propagation, β of random sign",
-            Self::Cl => "contrastive learning, output clamped at the target",
-            Self::Pcpl => "coupled learning, output moved toward the target",
-            Self::Ncpl => "coupled learning, output moved away from the target",
-            Self::Ccpl => "coupled learning, centered",
-            Self::Bptt => "backpropagation through the free phase",
+            Self::Cep => "equilibrium propagation between β and −β (centered)",
+            Self::Pep => "equilibrium propagation with β > 0",
+            Self::Nep => "equilibrium propagation with β < 0",
+            Self::RandomSign => "equilibrium propagation with a β of random sign per batch",
+            Self::Cl => "contrastive learning: output clamped at the target",
+            Self::Pcpl => "coupled learning: output clamped a little toward the target",
+            Self::Ncpl => "coupled learning: output clamped a little away from the target",
+            Self::Ccpl => "coupled learning between the two (centered)",
+            Self::Bptt => "backpropagation through the whole free phase",
             Self::Tbp => "truncated backpropagation from the free equilibrium",
-            Self::Rbp => "recurrent backpropagation at the free equilibrium",
-            Self::Exact => "exact gradient at the free equilibrium, by a linear solve",
-            Self::Backprop => "Burn's backpropagation in the feedforward twin",
+            Self::Rbp => "recurrent backpropagation (Almeida–Pineda) at the free equilibrium",
+            Self::Exact => {
+                "exact gradient at the free equilibrium, by a linear solve (small networks)"
+            }
+            Self::Backprop => "Burn's own backpropagation in the feedforward twin",
         }
     }
 

@@ -8,7 +8,7 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ConfigError, positive_number};
+use crate::error::ConfigError;
 use crate::gradients::Gradients;
 use crate::shape::LayerShape;
 pub use convolution::{Convolution, ConvolutionConfig, ConvolutionOperator, Pooling, Winners};
@@ -55,11 +55,16 @@ impl ConnectionKind {
             Self::Identity if from == to => Ok(()),
             Self::Identity => Err("two layers of the same shape".to_string()),
             Self::Convolution(config) => {
-                let (Some([_, height, width]), Some([channels, rows, columns])) =
+                let (Some([below, height, width]), Some([channels, rows, columns])) =
                     (from.maps(), to.maps())
                 else {
                     return Err("layers of feature maps at both ends".to_string());
                 };
+                let sizes = [config.kernel, config.kernel, below, channels];
+                let n_weights = sizes.into_iter().try_fold(1, usize::checked_mul);
+                if n_weights.is_none() {
+                    return Err("a smaller kernel: its weights cannot be counted".to_string());
+                }
                 match config.output([height, width]) {
                     Some(size) if size == [rows, columns] => Ok(()),
                     Some([rows, columns]) => Err(format!(
@@ -97,7 +102,7 @@ impl InitializerConfig {
     pub(crate) fn validate(self) -> Result<(), ConfigError> {
         match self {
             Self::Glorot => Ok(()),
-            Self::FanIn { gain } => positive_number("initializer gain", gain),
+            Self::FanIn { gain } => ConfigError::positive_number("initializer gain", gain),
         }
     }
 
@@ -180,6 +185,15 @@ impl Connection {
         }
     }
 
+    /// The kind of connection that this is.
+    pub fn kind(&self) -> ConnectionKind {
+        match self {
+            Self::Dense(_) => ConnectionKind::Dense,
+            Self::Convolution(convolution) => ConnectionKind::Convolution(convolution.config()),
+            Self::Identity(_) => ConnectionKind::Identity,
+        }
+    }
+
     /// A connection with parameters of its own that begin with the values of these.
     pub(crate) fn duplicate(&self) -> Self {
         let mut other = self.clone();
@@ -233,7 +247,7 @@ impl Connection {
         }
     }
 
-    /// Adds `scale · [∂E/∂θ(first) − ∂E/∂θ(second)]`, summed over the batch, of this term to
+    /// Registers `scale · [∂E/∂θ(first) − ∂E/∂θ(second)]`, summed over the batch, of this term in
     /// `gradients`.
     pub fn contrast(
         &self,
@@ -276,9 +290,9 @@ impl Connection {
         }
     }
 
-    /// Adds `scale · ∂⟨post, f_θ(pre)⟩/∂θ`, summed over the batch, to `gradients`: the one product
-    /// that a contrast is where `pre` is the same in both states, or `post` is 0 in one. `winners`
-    /// are those of `pre`.
+    /// Registers `scale · ∂⟨post, f_θ(pre)⟩/∂θ`, summed over the batch, in `gradients`: the one
+    /// product that a contrast is where `pre` is the same in both states, or `post` is 0 in one.
+    /// `winners` are those of `pre`.
     pub fn correlate(
         &self,
         pre: &Tensor<2>,

@@ -78,7 +78,7 @@ pub trait Cost: Module + ModuleDisplay {
         None
     }
 
-    /// Adds the batch mean of `∂C/∂θ` for the cost's own parameters to `gradients`.
+    /// Registers the batch mean of `∂C/∂θ` for the cost's own parameters in `gradients`.
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients);
 }
 

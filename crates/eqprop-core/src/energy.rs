@@ -15,7 +15,7 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ConfigError, at_least_one, positive_number};
+use crate::error::ConfigError;
 use crate::shape::LayerShape;
 use crate::{activation::Activation, gradients::Gradients, state::State};
 pub use any::{AnyClamped, AnyField};
@@ -55,9 +55,11 @@ impl LayerConfig {
 
     /// Checks size and activation.
     fn validate(&self) -> Result<(), ConfigError> {
-        at_least_one("layer size", self.n_units())?;
+        self.shape.validate("layer size")?;
         match self.activation {
-            Activation::ClippedRelu { max } => positive_number("clipped_relu max", max),
+            Activation::ClippedRelu { max } => {
+                ConfigError::positive_number("clipped_relu max", max)
+            }
             _ => Ok(()),
         }
     }

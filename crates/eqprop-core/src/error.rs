@@ -2,6 +2,7 @@
 
 use crate::activation::Activation;
 use crate::relaxation::RelaxationInfo;
+use crate::shape::LayerShape;
 
 /// A value in a configuration that cannot work.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -16,6 +17,16 @@ pub enum ConfigError {
         expected: &'static str,
         /// The value found.
         found: f64,
+    },
+    /// A layer has more units than can be connected.
+    #[error(
+        "a layer of {shape} units is too large: at most {} can be connected; use fewer units, or \
+         fewer and smaller feature maps",
+        LayerShape::MOST_UNITS
+    )]
+    TooManyUnits {
+        /// The layer's shape.
+        shape: LayerShape,
     },
     /// A connection does not fit its layers.
     #[error("connection {connection} needs {needed}")]
@@ -113,26 +124,36 @@ pub enum ConfigError {
     },
 }
 
-pub(crate) fn at_least_one(field: &'static str, found: usize) -> Result<(), ConfigError> {
-    match found {
-        0 => Err(ConfigError::OutOfRange {
-            field,
-            expected: "at least 1",
-            found: 0.0,
-        }),
-        _ => Ok(()),
+impl ConfigError {
+    /// Checks a count.
+    ///
+    /// # Errors
+    /// If it is 0.
+    pub fn at_least_one(field: &'static str, found: usize) -> Result<(), Self> {
+        match found {
+            0 => Err(Self::OutOfRange {
+                field,
+                expected: "at least 1",
+                found: 0.0,
+            }),
+            _ => Ok(()),
+        }
     }
-}
 
-pub(crate) fn positive_number(field: &'static str, found: f64) -> Result<(), ConfigError> {
-    if found.is_finite() && found > 0.0 {
-        Ok(())
-    } else {
-        Err(ConfigError::OutOfRange {
-            field,
-            expected: "a positive number",
-            found,
-        })
+    /// Checks a number.
+    ///
+    /// # Errors
+    /// If it is 0, negative, infinite or not a number.
+    pub fn positive_number(field: &'static str, found: f64) -> Result<(), Self> {
+        if found.is_finite() && found > 0.0 {
+            Ok(())
+        } else {
+            Err(Self::OutOfRange {
+                field,
+                expected: "a positive number",
+                found,
+            })
+        }
     }
 }
 

@@ -44,6 +44,22 @@ impl Gradients {
         other.visit(module, &mut Sum(self));
     }
 
+    /// All gradients of the float parameters of `module` as one list, in the order in which it
+    /// visits them. Reads back, which waits for the device.
+    pub fn to_vec<M: Module>(&self, module: &M) -> Vec<f64> {
+        struct Numbers(Vec<f64>);
+
+        impl GradientVisitor for Numbers {
+            fn visit<const D: usize>(&mut self, _: &Param<Tensor<D>>, gradient: Tensor<D>) {
+                self.0.extend(gradient.into_data().iter::<f64>());
+            }
+        }
+
+        let mut numbers = Numbers(Vec::new());
+        self.visit(module, &mut numbers);
+        numbers.0
+    }
+
     /// Number of parameters that have a gradient.
     pub fn len(&self) -> usize {
         self.container.len()

@@ -60,10 +60,14 @@ pub enum Nudging {
     HigherOrder {
         /// The largest nudging factor, greater than 0.
         beta: f64,
-        /// Number `n` of pairs, at least 1.
+        /// Number `n` of pairs, 1 to 20. The outermost of 20 weighs 7e-12 of `1/β`: further ones
+        /// would add phases and no digits.
         n_pairs: usize,
     },
 }
+
+/// The most pairs of [`Nudging::HigherOrder`].
+const MOST_PAIRS: usize = 20;
 
 /// A term of an estimate: `weight · mean[∂E/∂θ(s^first) − ∂E/∂θ(s^second)]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -114,7 +118,7 @@ impl Nudging {
     ///
     /// # Errors
     /// If β is zero, not finite, negative where it must not be, or refused by the cost, or if there
-    /// are no pairs.
+    /// are no pairs or more than 20.
     pub fn validate<C: Cost>(self, cost: &C, output: Activation) -> Result<(), ConfigError> {
         self.validate_by(|beta| cost.check_beta(beta, output))
     }
@@ -140,33 +144,31 @@ impl Nudging {
     /// Checks β and the number of pairs without the limits of a cost.
     ///
     /// # Errors
-    /// If β is zero, not finite, or negative where it must not be, or if there are no pairs.
+    /// If β is zero, not finite, or negative where it must not be, or if there are no pairs or more
+    /// than 20.
     pub fn validate_range(self) -> Result<(), ConfigError> {
-        let beta = self.beta();
-        let (expected, allowed) = if self.has_two_signs() {
-            ("a positive number", beta > 0.0)
-        } else {
-            ("a number other than 0", beta != 0.0)
-        };
-        if !(beta.is_finite() && allowed) {
-            return Err(ConfigError::OutOfRange {
-                field: "beta",
-                expected,
-                found: beta,
-            });
-        }
         match self {
-            Self::HigherOrder { n_pairs: 0, .. } => Err(ConfigError::OutOfRange {
-                field: "n_pairs",
-                expected: "at least 1",
-                found: 0.0,
+            Self::OneSided { beta } if beta.is_finite() && beta != 0.0 => Ok(()),
+            Self::OneSided { beta } => Err(ConfigError::OutOfRange {
+                field: "beta",
+                expected: "a number other than 0",
+                found: beta,
             }),
-            _ => Ok(()),
+            Self::RandomSign { beta } | Self::Centered { beta } => {
+                ConfigError::positive_number("beta", beta)
+            }
+            Self::HigherOrder { beta, n_pairs } => {
+                ConfigError::positive_number("beta", beta)?;
+                match n_pairs {
+                    1..=MOST_PAIRS => Ok(()),
+                    _ => Err(ConfigError::OutOfRange {
+                        field: "n_pairs",
+                        expected: "1 to 20",
+                        found: n_pairs as f64,
+                    }),
+                }
+            }
         }
-    }
-
-    fn has_two_signs(self) -> bool {
-        !matches!(self, Self::OneSided { .. })
     }
 }
 

@@ -47,24 +47,11 @@ impl Stopping {
     /// # Errors
     /// If a number of steps is 0, or the tolerance is not a positive number.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let steps = [
-            ("max_steps", self.max_steps),
-            ("check_every", self.check_every),
-        ];
-        if let Some((field, _)) = steps.into_iter().find(|(_, n)| *n == 0) {
-            return Err(ConfigError::OutOfRange {
-                field,
-                expected: "at least 1",
-                found: 0.0,
-            });
-        }
+        ConfigError::at_least_one("max_steps", self.max_steps)?;
+        ConfigError::at_least_one("check_every", self.check_every)?;
         match self.tolerance {
-            Some(found) if !(found.is_finite() && found > 0.0) => Err(ConfigError::OutOfRange {
-                field: "tolerance",
-                expected: "a positive number",
-                found,
-            }),
-            _ => Ok(()),
+            Some(tolerance) => ConfigError::positive_number("tolerance", tolerance),
+            None => Ok(()),
         }
     }
 

@@ -4,6 +4,8 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ConfigError;
+
 /// The arrangement of a layer's units.
 ///
 /// A state holds every layer as `[batch, n_units]`; feature maps in the order channel, row,
@@ -22,6 +24,25 @@ pub enum LayerShape {
 }
 
 impl LayerShape {
+    /// The most units of a layer: the number of weights between two layers can still be counted.
+    pub const MOST_UNITS: usize = u32::MAX as usize;
+
+    /// Checks the number of units of the layer that `field` names.
+    ///
+    /// # Errors
+    /// If there are none, or more than [`MOST_UNITS`](Self::MOST_UNITS).
+    pub fn validate(self, field: &'static str) -> Result<(), ConfigError> {
+        let n_units = match self {
+            Self::Flat(n) => Some(n),
+            // 0 if any is 0, whatever the others are.
+            Self::Maps(sizes) if sizes.contains(&0) => Some(0),
+            Self::Maps(sizes) => sizes.into_iter().try_fold(1, usize::checked_mul),
+        };
+        let n_units = n_units.filter(|&n| n <= Self::MOST_UNITS);
+        let n_units = n_units.ok_or(ConfigError::TooManyUnits { shape: self })?;
+        ConfigError::at_least_one(field, n_units)
+    }
+
     /// The number of units.
     pub fn n_units(self) -> usize {
         match self {

@@ -103,8 +103,9 @@ impl State {
             n_repeats: version.n_repeats * n,
             ..*version
         };
+        let layers = self.layers.iter();
         Self {
-            layers: self.map(|layer| layer.repeat_dim(0, n)),
+            layers: layers.map(|layer| layer.clone().repeat_dim(0, n)).collect(),
             versions: self.versions.iter().map(repeated).collect(),
         }
     }
@@ -114,7 +115,15 @@ impl State {
         if start == 0 && length == self.batch_size() {
             return self.clone();
         }
-        Self::new(self.map(|layer| layer.narrow(0, start, length)))
+        self.map(|layer| layer.clone().narrow(0, start, length))
+    }
+
+    /// The state whose layers are `f` of these, of versions of their own.
+    ///
+    /// # Panics
+    /// If the batch axes differ.
+    pub fn map(&self, f: impl FnMut(&Tensor<2>) -> Tensor<2>) -> Self {
+        Self::new(self.layers.iter().map(f).collect())
     }
 
     /// For each example, the largest absolute difference of any unit to `other`; not a
@@ -132,9 +141,5 @@ impl State {
             .reduce(|a, b| a.max_pair(b.clone()) + b * 0.0)
             .expect("a state has at least one layer")
             .squeeze_dim(1)
-    }
-
-    fn map(&self, f: impl Fn(Tensor<2>) -> Tensor<2>) -> Vec<Tensor<2>> {
-        self.layers.iter().cloned().map(f).collect()
     }
 }

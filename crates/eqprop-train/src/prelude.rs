@@ -25,4 +25,5 @@ pub use crate::metric::{EnergyMetric, ResidualMetric, StepsMetric, UnconvergedMe
 pub use crate::network::EquilibriumNetwork;
 pub use crate::particles::Particles;
 pub use crate::preset::Preset;
+pub use crate::renderer::EpochLines;
 pub use crate::training::Training;

@@ -159,8 +159,7 @@ impl<E: VectorField, C: Cost> Equilibrium<'_, E, C> {
         let output = self.state.output().clone().autodiff().require_grad();
         let cost = self.network.cost.value(&output, self.target).sum();
         let gradient = output.grad(&cost.backward());
-        let layers = self.state.layers().iter().map(Tensor::zeros_like);
-        let mut gradients = State::new(layers.collect());
+        let mut gradients = self.state.map(Tensor::zeros_like);
         let output = gradients.layers().len() - 1;
         gradients.set(output, gradient.expect("a cost depends on the output"));
         gradients

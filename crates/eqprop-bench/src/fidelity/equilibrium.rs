@@ -64,8 +64,7 @@ impl<E: VectorField, C: Cost> Phase<'_, E, C> {
             let clamped = energy.clamp(&rows(&self.input));
             let (target, beta) = (rows(&self.target), rows(&self.beta));
             let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
-            let start = State::new(state.layers().iter().map(rows).collect());
-            let relaxed = relaxation.relax(&total, start);
+            let relaxed = relaxation.relax(&total, state.map(rows));
             n_steps += relaxed.n_steps;
             state = replace(&state, &waiting, &relaxed.state);
             for (&row, residual) in waiting.iter().zip(read(relaxed.residual)) {

@@ -154,8 +154,7 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
         rows.sort_by(|&a, &b| cost[b].total_cmp(&cost[a]));
         rows.truncate(SOLVED.1);
         let batch = Batch::new(select(input, &rows), select(target, &rows));
-        let layers = self.free.layers().iter();
-        let start = State::new(layers.map(|layer| select(layer, &rows)).collect());
+        let start = self.free.map(|layer| select(layer, &rows));
         let start = || Some(start.clone());
         let iterated = RecurrentBackprop {
             free: one_step(),

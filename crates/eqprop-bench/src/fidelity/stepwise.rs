@@ -182,7 +182,7 @@ impl Back {
         let energy = problem.network.energy.clone().train();
         let clamped = energy.clamp(&problem.batch.input);
         let leaf = |tensor: Tensor<2>| tensor.autodiff().require_grad();
-        let state = State::new(state.layers().iter().cloned().map(leaf).collect());
+        let state = state.map(|layer| leaf(layer.clone()));
         let drives: Vec<_> = state
             .layers()
             .iter()

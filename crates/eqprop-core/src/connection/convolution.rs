@@ -83,7 +83,7 @@ impl ConvolutionConfig {
     }
 
     /// Height and width of the maps that maps of `size` lead to, or `None` where the kernel does
-    /// not fit or the pooling windows do not tile the result.
+    /// not fit, the pooling windows do not tile the result, or the padding is too large to count.
     pub fn output(self, size: [usize; 2]) -> Option<[usize; 2]> {
         let [height, width] = self.convolved(size)?;
         let pool = self.pooling.size();
@@ -97,8 +97,9 @@ impl ConvolutionConfig {
             return None;
         }
         let along = |size: usize| {
-            let room = (size + 2 * self.padding).checked_sub(self.kernel)?;
-            Some(room / self.stride + 1)
+            let padded = self.padding.checked_mul(2)?.checked_add(size)?;
+            let room = padded.checked_sub(self.kernel)?;
+            (room / self.stride).checked_add(1)
         };
         Some([along(height)?, along(width)?])
     }
@@ -153,6 +154,11 @@ impl Convolution {
                 output,
             },
         }
+    }
+
+    /// Kernel, stride, padding and pooling.
+    pub fn config(&self) -> ConvolutionConfig {
+        self.geometry.config
     }
 
     /// `P(K ∗ s_from)`.

@@ -9,7 +9,7 @@ use crate::activation::Activation;
 use crate::connection::{
     Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig, Operator,
 };
-use crate::error::{ConfigError, at_least_one};
+use crate::error::ConfigError;
 use crate::shape::LayerShape;
 use crate::{gradients::Gradients, state::State};
 
@@ -83,7 +83,7 @@ impl HopfieldEnergyConfig {
     /// # Errors
     /// Names the first field that cannot work.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        at_least_one("input size", self.input.n_units())?;
+        self.input.validate("input size")?;
         if self.layers.is_empty() {
             return Err(ConfigError::NoLayers);
         }

@@ -10,7 +10,8 @@ use self::conductances::ConductancesOperator;
 use super::{Energy, LayerConfig, VectorField, dot};
 use crate::activation::Activation;
 use crate::connection::{Contrast, InitializerConfig};
-use crate::error::{ConfigError, at_least_one, positive_number};
+use crate::error::ConfigError;
+use crate::shape::LayerShape;
 use crate::{gradients::Gradients, state::State};
 pub use conductances::Conductances;
 
@@ -110,7 +111,7 @@ impl ResistiveNetworkConfig {
     /// # Errors
     /// Names the first field that cannot work.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        at_least_one("input size", self.n_inputs)?;
+        LayerShape::Flat(self.n_inputs).validate("input size")?;
         if self.layers.is_empty() {
             return Err(ConfigError::NoLayers);
         }
@@ -124,7 +125,7 @@ impl ResistiveNetworkConfig {
                 });
             }
         }
-        positive_number("input_gain", self.input_gain)?;
+        ConfigError::positive_number("input_gain", self.input_gain)?;
         self.initializer.validate()
     }
 

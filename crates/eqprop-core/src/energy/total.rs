@@ -180,20 +180,17 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// descent), so that it cannot leave the range of the activation.
     pub fn descend(&self, layer: usize, state: &State, step_size: f64) -> Tensor<2> {
         let activation = self.energy.layers()[layer].activation;
-        let value = state.layer(layer);
-        let drive = || self.energy.drive(layer, self.clamped, state);
-        let drive = match &self.output {
-            Output::Clamped(output) if self.is_output(layer) => return output.clone(),
-            Output::Nudged(nudged) if self.is_output(layer) => {
-                drive() + nudged.cost.force(nudged.relative(), value)
-            }
+        match &self.output {
+            Output::Clamped(output) if self.is_output(layer) => output.clone(),
             Output::Holomorphic(nudge) => {
-                return nudge.descend(self.energy, self.clamped, layer, state, step_size);
+                nudge.descend(self.energy, self.clamped, layer, state, step_size)
             }
-            Output::Free | Output::Nudged(..) | Output::Clamped(_) => drive(),
-        };
-        let inverse = activation.inverse(value.clone());
-        activation.apply(inverse * (1.0 - step_size) + drive * step_size)
+            Output::Free | Output::Nudged(..) | Output::Clamped(_) => {
+                let inverse = activation.inverse(state.layer(layer).clone());
+                let force = self.force(layer, state);
+                activation.apply(inverse * (1.0 - step_size) + force * step_size)
+            }
+        }
     }
 
     /// The whole relaxation as one computation, or `None` if it must go step by step: on another
@@ -246,18 +243,15 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     pub fn velocity(&self, state: &State) -> State {
         let layers = state.layers().iter().enumerate().map(|(layer, value)| {
             let activation = self.energy.layers()[layer].activation;
-            let drive = || self.energy.drive(layer, self.clamped, state);
-            let drive = match &self.output {
-                Output::Clamped(_) if self.is_output(layer) => return value.zeros_like(),
-                Output::Nudged(nudged) if self.is_output(layer) => {
-                    drive() + nudged.cost.force(nudged.relative(), value)
-                }
+            match &self.output {
+                Output::Clamped(_) if self.is_output(layer) => value.zeros_like(),
                 Output::Holomorphic(nudge) => {
-                    return nudge.velocity(self.energy, self.clamped, layer, state);
+                    nudge.velocity(self.energy, self.clamped, layer, state)
                 }
-                Output::Free | Output::Nudged(..) | Output::Clamped(_) => drive(),
-            };
-            drive - activation.inverse(value.clone())
+                Output::Free | Output::Nudged(..) | Output::Clamped(_) => {
+                    self.force(layer, state) - activation.inverse(value.clone())
+                }
+            }
         });
         State::new(layers.collect())
     }
@@ -293,6 +287,17 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     pub fn residual(&self, state: &State) -> Tensor<1> {
         let layers = (0..state.layers().len()).map(|layer| self.minimize(layer, state));
         State::new(layers.collect()).max_distance(state)
+    }
+
+    /// `drive_k − β/a_k ∂C/∂s_k` of a layer that is free or nudged by a real β.
+    fn force(&self, layer: usize, state: &State) -> Tensor<2> {
+        let drive = self.energy.drive(layer, self.clamped, state);
+        match &self.output {
+            Output::Nudged(nudged) if self.is_output(layer) => {
+                drive + nudged.cost.force(nudged.relative(), state.output())
+            }
+            _ => drive,
+        }
     }
 
     fn is_output(&self, layer: usize) -> bool {

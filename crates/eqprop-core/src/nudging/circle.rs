@@ -75,20 +75,7 @@ impl Circle {
     /// # Errors
     /// If the radius is not a positive number, or there are no points.
     pub fn validate(self) -> Result<(), ConfigError> {
-        if !(self.beta.is_finite() && self.beta > 0.0) {
-            return Err(ConfigError::OutOfRange {
-                field: "beta",
-                expected: "a positive number",
-                found: self.beta,
-            });
-        }
-        if self.n_points == 0 {
-            return Err(ConfigError::OutOfRange {
-                field: "n_points",
-                expected: "at least 1",
-                found: 0.0,
-            });
-        }
-        Ok(())
+        ConfigError::positive_number("beta", self.beta)?;
+        ConfigError::at_least_one("n_points", self.n_points)
     }
 }

@@ -83,7 +83,7 @@ impl AdaptiveFlow {
             return Ok(());
         }
         Err(ConfigError::OutOfRange {
-            field: "step_error",
+            field: "adaptive_flow error",
             expected: "greater than 0 and less than 1",
             found: error,
         })

@@ -361,7 +361,8 @@ fn their_options_have_ranges() {
         assert_eq!(text(anderson(5, mixing)), expected);
     }
     for error in [0.0, 1.0, f64::NAN] {
-        let expected = format!("step_error must be greater than 0 and less than 1, but is {error}");
+        let expected =
+            format!("adaptive_flow error must be greater than 0 and less than 1, but is {error}");
         assert_eq!(text(Scheme::AdaptiveFlow { error }), expected);
     }
     for scheme in [ANDERSON, FLOW, anderson(1, 0.5), anderson(8, 1.0)] {

@@ -221,6 +221,45 @@ fn layers_without_units_are_refused() {
     }
 }
 
+/// Counts of units and weights would wrap, some to 0 and some to a number that fits.
+#[test]
+fn layers_and_kernels_that_cannot_be_counted_are_refused() {
+    let most = LayerShape::MOST_UNITS;
+    let wrapping = [most + 1, most + 1, 1];
+    for (shape, name) in [
+        (LayerShape::Flat(most + 1), "4294967296"),
+        (LayerShape::Flat(usize::MAX), "18446744073709551615"),
+        (LayerShape::Maps(wrapping), "4294967296×4294967296×1"),
+        (LayerShape::Maps([2, most, 1]), "2×4294967295×1"),
+    ] {
+        let message = format!(
+            "a layer of {name} units is too large: at most 4294967295 can be connected; use fewer \
+             units, or fewer and smaller feature maps"
+        );
+        let three = LayerShape::Flat(3);
+        for (input, layer) in [(shape, three), (three, shape)] {
+            let config = two(input, layer, ConnectionKind::Dense);
+            let error = config.validate().expect_err("refused").to_string();
+            assert_eq!(error, message);
+        }
+    }
+    let most = LayerShape::Flat(most);
+    assert_eq!(two(most, most, ConnectionKind::Dense).validate(), Ok(()));
+    let empty = LayerShape::Maps([usize::MAX, usize::MAX, 0]);
+    let error = two(empty, 3.into(), ConnectionKind::Dense).validate();
+    let error = error.expect_err("refused").to_string();
+    assert_eq!(error, "input size must be at least 1, but is 0");
+
+    // One place for a kernel of 2³² by 2³².
+    let size = 1 << 32;
+    let kernel = ConvolutionConfig::new(size).with_padding(size / 2 - 1);
+    let maps = |size| LayerShape::Maps([1, size, size]);
+    let error = two(maps(2), maps(1), ConnectionKind::Convolution(kernel)).validate();
+    let error = error.expect_err("refused").to_string();
+    let needed = "a smaller kernel: its weights cannot be counted";
+    assert_eq!(error, format!("connection 0 needs {needed}"));
+}
+
 #[test]
 #[should_panic(expected = "connection 3 leads into layer 0, the clamped input; swap its ends")]
 fn init_panics_with_the_message_of_validate() {

@@ -169,6 +169,9 @@ fn a_convolution_of_nothing_has_no_output() {
         valid.with_stride(0),
         valid.with_pooling(Pooling::Max(0)),
         valid.with_pooling(Pooling::Average(0)),
+        // Rows and columns with the padding would wrap to 2, and to a padding that fits.
+        valid.with_padding(usize::MAX),
+        valid.with_padding(usize::MAX / 2),
     ] {
         assert_eq!(invalid.output([4, 4]), None, "{invalid:?}");
     }

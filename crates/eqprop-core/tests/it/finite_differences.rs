@@ -100,17 +100,17 @@ fn the_contrast_of_close_states_keeps_its_digits() {
     let activation = Activation::HardSigmoid;
     for (what, config) in graphs::all(activation) {
         let problem = Problem::new(&config, &double);
-        let layers = problem.states[0].layers();
+        let state = &problem.states[0];
         let contrast = |setup: &Setup, step: f64| {
             let on = |tensor: &Tensor<2>| setup.tensor(values(tensor), tensor.dims());
             let mut lists = parameters(&problem.energy).into_iter();
             let energy = filled(problem.energy.clone(), setup, |_| {
                 lists.next().expect("a list each")
             });
-            let first = State::new(layers.iter().map(&on).collect());
-            let second = State::new(layers.iter().map(|s| on(s) + step).collect());
+            let first = state.map(on);
+            let second = state.map(|layer| on(layer) + step);
             let gradients = energy.contrast(&on(&problem.input), &first, &second, 1.0 / step);
-            gradients_of(&energy, &gradients).concat()
+            gradients.to_vec(&energy)
         };
         // A power of 2, so that the second state is exact in f32 too. Each of two products would
         // be rounded by 6e-8 and the quotient by 1e-3; the differences are off by 1e-6 of sums of

@@ -364,11 +364,7 @@ fn a_contrast_of_close_states_loses_no_digits() {
                 setup.tensor(rounded.collect(), [3, layer.n_units()])
             });
             let first = State::new(layers.collect());
-            let moved = first
-                .layers()
-                .iter()
-                .map(|layer| layer.clone() + 1.0 / 65536.0);
-            let second = State::new(moved.collect());
+            let second = first.map(|layer| layer.clone() + 1.0 / 65536.0);
             let gradients = energy.contrast(&input, &first, &second, 65536.0);
             gradients_of(&energy, &gradients)
         };

@@ -215,10 +215,5 @@ impl Problem {
 /// Rounded to multiples of 2^-20, so that `f32` has each of them, and their sums.
 fn on_grid(state: State) -> State {
     let scale = 2f64.powi(20);
-    let layers = state.layers().iter();
-    State::new(
-        layers
-            .map(|s| (s.clone() * scale).round() / scale)
-            .collect(),
-    )
+    state.map(|s| (s.clone() * scale).round() / scale)
 }

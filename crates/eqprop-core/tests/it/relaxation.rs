@@ -136,12 +136,8 @@ fn permuting_the_batch_permutes_the_states() {
         let permuted = problem.select(&order);
         for scheme in SCHEMES {
             let indices = Tensor::<1, Int>::from_ints(order, &problem.setup.device);
-            let layers = problem.free(scheme);
-            let layers = layers
-                .layers()
-                .iter()
-                .map(|s| s.clone().select(0, indices.clone()));
-            let expected = flat(&State::new(layers.collect()));
+            let select = |layer: &Tensor<2>| layer.clone().select(0, indices.clone());
+            let expected = flat(&problem.free(scheme).map(select));
             let found = flat(&permuted.free(scheme));
             assert_close(
                 &found,

@@ -240,6 +240,7 @@ fn several_pairs_are_checked_at_every_node() {
     let pairs = |beta, n_pairs| Nudging::HigherOrder { beta, n_pairs };
     let check = |nudging: Nudging, output| nudging.validate(&SquaredError, output);
     assert_eq!(check(pairs(0.9, 2), Activation::Identity), Ok(()));
+    assert_eq!(check(pairs(0.9, 20), Activation::Identity), Ok(()));
     let beta = -1.5;
     let refused = check(pairs(-beta, 2), Activation::Identity);
     assert_eq!(refused, Err(ConfigError::Unbounded { beta }));
@@ -253,7 +254,8 @@ fn several_pairs_are_checked_at_every_node() {
             pairs(f64::NAN, 2),
             "beta must be a positive number, but is NaN",
         ),
-        (pairs(0.5, 0), "n_pairs must be at least 1, but is 0"),
+        (pairs(0.5, 0), "n_pairs must be 1 to 20, but is 0"),
+        (pairs(0.5, 21), "n_pairs must be 1 to 20, but is 21"),
     ] {
         let error = check(nudging, Activation::Tanh).expect_err("out of range");
         assert_eq!(error.to_string(), message);

@@ -2,9 +2,11 @@
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
-use eqprop_core::connection::{ConnectionKind, Pooling};
+use eqprop_core::connection::{Connection, ConnectionKind, Pooling};
 use eqprop_core::cost::{Cost, CostConfig};
-use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, VectorField};
+use eqprop_core::energy::{
+    HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField,
+};
 use eqprop_core::error::ConfigError;
 use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::Circle;
@@ -46,7 +48,7 @@ use crate::network::EquilibriumNetwork;
 /// # What it needs
 /// The squared error, and a holomorphic activation in every layer: sigmoid, tanh or identity.
 /// Connections of any kind but with max pooling, which does not act on real and imaginary part
-/// alike. [`validate`](Self::validate) says so before a device is touched.
+/// alike. [`validate`](Self::validate) says so before a device is touched, and an estimate panics.
 ///
 /// [`Estimate::second_phase`] has the points of the upper half circle one after the other along the
 /// batch axis, first the real parts of all, then the imaginary parts.
@@ -121,22 +123,16 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
         if cost != CostConfig::SquaredError {
             return Err(HolomorphicError::Cost { cost });
         }
-        for (index, layer) in energy.layers.iter().enumerate() {
-            if !layer.activation.is_holomorphic() {
-                return Err(HolomorphicError::Activation {
-                    layer: index + 1,
-                    activation: layer.activation,
-                });
-            }
-        }
-        for (connection, config) in energy.connections.iter().enumerate() {
-            if let ConnectionKind::Convolution(convolution) = config.kind
-                && let Pooling::Max(_) = convolution.pooling
-            {
-                return Err(HolomorphicError::MaxPooling { connection });
-            }
-        }
-        Ok(())
+        let kinds = energy.connections.iter().map(|connection| connection.kind);
+        check_network(&energy.layers, kinds)
+    }
+
+    /// As [`validate`](Self::validate), of a network itself. Whether its cost is quadratic, the
+    /// total energy checks.
+    fn check(&self, energy: &HopfieldEnergy) -> Result<(), HolomorphicError> {
+        self.circle.validate()?;
+        let kinds = energy.connections.iter().map(Connection::kind);
+        check_network(energy.layers(), kinds)
     }
 
     /// The complex equilibria at the points of the upper half circle.
@@ -157,8 +153,7 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
             .into_iter()
             .flat_map(|is_real| vec![is_real; points.len()]);
         let is_real = free.column(is_real);
-        let layers = start.layers().iter();
-        let start = State::new(layers.map(|s| s.clone() * is_real.clone()).collect());
+        let start = start.map(|layer| layer.clone() * is_real.clone());
         let total = TotalEnergy::holomorphic(energy, &clamped, cost, &target, beta);
         self.nudged.relax(&total, start)
     }
@@ -194,6 +189,29 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
     }
 }
 
+/// Whether layers and connections have a continuation to complex states.
+fn check_network(
+    layers: &[LayerConfig],
+    connections: impl Iterator<Item = ConnectionKind>,
+) -> Result<(), HolomorphicError> {
+    for (index, layer) in layers.iter().enumerate() {
+        if !layer.activation.is_holomorphic() {
+            return Err(HolomorphicError::Activation {
+                layer: index + 1,
+                activation: layer.activation,
+            });
+        }
+    }
+    for (connection, kind) in connections.enumerate() {
+        if let ConnectionKind::Convolution(convolution) = kind
+            && let Pooling::Max(_) = convolution.pooling
+        {
+            return Err(HolomorphicError::MaxPooling { connection });
+        }
+    }
+    Ok(())
+}
+
 /// `a + factor · b`.
 fn combined(a: &State, b: &State, factor: f64) -> State {
     let layers = a.layers().iter().zip(b.layers());
@@ -217,13 +235,18 @@ impl<C: Cost, D: Dynamics> GradientEstimator<HopfieldEnergy, C>
     }
 
     /// # Panics
-    /// If a layer's activation is not holomorphic, or the cost not quadratic.
+    /// As [`validate`](HolomorphicEquilibriumPropagation::validate) and with its messages: if the
+    /// circle is none, a layer's activation is not holomorphic, or a connection has max pooling;
+    /// and if the cost is not quadratic.
     fn estimate(
         &self,
         network: &EquilibriumNetwork<HopfieldEnergy, C>,
         batch: &Batch,
         start: Option<State>,
     ) -> Estimate {
+        if let Err(error) = self.check(&network.energy) {
+            panic!("{error}");
+        }
         let free = FreePhase::run(&self.free, network, batch, start);
         let nudged = debug_span!("second_phase").in_scope(|| self.relax(&free));
         let contrast = || self.contrast(&free, &nudged.state);

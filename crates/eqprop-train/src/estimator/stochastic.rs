@@ -119,19 +119,9 @@ impl Sampling {
     /// # Errors
     /// If a number of chains, samples or steps between samples is 0.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let counts = [
-            ("n_chains", self.n_chains),
-            ("n_samples", self.n_samples),
-            ("thinning", self.thinning),
-        ];
-        match counts.into_iter().find(|(_, n)| *n == 0) {
-            Some((field, _)) => Err(ConfigError::OutOfRange {
-                field,
-                expected: "at least 1",
-                found: 0.0,
-            }),
-            None => Ok(()),
-        }
+        ConfigError::at_least_one("n_chains", self.n_chains)?;
+        ConfigError::at_least_one("n_samples", self.n_samples)?;
+        ConfigError::at_least_one("thinning", self.thinning)
     }
 
     fn n_steps(&self) -> usize {

@@ -166,7 +166,7 @@ fn validation_names_the_field_that_cannot_work() {
         ),
         (
             &[("dynamics", "adaptive_flow"), ("step_error", "1.0")],
-            "step_error must be greater than 0 and less than 1, but is 1",
+            "adaptive_flow error must be greater than 0 and less than 1, but is 1",
         ),
         (&[("free_steps", "0")], "steps must be at least 1, but is 0"),
         (

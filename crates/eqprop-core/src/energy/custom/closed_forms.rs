@@ -120,10 +120,12 @@ impl ClosedForm {
         let difference = largest(found - expected);
         Self {
             what,
+            // ∞/∞ is a NaN whose sign is that of a negative number on some machines: `total_cmp`
+            // would rank it lowest.
             error: if size == 0.0 {
                 difference
             } else {
-                difference / size
+                (difference / size).abs()
             },
         }
     }

@@ -75,7 +75,7 @@ fn of_minus_energy<F: EnergyFunction>(
 ) -> Tensor<1> {
     let function = lifted(function);
     let input = leaf(input);
-    let leaves = State::new(state.layers().iter().map(leaf).collect());
+    let leaves = state.map(leaf);
     let energy = function.energy(&input, &leaves).unsqueeze_dim::<2>(1);
     let found = backward((energy * weight.clone() * -1.0).sum());
     let parameters = parameter_slopes(&function, found.as_ref());
@@ -97,8 +97,7 @@ fn relative_step(dtype: DType) -> f64 {
 
 /// The state outside autodiff.
 pub(super) fn plain(state: &State) -> State {
-    let layers = state.layers().iter().cloned();
-    State::new(layers.map(Tensor::without_autodiff).collect())
+    state.map(|layer| layer.clone().without_autodiff())
 }
 
 /// The module with every float parameter a variable whose slope is asked for.

@@ -146,10 +146,7 @@ impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
             let layers = pairs.map(|(a, b)| Tensor::cat(vec![a.clone(), b.clone()], 0));
             State::new(layers.collect())
         };
-        let times = |state: &State, factor: f64| {
-            let layers = state.layers().iter().map(|layer| layer.clone() * factor);
-            State::new(layers.collect())
-        };
+        let times = |state: &State, factor: f64| state.map(|layer| layer.clone() * factor);
         // The energy but for the potentials is quadratic, and so is the cost:
         // Re p(a + ib) = p(a) − ½[p(b) + p(−b)] + p(0).
         let interactions = |state: &State| {

@@ -127,11 +127,10 @@ fn the_contrast_of_close_states_keeps_its_digits() {
         // The numbers of a state are those of f32 in both.
         let first = Numbers(8).state(circuit.network.layers(), &single, BATCH);
         let on = |by: f64| {
-            let layers = first.layers().iter().map(|v| {
-                let numbers = values(v).into_iter().map(|v| v + by).collect();
-                setup.tensor(numbers, v.dims())
-            });
-            State::new(layers.collect())
+            first.map(|layer| {
+                let numbers = values(layer).into_iter().map(|v| v + by).collect();
+                setup.tensor(numbers, layer.dims())
+            })
         };
         let gradients = circuit
             .network

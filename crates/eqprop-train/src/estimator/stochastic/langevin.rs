@@ -119,18 +119,15 @@ impl Langevin {
             temperature,
             ..
         } = *self;
-        let out_of_range = |field, expected, found| ConfigError::OutOfRange {
-            field,
-            expected,
-            found,
-        };
         if !(step_size > 0.0 && step_size <= 1.0) {
-            let expected = "greater than 0 and at most 1";
-            return Err(out_of_range("step_size", expected, step_size).into());
+            let error = ConfigError::OutOfRange {
+                field: "step_size",
+                expected: "greater than 0 and at most 1",
+                found: step_size,
+            };
+            return Err(error.into());
         }
-        if !(temperature.is_finite() && temperature > 0.0) {
-            return Err(out_of_range("temperature", "a positive number", temperature).into());
-        }
+        ConfigError::positive_number("temperature", temperature)?;
         let mut activations = (1..).zip(layers.iter().map(|layer| layer.activation));
         match activations.find(|(_, activation)| !activation.is_quadratic()) {
             Some((layer, activation)) => Err(LangevinError::NotQuadratic { layer, activation }),

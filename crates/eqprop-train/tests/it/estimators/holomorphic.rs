@@ -150,9 +150,8 @@ fn with_complex<T>(
     let beta = beta.map(|part| tensor(part.to_vec(), [3, 1]));
     let total = TotalEnergy::holomorphic(energy, &clamped, cost, &problem.batch.target, beta);
     let free = problem.free(&problem.network);
-    let layers = free.layers().iter();
-    let start = layers.map(|s| Tensor::cat(vec![s.clone(), s.zeros_like()], 0));
-    let relaxed = phase().relax(&total, State::new(start.collect()));
+    let start = free.map(|s| Tensor::cat(vec![s.clone(), s.zeros_like()], 0));
+    let relaxed = phase().relax(&total, start);
     use_it(&total, &relaxed.converged().expect("an equilibrium"))
 }
 
@@ -215,7 +214,7 @@ fn on_real_states_the_total_energy_is_the_real_one_up_to_a_constant() {
         let expected = values(&(total.value(&nudged) - total.value(&free)));
         let found = with_complex(&problem, [betas, [0.0; 3]], |total, state| {
             let rows = |s: &Tensor<2>| Tensor::cat(vec![s.clone(), s.zeros_like()], 0);
-            let free = State::new(free.layers().iter().map(rows).collect());
+            let free = free.map(rows);
             values(&(total.value(state) - total.value(&free)))
         });
         assert!(distance(&found, &expected) < 1e-13);
@@ -274,11 +273,41 @@ fn what_has_no_continuation_is_refused() {
     }
 }
 
+/// A network whose hidden layer is clipped.
+fn clipped() -> Problem {
+    Problem::dense(Activation::HardSigmoid, Activation::Identity, SQUARED_ERROR)
+}
+
+#[test]
+#[should_panic(
+    expected = "holomorphic equilibrium propagation needs sigmoid, tanh or identity layers, but \
+                layer 1 has HardSigmoid"
+)]
+fn a_clipped_layer_is_refused_by_the_estimate_too() {
+    clipped().gradient(&holomorphic(0.2, 4));
+}
+
 #[test]
 #[should_panic(expected = "complex states need a holomorphic activation")]
-fn a_clipped_layer_is_refused_by_the_estimate_too() {
-    let problem = Problem::dense(Activation::HardSigmoid, Activation::Identity, SQUARED_ERROR);
-    problem.gradient(&holomorphic(0.2, 4));
+fn a_clipped_layer_is_refused_by_the_total_energy_too() {
+    with_complex(&clipped(), [[0.1; 3], [0.2; 3]], |_, _| ());
+}
+
+#[test]
+#[should_panic(
+    expected = "holomorphic equilibrium propagation cannot go through max pooling, which \
+                connection 0 has; use average pooling"
+)]
+fn max_pooling_is_refused_by_the_estimate_too() {
+    let max = convolution(Pooling::Max(2));
+    Problem::new(&max, SQUARED_ERROR, 0.2).gradient(&holomorphic(0.2, 4));
+}
+
+#[test]
+#[should_panic(expected = "n_points must be at least 1, but is 0")]
+fn a_circle_without_points_is_refused_by_the_estimate_too() {
+    let (problem, beta) = &problems()[0];
+    problem.gradient(&holomorphic(*beta, 0));
 }
 
 #[test]
