@@ -1,5 +1,6 @@
 //! Gradients of the parameters: sums over the batch of outer products.
 
+use core::mem::MaybeUninit;
 use std::borrow::Cow;
 
 use burn::tensor::Tensor;
@@ -16,6 +17,8 @@ use crate::shape::LayerShape;
 
 /// Multiplications below which a second thread costs more than it saves.
 const WORTH_A_THREAD: usize = 1_000_000;
+/// Rows of a gradient that are written together, so that they stay in cache meanwhile.
+const ROWS_AT_ONCE: usize = 64;
 
 /// A factor of an outer product in the two states that are contrasted.
 enum Factor {
@@ -120,15 +123,37 @@ pub(crate) fn dense_contrast(
     let [below, above] = factor.pair(share, [&first, &second], scale as f32);
     let depth = below.len() / n_in;
     let right = Panels::of_columns(&above, n_out, 0..n_out);
-    let mut out = vec![0.0; n_in * n_out];
-    let rows = n_in.div_ceil(threads_for(n_in * n_out * depth)).max(1);
-    let parts = out.par_chunks_mut(rows * n_out).enumerate();
-    parts.for_each(|(index, out)| {
+    let rows = match threads_for(n_in * n_out * depth) {
+        1 => n_in,
+        _ => ROWS_AT_ONCE,
+    };
+    let out = written_in_parts(n_in * n_out, rows * n_out, |index, out| {
         let units = index * rows..n_in.min((index + 1) * rows);
         let left = Columns::new(&below, n_in, units);
         multiply_columns(&left, &right, out, n_out);
     });
     Some(tensor(out, [n_in, n_out], &device))
+}
+
+/// `n` numbers, which `write` writes in parts of `part`, over zeros. The thread that writes a part puts the
+/// zeros there just before, so that it finds them in its cache: all at once, on one thread, would take as
+/// long as the product of a small batch.
+fn written_in_parts(n: usize, part: usize, write: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let mut out = Vec::with_capacity(n);
+    let parts = out.spare_capacity_mut()[..n].par_chunks_mut(part);
+    parts.enumerate().for_each(|(index, part)| {
+        part.fill(MaybeUninit::new(0.0));
+        // SAFETY: the part was filled.
+        #[allow(unsafe_code)]
+        let part = unsafe { part.assume_init_mut() };
+        write(index, part);
+    });
+    // SAFETY: the parts are all of the `n` numbers, and were filled.
+    #[allow(unsafe_code)]
+    unsafe {
+        out.set_len(n);
+    }
+    out
 }
 
 fn threads_for(work: usize) -> usize {
