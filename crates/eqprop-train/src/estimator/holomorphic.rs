@@ -217,13 +217,16 @@ impl<C: Cost, D: Dynamics> GradientEstimator<HopfieldEnergy, C>
     }
 
     /// # Panics
-    /// If a layer's activation is not holomorphic, or the cost not quadratic.
+    /// If the circle is none, a layer's activation is not holomorphic, or the cost not quadratic.
     fn estimate(
         &self,
         network: &EquilibriumNetwork<HopfieldEnergy, C>,
         batch: &Batch,
         start: Option<State>,
     ) -> Estimate {
+        if let Err(error) = self.circle.validate() {
+            panic!("{error}");
+        }
         let free = FreePhase::run(&self.free, network, batch, start);
         let nudged = debug_span!("second_phase").in_scope(|| self.relax(&free));
         let contrast = || self.contrast(&free, &nudged.state);
