@@ -4,6 +4,7 @@ mod architecture;
 mod overrides;
 mod resistive;
 
+use std::fmt;
 use std::path::Path;
 
 use burn::config::Config;
@@ -142,9 +143,9 @@ pub struct TrainingConfig {
     #[config(default = 5)]
     pub check_every: usize,
     /// Where free phases start: "rest" (with predictive coding at their equilibrium), or
-    /// "feedforward", at one pass from the input to the output; in the training also "particles",
-    /// where the example's last one ended, or "previous", where that of the batch before ended,
-    /// with predictions from rest.
+    /// "feedforward", at one pass from the input to the output; in the training, but not with
+    /// predictive coding, also "particles", where the example's last one ended, or "previous",
+    /// where that of the batch before ended, with predictions from rest.
     #[config(default = "FreeStart::Rest")]
     pub start: FreeStart,
 
@@ -161,7 +162,7 @@ pub struct TrainingConfig {
     /// Momentum, in [0, 1).
     #[config(default = 0.0)]
     pub momentum: f64,
-    /// Nesterov's momentum.
+    /// Nesterov's momentum, of a momentum greater than 0.
     #[config(default = false)]
     pub nesterov: bool,
     /// Weight decay: this times the parameter is added to its gradient.
@@ -271,6 +272,17 @@ pub enum ScheduleKind {
     Cosine,
 }
 
+impl fmt::Display for FreeStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rest => "rest",
+            Self::Particles => "particles",
+            Self::Feedforward => "feedforward",
+            Self::Previous => "previous",
+        })
+    }
+}
+
 impl TrainingConfig {
     /// Checks every field.
     ///
@@ -281,8 +293,9 @@ impl TrainingConfig {
         self.energy().validate()?;
         if self.model == ModelKind::PredictiveCoding {
             self.predictive_coding().validate()?;
-            if self.start == FreeStart::Particles {
-                return Err(TrainingError::ParticlesAtEquilibrium);
+            if let FreeStart::Particles | FreeStart::Previous = self.start {
+                let start = self.start;
+                return Err(TrainingError::AwayFromEquilibrium { start });
             }
         }
         if self.model == ModelKind::Resistive {
@@ -334,6 +347,9 @@ impl TrainingConfig {
         let momentum = self.momentum;
         let ok = (0.0..1.0).contains(&momentum);
         in_range("momentum", "at least 0 and less than 1", momentum, ok)?;
+        if self.nesterov && momentum == 0.0 {
+            return Err(TrainingError::NesterovWithoutMomentum);
+        }
         let decay = self.weight_decay;
         let ok = decay.is_finite() && decay >= 0.0;
         in_range("weight_decay", "a number of at least 0", decay, ok)?;
@@ -342,6 +358,33 @@ impl TrainingConfig {
             in_range("gradient_clip", "a positive number", max_norm, ok)?;
         }
         Ok(())
+    }
+
+    /// Checks whether the network can be trained on `examples`, or judged by them.
+    ///
+    /// # Errors
+    /// If they have another size or number of classes, or a label that is none of the classes.
+    ///
+    /// # Panics
+    /// As [`energy`](Self::energy).
+    pub(crate) fn check_examples(&self, examples: &Examples) -> Result<(), TrainingError> {
+        let (expected, found) = (self.energy().input.n_units(), examples.n_inputs());
+        if expected != found {
+            return Err(TrainingError::InputSize { expected, found });
+        }
+        let (expected, found) = (self.dataset.n_classes(), examples.n_classes);
+        if expected != found {
+            return Err(TrainingError::Classes { expected, found });
+        }
+        let mut labels = examples.labels.iter().map(|&label| usize::from(label));
+        match labels.position(|label| label >= expected) {
+            Some(example) => Err(TrainingError::Label {
+                example,
+                label: examples.labels[example],
+                n_classes: expected,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Checks whether this network can be nudged by `nudging`, as far as its parameters do not
@@ -485,7 +528,11 @@ impl TrainingConfig {
             .init()
     }
 
-    /// One learning rate for each layer: its biases and the connections that lead to it.
+    /// One learning rate for each layer, its biases and the connections that lead to it, in epochs
+    /// of `n_batches` updates.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails, or `n_batches` is 0.
     pub fn learning_rate(&self, n_batches: usize) -> ModuleLrScheduler {
         let schedule = |rate| match self.schedule {
             ScheduleKind::Exponential => LrSchedulerConfig::from(

@@ -121,7 +121,7 @@ impl Training {
     /// A new run by equilibrium propagation, on `device`.
     ///
     /// # Errors
-    /// If the configuration cannot work.
+    /// As [`with_estimator`](Self::with_estimator).
     pub fn new(
         config: TrainingConfig,
         dataset: &Dataset,
@@ -136,7 +136,9 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     /// A new run with another way to estimate the gradient.
     ///
     /// # Errors
-    /// If the configuration cannot work.
+    /// If the configuration cannot work, or not with this data set: if images have another size, a
+    /// class that the network does not know or another number of classes, or if no example is left
+    /// to train on or to judge by.
     pub fn with_estimator(
         config: TrainingConfig,
         estimator: G,
@@ -144,10 +146,8 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         device: &Device,
     ) -> Result<Self, TrainingError> {
         config.validate()?;
-        let (expected, found) = (config.energy().input.n_units(), dataset.train.n_inputs());
-        if expected != found {
-            return Err(TrainingError::InputSize { expected, found });
-        }
+        config.check_examples(&dataset.train)?;
+        config.check_examples(&dataset.test)?;
         let train = dataset
             .train
             .clone()
@@ -165,6 +165,9 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         } else {
             &validation
         };
+        if judge.is_empty() {
+            return Err(TrainingError::NothingToJudgeBy);
+        }
         let order = match config.order {
             OrderKind::Shuffled => Order::Shuffled { seed: config.seed },
             OrderKind::Sequential => Order::Sequential,

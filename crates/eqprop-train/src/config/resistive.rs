@@ -9,7 +9,8 @@ use rand_chacha::ChaCha12Rng;
 use super::{TrainingConfig, redraw};
 
 impl TrainingConfig {
-    /// The layers of [`energy`](Self::energy) as a resistive network.
+    /// The layers of [`energy`](Self::energy) as a resistive network, without the gains of single
+    /// connections, which [`network`](Self::network) draws conductances with.
     ///
     /// # Errors
     /// If some connection is not a dense one from a layer to the next.
@@ -40,9 +41,10 @@ impl TrainingConfig {
     pub(super) fn new_resistive(&self, rng: &mut ChaCha12Rng, device: &Device) -> ResistiveNetwork {
         let config = self.resistive().unwrap_or_else(|error| panic!("{error}"));
         let mut network = config.init(device);
-        for connection in &mut network.connections {
+        let configs = self.energy().connections;
+        for (connection, config) in network.connections.iter_mut().zip(configs) {
             let [n_in, n_out] = connection.conductance.val().dims();
-            let bound = self.initializer.bound(n_in, n_out);
+            let bound = config.initializer.bound(n_in, n_out);
             redraw(&mut connection.conductance, bound, rng);
         }
         network.project()
