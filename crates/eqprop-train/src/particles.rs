@@ -22,7 +22,7 @@ pub struct Particles {
     n_examples: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Layer {
     size: usize,
     /// `[n_examples, size]`
@@ -102,6 +102,14 @@ impl Particles {
             for (&index, row) in indices.iter().zip(rows.chunks_exact(layer.size)) {
                 layer.values[index * layer.size..][..layer.size].copy_from_slice(row);
             }
+        }
+    }
+
+    /// Particles of their own with the same values: what moves these leaves those.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            layers: Arc::new(Mutex::new(self.lock().clone())),
+            n_examples: self.n_examples,
         }
     }
 

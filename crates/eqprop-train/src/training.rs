@@ -259,7 +259,10 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     }
 
     /// Trains one epoch and evaluates it. `observe` is called a few times per second; when it
-    /// breaks, the epoch is abandoned and `None` returned: go on from the last checkpoint.
+    /// breaks, the epoch is abandoned and `None` returned.
+    ///
+    /// An epoch that does not end leaves the run as it stood before: it can be run again, and a
+    /// [`checkpoint`](Self::checkpoint) is that of the epoch before.
     ///
     /// # Errors
     /// If the cost becomes infinite or not a number.
@@ -282,8 +285,14 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         let tolerance = self.config.tolerance.unwrap_or(LOOSE_TOLERANCE);
         let mut tally = Tally::new(tolerance);
         let (mut estimating, mut optimizing) = (Duration::ZERO, Duration::ZERO);
-        // The learner moves through the loop, so that its optimizer may update in place.
+        // Until the epoch ends, all that it changes is a copy. The learner moves through the loop, so
+        // that its optimizer may update in place.
         let mut learner = self.learner.clone();
+        if let Some(particles) = self.learner.particles() {
+            learner = learner.with_particles(particles.copied());
+        }
+        let mut optimizer = self.optimizer.clone();
+        let mut scheduler = self.scheduler.clone();
         let start = Instant::now();
         for batch in self.train.iter() {
             let batch = batch.expect("examples in memory can always be read");
@@ -292,8 +301,8 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
             estimating += clock.elapsed();
 
             let clock = Instant::now();
-            let rate = self.scheduler.step();
-            learner = learner.optimize(&mut self.optimizer, rate, output.grads);
+            let rate = scheduler.step();
+            learner = learner.optimize(&mut optimizer, rate, output.grads);
             optimizing += clock.elapsed();
 
             if tally.add(output.item) {
@@ -335,7 +344,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
             // The last update of the epoch went wrong: keep it out of the checkpoints.
             return Err(TrainingError::Diverged { epoch });
         }
-        self.learner = learner;
+        (self.learner, self.optimizer, self.scheduler) = (learner, optimizer, scheduler);
         self.records.push(record.clone());
         Ok(Some(record))
     }
