@@ -1,12 +1,10 @@
 //! The resistive network of a training configuration.
 
-use burn::tensor::Device;
 use eqprop_core::connection::ConnectionKind;
-use eqprop_core::energy::{ResistiveNetwork, ResistiveNetworkConfig, VectorField};
+use eqprop_core::energy::ResistiveNetworkConfig;
 use eqprop_core::error::ConfigError;
-use rand_chacha::ChaCha12Rng;
 
-use super::{TrainingConfig, redraw};
+use super::TrainingConfig;
 
 impl TrainingConfig {
     /// The layers of [`energy`](Self::energy) as a resistive network, without the gains of single
@@ -36,17 +34,5 @@ impl TrainingConfig {
             input_gain: self.input_gain,
             initializer: self.initializer,
         })
-    }
-
-    pub(super) fn new_resistive(&self, rng: &mut ChaCha12Rng, device: &Device) -> ResistiveNetwork {
-        let config = self.resistive().unwrap_or_else(|error| panic!("{error}"));
-        let mut network = config.init(device);
-        let configs = self.energy().connections;
-        for (connection, config) in network.connections.iter_mut().zip(configs) {
-            let [n_in, n_out] = connection.conductance.val().dims();
-            let bound = config.initializer.bound(n_in, n_out);
-            redraw(&mut connection.conductance, bound, rng);
-        }
-        network.project()
     }
 }
