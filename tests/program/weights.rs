@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Tensor};
 use eqprop_train::preset::Preset;
 use eqprop_train::weights::save_safetensors;
 use serde_json::Value;
@@ -43,6 +45,11 @@ fn measured(place: &Place, run: &str) -> Vec<Vec<String>> {
             .collect()
     };
     rows.into_iter().map(without).collect()
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let floats = bytes.chunks_exact(4).map(|four| four.try_into().unwrap());
+    floats.map(f32::from_le_bytes).collect()
 }
 
 /// All numbers of a safetensors file, one tensor after the other.
@@ -98,7 +105,7 @@ fn training_an_imported_network_is_training_from_its_weights() {
         // The initial weights depend on the sizes and the seed alone.
         let config = Preset::Digits.config();
         let config = config.with_override("hidden", "[16]").unwrap();
-        let initial = config.network(&burn::tensor::Device::default());
+        let initial = config.network(&Device::default());
         let path = place.path("initial.safetensors");
         save_safetensors(&initial, &path, &[]).unwrap();
         let import = ["import", "initial.safetensors", "--run", "imported"];
@@ -141,14 +148,49 @@ fn weights_are_scaled_as_asked() {
         let import = ["import", &list, "--set", "hidden=[12]", "--run", run];
         place.succeed(&[&import[..], &["--scale", scale]].concat());
         place.succeed(&["export", run, "weights"]);
-        let bytes = tensors(&place, "weights");
-        let floats = bytes.chunks_exact(4).map(|four| four.try_into().unwrap());
-        floats.map(f32::from_le_bytes).collect::<Vec<_>>()
+        floats(&tensors(&place, "weights"))
     };
     let (whole, half) = (values("whole", "1"), values("half", "0.5"));
     let expected: Vec<_> = whole.iter().map(|value| 0.5 * value).collect();
     assert_eq!(half, expected);
     assert!(half.iter().any(|&value| value != 0.0));
+}
+
+/// Lowers every matrix by 0.01.
+struct Lower;
+
+impl ModuleMapper for Lower {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let by = if D == 2 { 0.01 } else { 0.0 };
+        param.map(|tensor| tensor - by)
+    }
+}
+
+#[test]
+fn negative_conductances_are_imported_as_none() {
+    let place = Place::new();
+    let settings = [
+        ("model", "resistive"),
+        ("hidden", "[16]"),
+        ("hidden_activation", "diode"),
+    ];
+    let config = settings
+        .iter()
+        .fold(Preset::Digits.config(), |config, (key, value)| {
+            config.with_override(key, value).unwrap()
+        });
+    let network = config.network(&Device::default()).map(&mut Lower);
+    save_safetensors(&network, &place.path("lowered.safetensors"), &[]).unwrap();
+    let set = settings.map(|(key, value)| format!("{key}={value}"));
+    let set = set.iter().flat_map(|setting| ["--set", setting]);
+    let import = ["import", "lowered.safetensors", "--run", "run"];
+    place.succeed(&import.into_iter().chain(set).collect::<Vec<_>>());
+    place.succeed(&["export", "run", "imported.safetensors"]);
+    let values = floats(&tensors(&place, "imported.safetensors"));
+    assert!(values.iter().any(|&value| value > 0.0));
+    assert!(values.iter().all(|&value| value >= 0.0));
+    let lowered = floats(&tensors(&place, "lowered.safetensors"));
+    assert!(lowered.iter().any(|&value| value < 0.0));
 }
 
 #[test]

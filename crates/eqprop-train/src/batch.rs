@@ -82,7 +82,7 @@ impl BatchLoader {
     /// A loader over `examples`, moved to `device`.
     ///
     /// # Panics
-    /// If `batch_size` is 0.
+    /// If `batch_size` is 0, or a label is not below the number of classes.
     pub fn new(examples: &Examples, batch_size: usize, order: Order, device: &Device) -> Self {
         assert!(batch_size > 0, "batch_size must be at least 1, but is 0");
         let (n, n_classes) = (examples.len(), examples.n_classes);

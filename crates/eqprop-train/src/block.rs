@@ -122,7 +122,15 @@ where
     D: Dynamics + 'static,
 {
     /// A block whose phases and nudging are those of `method`.
+    ///
+    /// # Panics
+    /// If β is out of range, see
+    /// [`Nudging::validate_range`](eqprop_core::nudging::Nudging::validate_range); a linear cost
+    /// sets no further limits.
     pub fn new(energy: E, method: EquilibriumPropagation<D>) -> Self {
+        if let Err(error) = method.nudging.validate_range() {
+            panic!("{error}");
+        }
         Self {
             energy,
             method,

@@ -1,5 +1,7 @@
 //! Checkpoints that survive a kill at any moment.
 
+use std::cmp::Reverse;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,7 +30,8 @@ const PARTICLES: &str = "particles.bpk";
 /// All that a training needs to go on as if it had never stopped.
 ///
 /// On disk it is a folder `checkpoint-EPOCH`, written under another name, synced and renamed: a
-/// folder of that name is always complete. A manifest holds the size and CRC-32 of each file,
+/// folder of that name is always complete, and at every moment after the first save there is one.
+/// Other files and folders are left alone, also such as `checkpoint-best`. A manifest holds the size and CRC-32 of each file,
 /// so that damage is noticed before anything is loaded.
 #[derive(Debug)]
 pub struct Checkpoint {
@@ -85,12 +88,12 @@ impl Checkpoint {
         }
     }
 
-    /// Writes the checkpoint into the run folder `run`, then removes older ones.
+    /// Writes the checkpoint into the run folder `run`, then removes all others.
     ///
     /// # Errors
     /// If the folder cannot be written to; the older checkpoints are then still there.
     pub fn save(self, run: &Path) -> Result<(), CheckpointError> {
-        let name = format!("{PREFIX}{:06}", self.state.records.len());
+        let epoch = self.state.records.len();
         let write = |path: &Path| {
             let path = path.to_path_buf();
             move |source| CheckpointError::Write { path, source }
@@ -116,10 +119,16 @@ impl Checkpoint {
         write_synced(&folder.path().join(MANIFEST), &to_json(&manifest))?;
         sync_folder(folder.path()).map_err(write(folder.path()))?;
 
-        let target = run.join(&name);
+        let target = run.join(format!("{PREFIX}{epoch:06}"));
         if target.exists() {
-            // A run that was resumed from an earlier epoch by hand arrives here again.
-            fs::remove_dir_all(&target).map_err(write(&target))?;
+            // A run that was resumed from an earlier epoch by hand arrives here again. What it wrote
+            // there counts as a checkpoint until the new one is in its place: as the same number, but
+            // with one zero more.
+            let aside = run.join(format!("{PREFIX}0{epoch:06}"));
+            if aside.exists() {
+                fs::remove_dir_all(&aside).map_err(write(&aside))?;
+            }
+            fs::rename(&target, &aside).map_err(write(&target))?;
         }
         fs::rename(folder.keep(), &target).map_err(write(&target))?;
         sync_folder(run).map_err(write(run))?;
@@ -198,7 +207,8 @@ impl Checkpoint {
     }
 }
 
-/// The checkpoint folders of a run, oldest first.
+/// The checkpoint folders of a run, oldest first. Of two of one epoch, the one with the longer name
+/// was set aside for the other.
 fn list(run: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     let read = |source| CheckpointError::Read {
         path: run.to_path_buf(),
@@ -207,13 +217,23 @@ fn list(run: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(run).map_err(read)? {
         let path = entry.map_err(read)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with(PREFIX) {
-            folders.push(path);
+        let name = path.file_name().unwrap_or_default();
+        if let Some(epoch) = epoch_of(name)
+            && path.is_dir()
+        {
+            folders.push((epoch, Reverse(name.len()), path));
         }
     }
     folders.sort();
-    Ok(folders)
+    Ok(folders.into_iter().map(|(.., path)| path).collect())
+}
+
+/// The epoch in the name of a checkpoint folder; `None` if it is another name.
+fn epoch_of(name: &OsStr) -> Option<u64> {
+    let digits = name.to_str()?.strip_prefix(PREFIX)?;
+    // `parse` takes a sign too.
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_number)
 }
 
 fn record<R>(

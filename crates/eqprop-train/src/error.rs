@@ -7,6 +7,7 @@ use burn::store::RecordError;
 use eqprop_core::error::ConfigError;
 use eqprop_core::shape::LayerShape;
 
+use crate::config::FreeStart;
 use crate::data::DataError;
 
 /// Why a training cannot start or go on.
@@ -110,12 +111,50 @@ pub enum TrainingError {
         /// Pixels of an image.
         found: usize,
     },
-    /// A predictive coding network with persistent particles.
+    /// The images have another number of classes than the network.
     #[error(
-        "start \"particles\" is of no use to model \"predictive_coding\": its free phases start at \
+        "the network tells {expected} classes apart, but the images are of {found}: choose the data \
+         set in the configuration that they belong to"
+    )]
+    Classes {
+        /// Classes of the network.
+        expected: usize,
+        /// Classes of the images.
+        found: usize,
+    },
+    /// An image is of none of the classes.
+    #[error(
+        "the label of example {example} is {label}, but those of {n_classes} classes are 0 to {}",
+        n_classes - 1
+    )]
+    Label {
+        /// Position of the example in its split, from 0.
+        example: usize,
+        /// Its label.
+        label: u8,
+        /// Number of classes.
+        n_classes: usize,
+    },
+    /// Nothing is there to judge the network by.
+    #[error(
+        "the data set has no test example to judge by: add some, or hold out training examples \
+         with n_validation"
+    )]
+    NothingToJudgeBy,
+    /// A predictive coding network whose free phases would not start at their equilibrium.
+    #[error(
+        "start \"{start}\" is of no use to model \"predictive_coding\", whose free phases start at \
          their equilibrium; set start to \"rest\""
     )]
-    ParticlesAtEquilibrium,
+    AwayFromEquilibrium {
+        /// Where they would start.
+        start: FreeStart,
+    },
+    /// Nesterov's momentum without any.
+    #[error(
+        "nesterov changes a momentum, but momentum is 0: set momentum above 0, or nesterov to false"
+    )]
+    NesterovWithoutMomentum,
     /// The cost is no longer a number.
     #[error(
         "the cost became infinite or not a number in epoch {epoch}; the last checkpoint is \

@@ -25,6 +25,7 @@ pub use continual::{ContinualEquilibriumPropagation, ContinualRates};
 pub use coupled_learning::CoupledLearning;
 pub use equilibrium_propagation::EquilibriumPropagation;
 pub use holomorphic::{HolomorphicEquilibriumPropagation, HolomorphicError};
+pub use stochastic::{Sampling, StochasticEquilibriumPropagation};
 
 /// From a batch to the gradient of its mean cost.
 ///
@@ -41,7 +42,7 @@ pub trait GradientEstimator<E: VectorField, C: Cost>: Clone + Debug + Send {
         start: Option<State>,
     ) -> Relaxed;
 
-    /// As [`infer`](Self::infer) from [`VectorField::start`], for a caller that has the input
+    /// As [`infer`](Self::infer) from [`EquilibriumNetwork::start`], for a caller that has the input
     /// clamped.
     fn infer_clamped(
         &self,

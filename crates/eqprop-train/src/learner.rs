@@ -56,7 +56,7 @@ pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Deb
 }
 
 impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, C, G> {
-    /// A learner whose free phases start from rest.
+    /// A learner whose free phases start at [`EquilibriumNetwork::start`].
     pub fn new(network: EquilibriumNetwork<E, C>, estimator: G) -> Self {
         Self {
             network,
@@ -81,11 +81,16 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, 
         self
     }
 
-    /// Starts the free phases of a training on `n_examples` examples at `start`; at the feedforward
-    /// pass they start where the [network](EquilibriumNetwork::with_feedforward_start) does.
-    pub fn with_start(self, start: FreeStart, n_examples: usize) -> Self {
+    /// Starts the free phases of a training on `n_examples` examples at `start`: at the feedforward
+    /// pass by that of the [network](EquilibriumNetwork::with_feedforward_start), predictions too;
+    /// at rest where the network starts without.
+    pub fn with_start(mut self, start: FreeStart, n_examples: usize) -> Self {
         match start {
-            FreeStart::Rest | FreeStart::Feedforward => self,
+            FreeStart::Rest => self,
+            FreeStart::Feedforward => {
+                self.network = self.network.with_feedforward_start();
+                self
+            }
             FreeStart::Particles => {
                 let particles = Particles::new(self.network.energy.layers(), n_examples);
                 self.with_particles(particles)

@@ -40,7 +40,7 @@
 //! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
 //! | [`weights`] | safetensors, and the files of published PyTorch code |
 //! | [`data`] | digits, MNIST, Fashion-MNIST, CIFAR-10 |
-//! | [`error`], [`mod@file`], [`mod@panic`] | what can go wrong, and how files are kept whole |
+//! | [`error`] | what can go wrong |
 //! | [`prelude`] | the names that most programs need, of this crate and of `eqprop-core` |
 
 pub mod batch;
@@ -50,11 +50,13 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod estimator;
+#[doc(hidden)]
 pub mod file;
 pub mod gradient_norm;
 pub mod learner;
 pub mod metric;
 pub mod network;
+#[doc(hidden)]
 pub mod panic;
 pub mod particles;
 pub mod prelude;

@@ -86,6 +86,23 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
         nudging.validate_by(|beta| self.check_beta(beta))
     }
 
+    /// Refuses a `nudging` that cannot work, as far as that is known without reading back from the
+    /// device: what an estimator can afford with every batch.
+    ///
+    /// # Panics
+    /// If β is out of range or, unless the output has a [curvature](VectorField::curvature), leaves
+    /// the total energy without a lower bound.
+    pub(crate) fn assert_nudging(&self, nudging: Nudging) {
+        let output = self.energy.layers().len() - 1;
+        let checked = match self.energy.curvature(output) {
+            Some(_) => nudging.validate_range(),
+            None => self.check_nudging(nudging),
+        };
+        if let Err(error) = checked {
+            panic!("{error}");
+        }
+    }
+
     /// Checks one nudging factor. Reads the curvature of the output back, if it is not 1.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub struct Particles {
     n_examples: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Layer {
     size: usize,
     /// `[n_examples, size]`
@@ -82,9 +82,15 @@ impl Particles {
     /// # Panics
     /// If an index is not below the number of examples, or the state has another shape.
     pub fn store(&self, indices: &[usize], state: &State) {
+        let (n, layers) = (indices.len(), state.layers());
+        let found: Vec<_> = layers.iter().map(Tensor::dims).collect();
+        let expected: Vec<_> = self.lock().iter().map(|layer| [n, layer.size]).collect();
+        assert_eq!(
+            found, expected,
+            "a state of these {n} examples has a row for each, and the layers of the particles"
+        );
         // Read back before locking, so that another thread's gather does not wait for it.
-        let rows: Vec<TensorData> = state
-            .layers()
+        let rows: Vec<TensorData> = layers
             .iter()
             .map(|layer| layer.clone().into_data())
             .collect();
@@ -96,6 +102,14 @@ impl Particles {
             for (&index, row) in indices.iter().zip(rows.chunks_exact(layer.size)) {
                 layer.values[index * layer.size..][..layer.size].copy_from_slice(row);
             }
+        }
+    }
+
+    /// Particles of their own with the same values: what moves these leaves those.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            layers: Arc::new(Mutex::new(self.lock().clone())),
+            n_examples: self.n_examples,
         }
     }
 

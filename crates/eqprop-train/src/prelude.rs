@@ -18,7 +18,8 @@ pub use crate::config::TrainingConfig;
 pub use crate::data::{Dataset, DatasetKind};
 pub use crate::estimator::{
     ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, EquilibriumPropagation,
-    GradientEstimator, HolomorphicEquilibriumPropagation,
+    GradientEstimator, HolomorphicEquilibriumPropagation, Sampling,
+    StochasticEquilibriumPropagation,
 };
 pub use crate::learner::EquilibriumLearner;
 pub use crate::metric::{EnergyMetric, ResidualMetric, StepsMetric, UnconvergedMetric};

@@ -35,6 +35,13 @@ struct Mean {
     count: f64,
 }
 
+impl Mean {
+    fn add(&mut self, value: f64, weight: f64) {
+        self.sum += value * weight;
+        self.count += weight;
+    }
+}
+
 impl EpochLines<std::io::Stdout> {
     /// On standard output.
     pub fn stdout() -> Self {
@@ -70,16 +77,20 @@ impl<W: Write> EpochLines<W> {
         let MetricState::Numeric(entry, Some(value)) = state else {
             return;
         };
-        let (value, weight) = match value {
+        let Some(mean) = self.find(&entry.metric_id) else {
+            return;
+        };
+        match value {
+            // A metric that had nothing to measure says NaN of no examples.
+            NumericEntry::Aggregated { count: 0, .. } => {}
             NumericEntry::Aggregated {
                 aggregated_value,
                 count,
-            } => (aggregated_value, count as f64),
-            NumericEntry::Value(value) | NumericEntry::Final(value) => (value, 1.0),
-        };
-        if let Some(mean) = self.find(&entry.metric_id) {
-            mean.sum += value * weight;
-            mean.count += weight;
+            } => mean.add(aggregated_value, count as f64),
+            NumericEntry::Value(value) => mean.add(value, 1.0),
+            // What the metric says of the whole split, NaN if it never measured anything.
+            NumericEntry::Final(value) if value.is_nan() => {}
+            NumericEntry::Final(value) => (mean.sum, mean.count) = (value, 1.0),
         }
     }
 

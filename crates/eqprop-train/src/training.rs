@@ -121,7 +121,7 @@ impl Training {
     /// A new run by equilibrium propagation, on `device`.
     ///
     /// # Errors
-    /// If the configuration cannot work.
+    /// As [`with_estimator`](Self::with_estimator).
     pub fn new(
         config: TrainingConfig,
         dataset: &Dataset,
@@ -136,7 +136,9 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     /// A new run with another way to estimate the gradient.
     ///
     /// # Errors
-    /// If the configuration cannot work.
+    /// If the configuration cannot work, or not with this data set: if images have another size, a
+    /// class that the network does not know or another number of classes, or if no example is left
+    /// to train on or to judge by.
     pub fn with_estimator(
         config: TrainingConfig,
         estimator: G,
@@ -144,10 +146,8 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         device: &Device,
     ) -> Result<Self, TrainingError> {
         config.validate()?;
-        let (expected, found) = (config.energy().input.n_units(), dataset.train.n_inputs());
-        if expected != found {
-            return Err(TrainingError::InputSize { expected, found });
-        }
+        config.check_examples(&dataset.train)?;
+        config.check_examples(&dataset.test)?;
         let train = dataset
             .train
             .clone()
@@ -165,6 +165,9 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         } else {
             &validation
         };
+        if judge.is_empty() {
+            return Err(TrainingError::NothingToJudgeBy);
+        }
         let order = match config.order {
             OrderKind::Shuffled => Order::Shuffled { seed: config.seed },
             OrderKind::Sequential => Order::Sequential,
@@ -256,7 +259,10 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     }
 
     /// Trains one epoch and evaluates it. `observe` is called a few times per second; when it
-    /// breaks, the epoch is abandoned and `None` returned: go on from the last checkpoint.
+    /// breaks, the epoch is abandoned and `None` returned.
+    ///
+    /// An epoch that does not end leaves the run as it stood before: it can be run again, and a
+    /// [`checkpoint`](Self::checkpoint) is that of the epoch before.
     ///
     /// # Errors
     /// If the cost becomes infinite or not a number.
@@ -279,8 +285,14 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         let tolerance = self.config.tolerance.unwrap_or(LOOSE_TOLERANCE);
         let mut tally = Tally::new(tolerance);
         let (mut estimating, mut optimizing) = (Duration::ZERO, Duration::ZERO);
-        // The learner moves through the loop, so that its optimizer may update in place.
+        // Until the epoch ends, all that it changes is a copy. The learner moves through the loop, so
+        // that its optimizer may update in place.
         let mut learner = self.learner.clone();
+        if let Some(particles) = self.learner.particles() {
+            learner = learner.with_particles(particles.copied());
+        }
+        let mut optimizer = self.optimizer.clone();
+        let mut scheduler = self.scheduler.clone();
         let start = Instant::now();
         for batch in self.train.iter() {
             let batch = batch.expect("examples in memory can always be read");
@@ -289,8 +301,8 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
             estimating += clock.elapsed();
 
             let clock = Instant::now();
-            let rate = self.scheduler.step();
-            learner = learner.optimize(&mut self.optimizer, rate, output.grads);
+            let rate = scheduler.step();
+            learner = learner.optimize(&mut optimizer, rate, output.grads);
             optimizing += clock.elapsed();
 
             if tally.add(output.item) {
@@ -332,7 +344,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
             // The last update of the epoch went wrong: keep it out of the checkpoints.
             return Err(TrainingError::Diverged { epoch });
         }
-        self.learner = learner;
+        (self.learner, self.optimizer, self.scheduler) = (learner, optimizer, scheduler);
         self.records.push(record.clone());
         Ok(Some(record))
     }

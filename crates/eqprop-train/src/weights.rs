@@ -100,8 +100,11 @@ impl WeightsFile {
         })
     }
 
-    /// Multiplies all weights and biases of the energy by `factor`; a readout outside the state
-    /// keeps its own.
+    /// Multiplies all weights and biases by `factor`, but those of a cost: a readout outside the
+    /// state keeps its own.
+    ///
+    /// Of a cost are the parameters below a field `cost`, as of an
+    /// [`EquilibriumNetwork`](crate::network::EquilibriumNetwork).
     ///
     /// Networks trained with the activation `clip(u/2, 0, 1)` (`my_hard_sig` in the code of
     /// Laborieux et al. 2021) are, with factor ½, the same networks with the hard sigmoid.
@@ -212,7 +215,7 @@ impl WeightsFile {
         if entry.is_transposed {
             values = transposed(&values, entry.shape[0], entry.shape[1]);
         }
-        if parameter.is_of_energy() {
+        if !parameter.is_of_cost() {
             values.iter_mut().for_each(|value| *value *= self.factor);
         }
         Ok(TensorData::new(values, parameter.shape.clone()).convert_dtype(parameter.dtype))

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
+use eqprop_core::energy::VectorField;
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::learner::EquilibriumLearner;
@@ -27,7 +28,9 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
     let (name, config) = configure(&arguments, &file)?;
     config.validate()?;
     let device = device::open(arguments.device.device.as_deref())?;
-    let network = file.load(config.network(&device.device))?;
+    let mut network = file.load(config.network(&device.device))?;
+    // A file may hold what the energy cannot have, such as a negative conductance.
+    network.energy = network.energy.project();
     let n_parameters = network.num_params();
     let learner = EquilibriumLearner::new(network, config.estimator());
 

@@ -68,18 +68,6 @@ macro_rules! dispatch {
     };
 }
 
-impl AnyField {
-    /// The name of the variant: the first part of the path of its parameters.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Hopfield(_) => "Hopfield",
-            Self::Untied(_) => "Untied",
-            Self::PredictiveCoding(_) => "PredictiveCoding",
-            Self::Resistive(_) => "Resistive",
-        }
-    }
-}
-
 impl From<HopfieldEnergy> for AnyField {
     fn from(energy: HopfieldEnergy) -> Self {
         Self::Hopfield(energy)
@@ -203,5 +191,9 @@ impl VectorField for AnyField {
 
     fn project(self) -> Self {
         dispatch!(self, field => field.project().into())
+    }
+
+    fn feedforward(&self, input: &Tensor<2>, clamped: &AnyClamped) -> State {
+        dispatch!(self, clamped, (field, inner) => field.feedforward(input, inner))
     }
 }

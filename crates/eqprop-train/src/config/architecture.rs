@@ -195,6 +195,9 @@ impl TrainingConfig {
     }
 
     /// The network in the usual notation, such as 784-500-10 or 1×28×28-32×12×12-10.
+    ///
+    /// # Panics
+    /// As [`energy`](Self::energy).
     pub fn notation(&self) -> String {
         let energy = self.energy();
         let shapes = energy.layers.iter().map(|layer| layer.shape);

@@ -1,15 +1,14 @@
 //! The resistive network of a training configuration.
 
-use burn::tensor::Device;
 use eqprop_core::connection::ConnectionKind;
-use eqprop_core::energy::{ResistiveNetwork, ResistiveNetworkConfig, VectorField};
+use eqprop_core::energy::ResistiveNetworkConfig;
 use eqprop_core::error::ConfigError;
-use rand_chacha::ChaCha12Rng;
 
-use super::{TrainingConfig, redraw};
+use super::TrainingConfig;
 
 impl TrainingConfig {
-    /// The layers of [`energy`](Self::energy) as a resistive network.
+    /// The layers of [`energy`](Self::energy) as a resistive network, without the gains of single
+    /// connections, which [`network`](Self::network) draws conductances with.
     ///
     /// # Errors
     /// If some connection is not a dense one from a layer to the next.
@@ -35,16 +34,5 @@ impl TrainingConfig {
             input_gain: self.input_gain,
             initializer: self.initializer,
         })
-    }
-
-    pub(super) fn new_resistive(&self, rng: &mut ChaCha12Rng, device: &Device) -> ResistiveNetwork {
-        let config = self.resistive().unwrap_or_else(|error| panic!("{error}"));
-        let mut network = config.init(device);
-        for connection in &mut network.connections {
-            let [n_in, n_out] = connection.conductance.val().dims();
-            let bound = self.initializer.bound(n_in, n_out);
-            redraw(&mut connection.conductance, bound, rng);
-        }
-        network.project()
     }
 }

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
+use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use tracing::debug_span;
@@ -29,6 +30,10 @@ use crate::network::EquilibriumNetwork;
 /// copy, and a step of plain SGD with learning rate `η` then makes exactly the continual update. A
 /// readout outside the state gets `∂C/∂θ` at the free equilibrium.
 ///
+/// The copy has only parameters that the field can have: each step ends with
+/// [`VectorField::project`], which the equations leave out. `ĝ` is the sum of the contrasts all the
+/// same.
+///
 /// Of an [`UntiedHopfield`](eqprop_core::energy::UntiedHopfield) this is C-VF.
 ///
 /// # Error
@@ -50,8 +55,7 @@ use crate::network::EquilibriumNetwork;
 /// Ernoult et al. (2020), <https://arxiv.org/abs/2005.04168>
 #[derive(Debug, Clone)]
 pub struct ContinualEquilibriumPropagation<D = Scheme> {
-    /// Nudging factor β, of either sign, not 0; limits as for
-    /// [`Nudging::OneSided`](eqprop_core::nudging::Nudging::OneSided).
+    /// Nudging factor β, of either sign, not 0; limits as for [`Nudging::OneSided`].
     pub beta: f64,
     /// Learning rate `η` of every parameter, at least 0.
     pub rates: ContinualRates,
@@ -146,11 +150,12 @@ impl<D: Dynamics> ContinualEquilibriumPropagation<D> {
                 };
                 return (gradients, relaxed);
             }
-            energy = energy.map(&mut Descent {
+            let moved = energy.map(&mut Descent {
                 gradients: &term,
                 rates: &self.rates,
                 path: ["network", "energy"].map(str::to_string).to_vec(),
             });
+            energy = moved.project();
         }
     }
 }
@@ -192,12 +197,17 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
         network.relax(&self.free, input, start)
     }
 
+    /// # Panics
+    /// If β is not a number other than 0, or leaves the total energy without a lower bound. Where
+    /// the output has a curvature, which would have to be read back, only
+    /// [`check_nudging`](EquilibriumNetwork::check_nudging) finds the latter.
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,
         batch: &Batch,
         start: Option<State>,
     ) -> Estimate {
+        network.assert_nudging(Nudging::OneSided { beta: self.beta });
         let free = FreePhase::run(&self.free, network, batch, start);
         // Gradient and relaxation are one here.
         let (gradients, nudged) = debug_span!("second_phase").in_scope(|| self.nudge(&free));

@@ -118,12 +118,17 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLe
         network.relax(&self.free, input, start)
     }
 
+    /// # Panics
+    /// If β is out of range, see [`Nudging::validate_range`].
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,
         batch: &Batch,
         start: Option<State>,
     ) -> Estimate {
+        if let Err(error) = self.nudging.validate_range() {
+            panic!("{error}");
+        }
         let free = FreePhase::run(&self.free, network, batch, start);
         let sign = self.signs.sign(self.nudging);
         let (gradients, clamped) = free.contrast(self.nudging, sign, |betas| {

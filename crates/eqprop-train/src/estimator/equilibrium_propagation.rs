@@ -32,7 +32,8 @@ use crate::network::EquilibriumNetwork;
 /// Scellier & Bengio (2017), theorem 1, <https://arxiv.org/abs/1602.05179>
 #[derive(Debug, Clone)]
 pub struct EquilibriumPropagation<D = Scheme> {
-    /// The nudging factors.
+    /// The nudging factors; [`EquilibriumNetwork::check_nudging`] says whether a network can be
+    /// nudged by them.
     pub nudging: Nudging,
     /// The free phase.
     pub free: Relaxation<D>,
@@ -97,12 +98,17 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Equilibri
         network.relax_clamped(&self.free, input, clamped, None)
     }
 
+    /// # Panics
+    /// If β is out of range, or leaves the total energy without a lower bound. Where the output has
+    /// a curvature, which would have to be read back, only
+    /// [`check_nudging`](EquilibriumNetwork::check_nudging) finds the latter.
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,
         batch: &Batch,
         start: Option<State>,
     ) -> Estimate {
+        network.assert_nudging(self.nudging);
         let free = FreePhase::run(&self.free, network, batch, start);
         let (pairs, nudged) = self.nudge(&free);
         let gradients = debug_span!("gradient").in_scope(|| free.gradients(&pairs));

@@ -126,9 +126,9 @@ enum Part {
 }
 
 impl Parameter {
-    /// Whether it belongs to the energy, not to the cost.
-    pub fn is_of_energy(&self) -> bool {
-        self.name.starts_with("energy.")
+    /// Whether it belongs to a cost, wherever in the module that is.
+    pub fn is_of_cost(&self) -> bool {
+        self.name.split('.').any(|segment| segment == "cost")
     }
 
     fn part(&self) -> Option<Part> {

@@ -479,3 +479,9 @@ fn a_field_without_input_contrast_can_be_the_first_block() {
     let found = GradientsParams::from_grads(loss.backward(), &model);
     assert_eq!(found.len(), parameters(&model.first).len());
 }
+
+#[test]
+#[should_panic(expected = "beta must be a positive number, but is 0")]
+fn a_block_that_would_divide_by_a_nudging_factor_of_0_is_refused() {
+    EquilibriumBlock::new(hopfield(&[6, 3], Activation::Identity), method(0.0));
+}

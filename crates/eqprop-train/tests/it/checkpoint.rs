@@ -3,6 +3,7 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::FreeStart;
@@ -90,6 +91,110 @@ fn a_new_checkpoint_replaces_older_ones_and_half_written_ones() {
         .save(folder.path())
         .expect("room on the disk");
     assert_eq!(folders(folder.path()), ["checkpoint-000002", "records.csv"]);
+}
+
+#[test]
+fn what_is_no_checkpoint_is_neither_loaded_nor_removed() {
+    let (folder, _) = saved();
+    let others = ["checkpoint-", "checkpoint-+00009", "checkpoint-best"];
+    for name in others {
+        fs::create_dir(folder.path().join(name)).expect("writable");
+    }
+    fs::write(folder.path().join("checkpoint-000009"), "a file").expect("writable");
+    let loaded = Checkpoint::load_latest(folder.path())
+        .expect("whole")
+        .expect("one");
+    assert_eq!(loaded.state.records.len(), 1);
+    run(2)
+        .checkpoint()
+        .save(folder.path())
+        .expect("room on the disk");
+    let [first, second, third] = others;
+    let expected = [
+        first,
+        second,
+        "checkpoint-000002",
+        "checkpoint-000009",
+        third,
+    ];
+    assert_eq!(folders(folder.path()), expected);
+}
+
+#[test]
+fn checkpoints_are_told_apart_by_number_and_not_by_name() {
+    let (folder, first) = saved();
+    let other = tempfile::tempdir().expect("a temporary folder");
+    run(2)
+        .checkpoint()
+        .save(other.path())
+        .expect("room on the disk");
+    // By name, a million comes before what is one less.
+    fs::rename(first, folder.path().join("checkpoint-999999")).expect("writable");
+    let second = other.path().join("checkpoint-000002");
+    fs::rename(second, folder.path().join("checkpoint-1000000")).expect("writable");
+    let loaded = Checkpoint::load_latest(folder.path())
+        .expect("whole")
+        .expect("one");
+    assert_eq!(loaded.state.records.len(), 2);
+}
+
+#[test]
+fn there_is_a_whole_checkpoint_at_every_moment_of_saving_an_epoch_again() {
+    let (folder, checkpoint) = saved();
+    let aside = folder.path().join("checkpoint-0000001");
+    let files = folders(&checkpoint);
+    let is_whole = |path: &Path| files.iter().all(|name| path.join(name).exists());
+    for _ in 0..20 {
+        let again = run(0)
+            .restore(
+                Checkpoint::load_latest(folder.path())
+                    .expect("whole")
+                    .expect("one"),
+            )
+            .expect("the same network");
+        let is_saved = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_saved.load(Ordering::Relaxed) {
+                    // In this order: while one is looked at, the other may take its place.
+                    let places = [&checkpoint, &aside, &checkpoint];
+                    assert!(places.into_iter().any(|path| is_whole(path)));
+                }
+            });
+            let saved = again.checkpoint().save(folder.path());
+            is_saved.store(true, Ordering::Relaxed);
+            saved.expect("room on the disk");
+        });
+        assert_eq!(folders(folder.path()), ["checkpoint-000001"]);
+    }
+}
+
+#[test]
+fn a_checkpoint_that_was_set_aside_for_another_counts_until_that_is_there() {
+    let (folder, checkpoint) = saved();
+    let aside = folder.path().join("checkpoint-0000001");
+    // As if the process was killed in between.
+    fs::rename(&checkpoint, &aside).expect("writable");
+    let loaded = Checkpoint::load_latest(folder.path())
+        .expect("whole")
+        .expect("one");
+    let trained = run(0).restore(loaded).expect("the same network");
+    trained
+        .checkpoint()
+        .save(folder.path())
+        .expect("room on the disk");
+    assert_eq!(folders(folder.path()), ["checkpoint-000001"]);
+
+    // As if it was killed while it removed what it had set aside: that is neither loaded nor in
+    // the way.
+    fs::create_dir(&aside).expect("writable");
+    let loaded = Checkpoint::load_latest(folder.path()).expect("whole");
+    assert_eq!(loaded.expect("one").state.records.len(), 1);
+    trained
+        .checkpoint()
+        .save(folder.path())
+        .expect("room on the disk");
+    assert_eq!(folders(folder.path()), ["checkpoint-000001"]);
 }
 
 #[test]

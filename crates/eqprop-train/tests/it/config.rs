@@ -123,7 +123,7 @@ fn validation_names_the_field_that_cannot_work() {
     let flow = ("dynamics", "gradient_flow");
     let one_sided = ("nudging", "one_sided");
     let cross_entropy = ("cost", "cross_entropy");
-    let cases: [(&[(&str, &str)], &str); 31] = [
+    let cases: [(&[(&str, &str)], &str); 32] = [
         (&[("n_train", "0")], "n_train must be at least 1, but is 0"),
         (
             &[("hidden", "[16, 0]"), ("learning_rates", "[1, 1, 1]")],
@@ -195,6 +195,7 @@ fn validation_names_the_field_that_cannot_work() {
             "momentum must be at least 0 and less than 1, but is 1",
         ),
         (&[("momentum", "-0.1")], "momentum"),
+        (&[("nesterov", "true")], "set momentum above 0"),
         (&[("batch_size", "0")], "batch_size must be at least 1"),
         (&[("epochs", "0")], "epochs must be at least 1"),
         (

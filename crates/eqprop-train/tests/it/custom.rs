@@ -8,7 +8,6 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn::train::{InferenceStep, TrainStep};
 use eqprop_core::connection::Connection;
 use eqprop_train::estimator::Estimate;
-use eqprop_train::estimator::stochastic::{Sampling, StochasticEquilibriumPropagation};
 use eqprop_train::prelude::*;
 
 use crate::setup::{digits, loader, values};

@@ -17,10 +17,11 @@ use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::{
-    ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, Estimate, GradientEstimator,
-    HolomorphicEquilibriumPropagation,
+    ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, EquilibriumPropagation,
+    Estimate, GradientEstimator, HolomorphicEquilibriumPropagation,
 };
 use eqprop_train::network::EquilibriumNetwork;
+use eqprop_train::panic::catch;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -55,6 +56,50 @@ fn estimates_of_a_network_on_autodiff_are_the_same_and_outside_it() {
         let second_phase = estimate(&on_autodiff).second_phase.expect("a second phase");
         assert!(second_phase.state.layers().iter().all(|s| !s.is_autodiff()));
     }
+}
+
+#[test]
+fn a_nudging_that_cannot_work_is_refused() {
+    let bounded = Problem::dense(Activation::Tanh, Activation::Tanh, CostConfig::SquaredError);
+    let linear = Problem::dense(
+        Activation::Tanh,
+        Activation::Identity,
+        CostConfig::SquaredError,
+    );
+    #[track_caller]
+    fn refuse(expected: &str, estimate: impl FnOnce() -> Estimate) {
+        let message = catch(estimate).map(|_| ()).expect_err(expected);
+        assert!(message.contains(expected), "{message}");
+    }
+    let eqprop = |nudging| EquilibriumPropagation::new(nudging, phase(), phase());
+    let continual = |beta| {
+        let rates = ContinualRates::uniform(0.1);
+        ContinualEquilibriumPropagation::new(beta, rates, phase(), 5)
+    };
+    let coupled = |nudging| CoupledLearning::new(nudging, phase(), phase());
+    let holomorphic = |beta, n_points| {
+        HolomorphicEquilibriumPropagation::new(Circle { beta, n_points }, phase(), phase())
+    };
+    let one_sided = |beta| Nudging::OneSided { beta };
+
+    let (zero, positive) = ("beta must be a number other than 0", "a positive number");
+    refuse(zero, || bounded.estimate(&eqprop(one_sided(0.0))));
+    refuse(zero, || bounded.estimate(&continual(0.0)));
+    refuse(zero, || bounded.estimate(&coupled(one_sided(0.0))));
+    let centered = Nudging::Centered { beta: -0.1 };
+    refuse(positive, || bounded.estimate(&eqprop(centered)));
+    refuse(positive, || bounded.estimate(&coupled(centered)));
+    let points = "n_points must be at least 1";
+    refuse(positive, || bounded.estimate(&holomorphic(f64::NAN, 4)));
+    refuse(points, || bounded.estimate(&holomorphic(0.1, 0)));
+
+    // The cost outweighs the energy of an output without a largest value; clamped, it does not.
+    let unbounded = "beta = -1.5 is refused";
+    refuse(unbounded, || linear.estimate(&eqprop(one_sided(-1.5))));
+    refuse(unbounded, || linear.estimate(&continual(-1.5)));
+    bounded.estimate(&eqprop(one_sided(-1.5)));
+    bounded.estimate(&continual(-1.5));
+    linear.estimate(&coupled(one_sided(-1.5)));
 }
 
 fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {

@@ -126,6 +126,13 @@ fn training_steps_start_at_the_particles_and_move_them() {
 }
 
 #[test]
+#[should_panic(expected = "a state of these 3 examples has a row for each")]
+fn a_state_of_another_number_of_examples_is_refused() {
+    let particles = Particles::new(&LAYERS, 4);
+    particles.store(&[3, 1, 0], &state(&STORED));
+}
+
+#[test]
 #[should_panic(expected = "persistent particles belong to examples, but this batch has no indices")]
 fn a_batch_without_indices_is_refused_by_a_learner_with_particles() {
     let config = config();

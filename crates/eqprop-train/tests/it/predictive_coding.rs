@@ -85,11 +85,15 @@ fn what_it_cannot_do_is_refused() {
     assert!(refused(&[tanh]).contains("layer 1 has Tanh; use the projected update"));
     let projected = with(pcn(), &[tanh, ("layer_update", "projected")]);
     projected.validate().expect("any activation");
-    assert!(refused(&[("start", "particles")]).contains("set start to \"rest\""));
-    assert!(matches!(
-        with(pcn(), &[("start", "particles")]).validate(),
-        Err(TrainingError::ParticlesAtEquilibrium)
-    ));
+    for start in ["particles", "previous"] {
+        let message = refused(&[("start", start)]);
+        assert!(message.contains(&format!("start \"{start}\"")), "{message}");
+        assert!(message.contains("set start to \"rest\""), "{message}");
+        assert!(matches!(
+            with(pcn(), &[("start", start)]).validate(),
+            Err(TrainingError::AwayFromEquilibrium { .. })
+        ));
+    }
     // The output of a predictive coding network is not held in the range of the sigmoid.
     let unbounded = [
         ("layer_update", "projected"),
@@ -100,6 +104,20 @@ fn what_it_cannot_do_is_refused() {
     assert!(refused(&unbounded).contains("beta = -1.5"));
     let hopfield = with(config(), &unbounded);
     hopfield.validate().expect("a bounded output");
+}
+
+#[test]
+fn a_feedforward_start_is_that_of_the_predictive_coding_network_itself() {
+    let config = with(pcn(), &[("start", "feedforward")]);
+    config.validate().expect("one pass");
+    let network = config.network(&Device::flex());
+    let input = batch(5).input;
+    let AnyField::PredictiveCoding(energy) = &network.energy else {
+        panic!("a predictive coding network")
+    };
+    let expected = energy.feedforward(&input, &energy.clamp(&input));
+    let found = network.start(&input, &network.energy.clamp(&input));
+    assert_eq!(values(&found.max_distance(&expected)), [0.0; 5]);
 }
 
 #[test]

@@ -5,7 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use burn::module::Module;
 use burn::tensor::Device;
-use burn::train::metric::{AccuracyMetric, LossMetric};
+use burn::train::logger::TrainingProgressLogger;
+use burn::train::metric::{
+    AccuracyMetric, LossMetric, Metric, MetricDefinition, MetricEntry, MetricId, NumericEntry,
+    SerializedEntry,
+};
+use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
 use burn::train::{Learner, SupervisedTraining};
 use eqprop_train::batch::Order;
 use eqprop_train::estimator::EquilibriumPropagation;
@@ -28,6 +33,58 @@ impl Write for Text {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// What Burn says of a metric after a batch, or at the end.
+fn state(metric: &ResidualMetric, entry: NumericEntry) -> MetricState {
+    let entry_of = MetricEntry {
+        metric_id: MetricId::new(metric.name()),
+        serialized_entry: SerializedEntry::new(String::new(), entry.serialize()),
+    };
+    MetricState::Numeric(entry_of, Some(entry))
+}
+
+/// The line of a split in which a metric said `entries`.
+fn line(entries: &[NumericEntry]) -> String {
+    let metric = ResidualMetric::default();
+    let text = Text::default();
+    let mut lines = EpochLines::new(text.clone());
+    let definition = MetricDefinition::new(MetricId::new(metric.name()), &metric);
+    lines.register_metric(definition);
+    TrainingProgressLogger::start(&mut lines, 1, 1, None, None);
+    lines.start_split("train", 3);
+    for entry in entries {
+        lines.update_train(state(&metric, entry.clone()));
+    }
+    lines.end_split();
+    let bytes = text.0.lock().expect("no panic while writing").clone();
+    String::from_utf8(bytes).expect("text")
+}
+
+fn of_batch(aggregated_value: f64, count: usize) -> NumericEntry {
+    NumericEntry::Aggregated {
+        aggregated_value,
+        count,
+    }
+}
+
+#[test]
+fn what_was_not_measured_does_not_enter_a_mean() {
+    let batches = [of_batch(f64::NAN, 0), of_batch(0.5, 1), of_batch(2.0, 2)];
+    let expected = "epoch 1/1 train: Residual 1.5000\n";
+    assert_eq!(line(&batches), expected);
+    let with_end = [&batches[..], &[NumericEntry::Final(f64::NAN)]].concat();
+    assert_eq!(line(&with_end), expected);
+    let nothing = [of_batch(f64::NAN, 0), NumericEntry::Final(f64::NAN)];
+    assert_eq!(line(&nothing), "epoch 1/1 train: \n");
+    // But what was measured as not a number is shown.
+    assert!(line(&[of_batch(0.5, 1), of_batch(f64::NAN, 1)]).contains("Residual NaN"));
+}
+
+#[test]
+fn what_a_metric_says_of_the_whole_split_replaces_the_mean_of_its_batches() {
+    let said = [of_batch(0.5, 8), of_batch(2.0, 8), NumericEntry::Final(3.0)];
+    assert_eq!(line(&said), "epoch 1/1 train: Residual 3.0000\n");
 }
 
 #[test]

@@ -14,12 +14,14 @@ use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, SquaredError};
 use eqprop_core::energy::{AnyField, ResistiveNetworkConfig, TotalEnergy, VectorField};
 use eqprop_core::error::ConfigError;
-use eqprop_core::relaxation::Relaxation;
+use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::{ModelKind, TrainingConfig};
 use eqprop_train::error::TrainingError;
-use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::estimator::stochastic::Langevin;
+use eqprop_train::estimator::{
+    ContinualEquilibriumPropagation, ContinualRates, EquilibriumPropagation, GradientEstimator,
+};
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::preset::Preset;
@@ -212,6 +214,53 @@ fn the_presets_are_the_published_networks() {
     assert!((mean / bound - 0.25).abs() < 0.01, "{mean}");
     let n_zero = conductances.iter().filter(|g| **g == 0.0).count();
     assert!((n_zero as f64 / n - 0.5).abs() < 0.01, "{n_zero}");
+}
+
+#[test]
+fn each_connection_has_conductances_of_its_own_gain() {
+    let gains = [3.0, 0.5];
+    let config = with(config(), &[("gains", "[3.0, 0.5]")]);
+    let lists = parameters(&config.network(&Device::flex()));
+    for ((path, conductances), (gain, n_in)) in lists.iter().zip(gains.into_iter().zip([128, 24])) {
+        // Uniform in ±gain/√n_in, the negative half at 0: of 240 numbers the largest is close.
+        let bound = gain / f64::from(n_in).sqrt();
+        let largest = conductances.iter().copied().fold(0.0, f64::max);
+        let is_close = 0.9 * bound < largest && largest < 1.0001 * bound;
+        assert!(is_close, "{path}: {largest}, {bound}");
+    }
+}
+
+/// What is written out here moves the parameters as training does, and contrasts with them.
+#[test]
+fn continual_updates_lead_to_conductances_that_a_circuit_can_have() {
+    const BETA: f64 = 0.5;
+    // So fast that the first step removes resistors.
+    const RATE: f64 = 5.0;
+    let config = config();
+    let (learner, batch) = (learner(&config), batch(8));
+    let estimate = |n_steps| {
+        let free = config.estimator().free;
+        let rates = ContinualRates::uniform(RATE);
+        let estimator = ContinualEquilibriumPropagation::new(BETA, rates, free, n_steps);
+        estimator.estimate(&learner.network, &batch, None)
+    };
+    let second_phase = |n_steps| estimate(n_steps).second_phase.expect("nudged").state;
+
+    let mut sgd = SgdConfig::new().init();
+    let gradients = estimate(1).gradients;
+    let unprojected = sgd.step(RATE, learner.clone(), gradients);
+    assert!(least(&unprojected).0 < -1e-3, "{:?}", least(&unprojected));
+    let gradients = estimate(1).gradients;
+    let moved = learner.clone().optimize(&mut sgd, RATE.into(), gradients);
+    let network = moved.network.valid();
+    let clamped = network.energy.clamp(&batch.input);
+    let beta = Tensor::full([1, 1], BETA, &Device::flex());
+    let (energy, cost) = (&network.energy, &network.cost);
+    let total = TotalEnergy::nudged(energy, &clamped, cost, &batch.target, beta);
+    let expected = Relaxation::steps(Scheme::Asynchronous, 1).relax(&total, second_phase(1));
+    let off = values(&second_phase(2).max_distance(&expected.state));
+    // Voltages of order 1 in `f32`, and sums of some 150 of them.
+    assert!(off.iter().all(|off| *off < 1e-4), "{off:?}");
 }
 
 #[test]

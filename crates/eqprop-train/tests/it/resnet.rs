@@ -40,7 +40,7 @@ fn energy(config: &TrainingConfig) -> HopfieldEnergy {
     let EquilibriumNetwork { energy, .. } = config.network(&Device::flex());
     match energy.map(&mut Double) {
         AnyField::Hopfield(energy) => energy,
-        other => panic!("{} is not the preset's", other.name()),
+        other => panic!("{other} is not the preset's"),
     }
 }
 

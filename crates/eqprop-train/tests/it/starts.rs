@@ -61,6 +61,25 @@ fn the_feedforward_start_is_one_pass_and_predictions_begin_there_too() {
 }
 
 #[test]
+fn a_learner_that_starts_feedforward_makes_its_network_do_so() {
+    let (config, batch) = (with(config(), &[("free_steps", "1")]), batch(6));
+    let at_rest = config.network(&Device::flex());
+    let learner = EquilibriumLearner::new(at_rest.clone(), config.estimator());
+    let learner = learner.with_start(FreeStart::Feedforward, 6);
+    let start = at_rest.clone().with_feedforward_start();
+    let free = config.estimator().free;
+    let expected = start.relax(&free, &batch.input, None).residual;
+    assert_ne!(
+        values(&expected),
+        values(&at_rest.relax(&free, &batch.input, None).residual)
+    );
+    let trained = TrainStep::step(&learner, batch.clone()).item.residual;
+    assert_eq!(values(&trained), values(&expected));
+    let predicted = InferenceStep::step(&learner, batch).residual;
+    assert_eq!(values(&predicted), values(&expected));
+}
+
+#[test]
 fn a_warm_start_begins_where_the_batch_before_ended_and_predictions_do_not() {
     let batch = batch(6);
     let warm = learner(FreeStart::Previous, 4);

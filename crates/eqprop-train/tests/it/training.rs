@@ -164,10 +164,13 @@ fn an_epoch_that_its_observer_breaks_is_abandoned() {
     assert_eq!(stopped.records().len(), 1);
     assert_eq!(parameters(stopped.learner()), before);
 
-    // From the checkpoint before it, the run goes on as if nothing had happened.
-    let mut resumed = checkpoint;
-    run(&mut resumed, 1);
-    assert_eq!(parameters(resumed.learner()), parameters(whole.learner()));
+    // From the checkpoint before it, from one that was made after it, and by itself the run goes
+    // on as if nothing had happened.
+    for mut resumed in [checkpoint, reloaded(&stopped, &dataset), stopped] {
+        run(&mut resumed, 1);
+        assert_eq!(parameters(resumed.learner()), parameters(whole.learner()));
+        assert_eq!(measured(&resumed), measured(&whole));
+    }
 }
 
 #[test]
@@ -209,6 +212,78 @@ fn a_diverging_learning_rate_is_an_error() {
         "{error:?}"
     );
     assert!(training.records().is_empty());
+}
+
+#[test]
+fn a_checkpoint_after_a_diverged_epoch_is_the_one_before_it() {
+    let dataset = digits(40, 10);
+    let diverging = with(stateful(), &[("learning_rates", "[1e20, 1e20]")]);
+    let mut diverging = training(diverging, &dataset);
+    let before = diverging.checkpoint();
+    diverging.run_epoch(go_on).expect_err("infinite");
+    // Where it leads with rates that converge.
+    let end = |checkpoint: Checkpoint| {
+        let fresh = training(stateful(), &dataset);
+        let mut resumed = fresh.restore(checkpoint).expect("the same network");
+        run(&mut resumed, 1);
+        parameters(resumed.learner())
+    };
+    assert_eq!(end(diverging.checkpoint()), end(before));
+}
+
+#[test]
+fn a_data_set_that_does_not_fit_is_refused_at_the_start() {
+    let dataset = digits(20, 10);
+    let refused = |config: &TrainingConfig, dataset: &Dataset| {
+        let training = Training::new(config.clone(), dataset, &Device::flex());
+        let error = training.err().expect("it does not fit");
+        let text = error.to_string();
+        (error, text)
+    };
+
+    let fewer = |mut dataset: Dataset| {
+        dataset.test.n_classes = 9;
+        dataset
+    };
+    let (error, text) = refused(&config(), &fewer(dataset.clone()));
+    let (expected, found) = (10, 9);
+    assert!(
+        matches!(error, TrainingError::Classes { expected: e, found: f } if (e, f) == (expected, found)),
+        "{error:?}"
+    );
+    assert!(
+        text.contains("10 classes") && text.contains("of 9"),
+        "{text}"
+    );
+
+    let mut unknown = dataset.clone();
+    unknown.train.labels[3] = 10;
+    let (error, text) = refused(&config(), &unknown);
+    assert!(matches!(error, TrainingError::Label { .. }), "{error:?}");
+    assert!(
+        text.contains("example 3 is 10") && text.contains("0 to 9"),
+        "{text}"
+    );
+
+    let (error, text) = refused(&config().with_padding(1), &dataset);
+    assert!(
+        matches!(error, TrainingError::InputSize { .. }),
+        "{error:?}"
+    );
+    assert!(
+        text.contains("100 inputs") && text.contains("have 64"),
+        "{text}"
+    );
+
+    let untested = digits(20, 0);
+    let (error, text) = refused(&config(), &untested);
+    assert!(
+        matches!(error, TrainingError::NothingToJudgeBy),
+        "{error:?}"
+    );
+    assert!(text.contains("n_validation"), "{text}");
+    // Validation examples take the place of the test examples.
+    run(&mut training(config().with_n_validation(5), &untested), 1);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn run(training: &mut Training, n_epochs: usize) {
 fn field(network: &Network) -> &UntiedHopfield {
     match &network.energy {
         AnyField::Untied(field) => field,
-        other => panic!("{} is not untied", other.name()),
+        other => panic!("{other} is not untied"),
     }
 }
 

@@ -11,6 +11,7 @@ use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, HopfieldEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_train::config::TrainingConfig;
+use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::weights::{Layout, WeightsFile, load_safetensors, save_safetensors};
 
@@ -122,6 +123,36 @@ fn halved_weights_replace_an_activation_of_half_the_slope() {
     let whole = predict(&file);
     assert!(distance(&whole, &reference["half_slope"].concat()) > 0.01);
     assert_equal(&predict(&file.scaled(0.5)), &reference["half_slope"]);
+}
+
+#[test]
+fn weights_are_scaled_wherever_they_are_in_a_module_and_a_readout_is_not() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("weights.safetensors");
+    let network = network(&CONVOLUTIONAL);
+    let learner = EquilibriumLearner::new(network.clone(), config().estimator());
+    save_safetensors(&learner, &path, &[]).expect("a file");
+    let halved = |file: WeightsFile| file.scaled(0.5);
+    let file = WeightsFile::open(&path).expect("a file");
+    let loaded = halved(file).load(learner.clone()).expect("the same layers");
+    let mut n_kept = 0;
+    for ((path, found), (_, whole)) in parameters(&loaded).iter().zip(parameters(&learner)) {
+        let is_readout = path.contains(".cost.");
+        n_kept += usize::from(is_readout);
+        let factor = if is_readout { 1.0 } else { 0.5 };
+        let expected: Vec<_> = whole.iter().map(|value| factor * value).collect();
+        assert_eq!(*found, expected, "{path}");
+    }
+    assert_eq!(n_kept, 2);
+
+    save_safetensors(&network.energy, &path, &[]).expect("a file");
+    let file = WeightsFile::open(&path).expect("a file");
+    let loaded = halved(file).load(network.energy.clone());
+    let loaded = parameters(&loaded.expect("the same layers"));
+    for ((path, found), (_, whole)) in loaded.iter().zip(parameters(&network.energy)) {
+        let expected: Vec<_> = whole.iter().map(|value| 0.5 * value).collect();
+        assert_eq!(*found, expected, "{path}");
+    }
 }
 
 /// `torch.nn.Linear` layers without biases, under PyTorch's names.
