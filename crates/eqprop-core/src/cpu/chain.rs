@@ -372,13 +372,14 @@ fn predict(drive: &[f32], bounds: [f32; 2], out: &mut Vec<f32>) {
 /// `σ′(a) (h − σ(a))`
 fn error(state: &[f32], drive: &[f32], [low, high]: [f32; 2], out: &mut Vec<f32>) {
     out.resize(drive.len(), 0.0);
-    // At the ends of its range too a unit passes nothing on; a range without an end has none.
-    let [has_low, has_high] = [low, high].map(f32::is_finite);
+    // Nothing compares with NaN: a range without an end is clipped at none.
+    let [low, high] = [low, high].map(|end| if end.is_finite() { end } else { f32::NAN });
     vectorized(
         #[inline(always)]
         || {
             for ((out, &h), &a) in out.iter_mut().zip(state).zip(drive) {
-                let is_clipped = (has_low && a <= low) || (has_high && a >= high);
+                // At the ends of its range too a unit passes nothing on.
+                let is_clipped = (a <= low) | (a >= high);
                 *out = if is_clipped { 0.0 } else { h - a };
             }
         },
