@@ -55,6 +55,12 @@ impl Floats {
     }
 }
 
+/// How many threads to share `work` out to, where each should get at least `worth`: with less, a second
+/// thread costs more than it saves.
+fn threads_for(work: usize, worth: usize) -> usize {
+    (work / worth).clamp(1, rayon::current_num_threads())
+}
+
 /// A tensor of these numbers.
 pub(crate) fn tensor<const D: usize>(
     numbers: Vec<f32>,

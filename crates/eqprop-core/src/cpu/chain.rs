@@ -7,11 +7,12 @@ use rayon::prelude::*;
 
 use super::finish::{Base, Finish, Rule};
 use super::link::Link;
+use super::network::WORTH_A_THREAD;
 use super::nonzero::Nonzero;
 use super::product::{Left, multiply};
-use super::response::{self, Response, scalars};
+use super::response::{Response, clip, scalars};
 use super::simd::{largest_difference, vectorized};
-use super::{Floats, tensor};
+use super::{Floats, tensor, threads_for};
 use crate::activation::Activation;
 use crate::connection::Operator;
 use crate::cost::QuadraticNudge;
@@ -19,9 +20,6 @@ use crate::energy::{Interaction, LayerUpdate};
 use crate::relaxation::Relaxed;
 use crate::shape::LayerShape;
 use crate::state::State;
-
-/// Multiplications below which a second thread costs more than it saves.
-const WORTH_A_THREAD: usize = 2_000_000;
 
 /// Dense layers that predict one another, around the state in which each is as predicted.
 pub(crate) struct Chain<'a> {
@@ -33,12 +31,15 @@ pub(crate) struct Chain<'a> {
     pub links: Vec<(&'a Interaction, &'a Tensor<2>)>,
     /// `σ_k` of each layer.
     pub activations: &'a [Activation],
+    /// Where a hidden layer starts from.
     pub layer_update: LayerUpdate,
+    /// The layers in the order of a step.
     pub groups: &'a [Vec<usize>],
 }
 
 /// A relaxed chain.
 pub(crate) struct RelaxedChain {
+    /// The state.
     pub relaxed: Relaxed,
     /// The pre-activations that are predicted of the layers above the first.
     pub drives: Vec<Tensor<2>>,
@@ -61,10 +62,7 @@ pub(crate) fn relax_chain(
     }
     let work: usize = plan.links.iter().map(|link| link.work()).sum();
     let work = work.saturating_mul(batch).saturating_mul(n_steps);
-    let n_workers = (work / WORTH_A_THREAD)
-        .min(rayon::current_num_threads())
-        .min(batch)
-        .max(1);
+    let n_workers = threads_for(work, WORTH_A_THREAD).min(batch);
     let bound = |worker: usize| worker * batch / n_workers;
     let workers = (0..n_workers).into_par_iter().map(|worker| {
         let mut worker = Worker::new(&plan, bound(worker)..bound(worker + 1));
@@ -107,12 +105,12 @@ pub(crate) fn prediction_error(
     drive: &Tensor<2>,
     activation: Activation,
 ) -> Option<Tensor<2>> {
-    let Response::Clip(low, high) = Response::of(activation)? else {
+    let Response::Clip(bounds) = Response::of(activation)? else {
         return None;
     };
     let (h, a) = (Floats::of(state)?, Floats::of(drive)?);
     let mut out = Vec::new();
-    error(h.slice(), a.slice(), [low, high], &mut out);
+    error(h.slice(), a.slice(), bounds, &mut out);
     Some(tensor(out, state.dims(), &state.device()))
 }
 
@@ -139,7 +137,7 @@ impl<'a> Plan<'a> {
             .activations
             .iter()
             .map(|&activation| match Response::of(activation)? {
-                Response::Clip(low, high) => Some([low, high]),
+                Response::Clip(bounds) => Some(bounds),
                 Response::Sigmoid | Response::Tanh => None,
             });
         let flat = |layer: usize| LayerShape::Flat(sizes[layer]);
@@ -181,8 +179,9 @@ struct Worker<'a> {
     state: Vec<Vec<f32>>,
     /// `a_k`, what is predicted of it.
     drive: Vec<Vec<f32>>,
-    /// Whether `h_k` has moved at all, and since `a_{k+1}` was computed.
+    /// Whether `h_k` has moved at all.
     moved: Vec<bool>,
+    /// Whether it has moved since `a_{k+1}` was computed.
     moved_since: Vec<bool>,
     /// Where the examples begin in each layer.
     starts: Vec<Vec<usize>>,
@@ -290,10 +289,10 @@ impl<'a> Worker<'a> {
     fn nudge(&mut self) {
         let plan = self.plan;
         let layer = plan.sizes.len() - 1;
-        let (n, [low, high]) = (plan.sizes[layer], plan.bounds[layer]);
+        let (n, bounds) = (plan.sizes[layer], plan.bounds[layer]);
         // Where the prediction is clipped the layer starts from it, or from the pre-activation.
         let from = match plan.layer_update {
-            LayerUpdate::Projected => [low, high],
+            LayerUpdate::Projected => bounds,
             LayerUpdate::PreActivation => [f32::NEG_INFINITY, f32::INFINITY],
         };
         let examples = self.rows.start * n..self.rows.end * n;
@@ -303,7 +302,7 @@ impl<'a> Worker<'a> {
         let nudges = offsets.zip(scalars(&plan.shrink, &self.rows));
         for ((state, drive), (offset, shrink)) in rows.zip(nudges) {
             for ((state, drive), offset) in state.iter_mut().zip(drive).zip(offset) {
-                *state = clip((clip(*drive, from) + offset) * shrink, [low, high]);
+                *state = clip((clip(*drive, from) + offset) * shrink, bounds);
             }
         }
     }
@@ -322,7 +321,7 @@ impl<'a> Worker<'a> {
         let from = match plan.layer_update {
             LayerUpdate::PreActivation => &self.drive[layer],
             LayerUpdate::Projected => {
-                predict(&self.drive[layer], bounds, &mut self.prediction);
+                apply(&self.drive[layer], bounds, &mut self.prediction);
                 &self.prediction
             }
         };
@@ -346,18 +345,12 @@ impl<'a> Worker<'a> {
     /// `h_k ← f_k`, where there is no error above.
     fn follow(&mut self, layer: usize) {
         let bounds = self.plan.bounds[layer];
-        predict(&self.drive[layer], bounds, &mut self.state[layer]);
+        apply(&self.drive[layer], bounds, &mut self.state[layer]);
     }
 }
 
-/// Between the bounds; NaN passes through.
-#[inline(always)]
-fn clip(x: f32, [low, high]: [f32; 2]) -> f32 {
-    response::clip(x, low, high)
-}
-
 /// `f = σ(a)`
-fn predict(drive: &[f32], bounds: [f32; 2], out: &mut Vec<f32>) {
+fn apply(drive: &[f32], bounds: [f32; 2], out: &mut Vec<f32>) {
     out.resize(drive.len(), 0.0);
     vectorized(
         #[inline(always)]

@@ -11,11 +11,11 @@ use super::link::Places;
 use super::nonzero::Columns;
 use super::panels::{Panels, panel_width};
 use super::product::{Left, multiply_columns, multiply_once};
-use super::{Floats, tensor};
+use super::{Floats, tensor, threads_for};
 use crate::connection::{Contrast, Share};
 use crate::shape::LayerShape;
 
-/// Multiplications below which a second thread costs more than it saves.
+/// Multiplications that are worth a thread.
 const WORTH_A_THREAD: usize = 1_000_000;
 /// Rows of a gradient that are written together, so that they stay in cache meanwhile.
 const ROWS_AT_ONCE: usize = 64;
@@ -81,7 +81,7 @@ pub(crate) fn dense_forward(pre: &Tensor<2>, weight: &Tensor<2>) -> Option<Tenso
     };
     // Each thread takes some of the columns, so that it reads only that part of the weights.
     let n_panels = n_out.div_ceil(panel_width());
-    let n_threads = threads_for(batch * n_in * n_out).min(n_panels);
+    let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD).min(n_panels);
     let bound = |thread: usize| n_out.min(thread * n_panels / n_threads * panel_width());
     let parts = (0..n_threads).into_par_iter().map(|thread| {
         let columns = bound(thread)..bound(thread + 1);
@@ -123,7 +123,7 @@ pub(crate) fn dense_contrast(
     let [below, above] = factor.pair(share, [&first, &second], scale as f32);
     let depth = below.len() / n_in;
     let right = Panels::of_columns(&above, n_out, 0..n_out);
-    let rows = match threads_for(n_in * n_out * depth) {
+    let rows = match threads_for(n_in * n_out * depth, WORTH_A_THREAD) {
         1 => n_in,
         _ => ROWS_AT_ONCE,
     };
@@ -156,12 +156,8 @@ fn written_in_parts(n: usize, part: usize, write: impl Fn(usize, &mut [f32]) + S
     out
 }
 
-fn threads_for(work: usize) -> usize {
-    (work / WORTH_A_THREAD).clamp(1, rayon::current_num_threads())
-}
-
 fn rows_per_thread(rows: usize, work: usize) -> usize {
-    rows.div_ceil(threads_for(work)).max(1)
+    rows.div_ceil(threads_for(work, WORTH_A_THREAD)).max(1)
 }
 
 /// `P(K ∗ s_from)` for a single use, or `None` if it is not for this backend.

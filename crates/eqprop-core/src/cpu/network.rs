@@ -8,15 +8,15 @@ use rayon::prelude::*;
 use super::link::{Link, Places};
 use super::product::TILE_ROWS;
 use super::response::Response;
-use super::{Floats, tensor};
+use super::{Floats, tensor, threads_for};
 use crate::cost::QuadraticNudge;
 use crate::energy::{Graph, LayerConfig};
 use crate::relaxation::{Dynamics, Relaxed, Scheme, Stopping};
 use crate::state::State;
 use worker::Worker;
 
-/// Multiplications below which a second thread costs more than it saves.
-const WORTH_A_THREAD: usize = 2_000_000;
+/// Multiplications of a relaxation that are worth a thread.
+pub(super) const WORTH_A_THREAD: usize = 2_000_000;
 /// Bytes of the cache that a core has for itself: those of most machines of today.
 const CACHE: usize = 1 << 20;
 
@@ -250,10 +250,7 @@ impl<'a> Plan<'a> {
     fn workers(&self, batch: usize, n_steps: usize, start: &[Floats]) -> Vec<Worker<'_>> {
         let work: usize = self.links.iter().map(|link| link.work()).sum();
         let work = work.saturating_mul(batch).saturating_mul(n_steps);
-        let n_threads = (work / WORTH_A_THREAD)
-            .min(rayon::current_num_threads())
-            .min(batch)
-            .max(1);
+        let n_threads = threads_for(work, WORTH_A_THREAD).min(batch);
         let n_workers = n_threads * batch.div_ceil(n_threads * self.rows_in_cache());
         let bounds = |worker: usize| worker * batch / n_workers;
         (0..n_workers)

@@ -12,7 +12,7 @@ const WORTH_SKIPPING: f64 = 0.9;
 #[derive(Debug, Default)]
 pub struct Nonzero {
     places: Vec<u32>,
-    /// Where the places of each tile end in `places`, or that all of its depth is walked.
+    /// Where the places of each tile begin and end in `places`; `None` where all of its depth is walked.
     tiles: Vec<Option<(usize, usize)>>,
     /// The bits of all rows of a tile, together.
     bits: Vec<u32>,

@@ -9,7 +9,7 @@ use crate::activation::Activation;
 /// A response `σ` and, for a quadratic potential, its bounds.
 #[derive(Debug, Clone, Copy)]
 pub enum Response {
-    Clip(f32, f32),
+    Clip([f32; 2]),
     Sigmoid,
     Tanh,
 }
@@ -17,10 +17,10 @@ pub enum Response {
 impl Response {
     pub fn of(activation: Activation) -> Option<Self> {
         Some(match activation {
-            Activation::HardSigmoid => Self::Clip(0.0, 1.0),
-            Activation::Relu => Self::Clip(0.0, f32::INFINITY),
-            Activation::ClippedRelu { max } => Self::Clip(0.0, max as f32),
-            Activation::Identity => Self::Clip(f32::NEG_INFINITY, f32::INFINITY),
+            Activation::HardSigmoid => Self::Clip([0.0, 1.0]),
+            Activation::Relu => Self::Clip([0.0, f32::INFINITY]),
+            Activation::ClippedRelu { max } => Self::Clip([0.0, max as f32]),
+            Activation::Identity => Self::Clip([f32::NEG_INFINITY, f32::INFINITY]),
             Activation::Sigmoid => Self::Sigmoid,
             Activation::Tanh => Self::Tanh,
             _ => return None,
@@ -30,7 +30,7 @@ impl Response {
 
 /// Between the bounds; NaN passes through.
 #[inline(always)]
-pub fn clip(x: f32, low: f32, high: f32) -> f32 {
+pub fn clip(x: f32, [low, high]: [f32; 2]) -> f32 {
     if x < low {
         low
     } else if x > high {
@@ -57,13 +57,13 @@ pub fn respond(response: Response, step_size: Option<f32>, state: &[f32], next: 
     vectorized(
         #[inline(always)]
         || match (response, step_size) {
-            (Response::Clip(low, high), None) => {
-                next.iter_mut().for_each(|s| *s = clip(*s, low, high));
+            (Response::Clip(bounds), None) => {
+                next.iter_mut().for_each(|s| *s = clip(*s, bounds));
             }
-            (Response::Clip(low, high), Some(step_size)) => {
+            (Response::Clip(bounds), Some(step_size)) => {
                 let keep = 1.0 - step_size;
                 for (next, s) in next.iter_mut().zip(state) {
-                    *next = clip(s * keep + *next * step_size, low, high);
+                    *next = clip(s * keep + *next * step_size, bounds);
                 }
             }
             (Response::Sigmoid, _) => {

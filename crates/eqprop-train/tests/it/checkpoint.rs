@@ -63,6 +63,17 @@ fn an_empty_folder_has_no_checkpoint_and_a_missing_one_is_an_error() {
     );
 }
 
+/// Saves the run after `n_epochs`.
+fn save(n_epochs: usize, folder: &Path) {
+    let saved = run(n_epochs).checkpoint().save(folder);
+    saved.expect("room on the disk");
+}
+
+fn latest(folder: &Path) -> Checkpoint {
+    let found = Checkpoint::load_latest(folder).expect("whole");
+    found.expect("one")
+}
+
 #[test]
 fn a_new_checkpoint_replaces_older_ones_and_half_written_ones() {
     let (folder, _) = saved();
@@ -71,25 +82,15 @@ fn a_new_checkpoint_replaces_older_ones_and_half_written_ones() {
     fs::write(stray.join("model.bpk"), "half").expect("writable");
     fs::write(folder.path().join("records.csv"), "kept").expect("writable");
 
-    let loaded = Checkpoint::load_latest(folder.path())
-        .expect("whole")
-        .expect("one");
+    let loaded = latest(folder.path());
     assert_eq!(loaded.state.records.len(), 1);
-    run(2)
-        .checkpoint()
-        .save(folder.path())
-        .expect("room on the disk");
+    save(2, folder.path());
     assert_eq!(folders(folder.path()), ["checkpoint-000002", "records.csv"]);
-    let loaded = Checkpoint::load_latest(folder.path())
-        .expect("whole")
-        .expect("one");
+    let loaded = latest(folder.path());
     assert_eq!(loaded.state.records.len(), 2);
 
     // The same epoch again, as after a resume by hand.
-    run(2)
-        .checkpoint()
-        .save(folder.path())
-        .expect("room on the disk");
+    save(2, folder.path());
     assert_eq!(folders(folder.path()), ["checkpoint-000002", "records.csv"]);
 }
 
@@ -101,14 +102,9 @@ fn what_is_no_checkpoint_is_neither_loaded_nor_removed() {
         fs::create_dir(folder.path().join(name)).expect("writable");
     }
     fs::write(folder.path().join("checkpoint-000009"), "a file").expect("writable");
-    let loaded = Checkpoint::load_latest(folder.path())
-        .expect("whole")
-        .expect("one");
+    let loaded = latest(folder.path());
     assert_eq!(loaded.state.records.len(), 1);
-    run(2)
-        .checkpoint()
-        .save(folder.path())
-        .expect("room on the disk");
+    save(2, folder.path());
     let [first, second, third] = others;
     let expected = [
         first,
@@ -132,9 +128,7 @@ fn checkpoints_are_told_apart_by_number_and_not_by_name() {
     fs::rename(first, folder.path().join("checkpoint-999999")).expect("writable");
     let second = other.path().join("checkpoint-000002");
     fs::rename(second, folder.path().join("checkpoint-1000000")).expect("writable");
-    let loaded = Checkpoint::load_latest(folder.path())
-        .expect("whole")
-        .expect("one");
+    let loaded = latest(folder.path());
     assert_eq!(loaded.state.records.len(), 2);
 }
 
@@ -175,9 +169,7 @@ fn a_checkpoint_that_was_set_aside_for_another_counts_until_that_is_there() {
     let aside = folder.path().join("checkpoint-0000001");
     // As if the process was killed in between.
     fs::rename(&checkpoint, &aside).expect("writable");
-    let loaded = Checkpoint::load_latest(folder.path())
-        .expect("whole")
-        .expect("one");
+    let loaded = latest(folder.path());
     let trained = run(0).restore(loaded).expect("the same network");
     trained
         .checkpoint()
@@ -209,9 +201,7 @@ fn the_latest_of_several_checkpoints_is_loaded() {
     let second = "checkpoint-000002";
     fs::rename(other.path().join(second), folder.path().join(second)).expect("writable");
     assert!(first.exists());
-    let loaded = Checkpoint::load_latest(folder.path())
-        .expect("whole")
-        .expect("one");
+    let loaded = latest(folder.path());
     assert_eq!(loaded.state.records.len(), 2);
 }
 

@@ -122,7 +122,7 @@ impl<'a> Worker<'a> {
             _ => false,
         };
         let rule = match plan.responses[layer] {
-            Response::Clip(low, high) if !is_nudged => Some([low, high]),
+            Response::Clip(bounds) if !is_nudged => Some(bounds),
             _ => None,
         };
         if !self.collect_drive(layer, rule, step_size) {
@@ -224,7 +224,7 @@ impl<'a> Worker<'a> {
                     offset,
                     shrink,
                 },
-                Response::Clip(low, high),
+                Response::Clip(bounds),
             ) if is_output => {
                 let units = next.chunks_exact_mut(n).zip(state.chunks_exact(n));
                 match step_size {
@@ -234,7 +234,7 @@ impl<'a> Worker<'a> {
                             .zip(scalars(shrink, &self.rows));
                         for ((next, _), (offset, shrink)) in units.zip(nudges) {
                             for (next, offset) in next.iter_mut().zip(offset) {
-                                *next = clip((*next + offset) * shrink, low, high);
+                                *next = clip((*next + offset) * shrink, bounds);
                             }
                         }
                     }
@@ -246,7 +246,7 @@ impl<'a> Worker<'a> {
                         for ((next, state), (target, beta)) in units.zip(nudges) {
                             for ((next, s), target) in next.iter_mut().zip(state).zip(target) {
                                 let drive = *next + (target - s) * beta;
-                                *next = clip(s * keep + drive * step_size, low, high);
+                                *next = clip(s * keep + drive * step_size, bounds);
                             }
                         }
                     }

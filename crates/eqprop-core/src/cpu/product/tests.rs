@@ -35,6 +35,20 @@ fn plain(a: &[f32], b: &[f32], [rows, depth, columns]: [usize; 3]) -> Vec<f64> {
     (0..rows * columns).map(entry).collect()
 }
 
+fn starts(rows: usize, depth: usize) -> Vec<usize> {
+    (0..rows).map(|row| row * depth).collect()
+}
+
+/// The rows of a matrix.
+fn rows_of<'a>(data: &'a [f32], starts: &'a [usize], depth: usize) -> Left<'a> {
+    Left {
+        data,
+        starts,
+        runs: &[0],
+        run_length: depth,
+    }
+}
+
 fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
     let rows = matrix.len() / columns;
     let entry = |index: usize| matrix[index % rows * columns + index / rows];
@@ -64,13 +78,8 @@ fn products_of_every_size_are_sums_of_products_of_numbers() {
         let [rows, depth, columns] = size;
         let mut numbers = Numbers(1);
         let (a, b) = (numbers.sparse(rows, depth), numbers.list(depth * columns));
-        let starts: Vec<usize> = (0..rows).map(|row| row * depth).collect();
-        let left = Left {
-            data: &a,
-            starts: &starts,
-            runs: &[0],
-            run_length: depth,
-        };
+        let starts = starts(rows, depth);
+        let left = rows_of(&a, &starts, depth);
         let expected = plain(&a, &b, size);
         let panels = [
             Panels::of_columns(&b, columns, 0..columns),
@@ -111,13 +120,8 @@ fn a_product_ends_in_each_base_and_each_rule() {
         let (a, b) = (numbers.sparse(rows, depth), numbers.list(depth * columns));
         let [before, other, state] = [(); 3].map(|()| numbers.list(n));
         let row = numbers.list(columns);
-        let starts: Vec<usize> = (0..rows).map(|row| row * depth).collect();
-        let left = Left {
-            data: &a,
-            starts: &starts,
-            runs: &[0],
-            run_length: depth,
-        };
+        let starts = starts(rows, depth);
+        let left = rows_of(&a, &starts, depth);
         let right = Panels::of_columns(&b, columns, 0..columns);
         let product = plain(&a, &b, size);
         let bases: [(Base<'_>, &dyn Fn(usize) -> f32); 4] = [
@@ -159,14 +163,8 @@ fn places_are_found_where_a_row_of_the_tile_is_not_0() {
     let mut data = vec![0.0; 9 * 40];
     // A sign alone is no number; the ninth row has a tile of its own.
     (data[7], data[3 * 40 + 11], data[8 * 40 + 2]) = (-0.0, 1e-40, f32::NAN);
-    let starts: Vec<usize> = (0..9).map(|row| row * 40).collect();
     let mut nonzero = Nonzero::default();
-    nonzero.find(Left {
-        data: &data,
-        starts: &starts,
-        runs: &[0],
-        run_length: 40,
-    });
+    nonzero.find(rows_of(&data, &starts(9, 40), 40));
     let found = |tile: usize| match nonzero.of_tile(tile) {
         Places::All => None,
         Places::Some(places) => Some(places.to_vec()),
