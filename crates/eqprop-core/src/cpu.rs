@@ -11,11 +11,13 @@ mod contrast;
 mod convolution;
 mod finish;
 mod link;
+mod narrow;
 mod network;
 mod nonzero;
 mod panels;
 mod product;
 mod response;
+mod shallow;
 mod simd;
 
 use burn::backend::Flex;

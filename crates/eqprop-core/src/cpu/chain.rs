@@ -9,7 +9,7 @@ use super::finish::{Base, Finish, Rule};
 use super::link::Link;
 use super::network::WORTH_A_THREAD;
 use super::nonzero::Nonzero;
-use super::product::{Left, multiply};
+use super::product::Left;
 use super::response::{Response, clip, scalars};
 use super::simd::{largest_difference, vectorized};
 use super::{Floats, tensor, threads_for};
@@ -258,7 +258,7 @@ impl<'a> Worker<'a> {
             run_length: self.plan.sizes[below],
         };
         let (out, n) = (&mut self.drive[layer], self.plan.sizes[layer]);
-        multiply(left, forward, finish, out, n, &mut self.nonzero);
+        forward.multiply(left, finish, out, n, &mut self.nonzero);
     }
 
     /// Whether a layer and the one below have not moved, so that the error is 0.
@@ -339,7 +339,7 @@ impl<'a> Worker<'a> {
             rule: Rule::Clip { bounds },
         };
         let (out, n) = (&mut self.state[layer], plan.sizes[layer]);
-        multiply(left, backward, finish, out, n, &mut self.nonzero);
+        backward.multiply(left, finish, out, n, &mut self.nonzero);
     }
 
     /// `h_k ← f_k`, where there is no error above.

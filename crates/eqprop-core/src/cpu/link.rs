@@ -2,7 +2,7 @@
 
 use super::Floats;
 use super::convolution::PackedConvolution;
-use super::panels::Panels;
+use super::product::Right;
 use crate::connection::Operator;
 use crate::shape::LayerShape;
 
@@ -15,9 +15,9 @@ pub(crate) enum Link {
     /// `s_from W` and `s_to Wᵀ`.
     Dense {
         /// `W`.
-        forward: Panels,
+        forward: Right,
         /// `Wᵀ`.
-        backward: Panels,
+        backward: Right,
     },
     /// `P(K ∗ s_from)` and its adjoint.
     Convolution(Box<PackedConvolution>),
@@ -144,8 +144,8 @@ impl Link {
 
 /// Packs the weights forth and back.
 fn plain_link([forth, back]: [&[f32]; 2], n_in: usize, n_out: usize) -> Link {
-    let pack = || Panels::of_columns(forth, n_out, 0..n_out);
-    let pack_back = || Panels::of_transposed(back, n_in);
+    let pack = || Right::of_rows(forth, n_in, n_out);
+    let pack_back = || Right::of_transposed(back, n_out, n_in);
     let (forward, backward) = if n_in * n_out < WORTH_A_THREAD {
         (pack(), pack_back())
     } else {
@@ -162,8 +162,8 @@ fn dense_link(
     place: impl Fn(usize, usize) -> usize + Sync,
 ) -> Link {
     let (forward, backward) = rayon::join(
-        || Panels::new(n_in, n_out, |row, column| forth[place(row, column)]),
-        || Panels::new(n_out, n_in, |row, column| back[place(column, row)]),
+        || Right::new(n_in, n_out, |row, column| forth[place(row, column)]),
+        || Right::new(n_out, n_in, |row, column| back[place(column, row)]),
     );
     Link::Dense { forward, backward }
 }

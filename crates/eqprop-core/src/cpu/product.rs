@@ -13,8 +13,10 @@ use core::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::finish::Finish;
+use super::narrow::Narrow;
 use super::nonzero::{Columns, Nonzero, Places};
 use super::panels::{PANEL_VECTORS, Panel, Panels, panel_width};
+use super::shallow::Shallow;
 
 /// Rows of a tile: with three vectors across, 24 accumulators of the 32 registers of AVX-512.
 pub const TILE_ROWS: usize = 8;
@@ -36,6 +38,83 @@ pub struct Left<'a> {
 impl Left<'_> {
     pub(super) fn depth(&self) -> usize {
         self.runs.len() * self.run_length
+    }
+}
+
+/// A right factor that many rows are multiplied with, laid out as is fastest for its size.
+#[derive(Debug)]
+pub enum Right {
+    /// Any size.
+    Panels(Panels),
+    /// A few columns.
+    Narrow(Narrow),
+    /// A few rows.
+    Shallow(Shallow),
+}
+
+impl Right {
+    /// Packs a matrix `[depth, columns]` that lies row by row.
+    pub fn of_rows(matrix: &[f32], depth: usize, columns: usize) -> Self {
+        let entry = |row: usize, column| matrix[row * columns + column];
+        Self::small(depth, columns, entry)
+            .unwrap_or_else(|| Self::Panels(Panels::of_columns(matrix, columns, 0..columns)))
+    }
+
+    /// Packs the transpose of a matrix `[columns, depth]` that lies row by row.
+    pub fn of_transposed(matrix: &[f32], depth: usize, columns: usize) -> Self {
+        let entry = |row, column: usize| matrix[column * depth + row];
+        Self::small(depth, columns, entry)
+            .unwrap_or_else(|| Self::Panels(Panels::of_transposed(matrix, columns)))
+    }
+
+    /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
+    pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
+        Self::small(depth, columns, &entry)
+            .unwrap_or_else(|| Self::Panels(Panels::new(depth, columns, entry)))
+    }
+
+    fn small(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Option<Self> {
+        if Narrow::is_worth(columns) {
+            Some(Self::Narrow(Narrow::new(depth, columns, entry)))
+        } else if Shallow::is_worth(depth) {
+            Some(Self::Shallow(Shallow::new(depth, columns, entry)))
+        } else {
+            None
+        }
+    }
+
+    /// The number of rows.
+    pub fn depth(&self) -> usize {
+        match self {
+            Self::Panels(right) => right.depth(),
+            Self::Narrow(right) => right.depth(),
+            Self::Shallow(right) => right.depth(),
+        }
+    }
+
+    /// The number of columns.
+    pub fn columns(&self) -> usize {
+        match self {
+            Self::Panels(right) => right.columns(),
+            Self::Narrow(right) => right.columns(),
+            Self::Shallow(right) => right.columns(),
+        }
+    }
+
+    /// As [`multiply`]; rows of `left` must be one run.
+    pub fn multiply(
+        &self,
+        left: Left<'_>,
+        finish: Finish<'_>,
+        out: &mut [f32],
+        stride: usize,
+        nonzero: &mut Nonzero,
+    ) {
+        match self {
+            Self::Panels(right) => multiply(left, right, finish, out, stride, nonzero),
+            Self::Narrow(right) => right.multiply(left, finish, out, stride),
+            Self::Shallow(right) => right.multiply(left, finish, out, stride),
+        }
     }
 }
 
@@ -264,7 +343,7 @@ fn multiply_panel(
 impl<'a> Left<'a> {
     /// A run of `R` rows.
     #[inline(always)]
-    fn rows<const R: usize>(self, row: usize, run: usize) -> [&'a [f32]; R] {
+    pub(super) fn rows<const R: usize>(self, row: usize, run: usize) -> [&'a [f32]; R] {
         let starts: [usize; R] = core::array::from_fn(|r| self.starts[row + r]);
         core::array::from_fn(|r| &self.data[starts[r] + run..][..self.run_length])
     }

@@ -7,7 +7,7 @@ use crate::cpu::Floats;
 use crate::cpu::convolution::{Pooled, Scratch};
 use crate::cpu::finish::{Base, Finish, Rule};
 use crate::cpu::link::Link;
-use crate::cpu::product::{Left, multiply};
+use crate::cpu::product::Left;
 use crate::cpu::response::{Response, clip, respond, scalars};
 use crate::cpu::simd::{largest_difference, vectorized};
 use crate::relaxation::Scheme;
@@ -183,7 +183,7 @@ impl<'a> Worker<'a> {
                     };
                     let finish = Finish { base, rule };
                     let nonzero = &mut self.scratch.nonzero;
-                    multiply(left, right, finish, next, plan.sizes[layer], nonzero);
+                    right.multiply(left, finish, next, plan.sizes[layer], nonzero);
                     if is_last {
                         return bounds.is_some();
                     }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::cpu::finish::{Base, Rule};
+use crate::cpu::panels::lanes;
 
 /// Numbers in ±1 of which about one in three is 0.
 struct Numbers(u32);
@@ -110,50 +111,93 @@ fn products_of_every_size_are_sums_of_products_of_numbers() {
     }
 }
 
+/// Right factors of few columns, of few rows, and of just too many of both.
+fn small_sizes() -> impl Iterator<Item = [usize; 3]> {
+    let columns = [1, 3, 5, 10, 11].map(|columns| [[70, columns], [32, columns]]);
+    let depths = [1, 3, 5, 10, 11].map(|depth| [[depth, 131], [depth, 32]]);
+    let sizes = columns.into_iter().chain(depths).flatten();
+    sizes.flat_map(|[depth, columns]| [1, 2, 3, 7, 23].map(|rows| [rows, depth, columns]))
+}
+
 #[test]
 fn a_product_ends_in_each_base_and_each_rule() {
-    let bounds = [-0.3f32, 0.4];
     for size in sizes() {
-        let [rows, depth, columns] = size;
-        let n = rows * columns;
-        let mut numbers = Numbers(2);
-        let (a, b) = (numbers.sparse(rows, depth), numbers.list(depth * columns));
-        let [before, other, state] = [(); 3].map(|()| numbers.list(n));
-        let row = numbers.list(columns);
-        let starts = starts(rows, depth);
-        let left = rows_of(&a, &starts, depth);
-        let right = Panels::of_columns(&b, columns, 0..columns);
-        let product = plain(&a, &b, size);
-        let bases: [(Base<'_>, &dyn Fn(usize) -> f32); 4] = [
-            (Base::Zero, &|_| 0.0),
-            (Base::Out, &|index| before[index]),
-            (Base::Other(&other), &|index| other[index]),
-            (Base::Row(&row), &|index| row[index % columns]),
-        ];
-        let flow = Rule::Flow {
-            state: &state,
-            step_size: 0.3,
-            bounds,
+        let right = |b: &[f32], [_, _, columns]: [usize; 3]| {
+            Right::Panels(Panels::of_columns(b, columns, 0..columns))
         };
-        for (base, value) in bases {
-            for rule in [Rule::Keep, Rule::Clip { bounds }, flow] {
-                let mut out = before.clone();
-                let nonzero = &mut Nonzero::default();
-                let finish = Finish { base, rule };
-                multiply(left, &right, finish, &mut out, columns, nonzero);
-                let [low, high] = bounds.map(f64::from);
-                let expected = product.iter().enumerate().map(|(index, product)| {
-                    let drive = product + f64::from(value(index));
-                    let moved = f64::from(state[index]) * 0.7 + drive * 0.3;
-                    match rule {
-                        Rule::Keep => drive,
-                        Rule::Clip { .. } => drive.clamp(low, high),
-                        Rule::Flow { .. } => moved.clamp(low, high),
-                    }
-                });
-                let expected: Vec<f64> = expected.collect();
-                assert_close(&out, &expected, &format!("{base:?}, {rule:?}, {size:?}"));
-            }
+        check_finish(size, right);
+    }
+    for size in small_sizes() {
+        check_finish(size, |b, [_, depth, columns]| {
+            Right::of_rows(b, depth, columns)
+        });
+        check_finish(size, |b, [_, depth, columns]| {
+            Right::of_transposed(&transposed(b, columns), depth, columns)
+        });
+        check_finish(size, |b, [_, depth, columns]| {
+            Right::new(depth, columns, |row, column| b[row * columns + column])
+        });
+    }
+}
+
+#[test]
+fn right_factors_are_laid_out_as_fits_their_size() {
+    let layout = |depth: usize, columns: usize| {
+        let right = Right::of_rows(&vec![1.0; depth * columns], depth, columns);
+        assert_eq!([right.depth(), right.columns()], [depth, columns]);
+        match right {
+            Right::Panels(_) => "panels",
+            Right::Narrow(_) => "narrow",
+            Right::Shallow(_) => "shallow",
+        }
+    };
+    let small = |name| if lanes() >= 16 { name } else { "panels" };
+    assert_eq!(layout(70, 10), small("narrow"));
+    assert_eq!(layout(10, 70), small("shallow"));
+    assert_eq!([layout(70, 11), layout(11, 70)], ["panels"; 2]);
+}
+
+fn check_finish(size: [usize; 3], right: impl Fn(&[f32], [usize; 3]) -> Right) {
+    let bounds = [-0.3f32, 0.4];
+    let [rows, depth, columns] = size;
+    let n = rows * columns;
+    let mut numbers = Numbers(2);
+    let (a, b) = (numbers.sparse(rows, depth), numbers.list(depth * columns));
+    let [before, other, state] = [(); 3].map(|()| numbers.list(n));
+    let row = numbers.list(columns);
+    let starts = starts(rows, depth);
+    let left = rows_of(&a, &starts, depth);
+    let right = right(&b, size);
+    let product = plain(&a, &b, size);
+    let bases: [(Base<'_>, &dyn Fn(usize) -> f32); 4] = [
+        (Base::Zero, &|_| 0.0),
+        (Base::Out, &|index| before[index]),
+        (Base::Other(&other), &|index| other[index]),
+        (Base::Row(&row), &|index| row[index % columns]),
+    ];
+    let flow = Rule::Flow {
+        state: &state,
+        step_size: 0.3,
+        bounds,
+    };
+    for (base, value) in bases {
+        for rule in [Rule::Keep, Rule::Clip { bounds }, flow] {
+            let mut out = before.clone();
+            let nonzero = &mut Nonzero::default();
+            let finish = Finish { base, rule };
+            right.multiply(left, finish, &mut out, columns, nonzero);
+            let [low, high] = bounds.map(f64::from);
+            let expected = product.iter().enumerate().map(|(index, product)| {
+                let drive = product + f64::from(value(index));
+                let moved = f64::from(state[index]) * 0.7 + drive * 0.3;
+                match rule {
+                    Rule::Keep => drive,
+                    Rule::Clip { .. } => drive.clamp(low, high),
+                    Rule::Flow { .. } => moved.clamp(low, high),
+                }
+            });
+            let expected: Vec<f64> = expected.collect();
+            assert_close(&out, &expected, &format!("{base:?}, {rule:?}, {size:?}"));
         }
     }
 }

@@ -1,0 +1,177 @@
+//! Products with a right factor of a few columns, as output layers have them: in a panel, most of each
+//! vector would be empty.
+//!
+//! Vectors run along the depth instead, and each entry of the result is the sum of a vector.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::finish::Finish;
+use super::panels::lanes;
+use super::product::Left;
+
+/// Columns whose sums are taken together.
+const BLOCK: usize = 5;
+/// Rows whose sums are taken together: with the columns, 20 accumulators of the 32 registers of AVX-512.
+const TILE_ROWS: usize = 4;
+/// The most columns that a factor can have: two thirds of the longest vector.
+const MAX_COLUMNS: usize = 10;
+
+/// A right factor `[depth, columns]` with few columns: blocks of columns, of which a vector's length at a
+/// time lies together.
+#[derive(Debug)]
+pub struct Narrow {
+    data: Vec<f32>,
+    depth: usize,
+    columns: usize,
+}
+
+impl Narrow {
+    /// Whether that is faster than panels for so many columns on this machine.
+    pub fn is_worth(columns: usize) -> bool {
+        let filled = columns.next_multiple_of(BLOCK);
+        (1..=MAX_COLUMNS).contains(&filled) && 3 * filled <= 2 * lanes()
+    }
+
+    /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
+    pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
+        let lanes = lanes();
+        let padded = depth.next_multiple_of(lanes);
+        let mut data = Vec::with_capacity(padded * columns.next_multiple_of(BLOCK));
+        for first in (0..columns).step_by(BLOCK) {
+            for row in (0..padded).step_by(lanes) {
+                for column in first..first + BLOCK {
+                    data.extend((row..row + lanes).map(|row| {
+                        let is_inside = row < depth && column < columns;
+                        if is_inside { entry(row, column) } else { 0.0 }
+                    }));
+                }
+            }
+        }
+        Self {
+            data,
+            depth,
+            columns,
+        }
+    }
+
+    /// The number of rows.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Puts down `A B` of a left factor whose rows are one run; row `r` begins at `r · stride` of `out`.
+    pub fn multiply(&self, left: Left<'_>, finish: Finish<'_>, out: &mut [f32], stride: usize) {
+        debug_assert_eq!((left.depth(), left.runs), (self.depth, &[0][..]));
+        Arch::new().dispatch(Tiles {
+            left,
+            right: self,
+            finish,
+            out,
+            stride,
+        });
+    }
+}
+
+struct Tiles<'a> {
+    left: Left<'a>,
+    right: &'a Narrow,
+    finish: Finish<'a>,
+    out: &'a mut [f32],
+    stride: usize,
+}
+
+impl WithSimd for Tiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let n_rows = self.left.starts.len();
+        let mut row = 0;
+        while row < n_rows {
+            row += match n_rows - row {
+                TILE_ROWS.. => self.tile::<S, TILE_ROWS>(simd, row),
+                2.. => self.tile::<S, 2>(simd, row),
+                _ => self.tile::<S, 1>(simd, row),
+            };
+        }
+    }
+}
+
+impl Tiles<'_> {
+    /// `R` rows of the result.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize>(&mut self, simd: S, row: usize) -> usize {
+        let rows = self.left.rows::<R>(row, 0);
+        let right = S::as_simd_f32s(&self.right.data).0;
+        let block = self.right.depth.div_ceil(S::F32_LANES) * BLOCK;
+        let mut sums = [[0.0; MAX_COLUMNS]; R];
+        for (index, block) in right.chunks_exact(block).enumerate() {
+            let vectors = sums_of_products::<S, R>(simd, rows, block);
+            for r in 0..R {
+                for c in 0..BLOCK {
+                    sums[r][index * BLOCK + c] = simd.reduce_sum_f32s(vectors[r][c]);
+                }
+            }
+        }
+        for first in (0..self.right.columns).step_by(S::F32_LANES) {
+            let columns = first..self.right.columns.min(first + S::F32_LANES);
+            let mut tile = [[simd.splat_f32s(0.0)]; R];
+            for r in 0..R {
+                tile[r][0] = simd.partial_load_f32s(&sums[r][columns.clone()]);
+            }
+            self.finish
+                .tile(simd, tile, [row, self.stride], columns, self.out);
+        }
+        R
+    }
+}
+
+/// The products of `R` rows with a block of columns, each a vector of partial sums.
+///
+/// Loops, and no closures: those are compiled without the machine's vectors where they are not inlined.
+#[inline(always)]
+fn sums_of_products<S: Simd, const R: usize>(
+    simd: S,
+    rows: [&[f32]; R],
+    block: &[S::f32s],
+) -> [[S::f32s; BLOCK]; R] {
+    let mut sums = [[simd.splat_f32s(0.0); BLOCK]; R];
+    let mut left = [simd.splat_f32s(0.0); R];
+    let mut columns = block.chunks_exact(BLOCK);
+    for place in 0..rows[0].len() / S::F32_LANES {
+        for r in 0..R {
+            left[r] = S::as_simd_f32s(rows[r]).0[place];
+        }
+        let columns = columns.next().expect("as deep as the rows");
+        add_products(simd, left, columns, &mut sums);
+    }
+    if let Some(columns) = columns.next() {
+        for r in 0..R {
+            left[r] = simd.partial_load_f32s(S::as_simd_f32s(rows[r]).1);
+        }
+        add_products(simd, left, columns, &mut sums);
+    }
+    sums
+}
+
+/// Adds the products of a vector of each row with one of each column.
+#[inline(always)]
+fn add_products<S: Simd, const R: usize>(
+    simd: S,
+    left: [S::f32s; R],
+    columns: &[S::f32s],
+    sums: &mut [[S::f32s; BLOCK]; R],
+) {
+    let mut right = [simd.splat_f32s(0.0); BLOCK];
+    right.copy_from_slice(columns);
+    for r in 0..R {
+        for c in 0..BLOCK {
+            sums[r][c] = simd.mul_add_f32s(left[r], right[c], sums[r][c]);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Products with a right factor of a few rows, as what an output layer sends back has them.
+//!
+//! So little is added to each number that reading and writing them is most of the work: it is done row
+//! by row, in the order of memory.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::finish::Finish;
+use super::panels::lanes;
+use super::product::Left;
+
+/// Depths come in multiples of this.
+const BLOCK: usize = 5;
+/// The largest depth.
+const MAX_DEPTH: usize = 10;
+/// Rows that are taken together: their numbers stay in 20 of the 32 registers of AVX-512.
+const TILE_ROWS: usize = 2;
+/// Vectors that are taken together.
+const TILE_VECTORS: usize = 2;
+
+/// A right factor `[depth, columns]` with few rows: what belongs to a tile's columns lies together.
+#[derive(Debug)]
+pub struct Shallow {
+    data: Vec<f32>,
+    depth: usize,
+    columns: usize,
+}
+
+impl Shallow {
+    /// Whether that is faster than panels for such a depth on this machine.
+    pub fn is_worth(depth: usize) -> bool {
+        let filled = depth.next_multiple_of(BLOCK);
+        (1..=MAX_DEPTH).contains(&filled) && 3 * filled <= 2 * lanes()
+    }
+
+    /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
+    pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
+        let width = TILE_VECTORS * lanes();
+        let filled = depth.next_multiple_of(BLOCK);
+        let mut data = Vec::with_capacity(filled * columns.next_multiple_of(width));
+        for first in (0..columns).step_by(width) {
+            for row in 0..filled {
+                data.extend((first..first + width).map(|column| {
+                    let is_inside = row < depth && column < columns;
+                    if is_inside { entry(row, column) } else { 0.0 }
+                }));
+            }
+        }
+        Self {
+            data,
+            depth,
+            columns,
+        }
+    }
+
+    /// The number of rows.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Puts down `A B` of a left factor whose rows are one run; row `r` begins at `r · stride` of `out`.
+    pub fn multiply(&self, left: Left<'_>, finish: Finish<'_>, out: &mut [f32], stride: usize) {
+        debug_assert_eq!((left.depth(), left.runs), (self.depth, &[0][..]));
+        Arch::new().dispatch(Tiles {
+            left,
+            right: self,
+            finish,
+            out,
+            stride,
+        });
+    }
+}
+
+struct Tiles<'a> {
+    left: Left<'a>,
+    right: &'a Shallow,
+    finish: Finish<'a>,
+    out: &'a mut [f32],
+    stride: usize,
+}
+
+impl WithSimd for Tiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if self.right.depth <= BLOCK {
+            self.rows::<S, BLOCK>(simd);
+        } else {
+            self.rows::<S, MAX_DEPTH>(simd);
+        }
+    }
+}
+
+impl Tiles<'_> {
+    #[inline(always)]
+    fn rows<S: Simd, const D: usize>(mut self, simd: S) {
+        let n_rows = self.left.starts.len();
+        let mut row = 0;
+        while row < n_rows {
+            row += match n_rows - row {
+                TILE_ROWS.. => self.tiles::<S, TILE_ROWS, D>(simd, row),
+                _ => self.tiles::<S, 1, D>(simd, row),
+            };
+        }
+    }
+
+    /// All of `R` rows.
+    #[inline(always)]
+    fn tiles<S: Simd, const R: usize, const D: usize>(&mut self, simd: S, row: usize) -> usize {
+        let rows = self.left.rows::<R>(row, 0);
+        let mut left = [[simd.splat_f32s(0.0); D]; R];
+        for r in 0..R {
+            for (left, &x) in left[r].iter_mut().zip(rows[r]) {
+                *left = simd.splat_f32s(x);
+            }
+        }
+        let right = S::as_simd_f32s(&self.right.data).0;
+        let width = TILE_VECTORS * S::F32_LANES;
+        for (index, right) in right.chunks_exact(D * TILE_VECTORS).enumerate() {
+            let mut sums = [[simd.splat_f32s(0.0); TILE_VECTORS]; R];
+            for d in 0..D {
+                for r in 0..R {
+                    for v in 0..TILE_VECTORS {
+                        let x = right[d * TILE_VECTORS + v];
+                        sums[r][v] = simd.mul_add_f32s(left[r][d], x, sums[r][v]);
+                    }
+                }
+            }
+            let columns = index * width..self.right.columns.min((index + 1) * width);
+            self.finish
+                .tile(simd, sums, [row, self.stride], columns, self.out);
+        }
+        R
+    }
+}
