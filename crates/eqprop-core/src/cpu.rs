@@ -9,6 +9,7 @@
 mod chain;
 mod contrast;
 mod convolution;
+mod descent;
 mod finish;
 mod link;
 mod narrow;
@@ -29,6 +30,7 @@ pub(crate) use contrast::{
     convolution_contrast, convolution_forward, dense_contrast, dense_forward,
 };
 pub(crate) use convolution::Geometry;
+pub(crate) use descent::descend;
 pub(crate) use link::Link;
 pub(crate) use network::{OutputRule, relax};
 
@@ -38,10 +40,15 @@ pub(crate) struct Floats(FlexTensor);
 impl Floats {
     /// `None` if the tensor is of another type, on another backend or on autodiff.
     pub(crate) fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
+        Self::owned(tensor.clone())
+    }
+
+    /// As [`of`](Self::of), of a tensor that nobody else needs.
+    pub(crate) fn owned<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
         if tensor.dtype() != DType::F32 || tensor.is_autodiff() {
             return None;
         }
-        let tensor = tensor.clone().try_into_primitive::<Flex>().ok()?;
+        let tensor = tensor.try_into_primitive::<Flex>().ok()?;
         let contiguous = tensor.as_slice::<f32>().is_some();
         Some(Self(if contiguous {
             tensor
@@ -54,6 +61,21 @@ impl Floats {
     pub(crate) fn slice(&self) -> &[f32] {
         let slice = self.0.as_slice();
         slice.expect("made contiguous, and checked to hold this type")
+    }
+
+    /// The numbers, which are copied first if another tensor shares them.
+    fn slice_mut(&mut self) -> &mut [f32] {
+        let (start, end) = self
+            .0
+            .layout()
+            .contiguous_offsets()
+            .expect("made contiguous");
+        &mut self.0.storage_mut()[start..end]
+    }
+
+    /// The tensor.
+    fn into_tensor<const D: usize>(self) -> Tensor<D> {
+        Tensor::from_primitive::<Flex>(self.0)
     }
 }
 

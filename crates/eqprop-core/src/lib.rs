@@ -60,6 +60,7 @@
 //! | [`cost`] | what the output should be: `C`, and how `βC` acts on the output | §2.1 |
 //! | [`nudging`] | which `β` are contrasted | §5 |
 //! | [`relaxation`] | how a minimum is found: dynamics × stopping, the one loop over steps | §2.3 |
+//! | [`descent`] | how a parameter follows its gradient | |
 //! | [`shape`] | how the units of a layer are arranged | |
 //! | [`state`], [`gradients`], [`error`] | what these hand to each other | |
 //! | [`pullback`] | values with a backward pass of their own, for Burn's autodiff | |
@@ -80,6 +81,7 @@ pub mod connection;
 pub mod cost;
 #[cfg(feature = "flex")]
 mod cpu;
+pub mod descent;
 pub mod energy;
 pub mod error;
 pub mod gradients;

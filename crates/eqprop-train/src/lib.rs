@@ -34,6 +34,7 @@
 //! | [`network`], [`batch`] | what an estimator works on |
 //! | [`particles`] | persistent particles: free states kept from epoch to epoch |
 //! | [`gradient_norm`] | clips the gradient of all parameters together |
+//! | [`optimizer`] | Burn's `Sgd` in one pass |
 //! | [`warm_start`] | free phases that start where the one before ended |
 //! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
 //! | [`renderer`] | what a Burn training prints |
@@ -56,6 +57,7 @@ pub mod gradient_norm;
 pub mod learner;
 pub mod metric;
 pub mod network;
+pub mod optimizer;
 #[doc(hidden)]
 pub mod panic;
 pub mod particles;

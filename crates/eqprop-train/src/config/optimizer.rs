@@ -1,31 +1,24 @@
 //! The optimizer of a training configuration, and its learning rates.
 
 use burn::module::ParamGroup;
-use burn::optim::decay::WeightDecayConfig;
+use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::LrSchedulerConfig;
 use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
 use burn::optim::lr_scheduler::step::StepLrSchedulerConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{ModuleOptimizer, SgdConfig};
+use eqprop_core::descent::Descent;
 
 use super::{ModelKind, ScheduleKind, TrainingConfig};
+use crate::optimizer::FusedSgd;
 
 impl TrainingConfig {
     /// Stochastic gradient descent as configured.
     pub fn optimizer(&self) -> ModuleOptimizer {
-        let momentum = (self.momentum > 0.0).then(|| {
-            MomentumConfig::new()
-                .with_momentum(self.momentum)
-                .with_dampening(0.0)
-                .with_nesterov(self.nesterov)
-        });
-        let decay =
-            (self.weight_decay > 0.0).then(|| WeightDecayConfig::new(self.weight_decay as f32));
-        SgdConfig::new()
-            .with_momentum(momentum)
-            .with_weight_decay(decay)
-            .init()
+        ModuleOptimizer::from(FusedSgd::new(Descent {
+            momentum: self.momentum,
+            nesterov: self.nesterov,
+            weight_decay: self.weight_decay,
+        }))
     }
 
     /// One learning rate for each layer, its biases and the connections that lead to it, in epochs

@@ -13,6 +13,7 @@ mod estimator;
 mod estimators;
 mod gradient_norm;
 mod lateral;
+mod optimizer;
 mod particles;
 mod predictive_coding;
 mod reference;
