@@ -21,9 +21,12 @@ mod response;
 mod shallow;
 mod simd;
 
+use core::mem::MaybeUninit;
+
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use rayon::prelude::*;
 
 pub(crate) use chain::{Chain, RelaxedChain, prediction_error, relax_chain};
 pub(crate) use contrast::{
@@ -83,6 +86,27 @@ impl Floats {
 /// thread costs more than it saves.
 fn threads_for(work: usize, worth: usize) -> usize {
     (work / worth).clamp(1, rayon::current_num_threads())
+}
+
+/// `n` numbers, which `write` writes in parts of `part`, over zeros. The thread that writes a part puts the
+/// zeros there just before, so that it finds them in its cache: all at once, on one thread, would take as
+/// long as the product of a small batch.
+fn written_in_parts(n: usize, part: usize, write: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let mut out = Vec::with_capacity(n);
+    let parts = out.spare_capacity_mut()[..n].par_chunks_mut(part);
+    parts.enumerate().for_each(|(index, part)| {
+        part.fill(MaybeUninit::new(0.0));
+        // SAFETY: the part was filled.
+        #[allow(unsafe_code)]
+        let part = unsafe { part.assume_init_mut() };
+        write(index, part);
+    });
+    // SAFETY: the parts are all of the `n` numbers, and were filled.
+    #[allow(unsafe_code)]
+    unsafe {
+        out.set_len(n);
+    }
+    out
 }
 
 /// A tensor of these numbers.

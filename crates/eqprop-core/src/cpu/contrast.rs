@@ -1,6 +1,5 @@
 //! Gradients of the parameters: sums over the batch of outer products.
 
-use core::mem::MaybeUninit;
 use std::borrow::Cow;
 
 use burn::tensor::Tensor;
@@ -11,7 +10,7 @@ use super::link::Places;
 use super::nonzero::Columns;
 use super::panels::{Panels, panel_width};
 use super::product::{Left, multiply_columns, multiply_once};
-use super::{Floats, tensor, threads_for};
+use super::{Floats, tensor, threads_for, written_in_parts};
 use crate::connection::{Contrast, Share};
 use crate::shape::LayerShape;
 
@@ -133,27 +132,6 @@ pub(crate) fn dense_contrast(
         multiply_columns(&left, &right, out, n_out);
     });
     Some(tensor(out, [n_in, n_out], &device))
-}
-
-/// `n` numbers, which `write` writes in parts of `part`, over zeros. The thread that writes a part puts the
-/// zeros there just before, so that it finds them in its cache: all at once, on one thread, would take as
-/// long as the product of a small batch.
-fn written_in_parts(n: usize, part: usize, write: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
-    let mut out = Vec::with_capacity(n);
-    let parts = out.spare_capacity_mut()[..n].par_chunks_mut(part);
-    parts.enumerate().for_each(|(index, part)| {
-        part.fill(MaybeUninit::new(0.0));
-        // SAFETY: the part was filled.
-        #[allow(unsafe_code)]
-        let part = unsafe { part.assume_init_mut() };
-        write(index, part);
-    });
-    // SAFETY: the parts are all of the `n` numbers, and were filled.
-    #[allow(unsafe_code)]
-    unsafe {
-        out.set_len(n);
-    }
-    out
 }
 
 fn rows_per_thread(rows: usize, work: usize) -> usize {

@@ -6,9 +6,6 @@ use super::product::Right;
 use crate::connection::Operator;
 use crate::shape::LayerShape;
 
-/// Weights below which a second thread costs more than it saves.
-const WORTH_A_THREAD: usize = 100_000;
-
 /// A connection with its weights packed for both directions.
 #[derive(Debug)]
 pub(crate) enum Link {
@@ -98,14 +95,21 @@ impl Link {
                 let (forth, back) = (Floats::of(forth)?, Floats::of(back)?);
                 let (n_in, n_out) = (from.n_units(), to.n_units());
                 let (from, to) = (Places::new(from), Places::new(to));
-                let weights = [forth.slice(), back.slice()];
-                if from.is_plain() && to.is_plain() {
-                    plain_link(weights, n_in, n_out)
+                let (forth, back) = (forth.slice(), back.slice());
+                let (forward, backward) = if from.is_plain() && to.is_plain() {
+                    (
+                        Right::of_rows(forth, n_in, n_out),
+                        Right::of_transposed(back, n_out, n_in),
+                    )
                 } else {
-                    dense_link(weights, n_in, n_out, |row, column| {
-                        from.in_tensor(row) * n_out + to.in_tensor(column)
-                    })
-                }
+                    // Where the weight from one unit to another stands.
+                    let place = |row, column| from.in_tensor(row) * n_out + to.in_tensor(column);
+                    (
+                        Right::new(n_in, n_out, |row, column| forth[place(row, column)]),
+                        Right::new(n_out, n_in, |row, column| back[place(column, row)]),
+                    )
+                };
+                Self::Dense { forward, backward }
             }
             Operator::Convolution(convolution) => {
                 let [forth, back] = convolution.kernels();
@@ -140,30 +144,4 @@ impl Link {
             Self::Identity => 0,
         }
     }
-}
-
-/// Packs the weights forth and back.
-fn plain_link([forth, back]: [&[f32]; 2], n_in: usize, n_out: usize) -> Link {
-    let pack = || Right::of_rows(forth, n_in, n_out);
-    let pack_back = || Right::of_transposed(back, n_out, n_in);
-    let (forward, backward) = if n_in * n_out < WORTH_A_THREAD {
-        (pack(), pack_back())
-    } else {
-        rayon::join(pack, pack_back)
-    };
-    Link::Dense { forward, backward }
-}
-
-/// Packs the weights forth and back between layers of which one is of feature maps; `place` is where the weight from one unit to another stands.
-fn dense_link(
-    [forth, back]: [&[f32]; 2],
-    n_in: usize,
-    n_out: usize,
-    place: impl Fn(usize, usize) -> usize + Sync,
-) -> Link {
-    let (forward, backward) = rayon::join(
-        || Right::new(n_in, n_out, |row, column| forth[place(row, column)]),
-        || Right::new(n_out, n_in, |row, column| back[place(column, row)]),
-    );
-    Link::Dense { forward, backward }
 }

@@ -36,14 +36,14 @@ impl Narrow {
     pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
         let lanes = lanes();
         let padded = depth.next_multiple_of(lanes);
-        let mut data = Vec::with_capacity(padded * columns.next_multiple_of(BLOCK));
-        for first in (0..columns).step_by(BLOCK) {
-            for row in (0..padded).step_by(lanes) {
-                for column in first..first + BLOCK {
-                    data.extend((row..row + lanes).map(|row| {
-                        let is_inside = row < depth && column < columns;
-                        if is_inside { entry(row, column) } else { 0.0 }
-                    }));
+        let mut data = vec![0.0; padded * columns.next_multiple_of(BLOCK)];
+        for column in 0..columns {
+            let first = column / BLOCK * BLOCK * padded + column % BLOCK * lanes;
+            let vectors = data[first..].chunks_mut(BLOCK * lanes);
+            for (vector, out) in vectors.take(padded / lanes).enumerate() {
+                let rows = vector * lanes..depth.min((vector + 1) * lanes);
+                for (out, row) in out.iter_mut().zip(rows) {
+                    *out = entry(row, column);
                 }
             }
         }

@@ -4,6 +4,10 @@ use core::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::{threads_for, written_in_parts};
+
+/// Numbers that are worth a thread to pack.
+const WORTH_A_THREAD: usize = 50_000;
 /// Vectors across a full panel.
 pub const PANEL_VECTORS: usize = 3;
 
@@ -48,21 +52,31 @@ pub fn panel_width() -> usize {
 }
 
 impl Panels {
-    /// Packs a right factor of which `add(columns, padding, out)` adds some columns to a list, row by
-    /// row, each row with zeros behind it.
+    /// Packs a right factor of which `write(columns, stride, out)` writes some columns, row by row, each
+    /// row `stride` after the one before; there are zeros in between.
     fn pack(
         depth: usize,
         columns: usize,
-        mut add: impl FnMut(Range<usize>, usize, &mut Vec<f32>),
+        write: impl Fn(Range<usize>, usize, &mut [f32]) + Sync,
     ) -> Self {
         let lanes = lanes();
         let width = PANEL_VECTORS * lanes;
-        let mut data = Vec::with_capacity(depth * columns.next_multiple_of(lanes));
-        for first in (0..columns).step_by(width) {
-            let columns = first..columns.min(first + width);
-            let padding = columns.len().next_multiple_of(lanes) - columns.len();
-            add(columns, padding, &mut data);
-        }
+        let n = depth * columns.next_multiple_of(lanes);
+        let part = (depth * width).max(1);
+        let write_panel = |index: usize, out: &mut [f32]| {
+            let columns = index * width..columns.min((index + 1) * width);
+            let stride = columns.len().next_multiple_of(lanes);
+            write(columns, stride, out);
+        };
+        let data = match threads_for(n, WORTH_A_THREAD) {
+            1 => {
+                let mut data = vec![0.0; n];
+                let panels = data.chunks_mut(part).enumerate();
+                panels.for_each(|(index, panel)| write_panel(index, panel));
+                data
+            }
+            _ => written_in_parts(n, part, write_panel),
+        };
         Self {
             data,
             depth,
@@ -72,11 +86,12 @@ impl Panels {
     }
 
     /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
-    pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
-        Self::pack(depth, columns, |columns, padding, out| {
-            for row in 0..depth {
-                out.extend(columns.clone().map(|column| entry(row, column)));
-                out.resize(out.len() + padding, 0.0);
+    pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32 + Sync) -> Self {
+        Self::pack(depth, columns, |columns, stride, out| {
+            for (row, out) in out.chunks_exact_mut(stride).enumerate() {
+                for (out, column) in out.iter_mut().zip(columns.clone()) {
+                    *out = entry(row, column);
+                }
             }
         })
     }
@@ -84,11 +99,12 @@ impl Panels {
     /// Packs some columns of a matrix that lies row by row, `stride` numbers each.
     pub fn of_columns(matrix: &[f32], stride: usize, columns: Range<usize>) -> Self {
         let depth = matrix.len().checked_div(stride).unwrap_or(0);
-        Self::pack(depth, columns.len(), |part, padding, out| {
-            let part = columns.start + part.start..columns.start + part.end;
-            for row in matrix.chunks_exact(stride) {
-                out.extend_from_slice(&row[part.clone()]);
-                out.resize(out.len() + padding, 0.0);
+        let start = columns.start;
+        Self::pack(depth, columns.len(), |part, out_stride, out| {
+            let part = start + part.start..start + part.end;
+            let rows = matrix.chunks_exact(stride);
+            for (row, out) in rows.zip(out.chunks_exact_mut(out_stride)) {
+                out[..part.len()].copy_from_slice(&row[part.clone()]);
             }
         })
     }
@@ -98,20 +114,16 @@ impl Panels {
         /// Numbers of a row that are read at once: the line of the cache that they lie in.
         const BLOCK: usize = 16;
         let depth = matrix.len().checked_div(columns).unwrap_or(0);
-        let mut block = Vec::new();
-        Self::pack(depth, columns, |columns, padding, out| {
-            let stride = columns.len() + padding;
+        Self::pack(depth, columns, |columns, stride, out| {
             let rows = &matrix[columns.start * depth..columns.end * depth];
-            block.clear();
-            block.resize(BLOCK * stride, 0.0);
-            for first in (0..depth).step_by(BLOCK) {
+            for (block, out) in out.chunks_mut(BLOCK * stride).enumerate() {
+                let first = block * BLOCK;
                 let n = BLOCK.min(depth - first);
                 for (column, row) in rows.chunks_exact(depth).enumerate() {
-                    let places = block.iter_mut().skip(column).step_by(stride);
+                    let places = out.iter_mut().skip(column).step_by(stride);
                     let values = &row[first..first + n];
                     places.zip(values).for_each(|(out, &value)| *out = value);
                 }
-                out.extend_from_slice(&block[..n * stride]);
             }
         })
     }

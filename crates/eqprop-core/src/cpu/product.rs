@@ -68,12 +68,16 @@ impl Right {
     }
 
     /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
-    pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
+    pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32 + Sync) -> Self {
         Self::small(depth, columns, &entry)
             .unwrap_or_else(|| Self::Panels(Panels::new(depth, columns, entry)))
     }
 
-    fn small(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Option<Self> {
+    fn small(
+        depth: usize,
+        columns: usize,
+        entry: impl Fn(usize, usize) -> f32 + Sync,
+    ) -> Option<Self> {
         if Narrow::is_worth(columns) {
             Some(Self::Narrow(Narrow::new(depth, columns, entry)))
         } else if Shallow::is_worth(depth) {

@@ -37,13 +37,13 @@ impl Shallow {
     pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
         let width = TILE_VECTORS * lanes();
         let filled = depth.next_multiple_of(BLOCK);
-        let mut data = Vec::with_capacity(filled * columns.next_multiple_of(width));
-        for first in (0..columns).step_by(width) {
-            for row in 0..filled {
-                data.extend((first..first + width).map(|column| {
-                    let is_inside = row < depth && column < columns;
-                    if is_inside { entry(row, column) } else { 0.0 }
-                }));
+        let mut data = vec![0.0; filled * columns.next_multiple_of(width)];
+        let tiles = data.chunks_exact_mut((filled * width).max(1));
+        for (tile, first) in tiles.zip((0..columns).step_by(width)) {
+            for (row, out) in tile.chunks_exact_mut(width).take(depth).enumerate() {
+                for (out, column) in out.iter_mut().zip(first..columns) {
+                    *out = entry(row, column);
+                }
             }
         }
         Self {
