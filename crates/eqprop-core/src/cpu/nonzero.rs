@@ -89,26 +89,38 @@ pub struct Columns {
 impl Columns {
     /// Packs some columns of a matrix whose rows are `stride` long.
     pub fn new(matrix: &[f32], stride: usize, columns: Range<usize>) -> Self {
+        let depth = matrix.len() / stride;
+        let n_tiles = tiles(columns.len()).count();
         let mut packed = Self {
             n_columns: columns.len(),
-            places: Vec::with_capacity(matrix.len() / stride * columns.len().div_ceil(TILE_ROWS)),
-            entries: Vec::with_capacity(matrix.len() / stride * columns.len()),
+            places: vec![0; depth * n_tiles],
+            entries: vec![0.0; depth * columns.len()],
             tiles: vec![[0, 0]],
         };
         for (column, height) in tiles(columns.len()) {
-            let first = columns.start + column;
-            for (place, row) in (0u32..).zip(matrix.chunks_exact(stride)) {
-                let entries = &row[first..first + height];
-                let bits = entries.iter().fold(0, |bits, x| bits | x.to_bits());
-                if bits << 1 != 0 {
-                    packed.places.push(place);
-                    packed.entries.extend_from_slice(entries);
-                }
+            let matrix = &matrix[columns.start + column..];
+            match height {
+                TILE_ROWS => packed.add::<TILE_ROWS>(matrix, stride),
+                2 => packed.add::<2>(matrix, stride),
+                _ => packed.add::<1>(matrix, stride),
             }
-            let end = [packed.places.len(), packed.entries.len()];
-            packed.tiles.push(end);
         }
         packed
+    }
+
+    /// Adds a tile of the first `N` columns of a matrix.
+    fn add<const N: usize>(&mut self, matrix: &[f32], stride: usize) {
+        let [mut n, mut end] = self.tiles[self.tiles.len() - 1];
+        for (place, row) in (0u32..).zip(matrix.chunks(stride)) {
+            // Written in any case, and overwritten by the next where all are 0.
+            let entries = &row[..N];
+            self.places[n] = place;
+            self.entries[end..end + N].copy_from_slice(entries);
+            let bits = entries.iter().fold(0, |bits, x| bits | x.to_bits());
+            let is_any = usize::from(bits << 1 != 0);
+            (n, end) = (n + is_any, end + N * is_any);
+        }
+        self.tiles.push([n, end]);
     }
 
     /// The number of columns.

@@ -8,8 +8,6 @@ use super::{threads_for, written_in_parts};
 
 /// Numbers that are worth a thread to pack.
 const WORTH_A_THREAD: usize = 50_000;
-/// Vectors across a full panel.
-pub const PANEL_VECTORS: usize = 3;
 
 /// A right factor `[depth, columns]`, in panels: what is read together lies together.
 #[derive(Debug, Clone)]
@@ -17,7 +15,7 @@ pub struct Panels {
     data: Vec<f32>,
     depth: usize,
     columns: usize,
-    pub(super) lanes: usize,
+    lanes: usize,
 }
 
 /// Some columns of a right factor, filled up to `vectors` full vectors.
@@ -46,9 +44,15 @@ pub fn lanes() -> usize {
     Arch::new().dispatch(Lanes)
 }
 
+/// Vectors across a full panel. With the four rows of a tile they make 24 accumulators of the 32 registers
+/// of AVX-512, or 12 of 16.
+pub fn panel_vectors() -> usize {
+    if lanes() >= 16 { 6 } else { 3 }
+}
+
 /// The width of a full panel.
 pub fn panel_width() -> usize {
-    PANEL_VECTORS * lanes()
+    panel_vectors() * lanes()
 }
 
 impl Panels {
@@ -60,7 +64,7 @@ impl Panels {
         write: impl Fn(Range<usize>, usize, &mut [f32]) + Sync,
     ) -> Self {
         let lanes = lanes();
-        let width = PANEL_VECTORS * lanes;
+        let width = panel_width();
         let n = depth * columns.next_multiple_of(lanes);
         let part = (depth * width).max(1);
         let write_panel = |index: usize, out: &mut [f32]| {
@@ -128,6 +132,11 @@ impl Panels {
         })
     }
 
+    /// Vectors of a row.
+    pub fn vectors(&self) -> usize {
+        self.columns.div_ceil(self.lanes)
+    }
+
     /// The number of rows.
     pub fn depth(&self) -> usize {
         self.depth
@@ -140,7 +149,7 @@ impl Panels {
 
     /// The panel that begins at column `first`.
     pub fn panel(&self, first: usize) -> Panel<'_> {
-        let n = (PANEL_VECTORS * self.lanes).min(self.columns - first);
+        let n = panel_width().min(self.columns - first);
         let stride = n.next_multiple_of(self.lanes);
         Panel {
             data: &self.data[first * self.depth..][..stride * self.depth],

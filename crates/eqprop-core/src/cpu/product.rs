@@ -15,11 +15,14 @@ use pulp::{Arch, Simd, WithSimd};
 use super::finish::Finish;
 use super::narrow::Narrow;
 use super::nonzero::{Columns, Nonzero, Places};
-use super::panels::{PANEL_VECTORS, Panel, Panels, panel_width};
+use super::panels::{Panel, Panels, panel_vectors, panel_width};
 use super::shallow::Shallow;
 
-/// Rows of a tile: with three vectors across, 24 accumulators of the 32 registers of AVX-512.
-pub const TILE_ROWS: usize = 8;
+/// Rows of a tile: as few as keep the processor busy, so that many places are 0 in all of them.
+pub const TILE_ROWS: usize = 4;
+
+/// Vectors of columns for which it costs as much to look for zeros as to multiply with them.
+const FEW_VECTORS: usize = 3;
 
 /// Rows of the left factor, each of them one or several runs of consecutive numbers at the same
 /// distances: the rows of a matrix, or the patches that a kernel sees in feature maps.
@@ -130,8 +133,6 @@ pub(super) fn tiles(n_rows: usize) -> impl Iterator<Item = (usize, usize)> {
         let height = match n_rows - first {
             0 => return None,
             TILE_ROWS.. => TILE_ROWS,
-            6.. => 6,
-            4.. => 4,
             2.. => 2,
             _ => 1,
         };
@@ -150,8 +151,7 @@ pub fn multiply(
     nonzero: &mut Nonzero,
 ) {
     debug_assert_eq!(left.depth(), right.depth());
-    // To find the zeros costs as much as to multiply with a few columns.
-    if right.columns() > PANEL_VECTORS * right.lanes {
+    if right.vectors() > FEW_VECTORS {
         nonzero.find(left);
     } else {
         nonzero.assume_none();
@@ -185,7 +185,7 @@ pub fn multiply_once(
             let panel = Panel {
                 data: &right[from..],
                 stride: right_stride,
-                vectors: PANEL_VECTORS,
+                vectors: panel_vectors(),
             };
             multiply_panel(source, panel, Finish::SET, out, n, part);
         } else {
@@ -205,7 +205,7 @@ enum Source<'a> {
 
 impl Panels {
     fn multiply(&self, left: Source<'_>, finish: Finish<'_>, out: &mut [f32], stride: usize) {
-        let width = PANEL_VECTORS * self.lanes;
+        let width = panel_width();
         for first in (0..self.columns()).step_by(width) {
             let columns = first..self.columns().min(first + width);
             multiply_panel(left, self.panel(first), finish, out, stride, columns);
@@ -238,7 +238,10 @@ fn multiply_panel(
             match self.panel.vectors {
                 1 => self.rows::<S, 1>(simd),
                 2 => self.rows::<S, 2>(simd),
-                _ => self.rows::<S, PANEL_VECTORS>(simd),
+                3 => self.rows::<S, 3>(simd),
+                4 => self.rows::<S, 4>(simd),
+                5 => self.rows::<S, 5>(simd),
+                _ => self.rows::<S, 6>(simd),
             }
         }
     }
@@ -253,8 +256,6 @@ fn multiply_panel(
             for (index, (row, height)) in tiles(n_rows).enumerate() {
                 match height {
                     TILE_ROWS => self.tile::<S, TILE_ROWS, V>(simd, index, row),
-                    6 => self.tile::<S, 6, V>(simd, index, row),
-                    4 => self.tile::<S, 4, V>(simd, index, row),
                     2 => self.tile::<S, 2, V>(simd, index, row),
                     _ => self.tile::<S, 1, V>(simd, index, row),
                 }
