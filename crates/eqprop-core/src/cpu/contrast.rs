@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::convolution::{Geometry, PackedConvolution, Pooled, Scratch};
 use super::link::Places;
 use super::nonzero::Columns;
-use super::panels::{Panels, panel_width};
+use super::panels::{Panels, lanes};
 use super::product::{Left, multiply_columns, multiply_once};
 use super::{Floats, tensor, threads_for, written_in_parts};
 use crate::connection::{Contrast, Share};
@@ -79,9 +79,9 @@ pub(crate) fn dense_forward(pre: &Tensor<2>, weight: &Tensor<2>) -> Option<Tenso
         run_length: n_in,
     };
     // Each thread takes some of the columns, so that it reads only that part of the weights.
-    let n_panels = n_out.div_ceil(panel_width());
-    let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD).min(n_panels);
-    let bound = |thread: usize| n_out.min(thread * n_panels / n_threads * panel_width());
+    let n_vectors = n_out.div_ceil(lanes());
+    let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD).min(n_vectors);
+    let bound = |thread: usize| n_out.min(thread * n_vectors / n_threads * lanes());
     let parts = (0..n_threads).into_par_iter().map(|thread| {
         let columns = bound(thread)..bound(thread + 1);
         let mut part = vec![0.0; batch * columns.len()];

@@ -46,7 +46,7 @@ pub fn lanes() -> usize {
 
 /// Vectors across a full panel. With the four rows of a tile they make 24 accumulators of the 32 registers
 /// of AVX-512, or 12 of 16.
-pub fn panel_vectors() -> usize {
+fn panel_vectors() -> usize {
     if lanes() >= 16 { 6 } else { 3 }
 }
 

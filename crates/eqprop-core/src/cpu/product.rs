@@ -15,7 +15,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::finish::Finish;
 use super::narrow::Narrow;
 use super::nonzero::{Columns, Nonzero, Places};
-use super::panels::{Panel, Panels, panel_vectors, panel_width};
+use super::panels::{Panel, Panels, lanes, panel_width};
 use super::shallow::Shallow;
 
 /// Rows of a tile: as few as keep the processor busy, so that many places are 0 in all of them.
@@ -175,24 +175,23 @@ pub fn multiply_once(
     debug_assert_eq!(left.depth() * right_stride, right.len());
     let mut nonzero = Nonzero::default();
     nonzero.find(left);
-    let (n, width) = (columns.len(), panel_width());
-    for first in (0..n).step_by(width) {
-        let part = first..n.min(first + width);
-        let from = columns.start + first;
-        let source = Source::Rows(left, &nonzero);
-        if part.len() == width {
-            // As it lies in memory: to pack it would cost more than it saves.
-            let panel = Panel {
-                data: &right[from..],
-                stride: right_stride,
-                vectors: panel_vectors(),
-            };
-            multiply_panel(source, panel, Finish::SET, out, n, part);
-        } else {
-            // Vectors at the end of a row would reach into the next.
-            let panels = Panels::of_columns(right, right_stride, from..columns.end);
-            multiply_panel(source, panels.panel(0), Finish::SET, out, n, part);
-        }
+    let source = Source::Rows(left, &nonzero);
+    let n = columns.len();
+    let whole = n / lanes() * lanes();
+    for first in (0..whole).step_by(panel_width()) {
+        let part = first..whole.min(first + panel_width());
+        // As it lies in memory: to pack it would cost more than it saves.
+        let panel = Panel {
+            data: &right[columns.start + first..],
+            stride: right_stride,
+            vectors: part.len() / lanes(),
+        };
+        multiply_panel(source, panel, Finish::SET, out, n, part);
+    }
+    if whole < n {
+        // A vector at the end of a row would reach into the next.
+        let rest = Panels::of_columns(right, right_stride, columns.start + whole..columns.end);
+        multiply_panel(source, rest.panel(0), Finish::SET, out, n, whole..n);
     }
 }
 
