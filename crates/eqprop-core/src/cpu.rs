@@ -30,7 +30,7 @@ use rayon::prelude::*;
 
 pub(crate) use chain::{Chain, RelaxedChain, prediction_error, relax_chain};
 pub(crate) use contrast::{
-    convolution_contrast, convolution_forward, dense_contrast, dense_forward,
+    convolution_contrast, convolution_forward, dense_contrast, dense_correlation, dense_forward,
 };
 pub(crate) use convolution::Geometry;
 pub(crate) use descent::descend;

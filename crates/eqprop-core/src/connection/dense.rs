@@ -99,13 +99,11 @@ impl Dense {
 
     /// See [`Connection::correlate`](super::Connection::correlate).
     pub(crate) fn correlate(&self, pre: &Tensor<2>, post: &Tensor<2>, scale: f64) -> Tensor<2> {
-        let nothing = post.zeros_like();
-        product(
-            Share::Whole,
-            Contrast::Clamped(pre),
-            [post, &nothing],
-            scale,
-        )
+        #[cfg(feature = "flex")]
+        if let Some(product) = cpu::dense_correlation(pre, post, scale) {
+            return product;
+        }
+        pre.clone().transpose().matmul(post.clone() * scale)
     }
 }
 

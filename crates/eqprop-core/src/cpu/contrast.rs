@@ -120,18 +120,40 @@ pub(crate) fn dense_contrast(
         Factor::Same(values) | Factor::Two(values, _) => values.slice().len() / batch,
     };
     let [below, above] = factor.pair(share, [&first, &second], scale as f32);
+    Some(tensor(
+        product_over_batch(&below, &above, [n_in, n_out]),
+        [n_in, n_out],
+        &device,
+    ))
+}
+
+/// `scale · Σ_batch pre ⊗ post`, `[n_in, n_out]`, or `None` if it is not for this backend.
+pub(crate) fn dense_correlation(
+    pre: &Tensor<2>,
+    post: &Tensor<2>,
+    scale: f64,
+) -> Option<Tensor<2>> {
+    let ([_, n_in], [_, n_out]) = (pre.dims(), post.dims());
+    let (below, above) = (Floats::of(pre)?, Floats::of(post)?);
+    let shape = [n_in, n_out];
+    let above: Vec<f32> = above.slice().iter().map(|x| x * scale as f32).collect();
+    let out = product_over_batch(below.slice(), &above, shape);
+    Some(tensor(out, shape, &pre.device()))
+}
+
+/// The product of one matrix, transposed, with another.
+fn product_over_batch(below: &[f32], above: &[f32], [n_in, n_out]: [usize; 2]) -> Vec<f32> {
     let depth = below.len() / n_in;
-    let right = Panels::of_columns(&above, n_out, 0..n_out);
+    let right = Panels::of_columns(above, n_out, 0..n_out);
     let rows = match threads_for(n_in * n_out * depth, WORTH_A_THREAD) {
         1 => n_in,
         _ => ROWS_AT_ONCE,
     };
-    let out = written_in_parts(n_in * n_out, rows * n_out, |index, out| {
+    written_in_parts(n_in * n_out, rows * n_out, |index, out| {
         let units = index * rows..n_in.min((index + 1) * rows);
-        let left = Columns::new(&below, n_in, units);
+        let left = Columns::new(below, n_in, units);
         multiply_columns(&left, &right, out, n_out);
-    });
-    Some(tensor(out, [n_in, n_out], &device))
+    })
 }
 
 fn rows_per_thread(rows: usize, work: usize) -> usize {

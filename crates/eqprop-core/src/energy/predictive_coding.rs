@@ -367,6 +367,9 @@ impl Energy for PredictiveCoding {
     fn energy(&self, clamped: &ClampedPredictiveCoding, state: &State) -> Tensor<1> {
         let layers = state.layers().iter().enumerate();
         let terms = layers.map(|(layer, value)| {
+            if clamped.is_predicted(layer, state) {
+                return Tensor::zeros([value.dims()[0]], (&value.device(), value.dtype()));
+            }
             let error = value.clone() - clamped.prediction(layer, state).value;
             error.square().sum_dim(1).squeeze_dim::<1>(1) * 0.5
         });
