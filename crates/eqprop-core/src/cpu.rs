@@ -28,7 +28,7 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-pub(crate) use chain::{Chain, RelaxedChain, prediction_error, relax_chain};
+pub(crate) use chain::{Chain, RelaxedChain, predict, prediction_error, relax_chain};
 pub(crate) use contrast::{
     convolution_contrast, convolution_forward, dense_contrast, dense_correlation, dense_forward,
 };
@@ -38,6 +38,7 @@ pub(crate) use link::Link;
 pub(crate) use network::{OutputRule, relax};
 
 /// The numbers of a tensor in `f32` on `flex`, outside autodiff.
+#[derive(Debug)]
 pub(crate) struct Floats(FlexTensor);
 
 impl Floats {

@@ -21,6 +21,9 @@ use crate::relaxation::Relaxed;
 use crate::shape::LayerShape;
 use crate::state::State;
 
+/// Examples for which packed weights are read often enough.
+const WORTH_PACKING: usize = 32;
+
 /// Dense layers that predict one another, around the state in which each is as predicted.
 pub(crate) struct Chain<'a> {
     /// That state.
@@ -99,6 +102,52 @@ fn joined<'a, const D: usize>(
     tensor(parts.collect::<Vec<_>>().concat(), shape, device)
 }
 
+/// The pre-activation `a = h W + b` that a layer predicts of the one above, and `σ(a)`, or `None` if
+/// that is not for this backend or worth to pack the weights.
+pub(crate) fn predict(
+    interaction: &Interaction,
+    below: &Tensor<2>,
+    bias: &Tensor<2>,
+    activation: Activation,
+) -> Option<[Tensor<2>; 2]> {
+    let Response::Clip(bounds) = Response::of(activation)? else {
+        return None;
+    };
+    let ([batch, n_in], [_, n_out]) = (below.dims(), bias.dims());
+    if batch < WORTH_PACKING || !matches!(interaction.operator, Operator::Dense(_)) {
+        return None;
+    }
+    let link = interaction.link(LayerShape::Flat(n_in), LayerShape::Flat(n_out))?;
+    let Link::Dense(dense) = link else {
+        return None;
+    };
+    let right = dense.forward();
+    let (states, bias) = (Floats::of(below)?, Floats::of(bias)?);
+    let finish = Finish {
+        base: Base::Row(bias.slice()),
+        rule: Rule::Keep,
+    };
+    let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD).min(batch);
+    let rows = batch.div_ceil(n_threads);
+    let [mut drives, mut values] = [(); 2].map(|()| vec![0.0; batch * n_out]);
+    let parts = drives.par_chunks_mut(rows * n_out);
+    let parts = parts.zip(values.par_chunks_mut(rows * n_out));
+    let parts = parts.zip(states.slice().par_chunks(rows * n_in));
+    parts.for_each(|((drive, value), states)| {
+        let starts: Vec<usize> = (0..states.len() / n_in).map(|row| row * n_in).collect();
+        let left = Left {
+            data: states,
+            starts: &starts,
+            runs: &[0],
+            run_length: n_in,
+        };
+        right.multiply(left, finish, drive, n_out, &mut Nonzero::default());
+        apply(drive, bounds, value);
+    });
+    let device = below.device();
+    Some([drives, values].map(|numbers| tensor(numbers, [batch, n_out], &device)))
+}
+
 /// `σ′(a) (h − σ(a))`, `[batch, n_units]`, or `None` if it is not for this backend.
 pub(crate) fn prediction_error(
     state: &Tensor<2>,
@@ -146,7 +195,8 @@ impl<'a> Plan<'a> {
             let link = is_dense.then(|| link.link(flat(below), flat(below + 1)));
             link.flatten()
         });
-        let links = links.collect::<Option<_>>()?;
+        let links: Vec<_> = links.collect::<Option<_>>()?;
+        links.iter().for_each(|link| link.pack());
         Some(Self {
             bounds: bounds.collect::<Option<_>>()?,
             links,
@@ -244,7 +294,7 @@ impl<'a> Worker<'a> {
         if !core::mem::take(&mut self.moved_since[below]) {
             return;
         }
-        let Link::Dense { forward, .. } = self.plan.links[below] else {
+        let Link::Dense(dense) = self.plan.links[below] else {
             unreachable!("there is no plan for other connections")
         };
         let finish = Finish {
@@ -258,7 +308,9 @@ impl<'a> Worker<'a> {
             run_length: self.plan.sizes[below],
         };
         let (out, n) = (&mut self.drive[layer], self.plan.sizes[layer]);
-        forward.multiply(left, finish, out, n, &mut self.nonzero);
+        dense
+            .forward()
+            .multiply(left, finish, out, n, &mut self.nonzero);
     }
 
     /// Whether a layer and the one below have not moved, so that the error is 0.
@@ -321,11 +373,12 @@ impl<'a> Worker<'a> {
         let from = match plan.layer_update {
             LayerUpdate::PreActivation => &self.drive[layer],
             LayerUpdate::Projected => {
+                self.prediction.resize(self.drive[layer].len(), 0.0);
                 apply(&self.drive[layer], bounds, &mut self.prediction);
                 &self.prediction
             }
         };
-        let Link::Dense { backward, .. } = plan.links[layer] else {
+        let Link::Dense(dense) = plan.links[layer] else {
             unreachable!("there is no plan for other connections")
         };
         let left = Left {
@@ -339,7 +392,9 @@ impl<'a> Worker<'a> {
             rule: Rule::Clip { bounds },
         };
         let (out, n) = (&mut self.state[layer], plan.sizes[layer]);
-        backward.multiply(left, finish, out, n, &mut self.nonzero);
+        dense
+            .backward()
+            .multiply(left, finish, out, n, &mut self.nonzero);
     }
 
     /// `h_k ← f_k`, where there is no error above.
@@ -350,8 +405,7 @@ impl<'a> Worker<'a> {
 }
 
 /// `f = σ(a)`
-fn apply(drive: &[f32], bounds: [f32; 2], out: &mut Vec<f32>) {
-    out.resize(drive.len(), 0.0);
+fn apply(drive: &[f32], bounds: [f32; 2], out: &mut [f32]) {
     vectorized(
         #[inline(always)]
         || {

@@ -1,5 +1,7 @@
 //! A connection between two free layers, packed for many steps.
 
+use std::sync::OnceLock;
+
 use super::Floats;
 use super::convolution::PackedConvolution;
 use super::product::Right;
@@ -10,16 +12,62 @@ use crate::shape::LayerShape;
 #[derive(Debug)]
 pub(crate) enum Link {
     /// `s_from W` and `s_to Wᵀ`.
-    Dense {
-        /// `W`.
-        forward: Right,
-        /// `Wᵀ`.
-        backward: Right,
-    },
+    Dense(Box<DenseLink>),
     /// `P(K ∗ s_from)` and its adjoint.
     Convolution(Box<PackedConvolution>),
     /// One to one.
     Identity,
+}
+
+/// Weights between dense layers, packed for a direction when it is first needed.
+#[derive(Debug)]
+pub(crate) struct DenseLink {
+    /// Those that send forth and those that send back, `[n_in, n_out]` both.
+    weights: [Floats; 2],
+    units: [usize; 2],
+    places: [Places; 2],
+    forward: OnceLock<Right>,
+    backward: OnceLock<Right>,
+}
+
+impl DenseLink {
+    /// `W`.
+    pub(super) fn forward(&self) -> &Right {
+        self.forward.get_or_init(|| {
+            let [weights, _] = self.weights.each_ref().map(Floats::slice);
+            let [n_in, n_out] = self.units;
+            if self.is_plain() {
+                return Right::of_rows(weights, n_in, n_out);
+            }
+            Right::new(n_in, n_out, |from, to| weights[self.place(from, to)])
+        })
+    }
+
+    /// `Wᵀ`.
+    pub(super) fn backward(&self) -> &Right {
+        self.backward.get_or_init(|| {
+            let [_, weights] = self.weights.each_ref().map(Floats::slice);
+            let [n_in, n_out] = self.units;
+            if self.is_plain() {
+                return Right::of_transposed(weights, n_out, n_in);
+            }
+            Right::new(n_out, n_in, |to, from| weights[self.place(from, to)])
+        })
+    }
+
+    fn n_weights(&self) -> usize {
+        self.units.iter().product()
+    }
+
+    fn is_plain(&self) -> bool {
+        self.places.iter().all(|places| places.is_plain())
+    }
+
+    /// Where the weight from one unit to another stands.
+    fn place(&self, from: usize, to: usize) -> usize {
+        let [below, above] = self.places;
+        below.in_tensor(from) * self.units[1] + above.in_tensor(to)
+    }
 }
 
 /// Where a unit stands: feature maps are kept with the channels last.
@@ -92,24 +140,13 @@ impl Link {
         Some(match operator {
             Operator::Dense(dense) => {
                 let [forth, back] = dense.weights();
-                let (forth, back) = (Floats::of(forth)?, Floats::of(back)?);
-                let (n_in, n_out) = (from.n_units(), to.n_units());
-                let (from, to) = (Places::new(from), Places::new(to));
-                let (forth, back) = (forth.slice(), back.slice());
-                let (forward, backward) = if from.is_plain() && to.is_plain() {
-                    (
-                        Right::of_rows(forth, n_in, n_out),
-                        Right::of_transposed(back, n_out, n_in),
-                    )
-                } else {
-                    // Where the weight from one unit to another stands.
-                    let place = |row, column| from.in_tensor(row) * n_out + to.in_tensor(column);
-                    (
-                        Right::new(n_in, n_out, |row, column| forth[place(row, column)]),
-                        Right::new(n_out, n_in, |row, column| back[place(column, row)]),
-                    )
-                };
-                Self::Dense { forward, backward }
+                Self::Dense(Box::new(DenseLink {
+                    weights: [Floats::of(forth)?, Floats::of(back)?],
+                    units: [from.n_units(), to.n_units()],
+                    places: [Places::new(from), Places::new(to)],
+                    forward: OnceLock::new(),
+                    backward: OnceLock::new(),
+                }))
             }
             Operator::Convolution(convolution) => {
                 let [forth, back] = convolution.kernels();
@@ -127,10 +164,18 @@ impl Link {
         })
     }
 
+    /// Packs both directions, for a relaxation that is about to need them.
+    pub(super) fn pack(&self) {
+        if let Self::Dense(dense) = self {
+            dense.forward();
+            dense.backward();
+        }
+    }
+
     /// Numbers that a step reads of the weights.
     pub(super) fn n_weights(&self) -> usize {
         match self {
-            Self::Dense { forward, .. } => 2 * forward.depth() * forward.columns(),
+            Self::Dense(dense) => 2 * dense.n_weights(),
             Self::Convolution(convolution) => convolution.n_weights(),
             Self::Identity => 0,
         }
@@ -139,7 +184,7 @@ impl Link {
     /// Multiplications for one example in both directions.
     pub(super) fn work(&self) -> usize {
         match self {
-            Self::Dense { forward, .. } => 2 * forward.depth() * forward.columns(),
+            Self::Dense(dense) => 2 * dense.n_weights(),
             Self::Convolution(convolution) => convolution.work(),
             Self::Identity => 0,
         }

@@ -54,16 +54,6 @@ impl Narrow {
         }
     }
 
-    /// The number of rows.
-    pub fn depth(&self) -> usize {
-        self.depth
-    }
-
-    /// The number of columns.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
     /// Puts down `A B` of a left factor whose rows are one run; row `r` begins at `r · stride` of `out`.
     pub fn multiply(&self, left: Left<'_>, finish: Finish<'_>, out: &mut [f32], stride: usize) {
         debug_assert_eq!((left.depth(), left.runs), (self.depth, &[0][..]));

@@ -192,6 +192,7 @@ impl<'a> Plan<'a> {
             interaction.link(layers[from].shape, layers[to].shape)
         });
         let links: Vec<_> = links.collect::<Option<_>>()?;
+        links.iter().for_each(|link| link.pack());
         let mut terms = vec![Vec::new(); layers.len()];
         for (link, interaction) in graph.interactions.iter().enumerate() {
             let (from, to) = (interaction.from, interaction.to);
@@ -208,7 +209,7 @@ impl<'a> Plan<'a> {
         }
         // A dense connection, if there is one, comes last: its product can end in the response.
         for terms in &mut terms {
-            terms.sort_by_key(|term| matches!(links[term.link], Link::Dense { .. }));
+            terms.sort_by_key(|term| matches!(links[term.link], Link::Dense(_)));
         }
         Some(Self {
             scheme,

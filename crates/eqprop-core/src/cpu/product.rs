@@ -90,24 +90,6 @@ impl Right {
         }
     }
 
-    /// The number of rows.
-    pub fn depth(&self) -> usize {
-        match self {
-            Self::Panels(right) => right.depth(),
-            Self::Narrow(right) => right.depth(),
-            Self::Shallow(right) => right.depth(),
-        }
-    }
-
-    /// The number of columns.
-    pub fn columns(&self) -> usize {
-        match self {
-            Self::Panels(right) => right.columns(),
-            Self::Narrow(right) => right.columns(),
-            Self::Shallow(right) => right.columns(),
-        }
-    }
-
     /// As [`multiply`]; rows of `left` must be one run.
     pub fn multiply(
         &self,

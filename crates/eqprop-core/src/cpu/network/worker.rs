@@ -142,7 +142,7 @@ impl<'a> Worker<'a> {
         let terms = &plan.terms[layer];
         let next = &mut self.next[layer];
         let starts_with_product = match terms.first() {
-            Some(term) => matches!(plan.links[term.link], Link::Dense { .. }),
+            Some(term) => matches!(plan.links[term.link], Link::Dense(_)),
             None => false,
         };
         if !starts_with_product {
@@ -156,7 +156,7 @@ impl<'a> Worker<'a> {
             } = term;
             let sent = &self.state[sender];
             match plan.links[link] {
-                Link::Dense { forward, backward } => {
+                Link::Dense(dense) => {
                     let left = Left {
                         data: sent,
                         starts: &self.starts[sender],
@@ -164,8 +164,8 @@ impl<'a> Worker<'a> {
                         run_length: plan.sizes[sender],
                     };
                     let right = match direction {
-                        Direction::Forward => forward,
-                        Direction::Backward => backward,
+                        Direction::Forward => dense.forward(),
+                        Direction::Backward => dense.backward(),
                     };
                     let base = match index {
                         0 => Base::Other(&self.constant[layer]),

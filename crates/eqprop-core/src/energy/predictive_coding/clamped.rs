@@ -7,6 +7,8 @@ use burn::tensor::Tensor;
 use super::PredictiveCoding;
 use crate::activation::Activation;
 use crate::connection::Winners;
+#[cfg(feature = "flex")]
+use crate::cpu;
 use crate::energy::Interaction;
 use crate::state::{State, Version};
 
@@ -58,6 +60,17 @@ struct ForwardPass {
 
 impl Predictor {
     fn predict(&self, below: &Tensor<2>) -> Prediction {
+        #[cfg(feature = "flex")]
+        if let Some([drive, value]) =
+            cpu::predict(&self.interaction, below, &self.bias, self.activation)
+        {
+            let winners = Winners::all();
+            return Prediction {
+                drive,
+                value,
+                winners,
+            };
+        }
         let operator = &self.interaction.operator;
         let (sent, winners) = operator.forward_with_winners(below.clone());
         Prediction::new(sent + self.bias.clone(), self.activation, winners)

@@ -136,3 +136,34 @@ fn the_free_phase_stays_at_the_forward_pass_at_once() {
         assert_eq!(values(pass.output()), values(start.output()));
     }
 }
+
+/// A large batch passes forward through packed weights.
+#[test]
+fn the_forward_pass_of_many_examples_is_that_of_each() {
+    let setup = single();
+    for config in chains() {
+        let Problem { energy, .. } = Problem::new(&config, &setup, 0.4);
+        let input = Numbers(9).matrix(&setup, [70, config.input.n_units()], -0.5, 1.5);
+        let clamped = energy.clamp(&input);
+        let pass = energy.start(&input, &clamped);
+        for (index, layer) in pass.layers().iter().enumerate() {
+            let drive = values(&energy.drive(index, &clamped, &pass));
+            let from_below = |example: usize| {
+                let input = input.clone().narrow(0, example, 1);
+                let clamped = energy.clamp(&input);
+                let pass = energy.start(&input, &clamped);
+                let drive = energy.drive(index, &clamped, &pass);
+                [values(pass.layer(index)), values(&drive)]
+            };
+            let [states, drives] = [0, 1].map(|which| {
+                let each = (0..70).flat_map(|example| from_below(example)[which].clone());
+                each.collect::<Vec<f64>>()
+            });
+            let what = format!("layer {index} of {:?}", config.layers);
+            // Sums of up to 700 terms in f32.
+            let size = drives.iter().fold(1f64, |most, x| most.max(x.abs()));
+            assert_close(&values(layer), &states, 1e-5 * size, &what);
+            assert_close(&drive, &drives, 1e-5 * size, &what);
+        }
+    }
+}
