@@ -57,7 +57,7 @@ fn a_step_of_a_relaxation_allocates_nothing() {
         let nudged = TotalEnergy::nudged(energy, &clamped, &network.cost, &target, beta);
         for (phase, total) in [(&estimator.free, free), (&estimator.nudged, nudged)] {
             let count = |n_steps: usize| {
-                let relaxation = Relaxation::steps(phase.dynamics.clone(), n_steps);
+                let relaxation = Relaxation::steps(phase.dynamics, n_steps);
                 let before = ALLOCATIONS.load(Ordering::Relaxed);
                 drop(relaxation.relax(&total, start.clone()));
                 ALLOCATIONS.load(Ordering::Relaxed) - before
