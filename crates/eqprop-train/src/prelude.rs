@@ -3,6 +3,7 @@
 pub use eqprop_core::activation::Activation;
 pub use eqprop_core::connection::InitializerConfig;
 pub use eqprop_core::cost::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError};
+pub use eqprop_core::descent::Descent;
 pub use eqprop_core::energy::{
     AnyField, CustomEnergy, Energy, EnergyFunction, HopfieldEnergy, HopfieldEnergyConfig,
     LayerConfig, PredictiveCoding, PredictiveCodingConfig, ResistiveNetwork,
@@ -24,6 +25,7 @@ pub use crate::estimator::{
 pub use crate::learner::EquilibriumLearner;
 pub use crate::metric::{EnergyMetric, ResidualMetric, StepsMetric, UnconvergedMetric};
 pub use crate::network::EquilibriumNetwork;
+pub use crate::optimizer::FusedSgd;
 pub use crate::particles::Particles;
 pub use crate::preset::Preset;
 pub use crate::renderer::EpochLines;
