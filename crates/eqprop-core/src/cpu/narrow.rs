@@ -3,19 +3,13 @@
 //!
 //! Vectors run along the depth instead, and each entry of the result is the sum of a vector.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
-use super::finish::Finish;
 use super::panels::lanes;
-use super::product::Left;
+use super::product::{Product, SHORT_BLOCK, SHORT_SIDE};
 
-/// Columns whose sums are taken together.
-const BLOCK: usize = 5;
 /// Rows whose sums are taken together: with the columns, 20 accumulators of the 32 registers of AVX-512.
 const TILE_ROWS: usize = 4;
-/// The most columns that a factor can have: two thirds of the longest vector.
-const MAX_COLUMNS: usize = 10;
-
 /// A right factor `[depth, columns]` with few columns: blocks of columns, of which a vector's length at a
 /// time lies together.
 #[derive(Debug)]
@@ -26,20 +20,14 @@ pub struct Narrow {
 }
 
 impl Narrow {
-    /// Whether that is faster than panels for so many columns on this machine.
-    pub fn is_worth(columns: usize) -> bool {
-        let filled = columns.next_multiple_of(BLOCK);
-        (1..=MAX_COLUMNS).contains(&filled) && 3 * filled <= 2 * lanes()
-    }
-
     /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
     pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
         let lanes = lanes();
         let padded = depth.next_multiple_of(lanes);
-        let mut data = vec![0.0; padded * columns.next_multiple_of(BLOCK)];
+        let mut data = vec![0.0; padded * columns.next_multiple_of(SHORT_BLOCK)];
         for column in 0..columns {
-            let first = column / BLOCK * BLOCK * padded + column % BLOCK * lanes;
-            let vectors = data[first..].chunks_mut(BLOCK * lanes);
+            let first = column / SHORT_BLOCK * SHORT_BLOCK * padded + column % SHORT_BLOCK * lanes;
+            let vectors = data[first..].chunks_mut(SHORT_BLOCK * lanes);
             for (vector, out) in vectors.take(padded / lanes).enumerate() {
                 let rows = vector * lanes..depth.min((vector + 1) * lanes);
                 for (out, row) in out.iter_mut().zip(rows) {
@@ -53,29 +41,9 @@ impl Narrow {
             columns,
         }
     }
-
-    /// Puts down `A B` of a left factor whose rows are one run; row `r` begins at `r · stride` of `out`.
-    pub fn multiply(&self, left: Left<'_>, finish: Finish<'_>, out: &mut [f32], stride: usize) {
-        debug_assert_eq!((left.depth(), left.runs), (self.depth, &[0][..]));
-        Arch::new().dispatch(Tiles {
-            left,
-            right: self,
-            finish,
-            out,
-            stride,
-        });
-    }
 }
 
-struct Tiles<'a> {
-    left: Left<'a>,
-    right: &'a Narrow,
-    finish: Finish<'a>,
-    out: &'a mut [f32],
-    stride: usize,
-}
-
-impl WithSimd for Tiles<'_> {
+impl WithSimd for Product<'_, Narrow> {
     type Output = ();
 
     #[inline(always)]
@@ -92,19 +60,19 @@ impl WithSimd for Tiles<'_> {
     }
 }
 
-impl Tiles<'_> {
+impl Product<'_, Narrow> {
     /// `R` rows of the result.
     #[inline(always)]
     fn tile<S: Simd, const R: usize>(&mut self, simd: S, row: usize) -> usize {
         let rows = self.left.rows::<R>(row, 0);
         let right = S::as_simd_f32s(&self.right.data).0;
-        let block = self.right.depth.div_ceil(S::F32_LANES) * BLOCK;
-        let mut sums = [[0.0; MAX_COLUMNS]; R];
+        let block = self.right.depth.div_ceil(S::F32_LANES) * SHORT_BLOCK;
+        let mut sums = [[0.0; SHORT_SIDE]; R];
         for (index, block) in right.chunks_exact(block).enumerate() {
             let vectors = sums_of_products::<S, R>(simd, rows, block);
             for r in 0..R {
-                for c in 0..BLOCK {
-                    sums[r][index * BLOCK + c] = simd.reduce_sum_f32s(vectors[r][c]);
+                for c in 0..SHORT_BLOCK {
+                    sums[r][index * SHORT_BLOCK + c] = simd.reduce_sum_f32s(vectors[r][c]);
                 }
             }
         }
@@ -129,10 +97,10 @@ fn sums_of_products<S: Simd, const R: usize>(
     simd: S,
     rows: [&[f32]; R],
     block: &[S::f32s],
-) -> [[S::f32s; BLOCK]; R] {
-    let mut sums = [[simd.splat_f32s(0.0); BLOCK]; R];
+) -> [[S::f32s; SHORT_BLOCK]; R] {
+    let mut sums = [[simd.splat_f32s(0.0); SHORT_BLOCK]; R];
     let mut left = [simd.splat_f32s(0.0); R];
-    let mut columns = block.chunks_exact(BLOCK);
+    let mut columns = block.chunks_exact(SHORT_BLOCK);
     for place in 0..rows[0].len() / S::F32_LANES {
         for r in 0..R {
             left[r] = S::as_simd_f32s(rows[r]).0[place];
@@ -155,12 +123,12 @@ fn add_products<S: Simd, const R: usize>(
     simd: S,
     left: [S::f32s; R],
     columns: &[S::f32s],
-    sums: &mut [[S::f32s; BLOCK]; R],
+    sums: &mut [[S::f32s; SHORT_BLOCK]; R],
 ) {
-    let mut right = [simd.splat_f32s(0.0); BLOCK];
+    let mut right = [simd.splat_f32s(0.0); SHORT_BLOCK];
     right.copy_from_slice(columns);
     for r in 0..R {
-        for c in 0..BLOCK {
+        for c in 0..SHORT_BLOCK {
             sums[r][c] = simd.mul_add_f32s(left[r], right[c], sums[r][c]);
         }
     }

@@ -24,6 +24,19 @@ pub const TILE_ROWS: usize = 4;
 /// Vectors of columns for which it costs as much to look for zeros as to multiply with them.
 const FEW_VECTORS: usize = 3;
 
+/// The most columns of a narrow right factor and rows of a shallow one, which come in blocks: in AVX-512's
+/// registers there is place for a tile of all of them.
+pub(super) const SHORT_SIDE: usize = 10;
+/// Numbers in a block.
+pub(super) const SHORT_BLOCK: usize = 5;
+
+/// Whether a side of a right factor is so short that a layout of its own is faster than panels here: at most
+/// two thirds of a vector.
+fn is_short(side: usize) -> bool {
+    let filled = side.next_multiple_of(SHORT_BLOCK);
+    (1..=SHORT_SIDE).contains(&filled) && 3 * filled <= 2 * lanes()
+}
+
 /// Rows of the left factor, each of them one or several runs of consecutive numbers at the same
 /// distances: the rows of a matrix, or the patches that a kernel sees in feature maps.
 #[derive(Debug, Clone, Copy)]
@@ -81,9 +94,9 @@ impl Right {
         columns: usize,
         entry: impl Fn(usize, usize) -> f32 + Sync,
     ) -> Option<Self> {
-        if Narrow::is_worth(columns) {
+        if is_short(columns) {
             Some(Self::Narrow(Narrow::new(depth, columns, entry)))
-        } else if Shallow::is_worth(depth) {
+        } else if is_short(depth) {
             Some(Self::Shallow(Shallow::new(depth, columns, entry)))
         } else {
             None
@@ -101,10 +114,32 @@ impl Right {
     ) {
         match self {
             Self::Panels(right) => multiply(left, right, finish, out, stride, nonzero),
-            Self::Narrow(right) => right.multiply(left, finish, out, stride),
-            Self::Shallow(right) => right.multiply(left, finish, out, stride),
+            Self::Narrow(right) => Arch::new().dispatch(Product {
+                left,
+                right,
+                finish,
+                out,
+                stride,
+            }),
+            Self::Shallow(right) => Arch::new().dispatch(Product {
+                left,
+                right,
+                finish,
+                out,
+                stride,
+            }),
         }
     }
+}
+
+/// A product with a right factor that is narrow or shallow, where the rows of the left one are one run; row
+/// `r` of the result begins at `r · stride` of `out`.
+pub(super) struct Product<'a, R> {
+    pub left: Left<'a>,
+    pub right: &'a R,
+    pub finish: Finish<'a>,
+    pub out: &'a mut [f32],
+    pub stride: usize,
 }
 
 /// Tiles of rows: the first row and the number of rows of each.

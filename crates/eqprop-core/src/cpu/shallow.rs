@@ -3,16 +3,11 @@
 //! So little is added to each number that reading and writing them is most of the work: it is done row
 //! by row, in the order of memory.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
-use super::finish::Finish;
 use super::panels::lanes;
-use super::product::Left;
+use super::product::{Product, SHORT_BLOCK, SHORT_SIDE};
 
-/// Depths come in multiples of this.
-const BLOCK: usize = 5;
-/// The largest depth.
-const MAX_DEPTH: usize = 10;
 /// Rows that are taken together: their numbers stay in 20 of the 32 registers of AVX-512.
 const TILE_ROWS: usize = 2;
 /// Vectors that are taken together.
@@ -27,16 +22,10 @@ pub struct Shallow {
 }
 
 impl Shallow {
-    /// Whether that is faster than panels for such a depth on this machine.
-    pub fn is_worth(depth: usize) -> bool {
-        let filled = depth.next_multiple_of(BLOCK);
-        (1..=MAX_DEPTH).contains(&filled) && 3 * filled <= 2 * lanes()
-    }
-
     /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
     pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
         let width = TILE_VECTORS * lanes();
-        let filled = depth.next_multiple_of(BLOCK);
+        let filled = depth.next_multiple_of(SHORT_BLOCK);
         let mut data = vec![0.0; filled * columns.next_multiple_of(width)];
         let tiles = data.chunks_exact_mut((filled * width).max(1));
         for (tile, first) in tiles.zip((0..columns).step_by(width)) {
@@ -52,42 +41,22 @@ impl Shallow {
             columns,
         }
     }
-
-    /// Puts down `A B` of a left factor whose rows are one run; row `r` begins at `r · stride` of `out`.
-    pub fn multiply(&self, left: Left<'_>, finish: Finish<'_>, out: &mut [f32], stride: usize) {
-        debug_assert_eq!((left.depth(), left.runs), (self.depth, &[0][..]));
-        Arch::new().dispatch(Tiles {
-            left,
-            right: self,
-            finish,
-            out,
-            stride,
-        });
-    }
 }
 
-struct Tiles<'a> {
-    left: Left<'a>,
-    right: &'a Shallow,
-    finish: Finish<'a>,
-    out: &'a mut [f32],
-    stride: usize,
-}
-
-impl WithSimd for Tiles<'_> {
+impl WithSimd for Product<'_, Shallow> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if self.right.depth <= BLOCK {
-            self.rows::<S, BLOCK>(simd);
+        if self.right.depth <= SHORT_BLOCK {
+            self.rows::<S, SHORT_BLOCK>(simd);
         } else {
-            self.rows::<S, MAX_DEPTH>(simd);
+            self.rows::<S, SHORT_SIDE>(simd);
         }
     }
 }
 
-impl Tiles<'_> {
+impl Product<'_, Shallow> {
     #[inline(always)]
     fn rows<S: Simd, const D: usize>(mut self, simd: S) {
         let n_rows = self.left.starts.len();
