@@ -5,8 +5,11 @@
 //! ```
 //!
 //! `B` is cut into panels of a few vectors' width. A tile of `C`, some rows high and a panel wide,
-//! stays in registers while the depth is walked; a panel stays in cache while the rows are. Where
-//! all rows of a tile are 0, as images are at their edges, the walk skips the depth.
+//! stays in registers while the depth is walked; a panel stays in cache while the rows are. Products
+//! with a 0, as images have at their edges and layers have where units are clipped, are left out: the
+//! walk goes from place to place by which rows of the tile are 0 there.
+//!
+//! The order of a sum so depends on the rows that share a tile, and its last digits with it.
 
 use core::ops::Range;
 
@@ -14,12 +17,14 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::finish::Finish;
 use super::narrow::Narrow;
-use super::nonzero::{Columns, Nonzero, Places};
+use super::nonzero::{Columns, N_PATTERNS, Nonzero, Places};
 use super::panels::{Panel, Panels, lanes, panel_width};
 use super::shallow::Shallow;
 
-/// Rows of a tile: as few as keep the processor busy, so that many places are 0 in all of them.
+/// Rows of a tile. More would have too many patterns of zeros to have a loop for each.
 pub const TILE_ROWS: usize = 4;
+/// The pattern of all rows of any tile.
+const ALL_ROWS: usize = N_PATTERNS - 1;
 
 /// Vectors of columns for which it costs as much to look for zeros as to multiply with them.
 const FEW_VECTORS: usize = 3;
@@ -286,10 +291,10 @@ fn multiply_panel(
             index: usize,
             row: usize,
         ) {
-            // One loop with sums of its own for each way to walk: only then do they stay in registers.
+            // Sums of its own for each way to walk: only then do they stay in registers.
             match self.left {
                 Source::Rows(left, nonzero) => match nonzero.of_tile(index) {
-                    Places::All => {
+                    None => {
                         let mut sums = [[simd.splat_f32s(0.0); V]; R];
                         for (index, &run) in left.runs.iter().enumerate() {
                             let rows = left.rows::<R>(row, run);
@@ -299,25 +304,27 @@ fn multiply_panel(
                                 // SAFETY: the rows are as long as the run.
                                 #[allow(unsafe_code)]
                                 unsafe {
-                                    add_products(simd, rows, place, vectors, &mut sums);
+                                    add_products::<S, R, V, ALL_ROWS>(
+                                        simd, rows, place, vectors, &mut sums,
+                                    );
                                 }
                             }
                         }
                         self.put(simd, row, sums);
                     }
-                    Places::Some(places) => {
+                    Some(places) => {
                         let mut sums = [[simd.splat_f32s(0.0); V]; R];
                         let rows = left.rows::<R>(row, 0);
-                        for &place in places {
-                            let place = place as usize;
-                            let vectors = self.panel.row::<S, V>(place);
-                            // SAFETY: `Nonzero` finds places in the one run, which the rows are as
-                            // long as.
-                            #[allow(unsafe_code)]
-                            unsafe {
-                                add_products(simd, rows, place, vectors, &mut sums);
-                            }
+                        // A loop for each pattern, so that none has to ask which rows to leave out.
+                        macro_rules! walk {
+                            ($($pattern:literal)*) => {$(
+                                if $pattern < 1 << R {
+                                    self.walk::<S, R, V, $pattern>(simd, rows, places, &mut sums);
+                                }
+                            )*};
                         }
+                        walk!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+                        const { assert!(N_PATTERNS == 16) };
                         self.put(simd, row, sums);
                     }
                 },
@@ -330,10 +337,30 @@ fn multiply_panel(
                         // SAFETY: each row has a number.
                         #[allow(unsafe_code)]
                         unsafe {
-                            add_products(simd, rows, 0, vectors, &mut sums);
+                            add_products::<S, R, V, ALL_ROWS>(simd, rows, 0, vectors, &mut sums);
                         }
                     }
                     self.put(simd, row, sums);
+                }
+            }
+        }
+
+        /// Adds the products at the places where the rows of a pattern, and no others, are not 0.
+        #[inline(always)]
+        fn walk<S: Simd, const R: usize, const V: usize, const PATTERN: usize>(
+            &self,
+            simd: S,
+            rows: [&[f32]; R],
+            places: Places<'_>,
+            sums: &mut [[S::f32s; V]; R],
+        ) {
+            for &place in places.of(PATTERN) {
+                let place = place as usize;
+                let vectors = self.panel.row::<S, V>(place);
+                // SAFETY: `Nonzero` finds places in the one run, which the rows are as long as.
+                #[allow(unsafe_code)]
+                unsafe {
+                    add_products::<S, R, V, PATTERN>(simd, rows, place, vectors, sums);
                 }
             }
         }
@@ -370,13 +397,13 @@ impl<'a> Left<'a> {
     }
 }
 
-/// Adds the products of the number at `place` of each row with `V` vectors.
+/// Adds the products of the number at `place` of each row of a pattern with `V` vectors.
 ///
 /// # Safety
 /// Each row must be longer than the place.
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn add_products<S: Simd, const R: usize, const V: usize>(
+unsafe fn add_products<S: Simd, const R: usize, const V: usize, const PATTERN: usize>(
     simd: S,
     rows: [&[f32]; R],
     place: usize,
@@ -387,6 +414,9 @@ unsafe fn add_products<S: Simd, const R: usize, const V: usize>(
     let mut right = [simd.splat_f32s(0.0); V];
     right.copy_from_slice(vectors);
     for r in 0..R {
+        if PATTERN >> r & 1 == 0 {
+            continue;
+        }
         // SAFETY: by the contract. A check per number would cost a third of the speed of all products.
         let entry = unsafe { *rows[r].get_unchecked(place) };
         let entry = simd.splat_f32s(entry);

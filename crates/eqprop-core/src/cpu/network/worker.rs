@@ -7,6 +7,7 @@ use crate::cpu::Floats;
 use crate::cpu::convolution::{Pooled, Scratch};
 use crate::cpu::finish::{Base, Finish, Rule};
 use crate::cpu::link::Link;
+use crate::cpu::nonzero::Nonzero;
 use crate::cpu::product::Left;
 use crate::cpu::response::{Response, clip, respond, scalars};
 use crate::cpu::simd::{largest_difference, vectorized};
@@ -26,6 +27,8 @@ pub struct Worker<'a> {
     starts: Vec<Vec<usize>>,
     pooled: Vec<Pooled>,
     scratch: Scratch,
+    /// Where the state of each layer was not 0 when it was last sent.
+    nonzero: Vec<Nonzero>,
     /// The largest change of any unit of each example in the last step.
     pub change: Vec<f32>,
 }
@@ -50,6 +53,7 @@ impl<'a> Worker<'a> {
                 .collect(),
             pooled: plan.links.iter().map(|_| Pooled::default()).collect(),
             scratch: Scratch::default(),
+            nonzero: plan.sizes.iter().map(|_| Nonzero::default()).collect(),
             change: vec![0.0; rows.len()],
             state,
             rows,
@@ -182,7 +186,7 @@ impl<'a> Worker<'a> {
                         },
                     };
                     let finish = Finish { base, rule };
-                    let nonzero = &mut self.scratch.nonzero;
+                    let nonzero = &mut self.nonzero[sender];
                     right.multiply(left, finish, next, plan.sizes[layer], nonzero);
                     if is_last {
                         return bounds.is_some();

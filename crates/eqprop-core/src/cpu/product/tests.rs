@@ -203,17 +203,52 @@ fn check_finish(size: [usize; 3], right: impl Fn(&[f32], [usize; 3]) -> Right) {
 }
 
 #[test]
-fn places_are_found_where_a_row_of_the_tile_is_not_0() {
+fn places_are_found_by_which_rows_of_the_tile_are_not_0() {
     let mut data = vec![0.0; 9 * 40];
     // A sign alone is no number; of nine rows the last has a tile of its own.
     (data[7], data[3 * 40 + 11], data[8 * 40 + 2]) = (-0.0, 1e-40, f32::NAN);
+    (data[20], data[3 * 40 + 20], data[30]) = (1.0, 2.0, 3.0);
     let mut nonzero = Nonzero::default();
     nonzero.find(rows_of(&data, &starts(9, 40), 40));
-    let found = |tile: usize| match nonzero.of_tile(tile) {
-        Places::All => None,
-        Places::Some(places) => Some(places.to_vec()),
+    let found = |tile: usize| -> Vec<(usize, Vec<u32>)> {
+        let places = nonzero.of_tile(tile).expect("nearly all is 0");
+        let of_pattern = |pattern| (pattern, places.of(pattern).to_vec());
+        let any = (1..N_PATTERNS).map(of_pattern);
+        any.filter(|(_, places)| !places.is_empty()).collect()
     };
-    assert_eq!(found(0), Some(vec![11]));
-    assert_eq!(found(1), Some(vec![]));
-    assert_eq!(found(2), Some(vec![2]));
+    assert_eq!(
+        found(0),
+        [(0b0001, vec![30]), (0b1000, vec![11]), (0b1001, vec![20])]
+    );
+    assert_eq!(found(1), []);
+    assert_eq!(found(2), [(0b0001, vec![2])]);
+}
+
+#[test]
+fn places_are_found_anew_when_zeros_move() {
+    let mut numbers = Numbers(3);
+    let [depth, columns] = [70, 131];
+    let b = numbers.list(depth * columns);
+    let right = Panels::of_columns(&b, columns, 0..columns);
+    let mut nonzero = Nonzero::default();
+    let full = |numbers: &mut Numbers, n: usize| numbers.list(n * depth);
+    let sparse = |numbers: &mut Numbers, n: usize| numbers.sparse(n, depth);
+    type Kind<'a> = &'a dyn Fn(&mut Numbers, usize) -> Vec<f32>;
+    let factors: [(usize, Kind<'_>); 6] = [
+        (7, &full),
+        (7, &sparse),
+        (7, &sparse),
+        (7, &full),
+        (23, &sparse),
+        (3, &full),
+    ];
+    for (rows, kind) in factors {
+        let a = kind(&mut numbers, rows);
+        let starts = starts(rows, depth);
+        let mut out = vec![f32::NAN; rows * columns];
+        let left = rows_of(&a, &starts, depth);
+        multiply(left, &right, Finish::SET, &mut out, columns, &mut nonzero);
+        let expected = plain(&a, &b, [rows, depth, columns]);
+        assert_close(&out, &expected, &format!("{rows} rows"));
+    }
 }
