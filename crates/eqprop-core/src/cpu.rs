@@ -89,12 +89,17 @@ fn threads_for(work: usize, worth: usize) -> usize {
     (work / worth).clamp(1, rayon::current_num_threads())
 }
 
-/// `n` numbers, which `write` writes in parts of `part`, over zeros. The thread that writes a part puts the
-/// zeros there just before, so that it finds them in its cache: all at once, on one thread, would take as
-/// long as the product of a small batch.
-fn written_in_parts(n: usize, part: usize, write: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
-    let mut out = Vec::with_capacity(n);
-    let parts = out.spare_capacity_mut()[..n].par_chunks_mut(part);
+/// Appends `n` numbers, which `write` writes in parts of `part`, over zeros. The thread that writes a part
+/// puts the zeros there just before, so that it finds them in its cache: all at once, on one thread, would
+/// take as long as the product of a small batch.
+fn append_in_parts(
+    numbers: &mut Vec<f32>,
+    n: usize,
+    part: usize,
+    write: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    numbers.reserve(n);
+    let parts = numbers.spare_capacity_mut()[..n].par_chunks_mut(part);
     parts.enumerate().for_each(|(index, part)| {
         part.fill(MaybeUninit::new(0.0));
         // SAFETY: the part was filled.
@@ -105,9 +110,8 @@ fn written_in_parts(n: usize, part: usize, write: impl Fn(usize, &mut [f32]) + S
     // SAFETY: the parts are all of the `n` numbers, and were filled.
     #[allow(unsafe_code)]
     unsafe {
-        out.set_len(n);
+        numbers.set_len(numbers.len() + n);
     }
-    out
 }
 
 /// A tensor of these numbers.

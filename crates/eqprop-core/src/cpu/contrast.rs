@@ -10,7 +10,7 @@ use super::link::Places;
 use super::nonzero::Columns;
 use super::panels::{Panels, lanes};
 use super::product::{Left, multiply_columns, multiply_once};
-use super::{Floats, tensor, threads_for, written_in_parts};
+use super::{Floats, append_in_parts, tensor, threads_for};
 use crate::connection::{Contrast, Share};
 use crate::shape::LayerShape;
 
@@ -149,11 +149,13 @@ fn product_over_batch(below: &[f32], above: &[f32], [n_in, n_out]: [usize; 2]) -
         1 => n_in,
         _ => ROWS_AT_ONCE,
     };
-    written_in_parts(n_in * n_out, rows * n_out, |index, out| {
+    let mut product = Vec::new();
+    append_in_parts(&mut product, n_in * n_out, rows * n_out, |index, out| {
         let units = index * rows..n_in.min((index + 1) * rows);
         let left = Columns::new(below, n_in, units);
         multiply_columns(&left, &right, out, n_out);
-    })
+    });
+    product
 }
 
 fn rows_per_thread(rows: usize, work: usize) -> usize {
