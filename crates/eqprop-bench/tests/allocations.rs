@@ -40,7 +40,14 @@ const SLACK: usize = MORE_STEPS / 2;
 /// One test, so that nothing else allocates beside it.
 #[test]
 fn a_step_of_a_relaxation_allocates_nothing() {
-    for preset in ["paper-1h", "paper-2h", "dhn-1h", "conv-mnist", "pcn-mnist"] {
+    for preset in [
+        "paper-1h",
+        "paper-2h",
+        "dhn-1h",
+        "conv-mnist",
+        "pcn-mnist",
+        "drn-xs",
+    ] {
         let preset: Preset = preset.parse().expect("a preset");
         let config = preset.config();
         let network = config.network(&Device::flex());

@@ -12,8 +12,8 @@ use crate::error::ConfigError;
 use crate::gradients::Gradients;
 use crate::shape::LayerShape;
 pub use convolution::{Convolution, ConvolutionConfig, ConvolutionOperator, Pooling, Winners};
-pub(crate) use dense::transposed;
 pub use dense::{Dense, DenseOperator};
+pub(crate) use dense::{contrast_of_products, product_once};
 
 /// Which two layers a connection joins, and how.
 ///

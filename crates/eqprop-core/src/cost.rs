@@ -89,13 +89,13 @@ pub trait Cost: Module + ModuleDisplay {
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct QuadraticNudge<'a> {
-    /// `β`, `[batch, 1]` or `[1, 1]`.
+    /// `β`, `[batch or 1, n_units or 1]`.
     pub beta: &'a Tensor<2>,
     /// `y`, `[batch, n_units]`.
     pub target: &'a Tensor<2>,
     /// What is added to the drive, `[batch, n_units]`.
     pub offset: &'a Tensor<2>,
-    /// What the sum is multiplied by, `[batch, 1]` or `[1, 1]`.
+    /// What the sum is multiplied by, `[batch or 1, n_units or 1]`.
     pub shrink: &'a Tensor<2>,
 }
 

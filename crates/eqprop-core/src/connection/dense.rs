@@ -69,11 +69,7 @@ impl Dense {
 
     /// See [`Connection::operator_with`](super::Connection::operator_with).
     pub(crate) fn operator_with(&self, feedback: &Self) -> DenseOperator {
-        DenseOperator {
-            weight: self.held(),
-            feedback: feedback.held(),
-            transposed: Arc::default(),
-        }
+        DenseOperator::new(self.held(), feedback.held())
     }
 
     /// `∂E/∂W = −s_fromᵀ s_to`; the difference of two such products is formed as
@@ -89,7 +85,7 @@ impl Dense {
         let Contrast::Free(post_first, post_second) = post else {
             unreachable!("a configuration with a connection into the input is refused");
         };
-        let product = product(share, pre, [post_first, post_second], -scale);
+        let product = contrast_of_products(share, pre, [post_first, post_second], -scale);
         if self.lateral {
             product.clone() * off_diagonal(&product)
         } else {
@@ -108,7 +104,7 @@ impl Dense {
 }
 
 /// `s_from W`, for a single use.
-fn product_once(pre: Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
+pub(crate) fn product_once(pre: Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if let Some(product) = cpu::dense_forward(&pre, weight) {
         return product;
@@ -117,7 +113,12 @@ fn product_once(pre: Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
 }
 
 /// The share of `scale · Σ_batch [s_fromᵀ s_to (first) − s_fromᵀ s_to (second)]`.
-fn product(share: Share, pre: Contrast<'_>, post: [&Tensor<2>; 2], scale: f64) -> Tensor<2> {
+pub(crate) fn contrast_of_products(
+    share: Share,
+    pre: Contrast<'_>,
+    post: [&Tensor<2>; 2],
+    scale: f64,
+) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if let Some(product) = cpu::dense_contrast(share, pre, post, scale) {
         return product;
@@ -155,7 +156,7 @@ fn off_diagonal(like: &Tensor<2>) -> Tensor<2> {
 
 /// The transpose, copied: products with a transposed right factor run several times slower on
 /// CPU, and a relaxation makes one per step.
-pub(crate) fn transposed(weight: Tensor<2>) -> Tensor<2> {
+fn transposed(weight: Tensor<2>) -> Tensor<2> {
     let [n_in, n_out] = weight.dims();
     // Reshaping makes it contiguous.
     let flat = weight.transpose().reshape([n_in * n_out]);
@@ -171,6 +172,15 @@ pub struct DenseOperator {
 }
 
 impl DenseOperator {
+    /// Weights forth and back, both `[n_in, n_out]`.
+    pub(crate) fn new(weight: Tensor<2>, feedback: Tensor<2>) -> Self {
+        Self {
+            weight,
+            feedback,
+            transposed: Arc::default(),
+        }
+    }
+
     /// The weights forth and back, both `[n_in, n_out]`.
     #[cfg(feature = "flex")]
     pub(crate) fn weights(&self) -> [&Tensor<2>; 2] {

@@ -10,7 +10,7 @@ use super::link::Link;
 use super::network::WORTH_A_THREAD;
 use super::nonzero::Nonzero;
 use super::product::Left;
-use super::response::{Response, clip, scalars};
+use super::response::{Factor, Response, clip};
 use super::simd::{largest_difference, vectorized};
 use super::{Floats, tensor, threads_for};
 use crate::activation::Activation;
@@ -60,7 +60,7 @@ pub(crate) fn relax_chain(
     let batch = chain.pass.batch_size();
     let n_outputs = plan.sizes.last()? * batch;
     // What does not belong together goes step by step, where the shapes are compared.
-    if plan.offset.slice().len() != n_outputs || ![1, batch].contains(&plan.shrink.slice().len()) {
+    if plan.offset.slice().len() != n_outputs || !plan.shrink.is_for([batch, n_outputs / batch]) {
         return None;
     }
     let work: usize = plan.links.iter().map(|link| link.work()).sum();
@@ -173,7 +173,7 @@ struct Plan<'a> {
     state: Vec<Floats>,
     drives: Vec<Floats>,
     offset: Floats,
-    shrink: Floats,
+    shrink: Factor,
     layer_update: LayerUpdate,
     groups: &'a [Vec<usize>],
 }
@@ -187,7 +187,7 @@ impl<'a> Plan<'a> {
             .iter()
             .map(|&activation| match Response::of(activation)? {
                 Response::Clip(bounds) => Some(bounds),
-                Response::Sigmoid | Response::Tanh => None,
+                Response::Diode | Response::Sigmoid | Response::Tanh => None,
             });
         let flat = |layer: usize| LayerShape::Flat(sizes[layer]);
         let links = chain.links.iter().enumerate().map(|(below, (link, _))| {
@@ -204,7 +204,7 @@ impl<'a> Plan<'a> {
             state: floats(layers)?,
             drives: floats(chain.drives.iter().copied())?,
             offset: Floats::of(nudge.offset)?,
-            shrink: Floats::of(nudge.shrink)?,
+            shrink: Factor::of(nudge.shrink)?,
             layer_update: chain.layer_update,
             groups: chain.groups,
             sizes,
@@ -351,9 +351,10 @@ impl<'a> Worker<'a> {
         let offsets = plan.offset.slice()[examples].chunks_exact(n);
         let rows = self.state[layer].chunks_exact_mut(n);
         let rows = rows.zip(self.drive[layer].chunks_exact(n));
-        let nudges = offsets.zip(scalars(&plan.shrink, &self.rows));
-        for ((state, drive), (offset, shrink)) in rows.zip(nudges) {
-            for ((state, drive), offset) in state.iter_mut().zip(drive).zip(offset) {
+        let nudges = offsets.zip(self.rows.clone());
+        for ((state, drive), (offset, example)) in rows.zip(nudges) {
+            let nudge = offset.iter().zip(plan.shrink.of_example(example));
+            for ((state, drive), (offset, shrink)) in state.iter_mut().zip(drive).zip(nudge) {
                 *state = clip((clip(*drive, from) + offset) * shrink, bounds);
             }
         }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::link::{Link, Places};
 use super::product::TILE_ROWS;
-use super::response::Response;
+use super::response::{Factor, Response};
 use super::{Floats, tensor, threads_for};
 use crate::cost::QuadraticNudge;
 use crate::energy::{Graph, LayerConfig};
@@ -143,10 +143,10 @@ enum Direction {
 enum Output {
     Free,
     Nudged {
-        beta: Floats,
+        beta: Factor,
         target: Floats,
         offset: Floats,
-        shrink: Floats,
+        shrink: Factor,
     },
     Clamped(Floats),
 }
@@ -173,12 +173,14 @@ impl<'a> Plan<'a> {
         }
         let output = match output {
             OutputRule::Free => Output::Free,
-            OutputRule::Nudged(_) if !layers.last().is_some_and(is_quadratic) => return None,
+            OutputRule::Nudged(_) if !matches!(responses.last(), Some(Response::Clip(_))) => {
+                return None;
+            }
             OutputRule::Nudged(nudge) => Output::Nudged {
-                beta: Floats::of(nudge.beta)?,
+                beta: Factor::of(nudge.beta)?,
                 target: Floats::of(nudge.target)?,
                 offset: Floats::of(nudge.offset)?,
-                shrink: Floats::of(nudge.shrink)?,
+                shrink: Factor::of(nudge.shrink)?,
             },
             OutputRule::Clamped(value) => Output::Clamped(Floats::of(value)?),
         };
@@ -228,8 +230,8 @@ impl<'a> Plan<'a> {
     /// Whether all that was clamped, and what acts on the output, is for this many examples.
     fn is_for(&self, batch: usize) -> bool {
         let mut constants = self.constants.iter().zip(&self.sizes);
-        let n_outputs = self.sizes.last().map_or(0, |n| n * batch);
-        let is_one_or_each = |numbers: &Floats| [1, batch].contains(&numbers.slice().len());
+        let n = self.sizes.last().copied().unwrap_or(0);
+        let n_outputs = n * batch;
         constants.all(|(constant, n)| constant.slice().len() == n * batch)
             && match &self.output {
                 Output::Free => true,
@@ -242,7 +244,9 @@ impl<'a> Plan<'a> {
                 } => {
                     let mut targets = [target, offset].into_iter();
                     targets.all(|numbers| numbers.slice().len() == n_outputs)
-                        && [beta, shrink].into_iter().all(is_one_or_each)
+                        && [beta, shrink]
+                            .into_iter()
+                            .all(|factor| factor.is_for([batch, n]))
                 }
             }
     }

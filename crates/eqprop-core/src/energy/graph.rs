@@ -10,6 +10,7 @@ use crate::connection::Operator;
 use crate::cpu::Link;
 #[cfg(feature = "flex")]
 use crate::shape::LayerShape;
+use crate::state::State;
 
 /// The drives of a clamped field as sums over its connections:
 ///
@@ -24,6 +25,35 @@ pub struct Graph<'a> {
     pub constant: &'a [Tensor<2>],
     /// The connections between free layers.
     pub interactions: &'a [Interaction],
+}
+
+impl Graph<'_> {
+    /// The drive of a layer, `[batch, n_units]`.
+    pub fn drive(self, layer: usize, state: &State) -> Tensor<2> {
+        let mut drive = None;
+        for interaction in self.interactions {
+            let Interaction {
+                from, to, operator, ..
+            } = interaction;
+            if *to == layer {
+                add(&mut drive, operator.forward(state.layer(*from).clone()));
+            }
+            if *from == layer {
+                let (post, pre) = (state.layer(*to).clone(), state.layer(*from));
+                add(&mut drive, operator.backward(post, pre));
+            }
+        }
+        add(&mut drive, self.constant[layer].clone());
+        drive.expect("the constant part was added")
+    }
+}
+
+/// Adds to a sum that may still be empty.
+pub(super) fn add<const D: usize>(sum: &mut Option<Tensor<D>>, term: Tensor<D>) {
+    *sum = Some(match sum.take() {
+        Some(sum) => sum + term,
+        None => term,
+    });
 }
 
 /// A connection between two free layers, counted from 0, with its parameters held.

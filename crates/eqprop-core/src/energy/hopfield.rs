@@ -4,6 +4,7 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
+use super::graph::add;
 use super::{Energy, Graph, Interaction, LayerConfig, VectorField, bias, dot};
 use crate::activation::Activation;
 use crate::connection::{
@@ -183,6 +184,15 @@ pub struct ClampedHopfield {
     interactions: Vec<Interaction>,
 }
 
+impl ClampedHopfield {
+    fn graph(&self) -> Graph<'_> {
+        Graph {
+            constant: &self.constant,
+            interactions: &self.interactions,
+        }
+    }
+}
+
 impl HopfieldEnergy {
     /// The ends of each connection, counted from the input as layer 0.
     pub fn ends(&self) -> &[(usize, usize)] {
@@ -280,21 +290,7 @@ impl VectorField for HopfieldEnergy {
     }
 
     fn drive(&self, layer: usize, clamped: &ClampedHopfield, state: &State) -> Tensor<2> {
-        let mut drive = None;
-        for Interaction {
-            from, to, operator, ..
-        } in &clamped.interactions
-        {
-            if *to == layer {
-                add(&mut drive, operator.forward(state.layer(*from).clone()));
-            }
-            if *from == layer {
-                let (post, pre) = (state.layer(*to).clone(), state.layer(*from));
-                add(&mut drive, operator.backward(post, pre));
-            }
-        }
-        add(&mut drive, clamped.constant[layer].clone());
-        drive.expect("the constant part was added")
+        clamped.graph().drive(layer, state)
     }
 
     fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
@@ -305,10 +301,7 @@ impl VectorField for HopfieldEnergy {
     }
 
     fn graph<'a>(&self, clamped: &'a ClampedHopfield) -> Option<Graph<'a>> {
-        Some(Graph {
-            constant: &clamped.constant,
-            interactions: &clamped.interactions,
-        })
+        Some(clamped.graph())
     }
 
     /// In closed form: `∂E/∂x = −f_θᵀ s_to`, through the input's winners where it is pooled.
@@ -353,12 +346,4 @@ impl Energy for HopfieldEnergy {
         }
         energy
     }
-}
-
-/// Adds to a sum that may still be empty.
-fn add<const D: usize>(sum: &mut Option<Tensor<D>>, term: Tensor<D>) {
-    *sum = Some(match sum.take() {
-        Some(sum) => sum + term,
-        None => term,
-    });
 }

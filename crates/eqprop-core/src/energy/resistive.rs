@@ -6,10 +6,9 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use self::conductances::ConductancesOperator;
-use super::{Energy, LayerConfig, VectorField, dot};
+use super::{Energy, Graph, Interaction, LayerConfig, VectorField, dot};
 use crate::activation::Activation;
-use crate::connection::{Contrast, InitializerConfig};
+use crate::connection::{Contrast, InitializerConfig, Operator, product_once};
 use crate::error::ConfigError;
 use crate::shape::LayerShape;
 use crate::{gradients::Gradients, state::State};
@@ -167,15 +166,22 @@ pub struct ClampedResistive {
     n_copies: usize,
     /// The conductances between the sources and the first layer.
     input: Tensor<2>,
-    /// The current that flows into each free layer however its nodes and their free neighbors are,
-    /// `[batch, n_units]` in the first and `[1, n_units]` in the others.
+    /// What sources of voltage and current contribute to the drive of each free layer,
+    /// `[batch, n_units]`.
     constant: Vec<Tensor<2>>,
-    /// The resistors between free layers.
-    between: Vec<ConductancesOperator>,
+    /// The resistors between free layers, over the curvature of the layer that they drive.
+    interactions: Vec<Interaction>,
     /// The curvature of each free layer, `[1, n_units]`.
     curvature: Vec<Tensor<2>>,
-    /// One over it.
-    resistance: Vec<Tensor<2>>,
+}
+
+impl ClampedResistive {
+    fn graph(&self) -> Graph<'_> {
+        Graph {
+            constant: &self.constant,
+            interactions: &self.interactions,
+        }
+    }
 }
 
 impl ResistiveNetwork {
@@ -215,18 +221,26 @@ impl VectorField for ResistiveNetwork {
     fn clamp(&self, input: &Tensor<2>) -> ClampedResistive {
         let (first, between) = self.connections.split_first().expect("checked: a layer");
         let (sources, conductances) = (self.sources(input), first.conductance.val());
-        let biases = self.biases.iter().map(|bias| bias.val().unsqueeze());
-        let mut constant: Vec<Tensor<2>> = biases.collect();
-        constant[0] = sources.clone().matmul(conductances.clone()) + constant[0].clone();
         let layers = 0..self.layers.len();
         let curvature: Vec<_> = layers.map(|layer| self.total_conductance(layer)).collect();
+        let resistance: Vec<_> = curvature.iter().map(|a| a.clone().recip()).collect();
+        let batch = input.dims()[0];
+        let currents = self.biases.iter().zip(&resistance);
+        let currents = currents.map(|(bias, r)| bias.val().unsqueeze() * r.clone());
+        let mut constant: Vec<Tensor<2>> =
+            currents.map(|drive| drive.repeat_dim(0, batch)).collect();
+        let received = product_once(sources.clone(), &conductances);
+        constant[0] = received * resistance[0].clone() + constant[0].clone();
+        let interactions = between.iter().enumerate().map(|(below, conductances)| {
+            let operator = conductances.operator([&resistance[below], &resistance[below + 1]]);
+            Interaction::new(below, below + 1, Operator::Dense(operator))
+        });
         ClampedResistive {
             sources,
             n_copies: 1,
             input: conductances,
             constant,
-            between: between.iter().map(Conductances::operator).collect(),
-            resistance: curvature.iter().map(|a| a.clone().recip()).collect(),
+            interactions: interactions.collect(),
             curvature,
         }
     }
@@ -234,19 +248,13 @@ impl VectorField for ResistiveNetwork {
     fn repeat(&self, clamped: &ClampedResistive, n: usize) -> ClampedResistive {
         let mut repeated = clamped.clone();
         repeated.n_copies *= n;
-        repeated.constant[0] = clamped.constant[0].clone().repeat_dim(0, n);
+        let constant = clamped.constant.iter().cloned();
+        repeated.constant = constant.map(|drive| drive.repeat_dim(0, n)).collect();
         repeated
     }
 
     fn drive(&self, layer: usize, clamped: &ClampedResistive, state: &State) -> Tensor<2> {
-        let mut current = clamped.constant[layer].clone();
-        if let Some(below) = layer.checked_sub(1) {
-            current = clamped.between[below].forward(state.layer(below).clone()) + current;
-        }
-        if let Some(above) = clamped.between.get(layer) {
-            current = above.backward(state.layer(layer + 1).clone()) + current;
-        }
-        current * clamped.resistance[layer].clone()
+        clamped.graph().drive(layer, state)
     }
 
     fn curvature(&self, layer: usize) -> Option<Tensor<2>> {
@@ -273,6 +281,10 @@ impl VectorField for ResistiveNetwork {
         gradients
     }
 
+    fn graph<'a>(&self, clamped: &'a ClampedResistive) -> Option<Graph<'a>> {
+        Some(clamped.graph())
+    }
+
     fn energy_of(&self, clamped: &ClampedResistive, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
     }
@@ -294,12 +306,14 @@ impl Energy for ResistiveNetwork {
         let sources = squares.sum_dim(1).squeeze_dim::<1>(1);
         let mut energy = sources.repeat_dim(0, clamped.n_copies);
         for (layer, v) in state.layers().iter().enumerate() {
-            let half = v.clone() * clamped.curvature[layer].clone() * 0.5;
-            energy = energy + dot(half - clamped.constant[layer].clone(), v.clone());
-        }
-        for (below, conductances) in clamped.between.iter().enumerate() {
-            let sent = conductances.forward(state.layer(below).clone());
-            energy = energy - dot(sent, state.layer(below + 1).clone());
+            // ½ a v² less the currents from below and from the sources, times v.
+            let mut drive = clamped.constant[layer].clone();
+            if let Some(below) = layer.checked_sub(1) {
+                let operator = &clamped.interactions[below].operator;
+                drive = drive + operator.forward(state.layer(below).clone());
+            }
+            let current = (v.clone() * 0.5 - drive) * clamped.curvature[layer].clone();
+            energy = energy + dot(current, v.clone());
         }
         energy
     }

@@ -205,12 +205,9 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     ) -> Option<Relaxed> {
         let output = match &self.output {
             Output::Free => OutputRule::Free,
-            Output::Nudged(Nudged {
-                cost,
-                nudge,
-                relative: None,
-            }) => OutputRule::Nudged(cost.quadratic_nudge(nudge)?),
-            Output::Nudged(_) => return None,
+            Output::Nudged(nudged) => {
+                OutputRule::Nudged(nudged.cost.quadratic_nudge(nudged.relative())?)
+            }
             Output::Clamped(output) => OutputRule::Clamped(output),
             Output::Holomorphic(_) => return None,
         };

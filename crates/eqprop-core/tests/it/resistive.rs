@@ -2,6 +2,7 @@
 
 mod circuits;
 mod energy;
+mod fused;
 mod training;
 
 use burn::tensor::Tensor;

@@ -9,7 +9,7 @@ use crate::cpu::finish::{Base, Finish, Rule};
 use crate::cpu::link::Link;
 use crate::cpu::nonzero::Nonzero;
 use crate::cpu::product::Left;
-use crate::cpu::response::{Response, clip, respond, scalars};
+use crate::cpu::response::{Response, clip, respond};
 use crate::cpu::simd::{largest_difference, vectorized};
 use crate::relaxation::Scheme;
 
@@ -233,22 +233,23 @@ impl<'a> Worker<'a> {
                 let units = next.chunks_exact_mut(n).zip(state.chunks_exact(n));
                 match step_size {
                     None => {
-                        let nudges = offset.slice()[examples]
-                            .chunks_exact(n)
-                            .zip(scalars(shrink, &self.rows));
-                        for ((next, _), (offset, shrink)) in units.zip(nudges) {
-                            for (next, offset) in next.iter_mut().zip(offset) {
+                        let nudges = offset.slice()[examples].chunks_exact(n);
+                        let nudges = nudges.zip(self.rows.clone());
+                        for ((next, _), (offset, example)) in units.zip(nudges) {
+                            let nudge = offset.iter().zip(shrink.of_example(example));
+                            for (next, (offset, shrink)) in next.iter_mut().zip(nudge) {
                                 *next = clip((*next + offset) * shrink, bounds);
                             }
                         }
                     }
                     Some(step_size) => {
                         let keep = 1.0 - step_size;
-                        let nudges = target.slice()[examples]
-                            .chunks_exact(n)
-                            .zip(scalars(beta, &self.rows));
-                        for ((next, state), (target, beta)) in units.zip(nudges) {
-                            for ((next, s), target) in next.iter_mut().zip(state).zip(target) {
+                        let nudges = target.slice()[examples].chunks_exact(n);
+                        let nudges = nudges.zip(self.rows.clone());
+                        for ((next, state), (target, example)) in units.zip(nudges) {
+                            let nudge = target.iter().zip(beta.of_example(example));
+                            for ((next, s), (target, beta)) in next.iter_mut().zip(state).zip(nudge)
+                            {
                                 let drive = *next + (target - s) * beta;
                                 *next = clip(s * keep + drive * step_size, bounds);
                             }
@@ -256,7 +257,7 @@ impl<'a> Worker<'a> {
                     }
                 }
             }
-            (_, response) => respond(response, step_size, state, next),
+            (_, response) => respond(response, step_size, n, state, next),
         }
     }
 }

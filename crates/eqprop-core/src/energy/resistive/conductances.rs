@@ -3,7 +3,9 @@
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 
-use crate::connection::{Contrast, InitializerConfig, draw, transposed};
+use crate::connection::{
+    Contrast, DenseOperator, InitializerConfig, Share, contrast_of_products, draw,
+};
 use crate::gradients::Gradients;
 
 /// A resistor between every node of one layer and every node of the next.
@@ -40,12 +42,13 @@ impl Conductances {
         self.conductance.val().sum_dim(0)
     }
 
-    pub(super) fn operator(&self) -> ConductancesOperator {
+    /// What each layer contributes to the drive of the other: `Σ_i g_ij v_i / a_j` forth and
+    /// `Σ_j g_ij v_j / a_i` back, with one over the curvature of both layers, `[1, n_units]`.
+    pub(super) fn operator(&self, [of_first, of_second]: [&Tensor<2>; 2]) -> DenseOperator {
         let conductance = self.conductance.val();
-        ConductancesOperator {
-            transposed: transposed(conductance.clone()),
-            conductance,
-        }
+        let forth = conductance.clone() * of_second.clone();
+        let back = conductance * of_first.clone().transpose();
+        DenseOperator::new(forth, back)
     }
 
     /// `∂E/∂g_ij = ½(v_i − v_j)²`, summed over the batch. The difference of two such squares is
@@ -68,23 +71,19 @@ impl Conductances {
         let Contrast::Free(first, second) = second_layer else {
             unreachable!("no resistor leads into a voltage source");
         };
-        let difference = (first.clone() - second.clone()) * scale;
-        let half_sum = (first.clone() + second.clone()) * 0.5;
-        let of_second = (difference.clone() * half_sum.clone()).sum_dim(0);
-        let gradient = match first_layer {
-            Contrast::Clamped(sources) => {
-                // −Σ_i Δ_j / 2 = −v_i Δ_j
-                sources.clone().transpose().matmul(difference.neg()) + of_second
-            }
-            Contrast::Free(first, second) => {
-                let difference_in = (first.clone() - second.clone()) * scale;
-                let half_sum_in = (first.clone() + second.clone()) * 0.5;
-                let of_first = (difference_in.clone() * half_sum_in.clone()).sum_dim(0);
-                let products = difference_in.transpose().matmul(half_sum)
-                    + half_sum_in.transpose().matmul(difference);
-                of_first.transpose() + of_second - products
-            }
+        // Of one layer: Σ_batch ½(v_first² − v_second²) = Σ_batch Δ Σ / 2
+        let of_layer = |first: &Tensor<2>, second: &Tensor<2>| {
+            let (difference, sum) = (
+                first.clone() - second.clone(),
+                first.clone() + second.clone(),
+            );
+            (difference * sum).sum_dim(0) * (0.5 * scale)
         };
+        let products = contrast_of_products(Share::Whole, first_layer, [first, second], -scale);
+        let mut gradient = products + of_layer(first, second);
+        if let Contrast::Free(first, second) = first_layer {
+            gradient = gradient + of_layer(first, second).transpose();
+        }
         gradients.register(self.conductance.id, gradient);
     }
 
@@ -112,29 +111,4 @@ fn not_negative(value: Tensor<2>, id: ParamId) -> Tensor<2> {
         projected = projected.set_distributed(id);
     }
     projected
-}
-
-/// [`Conductances`] held in both orders.
-#[derive(Debug, Clone)]
-pub(super) struct ConductancesOperator {
-    conductance: Tensor<2>,
-    transposed: Tensor<2>,
-}
-
-impl ConductancesOperator {
-    /// `Σ_i v_i g_ij`.
-    ///
-    /// # Shapes
-    /// - `first`: `[batch, n_in]`, output: `[batch, n_out]`
-    pub fn forward(&self, first: Tensor<2>) -> Tensor<2> {
-        first.matmul(self.conductance.clone())
-    }
-
-    /// `Σ_j g_ij v_j`.
-    ///
-    /// # Shapes
-    /// - `second`: `[batch, n_out]`, output: `[batch, n_in]`
-    pub fn backward(&self, second: Tensor<2>) -> Tensor<2> {
-        second.matmul(self.transposed.clone())
-    }
 }
