@@ -13,7 +13,7 @@ const WORTH_A_THREAD: usize = 50_000;
 const LINE: usize = 16;
 
 /// A right factor `[depth, columns]`, in panels: what is read together lies together.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Panels {
     data: Vec<f32>,
     /// Where in `data` the first panel begins: at a line of the cache.

@@ -4,10 +4,12 @@ use anyhow::Result;
 use eqprop_bench::comparison::Run;
 use eqprop_bench::method::Method;
 use eqprop_bench::timing::StepCost;
+use indicatif::HumanBytes;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::results::{Results, spread};
+use crate::machine::Machine;
 use crate::plot::{self, Bar, Panel, Scale, Series};
 
 const STYLE: &str = "
@@ -72,7 +74,7 @@ pub fn render(results: &Results) -> Result<String> {
                 (legend(results))
                 h2 { "How to repeat it" }
                 p { code { (results.command) } }
-                (facts(&serde_json::to_value(&results.machine)?))
+                (facts(&machine(&results.machine)?))
                 h2 { "Configuration" }
                 p {
                     "Seeds " (list(&comparison.seeds)) ", each of them in place of "
@@ -270,11 +272,18 @@ fn legend(results: &Results) -> Markup {
             }
             dt { "ms/step, peak memory" }
             dd {
-                "Median time of one training step with its optimizer, on random input of the same \
-                 shape, and the memory it takes beyond what is held between steps."
+                "Median time of one training step with its optimizer, on the first examples of the \
+                 training set, and the memory it takes beyond what is held between steps."
             }
         }
     }
+}
+
+/// The machine, with its memory in units that are read at a glance.
+fn machine(machine: &Machine) -> Result<Value> {
+    let mut object = serde_json::to_value(machine)?;
+    object["memory"] = HumanBytes(machine.memory).to_string().into();
+    Ok(object)
 }
 
 /// A table of the fields of an object.

@@ -94,10 +94,10 @@ fn a_fused_nudged_phase_is_the_same_phase() {
                 let (plain, plain_gradients) = run(&single(), true);
                 let (exact, exact_gradients) = run(&Setup::double(), true);
                 assert_eq!(fused.n_steps, n_steps);
-                // Sums of up to 700 terms in f32.
+                // Sums of up to 700 terms in f32, in another order in vectors of another length.
                 let close = |found: &[f64], expected: &[f64]| {
                     let largest = expected.iter().fold(1f64, |most, x| most.max(x.abs()));
-                    assert_close(found, expected, 1e-5 * largest, &what);
+                    assert_close(found, expected, 2e-5 * largest, &what);
                 };
                 close(&list(&fused), &list(&plain));
                 close(&list(&fused), &list(&exact));
@@ -160,7 +160,7 @@ fn the_forward_pass_of_many_examples_is_that_of_each() {
                 each.collect::<Vec<f64>>()
             });
             let what = format!("layer {index} of {:?}", config.layers);
-            // Sums of up to 700 terms in f32.
+            // Sums of up to 700 terms in f32, in another order in vectors of another length.
             let size = drives.iter().fold(1f64, |most, x| most.max(x.abs()));
             assert_close(&values(layer), &states, 1e-5 * size, &what);
             assert_close(&drive, &drives, 1e-5 * size, &what);
