@@ -10,6 +10,7 @@ use super::product::{Product, SHORT_BLOCK, SHORT_SIDE};
 
 /// Rows whose sums are taken together: with the columns, 20 accumulators of the 32 registers of AVX-512.
 const TILE_ROWS: usize = 4;
+
 /// A right factor `[depth, columns]` with few columns: blocks of columns, of which a vector's length at a
 /// time lies together.
 #[derive(Debug)]
