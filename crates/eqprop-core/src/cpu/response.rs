@@ -85,13 +85,13 @@ pub fn respond(
     vectorized(
         #[inline(always)]
         || match response {
-            Response::Clip(bounds) => go(bounds, step_size, state, next),
+            Response::Clip(bounds) => advance(bounds, step_size, state, next),
             Response::Diode => {
                 for (next, state) in next.chunks_exact_mut(n).zip(state.chunks_exact(n)) {
                     let (up, down) = next.split_at_mut(n / 2);
                     let (state_up, state_down) = state.split_at(n / 2);
-                    go([0.0, f32::INFINITY], step_size, state_up, up);
-                    go([f32::NEG_INFINITY, 0.0], step_size, state_down, down);
+                    advance([0.0, f32::INFINITY], step_size, state_up, up);
+                    advance([f32::NEG_INFINITY, 0.0], step_size, state_down, down);
                 }
             }
             Response::Sigmoid => next.iter_mut().for_each(|s| *s = logistic(*s * 4.0 - 2.0)),
@@ -100,9 +100,9 @@ pub fn respond(
     );
 }
 
-/// To the drive in `next`, or a step of the flow towards it, between the bounds.
+/// Moves a layer to the drive in `next`, or a step of the flow towards it, between the bounds.
 #[inline(always)]
-fn go(bounds: [f32; 2], step_size: Option<f32>, state: &[f32], next: &mut [f32]) {
+fn advance(bounds: [f32; 2], step_size: Option<f32>, state: &[f32], next: &mut [f32]) {
     match step_size {
         None => next.iter_mut().for_each(|s| *s = clip(*s, bounds)),
         Some(step_size) => {
