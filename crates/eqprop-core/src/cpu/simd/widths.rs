@@ -131,6 +131,8 @@ mod tests {
                 .arg("cpu::")
                 .env(VARIABLE, width.lanes().to_string())
                 .env("RAYON_NUM_THREADS", n_threads.to_string())
+                // Unoptimized, the frames of kernels are large.
+                .env("RUST_MIN_STACK", (16 << 20).to_string())
                 .output()
                 .expect("it runs already");
             let report = String::from_utf8_lossy(&output.stdout);
