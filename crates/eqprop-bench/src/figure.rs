@@ -17,6 +17,22 @@ use crate::plot::{self, Panel, Scale, Series, Tile};
 /// # Errors
 /// If the picture cannot be drawn.
 pub fn curves(records: &[EpochRecord]) -> Result<String> {
+    /// The curve of what only some trainings measure, if this one does.
+    fn measured(
+        records: &[EpochRecord],
+        label: &str,
+        value: impl Fn(&EpochRecord) -> Option<f64>,
+    ) -> Option<Series> {
+        let points = records
+            .iter()
+            .filter_map(|record| Some((record.epoch as f64, value(record)?)));
+        let points: Vec<_> = points.collect();
+        (!points.is_empty()).then(|| Series {
+            label: label.to_string(),
+            points,
+        })
+    }
+
     let curve = |label: &str, value: &dyn Fn(&EpochRecord) -> f64| Series {
         label: label.to_string(),
         points: records
@@ -53,25 +69,22 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
         };
         curve(&label, &ratio)
     });
+    let percent = |share: f64| 100.0 * share;
+    let mut errors = vec![curve("training", &|record| percent(record.train_error))];
+    errors.extend(measured(records, "validation", |record| {
+        record.validation_error.map(percent)
+    }));
+    errors.extend(measured(records, "test", |record| {
+        record.test_error.map(percent)
+    }));
+    let mut costs = vec![curve("training", &|record| record.train_cost)];
+    costs.extend(measured(records, "validation", |record| {
+        record.validation_cost
+    }));
+    costs.extend(measured(records, "test", |record| record.test_cost));
     let panels = [
-        panel(
-            "Classification error",
-            "error (%)",
-            Scale::Linear,
-            vec![
-                curve("training", &|record| 100.0 * record.train_error),
-                curve("test", &|record| 100.0 * record.test_error),
-            ],
-        ),
-        panel(
-            "Cost",
-            "mean cost",
-            Scale::Log,
-            vec![
-                curve("training", &|record| record.train_cost),
-                curve("test", &|record| record.test_cost),
-            ],
-        ),
+        panel("Classification error", "error (%)", Scale::Linear, errors),
+        panel("Cost", "mean cost", Scale::Log, costs),
         panel(
             "Residual after the free phase",
             "mean residual",

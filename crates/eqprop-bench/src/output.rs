@@ -1,5 +1,6 @@
 //! What a command has to say: text for people, JSON for programs.
 
+use eqprop_train::training::EpochRecord;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -41,4 +42,16 @@ impl Report {
 /// A share as a percentage with two decimals.
 pub fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
+}
+
+/// What an epoch ended at, each error by its name: `validation error 2.50 %, test error 2.22 %`.
+pub fn held_out_errors(record: &EpochRecord) -> String {
+    let named = [
+        ("validation", record.validation_error),
+        ("test", record.test_error),
+    ];
+    let named = named.into_iter();
+    let errors =
+        named.filter_map(|(name, error)| Some(format!("{name} error {}", percent(error?))));
+    errors.collect::<Vec<_>>().join(", ")
 }

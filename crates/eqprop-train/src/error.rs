@@ -218,15 +218,46 @@ pub enum CheckpointError {
         #[source]
         source: serde_json::Error,
     },
+    /// The configuration is another one.
+    #[error(
+        "the configuration was changed since the checkpoint was written ({}): change it back, or \
+         start a new run", fields.join(", ")
+    )]
+    OtherConfig {
+        /// The fields that differ.
+        fields: Vec<String>,
+    },
+    /// More epochs were begun than are asked for.
+    #[error(
+        "the run has begun {n_begun} epochs already: epochs must be at least that, but is {epochs}"
+    )]
+    TooFewEpochs {
+        /// The number asked for.
+        epochs: usize,
+        /// The epochs that were begun.
+        n_begun: usize,
+    },
+    /// A run by the cosine schedule has another number of epochs.
+    #[error(
+        "the learning rates of this run follow a cosine that reaches 0 after {epochs} epochs, so that \
+         with {found} epochs it would not be the run that it were from the start: leave the number \
+         as it is, or start a new run"
+    )]
+    ScheduleIsFixed {
+        /// The number of the run.
+        epochs: usize,
+        /// The number asked for.
+        found: usize,
+    },
     /// Written by another version.
     #[error(
-        "`{}` has checkpoint format {found}, but this version reads format {expected}: use the \
-         version that wrote it", path.display()
+        "`{}` has checkpoint format {found}, but this version reads formats 1 to {expected}: use \
+         the version of eqprop that wrote it, or a newer one", path.display()
     )]
     Version {
         /// The file.
         path: PathBuf,
-        /// The format this version reads.
+        /// The newest format that this version reads.
         expected: u32,
         /// The format found.
         found: u32,

@@ -7,7 +7,7 @@ use eqprop_bench::comparison::{Comparison, Event, Run};
 use eqprop_train::data::Dataset;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::percent;
+use crate::output::{held_out_errors, percent};
 
 /// Epochs that take longer than this get a line each.
 const LONG_EPOCH: f64 = 2.0;
@@ -109,10 +109,10 @@ impl Display {
             self.last_line.set(Instant::now());
             let seconds: f64 = run.epochs.iter().map(|record| record.seconds).sum();
             self.say(&format!(
-                "seed {seed}, {method:<11} epoch {done:>3}/{}: test error {:>7}, training error \
-                 {:>7}, {seconds:.1} s",
+                "seed {seed}, {method:<11} epoch {done:>3}/{}: {}, training error {:>7}, \
+                 {seconds:.1} s",
                 self.epochs,
-                percent(last.test_error),
+                held_out_errors(last),
                 percent(last.train_error),
             ));
         }

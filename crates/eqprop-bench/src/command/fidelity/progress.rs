@@ -7,7 +7,7 @@ use eqprop_bench::fidelity;
 use eqprop_train::training::{self, EpochRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::percent;
+use crate::output::{held_out_errors, percent};
 
 /// Shows how far an examination is, on standard error.
 #[derive(Debug)]
@@ -41,9 +41,9 @@ impl Display {
     /// Shows what an epoch measured.
     pub fn epoch(&self, record: &EpochRecord, epochs: usize) {
         self.say(&format!(
-            "epoch {:>3}/{epochs}: test error {}, {:.1} s",
+            "epoch {:>3}/{epochs}: {}, {:.1} s",
             record.epoch,
-            percent(record.test_error),
+            held_out_errors(record),
             record.seconds
         ));
     }
