@@ -83,7 +83,7 @@ impl ConnectionKind {
 
 /// Distribution of initial weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum InitializerConfig {
     /// Uniform in `±√(6 / (n_in + n_out))` (Glorot & Bengio 2010).
     Glorot,

@@ -1,6 +1,7 @@
 //! Everything that determines a training run.
 
 mod architecture;
+mod json;
 mod kind;
 mod network;
 mod optimizer;
