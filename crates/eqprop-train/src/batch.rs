@@ -232,7 +232,8 @@ impl Iterator for Batches<'_> {
     type Item = Result<Batch, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let end = (self.position + self.loader.batch_size).min(self.order.len());
+        let end = self.position.saturating_add(self.loader.batch_size);
+        let end = end.min(self.order.len());
         let indices = self
             .order
             .get(self.position..end)

@@ -40,6 +40,29 @@ pub enum TrainingError {
         /// How many there are.
         found: usize,
     },
+    /// A count that no machine would reach the end of.
+    #[error("{field} must be at most {most}, but is {found}")]
+    TooMany {
+        /// The field.
+        field: &'static str,
+        /// The largest count.
+        most: usize,
+        /// The count found.
+        found: usize,
+    },
+    /// More than the machine has memory for.
+    #[error(
+        "the {what} take at least {:.1} GB, but this machine has {:.1} GB of memory: use fewer or \
+         smaller layers, a smaller batch_size, or less padding", needed / 1e9, there / 1e9
+    )]
+    Memory {
+        /// What takes it.
+        what: &'static str,
+        /// The bytes that it takes at least.
+        needed: f64,
+        /// The bytes that there are.
+        there: f64,
+    },
     /// A convolutional layer does not fit onto the layer below.
     #[error(
         "hidden layer {layer} is convolutional and does not fit onto {below} units: it needs \
