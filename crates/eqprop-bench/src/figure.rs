@@ -114,14 +114,25 @@ pub struct Course {
     voltages: bool,
 }
 
+/// The most steps that are drawn: the pictures have some thousand columns.
+const MOST_STEPS: usize = 1000;
+/// The most bytes of states that are kept to be drawn.
+const MOST_BYTES: usize = 1 << 30;
+
 impl Course {
-    /// Follows the free phase of `input` for `n_steps` steps.
+    /// Follows the free phase of `input` for `n_steps` steps, or as many as can be drawn.
     pub fn follow(
         learner: &AnyLearner<EquilibriumPropagation>,
         input: &Tensor<2>,
         n_steps: usize,
     ) -> Self {
         let energy = &learner.network.energy;
+        let units = energy.layers().iter().map(|layer| layer.n_units());
+        let bytes = size_of::<f32>() * input.dims()[0] * units.sum::<usize>();
+        let n_steps = n_steps
+            .min(MOST_STEPS)
+            .min(MOST_BYTES / bytes.max(1))
+            .max(1);
         let dynamics = learner.estimator().free.dynamics;
         let clamped = energy.clamp(input);
         let total = TotalEnergy::<AnyField, AnyCost>::free(energy, &clamped);
@@ -146,6 +157,11 @@ impl Course {
             },
         );
         course
+    }
+
+    /// Everything that is drawn in lines.
+    pub fn numbers(&self) -> impl Iterator<Item = f64> {
+        self.energy.iter().chain(&self.change).flatten().copied()
     }
 
     /// Energy and change of each example against the step.

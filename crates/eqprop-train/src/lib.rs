@@ -67,6 +67,8 @@ pub mod particles;
 pub mod prelude;
 pub mod preset;
 pub mod renderer;
+#[doc(hidden)]
+pub mod suggestion;
 pub mod training;
 pub mod update;
 pub mod warm_start;

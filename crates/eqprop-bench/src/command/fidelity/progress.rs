@@ -7,7 +7,7 @@ use eqprop_bench::fidelity;
 use eqprop_train::training::{self, EpochRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::{held_out_errors, percent};
+use crate::output::{held_out_errors, percent, say};
 
 /// Shows how far an examination is, on standard error.
 #[derive(Debug)]
@@ -56,16 +56,16 @@ impl Display {
         if self.bar.is_hidden() && self.said.replace(progress.what) != progress.what {
             let (done, total) = (progress.done, progress.total);
             let seconds = self.start.elapsed().as_secs_f64();
-            eprintln!(
+            say(format_args!(
                 "measuring {} ({done}/{total}), {seconds:.1} s",
                 progress.what
-            );
+            ));
         }
     }
 
     fn say(&self, line: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            say(line);
         } else {
             self.bar.println(line);
         }
