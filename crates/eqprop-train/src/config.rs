@@ -172,12 +172,8 @@ impl TrainingConfig {
     /// # Errors
     /// As [`Dataset::load`].
     pub fn load_data(&self, data_dir: Option<&Path>) -> Result<Dataset, DataError> {
-        let Dataset { kind, train, test } = Dataset::load(self.dataset, data_dir)?;
-        Ok(Dataset {
-            kind,
-            train: self.prepare(train),
-            test: self.prepare(test),
-        })
+        let dataset = Dataset::load(self.dataset, data_dir)?;
+        Ok(dataset.map(|examples| self.prepare(examples)))
     }
 
     /// Pads and normalizes images as configured.

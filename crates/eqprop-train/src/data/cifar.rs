@@ -45,11 +45,9 @@ pub(super) fn load(dir: &Path, n_records: usize) -> Result<Dataset, DataError> {
     let places = ["", "cifar-10-batches-bin", KIND.name()];
     let paths = reader::locate(KIND, dir, &places, FILE_NAMES)?;
     let (test, train) = paths.split_last().expect("there are six files");
-    Ok(Dataset {
-        kind: KIND,
-        train: read_split(train, n_records)?,
-        test: read_split(std::slice::from_ref(test), n_records)?,
-    })
+    let train = read_split(train, n_records)?;
+    let test = read_split(std::slice::from_ref(test), n_records)?;
+    Ok(Dataset::new(KIND, train, test))
 }
 
 /// Reads the files of a split, one after the other.

@@ -56,11 +56,8 @@ pub(super) fn read_cache(kind: DatasetKind, cache: &Path) -> Result<Dataset, Dat
         let (images, labels) = (dir.join(split.images_name), dir.join(split.labels_name));
         idx::read_split(kind, split, &images, &labels)
     };
-    Ok(Dataset {
-        kind,
-        train: read("train", idx::TRAIN)?,
-        test: read("test", idx::TEST)?,
-    })
+    let (train, test) = (read("train", idx::TRAIN)?, read("test", idx::TEST)?);
+    Ok(Dataset::new(kind, train, test))
 }
 
 /// Lets Burn fill its cache. Files that are already there are not fetched again.

@@ -55,11 +55,9 @@ pub(super) fn load(kind: DatasetKind, dir: &Path) -> Result<Dataset, DataError> 
     let places = ["", kind.name()];
     let [train_images, train_labels, test_images, test_labels] =
         reader::locate(kind, dir, &places, FILE_NAMES)?;
-    Ok(Dataset {
-        kind,
-        train: read_split(kind, TRAIN, &train_images, &train_labels)?,
-        test: read_split(kind, TEST, &test_images, &test_labels)?,
-    })
+    let train = read_split(kind, TRAIN, &train_images, &train_labels)?;
+    let test = read_split(kind, TEST, &test_images, &test_labels)?;
+    Ok(Dataset::new(kind, train, test))
 }
 
 /// Reads the images and the labels of a split.

@@ -91,6 +91,7 @@ macro_rules! assert_error {
 
 mod cifar;
 mod examples;
+mod fingerprint;
 
 // ----------------------------------------------------------------------------------------- names
 
