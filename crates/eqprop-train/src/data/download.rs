@@ -26,7 +26,7 @@ use super::{
 const FASHION_MNIST_URL: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com";
 
 /// The archive of the binary version, on the page of the data set.
-const CIFAR_10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
+pub(super) const CIFAR_10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
 
 /// No unpacked file of MNIST or Fashion-MNIST is longer: 60,000 images of 28×28 bytes and a header.
 const MAX_FILE_BYTES: u64 = 60_000 * 28 * 28 + 16;

@@ -29,7 +29,7 @@ fn a_fingerprint_is_the_sha_256_of_the_format_in_the_documentation() {
     let set = tiny([0.0, 1.0], [51.0 / 255.0, 0.1]);
     let split = |image: &[u8]| {
         let counts = [1u64, 1, 1, 2, 10].map(u64::to_le_bytes).concat();
-        [&counts, &[3], image].concat()
+        [&counts[..], &[3], image].concat()
     };
     let last = [&[1], &0.2f32.to_le_bytes()[..], &0.1f32.to_le_bytes()].concat();
     let bytes = [b"mnist\0".to_vec(), split(&[0, 0, 255]), split(&last)].concat();
