@@ -9,6 +9,8 @@ use eqprop_train::data::DatasetKind;
 use eqprop_train::error::TrainingError;
 use eqprop_train::preset::Preset;
 
+use crate::command::train::Cadence;
+
 /// Equilibrium propagation: train networks without backpropagation, and look at how they relax.
 ///
 /// `eqprop train` needs nothing: it trains on handwritten digits that are part of the program,
@@ -75,8 +77,14 @@ pub struct TrainArguments {
     /// Run folder; must be new, unless --resume is given [default: a new folder in runs/].
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
-    /// Go on with the run in --run from its last checkpoint. The result is that of a run that
-    /// was never interrupted. A larger --epochs extends it.
+    /// Write a checkpoint within an epoch every so often too: a time such as 10min, 90s or 2h, or a
+    /// number of updates. One is written at the end of each epoch and when the program is stopped
+    /// by Ctrl-C or SIGTERM.
+    #[arg(long, value_name = "TIME|N", default_value = "10min")]
+    pub checkpoint_every: Cadence,
+    /// Go on with the run in --run from its last checkpoint, with the data that it began with. The
+    /// result is that of a run that was never interrupted. A larger --epochs extends it, unless its
+    /// learning rates follow a cosine.
     #[arg(long, requires = "run", conflicts_with_all = ["preset", "dataset", "seed", "overrides"])]
     pub resume: bool,
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{ScheduleKind, TrainingConfig};
 use crate::error::CheckpointError;
-use crate::file::{TEMPORARY_PREFIX, remove_temporary, sync_folder};
+use crate::file::{TEMPORARY_PREFIX, remove_temporary_folders, sync_folder};
 use crate::training::{EpochRecord, UnfinishedEpoch};
 
 /// The form of a checkpoint; raised when it changes. Form 1 had no pauses within an epoch, and gave
@@ -121,7 +121,7 @@ impl Checkpoint {
             let path = path.to_path_buf();
             move |source| CheckpointError::Write { path, source }
         };
-        remove_temporary(run);
+        remove_temporary_folders(run);
         let folder = tempfile::Builder::new()
             .prefix(TEMPORARY_PREFIX)
             .tempdir_in(run)

@@ -16,17 +16,26 @@ pub fn is_temporary(name: &OsStr) -> bool {
 }
 
 /// Removes from `folder` what a killed process left behind. Failing to does no harm.
-pub(crate) fn remove_temporary(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if is_temporary(&entry.file_name()) {
-            let _ = if path.is_dir() {
-                fs::remove_dir_all(path)
-            } else {
-                fs::remove_file(path)
-            };
-        }
+///
+/// Only for who has the folder's [lock](crate::lock): another process may be writing these.
+pub fn remove_temporary(folder: &Path) {
+    remove_temporary_folders(folder);
+    for path in temporary(folder) {
+        let _ = fs::remove_file(path);
     }
+}
+
+/// As [`remove_temporary`], but leaves files alone.
+pub(crate) fn remove_temporary_folders(folder: &Path) {
+    for path in temporary(folder).filter(|path| path.is_dir()) {
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+fn temporary(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries = entries.filter(|entry| is_temporary(&entry.file_name()));
+    entries.map(|entry| entry.path())
 }
 
 /// Replaces the file at `path` by `bytes`, atomically: written beside it, synced, renamed.

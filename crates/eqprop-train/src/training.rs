@@ -221,6 +221,11 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         &self.records
     }
 
+    /// The epoch that was paused, if one was.
+    pub fn unfinished(&self) -> Option<&UnfinishedEpoch> {
+        self.paused.as_ref().map(|paused| &paused.done)
+    }
+
     /// Number of training examples.
     pub fn n_examples(&self) -> usize {
         self.train.num_items()

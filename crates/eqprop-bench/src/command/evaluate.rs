@@ -16,7 +16,7 @@ use crate::run::RunFolder;
 pub fn run(arguments: EvaluateArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
-    let dataset = run.config.load_data(arguments.data.data_dir.as_deref())?;
+    let dataset = run.load_data(arguments.data.data_dir.as_deref())?;
     let loader = BatchLoader::new(&dataset.test, 500, Order::Sequential, &run.device.device);
     let result = evaluate(&run.learner, &loader);
     check_finite("mean cost or residual", [result.cost, result.residual])?;

@@ -27,7 +27,7 @@ use crate::cli::FidelityArguments;
 use crate::device::{self, NamedDevice};
 use crate::machine::{Machine, command_line};
 use crate::output::Report;
-use crate::run::RunFolder;
+use crate::run::{RunData, RunFolder};
 use progress::Display;
 pub use text::dynamics_name;
 
@@ -185,7 +185,8 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
              nudging, dynamics, step_size, history, mixing, step_error, free_steps, nudged_steps, tolerance, check_every"
         );
     }
-    let dataset = config.load_data(arguments.data.data_dir.as_deref())?;
+    let named = arguments.data.data_dir.as_deref();
+    let dataset = config.load_data(RunData::folder(trained.data.as_ref(), named).as_deref())?;
     Ok(Subject {
         name: run.display().to_string(),
         config,

@@ -42,11 +42,7 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
     Checkpoint::before_training(config.clone(), learner.into_record()).save(folder.path())?;
     let notation = config.notation();
     // Last, because it makes the folder one of a run.
-    folder.write_config(&RunConfig {
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        device: device.name,
-        training: config,
-    })?;
+    folder.write_config(&RunConfig::new(&device, None, config))?;
     let run = folder.path();
     let text = format!(
         "{notation}, {n_parameters} weights and biases, from a {}\nrun: {}",

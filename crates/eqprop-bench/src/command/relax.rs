@@ -35,7 +35,7 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     }
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
-    let dataset = run.config.load_data(arguments.data.data_dir.as_deref())?;
+    let dataset = run.load_data(arguments.data.data_dir.as_deref())?;
     let examples = dataset.test.take(arguments.examples);
     let n = examples.len();
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use eqprop_train::training::{EpochRecord, Progress, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::{percent, say};
+use crate::output::{held_out_errors, percent, say};
 
 /// Without a terminal, a line within a long epoch at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -77,17 +77,16 @@ impl Display {
         self.last_line.set(Instant::now());
         self.bar
             .set_position((record.epoch * self.n_examples) as u64);
-        let error = percent(record.test_error);
+        let errors = held_out_errors(record);
         self.bar.set_message(format!(
-            "epoch {}/{} done, test error {error}",
+            "epoch {}/{} done, {errors}",
             record.epoch, self.epochs
         ));
         self.say(&format!(
-            "epoch {:>3}/{}: test error {}, training error {}, residual {:.1e}, {:.1} s, \
+            "epoch {:>3}/{}: {errors}, training error {}, residual {:.1e}, {:.1} s, \
              {:.0} samples/s",
             record.epoch,
             self.epochs,
-            percent(record.test_error),
             percent(record.train_error),
             record.residual,
             record.seconds,
