@@ -6,7 +6,13 @@ mod compare;
 mod damage;
 mod data;
 mod fidelity;
+#[cfg(unix)]
+mod files;
 mod help;
+mod numbers;
+mod output;
+#[cfg(target_os = "linux")]
+mod paths;
 mod place;
 mod refusal;
 mod resume;
