@@ -7,7 +7,13 @@ mod damage;
 mod data;
 mod fidelity;
 mod formats;
+#[cfg(unix)]
+mod files;
 mod help;
+mod numbers;
+mod output;
+#[cfg(target_os = "linux")]
+mod paths;
 mod place;
 mod refusal;
 mod resume;

@@ -344,6 +344,7 @@ pub struct BenchArguments {
         long,
         value_name = "N",
         default_value_t = 15,
+        value_parser = rounds,
         allow_negative_numbers = true
     )]
     pub rounds: usize,
@@ -467,6 +468,16 @@ pub struct ImportArguments {
 pub struct PresetsArguments {
     /// Print this preset's whole configuration.
     pub name: Option<Preset>,
+}
+
+/// A number of rounds whose times can all be kept.
+fn rounds(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1_000_000;
+    match text.parse::<usize>() {
+        Ok(rounds) if rounds <= MOST => Ok(rounds),
+        Ok(_) => Err(format!("at most {MOST}")),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// `KEY=VALUE`.

@@ -12,6 +12,12 @@
 //! | [`timing`], [`memory`] | what a training step costs |
 //! | [`relaxations`] | how soon each dynamics comes near an equilibrium |
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where nobody reads"
+)]
+
 pub mod baseline;
 pub mod comparison;
 pub mod fidelity;

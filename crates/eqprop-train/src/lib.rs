@@ -44,6 +44,12 @@
 //! | [`error`] | what can go wrong |
 //! | [`prelude`] | the names that most programs need, of this crate and of `eqprop-core` |
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where nobody reads"
+)]
+
 pub mod batch;
 pub mod block;
 pub mod checkpoint;

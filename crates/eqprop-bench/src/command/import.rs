@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use eqprop_core::energy::VectorField;
+use eqprop_core::error::ConfigError;
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::learner::EquilibriumLearner;
@@ -26,6 +27,7 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
     if !arguments.scale.is_finite() || arguments.scale == 0.0 {
         bail!("--scale must be a number other than 0");
     }
+    ConfigError::single_precision("--scale", arguments.scale)?;
     let file = WeightsFile::open(&arguments.file)?.scaled(arguments.scale);
     check_format(&file, &arguments.file)?;
     let (name, config) = configure(&arguments, &file)?;

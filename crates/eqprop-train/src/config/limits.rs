@@ -134,7 +134,10 @@ impl TrainingConfig {
 
     /// Checks that the images of `dataset` fit into the memory of this machine when they are padded, and
     /// the particles, if there are any.
-    pub(super) fn check_data(&self, dataset: &Dataset) -> Result<(), TrainingError> {
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn check_data(&self, dataset: &Dataset) -> Result<(), TrainingError> {
         self.check_numbers()?;
         let frame = 2 * self.padding;
         let numbers = [&dataset.train, &dataset.test].map(|examples| {

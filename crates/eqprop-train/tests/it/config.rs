@@ -1,6 +1,7 @@
 //! Configurations: presets, overrides, bounds, seeds and learning rates.
 
 mod json;
+mod numbers;
 
 use burn::module::ParamId;
 use burn::tensor::Device;
