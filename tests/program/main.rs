@@ -8,6 +8,7 @@ mod data;
 mod fidelity;
 mod help;
 mod place;
+mod predict;
 mod refusal;
 mod resume;
 mod training;
