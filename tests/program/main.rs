@@ -6,15 +6,16 @@ mod compare;
 mod damage;
 mod data;
 mod fidelity;
-mod formats;
 #[cfg(unix)]
 mod files;
+mod formats;
 mod help;
 mod numbers;
 mod output;
 #[cfg(target_os = "linux")]
 mod paths;
 mod place;
+mod predict;
 mod refusal;
 mod resume;
 mod run_folder;

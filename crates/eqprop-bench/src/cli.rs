@@ -96,7 +96,8 @@ pub struct ModelArguments {
     /// data set of 28x28 images, or dchn for cifar-10].
     #[arg(long, value_name = "P")]
     pub preset: Option<Preset>,
-    /// Data set: digits, mnist, fashion-mnist or cifar-10 [default: the preset's].
+    /// Data set: digits, mnist, fashion-mnist or cifar-10 [default: the preset's]. Where a preset is
+    /// convolutional, smaller images are padded to the size that it is made for.
     #[arg(long, value_name = "D")]
     pub dataset: Option<DatasetKind>,
     /// Change one field of the configuration; `eqprop presets NAME` shows them all.
@@ -115,12 +116,14 @@ impl ModelArguments {
             Some(DatasetKind::Mnist | DatasetKind::FashionMnist) => Preset::Paper1h,
             Some(DatasetKind::Cifar10) => Preset::Dchn,
         });
-        let mut config = preset.config();
-        let mut name = preset.name().to_string();
-        if let Some(dataset) = self.dataset.filter(|&dataset| dataset != config.dataset) {
-            config.dataset = dataset;
-            name += &format!("-{dataset}");
-        }
+        let own = preset.config();
+        let (name, config) = match self.dataset {
+            Some(dataset) if dataset != own.dataset => {
+                let name = format!("{}-{dataset}", preset.name());
+                (name, preset.config_for(dataset))
+            }
+            _ => (preset.name().to_string(), own),
+        };
         Ok((name, self.change(config)?))
     }
 
@@ -140,7 +143,9 @@ impl ModelArguments {
 #[derive(Debug, Args)]
 pub struct DataArguments {
     /// Folder with the IDX files of MNIST or Fashion-MNIST, or the binary version of CIFAR-10,
-    /// plain or gzipped [default: the environment variable EQPROP_DATA, else downloaded once].
+    /// plain or gzipped, in itself or in a folder named after the data set, such as fashion-mnist or
+    /// FashionMNIST/raw, which comes first [default: the environment variable EQPROP_DATA, else
+    /// downloaded once].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
@@ -378,7 +383,8 @@ pub struct BenchArguments {
 pub struct PredictArguments {
     /// Run folder of `eqprop train`.
     pub run: PathBuf,
-    /// PNG images, bright on dark as in the training data; scaled to its size.
+    /// PNG images, bright on dark as in the training data; scaled to its size, with as much of
+    /// their ground beside them as makes them square.
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
     /// The images are dark on bright.
@@ -502,3 +508,6 @@ impl std::str::FromStr for Override {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

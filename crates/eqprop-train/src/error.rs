@@ -65,15 +65,24 @@ pub enum TrainingError {
     },
     /// A convolutional layer does not fit onto the layer below.
     #[error(
-        "hidden layer {layer} is convolutional and does not fit onto {below} units: it needs \
-         feature maps (channels×height×width) that its kernel fits into, a stride of at least 1, \
-         and pooling windows that tile the result"
+        "hidden layer {layer} is convolutional and does not fit onto {below} units, to which images \
+         of {}x{} with padding {padding} lead: it needs feature maps (channels×height×width) that its \
+         kernel fits into, a stride of at least 1, and pooling windows that tile the result; change \
+         the layers below or its kernel, stride, padding or pooling{}",
+        image[0], image[1],
+        fitting.map(|padding| format!(", or set the images' padding to {padding}")).unwrap_or_default()
     )]
     HiddenLayer {
         /// Number of the layer, from 1.
         layer: usize,
         /// Shape of the layer below.
         below: LayerShape,
+        /// Height and width of an image.
+        image: [usize; 2],
+        /// Zeros on each side of it.
+        padding: usize,
+        /// The nearest padding with which all layers fit, if there is one.
+        fitting: Option<usize>,
     },
     /// The text of a configuration is no JSON object, or has a key twice.
     #[error(

@@ -15,6 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::TrainingConfig;
 use crate::error::TrainingError;
 
+/// The largest padding that is suggested for images that do not fit.
+const MOST_SUGGESTED: usize = 16;
+
 /// A hidden layer and the connection from the layer below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -212,16 +215,29 @@ impl TrainingConfig {
 
     /// Checks that every convolutional layer fits onto the one below.
     pub(super) fn check_hidden(&self) -> Result<(), TrainingError> {
+        let Err((layer, below)) = self.fit() else {
+            return Ok(());
+        };
+        let fits = |&padding: &usize| self.clone().with_padding(padding).fit().is_ok();
+        let paddings = (0..=MOST_SUGGESTED).filter(fits);
+        let [_, height, width] = self.dataset.image_shape();
+        Err(TrainingError::HiddenLayer {
+            layer,
+            below,
+            image: [height, width],
+            padding: self.padding,
+            fitting: paddings.min_by_key(|padding| padding.abs_diff(self.padding)),
+        })
+    }
+
+    /// Lays each layer onto the one below; fails with the number of the first that does not fit, from
+    /// 1, and with the shape below it.
+    fn fit(&self) -> Result<(), (usize, LayerShape)> {
         let mut below = self.input_shape();
         for (index, layer) in self.hidden.iter().enumerate() {
             below = match *layer {
                 HiddenLayer::Dense(n_units) => LayerShape::Flat(n_units),
-                HiddenLayer::Convolution(layer) => {
-                    layer.above(below).ok_or(TrainingError::HiddenLayer {
-                        layer: index + 1,
-                        below,
-                    })?
-                }
+                HiddenLayer::Convolution(layer) => layer.above(below).ok_or((index + 1, below))?,
             };
         }
         Ok(())

@@ -308,6 +308,13 @@ pub enum Hint {
         /// The data set.
         kind: DatasetKind,
     },
+    /// Files with the names of this data set, in a directory that is not named after it.
+    SameNames {
+        /// Their directory.
+        path: PathBuf,
+        /// The data set.
+        kind: DatasetKind,
+    },
     /// CIFAR-10 in its Python version.
     PythonVersion {
         /// Its directory or archive.
@@ -326,6 +333,11 @@ impl fmt::Display for Hint {
             Self::OtherFiles { path, kind } => {
                 write!(f, "`{}` holds files as those of {kind}", path.display())
             }
+            Self::SameNames { path, kind } => write!(
+                f,
+                "`{}` holds files of these names: if they are {kind}'s, name it as the data directory",
+                path.display()
+            ),
             Self::PythonVersion { path } => write!(
                 f,
                 "`{}` is the Python version of CIFAR-10, which is not read here: fetch the binary \

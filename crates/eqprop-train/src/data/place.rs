@@ -154,7 +154,10 @@ fn hints(kind: DatasetKind, dir: &Path) -> Vec<Hint> {
     paths.sort();
     paths.truncate(MAX_EXPLAINED);
     let paths = std::iter::once(dir.to_path_buf()).chain(paths);
-    paths.filter_map(|path| hint(kind, path)).collect()
+    let hints = paths.filter_map(|path| hint(kind, path));
+    // What `dir` holds itself is said where it is passed over.
+    let is_news = |hint: &Hint| !matches!(hint, Hint::SameNames { path, .. } if path == dir);
+    hints.filter(is_news).collect()
 }
 
 fn hint(kind: DatasetKind, path: PathBuf) -> Option<Hint> {
@@ -179,7 +182,11 @@ fn hint(kind: DatasetKind, path: PathBuf) -> Option<Hint> {
         let is_complete = |place: &PathBuf| names.iter().all(|name| find(place, name).is_some());
         !names.is_empty() && places.iter().any(is_complete)
     };
-    let named = named_after(&path).filter(holds);
-    let other = named.or_else(|| DatasetKind::ALL.into_iter().find(holds))?;
-    (other != kind).then_some(Hint::OtherFiles { path, kind: other })
+    match named_after(&path).filter(holds) {
+        Some(other) if other != kind => return Some(Hint::OtherFiles { path, kind: other }),
+        _ if holds(&kind) => return Some(Hint::SameNames { path, kind }),
+        _ => {}
+    }
+    let other = DatasetKind::ALL.into_iter().find(holds)?;
+    Some(Hint::OtherFiles { path, kind: other })
 }

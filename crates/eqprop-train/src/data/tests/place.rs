@@ -240,6 +240,13 @@ fn the_files_of_another_data_set_are_pointed_out() {
         said.contains("MNIST` holds files as those of mnist"),
         "{said}"
     );
+    write_labeled(&dir.path().join("clothes"), OWN, 20);
+    let said = message(DatasetKind::FashionMnist, dir.path());
+    assert!(
+        said.contains("clothes` holds files of these names"),
+        "{said}"
+    );
+    assert_eq!(said.matches("` holds files").count(), 2, "{said}");
     let said = message(DatasetKind::Cifar10, &dir.path().join("MNIST"));
     assert!(
         said.contains("MNIST` holds files as those of mnist"),
