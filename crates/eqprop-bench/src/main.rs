@@ -9,6 +9,7 @@ mod interrupt;
 mod machine;
 mod output;
 mod plot;
+mod report_folder;
 mod run;
 
 use std::process::ExitCode;
