@@ -91,7 +91,7 @@ impl DatasetKind {
         self.image_shape().iter().product()
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Digits => "digits",
             Self::Mnist => "mnist",

@@ -99,12 +99,12 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
     display.finish();
 
     let is_empty = comparison.runs.iter().all(|run| run.epochs.is_empty());
-    let is_interrupted = match outcome {
+    let (is_interrupted, error) = match outcome {
         Err(error) if is_empty => return Err(error.into()),
-        Ok(flow) => flow.is_break(),
-        Err(_) => false,
+        Err(error) => (false, Some(describe(&error))),
+        Ok(flow) => (flow.is_break(), None),
     };
-    let (results, place, unwritten) = keeper.finish(comparison, "compare-rescued");
+    let (results, place, unwritten) = keeper.finish(comparison);
     let mut text = results.table();
     let mut failures = Vec::new();
     if let Some(place) = &place {
@@ -116,7 +116,7 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
             None => format!("{error:#}"),
         });
     }
-    failures.extend(outcome.err().map(|error| format!("{:#}", Error::new(error))));
+    failures.extend(error.map(|error| error.to_string()));
     let missing = results.comparison().missing();
     if !missing.is_empty() {
         let why = if is_interrupted {

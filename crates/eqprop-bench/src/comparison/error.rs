@@ -61,19 +61,18 @@ pub enum ComparisonError {
     /// A training in progress cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A training in progress is of another configuration than the comparison.
+    /// A training in progress does not belong to the comparison.
     #[error(
-        "the checkpoint of {method} with seed {seed} is of another configuration ({}): change it \
-         back, or remove the folder `{seed}-{method}` of checkpoints to train it from the \
-         beginning", fields.join(", ")
+        "the checkpoint of {method} with seed {seed} is of another training; remove its folder \
+         `{seed}-{method}` to begin that training afresh"
     )]
     Changed {
         /// The method.
         method: Method,
         /// The seed.
         seed: u64,
-        /// The fields that differ.
-        fields: Vec<String>,
+        /// What differs.
+        source: CheckpointError,
     },
     /// What was stored is not a comparison.
     #[error("it is damaged, or no comparison: restore it, or remove it to start afresh")]

@@ -7,8 +7,9 @@ use burn::tensor::Device;
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Dataset;
+use eqprop_train::error::TrainingError;
 use eqprop_train::panic;
-use eqprop_train::training::Training;
+use eqprop_train::training::{EpochRecord, Training};
 
 use super::{Checkpoints, Comparison, ComparisonError, Event};
 use crate::method::{AnyEstimator, Method};
@@ -97,6 +98,9 @@ impl<'a> Turns<'a> {
         observe: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         for epoch in 0..self.comparison.config.epochs {
+            if self.trainings.iter().all(Option::is_none) {
+                break;
+            }
             // Another one begins each epoch, so that none always runs after the same.
             for turn in 0..self.trainings.len() {
                 let index = (turn + epoch) % self.trainings.len();
@@ -117,39 +121,67 @@ impl<'a> Turns<'a> {
         ControlFlow::Continue(())
     }
 
-    /// One more epoch of a training; breaks if `observe` does.
+    /// One more epoch of a training; breaks if `observe` does. The epoch pauses where it is time to save.
     fn run_epoch(
         &mut self,
         index: usize,
         observe: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let Some(current) = &mut self.trainings[index] else {
+        let outcome = loop {
+            let Some(current) = &mut self.trainings[index] else {
+                return ControlFlow::Continue(());
+            };
+            current.is_unsaved = true;
+            let run = &self.comparison.runs[current.place];
+            let epoch = current.training.records().len() + 1;
+            let checkpoints = self.checkpoints;
+            let mut flow = ControlFlow::Continue(());
+            // A device that runs out of memory panics.
+            let outcome = panic::catch(|| {
+                current.training.run_epoch(|progress| {
+                    flow = observe(Event::Batch {
+                        run,
+                        epoch,
+                        progress,
+                    });
+                    if checkpoints.is_some_and(Checkpoints::is_due) {
+                        return ControlFlow::Break(());
+                    }
+                    flow
+                })
+            });
+            if !matches!(outcome, Ok(Ok(None))) {
+                break outcome;
+            }
+            flow?;
+            self.save(observe);
+        };
+        self.end_epoch(index, outcome, observe)
+    }
+
+    /// Notes how an epoch ended.
+    fn end_epoch(
+        &mut self,
+        index: usize,
+        outcome: Result<Result<Option<EpochRecord>, TrainingError>, String>,
+        observe: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Some(current) = &self.trainings[index] else {
             return ControlFlow::Continue(());
         };
-        current.is_unsaved = true;
         let place = current.place;
-        let run = &self.comparison.runs[place];
-        let epoch = current.training.records().len() + 1;
-        // A device that runs out of memory panics.
-        let outcome = panic::catch(|| {
-            current.training.run_epoch(|progress| {
-                observe(Event::Batch {
-                    run,
-                    epoch,
-                    progress,
-                })
-            })
-        });
         let run = &mut self.comparison.runs[place];
+        let mut epoch = current.training.records().len();
         match outcome {
             Ok(Ok(Some(record))) => match run.epochs.get_mut(epoch - 1) {
                 Some(repeated) => *repeated = record,
                 None => run.epochs.push(record),
             },
-            Ok(Ok(None)) => return ControlFlow::Break(()),
+            Ok(Ok(None)) => unreachable!("only a pause ends an epoch so"),
             Ok(Err(error)) => run.failure = Some(error.to_string()),
             Err(message) => run.failure = Some(message),
         }
+        epoch += usize::from(run.failure.is_some());
         let comparison = &*self.comparison;
         let run = &comparison.runs[place];
         if comparison.has_ended(run) {
@@ -196,17 +228,12 @@ fn begin(
     let Some(checkpoint) = checkpoint else {
         return Ok(training);
     };
-    let stored = TrainingConfig {
-        epochs: config.epochs,
-        ..checkpoint.state.config.clone()
-    };
-    let fields = config.differences(&stored);
-    if !fields.is_empty() {
-        return Err(ComparisonError::Changed {
+    checkpoint
+        .check_continues(config)
+        .map_err(|source| ComparisonError::Changed {
             method,
             seed: config.seed,
-            fields,
-        });
-    }
+            source,
+        })?;
     Ok(training.restore(checkpoint)?)
 }

@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use super::{DATA_DIR_VARIABLE, DatasetKind};
+use crate::suggestion::did_you_mean;
 
 /// Why a data set could not be loaded.
 ///
@@ -11,7 +12,7 @@ use super::{DATA_DIR_VARIABLE, DatasetKind};
 #[non_exhaustive]
 pub enum DataError {
     /// A name that belongs to no data set.
-    #[error("unknown data set `{name}`: expected one of {}", list(&DatasetKind::ALL))]
+    #[error("unknown data set `{name}`{}: expected one of {}", did_you_mean(name, DatasetKind::ALL.map(DatasetKind::name)), list(&DatasetKind::ALL))]
     UnknownDataset {
         /// The name that was given.
         name: String,

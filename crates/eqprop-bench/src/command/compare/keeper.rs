@@ -1,5 +1,6 @@
 //! What a comparison leaves on disk, as it arises.
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -66,12 +67,11 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Writes all there is in the end, of `comparison`; where that fails, into a new folder called `name`.
+    /// Writes all there is in the end, of `comparison`; where that fails, into a new folder.
     /// Returns the results, where they are if they are anywhere, and what could not be written.
     pub fn finish(
         mut self,
         comparison: Comparison,
-        name: &str,
     ) -> (Results, Option<PathBuf>, Option<Error>) {
         self.results.stored.comparison = comparison;
         let Self {
@@ -83,14 +83,22 @@ impl<'a> Keeper<'a> {
                 (results, Some(folder.path().to_path_buf()), None)
             }
             Err(error) => {
-                let rescued = ReportFolder::make(name).and_then(|folder| {
-                    write(&folder, &results)?;
-                    Ok(folder.path().to_path_buf())
-                });
-                (results, rescued.ok(), Some(error))
+                let rescued = rescue(&results).ok();
+                (results, rescued, Some(error))
             }
         }
     }
+}
+
+/// Writes all there is into a new folder.
+fn rescue(results: &Results) -> Result<PathBuf> {
+    let folder = ReportFolder::make(&format!("compare-{}", results.stored.preset))?;
+    let written = write(&folder, results);
+    if written.is_err() {
+        // It was made a moment ago and is of no use to anybody.
+        let _ = fs::remove_dir_all(folder.path());
+    }
+    written.map(|()| folder.path().to_path_buf())
 }
 
 /// Where the trainings in progress are.

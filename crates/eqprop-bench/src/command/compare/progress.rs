@@ -9,10 +9,12 @@ use eqprop_bench::method::Method;
 use eqprop_train::data::Dataset;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::percent;
+use crate::output::{held_out_errors, percent, say};
 
 /// Epochs that take longer than this get a line each.
 const LONG_EPOCH: f64 = 2.0;
+/// The bar is moved at most this often: an update may take microseconds.
+const SHOW_EVERY: Duration = Duration::from_millis(50);
 /// Without a terminal, a line within a long epoch at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
@@ -24,6 +26,7 @@ pub struct Display {
     /// Epochs of each run that are behind it.
     done: RefCell<HashMap<(u64, Method), usize>>,
     n_examples: usize,
+    last_shown: Cell<Instant>,
     last_line: Cell<Instant>,
 }
 
@@ -47,6 +50,7 @@ impl Display {
             epochs: config.epochs,
             done: RefCell::new(done.collect()),
             n_examples,
+            last_shown: Cell::new(Instant::now()),
             last_line: Cell::new(Instant::now()),
         };
         display.move_to(0);
@@ -58,7 +62,7 @@ impl Display {
     /// Prints a line above the bar.
     pub fn say(&self, line: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            say(line);
         } else {
             self.bar.println(line);
         }
@@ -72,6 +76,10 @@ impl Display {
                 epoch,
                 progress,
             } => {
+                if self.last_shown.get().elapsed() < SHOW_EVERY {
+                    return;
+                }
+                self.last_shown.set(Instant::now());
                 self.set_done(run, epoch - 1);
                 self.move_to(progress.n_done);
                 self.announce(run, epoch);
@@ -128,10 +136,10 @@ impl Display {
             let records = run.epochs[..epoch].iter();
             let seconds: f64 = records.map(|record| record.seconds).sum();
             self.say(&format!(
-                "seed {seed}, {method:<11} epoch {epoch:>3}/{}: test error {:>7}, training error \
-                 {:>7}, {seconds:.1} s",
+                "seed {seed}, {method:<11} epoch {epoch:>3}/{}: {}, training error {:>7}, \
+                 {seconds:.1} s",
                 self.epochs,
-                percent(record.test_error),
+                held_out_errors(record),
                 percent(record.train_error),
             ));
         }
