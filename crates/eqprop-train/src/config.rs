@@ -177,12 +177,7 @@ impl TrainingConfig {
     pub fn load_data(&self, data_dir: Option<&Path>) -> Result<Dataset, TrainingError> {
         let dataset = Dataset::load(self.dataset, data_dir)?;
         self.check_data(&dataset)?;
-        let Dataset { kind, train, test } = dataset;
-        Ok(Dataset {
-            kind,
-            train: self.prepare(train),
-            test: self.prepare(test),
-        })
+        Ok(dataset.map(|examples| self.prepare(examples)))
     }
 
     /// Pads and normalizes images as configured.
