@@ -164,7 +164,7 @@ fn start(arguments: &CompareArguments) -> Result<Prepared> {
         comparison,
         name,
         device.name.clone(),
-        fingerprint(&dataset),
+        dataset.fingerprint().to_string(),
         command_line(),
     );
     Ok(Prepared {
@@ -224,7 +224,7 @@ fn resume(arguments: &CompareArguments) -> Result<Prepared> {
         .comparison
         .config
         .load_data(arguments.data.data_dir.as_deref())?;
-    if fingerprint(&dataset) != stored.data {
+    if dataset.fingerprint() != stored.data {
         bail!(
             "the data is not that of the comparison in `{}`: name the folder of that with --data-dir, \
              or start a new comparison",
@@ -310,16 +310,4 @@ fn resume_command(folder: &Path, arguments: &CompareArguments) -> String {
 
 fn quote(text: &OsStr) -> String {
     format!("'{}'", text.to_string_lossy().replace('\'', r"'\''"))
-}
-
-fn fingerprint(dataset: &Dataset) -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    for split in [&dataset.train, &dataset.test] {
-        split.labels.hash(&mut hasher);
-        for x in &split.inputs {
-            x.to_bits().hash(&mut hasher);
-        }
-    }
-    format!("{:016x}", hasher.finish())
 }
