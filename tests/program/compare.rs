@@ -1,5 +1,8 @@
 //! `eqprop compare`.
 
+mod faults;
+mod resume;
+
 use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -183,6 +183,9 @@ pub struct CompareArguments {
     /// was never interrupted. More --seeds, a larger --epochs and further --methods extend it.
     #[arg(long, requires = "report", conflicts_with_all = ["preset", "dataset", "seed", "overrides"])]
     pub resume: bool,
+    /// Milliseconds between two savings of the trainings in progress, at least: for tests that kill it.
+    #[arg(long, value_name = "MS", hide = true)]
+    pub save_every: Option<u64>,
     #[command(flatten)]
     pub data: DataArguments,
     #[command(flatten)]

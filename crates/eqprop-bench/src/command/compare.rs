@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail};
 use eqprop_bench::comparison::{Checkpoints, Comparison, Event, StoredComparison};
@@ -75,7 +76,10 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
     display.say(&format!("results are kept in {}", folder.path().display()));
     time_steps(&mut results, &dataset, &device, &display, go_on)?;
 
-    let checkpoints = Checkpoints::new(keeper::checkpoints(&folder));
+    let mut checkpoints = Checkpoints::new(keeper::checkpoints(&folder));
+    if let Some(milliseconds) = arguments.save_every {
+        checkpoints = checkpoints.every(Duration::from_millis(milliseconds));
+    }
     let mut comparison = results.comparison().clone();
     let mut keeper = Keeper::new(&folder, &checkpoints, results);
     let outcome = if interrupt.is_set() {

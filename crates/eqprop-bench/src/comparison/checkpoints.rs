@@ -12,7 +12,7 @@ use eqprop_train::error::CheckpointError;
 use super::{Comparison, Run};
 use crate::method::Method;
 
-/// Trainings are saved at most this often.
+/// Trainings are saved at most this often, if nothing else is said.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// Saving takes at most one part in so many of the time.
 const LEAST_SHARE: u32 = 20;
@@ -24,6 +24,7 @@ const LEAST_SHARE: u32 = 20;
 #[derive(Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
+    least_pause: Duration,
     last_save: Cell<Instant>,
     pause: Cell<Duration>,
 }
@@ -33,9 +34,17 @@ impl Checkpoints {
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
+            least_pause: SAVE_EVERY,
             last_save: Cell::new(Instant::now()),
             pause: Cell::new(SAVE_EVERY),
         }
+    }
+
+    /// The same with other than ten seconds between two savings, at least.
+    pub fn every(mut self, pause: Duration) -> Self {
+        self.least_pause = pause;
+        self.pause.set(pause);
+        self
     }
 
     /// The checkpoint of a training; `None` if it has none.
@@ -81,7 +90,8 @@ impl Checkpoints {
     /// Starts the pause until the next saving; this one began at `start`.
     pub(super) fn pause(&self, start: Instant) {
         self.last_save.set(Instant::now());
-        self.pause.set(SAVE_EVERY.max(LEAST_SHARE * start.elapsed()));
+        let pause = start.elapsed().saturating_mul(LEAST_SHARE);
+        self.pause.set(self.least_pause.max(pause));
     }
 
     /// Removes the checkpoints of what has ended in `comparison`, which must have been stored.

@@ -94,6 +94,12 @@ impl StoredComparison {
             if comparison.runs[..index].iter().any(is_same) {
                 return inconsistent(format!("{name} is there twice"));
             }
+            let is_judged = |record: &EpochRecord| {
+                record.validation_error.is_some() || record.test_error.is_some()
+            };
+            if !run.epochs.iter().all(is_judged) {
+                return inconsistent(format!("an epoch of {name} has no error"));
+            }
             let counts = |(index, record): (usize, &EpochRecord)| record.epoch == index + 1;
             let in_order = run.epochs.iter().enumerate().all(counts);
             if !in_order || run.epochs.len() > comparison.config.epochs {

@@ -167,14 +167,25 @@ fn curves(results: &Results) -> Result<Markup> {
         };
         plot::render(&[panel], 1)
     };
-    let test = |run: &Run, epoch: usize| run.epochs[epoch].held_out_error();
+    // What is not measured is not drawn.
+    let test = |run: &Run, epoch: usize| run.epochs[epoch].test_error.unwrap_or(f64::NAN);
+    let judged = |run: &Run, epoch: usize| run.epochs[epoch].held_out_error();
     let train = |run: &Run, epoch: usize| run.epochs[epoch].train_error;
+    let judge = if results.has_validation() {
+        "Validation error"
+    } else {
+        "Test error"
+    };
+    let against_time = format!("{judge} against time");
     Ok(html! {
-        (figure(&panel("Test error", "epoch", &x_epoch, &test)?, "Mean over the seeds."))
+        (figure(&panel(judge, "epoch", &x_epoch, &judged)?, "Mean over the seeds."))
         (figure(
-            &panel("Test error against time", "seconds of training", &x_seconds, &test)?,
+            &panel(&against_time, "seconds of training", &x_seconds, &judged)?,
             "Training alone, without the evaluation; the methods took turns epoch by epoch.",
         ))
+        @if results.has_validation() {
+            (figure(&panel("Test error", "epoch", &x_epoch, &test)?, "Mean over the seeds."))
+        }
         (figure(
             &panel("Training error", "epoch", &x_epoch, &train)?,
             "Each example is judged before its update.",
@@ -255,10 +266,17 @@ fn legend(results: &Results) -> Markup {
                  the same optimizer and learning rates, which the preset chose for equilibrium \
                  propagation."
             }
-            dt { "test error, training error" }
+            dt {
+                @if results.has_validation() { "validation error, " }
+                "test error, training error"
+            }
             dd {
                 "After the last of " (config.epochs) " epochs, mean ± standard deviation of the \
                  sample over the seeds. Training examples are judged before their update."
+                @if results.has_validation() {
+                    " The " (config.n_validation) " validation examples are the last of the \
+                     training set, and not trained on."
+                }
             }
             dt { "s/epoch, × backprop" }
             dd {
@@ -267,8 +285,8 @@ fn legend(results: &Results) -> Markup {
             }
             dt { "s to an error" }
             dd {
-                "Training time until the lowest test error that every run reached, mean over the \
-                 seeds."
+                "Training time until the lowest " (results.judge()) " error that every run reached, \
+                 mean over the seeds."
             }
             dt { "ms/step, peak memory" }
             dd {

@@ -33,12 +33,20 @@ impl Results {
 
     /// The table's columns.
     fn columns(&self) -> Vec<Column<'_>> {
+        let judge = self.judge();
         let reach = match self.comparison().common_error() {
-            Some(error) => format!("s to {}", percent(error)),
-            None => "s to a common error".to_string(),
+            Some(error) => format!("s to {judge} error {}", percent(error)),
+            None => format!("s to a common {judge} error"),
         };
-        vec![
-            ("method".into(), Box::new(|s| s.method.to_string())),
+        let mut columns: Vec<Column<'_>> =
+            vec![("method".into(), Box::new(|s| s.method.to_string()))];
+        if self.has_validation() {
+            columns.push((
+                "validation error".into(),
+                Box::new(|s| spread(s.validation_error)),
+            ));
+        }
+        let others: [Column<'_>; 7] = [
             ("test error".into(), Box::new(|s| spread(s.test_error))),
             ("training error".into(), Box::new(|s| spread(s.train_error))),
             (
@@ -61,7 +69,23 @@ impl Results {
                     memory.map_or_else(missing, |bytes| format!("{:.2} MB", bytes as f64 / 1e6))
                 }),
             ),
-        ]
+        ];
+        columns.extend(others);
+        columns
+    }
+
+    /// Whether training examples are held out for validation.
+    pub fn has_validation(&self) -> bool {
+        self.comparison().config.n_validation > 0
+    }
+
+    /// The examples by whose error trainings are held against one another.
+    pub fn judge(&self) -> &'static str {
+        if self.has_validation() {
+            "validation"
+        } else {
+            "test"
+        }
     }
 
     fn step(&self, summary: &Summary) -> Option<&StepCost> {
