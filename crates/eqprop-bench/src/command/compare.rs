@@ -82,6 +82,7 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
     }
     let mut comparison = results.comparison().clone();
     let mut keeper = Keeper::new(&folder, &checkpoints, results);
+    let mut is_unsaved = false;
     let outcome = if interrupt.is_set() {
         Ok(ControlFlow::Break(()))
     } else {
@@ -92,6 +93,8 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
                 Event::Epoch {
                     run, comparison, ..
                 } => keeper.keep(run, comparison),
+                // Once is enough: the next one will hardly be another.
+                Event::Unsaved { .. } if std::mem::replace(&mut is_unsaved, true) => None,
                 Event::Unsaved { error } => Some(describe(*error)),
             };
             if let Some(error) = unwritten {
@@ -197,6 +200,7 @@ fn resume(arguments: &CompareArguments) -> Result<Prepared> {
         );
     }
     let folder = ReportFolder::lock(path)?;
+    folder.remove_temporary();
     let text = fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let stored = StoredComparison::from_json(&text);
     let mut stored = stored.with_context(|| format!("cannot go on with `{}`", file.display()))?;

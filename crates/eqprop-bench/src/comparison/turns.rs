@@ -43,14 +43,18 @@ impl<'a> Turns<'a> {
         checkpoints: Option<&'a Checkpoints>,
     ) -> Result<Self, ComparisonError> {
         let config = comparison.config.clone().with_seed(seed);
+        let methods = comparison.methods.clone();
+        // Each run has its place before one of them is named by it.
+        for &method in &methods {
+            comparison.place_of(method, seed);
+        }
         let mut trainings = Vec::new();
-        for method in comparison.methods.clone() {
-            let run = comparison.run(method, seed);
-            if run.is_some_and(|run| comparison.has_ended(run)) {
+        for method in methods {
+            let place = comparison.place_of(method, seed);
+            if comparison.has_ended(&comparison.runs[place]) {
                 trainings.push(None);
                 continue;
             }
-            let place = comparison.place_of(method, seed);
             // A device that runs out of memory panics.
             let begun = panic::catch(|| {
                 let checkpoint = match checkpoints {
@@ -59,14 +63,20 @@ impl<'a> Turns<'a> {
                 };
                 begin(&config, method, checkpoint, dataset, device)
             });
+            let run = &mut comparison.runs[place];
             let training = match begun {
                 Ok(training) => training?,
                 Err(message) => {
-                    comparison.runs[place].failure = Some(message);
+                    run.failure = Some(message);
                     trainings.push(None);
                     continue;
                 }
             };
+            // A run may be ahead of its checkpoint: these epochs are repeated, with the same results.
+            let done = training.records();
+            if run.epochs.len() < done.len() {
+                run.epochs = done.to_vec();
+            }
             trainings.push(Some(InProgress {
                 training,
                 method,
@@ -74,16 +84,6 @@ impl<'a> Turns<'a> {
                 place,
                 is_unsaved: false,
             }));
-        }
-        // The last one has put the others in their places.
-        for current in trainings.iter_mut().flatten() {
-            current.place = comparison.place_of(current.method, seed);
-            let done = current.training.records();
-            let run = &mut comparison.runs[current.place];
-            // A run may be ahead of its checkpoint: these epochs are repeated, with the same results.
-            if run.epochs.len() < done.len() {
-                run.epochs = done.to_vec();
-            }
         }
         Ok(Self {
             comparison,
