@@ -140,13 +140,7 @@ impl Comparison {
         n_seeds: Option<usize>,
         methods: &[Method],
     ) -> Result<Self, ComparisonError> {
-        let fewer = |what, there, asked| {
-            Err(ComparisonError::Fewer {
-                what,
-                there,
-                asked,
-            })
-        };
+        let fewer = |what, there, asked| Err(ComparisonError::Fewer { what, there, asked });
         let there = self.config.epochs;
         if let Some(asked) = epochs.filter(|&asked| asked != there) {
             if asked < there {

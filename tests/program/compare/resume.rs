@@ -49,8 +49,11 @@ const TIMES: [&str; 9] = [
 fn timeless(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let kept = fields.iter().filter(|(key, _)| !TIMES.contains(&key.as_str()));
-            kept.map(|(key, value)| (key.clone(), timeless(value))).collect()
+            let kept = fields
+                .iter()
+                .filter(|(key, _)| !TIMES.contains(&key.as_str()));
+            kept.map(|(key, value)| (key.clone(), timeless(value)))
+                .collect()
         }
         Value::Array(values) => values.iter().map(timeless).collect(),
         value => value.clone(),
@@ -75,7 +78,14 @@ fn assert_equal(found: &Path, expected: &Path) {
 
 /// Goes on with a comparison, or starts it if it did not get as far as having a state.
 fn go_on(place: &Place, report: &str) -> Vec<String> {
-    let resume = ["compare", "--resume", "--save-every", "0", "--report", report];
+    let resume = [
+        "compare",
+        "--resume",
+        "--save-every",
+        "0",
+        "--report",
+        report,
+    ];
     let arguments = if place.path(report).join("results.json").is_file() {
         resume.to_vec()
     } else {
@@ -95,7 +105,10 @@ fn start(place: &Place, arguments: &[String]) -> Child {
 fn signal(child: &Child, name: &str) {
     let id = child.id().to_string();
     // It may have ended by itself.
-    let _ = Command::new("kill").args([name, &id]).stderr(Stdio::null()).status();
+    let _ = Command::new("kill")
+        .args([name, &id])
+        .stderr(Stdio::null())
+        .status();
 }
 
 /// `EQPROP_KILLS=100 cargo test --release -p eqprop-bench --test program killed` tries a hundred
@@ -132,8 +145,14 @@ fn a_comparison_that_was_killed_ends_as_if_it_had_not_been() {
         fs::remove_dir_all(place.path(&report)).unwrap();
     }
     // Where the machine is busy a few kills come too late; the others must have hit.
-    assert!(2 * n_killed >= kills, "only {n_killed} kills came before the end");
-    assert!(4 * n_saved >= kills, "only {n_saved} kills left a checkpoint");
+    assert!(
+        2 * n_killed >= kills,
+        "only {n_killed} kills came before the end"
+    );
+    assert!(
+        4 * n_saved >= kills,
+        "only {n_saved} kills left a checkpoint"
+    );
 }
 
 #[cfg(unix)]
@@ -144,7 +163,9 @@ fn a_comparison_that_is_terminated_says_how_to_go_on() {
     let arguments = [&COMPARE[..15], &["--report", report, "--device", "flex"]].concat();
     let whole = [&COMPARE[..15], &["--report", "whole"]].concat();
     let epochs = |arguments: &[&'static str]| -> Vec<String> {
-        let longer = arguments.iter().map(|&argument| if argument == "4" { "40" } else { argument });
+        let longer = arguments
+            .iter()
+            .map(|&argument| if argument == "4" { "40" } else { argument });
         longer.map(str::to_string).collect()
     };
     let child = start(&place, &epochs(&arguments));
@@ -157,11 +178,18 @@ fn a_comparison_that_is_terminated_says_how_to_go_on() {
     let clock = Instant::now();
     signal(&child, "-TERM");
     let output = child.wait_with_output().unwrap();
-    assert!(clock.elapsed() < Duration::from_secs(5), "{:?}", clock.elapsed());
+    assert!(
+        clock.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        clock.elapsed()
+    );
     let text = String::from_utf8(output.stdout).unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(text.contains("training error") && text.contains("backprop"), "{text}");
+    assert!(
+        text.contains("training error") && text.contains("backprop"),
+        "{text}"
+    );
     assert!(said.contains("error: interrupted; missing: "), "{said}");
 
     let (_, command) = said.split_once("go on with `").unwrap();
@@ -171,10 +199,16 @@ fn a_comparison_that_is_terminated_says_how_to_go_on() {
     let mut shell = place.command(&[]);
     let path = std::env::var("PATH").unwrap();
     let path = format!("{}:{path}", program.parent().unwrap().display());
-    let environment: Vec<_> = shell.get_envs().map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned))).collect();
+    let environment: Vec<_> = shell
+        .get_envs()
+        .map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned)))
+        .collect();
     let folder = shell.get_current_dir().unwrap().to_path_buf();
     shell = Command::new("sh");
-    shell.args(["-c", command]).current_dir(folder).env("PATH", path);
+    shell
+        .args(["-c", command])
+        .current_dir(folder)
+        .env("PATH", path);
     for (name, value) in environment {
         match value {
             Some(value) => shell.env(name, value),
@@ -196,13 +230,22 @@ fn an_extended_comparison_is_one_that_was_larger_from_the_start() {
     place.succeed(&[&quick[..], &small, &["--report", "small"]].concat());
     let larger = ["--methods", "backprop", "--seeds", "2", "--epochs", "3"];
     place.succeed(&[&["compare", "--resume", "--report", "small"][..], &larger].concat());
-    let large = ["--methods", "eqprop,backprop", "--seeds", "2", "--epochs", "3"];
+    let large = [
+        "--methods",
+        "eqprop,backprop",
+        "--seeds",
+        "2",
+        "--epochs",
+        "3",
+    ];
     place.succeed(&[&quick[..], &large, &["--report", "large"]].concat());
     assert_equal(&place.path("small"), &place.path("large"));
     let command = stored(&place.path("small"))["command"].clone();
     assert!(
-        command.as_str().unwrap().ends_with(" --epochs 2 --report small && eqprop compare --resume \
-             --report small --methods backprop --seeds 2 --epochs 3"),
+        command.as_str().unwrap().ends_with(
+            " --epochs 2 --report small && eqprop compare --resume \
+             --report small --methods backprop --seeds 2 --epochs 3"
+        ),
         "{command}"
     );
 
@@ -234,16 +277,34 @@ fn a_failed_method_stays_failed_and_the_others_count() {
     let before = stored(&place.path("out"));
     let again = place.run(&["compare", "--resume", "--report", "out"]);
     assert_eq!(again.code, Some(1));
-    assert!(again.stderr.contains("missing: backprop, seed 0:"), "{again:#?}");
+    assert!(
+        again.stderr.contains("missing: backprop, seed 0:"),
+        "{again:#?}"
+    );
     assert_eq!(stored(&place.path("out")), before);
 }
 
 #[test]
 fn what_cannot_be_gone_on_with_is_refused() {
     let place = Place::new();
-    let quick = ["compare", "--set", "n_train=100", "--epochs", "2", "--seeds", "2"];
+    let quick = [
+        "compare",
+        "--set",
+        "n_train=100",
+        "--epochs",
+        "2",
+        "--seeds",
+        "2",
+    ];
     place.succeed(&[&quick[..], &["--methods", "eqprop", "--report", "out"]].concat());
-    let cosine = ["--set", "schedule=cosine", "--methods", "eqprop", "--report", "cosine"];
+    let cosine = [
+        "--set",
+        "schedule=cosine",
+        "--methods",
+        "eqprop",
+        "--report",
+        "cosine",
+    ];
     place.succeed(&[&quick[..], &cosine].concat());
     fs::create_dir(place.path("empty")).unwrap();
 
@@ -255,7 +316,10 @@ fn what_cannot_be_gone_on_with_is_refused() {
         (&["out", "--preset", "dhn-1h"], &["--preset", "--resume"]),
         (&["out", "--seed", "1"], &["--seed", "--resume"]),
         (&["out", "--methods", "sgd"], &["`sgd`"]),
-        (&["cosine", "--epochs", "3"], &["cosine", "new comparison of 3"]),
+        (
+            &["cosine", "--epochs", "3"],
+            &["cosine", "new comparison of 3"],
+        ),
         (&["empty"], &["`empty` holds no comparison", "results.json"]),
     ];
     for (arguments, expected) in cases {
@@ -264,7 +328,11 @@ fn what_cannot_be_gone_on_with_is_refused() {
     place.refuse(&["compare", "--resume"], &["--report"]);
     place.refuse(
         &[&quick[..], &["--report", "out"]].concat(),
-        &["`out/results.json` is there already", "--report", "--resume"],
+        &[
+            "`out/results.json` is there already",
+            "--report",
+            "--resume",
+        ],
     );
 
     let file = place.path("out").join("results.json");
@@ -285,10 +353,22 @@ fn what_cannot_be_gone_on_with_is_refused() {
     refuse(&with("/format", Value::Null), &["no format"]);
     refuse(&with("/runs/0/seed", 9.into()), &["seed 9", "damaged"]);
     refuse(&with("/runs/0/seed", 1.into()), &["twice", "damaged"]);
-    refuse(&with("/runs/0/epochs/0/epoch", 3.into()), &["do not count from 1 to 2"]);
-    refuse(&with("/runs/0/epochs/0/test_error", Value::Null), &["no error"]);
-    refuse(&with("/seeds", serde_json::json!([0, 5])), &["seeds", "damaged"]);
-    refuse(&with("/methods", serde_json::json!([])), &["at least one method"]);
+    refuse(
+        &with("/runs/0/epochs/0/epoch", 3.into()),
+        &["do not count from 1 to 2"],
+    );
+    refuse(
+        &with("/runs/0/epochs/0/test_error", Value::Null),
+        &["no error"],
+    );
+    refuse(
+        &with("/seeds", serde_json::json!([0, 5])),
+        &["seeds", "damaged"],
+    );
+    refuse(
+        &with("/methods", serde_json::json!([])),
+        &["at least one method"],
+    );
     refuse(&with("/data", "other".into()), &["data", "--data-dir"]);
     fs::write(&file, text).unwrap();
     place.succeed(&[&resume[..], &["out"]].concat());

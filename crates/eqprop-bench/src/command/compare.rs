@@ -294,19 +294,29 @@ fn time_steps(
     let (config, examples) = (&comparison.config, Some(&dataset.train));
     // A device that runs out of memory panics.
     let measured = panic::catch(|| {
-        timing::measure_observed(config, &methods, ROUNDS, examples, &device.device, |_| go_on())
+        timing::measure_observed(config, &methods, ROUNDS, examples, &device.device, |_| {
+            go_on()
+        })
     });
     match measured {
         Ok(measured) => steps.extend(measured?.into_iter().flatten()),
         Err(message) => display.say(&format!("no step is timed: {message}")),
     }
-    steps.sort_by_key(|step| comparison.methods.iter().position(|&method| method == step.method));
+    steps.sort_by_key(|step| {
+        comparison
+            .methods
+            .iter()
+            .position(|&method| method == step.method)
+    });
     Ok(())
 }
 
 /// The command that goes on with the comparison in `folder`.
 fn resume_command(folder: &Path, arguments: &CompareArguments) -> String {
-    let mut command = format!("eqprop compare --resume --report {}", quote(folder.as_os_str()));
+    let mut command = format!(
+        "eqprop compare --resume --report {}",
+        quote(folder.as_os_str())
+    );
     if let Some(data_dir) = &arguments.data.data_dir {
         command += &format!(" --data-dir {}", quote(data_dir.as_os_str()));
     }
@@ -316,6 +326,13 @@ fn resume_command(folder: &Path, arguments: &CompareArguments) -> String {
     command
 }
 
+/// `text` as one word of a shell.
 fn quote(text: &OsStr) -> String {
-    format!("'{}'", text.to_string_lossy().replace('\'', r"'\''"))
+    let text = text.to_string_lossy();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }

@@ -25,7 +25,8 @@ pub enum ComparisonError {
     /// More seeds than anybody trains with, or than there are.
     #[error(
         "{n_seeds} seeds from {first} on are too many: at most {MOST_SEEDS}, the last of them at \
-         most {}", u64::MAX
+         most {}",
+        u64::MAX
     )]
     Seeds {
         /// The first seed.
@@ -90,7 +91,9 @@ pub enum ComparisonError {
     )]
     Unversioned,
     /// Stored by a newer version.
-    #[error("it has format {found}, but this version reads up to {newest}: use the version that wrote it")]
+    #[error(
+        "it has format {found}, but this version reads up to {newest}: use the version that wrote it"
+    )]
     Version {
         /// The format found.
         found: u64,

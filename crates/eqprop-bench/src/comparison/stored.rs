@@ -82,7 +82,9 @@ impl StoredComparison {
         let seeds = super::seeds(comparison.config.seed, comparison.seeds.len())?;
         if seeds != comparison.seeds {
             let first = comparison.config.seed;
-            return inconsistent(format!("the seeds do not follow one another from {first} on"));
+            return inconsistent(format!(
+                "the seeds do not follow one another from {first} on"
+            ));
         }
         for (index, run) in comparison.runs.iter().enumerate() {
             let Run { method, seed, .. } = *run;
@@ -104,7 +106,9 @@ impl StoredComparison {
             let in_order = run.epochs.iter().enumerate().all(counts);
             if !in_order || run.epochs.len() > comparison.config.epochs {
                 let epochs = comparison.config.epochs;
-                return inconsistent(format!("the epochs of {name} do not count from 1 to {epochs}"));
+                return inconsistent(format!(
+                    "the epochs of {name} do not count from 1 to {epochs}"
+                ));
             }
         }
         Ok(())

@@ -69,10 +69,7 @@ impl<'a> Keeper<'a> {
 
     /// Writes all there is in the end, of `comparison`; where that fails, into a new folder.
     /// Returns the results, where they are if they are anywhere, and what could not be written.
-    pub fn finish(
-        mut self,
-        comparison: Comparison,
-    ) -> (Results, Option<PathBuf>, Option<Error>) {
+    pub fn finish(mut self, comparison: Comparison) -> (Results, Option<PathBuf>, Option<Error>) {
         self.results.stored.comparison = comparison;
         let Self {
             folder, results, ..

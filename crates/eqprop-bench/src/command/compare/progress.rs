@@ -40,8 +40,13 @@ impl Display {
             .min(config.n_train.unwrap_or(usize::MAX));
         let n_examples = n_train.saturating_sub(config.n_validation);
         let n_runs = comparison.methods.len() * comparison.seeds.len();
-        let n_total = n_runs.saturating_mul(config.epochs).saturating_mul(n_examples);
-        let ended = comparison.runs.iter().filter(|run| comparison.has_ended(run));
+        let n_total = n_runs
+            .saturating_mul(config.epochs)
+            .saturating_mul(n_examples);
+        let ended = comparison
+            .runs
+            .iter()
+            .filter(|run| comparison.has_ended(run));
         let done = ended.map(|run| ((run.seed, run.method), config.epochs));
         let template = "{bar:30} {percent:>3} %  {msg}  {eta} left";
         let style = ProgressStyle::with_template(template).expect("a fixed template that parses");
@@ -100,13 +105,17 @@ impl Display {
     }
 
     fn set_done(&self, run: &Run, epochs: usize) {
-        self.done.borrow_mut().insert((run.seed, run.method), epochs);
+        self.done
+            .borrow_mut()
+            .insert((run.seed, run.method), epochs);
     }
 
     /// Moves the bar behind all that is done and `n_examples` more.
     fn move_to(&self, n_examples: usize) {
         let epochs: usize = self.done.borrow().values().sum();
-        let position = epochs.saturating_mul(self.n_examples).saturating_add(n_examples);
+        let position = epochs
+            .saturating_mul(self.n_examples)
+            .saturating_add(n_examples);
         self.bar.set_position(position as u64);
     }
 
@@ -121,7 +130,14 @@ impl Display {
     fn end_of_epoch(&self, run: &Run, epoch: usize) {
         let Run { method, seed, .. } = run;
         // A run that failed has its remaining epochs behind it too.
-        self.set_done(run, if run.failure.is_some() { self.epochs } else { epoch });
+        self.set_done(
+            run,
+            if run.failure.is_some() {
+                self.epochs
+            } else {
+                epoch
+            },
+        );
         self.move_to(0);
         self.announce(run, (epoch + 1).min(self.epochs));
         if let Some(failure) = &run.failure {

@@ -35,8 +35,8 @@ impl Results {
     fn columns(&self) -> Vec<Column<'_>> {
         let judge = self.judge();
         let reach = match self.comparison().common_error() {
-            Some(error) => format!("s to {judge} error {}", percent(error)),
-            None => format!("s to a common {judge} error"),
+            Some(error) => format!("s to {} ({judge})", percent(error)),
+            None => format!("s to a common error ({judge})"),
         };
         let mut columns: Vec<Column<'_>> =
             vec![("method".into(), Box::new(|s| s.method.to_string()))];
