@@ -27,8 +27,12 @@ const EPOCHS: usize = 20;
 const SLACK: f64 = 0.5e6;
 
 fn config(epochs: usize) -> TrainingConfig {
-    let config = Preset::Digits.config().with_epochs(epochs);
-    config.with_hidden(vec![8.into()]).with_batch_size(1)
+    TrainingConfig {
+        hidden: vec![8.into()],
+        batch_size: 1,
+        epochs,
+        ..Preset::Digits.config()
+    }
 }
 
 fn dataset() -> Dataset {

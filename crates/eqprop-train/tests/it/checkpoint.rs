@@ -320,7 +320,8 @@ fn another_number_of_epochs_is_a_longer_run_unless_the_learning_rates_follow_a_c
         training.checkpoint()
     };
     let epochs = config().epochs;
-    let longer = |schedule: &str| of(schedule).with_epochs(epochs + 3);
+    let n_more = (epochs + 3).to_string();
+    let longer = |schedule: &str| with(of(schedule), &[("epochs", &n_more)]);
     let exponential = checkpoint("exponential");
     exponential
         .check_continues(&of("exponential"))
@@ -358,10 +359,10 @@ fn an_epoch_that_was_begun_cannot_be_left_out() {
     let checkpoint = training.checkpoint();
     let config = training.config().clone();
     checkpoint
-        .check_continues(&config.clone().with_epochs(2))
+        .check_continues(&with(config.clone(), &[("epochs", "2")]))
         .expect("both");
     let error = checkpoint
-        .check_continues(&config.with_epochs(1))
+        .check_continues(&with(config, &[("epochs", "1")]))
         .expect_err("one");
     let is_right = |error: &CheckpointError| {
         matches!(
@@ -379,7 +380,7 @@ fn an_epoch_that_was_begun_cannot_be_left_out() {
 fn a_checkpoint_within_an_epoch_replaces_that_of_the_epoch_before_and_gives_way_to_the_next() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut training = run(1);
-    let mut save = |training: &Training, name: &str| {
+    let save = |training: &Training, name: &str| {
         let saved = training.checkpoint().save(folder.path());
         saved.expect("room on the disk");
         assert_eq!(folders(folder.path()), [name]);
