@@ -254,7 +254,7 @@ fn weights_that_are_not_finite_are_never_judged() {
         let network = config.network(&Device::default()).map(&mut Fill(value));
         let learner = EquilibriumLearner::new(network, config.estimator());
         let bytes = learner.into_record().into_bytes().unwrap();
-        fs::write(place.path("run/model.bpk"), &bytes).unwrap();
+        fs::write(place.path("run/model.bpk"), &*bytes).unwrap();
         for command in [
             &["evaluate", "run"][..],
             &["relax", "run"],

@@ -181,14 +181,14 @@ fn weights_that_become_infinite_are_refused() {
     }
     // Finite in the file's double precision, infinite in the network's single one.
     let large = TensorData::new(vec![1e300; 64 * 12], [64, 12]);
-    let large = Large(Param::from_tensor(Tensor::from_data(
-        large,
-        (&Device::flex(), DType::F64),
-    )));
-    let path = path.with_file_name("large.safetensors");
-    save_safetensors(&large, &path, &[]).expect("a file");
+    let double = Tensor::<2>::from_data(large, (&Device::flex(), DType::F64));
     let single = Tensor::<2>::zeros([64, 12], &Device::flex());
-    let loaded = load_safetensors(Large(Param::from_tensor(single)), &path);
+    let module = |weight| Large {
+        weight: Param::from_tensor(weight),
+    };
+    let path = path.with_file_name("large.safetensors");
+    save_safetensors(&module(double), &path, &[]).expect("a file");
+    let loaded = load_safetensors(module(single), &path);
     let message = loaded.expect_err("too large").to_string();
     assert!(message.contains("too large for F32"), "{message}");
 }
@@ -212,7 +212,9 @@ fn a_network_with_a_weight_that_is_no_number_is_found_out() {
 
 /// A module of one matrix.
 #[derive(Module, Debug)]
-struct Large(Param<Tensor<2>>);
+struct Large {
+    weight: Param<Tensor<2>>,
+}
 
 /// Gives every parameter the same number.
 struct Fill(f32);
