@@ -33,6 +33,7 @@ const MOST_SEEDS: usize = 10_000;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Comparison {
     /// The network, its phases and its training; the seed is replaced by each of `seeds`.
+    #[serde(deserialize_with = "TrainingConfig::read")]
     pub config: TrainingConfig,
     /// The methods.
     pub methods: Vec<Method>,

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, bail};
-use eqprop_train::file::{is_temporary, write_atomically};
+use eqprop_train::file::write_atomically;
 use eqprop_train::lock::FolderLock;
 
 /// A folder that this process alone writes a report to.
@@ -80,15 +80,6 @@ impl ReportFolder {
     /// The path.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Removes what a killed process left behind. Failing to does no harm.
-    pub fn remove_temporary(&self) {
-        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
-            if is_temporary(&entry.file_name()) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
     }
 
     /// Writes a file of the folder, atomically.

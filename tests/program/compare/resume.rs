@@ -165,16 +165,16 @@ fn a_comparison_that_is_terminated_says_how_to_go_on() {
     let epochs = |arguments: &[&'static str]| -> Vec<String> {
         let longer = arguments
             .iter()
-            .map(|&argument| if argument == "4" { "40" } else { argument });
+            .map(|&argument| if argument == "4" { "20" } else { argument });
         longer.map(str::to_string).collect()
     };
-    let child = start(&place, &epochs(&arguments));
-    // Once timing is done, trainings are in progress.
-    let begun = || place.path(report).join("results.json").is_file();
-    while !begun() {
+    let mut saved = epochs(&arguments);
+    saved.extend(["--save-every", "100"].map(str::to_string));
+    let child = start(&place, &saved);
+    // Trainings are in progress.
+    while !place.path(report).join("checkpoints").is_dir() {
         sleep(Duration::from_millis(5));
     }
-    sleep(Duration::from_millis(1500));
     let clock = Instant::now();
     signal(&child, "-TERM");
     let output = child.wait_with_output().unwrap();

@@ -16,12 +16,13 @@ use eqprop_bench::comparison::{Checkpoints, Comparison, Event, StoredComparison}
 use eqprop_bench::method::Method;
 use eqprop_bench::timing;
 use eqprop_train::data::Dataset;
+use eqprop_train::file::remove_temporary;
 use eqprop_train::panic;
 
 use crate::cli::CompareArguments;
 use crate::device::{self, NamedDevice};
 use crate::interrupt::Interrupt;
-use crate::machine::{Machine, command_line};
+use crate::machine::{Machine, command_line, quote};
 use crate::output::Report;
 use crate::report_folder::ReportFolder;
 use keeper::Keeper;
@@ -200,7 +201,7 @@ fn resume(arguments: &CompareArguments) -> Result<Prepared> {
         );
     }
     let folder = ReportFolder::lock(path)?;
-    folder.remove_temporary();
+    remove_temporary(path);
     let text = fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let stored = StoredComparison::from_json(&text);
     let mut stored = stored.with_context(|| format!("cannot go on with `{}`", file.display()))?;
@@ -324,15 +325,4 @@ fn resume_command(folder: &Path, arguments: &CompareArguments) -> String {
         command += &format!(" --device {}", quote(OsStr::new(device)));
     }
     command
-}
-
-/// `text` as one word of a shell.
-fn quote(text: &OsStr) -> String {
-    let text = text.to_string_lossy();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
