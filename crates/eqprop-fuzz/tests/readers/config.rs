@@ -9,7 +9,7 @@ use eqprop_train::preset::Preset;
 use serde_json::Value;
 
 use crate::reader::{Input, Limit, Reader};
-use crate::seed::{Files, Seed};
+use crate::seed::{FILE, Files, Seed};
 
 /// JSON values in memory are some 100 bytes for two in the text, and the network that is made of a
 /// configuration has at most as many numbers as [`MAX_PARAMETERS`], three times while it is made.
@@ -24,12 +24,12 @@ const MAX_PARAMETERS: f64 = 20_000.0;
 fn change(input: &Input, seeds: &[Seed]) -> Files {
     let (seed, donor) = input.pick(seeds);
     let (bytes, donor) = (seed.files[0].1.clone(), &donor.files[0].1);
-    vec![("config.json".to_string(), input.edit(bytes, donor))]
+    vec![(FILE.to_string(), input.edit(bytes, donor))]
 }
 
 /// Does with a configuration what the program does before it trains.
 fn read(folder: &Path) -> Result<(), String> {
-    let bytes = std::fs::read(folder.join("config.json")).map_err(|error| error.to_string())?;
+    let bytes = std::fs::read(folder.join(FILE)).map_err(|error| error.to_string())?;
     set_one(&bytes);
     let config: TrainingConfig = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
     config.validate().map_err(|error| error.to_string())?;

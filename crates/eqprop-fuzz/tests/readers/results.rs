@@ -6,7 +6,7 @@ use bolero::check;
 use eqprop_bench::comparison::Comparison;
 
 use crate::reader::{Input, Limit, Reader};
-use crate::seed::{Files, Seed};
+use crate::seed::{FILE, Files, Seed};
 
 /// An epoch is some 100 bytes in memory and not many fewer in the text.
 const LIMIT: Limit = Limit {
@@ -17,11 +17,11 @@ const LIMIT: Limit = Limit {
 fn change(input: &Input, seeds: &[Seed]) -> Files {
     let (seed, donor) = input.pick(seeds);
     let (bytes, donor) = (seed.files[0].1.clone(), &donor.files[0].1);
-    vec![("results.json".to_string(), input.edit(bytes, donor))]
+    vec![(FILE.to_string(), input.edit(bytes, donor))]
 }
 
 fn read(folder: &Path) -> Result<(), String> {
-    let bytes = std::fs::read(folder.join("results.json")).map_err(|error| error.to_string())?;
+    let bytes = std::fs::read(folder.join(FILE)).map_err(|error| error.to_string())?;
     let comparison: Comparison = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
     comparison.summaries();
     Ok(())

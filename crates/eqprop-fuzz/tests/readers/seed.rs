@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 /// Files by name.
 pub type Files = Vec<(String, Vec<u8>)>;
 
+/// What a seed that is a single file is called where it is read.
+pub const FILE: &str = "file";
+
 /// A file, or the files of a folder.
 #[derive(Debug, Clone)]
 pub struct Seed {
@@ -31,7 +34,7 @@ pub fn all(target: &str) -> Vec<Seed> {
             files: if path.is_dir() {
                 entries(&path).map(|path| read(&path)).collect()
             } else {
-                vec![read(&path)]
+                vec![(FILE.to_string(), fs::read(&path).unwrap())]
             },
         })
         .collect();

@@ -15,7 +15,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::reader::{Input, Limit, Reader};
-use crate::seed::{Files, Seed};
+use crate::seed::{FILE, Files, Seed};
 
 type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
@@ -26,9 +26,23 @@ const LIMIT: Limit = Limit {
     plus: 1 << 20,
 };
 
+/// What PyTorch wrote may unpack to 16 times its size and 1 MiB more, and while a number is converted it
+/// takes up to 20 bytes more in the place of 4. A pickle of single bytes becomes objects of 100 each.
+const PYTORCH_LIMIT: Limit = Limit {
+    times: 128,
+    plus: 8 << 20,
+};
+
+/// A pickle can copy what it holds: the reader allows a million objects.
+const COPIES: Limit = Limit {
+    times: 0,
+    plus: 256 << 20,
+};
+
 /// Settings of the networks that the seeds are of: see `tests/weights/generate.py`.
-const NETWORKS: [&[(&str, &str)]; 3] = [
+const NETWORKS: [&[(&str, &str)]; 4] = [
     &[("hidden", "[12]")],
+    &[("hidden", "[12]"), ("cost", "cross_entropy")],
     &[
         (
             "hidden",
@@ -78,7 +92,7 @@ fn change_safetensors(input: &Input, seeds: &[Seed]) -> Files {
         }
         _ => input.mutate(bytes.clone(), donor),
     };
-    vec![("weights".to_string(), changed)]
+    vec![(FILE.to_string(), changed)]
 }
 
 fn header_and_data(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -89,7 +103,7 @@ fn header_and_data(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 #[test]
 fn safetensors_files() {
     let networks = networks();
-    let read = |folder: &Path| read(&networks, &folder.join("weights"));
+    let read = |folder: &Path| read(&networks, &folder.join(FILE));
     let reader = Reader::new("safetensors", LIMIT, change_safetensors, read);
     check!().with_type().for_each(|input| reader.check(input));
 }
@@ -111,7 +125,7 @@ fn change_pytorch(input: &Input, seeds: &[Seed]) -> Files {
         }
         _ => input.mutate(bytes.clone(), donor),
     };
-    vec![("weights".to_string(), changed)]
+    vec![(FILE.to_string(), changed)]
 }
 
 fn entries(bytes: &[u8]) -> Option<Files> {
@@ -145,7 +159,15 @@ fn zipped(entries: &Files, is_deflated: bool) -> Vec<u8> {
 #[test]
 fn pytorch_files() {
     let networks = networks();
-    let read = |folder: &Path| read(&networks, &folder.join("weights"));
-    let reader = Reader::new("pytorch", LIMIT, change_pytorch, read);
+    let read = |folder: &Path| read(&networks, &folder.join(FILE));
+    let reader = Reader::new("pytorch", PYTORCH_LIMIT, change_pytorch, read);
     check!().with_type().for_each(|input| reader.check(input));
+}
+
+#[test]
+fn a_pickle_that_copies_its_lists_is_refused_in_time() {
+    let networks = networks();
+    let read = |folder: &Path| read(&networks, &folder.join(FILE));
+    // The seeds are read as they are.
+    Reader::new("pytorch-copies", COPIES, change_pytorch, read);
 }

@@ -52,6 +52,10 @@ fn find(dir: &Path, name: &str, missing: &mut Vec<PathBuf>) -> Option<PathBuf> {
     found
 }
 
+/// The most bytes that are made room for before they are read: a header may ask for more than there
+/// is.
+const MAX_RESERVED: usize = 1 << 16;
+
 /// An open file, unpacked while it is read.
 pub(super) struct DataFile<'a> {
     pub(super) path: &'a Path,
@@ -88,7 +92,7 @@ impl<'a> DataFile<'a> {
 
     /// Reads `n` bytes, or as many as there are.
     fn read_up_to(&mut self, n: usize) -> Result<Vec<u8>, DataError> {
-        let mut bytes = Vec::with_capacity(n);
+        let mut bytes = Vec::with_capacity(n.min(MAX_RESERVED));
         match self.reader.by_ref().take(n as u64).read_to_end(&mut bytes) {
             // A compressed file that is cut off ends in this error; the caller sees it as short.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
