@@ -165,9 +165,16 @@ fn pytorch_files() {
 }
 
 #[test]
+fn archives_that_unpack_to_much_are_refused_first() {
+    let networks = networks();
+    let read = |folder: &Path| read(&networks, &folder.join(FILE));
+    // The seeds are read as they are: to change them is to pack megabytes.
+    Reader::new("pytorch-bombs", PYTORCH_LIMIT, change_pytorch, read);
+}
+
+#[test]
 fn a_pickle_that_copies_its_lists_is_refused_in_time() {
     let networks = networks();
     let read = |folder: &Path| read(&networks, &folder.join(FILE));
-    // The seeds are read as they are.
     Reader::new("pytorch-copies", COPIES, change_pytorch, read);
 }
