@@ -203,11 +203,11 @@ impl Comparison {
         summary::summarize(self)
     }
 
-    /// The lowest test error that every finished run reached at some epoch.
+    /// The lowest [held-out error](EpochRecord::held_out_error) that every finished run reached at some epoch.
     pub fn common_error(&self) -> Option<f64> {
         let runs = self.finished();
         runs.filter_map(|run| {
-            let errors = run.epochs.iter().map(|record| record.test_error);
+            let errors = run.epochs.iter().map(EpochRecord::held_out_error);
             errors.reduce(f64::min)
         })
         .reduce(f64::max)

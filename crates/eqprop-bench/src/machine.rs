@@ -69,7 +69,9 @@ pub fn compute_on_this_thread() {
 /// The command line of this process, to be given again.
 pub fn command_line() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    let quoted = std::env::args().skip(1).map(|argument| {
+    let arguments = std::env::args_os().skip(1);
+    let quoted = arguments.map(|argument| {
+        let argument = argument.to_string_lossy().into_owned();
         if !argument.is_empty() && argument.chars().all(plain) {
             argument
         } else {

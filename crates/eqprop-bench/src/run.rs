@@ -11,6 +11,7 @@ use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::file::{is_temporary, write_atomically};
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::training::AnyLearner;
+use eqprop_train::weights::check_finite;
 use serde::{Deserialize, Serialize};
 
 use crate::device::{self, NamedDevice};
@@ -182,6 +183,7 @@ impl RunFolder {
                 path.display()
             )
         })?;
+        check_finite(&learner, &path)?;
         Ok(TrainedRun {
             config,
             learner: learner.valid(),

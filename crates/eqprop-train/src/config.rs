@@ -1,7 +1,9 @@
 //! Everything that determines a training run.
 
 mod architecture;
+mod json;
 mod kind;
+mod limits;
 mod network;
 mod optimizer;
 mod overrides;
@@ -18,7 +20,8 @@ use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::{FeedbackInitializer, FeedbackUpdate, LayerUpdate};
 
 use crate::batch::Augmentation;
-use crate::data::{DataError, Dataset, DatasetKind, Examples};
+use crate::data::{Dataset, DatasetKind, Examples};
+use crate::error::TrainingError;
 pub use architecture::{ConvolutionalLayer, HiddenLayer, SkipConnection};
 pub use kind::{DynamicsKind, FreeStart, ModelKind, NudgingKind, OrderKind, ScheduleKind};
 
@@ -170,14 +173,11 @@ impl TrainingConfig {
     /// Loads the data set with its images [prepared](Self::prepare); see [`Dataset::load`].
     ///
     /// # Errors
-    /// As [`Dataset::load`].
-    pub fn load_data(&self, data_dir: Option<&Path>) -> Result<Dataset, DataError> {
-        let Dataset { kind, train, test } = Dataset::load(self.dataset, data_dir)?;
-        Ok(Dataset {
-            kind,
-            train: self.prepare(train),
-            test: self.prepare(test),
-        })
+    /// As [`Dataset::load`], and if the images are too large for this machine when they are padded.
+    pub fn load_data(&self, data_dir: Option<&Path>) -> Result<Dataset, TrainingError> {
+        let dataset = Dataset::load(self.dataset, data_dir)?;
+        self.check_data(&dataset)?;
+        Ok(dataset.map(|examples| self.prepare(examples)))
     }
 
     /// Pads and normalizes images as configured.

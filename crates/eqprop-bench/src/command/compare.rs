@@ -16,7 +16,7 @@ use eqprop_train::file::write_atomically;
 use crate::cli::CompareArguments;
 use crate::device;
 use crate::interrupt::Interrupt;
-use crate::output::Report;
+use crate::output::{Report, say};
 use progress::Display;
 use results::Results;
 
@@ -71,7 +71,7 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
     display.finish();
     results.comparison = comparison;
     if let Some(error) = write_error {
-        eprintln!("{}", results.table());
+        say(format_args!("{}", results.table()));
         return Err(error);
     }
     let mut text = results.table();

@@ -220,7 +220,10 @@ fn train(
             display.epoch(&record, epochs);
         }
     }
-    let test_error = training.records().last().map(|record| record.test_error);
+    let test_error = training
+        .records()
+        .last()
+        .and_then(|record| record.test_error);
     Ok((training.learner().valid().network, test_error))
 }
 

@@ -11,7 +11,7 @@ use image::imageops::{self, FilterType};
 use serde_json::json;
 
 use crate::cli::PredictArguments;
-use crate::output::Report;
+use crate::output::{Report, check_finite, text_of};
 use crate::run::RunFolder;
 
 /// Classifies images.
@@ -38,6 +38,10 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
         let info = relaxed.info();
         let scores = network.scores(&network.energy.clamp(&input), &relaxed.state);
         let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
+        check_finite(
+            "residual or a score",
+            scores.iter().copied().chain([info.residual]),
+        )?;
         let mut ranking: Vec<usize> = (0..scores.len()).collect();
         ranking.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         let (class, second) = (ranking[0], ranking[1]);
@@ -49,7 +53,7 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
             info.residual
         );
         report.push(json!({
-            "image": path,
+            "image": text_of(path),
             "class": class,
             "margin": margin,
             "scores": scores,

@@ -17,7 +17,7 @@ use crate::cli::TrainArguments;
 use crate::device::{self, NamedDevice};
 use crate::figure::{self, Course};
 use crate::interrupt::Interrupt;
-use crate::output::{Report, percent};
+use crate::output::{Report, percent, say};
 use crate::run::{RunConfig, RunFolder};
 use progress::Display;
 
@@ -27,6 +27,7 @@ const N_DRAWN: usize = 5;
 /// What `train --json` prints and `summary.json` holds. Errors are shares, in [0, 1].
 #[derive(Debug, Serialize)]
 struct Summary {
+    #[serde(serialize_with = "crate::output::path")]
     run: std::path::PathBuf,
     version: &'static str,
     device: String,
@@ -116,9 +117,14 @@ fn resume(arguments: &TrainArguments) -> Result<Started> {
     match checkpoint {
         Some(checkpoint) => {
             training = training.restore(checkpoint)?;
-            eprintln!("going on after epoch {}", training.records().len());
+            say(format_args!(
+                "going on after epoch {}",
+                training.records().len()
+            ));
         }
-        None => eprintln!("no epoch was finished: starting from the beginning"),
+        None => say(format_args!(
+            "no epoch was finished: starting from the beginning"
+        )),
     }
     folder.write_config(&config)?;
     Ok((folder, training, device, dataset))

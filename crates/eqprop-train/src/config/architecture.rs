@@ -1,18 +1,22 @@
 //! The network of a training configuration.
 
+use std::fmt;
+
 use eqprop_core::connection::{
     ConnectionConfig, ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling,
 };
 use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, PredictiveCodingConfig};
 use eqprop_core::shape::LayerShape;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::TrainingConfig;
 use crate::error::TrainingError;
 
 /// A hidden layer and the connection from the layer below.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum HiddenLayer {
     /// So many units, each connected with every unit below.
@@ -42,6 +46,35 @@ pub struct ConvolutionalLayer {
 
 fn one() -> usize {
     1
+}
+
+// By hand, because serde's own for an untagged enum says of every mistake only that nothing fits.
+impl<'de> Deserialize<'de> for HiddenLayer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(HiddenLayerVisitor)
+    }
+}
+
+struct HiddenLayerVisitor;
+
+impl<'de> Visitor<'de> for HiddenLayerVisitor {
+    type Value = HiddenLayer;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of units, or feature maps with \"channels\" and \"kernel\"")
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, n_units: u64) -> Result<HiddenLayer, E> {
+        let unfit = |_| E::invalid_value(Unexpected::Unsigned(n_units), &self);
+        usize::try_from(n_units)
+            .map(HiddenLayer::Dense)
+            .map_err(unfit)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HiddenLayer, A::Error> {
+        let layer = ConvolutionalLayer::deserialize(MapAccessDeserializer::new(map));
+        layer.map(HiddenLayer::Convolution)
+    }
 }
 
 /// A connection beside those from each layer to the next.

@@ -14,9 +14,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::error::WeightsError;
 use super::layout::LIST;
-
-/// Entries of a checkpoint that hold the parameters.
-const STATE_DICTS: [&str; 2] = ["model_state_dict", "state_dict"];
+use super::wrapper;
 
 /// Tensors may share their numbers, one may repeat a number, and an archive may be compressed: written
 /// out, all take no more than so many times the size of the file, and a little more.
@@ -32,13 +30,9 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, WeightsE
     check_archive(path)?;
     let root = PytorchReader::read_pickle_data(path, None).map_err(unreadable)?;
     match root {
-        PickleValue::Dict(entries) => {
-            let state_dict = STATE_DICTS.iter().find(|&&key| entries.contains_key(key));
-            let reader = match state_dict {
-                Some(key) => PytorchReader::with_top_level_key(path, key),
-                None => PytorchReader::new(path),
-            };
-            contents(path, reader.map_err(unreadable)?)
+        PickleValue::Dict(_) => {
+            let reader = PytorchReader::new(path).map_err(unreadable)?;
+            Ok(wrapper::unwrapped(contents(path, reader)?))
         }
         PickleValue::List(_) => {
             let file = with_list_in_dictionary(path).map_err(unreadable)?;

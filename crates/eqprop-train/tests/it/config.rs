@@ -1,5 +1,7 @@
 //! Configurations: presets, overrides, bounds, seeds and learning rates.
 
+mod json;
+
 use burn::module::ParamId;
 use burn::tensor::Device;
 use eqprop_core::activation::Activation;

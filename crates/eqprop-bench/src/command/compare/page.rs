@@ -167,7 +167,7 @@ fn curves(results: &Results) -> Result<Markup> {
         };
         plot::render(&[panel], 1)
     };
-    let test = |run: &Run, epoch: usize| run.epochs[epoch].test_error;
+    let test = |run: &Run, epoch: usize| run.epochs[epoch].held_out_error();
     let train = |run: &Run, epoch: usize| run.epochs[epoch].train_error;
     Ok(html! {
         (figure(&panel("Test error", "epoch", &x_epoch, &test)?, "Mean over the seeds."))

@@ -7,7 +7,7 @@ use eqprop_bench::comparison::{Comparison, Event, Run};
 use eqprop_train::data::Dataset;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::percent;
+use crate::output::{held_out_errors, percent, say};
 
 /// Epochs that take longer than this get a line each.
 const LONG_EPOCH: f64 = 2.0;
@@ -49,7 +49,7 @@ impl Display {
     /// Prints a line above the bar.
     pub fn say(&self, line: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            say(line);
         } else {
             self.bar.println(line);
         }
@@ -67,10 +67,10 @@ impl Display {
                     let (epoch, error) = (run.epochs.len() + 1, percent(progress.train_error));
                     let (done, total) = (progress.n_done, progress.n_total);
                     let Run { method, seed, .. } = run;
-                    eprintln!(
+                    say(format_args!(
                         "seed {seed}, {method}, epoch {epoch} at {done}/{total}: training error \
                          {error}"
-                    );
+                    ));
                 }
             }
             Event::Epoch { run, .. } => self.end_of_epoch(run),
@@ -109,10 +109,10 @@ impl Display {
             self.last_line.set(Instant::now());
             let seconds: f64 = run.epochs.iter().map(|record| record.seconds).sum();
             self.say(&format!(
-                "seed {seed}, {method:<11} epoch {done:>3}/{}: test error {:>7}, training error \
-                 {:>7}, {seconds:.1} s",
+                "seed {seed}, {method:<11} epoch {done:>3}/{}: {}, training error {:>7}, \
+                 {seconds:.1} s",
                 self.epochs,
-                percent(last.test_error),
+                held_out_errors(last),
                 percent(last.train_error),
             ));
         }

@@ -158,8 +158,10 @@ impl Results {
             "method",
             "seed",
             "epoch",
+            "validation_error",
             "test_error",
             "train_error",
+            "validation_cost",
             "test_cost",
             "train_cost",
             "residual",
@@ -176,17 +178,22 @@ impl Results {
                     run.seed.to_string(),
                     record.epoch.to_string(),
                 ];
-                let numbers = [
-                    record.test_error,
-                    record.train_error,
-                    record.test_cost,
-                    record.train_cost,
-                    record.residual,
-                    record.free_steps,
-                    record.seconds,
-                    since_start,
-                ];
-                row.extend(numbers.iter().map(f64::to_string));
+                let cell = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+                row.extend(
+                    [
+                        record.validation_error,
+                        record.test_error,
+                        Some(record.train_error),
+                        record.validation_cost,
+                        record.test_cost,
+                        Some(record.train_cost),
+                        Some(record.residual),
+                        Some(record.free_steps),
+                        Some(record.seconds),
+                        Some(since_start),
+                    ]
+                    .map(cell),
+                );
                 writer.write_record(&row)?;
             }
         }
