@@ -162,11 +162,7 @@ fn small(settings: &[(&str, &str)]) -> TrainingConfig {
 
 fn digits() -> Dataset {
     let digits = Dataset::load(DatasetKind::Digits, None).unwrap();
-    Dataset {
-        train: digits.train.take(8),
-        test: digits.test.take(8),
-        kind: digits.kind,
-    }
+    Dataset::new(digits.kind, digits.train.take(8), digits.test.take(8))
 }
 
 /// A checkpoint after one epoch.

@@ -76,11 +76,7 @@ fn read(run: &Path, digits: &Dataset, device: &Device) -> Result<(), String> {
 fn checkpoints() {
     let device = Device::flex();
     let digits = Dataset::load(DatasetKind::Digits, None).unwrap();
-    let digits = Dataset {
-        train: digits.train.take(8),
-        test: digits.test.take(8),
-        kind: digits.kind,
-    };
+    let digits = Dataset::new(digits.kind, digits.train.take(8), digits.test.take(8));
     let read = |folder: &Path| read(folder.parent().expect("a run folder"), &digits, &device);
     let reader = Reader::new("checkpoint", LIMIT, change, read);
     check!().with_type().for_each(|input| reader.check(input));
