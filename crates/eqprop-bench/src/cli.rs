@@ -163,36 +163,26 @@ pub struct EvaluateArguments {
 pub struct CompareArguments {
     #[command(flatten)]
     pub model: ModelArguments,
-    /// Methods, separated by commas.
-    #[arg(
-        long,
-        value_name = "M,…",
-        value_delimiter = ',',
-        default_value = "eqprop,bptt,tbp,rbp,backprop"
-    )]
+    /// Methods, separated by commas [default: eqprop,bptt,tbp,rbp,backprop].
+    #[arg(long, value_name = "M,…", value_delimiter = ',')]
     pub methods: Vec<Method>,
-    /// Number of seeds: each method is trained once with each.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 3,
-        allow_negative_numbers = true
-    )]
-    pub seeds: usize,
-    /// The first seed; the others follow it.
-    #[arg(
-        long,
-        value_name = "S",
-        default_value_t = 0,
-        allow_negative_numbers = true
-    )]
-    pub seed: u64,
+    /// Number of seeds: each method is trained once with each [default: 3].
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub seeds: Option<usize>,
+    /// The first seed; the others follow it [default: 0].
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    pub seed: Option<u64>,
     /// Passes over the training examples [default: the preset's].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<usize>,
-    /// Folder for report.html, results.json and results.csv; made if it is not there.
+    /// Folder for report.html, results.json and results.csv, made if it is not there; must not hold a
+    /// comparison, unless --resume is given [default: a new folder in runs/].
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Train what is missing of the comparison in --report. The results are those of a comparison that
+    /// was never interrupted. More --seeds, a larger --epochs and further --methods extend it.
+    #[arg(long, requires = "report", conflicts_with_all = ["preset", "dataset", "seed", "overrides"])]
+    pub resume: bool,
     #[command(flatten)]
     pub data: DataArguments,
     #[command(flatten)]
@@ -212,7 +202,8 @@ Methods:
 {}
 Examples:
   eqprop compare
-  eqprop compare --preset paper-1h --methods eqprop,bptt,backprop --epochs 10 --report report",
+  eqprop compare --preset paper-1h --methods eqprop,bptt,backprop --epochs 10 --report report
+  eqprop compare --resume --report report --seeds 5",
         lines.concat()
     )
 }

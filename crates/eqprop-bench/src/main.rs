@@ -15,6 +15,7 @@ mod interrupt;
 mod machine;
 mod output;
 mod plot;
+mod report_folder;
 mod run;
 
 use std::process::ExitCode;

@@ -44,7 +44,7 @@ dt { font-weight: 600; } dd { margin: 0 0 0.4rem 1.2rem; }
 /// # Errors
 /// If a picture cannot be drawn.
 pub fn render(results: &Results) -> Result<String> {
-    let comparison = &results.comparison;
+    let comparison = results.comparison();
     let missing = comparison.missing();
     let page = html! {
         (DOCTYPE)
@@ -69,11 +69,11 @@ pub fn render(results: &Results) -> Result<String> {
                 h2 { "Error" }
                 div.figures { (curves(results)?) }
                 h2 { "Cost" }
-                div.figures { (costs(&results.steps)?) }
+                div.figures { (costs(&results.stored.steps)?) }
                 h2 { "What the columns say" }
                 (legend(results))
                 h2 { "How to repeat it" }
-                p { code { (results.command) } }
+                p { code { (results.stored.command) } }
                 (facts(&machine(&results.machine)?))
                 h2 { "Configuration" }
                 p {
@@ -89,7 +89,7 @@ pub fn render(results: &Results) -> Result<String> {
 
 /// The result in a sentence, if equilibrium propagation and something else have finished.
 fn finding(results: &Results) -> Option<String> {
-    let summaries = results.comparison.summaries();
+    let summaries = results.comparison().summaries();
     let ended = |wanted: Method| {
         let mut finished = summaries.iter().filter(|summary| summary.n_finished > 0);
         finished.find(|summary| summary.method == wanted)
@@ -126,7 +126,7 @@ fn table(results: &Results) -> Markup {
 
 /// Error against epoch and against time, mean over the seeds that finished.
 fn curves(results: &Results) -> Result<Markup> {
-    let comparison = &results.comparison;
+    let comparison = results.comparison();
     let x_seconds = |runs: &[&Run], epoch: usize| {
         mean(runs, |run| {
             run.epochs[..=epoch]
@@ -241,13 +241,13 @@ fn figure(svg: &str, caption: &str) -> Markup {
 }
 
 fn legend(results: &Results) -> Markup {
-    let config = &results.comparison.config;
+    let config = &results.comparison().config;
     html! {
         dl {
             dt { "method" }
             dd {
                 ul {
-                    @for method in &results.comparison.methods {
+                    @for method in &results.comparison().methods {
                         li { code { (method) } " – " (method.about()) }
                     }
                 }
