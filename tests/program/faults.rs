@@ -142,7 +142,7 @@ fn an_export_without_space_leaves_the_older_file() {
     for blocks in [0, 1, 5, 10] {
         for name in ["old.safetensors", "new.safetensors"] {
             let outcome = with_space(&place, blocks, &["export", "run", name]);
-            outcome.failed(&["cannot write", name, "space left"]);
+            outcome.failed(&["cannot write", name]);
         }
         assert_tidy(&place.contents());
         assert_eq!(fs::read(place.path("old.safetensors")).unwrap(), b"mine");

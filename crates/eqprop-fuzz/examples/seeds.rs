@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use eqprop_bench::comparison::Comparison;
+use eqprop_bench::comparison::{Comparison, StoredComparison};
 use eqprop_bench::method::Method;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::{Dataset, DatasetKind};
@@ -39,7 +39,7 @@ fn main() {
         let text = serde_json::to_string_pretty(&preset.config()).unwrap();
         write("config", &format!("valid-{}.json", preset.name()), text);
     }
-    checkpoint("plain", &[]);
+    checkpoint("plain", &[], false);
     let all = [
         ("start", "particles"),
         ("momentum", "0.5"),
@@ -47,7 +47,8 @@ fn main() {
         ("cost", "cross_entropy"),
         ("learning_rates", "[0.1, 0.1]"),
     ];
-    checkpoint("particles", &all);
+    checkpoint("particles", &all, false);
+    checkpoint("paused", &[("start", "previous")], true);
     results();
 }
 
@@ -165,20 +166,23 @@ fn digits() -> Dataset {
     Dataset::new(digits.kind, digits.train.take(8), digits.test.take(8))
 }
 
-/// A checkpoint after one epoch.
-fn checkpoint(name: &str, settings: &[(&str, &str)]) {
+/// A checkpoint after one epoch, or within it.
+fn checkpoint(name: &str, settings: &[(&str, &str)], is_paused: bool) {
     let mut training = Training::new(small(settings), &digits(), &Device::flex()).unwrap();
-    training.run_epoch(|_| ControlFlow::Continue(())).unwrap();
+    let go_on = |_| match is_paused {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    training.run_epoch(go_on).unwrap();
     let run = tempfile::tempdir().unwrap();
     training.checkpoint().save(run.path()).unwrap();
-    for entry in fs::read_dir(run.path().join("checkpoint-000001")).unwrap() {
+    let mut folders = fs::read_dir(run.path()).unwrap();
+    let folder = folders.next().unwrap().unwrap().path();
+    for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let file = path.file_name().unwrap().to_str().unwrap();
-        write(
-            &format!("checkpoint/valid-{name}"),
-            file,
-            fs::read(&path).unwrap(),
-        );
+        let bytes = fs::read(&path).unwrap();
+        write(&format!("checkpoint/valid-{name}"), file, bytes);
     }
 }
 
@@ -186,8 +190,13 @@ fn checkpoint(name: &str, settings: &[(&str, &str)]) {
 fn results() {
     let methods = vec![Method::Eqprop, Method::Backprop];
     let mut comparison = Comparison::new(small(&[("epochs", "2")]), methods, 2).unwrap();
-    let all = comparison.train(&digits(), &Device::flex(), |_| ControlFlow::Continue(()));
+    let all = comparison.train(&digits(), &Device::flex(), None, |_| {
+        ControlFlow::Continue(())
+    });
     assert!(all.unwrap().is_continue());
-    let text = serde_json::to_string(&comparison).unwrap();
+    let [preset, device, command] = ["digits", "flex", "eqprop compare"].map(String::from);
+    let data = digits().fingerprint().to_string();
+    let stored = StoredComparison::new(comparison, preset, device, data, command);
+    let text = serde_json::to_string(&stored).unwrap();
     write("results", "valid.json", text);
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bolero::check;
-use eqprop_bench::comparison::Comparison;
+use eqprop_bench::comparison::StoredComparison;
 
 use crate::reader::{Input, Limit, Reader};
 use crate::seed::{FILE, Files, Seed};
@@ -22,8 +22,8 @@ fn change(input: &Input, seeds: &[Seed]) -> Files {
 
 fn read(folder: &Path) -> Result<(), String> {
     let bytes = std::fs::read(folder.join(FILE)).map_err(|error| error.to_string())?;
-    let comparison: Comparison = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
-    comparison.summaries();
+    let stored = StoredComparison::from_json(&bytes).map_err(|error| error.to_string())?;
+    stored.comparison.summaries();
     Ok(())
 }
 
