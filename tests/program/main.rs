@@ -5,6 +5,7 @@ mod bench;
 mod compare;
 mod damage;
 mod data;
+mod faults;
 mod fidelity;
 #[cfg(unix)]
 mod files;

@@ -10,6 +10,7 @@ use burn::lr_scheduler::LrSchedulerRecord;
 use burn::optim::OptimizerRecord;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Bytes;
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{ScheduleKind, TrainingConfig};
@@ -88,6 +89,23 @@ struct ManifestEntry {
     name: String,
     bytes: u64,
     crc32: u32,
+}
+
+impl Manifest {
+    /// Refuses one that vouches for other files than those of a checkpoint, or not for all.
+    fn check(&self) -> Result<(), serde_json::Error> {
+        let has = |name: &str| self.files.iter().any(|entry| entry.name == name);
+        let missing = [STATE, MODEL, OPTIMIZER, SCHEDULER];
+        let missing = missing.into_iter().find(|name| !has(name));
+        let known = [STATE, MODEL, OPTIMIZER, SCHEDULER, PARTICLES, WARM];
+        let other = self.files.iter().map(|entry| entry.name.as_str());
+        let other = other.into_iter().find(|name| !known.contains(name));
+        match (missing, other) {
+            (None, None) => Ok(()),
+            (Some(name), _) => Err(Error::custom(format!("it does not list {name}"))),
+            (_, Some(name)) => Err(Error::custom(format!("it lists `{name}`"))),
+        }
+    }
 }
 
 impl Checkpoint {
@@ -217,6 +235,8 @@ impl Checkpoint {
                 found: manifest.version,
             });
         }
+        let checked = manifest.check();
+        checked.map_err(|source| CheckpointError::Format { path, source })?;
         for entry in &manifest.files {
             let path = folder.join(&entry.name);
             let bytes = read(&path)?;

@@ -226,5 +226,34 @@ impl Dataset {
     }
 }
 
+/// Readers of single formats with files of other sizes, for tests.
+#[doc(hidden)]
+pub mod format {
+    use std::io;
+    use std::path::Path;
+
+    use super::{DataError, Dataset, archive, cifar};
+
+    /// CIFAR-10 from files of `n_records` records each.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn cifar_10(dir: &Path, n_records: usize) -> Result<Dataset, DataError> {
+        cifar::load(dir, n_records)
+    }
+
+    /// The files `names`, each of `n_bytes`, out of a compressed archive.
+    ///
+    /// # Errors
+    /// If the archive is damaged, or a file is missing or of another size.
+    pub fn archive<'a>(
+        packed: &[u8],
+        names: &[&'a str],
+        n_bytes: usize,
+    ) -> io::Result<Vec<(&'a str, Vec<u8>)>> {
+        archive::extract(packed, names, n_bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -328,4 +328,12 @@ pub enum CheckpointError {
         #[source]
         source: RecordError,
     },
+    /// What an optimizer or a schedule keeps is not what these keep.
+    #[error("`{}` does not fit the configuration beside it: {reason}", path.display())]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
 }

@@ -23,6 +23,7 @@ use crate::data::{Dataset, Examples};
 use crate::error::{CheckpointError, TrainingError};
 use crate::estimator::{EquilibriumPropagation, GradientEstimator};
 use crate::learner::EquilibriumLearner;
+use crate::panic;
 use crate::particles::Particles;
 use crate::update::UpdateMonitor;
 use crate::warm_start::{self, WarmStart};
@@ -141,7 +142,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     /// Goes on where `checkpoint` was written.
     ///
     /// # Errors
-    /// If the checkpoint is of another network.
+    /// If the checkpoint is of another network, or not one of a training.
     pub fn restore(mut self, checkpoint: Checkpoint) -> Result<Self, CheckpointError> {
         let mismatch = |name: &str| {
             let path = name.into();
@@ -149,8 +150,16 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         };
         let learner = self.learner.try_load_record(checkpoint.model);
         self.learner = learner.map_err(mismatch("model.bpk"))?;
-        self.optimizer = self.optimizer.load_record(checkpoint.optimizer);
-        self.scheduler = self.scheduler.load_record(checkpoint.scheduler);
+        // Burn's optimizers and schedules have no other way to refuse a record.
+        let unfit = |name: &str| {
+            let path = name.into();
+            move |reason| CheckpointError::Unfit { path, reason }
+        };
+        let (optimizer, scheduler) = (self.optimizer, self.scheduler);
+        self.optimizer = panic::catch(|| optimizer.load_record(checkpoint.optimizer))
+            .map_err(unfit("optimizer.bpk"))?;
+        self.scheduler = panic::catch(|| scheduler.load_record(checkpoint.scheduler))
+            .map_err(unfit("scheduler.bpk"))?;
         if let (Some(particles), Some(record)) = (self.learner.particles(), checkpoint.particles) {
             particles
                 .load_record(record)

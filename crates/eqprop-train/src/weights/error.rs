@@ -64,6 +64,19 @@ pub enum WeightsError {
         /// The Python type found.
         found: String,
     },
+    /// Contents that take much more memory than the file is long.
+    #[error(
+        "what `{}` holds takes {needed} bytes, but the file has only {size}: save tensors with numbers \
+         of their own, by `tensor.clone()`, and do not compress the file", path.display()
+    )]
+    Expansion {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        size: u64,
+        /// What its contents take.
+        needed: u64,
+    },
     /// No tensor at all.
     #[error("`{}` holds no tensors", path.display())]
     Empty {
