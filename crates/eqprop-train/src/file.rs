@@ -158,7 +158,9 @@ fn advised(error: io::Error) -> io::Error {
         ErrorKind::NotADirectory => "name a file in a folder",
         ErrorKind::PermissionDenied => "change its permissions, or name another place",
         ErrorKind::ReadOnlyFilesystem => "name another place",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room, or name another place",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room, or name another place"
+        }
         ErrorKind::InvalidFilename => "choose a shorter name",
         _ => return error,
     };

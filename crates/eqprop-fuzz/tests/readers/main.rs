@@ -8,6 +8,7 @@ mod config;
 mod edit;
 mod idx;
 mod mutation;
+mod picture;
 mod reader;
 mod results;
 mod seed;

@@ -99,3 +99,9 @@ fn pictures() {
     let reader = Reader::new("picture", LIMIT, change, read);
     check!().with_type().for_each(|input| reader.check(input));
 }
+
+#[test]
+fn pictures_that_unpack_to_much_are_within_their_bound() {
+    // The seeds are read as they are: to change them is to pack megabytes.
+    Reader::new("picture-bombs", LIMIT, change, read);
+}
