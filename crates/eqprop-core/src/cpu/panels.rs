@@ -2,8 +2,9 @@
 
 use core::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
+use super::simd::dispatch;
 use super::{append_in_parts, threads_for};
 
 /// Numbers that are worth a thread to pack.
@@ -46,7 +47,7 @@ pub fn lanes() -> usize {
         }
     }
 
-    Arch::new().dispatch(Lanes)
+    dispatch(Lanes)
 }
 
 /// Vectors across a full panel. With the four rows of a tile they make 24 accumulators of the 32 registers

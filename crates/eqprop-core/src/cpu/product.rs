@@ -13,13 +13,14 @@
 
 use core::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::finish::Finish;
 use super::narrow::Narrow;
 use super::nonzero::{Columns, N_PATTERNS, Nonzero, Places};
 use super::panels::{Panel, Panels, lanes, panel_width};
 use super::shallow::Shallow;
+use super::simd::dispatch;
 
 /// Rows of a tile. More would have too many patterns of zeros to have a loop for each.
 pub const TILE_ROWS: usize = 4;
@@ -119,14 +120,14 @@ impl Right {
     ) {
         match self {
             Self::Panels(right) => multiply(left, right, finish, out, stride, nonzero),
-            Self::Narrow(right) => Arch::new().dispatch(Product {
+            Self::Narrow(right) => dispatch(Product {
                 left,
                 right,
                 finish,
                 out,
                 stride,
             }),
-            Self::Shallow(right) => Arch::new().dispatch(Product {
+            Self::Shallow(right) => dispatch(Product {
                 left,
                 right,
                 finish,
@@ -378,7 +379,7 @@ fn multiply_panel(
         }
     }
 
-    Arch::new().dispatch(Tiles {
+    dispatch(Tiles {
         left,
         panel,
         finish,

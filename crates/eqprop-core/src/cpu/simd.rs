@@ -1,11 +1,25 @@
 //! Passes over slices in the widest vectors of this machine.
 
+#[cfg(any(test, debug_assertions))]
+pub mod widths;
+
 use pulp::{Arch, Simd, WithSimd};
 
-/// Runs `work` compiled for the widest vectors that this machine has.
+/// Runs `work` with the widest vectors that this machine has, or, in tests, with those that
+/// [`widths`] names.
+#[inline(always)]
+pub fn dispatch<W: WithSimd>(work: W) -> W::Output {
+    #[cfg(any(test, debug_assertions))]
+    if let Some(width) = widths::chosen() {
+        return width.run(work);
+    }
+    Arch::new().dispatch(work)
+}
+
+/// [`dispatch`] of what needs no vectors by name: it is compiled for those of the machine.
 #[inline(always)]
 pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
-    Arch::new().dispatch(work)
+    dispatch(work)
 }
 
 /// `out ← out + factor · row`.
@@ -65,7 +79,7 @@ pub fn logistic(u: f32) -> f32 {
     1.0 / (1.0 + power * scale(half) * scale(n as i32 - half))
 }
 
-/// Carries a closure over the vectors of the machine into [`Arch::dispatch`].
+/// Carries a closure over the vectors of the machine into [`dispatch`].
 pub struct WithVectors<F>(pub F);
 
 /// What runs with the vectors of the machine.

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
-use eqprop_core::cost::{AnyCost, Cost, CostConfig, CrossEntropyConfig, SquaredError};
+use eqprop_core::cost::{AnyCost, Cost, CostConfig, CrossEntropyConfig, LinearCost, SquaredError};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 
@@ -50,6 +50,38 @@ fn the_cross_entropy_is_minus_the_log_probability_of_the_label() {
         let target = one_hot(&setup, &labels, 2);
         let found = values(&cost.value(&output, &target));
         assert_close(&found, &expected, setup.tolerance, setup.name);
+    }
+}
+
+/// `C = ⟨g, s⟩`, and a nudge by it is the force `−βg` for every activation.
+#[test]
+fn a_linear_cost_is_a_constant_force() {
+    for setup in Setup::all() {
+        let slope = setup.tensor(vec![0.5, -1.0, 2.0, 0.25], [2, 2]);
+        let output = setup.tensor(vec![0.4, 0.1, 0.3, -0.2], [2, 2]);
+        let drive = setup.tensor(vec![0.2, 0.9, 0.1, 0.6], [2, 2]);
+        let beta = setup.tensor(vec![0.5, -0.4], [2, 1]);
+        let close = |found: &[f64], expected: &[f64], what: &str| {
+            assert_close(found, expected, setup.tolerance, what);
+        };
+        // 0.2 − 0.1, 0.6 − 0.05
+        close(
+            &values(&LinearCost.value(&output, &slope)),
+            &[0.1, 0.55],
+            "C",
+        );
+        for activation in ACTIVATIONS {
+            let nudge = LinearCost.nudge(&slope, beta.clone(), activation);
+            let force = [-0.25, 0.5, 0.8, 0.1];
+            close(&values(&LinearCost.force(&nudge, &output)), &force, "force");
+            let nudged = values(&LinearCost.nudged_value(&nudge, &output));
+            close(&nudged, &[0.05, -0.22], "βC");
+            let found = LinearCost.minimize(&nudge, activation, drive.clone(), &output);
+            let pushed = setup.tensor(vec![-0.05, 1.4, 0.9, 0.7], [2, 2]);
+            let what = format!("{activation:?}");
+            close(&values(&found), &values(&activation.apply(pushed)), &what);
+            assert!(LinearCost.check_beta(-1e3, activation).is_ok());
+        }
     }
 }
 

@@ -3,6 +3,9 @@
 //! `relax` runs fused where it can, `relax_observed` never does. In `f64` neither is fused, so that
 //! the results in `f32` are held against those of another precision and another code.
 
+mod machines;
+mod random;
+
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, Pooling};
 use eqprop_core::cost::{CostConfig, SquaredError};

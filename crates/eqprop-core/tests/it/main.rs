@@ -6,8 +6,10 @@
 
 mod acceleration;
 mod activation;
+mod any_field;
 mod coloring;
 mod config;
+mod continuation;
 mod convolution;
 mod cost;
 mod custom;

@@ -51,7 +51,7 @@ type Maps = (usize, usize, usize, [u8; 4]);
 /// some with average pooling, or with max pooling where the layer above has no negative values.
 /// Layers may also be joined to earlier ones, by identities, in either order, or by kernels that
 /// only stride.
-fn any_network_of_maps() -> impl Strategy<Value = HopfieldEnergyConfig> {
+pub fn any_network_of_maps() -> impl Strategy<Value = HopfieldEnergyConfig> {
     let maps = (
         1..3_usize,
         0..ACTIVATIONS.len(),

@@ -2,10 +2,11 @@
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
-use eqprop_core::cost::AnyCost;
+use eqprop_core::cost::{AnyCost, Cost};
 use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::error::RelaxationError;
-use eqprop_core::relaxation::{Outcome, Relaxation, Relaxed, Scheme, Stopping, Trace};
+use eqprop_core::relaxation::{Dynamics, Outcome, Relaxation, Relaxed, Scheme, Stopping, Trace};
+use eqprop_core::state::State;
 
 use crate::network::{Numbers, chain, filled, network};
 use crate::setup::{Setup, assert_close, distance, values};
@@ -217,5 +218,42 @@ fn stopping_and_step_size_have_ranges() {
         Scheme::GradientFlow { step_size: 1.0 },
     ] {
         assert_eq!(scheme.validate(), Ok(()));
+    }
+}
+
+/// Dynamics of one's own that say nothing of a step size: the residual is the change.
+#[test]
+fn the_residual_of_other_dynamics_is_the_change_of_a_step() {
+    #[derive(Debug, Clone)]
+    struct Half;
+
+    impl Dynamics for Half {
+        fn step<E: VectorField, C: Cost>(
+            &mut self,
+            total: &TotalEnergy<'_, E, C>,
+            state: &mut State,
+        ) {
+            for layer in 0..state.layers().len() {
+                let moved = total.descend(layer, state, 0.5);
+                state.set(layer, moved);
+            }
+        }
+    }
+
+    for setup in Setup::all() {
+        let (energy, input) = problem(Activation::Sigmoid, &setup);
+        let clamped = energy.clamp(&input);
+        let total = TotalEnergy::<_, AnyCost>::free(&energy, &clamped);
+        let [before, after] = [2, 3].map(|n_steps| {
+            let relaxation = Relaxation {
+                dynamics: Half,
+                stopping: Stopping::new(n_steps),
+            };
+            relaxation.relax(&total, energy.rest(&input))
+        });
+        let change = values(&after.state.max_distance(&before.state));
+        let found = values(&after.residual);
+        assert_close(&found, &change, setup.tolerance, setup.name);
+        assert!(change.iter().all(|change| *change > 1e-3));
     }
 }

@@ -1,12 +1,12 @@
 //! The backward direction, to the maps below.
 
-use pulp::{Arch, Simd};
+use pulp::Simd;
 
 use super::{BLOCK, PackedConvolution, Pooled, Scratch};
 use crate::connection::Pooling;
 use crate::cpu::finish::Finish;
 use crate::cpu::product::{Left, multiply};
-use crate::cpu::simd::{VectorWork, WithVectors, add_scaled};
+use crate::cpu::simd::{VectorWork, WithVectors, add_scaled, dispatch};
 
 impl PackedConvolution {
     /// Adds `Kᵀ ∗ Pᵀ s_to` to `out`, with max pooling through the winners in `pooled`.
@@ -31,7 +31,7 @@ impl PackedConvolution {
                 &mut *out
             };
             if let Pooling::Max(_) = self.geometry.pooling {
-                Arch::new().dispatch(WithVectors(Scatter {
+                dispatch(WithVectors(Scatter {
                     convolution: self,
                     above,
                     winners: &pooled.winners[index * n_above..][..n_above],
@@ -54,7 +54,7 @@ impl PackedConvolution {
                         run_length: channels,
                     };
                     multiply(left, &self.backward, Finish::SET, block, depth, nonzero);
-                    Arch::new().dispatch(WithVectors(Spread {
+                    dispatch(WithVectors(Spread {
                         convolution: self,
                         patches: block,
                         positions,

@@ -95,3 +95,12 @@ fn the_same_seed_gives_the_same_weights() {
         assert_ne!(weights(8), first, "{}", setup.name);
     }
 }
+
+/// What the distributions are by their names, for whoever draws weights of a layer by hand.
+#[test]
+fn a_bound_follows_from_the_units_on_both_sides() {
+    let glorot = InitializerConfig::Glorot.bound(7, 17);
+    assert!((glorot - 0.5).abs() < 1e-15, "√(6/24): {glorot}");
+    let fan_in = InitializerConfig::FanIn { gain: 0.6 }.bound(9, 17);
+    assert!((fan_in - 0.2).abs() < 1e-15, "0.6/√9: {fan_in}");
+}

@@ -1,0 +1,73 @@
+//! The fast path as other machines run it: with fewer threads or more, and with other vectors.
+
+use eqprop_core::activation::Activation;
+use eqprop_core::connection::Pooling;
+use eqprop_core::relaxation::Scheme;
+use rayon::ThreadPoolBuilder;
+
+use super::{Output, convolutional, list, relaxed, single};
+use crate::network::graph;
+use crate::setup::{Setup, assert_close};
+
+#[test]
+fn any_number_of_threads_relaxes_as_one_step_after_the_other() {
+    let hard = Activation::HardSigmoid;
+    let dense = graph(&[6, 300, 200, 5], hard, &[(0, 1), (1, 2), (2, 3)]);
+    // Work for more than three threads each.
+    let networks = [
+        (dense, 67),
+        (convolutional(hard, Pooling::Max(2)), 131),
+        (convolutional(hard, Pooling::Average(2)), 131),
+    ];
+    let on = |n_threads: usize, work: &(dyn Fn() -> Vec<f64> + Sync)| {
+        let pool = ThreadPoolBuilder::new().num_threads(n_threads).build();
+        pool.expect("a few threads can be had").install(work)
+    };
+    for (config, batch) in networks {
+        let relax = |setup: &Setup, stepwise| {
+            let scheme = Scheme::Asynchronous;
+            list(&relaxed(
+                &config,
+                setup,
+                scheme,
+                Output::Nudged,
+                batch,
+                stepwise,
+            ))
+        };
+        let exact = relax(&Setup::double(), true);
+        for n_threads in [1, 2, 3] {
+            let found = on(n_threads, &|| relax(&single(), false));
+            // Sums of some hundred terms of order 1 in f32, seven times over.
+            assert_close(&found, &exact, 5e-5, &format!("{n_threads} threads"));
+        }
+    }
+}
+
+/// This file's siblings and the reference models once more, in a process for each width of vectors. Only
+/// where debug assertions are on is the width heard: a release has no such switch.
+#[cfg(debug_assertions)]
+#[test]
+fn relaxations_are_the_same_with_vectors_of_every_width() {
+    const VARIABLE: &str = "EQPROP_LANES";
+    if std::env::var_os(VARIABLE).is_some() {
+        return;
+    }
+    let lanes: &[&str] = if cfg!(target_arch = "x86_64") {
+        &["1", "4", "8", "16"]
+    } else if cfg!(target_arch = "aarch64") {
+        &["1", "4"]
+    } else {
+        &["1"]
+    };
+    for lanes in lanes {
+        let program = std::env::current_exe().expect("a running test has a file");
+        let output = std::process::Command::new(program)
+            .args(["fused::", "reference::", "properties::"])
+            .env(VARIABLE, lanes)
+            .output()
+            .expect("it runs already");
+        let report = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{lanes} lanes:\n{report}");
+    }
+}
