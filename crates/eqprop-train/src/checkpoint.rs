@@ -67,7 +67,7 @@ pub struct CheckpointState {
 
 impl CheckpointState {
     /// From what form 1 means by it.
-    fn from_form_1(mut self) -> Self {
+    fn read_as_form_1(mut self) -> Self {
         if self.config.n_validation > 0 {
             for record in &mut self.records {
                 record.validation_error = record.test_error.take();
@@ -254,7 +254,7 @@ impl Checkpoint {
         let state = folder.join(STATE);
         let mut state: CheckpointState = from_json(&state, &read(&state)?)?;
         if manifest.version == 1 {
-            state = state.from_form_1();
+            state = state.read_as_form_1();
         }
         let optional = |name: &str| {
             let is_there = manifest.files.iter().any(|entry| entry.name == name);

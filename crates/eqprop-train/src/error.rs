@@ -10,6 +10,7 @@ use eqprop_core::shape::LayerShape;
 use crate::config::FreeStart;
 use crate::data::DataError;
 use crate::suggestion::did_you_mean;
+use crate::weights::WeightsError;
 
 /// Why a training cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -319,6 +320,9 @@ pub enum CheckpointError {
         /// The format found.
         found: u32,
     },
+    /// A parameter is infinite or not a number.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// The tensors do not fit the configuration.
     #[error("`{}` does not fit the configuration beside it", path.display())]
     Record {

@@ -5,6 +5,7 @@ mod record;
 mod tally;
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Instant;
 
 use burn::data::dataloader::DataLoader;
@@ -27,6 +28,7 @@ use crate::panic;
 use crate::particles::Particles;
 use crate::update::UpdateMonitor;
 use crate::warm_start::{self, WarmStart};
+use crate::weights;
 use epoch::OpenEpoch;
 pub use epoch::UnfinishedEpoch;
 pub use record::{EpochRecord, Evaluation, Progress};
@@ -150,6 +152,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         };
         let learner = self.learner.try_load_record(checkpoint.model);
         self.learner = learner.map_err(mismatch("model.bpk"))?;
+        weights::check_finite(&self.learner, Path::new("model.bpk"))?;
         // Burn's optimizers and schedules have no other way to refuse a record.
         let unfit = |name: &str| {
             let path = name.into();

@@ -135,11 +135,7 @@ fn try_out(
     let config = base.with_override(key, value)?;
     config.validate()?;
     config.check_data(data)?;
-    let prepared = Dataset {
-        train: config.prepare(data.train.clone()),
-        test: config.prepare(data.test.clone()),
-        ..*data
-    };
+    let prepared = data.clone().map(|examples| config.prepare(examples));
     let device = burn::tensor::Device::flex();
     let mut training = eqprop_train::training::Training::new(config, &prepared, &device)?;
     let config = training.config();
