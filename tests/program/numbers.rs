@@ -67,8 +67,8 @@ fn what_does_not_fit_into_memory_is_refused() {
     let place = Place::new();
     for (change, expected) in [
         ("padding=18446744073709551615", "padding must be at most"),
-        ("padding=32000", "GB of memory"),
-        ("hidden=[4000000000]", "GB of memory"),
+        ("padding=32000", "machine's memory is"),
+        ("hidden=[4000000000]", "machine's memory is"),
         ("gains=[1e40,1]", "gains must be of a size"),
         (
             r#"initializer={"fan_in":{"gain":1e40}}"#,

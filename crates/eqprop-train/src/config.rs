@@ -28,15 +28,16 @@ pub use kind::{DynamicsKind, FreeStart, ModelKind, NudgingKind, OrderKind, Sched
 /// A training run: data, network, phases, optimizer, length and seed.
 ///
 /// A preset fills all of it in; a program or a user changes single fields. Together with the
-/// device it determines the result: same configuration, same kind of device, same parameters.
+/// data it determines the result, to the last bit on the same kind of device and processor and with as
+/// many threads, and within rounding elsewhere.
 #[derive(Config, Debug, PartialEq)]
 pub struct TrainingConfig {
     /// Data set: "digits", "mnist", "fashion-mnist" or "cifar-10".
     pub dataset: DatasetKind,
     /// Train on the first so many examples only; null for all.
     pub n_train: Option<usize>,
-    /// Hold out the last so many training examples, and report the error on them instead of
-    /// the test error while training.
+    /// Hold out the last so many training examples, and report the validation error on them beside the
+    /// test error.
     #[config(default = 0)]
     pub n_validation: usize,
 

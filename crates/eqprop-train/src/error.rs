@@ -53,7 +53,7 @@ pub enum TrainingError {
     },
     /// More than the machine has memory for.
     #[error(
-        "the {what} take at least {:.1} GB, but this machine has {:.1} GB of memory: use fewer or \
+        "the {what} take at least {:.1} GB, but half of this machine's memory is {:.1} GB: use fewer or \
          smaller layers, a smaller batch_size, or less padding", needed / 1e9, there / 1e9
     )]
     Memory {
@@ -61,7 +61,7 @@ pub enum TrainingError {
         what: &'static str,
         /// The bytes that it takes at least.
         needed: f64,
-        /// The bytes that there are.
+        /// The bytes that they may take.
         there: f64,
     },
     /// A convolutional layer does not fit onto the layer below.

@@ -20,14 +20,17 @@ const MOST_PADDING: usize = 1 << 15;
 const MOST_LAYERS: usize = 1000;
 /// The examples of the largest training set: no batch has more.
 const MOST_EXAMPLES: usize = 60_000;
-/// Arrays of the size of the parameters that a training holds at least: themselves, packed for both
-/// directions, their gradient.
-const PARAMETERS: f64 = 4.0;
+/// Arrays of the size of the parameters that a training holds: themselves, as they were before the
+/// epoch, packed for both directions, their gradient, a velocity.
+const PARAMETERS: f64 = 6.0;
 /// Arrays of the size of a state that a training step holds at least: the free one, two nudged ones
 /// and their drives.
 const STATES: f64 = 4.0;
-/// Copies of the images: of the data set, and of what a training takes from it.
-const IMAGES: f64 = 2.0;
+/// Copies of the images: of the data set as it is and as it is prepared, of what a training takes from
+/// it, and on the device.
+const IMAGES: f64 = 4.0;
+/// The share of the machine's memory that any of these may take: there are others beside it.
+const SHARE: f64 = 0.5;
 
 impl TrainingConfig {
     /// Checks the size of every number, as far as single fields decide.
@@ -160,9 +163,9 @@ impl TrainingConfig {
     }
 }
 
-/// Checks that so many numbers in single precision fit into memory.
+/// Checks that so many numbers in single precision fit into the [share](SHARE) of the memory.
 fn in_memory(what: &'static str, n_numbers: f64) -> Result<(), TrainingError> {
-    let (needed, there) = (n_numbers * size_of::<f32>() as f64, memory());
+    let (needed, there) = (n_numbers * size_of::<f32>() as f64, SHARE * memory());
     if needed <= there {
         Ok(())
     } else {
