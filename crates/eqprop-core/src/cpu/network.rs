@@ -188,6 +188,13 @@ impl<'a> Plan<'a> {
         if !matches!(output, Output::Free) && !places.last()?.is_plain() {
             return None;
         }
+        // The first half of the units, in the order of the tensor, conducts upwards.
+        let mut in_halves = responses.iter().zip(&places);
+        if in_halves
+            .any(|(response, places)| matches!(response, Response::Diode) && !places.is_plain())
+        {
+            return None;
+        }
         let constants: Option<Vec<_>> = graph.constant.iter().map(Floats::of).collect();
         let links = graph.interactions.iter().map(|interaction| {
             let (from, to) = (interaction.from, interaction.to);

@@ -41,10 +41,10 @@ fn assert_same<F: VectorField>(field: &F, any: &AnyField, has_energy: bool) {
         let curvatures = [field.curvature(layer), any.curvature(layer)];
         let [expected, found] = curvatures.map(|curvature| curvature.map(|a| values(&a)));
         assert_eq!(found, expected, "layer {layer}");
-        // At its start a predictive coding network is at an equilibrium, elsewhere nothing is.
-        let start = field.start(&input, &once.0);
+        // At its own start a predictive coding network is at an equilibrium; elsewhere nothing is.
+        let [start, same] = [field.start(&input, &once.0), any.start(&input, &once.1)];
         let stays = field.stays(layer, &once.0, &start);
-        assert_eq!(any.stays(layer, &once.1, &start), stays);
+        assert_eq!(any.stays(layer, &once.1, &same), stays);
         assert_eq!(
             any.stays(layer, &outer, &first),
             field.stays(layer, &inner, &first)

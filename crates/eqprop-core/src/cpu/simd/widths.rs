@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use pulp::{Scalar, Simd, WithSimd};
+use pulp::{Arch, Scalar, Simd, WithSimd};
 
 /// The environment variable.
 pub const VARIABLE: &str = "EQPROP_LANES";
@@ -31,51 +31,49 @@ impl Width {
         }
     }
 
-    /// Whether this machine can compute with vectors of the width, if need be in several parts.
+    /// Whether this machine has vectors of the width.
     pub fn is_possible(self) -> bool {
-        self == Self::One || self.is_possible_in_vectors()
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    fn is_possible_in_vectors(self) -> bool {
-        pulp::x86::V3::try_new().is_some()
-    }
-
-    #[cfg(target_arch = "aarch64")]
-    fn is_possible_in_vectors(self) -> bool {
-        self == Self::Four
-    }
-
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    fn is_possible_in_vectors(self) -> bool {
-        false
+        let widest = Arch::new().dispatch(Lanes);
+        // On x86-64 AVX2's, used in whole or in half, and AVX-512's; elsewhere there is one width.
+        let narrower = cfg!(target_arch = "x86_64") && self.lanes() < widest;
+        self == Self::One || self.lanes() == widest || narrower
     }
 
     /// Runs `work` with such vectors.
     pub fn run<W: WithSimd>(self, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
         if let Some(machine) = pulp::x86::V3::try_new() {
-            use pulp::x86::{V3_128b, V3_512b};
+            match self {
+                Self::Four => {
+                    let four = pulp::x86::V3_128b(machine);
+                    return Simd::vectorize(machine, With(four, work));
+                }
+                Self::Eight => return Simd::vectorize(machine, work),
+                Self::One | Self::Sixteen => {}
+            }
+        }
+        match self {
+            Self::One => Simd::vectorize(Scalar, work),
+            _ => Arch::new().dispatch(work),
+        }
+    }
+}
 
-            // Compiled for AVX2; what is wider is computed in halves.
-            return match self {
-                Self::One => Simd::vectorize(Scalar, work),
-                Self::Four => Simd::vectorize(machine, With(V3_128b(machine), work)),
-                Self::Eight => Simd::vectorize(machine, work),
-                Self::Sixteen => Simd::vectorize(machine, With(V3_512b(machine), work)),
-            };
-        }
-        #[cfg(target_arch = "aarch64")]
-        if self == Self::Four {
-            return pulp::Arch::new().dispatch(work);
-        }
-        Simd::vectorize(Scalar, work)
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    fn with_simd<S: Simd>(self, _simd: S) -> usize {
+        S::F32_LANES
     }
 }
 
 /// Work with vectors of its own, whatever those it is compiled for.
+#[cfg(target_arch = "x86_64")]
 struct With<V, W>(V, W);
 
+#[cfg(target_arch = "x86_64")]
 impl<V: Simd, W: WithSimd> WithSimd for With<V, W> {
     type Output = W::Output;
 
@@ -133,6 +131,8 @@ mod tests {
                 .arg("cpu::")
                 .env(VARIABLE, width.lanes().to_string())
                 .env("RAYON_NUM_THREADS", n_threads.to_string())
+                // Unoptimized, the frames of kernels are large.
+                .env("RUST_MIN_STACK", (16 << 20).to_string())
                 .output()
                 .expect("it runs already");
             let report = String::from_utf8_lossy(&output.stdout);

@@ -38,8 +38,8 @@ fn any_number_of_threads_relaxes_as_one_step_after_the_other() {
         let exact = relax(&Setup::double(), true);
         for n_threads in [1, 2, 3] {
             let found = on(n_threads, &|| relax(&single(), false));
-            // Sums of some hundred terms of order 1 in f32, seven times over.
-            assert_close(&found, &exact, 5e-5, &format!("{n_threads} threads"));
+            // Sums of 300 terms that add up to some tens in f32, seven times over.
+            assert_close(&found, &exact, 5e-4, &format!("{n_threads} threads"));
         }
     }
 }
@@ -53,21 +53,24 @@ fn relaxations_are_the_same_with_vectors_of_every_width() {
     if std::env::var_os(VARIABLE).is_some() {
         return;
     }
-    let lanes: &[&str] = if cfg!(target_arch = "x86_64") {
-        &["1", "4", "8", "16"]
-    } else if cfg!(target_arch = "aarch64") {
-        &["1", "4"]
-    } else {
-        &["1"]
-    };
-    for lanes in lanes {
+    for lanes in ["1", "4", "8", "16"] {
         let program = std::env::current_exe().expect("a running test has a file");
         let output = std::process::Command::new(program)
             .args(["fused::", "reference::", "properties::"])
             .env(VARIABLE, lanes)
+            // Unoptimized, the frames of kernels are large.
+            .env("RUST_MIN_STACK", (16 << 20).to_string())
             .output()
             .expect("it runs already");
         let report = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        if [&report, &errors]
+            .iter()
+            .any(|text| text.contains("no vectors of"))
+        {
+            println!("skipped: no vectors of {lanes} numbers here");
+            continue;
+        }
         assert!(output.status.success(), "{lanes} lanes:\n{report}");
     }
 }
