@@ -2,6 +2,7 @@
 
 use std::io::{self, Cursor};
 
+use eqprop_train::panic;
 use image::codecs::png::PngDecoder;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageBuffer, ImageDecoder, Limits, Luma, Rgba, RgbaImage};
@@ -151,12 +152,18 @@ fn decode(bytes: &[u8]) -> Result<RgbaImage, ImageError> {
             n_bytes: bytes.len(),
         });
     }
-    let image = DynamicImage::from_decoder(decoder).map_err(ImageError::Damaged)?;
+    // The decoder has no other way to refuse a palette whose last color is not whole.
+    let image = panic::catch(|| DynamicImage::from_decoder(decoder)).map_err(damaged)?;
+    let image = image.map_err(ImageError::Damaged)?;
     if n_pixels == 0 {
-        let empty = io::Error::new(io::ErrorKind::InvalidData, "it has no pixels");
-        return Err(ImageError::Damaged(image::ImageError::IoError(empty)));
+        return Err(damaged("it has no pixels".to_string()));
     }
     Ok(image.into_rgba8())
+}
+
+fn damaged(reason: String) -> ImageError {
+    let error = io::Error::new(io::ErrorKind::InvalidData, reason);
+    ImageError::Damaged(image::ImageError::IoError(error))
 }
 
 /// What is behind the image: 0 or 1.
