@@ -62,7 +62,7 @@ fn main() -> anyhow::Result<()> {
         let records = [eqprop.run_epoch(go_on)?, backprop.run_epoch(go_on)?];
         accuracy.push(records.map(|record| {
             let record = record.expect("nothing interrupts it");
-            100.0 * (1.0 - record.test_error)
+            100.0 * (1.0 - record.held_out_error())
         }));
     }
     let trained = cosines(&config, &eqprop.learner().network, &batch);

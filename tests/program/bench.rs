@@ -228,6 +228,12 @@ fn what_cannot_be_timed_is_refused_before_anything_is() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_measurement_prints_what_it_has_and_says_what_is_missing() {
+    interrupt("-INT");
+    interrupt("-TERM");
+}
+
+#[cfg(unix)]
+fn interrupt(name: &str) {
     let place = Place::new();
     // The second setting takes a hundred times as long as the first.
     let mut command = place.command(&[
@@ -252,7 +258,7 @@ fn an_interrupted_measurement_prints_what_it_has_and_says_what_is_missing() {
     }
     let process = child.id().to_string();
     let mut signal = std::process::Command::new("kill");
-    assert!(signal.args(["-INT", &process]).status().unwrap().success());
+    assert!(signal.args([name, &process]).status().unwrap().success());
     stderr.read_to_string(&mut said).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -1,5 +1,8 @@
 //! `eqprop compare`.
 
+mod faults;
+mod resume;
+
 use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -158,14 +161,17 @@ fn an_interrupted_comparison_keeps_what_it_has() {
         "eqprop,backprop",
         "--report",
         "out",
+        "--save-every",
+        "100",
     ];
     let mut command = place.command(&arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let written = place.path("out").join("results.json");
     let start = Instant::now();
-    // The first write comes some seconds into the training.
-    while !written.is_file() && start.elapsed() < Duration::from_secs(120) {
+    let saved = place.path("out").join("checkpoints");
+    // Results are there before anything is trained, checkpoints are not.
+    while !saved.is_dir() && start.elapsed() < Duration::from_secs(120) {
         std::thread::sleep(Duration::from_millis(50));
     }
     let killed = std::process::Command::new("kill")

@@ -144,14 +144,80 @@ fn bad_files_are_refused_by_name() {
 }
 
 #[test]
-fn missing_files_are_named() {
+fn missing_files_are_named_with_what_is_there() {
     let place = place_with_data();
     fs::remove_file(place.path("data").join(TEST_LABELS)).unwrap();
-    place.refuse(&TRAIN, &["data/t10k-labels-idx1-ubyte", "data/mnist/"]);
-    fs::remove_dir_all(place.path("data")).unwrap();
-    place.refuse(&TRAIN, &["`data`", "not a directory"]);
+    place.refuse(
+        &TRAIN,
+        &["`data` holds t10k-images", "lacks t10k-labels-idx1-ubyte"],
+    );
+    fs::rename(place.path("data"), place.path("FashionMNIST")).unwrap();
+    fs::write(place.path("FashionMNIST").join(TEST_LABELS), labels(20)).unwrap();
+    let mut elsewhere = TRAIN;
+    elsewhere[8] = ".";
+    place.refuse(
+        &elsewhere,
+        &[
+            "holds FashionMNIST/;",
+            "`./FashionMNIST` holds files as those of fashion-mnist",
+        ],
+    );
+    place.refuse(
+        &TRAIN,
+        &["`data`", "not a directory", "holds FashionMNIST/"],
+    );
     fs::write(place.path("data"), "a file").unwrap();
     place.refuse(&TRAIN, &["`data`", "not a directory"]);
+}
+
+/// A small network on the Fashion-MNIST in a folder.
+fn train_fashion(data: &str) -> Vec<&str> {
+    let mut arguments = TRAIN.to_vec();
+    arguments[2] = "fashion-mnist";
+    arguments[8] = data;
+    arguments
+}
+
+#[test]
+fn fashion_mnist_is_not_answered_with_mnist() {
+    let place = place_with_data();
+    let fashion = place.path("data/FashionMNIST/raw");
+    fs::create_dir_all(&fashion).unwrap();
+    for (name, bytes) in FILES
+        .iter()
+        .zip([images(30), labels(30), images(10), labels(10)])
+    {
+        fs::write(fashion.join(name), bytes).unwrap();
+    }
+    place.succeed(&train_fashion("data"));
+    let evaluation = place.json(&["evaluate", "run", "--data-dir", "data"]);
+    assert_eq!(evaluation["n_examples"], 10);
+    // A folder that lacks a file is not passed over for the files above it.
+    fs::remove_dir_all(place.path("run")).unwrap();
+    fs::remove_file(fashion.join(TEST_LABELS)).unwrap();
+    place.refuse(
+        &train_fashion("data"),
+        &[
+            "data/FashionMNIST/raw`",
+            TEST_LABELS,
+            "`data` itself is not taken",
+        ],
+    );
+    // Nor are files taken that are known to be MNIST's, or that lie in a folder of that name.
+    fs::remove_dir_all(place.path("data/FashionMNIST")).unwrap();
+    let published = [5, 0, 4, 1, 9, 2, 1, 3, 1, 4].repeat(4);
+    let bytes = [header(&[2049, 40]), published].concat();
+    fs::write(place.path("data").join(TRAIN_LABELS), bytes).unwrap();
+    place.refuse(
+        &train_fashion("data"),
+        &["data/train-labels-idx1-ubyte` is of mnist, not of fashion-mnist"],
+    );
+    fs::write(place.path("data").join(TRAIN_LABELS), labels(40)).unwrap();
+    fs::rename(place.path("data"), place.path("mnist")).unwrap();
+    place.refuse(
+        &train_fashion("mnist"),
+        &["`mnist` is named after mnist, not after fashion-mnist"],
+    );
 }
 
 #[test]

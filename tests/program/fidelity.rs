@@ -34,6 +34,7 @@ fn the_gradient_of_the_digits_is_examined() {
     let mut names: Vec<_> = fs::read_dir(&report)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != ".lock")
         .collect();
     names.sort();
     assert_eq!(names, FILES);

@@ -42,6 +42,7 @@ const COMMANDS: [(&str, &[&str]); 11] = [
             "--seed",
             "--epochs",
             "--report",
+            "--resume",
             "--data-dir",
             "--device",
         ],

@@ -5,11 +5,21 @@ mod bench;
 mod compare;
 mod damage;
 mod data;
+mod faults;
 mod fidelity;
+#[cfg(unix)]
+mod files;
+mod formats;
 mod help;
+mod numbers;
+mod output;
+#[cfg(target_os = "linux")]
+mod paths;
 mod place;
+mod predict;
 mod refusal;
 mod resume;
+mod run_folder;
 mod training;
 mod untied;
 mod weights;

@@ -32,8 +32,22 @@ impl Place {
 
     /// The program with `arguments`, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eqprop"));
-        command.args(arguments).current_dir(&self.folder);
+        let mut command = self.prepared(env!("CARGO_BIN_EXE_eqprop"));
+        command.args(arguments);
+        command
+    }
+
+    /// A line for the shell, in which `$0` is the program.
+    #[cfg(unix)]
+    pub fn shell(&self, line: &str) -> Command {
+        let mut command = self.prepared("sh");
+        command.args(["-c", line, env!("CARGO_BIN_EXE_eqprop")]);
+        command
+    }
+
+    fn prepared(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.folder);
         for proxy in ["http_proxy", "https_proxy", "all_proxy"] {
             // Nothing listens on port 9: a download fails at once.
             command.env(proxy, "http://127.0.0.1:9");
@@ -77,6 +91,21 @@ impl Place {
         let is_changed = |path: &&PathBuf| before[*path] != after[*path];
         let changed: Vec<_> = before.keys().filter(is_changed).collect();
         assert!(changed.is_empty(), "changed: {changed:?}");
+    }
+
+    /// Copies a folder that comes with the tests.
+    pub fn copy(&self, from: &Path, to: &str) {
+        let mut files = Contents::new();
+        collect(from, &mut files);
+        fs::create_dir_all(self.path(to)).unwrap();
+        for (path, bytes) in &files {
+            let target = self.path(to).join(path.strip_prefix(from).unwrap());
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            match bytes {
+                None => fs::create_dir_all(&target).unwrap(),
+                Some(bytes) => fs::write(&target, bytes).unwrap(),
+            }
+        }
     }
 
     /// Everything in the folder.

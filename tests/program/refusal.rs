@@ -28,6 +28,62 @@ fn unknown_names_are_refused_with_the_known_ones() {
 }
 
 #[test]
+fn a_name_one_letter_off_is_suggested() {
+    let place = Place::new();
+    for (arguments, meant) in [
+        (&["train", "--preset", "digit"][..], "`digits`"),
+        (&["train", "--preset", "paper1h"], "`paper-1h`"),
+        (&["presets", "dcn"], "`dchn`"),
+        (&["bench", "--preset", "drn-x"], "`drn-xs`"),
+        (&["train", "--dataset", "minst"], "`mnist`"),
+        (&["train", "--dataset", "cifar10"], "`cifar-10`"),
+        (&["compare", "--methods", "eqporp"], "`eqprop`"),
+        (&["train", "--set", "betta=1"], "`beta`"),
+        (
+            &["train", "--set", "learning_rate=[1,1]"],
+            "`learning_rates`",
+        ),
+        (&["train", "--set", "nudging=centred"], "`centered`"),
+        (
+            &["train", "--set", "dynamics=asynchronus"],
+            "`asynchronous`",
+        ),
+        (&["train", "--set", "hidden_activation=tahn"], "`tanh`"),
+        (
+            &["train", "--set", r#"hidden=[{"chanels":3,"kernel":3}]"#],
+            "`channels`",
+        ),
+        (&["train", "--device", "flx"], "`flex`"),
+        (&["train", "--device", "cudda"], "`cuda`"),
+    ] {
+        let expected = format!("did you mean {meant}?");
+        place.refuse(arguments, &[&expected]);
+    }
+    place.refuse(&["train", "--device", "cpu"], &["for the CPU use `flex`"]);
+    place.refuse(&["train", "--device", "CPU:0"], &["for the CPU use `flex`"]);
+    place.refuse(&["train", "--device", "gpu"], &["for a GPU use `cuda`"]);
+}
+
+#[test]
+fn a_mistake_in_a_layer_is_named_with_its_place_and_an_example() {
+    let place = Place::new();
+    for (layers, expected) in [
+        (
+            r#"hidden=[{"channels":3}]"#,
+            "hidden[0]: missing field `kernel`",
+        ),
+        (
+            r#"hidden=[8,{"channels":3,"kernel":"x"}]"#,
+            "hidden[1].kernel: invalid type",
+        ),
+        (r#"hidden=["x"]"#, "hidden[0]: invalid type"),
+    ] {
+        let example = r#"{"channels": 32, "kernel": 5, "pooling": {"max": 2}}"#;
+        place.refuse(&["train", "--set", layers], &[expected, example]);
+    }
+}
+
+#[test]
 fn a_device_that_is_not_compiled_in_is_refused_with_its_feature() {
     let place = Place::new();
     let backends = [

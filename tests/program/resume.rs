@@ -36,13 +36,15 @@ fn train<'a>(run: &'a str, epochs: &'a str) -> Vec<&'a str> {
         "momentum=0.5",
         "--set",
         "learning_rates=[0.05,0.01]",
+        "--checkpoint-every",
+        "7",
     ]
 }
 
 /// Goes on with a run, or starts it if it did not get as far as having a folder.
 fn go_on<'a>(place: &Place, run: &'a str) -> Vec<&'a str> {
     if place.path(run).join("config.json").is_file() {
-        vec!["train", "--resume", "--run", run]
+        vec!["train", "--resume", "--run", run, "--checkpoint-every", "7"]
     } else {
         train(run, "8")
     }
@@ -103,7 +105,10 @@ fn assert_equal(found: &Path, expected: &Path) {
 fn epoch_reached(run: &Path) -> Option<usize> {
     let names = fs::read_dir(run).ok()?.flatten();
     let names = names.map(|entry| entry.file_name().into_string().unwrap());
-    let epochs = names.filter_map(|name| name.strip_prefix("checkpoint-")?.parse().ok());
+    let epochs = names.filter_map(|name| {
+        let place = name.strip_prefix("checkpoint-")?;
+        place.split('-').next()?.parse().ok()
+    });
     let latest = epochs.max();
     latest.or_else(|| run.join("config.json").is_file().then_some(0))
 }
@@ -169,15 +174,63 @@ fn a_run_that_was_killed_ends_as_if_it_had_not_been() {
     assert_ne!(metrics(&place.path("other")), metrics(&whole));
 }
 
+/// A number from the environment, for longer tests by hand.
+fn from_environment(name: &str, default: usize) -> usize {
+    let found = std::env::var(name).ok();
+    found
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(default)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_stopped_by_any_signal_at_any_moment_ends_as_if_it_had_not_been() {
+    let place = Place::new();
+    let clock = Instant::now();
+    place.succeed(&train("whole", "8"));
+    let time = clock.elapsed();
+    // More by hand: EQPROP_KILLS=100.
+    let n_moments = from_environment("EQPROP_KILLS", 9);
+    let mut n_stopped = 0;
+    for moment in 0..n_moments {
+        let signal = ["-TERM", "-INT", "-KILL", "-HUP"][moment % 4];
+        let name = format!("it's-{moment}");
+        let child = start(&place, &train(&name, "8"));
+        sleep(time.mul_f32((moment as f32 + 0.5) / n_moments as f32));
+        let process = child.id().to_string();
+        let mut kill = std::process::Command::new("kill");
+        kill.args([signal, &process])
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        let is_stopped = !output.status.success();
+        n_stopped += usize::from(is_stopped);
+        if is_stopped && output.status.code().is_some() {
+            // It tidied up: what it did last is kept, so that nothing is done twice.
+            let names = fs::read_dir(place.path(&name)).unwrap().flatten();
+            let mut names = names.map(|entry| entry.file_name().into_string().unwrap());
+            assert!(names.any(|name| name.starts_with("checkpoint-")), "{name}");
+        }
+        place.succeed(&go_on(&place, &name));
+        assert_equal(&place.path(&name), &place.path("whole"));
+    }
+    assert!(
+        n_stopped > n_moments / 2,
+        "only {n_stopped} of {n_moments} were stopped"
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_stops_at_once_and_says_how_to_go_on() {
     let place = Place::new();
     place.succeed(&train("whole", "8"));
-    let mut command = place.command(&train("run", "8"));
+    let mut command = place.command(&train("it's mine", "8"));
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    while epoch_reached(&place.path("run")).is_none_or(|reached| reached < 1) {
+    let run = place.path("it's mine");
+    while epoch_reached(&run).is_none_or(|reached| reached < 1) {
         sleep(Duration::from_millis(1));
     }
     let process = child.id().to_string();
@@ -187,11 +240,16 @@ fn an_interrupted_run_stops_at_once_and_says_how_to_go_on() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(output.stdout.is_empty());
-    let advice = "error: interrupted; go on with `eqprop train --resume --run run`";
-    assert!(stderr.contains(advice), "{stderr}");
-    assert!(epoch_reached(&place.path("run")).unwrap() < EPOCHS);
-    place.succeed(&["train", "--resume", "--run", "run"]);
-    assert_equal(&place.path("run"), &place.path("whole"));
+    assert!(epoch_reached(&run).unwrap() < EPOCHS);
+    // A shell takes the advice as it stands.
+    let (_, advice) = stderr.split_once("go on with `eqprop").unwrap();
+    let (arguments, _) = advice.split_once('`').unwrap();
+    let mut shell = place.shell(&format!("exec \"$0\" {arguments}"));
+    assert!(
+        shell.stderr(Stdio::null()).status().unwrap().success(),
+        "{advice}"
+    );
+    assert_equal(&run, &place.path("whole"));
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::preset::Preset;
 use eqprop_train::weights::save_safetensors;
 use serde_json::Value;
@@ -212,4 +214,131 @@ fn weights_that_do_not_fit_leave_no_run() {
     let again = [&["import", &file, "--run", "run"], &MULTILAYER[..]].concat();
     place.refuse(&again, &["`run`", "overwritten"]);
     place.refuse(&["export", "run", "no/out"], &["cannot write `no/out`"]);
+}
+
+#[test]
+fn weights_that_are_not_finite_are_never_judged() {
+    let place = Place::new();
+    place.succeed(&[&QUICK[..], &["--run", "run", "--set", "hidden=[4]"]].concat());
+    place.succeed(&["export", "run", "good"]);
+    place.refuse(
+        &[
+            "import",
+            "good",
+            "--scale",
+            "1e37",
+            "--set",
+            "gains=[1,1e40]",
+        ],
+        &["gains"],
+    );
+    place.succeed(&["import", "good", "--scale", "10", "--run", "ten"]);
+    place.succeed(&["export", "ten", "ten-times"]);
+    place.succeed(&["import", "ten-times", "--scale", "1e37", "--run", "huge"]);
+    place.succeed(&["export", "huge", "huge-weights"]);
+    let again = ["import", "huge-weights", "--scale", "1e5"];
+    place.refuse(&again, &["scaled by 1e5", "choose a smaller scale"]);
+    // Finite weights, of a network whose numbers are not.
+    place.refuse(&["evaluate", "huge"], &["too large"]);
+    place.refuse(&["relax", "huge", "--out", "pictures"], &["too large"]);
+    image::GrayImage::from_pixel(8, 8, image::Luma([255]))
+        .save(place.path("image.png"))
+        .unwrap();
+    place.refuse(&["predict", "huge", "image.png"], &["too large"]);
+
+    // A model that another program wrote into the run folder.
+    let config = fs::read_to_string(place.path("run/config.json")).unwrap();
+    let config: Value = serde_json::from_str(&config).unwrap();
+    let config = TrainingConfig::from_json(&config["training"].to_string()).unwrap();
+    for value in [f32::NAN, f32::INFINITY] {
+        let network = config.network(&Device::default()).map(&mut Fill(value));
+        let learner = EquilibriumLearner::new(network, config.estimator());
+        let bytes = learner.into_record().into_bytes().unwrap();
+        fs::write(place.path("run/model.bpk"), &*bytes).unwrap();
+        for command in [
+            &["evaluate", "run"][..],
+            &["relax", "run"],
+            &["export", "run", "out"],
+            &["predict", "run", "image.png"],
+            &["fidelity", "--run", "run"],
+        ] {
+            place.refuse(command, &["model.bpk", "must be finite"]);
+        }
+    }
+}
+
+/// Gives every parameter the same number.
+struct Fill(f32);
+
+impl ModuleMapper for Fill {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| tensor.zeros_like() + self.0)
+    }
+}
+
+#[test]
+fn a_weights_file_of_another_version_is_read_or_refused_by_name() {
+    let place = Place::new();
+    let config = Preset::Digits.config();
+    let network = config.network(&Device::default());
+    let Value::Object(fields) = serde_json::to_value(&config).unwrap() else {
+        panic!("a configuration is an object");
+    };
+    let write = |metadata: &[(&str, &str)]| {
+        save_safetensors(&network, &place.path("weights"), metadata).unwrap();
+    };
+    let text = |fields: &serde_json::Map<String, Value>| serde_json::to_string(fields).unwrap();
+
+    let mut older = fields.clone();
+    for field in ["nesterov", "gradient_clip", "start", "augmentation"] {
+        older.remove(field);
+    }
+    write(&[
+        ("eqprop.version", "0.0.9"),
+        ("eqprop.config", &text(&older)),
+    ]);
+    place.succeed(&["import", "weights", "--run", "older"]);
+    let read = fs::read_to_string(place.path("older/config.json")).unwrap();
+    let read: Value = serde_json::from_str(&read).unwrap();
+    assert_eq!(read["training"], Value::Object(fields.clone()));
+
+    write(&[
+        ("eqprop.format", "2"),
+        ("eqprop.version", "7.0.0"),
+        ("eqprop.config", "{}"),
+    ]);
+    let expected = ["`weights` has format 2", "reads format 1", "7.0.0"];
+    place.refuse(&["import", "weights"], &expected);
+    place.refuse(&["import", "weights", "--preset", "digits"], &expected);
+    write(&[("eqprop.format", "one")]);
+    place.refuse(
+        &["import", "weights", "--preset", "digits"],
+        &["format \"one\""],
+    );
+    write(&[
+        ("eqprop.format", "1"),
+        ("eqprop.normalizer", "x"),
+        ("eqprop.config", &text(&fields)),
+    ]);
+    place.refuse(&["import", "weights"], &["`eqprop.normalizer`"]);
+    // Others may put beside the tensors what they like.
+    write(&[("format", "pt"), ("eqprop.config", &text(&fields))]);
+    place.succeed(&["import", "weights", "--run", "other"]);
+
+    let mut newer = fields.clone();
+    newer.insert("dropouts".into(), 0.5.into());
+    write(&[("eqprop.format", "1"), ("eqprop.config", &text(&newer))]);
+    place.refuse(
+        &["import", "weights"],
+        &["`weights`", "unknown key `dropouts`"],
+    );
+    let mut less = fields.clone();
+    less.remove("hidden");
+    write(&[("eqprop.config", &text(&less))]);
+    place.refuse(&["import", "weights"], &["has no `hidden`"]);
+
+    place.succeed(&["export", "older", "ours"]);
+    let bytes = fs::read(place.path("ours")).unwrap();
+    let head = String::from_utf8_lossy(&bytes[..4000]).into_owned();
+    assert!(head.contains(r#""eqprop.format":"1""#), "{head}");
 }

@@ -9,6 +9,8 @@ use eqprop_train::data::DatasetKind;
 use eqprop_train::error::TrainingError;
 use eqprop_train::preset::Preset;
 
+use crate::command::train::Cadence;
+
 /// Equilibrium propagation: train networks without backpropagation, and look at how they relax.
 ///
 /// `eqprop train` needs nothing: it trains on handwritten digits that are part of the program,
@@ -75,8 +77,14 @@ pub struct TrainArguments {
     /// Run folder; must be new, unless --resume is given [default: a new folder in runs/].
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
-    /// Go on with the run in --run from its last checkpoint. The result is that of a run that
-    /// was never interrupted. A larger --epochs extends it.
+    /// Write a checkpoint within an epoch every so often too: a time such as 10min, 90s or 2h, or a
+    /// number of updates. One is written at the end of each epoch and when the program is stopped
+    /// by Ctrl-C or SIGTERM.
+    #[arg(long, value_name = "TIME|N", default_value = "10min")]
+    pub checkpoint_every: Cadence,
+    /// Go on with the run in --run from its last checkpoint, with the data that it began with. The
+    /// result is that of a run that was never interrupted. A larger --epochs extends it, unless its
+    /// learning rates follow a cosine.
     #[arg(long, requires = "run", conflicts_with_all = ["preset", "dataset", "seed", "overrides"])]
     pub resume: bool,
 }
@@ -88,7 +96,8 @@ pub struct ModelArguments {
     /// data set of 28x28 images, or dchn for cifar-10].
     #[arg(long, value_name = "P")]
     pub preset: Option<Preset>,
-    /// Data set: digits, mnist, fashion-mnist or cifar-10 [default: the preset's].
+    /// Data set: digits, mnist, fashion-mnist or cifar-10 [default: the preset's]. Where a preset is
+    /// convolutional, smaller images are padded to the size that it is made for.
     #[arg(long, value_name = "D")]
     pub dataset: Option<DatasetKind>,
     /// Change one field of the configuration; `eqprop presets NAME` shows them all.
@@ -107,12 +116,14 @@ impl ModelArguments {
             Some(DatasetKind::Mnist | DatasetKind::FashionMnist) => Preset::Paper1h,
             Some(DatasetKind::Cifar10) => Preset::Dchn,
         });
-        let mut config = preset.config();
-        let mut name = preset.name().to_string();
-        if let Some(dataset) = self.dataset.filter(|&dataset| dataset != config.dataset) {
-            config.dataset = dataset;
-            name += &format!("-{dataset}");
-        }
+        let own = preset.config();
+        let (name, config) = match self.dataset {
+            Some(dataset) if dataset != own.dataset => {
+                let name = format!("{}-{dataset}", preset.name());
+                (name, preset.config_for(dataset))
+            }
+            _ => (preset.name().to_string(), own),
+        };
         Ok((name, self.change(config)?))
     }
 
@@ -132,7 +143,9 @@ impl ModelArguments {
 #[derive(Debug, Args)]
 pub struct DataArguments {
     /// Folder with the IDX files of MNIST or Fashion-MNIST, or the binary version of CIFAR-10,
-    /// plain or gzipped [default: the environment variable EQPROP_DATA, else downloaded once].
+    /// plain or gzipped, in itself or in a folder named after the data set, such as fashion-mnist or
+    /// FashionMNIST/raw, which comes first [default: the environment variable EQPROP_DATA, else
+    /// downloaded once].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
@@ -163,36 +176,29 @@ pub struct EvaluateArguments {
 pub struct CompareArguments {
     #[command(flatten)]
     pub model: ModelArguments,
-    /// Methods, separated by commas.
-    #[arg(
-        long,
-        value_name = "M,…",
-        value_delimiter = ',',
-        default_value = "eqprop,bptt,tbp,rbp,backprop"
-    )]
+    /// Methods, separated by commas [default: eqprop,bptt,tbp,rbp,backprop].
+    #[arg(long, value_name = "M,…", value_delimiter = ',')]
     pub methods: Vec<Method>,
-    /// Number of seeds: each method is trained once with each.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 3,
-        allow_negative_numbers = true
-    )]
-    pub seeds: usize,
-    /// The first seed; the others follow it.
-    #[arg(
-        long,
-        value_name = "S",
-        default_value_t = 0,
-        allow_negative_numbers = true
-    )]
-    pub seed: u64,
+    /// Number of seeds: each method is trained once with each [default: 3].
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub seeds: Option<usize>,
+    /// The first seed; the others follow it [default: 0].
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    pub seed: Option<u64>,
     /// Passes over the training examples [default: the preset's].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<usize>,
-    /// Folder for report.html, results.json and results.csv; made if it is not there.
+    /// Folder for report.html, results.json and results.csv, made if it is not there; must not hold a
+    /// comparison, unless --resume is given [default: a new folder in runs/].
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Train what is missing of the comparison in --report. The results are those of a comparison that
+    /// was never interrupted. More --seeds, a larger --epochs and further --methods extend it.
+    #[arg(long, requires = "report", conflicts_with_all = ["preset", "dataset", "seed", "overrides"])]
+    pub resume: bool,
+    /// Milliseconds between two savings of the trainings in progress, at least: for tests that kill it.
+    #[arg(long, value_name = "MS", hide = true)]
+    pub save_every: Option<u64>,
     #[command(flatten)]
     pub data: DataArguments,
     #[command(flatten)]
@@ -212,7 +218,8 @@ Methods:
 {}
 Examples:
   eqprop compare
-  eqprop compare --preset paper-1h --methods eqprop,bptt,backprop --epochs 10 --report report",
+  eqprop compare --preset paper-1h --methods eqprop,bptt,backprop --epochs 10 --report report
+  eqprop compare --resume --report report --seeds 5",
         lines.concat()
     )
 }
@@ -336,6 +343,7 @@ pub struct BenchArguments {
         long,
         value_name = "N",
         default_value_t = 15,
+        value_parser = rounds,
         allow_negative_numbers = true
     )]
     pub rounds: usize,
@@ -369,7 +377,8 @@ pub struct BenchArguments {
 pub struct PredictArguments {
     /// Run folder of `eqprop train`.
     pub run: PathBuf,
-    /// PNG images, bright on dark as in the training data; scaled to its size.
+    /// PNG images, bright on dark as in the training data; scaled to its size, with as much of
+    /// their ground beside them as makes them square.
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
     /// The images are dark on bright.
@@ -461,6 +470,16 @@ pub struct PresetsArguments {
     pub name: Option<Preset>,
 }
 
+/// A number of rounds whose times can all be kept.
+fn rounds(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1_000_000;
+    match text.parse::<usize>() {
+        Ok(rounds) if rounds <= MOST => Ok(rounds),
+        Ok(_) => Err(format!("at most {MOST}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// `KEY=VALUE`.
 #[derive(Debug, Clone)]
 pub struct Override {
@@ -483,3 +502,6 @@ impl std::str::FromStr for Override {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

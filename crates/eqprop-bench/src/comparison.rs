@@ -1,20 +1,29 @@
 //! Trains one network by several methods.
 
+mod checkpoints;
+mod error;
+mod stored;
 mod summary;
+mod turns;
 
 use std::ops::ControlFlow;
 
 use burn::tensor::Device;
-use eqprop_train::config::TrainingConfig;
+use eqprop_train::config::{ScheduleKind, TrainingConfig};
 use eqprop_train::data::Dataset;
-use eqprop_train::error::TrainingError;
-use eqprop_train::panic;
+use eqprop_train::error::CheckpointError;
 use eqprop_train::training::{EpochRecord, Progress, Training};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use crate::method::{AnyEstimator, Method, MethodError};
+use crate::method::Method;
+pub use checkpoints::Checkpoints;
+pub use error::ComparisonError;
+pub use stored::StoredComparison;
 pub use summary::{MeanSpread, Summary};
+use turns::Turns;
+
+/// The most seeds of a comparison.
+const MOST_SEEDS: usize = 10_000;
 
 /// The same network trained by several methods, with several seeds.
 ///
@@ -24,6 +33,7 @@ pub use summary::{MeanSpread, Summary};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Comparison {
     /// The network, its phases and its training; the seed is replaced by each of `seeds`.
+    #[serde(deserialize_with = "TrainingConfig::read")]
     pub config: TrainingConfig,
     /// The methods.
     pub methods: Vec<Method>,
@@ -46,29 +56,6 @@ pub struct Run {
     pub failure: Option<String>,
 }
 
-/// Why there is no comparison.
-#[derive(Debug, Error)]
-pub enum ComparisonError {
-    /// Nothing to compare.
-    #[error("at least one {what} is needed, but there is none")]
-    Nothing {
-        /// What is missing.
-        what: &'static str,
-    },
-    /// Named twice.
-    #[error("method `{method}` is named twice")]
-    Twice {
-        /// The method.
-        method: Method,
-    },
-    /// A method cannot run on this network.
-    #[error(transparent)]
-    Method(#[from] MethodError),
-    /// The configuration cannot work.
-    #[error(transparent)]
-    Training(#[from] TrainingError),
-}
-
 /// Where a comparison stands.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -76,6 +63,8 @@ pub enum Event<'a> {
     Batch {
         /// The run.
         run: &'a Run,
+        /// The number of the epoch, from 1.
+        epoch: usize,
         /// Its place in the epoch.
         progress: Progress,
     },
@@ -83,8 +72,15 @@ pub enum Event<'a> {
     Epoch {
         /// The run.
         run: &'a Run,
+        /// The number of the epoch, from 1.
+        epoch: usize,
         /// All there is so far.
         comparison: &'a Comparison,
+    },
+    /// A training in progress could not be saved. It goes on.
+    Unsaved {
+        /// Why.
+        error: &'a CheckpointError,
     },
 }
 
@@ -100,77 +96,137 @@ impl Comparison {
         n_seeds: usize,
     ) -> Result<Self, ComparisonError> {
         config.validate()?;
-        if methods.is_empty() {
-            return Err(ComparisonError::Nothing { what: "method" });
-        }
-        if n_seeds == 0 {
-            return Err(ComparisonError::Nothing { what: "seed" });
-        }
-        for (index, &method) in methods.iter().enumerate() {
-            if methods[..index].contains(&method) {
-                return Err(ComparisonError::Twice { method });
-            }
-            method.estimator(&config)?;
-        }
-        Ok(Self {
-            seeds: (config.seed..).take(n_seeds).collect(),
+        let comparison = Self {
+            seeds: seeds(config.seed, n_seeds)?,
             config,
             methods,
             runs: Vec::new(),
-        })
+        };
+        comparison.check_methods()?;
+        Ok(comparison)
     }
 
-    /// Trains. `observe` is called a few times per second; when it breaks, what has been trained
-    /// so far is kept.
-    ///
-    /// A run whose cost becomes infinite or that runs out of the device's memory fails alone; the
-    /// others go on.
+    fn check_methods(&self) -> Result<(), ComparisonError> {
+        if self.methods.is_empty() {
+            return Err(ComparisonError::Nothing { what: "method" });
+        }
+        for (index, &method) in self.methods.iter().enumerate() {
+            if self.methods[..index].contains(&method) {
+                return Err(ComparisonError::Twice { method });
+            }
+            method.estimator(&self.config)?;
+        }
+        Ok(())
+    }
+
+    /// Checks whether the first training can be made: not after the folders for all of them.
     ///
     /// # Errors
     /// If the data does not fit the configuration.
+    pub fn try_out(&self, dataset: &Dataset, device: &Device) -> Result<(), ComparisonError> {
+        let estimator = self.methods[0].estimator(&self.config)?;
+        Training::with_estimator(self.config.clone(), estimator, dataset, device)?;
+        Ok(())
+    }
+
+    /// The same comparison with `epochs` instead of its own, with `n_seeds` seeds instead of its own,
+    /// and with those of `methods` that it does not have yet behind its own. What was trained counts.
+    ///
+    /// # Errors
+    /// If something would become less, the schedule of the learning rates depends on the number of
+    /// epochs, or a method cannot run on this network.
+    pub fn extended(
+        mut self,
+        epochs: Option<usize>,
+        n_seeds: Option<usize>,
+        methods: &[Method],
+    ) -> Result<Self, ComparisonError> {
+        let fewer = |what, there, asked| Err(ComparisonError::Fewer { what, there, asked });
+        let there = self.config.epochs;
+        if let Some(asked) = epochs.filter(|&asked| asked != there) {
+            if asked < there {
+                return fewer("epochs", there, asked);
+            }
+            if self.config.schedule == ScheduleKind::Cosine {
+                return Err(ComparisonError::Schedule { asked });
+            }
+            self.config.epochs = asked;
+            self.config.validate()?;
+        }
+        if let Some(asked) = n_seeds {
+            let there = self.seeds.len();
+            if asked < there {
+                return fewer("seeds", there, asked);
+            }
+            self.seeds = seeds(self.config.seed, asked)?;
+        }
+        for &method in methods {
+            if !self.methods.contains(&method) {
+                self.methods.push(method);
+            }
+        }
+        self.check_methods()?;
+        Ok(self)
+    }
+
+    /// Trains what is missing. `observe` is called a few times per second; when it breaks, what has
+    /// been trained so far is kept.
+    ///
+    /// A run whose cost becomes infinite or that runs out of the device's memory fails alone; the
+    /// others go on. With `checkpoints` each training goes on from its last one, and is saved every
+    /// few seconds and when `observe` breaks. A training has the same results whether or not it was
+    /// interrupted, and whatever others it is compared with.
+    ///
+    /// # Errors
+    /// If the data does not fit the configuration, or a checkpoint cannot be read.
     pub fn train(
         &mut self,
         dataset: &Dataset,
         device: &Device,
+        checkpoints: Option<&Checkpoints>,
         mut observe: impl FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, ComparisonError> {
         for seed in self.seeds.clone() {
-            let config = self.config.clone().with_seed(seed);
-            let first = self.runs.len();
-            let mut trainings = Vec::new();
-            for &method in &self.methods {
-                let estimator = method.estimator(&config)?;
-                trainings.push(Training::with_estimator(
-                    config.clone(),
-                    estimator,
-                    dataset,
-                    device,
-                )?);
-                self.runs.push(Run {
-                    method,
-                    seed,
-                    epochs: Vec::new(),
-                    failure: None,
-                });
-            }
-            for epoch in 0..config.epochs {
-                // Another one begins each epoch, so that none always runs after the same.
-                for turn in 0..trainings.len() {
-                    let index = (turn + epoch) % trainings.len();
-                    let run = &mut self.runs[first + index];
-                    if run.failure.is_some() {
-                        continue;
-                    }
-                    let done = run_epoch(&mut trainings[index], run, &mut observe);
-                    let comparison = &*self;
-                    let run = &comparison.runs[first + index];
-                    if done.is_break() || observe(Event::Epoch { run, comparison }).is_break() {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
+            let mut turns = Turns::begin(self, seed, dataset, device, checkpoints)?;
+            if turns.take(&mut observe).is_break() {
+                return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// The run of a method with a seed, if it was begun.
+    pub fn run(&self, method: Method, seed: u64) -> Option<&Run> {
+        let mut runs = self.runs.iter();
+        runs.find(|run| run.method == method && run.seed == seed)
+    }
+
+    /// Whether nothing is left to train of a run: it has all its epochs, or failed.
+    pub fn has_ended(&self, run: &Run) -> bool {
+        run.failure.is_some() || run.epochs.len() >= self.config.epochs
+    }
+
+    /// The place of a run in `runs`, which keeps the order of seeds and methods; begins it if it is
+    /// not there.
+    fn place_of(&mut self, method: Method, seed: u64) -> usize {
+        let found = |run: &Run| run.method == method && run.seed == seed;
+        if let Some(place) = self.runs.iter().position(found) {
+            return place;
+        }
+        self.runs.push(Run {
+            method,
+            seed,
+            epochs: Vec::new(),
+            failure: None,
+        });
+        let methods = &self.methods;
+        let rank = |run: &Run| {
+            let method = methods.iter().position(|method| *method == run.method);
+            (run.seed, method)
+        };
+        self.runs.sort_by_key(rank);
+        let place = self.runs.iter().position(found);
+        place.expect("it was put there")
     }
 
     /// What is not there, in words: trainings that failed, were interrupted or not begun.
@@ -178,9 +234,7 @@ impl Comparison {
         let mut missing = Vec::new();
         for &seed in &self.seeds {
             for &method in &self.methods {
-                let mut runs = self.runs.iter();
-                let run = runs.find(|run| run.seed == seed && run.method == method);
-                let why = match run {
+                let why = match self.run(method, seed) {
                     None => "not begun".to_string(),
                     Some(Run {
                         failure: Some(failure),
@@ -203,11 +257,11 @@ impl Comparison {
         summary::summarize(self)
     }
 
-    /// The lowest test error that every finished run reached at some epoch.
+    /// The lowest [held-out error](EpochRecord::held_out_error) that every finished run reached at some epoch.
     pub fn common_error(&self) -> Option<f64> {
         let runs = self.finished();
         runs.filter_map(|run| {
-            let errors = run.epochs.iter().map(|record| record.test_error);
+            let errors = run.epochs.iter().map(EpochRecord::held_out_error);
             errors.reduce(f64::min)
         })
         .reduce(f64::max)
@@ -222,28 +276,16 @@ impl Comparison {
     }
 }
 
-/// One more epoch of a run; breaks if `observe` does.
-fn run_epoch(
-    training: &mut Training<AnyEstimator>,
-    run: &mut Run,
-    observe: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    // A device that runs out of memory panics.
-    let outcome = panic::catch(|| {
-        training.run_epoch(|progress| {
-            observe(Event::Batch {
-                run: &*run,
-                progress,
-            })
-        })
-    });
-    match outcome {
-        Ok(Ok(Some(record))) => run.epochs.push(record),
-        Ok(Ok(None)) => return ControlFlow::Break(()),
-        Ok(Err(error)) => run.failure = Some(error.to_string()),
-        Err(message) => run.failure = Some(message),
+/// `n_seeds` seeds from `first` on.
+fn seeds(first: u64, n_seeds: usize) -> Result<Vec<u64>, ComparisonError> {
+    if n_seeds == 0 {
+        return Err(ComparisonError::Nothing { what: "seed" });
     }
-    ControlFlow::Continue(())
+    let last = first.checked_add(n_seeds as u64 - 1);
+    match last.filter(|_| n_seeds <= MOST_SEEDS) {
+        Some(last) => Ok((first..=last).collect()),
+        None => Err(ComparisonError::Seeds { first, n_seeds }),
+    }
 }
 
 #[cfg(test)]

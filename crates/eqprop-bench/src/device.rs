@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::{Device, Tensor};
 use eqprop_train::panic;
+use eqprop_train::suggestion::did_you_mean;
 use serde::Serialize;
 
 /// A backend that this program knows.
@@ -135,8 +136,13 @@ fn find(name: &str) -> Result<Device> {
     let known = BACKENDS.iter().find(|known| known.name == backend);
     let known = known.ok_or_else(|| {
         let names: Vec<_> = BACKENDS.iter().map(|backend| backend.name).collect();
+        let meant = match backend.to_lowercase().as_str() {
+            "cpu" | "host" => "; for the CPU use `flex`".to_string(),
+            "gpu" => "; for a GPU use `cuda`, `rocm`, `metal`, `vulkan` or `wgpu`".to_string(),
+            _ => did_you_mean(backend, names.iter().copied()),
+        };
         anyhow!(
-            "unknown backend `{backend}`; the backends are: {}",
+            "unknown backend `{backend}`{meant}; the backends are: {}",
             names.join(", ")
         )
     })?;

@@ -17,6 +17,22 @@ use crate::plot::{self, Panel, Scale, Series, Tile};
 /// # Errors
 /// If the picture cannot be drawn.
 pub fn curves(records: &[EpochRecord]) -> Result<String> {
+    /// The curve of what only some trainings measure, if this one does.
+    fn measured(
+        records: &[EpochRecord],
+        label: &str,
+        value: impl Fn(&EpochRecord) -> Option<f64>,
+    ) -> Option<Series> {
+        let points = records
+            .iter()
+            .filter_map(|record| Some((record.epoch as f64, value(record)?)));
+        let points: Vec<_> = points.collect();
+        (!points.is_empty()).then(|| Series {
+            label: label.to_string(),
+            points,
+        })
+    }
+
     let curve = |label: &str, value: &dyn Fn(&EpochRecord) -> f64| Series {
         label: label.to_string(),
         points: records
@@ -53,25 +69,22 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
         };
         curve(&label, &ratio)
     });
+    let percent = |share: f64| 100.0 * share;
+    let mut errors = vec![curve("training", &|record| percent(record.train_error))];
+    errors.extend(measured(records, "validation", |record| {
+        record.validation_error.map(percent)
+    }));
+    errors.extend(measured(records, "test", |record| {
+        record.test_error.map(percent)
+    }));
+    let mut costs = vec![curve("training", &|record| record.train_cost)];
+    costs.extend(measured(records, "validation", |record| {
+        record.validation_cost
+    }));
+    costs.extend(measured(records, "test", |record| record.test_cost));
     let panels = [
-        panel(
-            "Classification error",
-            "error (%)",
-            Scale::Linear,
-            vec![
-                curve("training", &|record| 100.0 * record.train_error),
-                curve("test", &|record| 100.0 * record.test_error),
-            ],
-        ),
-        panel(
-            "Cost",
-            "mean cost",
-            Scale::Log,
-            vec![
-                curve("training", &|record| record.train_cost),
-                curve("test", &|record| record.test_cost),
-            ],
-        ),
+        panel("Classification error", "error (%)", Scale::Linear, errors),
+        panel("Cost", "mean cost", Scale::Log, costs),
         panel(
             "Residual after the free phase",
             "mean residual",
@@ -101,14 +114,25 @@ pub struct Course {
     voltages: bool,
 }
 
+/// The most steps that are drawn: the pictures have some thousand columns.
+const MOST_STEPS: usize = 1000;
+/// The most bytes of states that are kept to be drawn.
+const MOST_BYTES: usize = 1 << 30;
+
 impl Course {
-    /// Follows the free phase of `input` for `n_steps` steps.
+    /// Follows the free phase of `input` for `n_steps` steps, or as many as can be drawn.
     pub fn follow(
         learner: &AnyLearner<EquilibriumPropagation>,
         input: &Tensor<2>,
         n_steps: usize,
     ) -> Self {
         let energy = &learner.network.energy;
+        let units = energy.layers().iter().map(|layer| layer.n_units());
+        let bytes = size_of::<f32>() * input.dims()[0] * units.sum::<usize>();
+        let n_steps = n_steps
+            .min(MOST_STEPS)
+            .min(MOST_BYTES / bytes.max(1))
+            .max(1);
         let dynamics = learner.estimator().free.dynamics;
         let clamped = energy.clamp(input);
         let total = TotalEnergy::<AnyField, AnyCost>::free(energy, &clamped);
@@ -133,6 +157,11 @@ impl Course {
             },
         );
         course
+    }
+
+    /// Everything that is drawn in lines.
+    pub fn numbers(&self) -> impl Iterator<Item = f64> {
+        self.energy.iter().chain(&self.change).flatten().copied()
     }
 
     /// Energy and change of each example against the step.

@@ -1,14 +1,16 @@
-//! Ctrl-C.
+//! Ctrl-C, and what schedulers send.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the user has asked to stop.
+use crate::output::say;
+
+/// Whether the user or a scheduler has asked to stop.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens for Ctrl-C; a second one ends the program at once.
+    /// Listens for Ctrl-C, and on Unix for SIGTERM and SIGHUP; a second one ends the program at once.
     pub fn listen() -> Self {
         let interrupt = Self::default();
         let flag = interrupt.0.clone();
@@ -18,6 +20,8 @@ impl Interrupt {
             if flag.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
+            // Said by this thread: a step of a large network can take long.
+            say("stopping after this step; once more to stop at once");
         });
         interrupt
     }

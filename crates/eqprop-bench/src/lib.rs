@@ -10,12 +10,20 @@
 //! | [`comparison`] | trains one network by several methods |
 //! | [`fidelity`] | how close an estimate is to the exact gradient, and which β and steps it needs |
 //! | [`timing`], [`memory`] | what a training step costs |
+//! | [`picture`] | PNG images as inputs |
 //! | [`relaxations`] | how soon each dynamics comes near an equilibrium |
+
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where nobody reads"
+)]
 
 pub mod baseline;
 pub mod comparison;
 pub mod fidelity;
 pub mod memory;
 pub mod method;
+pub mod picture;
 pub mod relaxations;
 pub mod timing;

@@ -1,5 +1,7 @@
 //! What a figure was measured on.
 
+use std::ffi::OsStr;
+
 use serde::Serialize;
 
 /// The machine and the build.
@@ -68,14 +70,27 @@ pub fn compute_on_this_thread() {
 
 /// The command line of this process, to be given again.
 pub fn command_line() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    let quoted = std::env::args().skip(1).map(|argument| {
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
-    });
-    let arguments: Vec<_> = quoted.collect();
+    let arguments = std::env::args_os().skip(1);
+    let arguments: Vec<_> = arguments.map(|argument| quote(&argument)).collect();
     format!("eqprop {}", arguments.join(" "))
+}
+
+/// An argument as a shell takes it: in quotes where it needs them, and what is not UTF-8 by number,
+/// which bash and zsh know.
+pub fn quote(argument: &OsStr) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    match argument.to_str() {
+        Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_string(),
+        Some(text) => format!("'{}'", text.replace('\'', r"'\''")),
+        None => {
+            let bytes = argument.as_encoded_bytes().iter();
+            let escaped = bytes.map(|&byte| match byte {
+                b if b.is_ascii_alphanumeric() || b"-_./=,:+@%".contains(&b) => {
+                    char::from(b).into()
+                }
+                b => format!("\\x{b:02x}"),
+            });
+            format!("$'{}'", escaped.collect::<String>())
+        }
+    }
 }

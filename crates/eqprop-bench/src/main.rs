@@ -1,6 +1,12 @@
 //! The `eqprop` program: trains networks by equilibrium propagation, judges them and shows how
 //! they relax.
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where nobody reads: `output` has what does not"
+)]
+
 mod cli;
 mod command;
 mod device;
@@ -9,6 +15,7 @@ mod interrupt;
 mod machine;
 mod output;
 mod plot;
+mod report_folder;
 mod run;
 
 use std::process::ExitCode;
@@ -17,13 +24,17 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 use eqprop_bench::memory::CountingAllocator;
+use output::say;
 
 /// Counts what `eqprop bench` reports.
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
-    let Cli { json, command } = Cli::parse();
+    let Cli { json, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
     machine::compute_on_this_thread();
     let result = match command {
         Command::Train(arguments) => command::train::run(arguments),
@@ -38,19 +49,30 @@ fn main() -> ExitCode {
         Command::Devices => command::devices::run(),
         Command::Presets(arguments) => command::presets::run(arguments),
     };
-    match result {
-        Ok(report) => {
-            report.print(json);
-            match report.failure {
-                None => ExitCode::SUCCESS,
-                Some(failure) => {
-                    eprintln!("error: {failure}");
-                    ExitCode::FAILURE
-                }
-            }
+    let failure = match result {
+        Ok(report) => report
+            .print(json)
+            .err()
+            .map(|error| format!("{error:#}"))
+            .or(report.failure),
+        Err(error) => Some(format!("{error:#}")),
+    };
+    match failure {
+        None => ExitCode::SUCCESS,
+        Some(failure) => {
+            say(format_args!("error: {failure}"));
+            ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints the help that was asked for, or what is wrong with the arguments.
+fn explain(error: &clap::Error) -> ExitCode {
+    let outcome = error.print();
+    match output::written(if error.use_stderr() { Ok(()) } else { outcome }) {
+        Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            say(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

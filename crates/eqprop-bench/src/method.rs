@@ -12,10 +12,12 @@ use eqprop_core::relaxation::{Relaxed, Stopping};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::config::{ModelKind, TrainingConfig};
+use eqprop_train::error::TrainingError;
 use eqprop_train::estimator::{
     CoupledLearning, EquilibriumPropagation, Estimate, GradientEstimator,
 };
 use eqprop_train::network::EquilibriumNetwork;
+use eqprop_train::suggestion::did_you_mean;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -63,10 +65,23 @@ pub enum Method {
 #[derive(Debug, Error)]
 pub enum MethodError {
     /// There is no method of this name.
-    #[error("unknown method `{name}`; the methods are: {}", known())]
+    #[error(
+        "unknown method `{name}`{}; the methods are: {}",
+        did_you_mean(name, Method::ALL.map(Method::name)),
+        known()
+    )]
     Unknown {
         /// The name.
         name: String,
+    },
+    /// The states to remember are more than this machine has memory for.
+    #[error("{method} remembers the states of all steps")]
+    Memory {
+        /// The method.
+        method: Method,
+        /// How many they are.
+        #[source]
+        source: TrainingError,
     },
     /// The network is too large.
     #[error(
@@ -194,6 +209,11 @@ impl Method {
         let mut eqprop = config.estimator();
         let free = eqprop.free.clone();
         let steps = Stopping::new(config.nudged_steps);
+        let remembers = |n_steps| {
+            let fits = config.check_trajectory(n_steps);
+            let method = self;
+            fits.map_err(|source| MethodError::Memory { method, source })
+        };
         Ok(match self {
             Self::Eqprop | Self::Cep | Self::Pep | Self::Nep | Self::RandomSign => {
                 if let Some(nudging) = self.nudging(config.beta) {
@@ -210,8 +230,14 @@ impl Method {
                 let clamped = eqprop.nudged.clone();
                 AnyEstimator::CoupledLearning(CoupledLearning::new(nudging, free, clamped))
             }
-            Self::Bptt => AnyEstimator::Bptt(Bptt::new(free)),
-            Self::Tbp => AnyEstimator::Bptt(Bptt::truncated(free, steps.max_steps)),
+            Self::Bptt => {
+                remembers(config.free_steps)?;
+                AnyEstimator::Bptt(Bptt::new(free))
+            }
+            Self::Tbp => {
+                remembers(config.nudged_steps)?;
+                AnyEstimator::Bptt(Bptt::truncated(free, steps.max_steps))
+            }
             Self::Rbp => AnyEstimator::RecurrentBackprop(RecurrentBackprop {
                 free,
                 costate: steps,

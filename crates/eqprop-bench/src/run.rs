@@ -1,39 +1,72 @@
 //! Run folders.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::Dataset;
 use eqprop_train::estimator::EquilibriumPropagation;
-use eqprop_train::file::{is_temporary, write_atomically};
+use eqprop_train::file::{is_temporary, remove_temporary, write_atomically};
 use eqprop_train::learner::EquilibriumLearner;
+use eqprop_train::lock::{FolderLock, is_lock};
 use eqprop_train::training::AnyLearner;
+use eqprop_train::weights::check_finite;
 use serde::{Deserialize, Serialize};
 
 use crate::device::{self, NamedDevice};
+use crate::output::say;
 
 const CONFIG: &str = "config.json";
 const MODEL: &str = "model.bpk";
 
+/// The form of a run folder; raised when it changes. Form 1 did not say what data the run is on.
+const FORMAT: u32 = 2;
+
 /// The folder of a run.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Held by who writes more than a picture.
+    _lock: Option<FolderLock>,
 }
 
 /// What `config.json` holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
+    /// The form of the run folder.
+    #[serde(default = "first_format")]
+    pub format: u32,
     /// Version of the program.
     pub version: String,
     /// Device that the run was started on.
     pub device: String,
+    /// The data that the run is on; unknown before its first training, and in form 1.
+    #[serde(default)]
+    pub data: Option<RunData>,
     /// Everything else that determines the result.
+    #[serde(deserialize_with = "TrainingConfig::read")]
     pub training: TrainingConfig,
+}
+
+/// The data of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunData {
+    /// The folder that was named, if its name is UTF-8.
+    pub folder: Option<String>,
+    /// Of the data set that was read; see [`Dataset::fingerprint`].
+    pub fingerprint: String,
+}
+
+/// Of a configuration that does not say.
+fn first_format() -> u32 {
+    1
 }
 
 /// A trained network of a run.
@@ -41,51 +74,108 @@ pub struct RunConfig {
 pub struct TrainedRun {
     /// How it was trained.
     pub config: TrainingConfig,
+    /// What it was trained on, if that is known.
+    pub data: Option<RunData>,
     /// The network.
     pub learner: AnyLearner<EquilibriumPropagation>,
     /// Where it lies.
     pub device: NamedDevice,
 }
 
+impl RunConfig {
+    /// A run of this version.
+    pub fn new(device: &NamedDevice, data: Option<RunData>, training: TrainingConfig) -> Self {
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            device: device.name.clone(),
+            data,
+            training,
+        }
+    }
+}
+
+impl RunData {
+    /// Of a data set that was loaded from `folder`, or from where it is by default.
+    pub fn of(dataset: &Dataset, folder: Option<&Path>) -> Self {
+        let folder = folder.map(|folder| std::path::absolute(folder).unwrap_or(folder.into()));
+        Self {
+            folder: folder.and_then(|folder| folder.to_str().map(String::from)),
+            fingerprint: dataset.fingerprint(),
+        }
+    }
+
+    /// The folder to look for the data in: the one that is named, else the run's if it is still
+    /// there.
+    pub fn folder(data: Option<&Self>, named: Option<&Path>) -> Option<PathBuf> {
+        let recorded = data
+            .and_then(|data| data.folder.as_ref())
+            .map(PathBuf::from);
+        let recorded = recorded.filter(|folder| folder.is_dir());
+        named.map(Path::to_path_buf).or(recorded)
+    }
+}
+
+impl TrainedRun {
+    /// The data to judge the network by, from `folder` or from where it was trained on them. Says so
+    /// where they are not those that it was trained on.
+    ///
+    /// # Errors
+    /// As [`TrainingConfig::load_data`].
+    pub fn load_data(&self, folder: Option<&Path>) -> Result<Dataset> {
+        let folder = RunData::folder(self.data.as_ref(), folder);
+        let dataset = self.config.load_data(folder.as_deref())?;
+        let is_other = |data: &RunData| data.fingerprint != dataset.fingerprint();
+        if self.data.as_ref().is_some_and(is_other) {
+            say("note: these are not the data that the network was trained on");
+        }
+        Ok(dataset)
+    }
+}
+
 impl RunFolder {
-    /// Makes a new run folder at `path`, or the first free `runs/NAME`, `runs/NAME-2`, ….
+    /// Makes a new run folder at `path`, or the first free `runs/NAME`, `runs/NAME-2`, …, and locks
+    /// it.
     ///
     /// # Errors
     /// If there is something at `path` already, or it cannot be made.
     pub fn create(path: Option<&Path>, name: &str) -> Result<Self> {
+        let cannot = |path: &Path| format!("cannot make the run folder `{}`", path.display());
         let path = match path {
-            Some(path) => path.to_path_buf(),
+            Some(path) => {
+                check_unused(path)?;
+                fs::create_dir_all(path).with_context(|| cannot(path))?;
+                path.to_path_buf()
+            }
             None => {
-                let names = (1..).map(|n| match n {
-                    1 => name.to_string(),
-                    n => format!("{name}-{n}"),
-                });
-                let mut paths = names.map(|name| Path::new("runs").join(name));
-                paths
-                    .find(|path| !path.exists())
-                    .expect("the numbers do not end")
+                let runs = Path::new("runs");
+                fs::create_dir_all(runs).with_context(|| cannot(runs))?;
+                let mut n = 1;
+                loop {
+                    let path = runs.join(match n {
+                        1 => name.to_string(),
+                        n => format!("{name}-{n}"),
+                    });
+                    // Of several processes that find the same name free, one makes the folder.
+                    match fs::create_dir(&path) {
+                        Ok(()) => break path,
+                        Err(error) if error.kind() == ErrorKind::AlreadyExists => n += 1,
+                        Err(error) => return Err(error).with_context(|| cannot(&path)),
+                    }
+                }
             }
         };
-        let is_used = match fs::read_dir(&path) {
-            // A process killed before it wrote the configuration leaves a temporary file behind.
-            Ok(entries) => entries
-                .flatten()
-                .any(|entry| !is_temporary(&entry.file_name())),
-            Err(_) => path.exists(),
-        };
-        if is_used {
-            bail!(
-                "`{}` is there already and nothing in it is overwritten: name another folder with \
-                 --run, or go on with the run in it with --resume",
-                path.display()
-            );
-        }
-        fs::create_dir_all(&path)
-            .with_context(|| format!("cannot make the run folder `{}`", path.display()))?;
-        Ok(Self { path })
+        let lock = FolderLock::acquire(&path)?;
+        // Another process may have been faster.
+        check_unused(&path)?;
+        remove_temporary(&path);
+        Ok(Self {
+            path,
+            _lock: Some(lock),
+        })
     }
 
-    /// The run folder at `path`.
+    /// The run folder at `path`, to read from it.
     ///
     /// # Errors
     /// If there is none.
@@ -98,6 +188,21 @@ impl RunFolder {
         }
         Ok(Self {
             path: path.to_path_buf(),
+            _lock: None,
+        })
+    }
+
+    /// The run folder at `path`, locked to go on with its run.
+    ///
+    /// # Errors
+    /// If there is none, or another process writes into it.
+    pub fn open_to_write(path: &Path) -> Result<Self> {
+        let folder = Self::open(path)?;
+        let lock = FolderLock::acquire(path)?;
+        remove_temporary(path);
+        Ok(Self {
+            _lock: Some(lock),
+            ..folder
         })
     }
 
@@ -135,14 +240,21 @@ impl RunFolder {
     pub fn config(&self) -> Result<RunConfig> {
         let path = self.path.join(CONFIG);
         let text = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        let config: RunConfig = serde_json::from_slice(&text)
-            .with_context(|| format!("`{}` is not a run configuration", path.display()))?;
-        let known = serde_json::to_value(&config.training)?;
-        let found: serde_json::Value = serde_json::from_slice(&text)?;
-        let mut keys = found["training"].as_object().into_iter().flatten();
-        if let Some((key, _)) = keys.find(|(key, _)| known.get(key).is_none()) {
-            bail!("`{}` has an unknown key `{key}`", path.display());
+        let not_one = || format!("`{}` is not a run configuration", path.display());
+        let found: serde_json::Value = serde_json::from_slice(&text).with_context(not_one)?;
+        // First, because a newer form may be unreadable for other reasons.
+        if let Some(format) = found["format"].as_u64()
+            && format > FORMAT.into()
+        {
+            bail!(
+                "`{}` is of a run folder of format {format}, but this version reads formats 1 to \
+                 {FORMAT}: use the version of eqprop that wrote it ({}), or a newer one",
+                path.display(),
+                found["version"].as_str().unwrap_or("unknown")
+            );
         }
+        // From the text, so that no number passes through another form.
+        let config: RunConfig = serde_json::from_slice(&text).with_context(not_one)?;
         let valid = config.training.validate();
         valid.with_context(|| format!("`{}` cannot work", path.display()))?;
         Ok(config)
@@ -161,7 +273,11 @@ impl RunFolder {
     /// # Errors
     /// If there is none yet, or it does not fit the configuration.
     pub fn trained(&self, device: Option<&str>) -> Result<TrainedRun> {
-        let config = self.config()?.training;
+        let RunConfig {
+            training: config,
+            data,
+            ..
+        } = self.config()?;
         let device = device::open(device)?;
         let path = self.path.join(MODEL);
         if !path.is_file() {
@@ -182,10 +298,34 @@ impl RunFolder {
                 path.display()
             )
         })?;
+        check_finite(&learner, &path)?;
         Ok(TrainedRun {
             config,
+            data,
             learner: learner.valid(),
             device,
         })
     }
+}
+
+/// Refuses a folder that holds something.
+fn check_unused(path: &Path) -> Result<()> {
+    // A process killed before it wrote the configuration leaves these behind.
+    let is_trace = |name: &OsStr| is_temporary(name) || is_lock(name);
+    let is_used = match fs::read_dir(path) {
+        Ok(entries) => entries.flatten().any(|entry| !is_trace(&entry.file_name())),
+        Err(_) => path.exists(),
+    };
+    if !is_used {
+        return Ok(());
+    }
+    if path.join(CONFIG).is_file() {
+        // Says so if another process is at it.
+        FolderLock::acquire(path)?;
+    }
+    bail!(
+        "`{}` is there already and nothing in it is overwritten: name another folder with --run, or \
+         go on with the run in it with --resume",
+        path.display()
+    )
 }

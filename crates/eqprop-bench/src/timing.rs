@@ -21,7 +21,7 @@ use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Examples;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::memory::peak_of;
 use crate::method::{Method, MethodError};
@@ -37,7 +37,7 @@ const WARM_UP_ROUNDS: usize = 2;
 const STEPS_PER_ROUND: usize = 3;
 
 /// What a training step of a method costs.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StepCost {
     /// The method.
     pub method: Method,
@@ -62,7 +62,7 @@ pub struct StepCost {
 
 /// Seconds of the parts of a training step; 0 for a phase that a method does not have. The parts
 /// leave out what is computed beside them, such as energy, cost and scores for the metrics.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Phases {
     /// Relaxation without a nudge. Backpropagation through time records its graph here.
     pub free_phase: Spread,

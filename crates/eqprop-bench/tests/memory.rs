@@ -3,6 +3,9 @@
 //! A binary of its own, because it counts every allocation of the process.
 #![cfg(feature = "flex")]
 
+#[path = "memory/updates.rs"]
+mod updates;
+
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -27,6 +30,11 @@ fn settled_peak_of(run: impl Fn()) -> f64 {
 
 /// One test, so that nothing else allocates beside it.
 #[test]
+fn memory_grows_with_nothing_but_tracked_steps() {
+    memory_does_not_grow_with_steps_unless_the_parameters_track_them();
+    updates::leave_nothing_behind();
+}
+
 fn memory_does_not_grow_with_steps_unless_the_parameters_track_them() {
     let device = Device::flex();
     let network = Preset::Digits.config().network(&device).train();

@@ -30,7 +30,7 @@ const TINY: f64 = 1e-30;
 /// <https://arxiv.org/abs/1602.05179>. `Sigmoid` is the `σ(4u − 2)` of the published code:
 /// the smooth function closest to the hard sigmoid.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Activation {
     /// `clip(u, 0, 1)`.
     HardSigmoid,

@@ -51,7 +51,8 @@ impl ConnectionKind {
     /// In words, to follow "needs".
     pub fn fits(self, from: LayerShape, to: LayerShape) -> Result<(), String> {
         match self {
-            Self::Dense => Ok(()),
+            Self::Dense if can_be_counted([from.n_units(), to.n_units()]) => Ok(()),
+            Self::Dense => Err("smaller layers: its weights cannot be counted".to_string()),
             Self::Identity if from == to => Ok(()),
             Self::Identity => Err("two layers of the same shape".to_string()),
             Self::Convolution(config) => {
@@ -61,8 +62,7 @@ impl ConnectionKind {
                     return Err("layers of feature maps at both ends".to_string());
                 };
                 let sizes = [config.kernel, config.kernel, below, channels];
-                let n_weights = sizes.into_iter().try_fold(1, usize::checked_mul);
-                if n_weights.is_none() {
+                if !can_be_counted(sizes) {
                     return Err("a smaller kernel: its weights cannot be counted".to_string());
                 }
                 match config.output([height, width]) {
@@ -81,9 +81,17 @@ impl ConnectionKind {
     }
 }
 
+/// Whether a tensor of these sizes has an address for each of its bytes, in double precision too.
+fn can_be_counted<const D: usize>(sizes: [usize; D]) -> bool {
+    let n = sizes
+        .into_iter()
+        .try_fold(size_of::<f64>(), usize::checked_mul);
+    n.is_some_and(|n| isize::try_from(n).is_ok())
+}
+
 /// Distribution of initial weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum InitializerConfig {
     /// Uniform in `±√(6 / (n_in + n_out))` (Glorot & Bengio 2010).
     Glorot,

@@ -125,6 +125,10 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// The largest number of a configuration; one over it is the smallest above 0. In `f32`, which
+    /// networks compute in, twice the one is not infinite and half the other not 0.
+    pub const LARGEST: f64 = 1e37;
+
     /// Checks a count.
     ///
     /// # Errors
@@ -143,14 +147,31 @@ impl ConfigError {
     /// Checks a number.
     ///
     /// # Errors
-    /// If it is 0, negative, infinite or not a number.
+    /// If it is 0, negative, infinite or not a number, or [`single_precision`](Self::single_precision)
+    /// refuses it.
     pub fn positive_number(field: &'static str, found: f64) -> Result<(), Self> {
         if found.is_finite() && found > 0.0 {
-            Ok(())
+            Self::single_precision(field, found)
         } else {
             Err(Self::OutOfRange {
                 field,
                 expected: "a positive number",
+                found,
+            })
+        }
+    }
+
+    /// Checks that `f32` can hold a number: in it another would be infinite, or 0.
+    ///
+    /// # Errors
+    /// If its size is above [`LARGEST`](Self::LARGEST), or below one over that and not 0.
+    pub fn single_precision(field: &'static str, found: f64) -> Result<(), Self> {
+        if found == 0.0 || (1.0 / Self::LARGEST..=Self::LARGEST).contains(&found.abs()) {
+            Ok(())
+        } else {
+            Err(Self::OutOfRange {
+                field,
+                expected: "of a size between 1e-37 and 1e37, which single precision can hold",
                 found,
             })
         }

@@ -148,7 +148,9 @@ impl Nudging {
     /// than 20.
     pub fn validate_range(self) -> Result<(), ConfigError> {
         match self {
-            Self::OneSided { beta } if beta.is_finite() && beta != 0.0 => Ok(()),
+            Self::OneSided { beta } if beta.is_finite() && beta != 0.0 => {
+                ConfigError::single_precision("beta", beta)
+            }
             Self::OneSided { beta } => Err(ConfigError::OutOfRange {
                 field: "beta",
                 expected: "a number other than 0",

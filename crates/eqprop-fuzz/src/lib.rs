@@ -1,1 +1,1 @@
-//! Fuzz targets for everything that eqprop reads: see `tests/`.
+//! Fuzz targets for everything that eqprop reads: see the README and `tests/readers`.

@@ -147,6 +147,18 @@ impl BatchLoader {
         self.epoch.store(epoch, Ordering::Relaxed);
     }
 
+    /// The batches of epoch `epoch` from number `first` on, counted from 0: the rest of an epoch that
+    /// was begun. Leaves alone which epoch the next iteration counts as.
+    pub fn batches(&self, epoch: u64, first: usize) -> impl Iterator<Item = Batch> + '_ {
+        let batches = Batches {
+            loader: self,
+            epoch,
+            order: self.permutation(epoch),
+            position: first.saturating_mul(self.batch_size),
+        };
+        batches.map(|batch| batch.expect("examples in memory can always be read"))
+    }
+
     /// The examples in the order of epoch `epoch`.
     fn permutation(&self, epoch: u64) -> Vec<usize> {
         let mut indices = self.indices.clone();
@@ -232,7 +244,8 @@ impl Iterator for Batches<'_> {
     type Item = Result<Batch, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let end = (self.position + self.loader.batch_size).min(self.order.len());
+        let end = self.position.saturating_add(self.loader.batch_size);
+        let end = end.min(self.order.len());
         let indices = self
             .order
             .get(self.position..end)

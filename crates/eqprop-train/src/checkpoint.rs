@@ -10,15 +10,17 @@ use burn::lr_scheduler::LrSchedulerRecord;
 use burn::optim::OptimizerRecord;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Bytes;
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 
-use crate::config::TrainingConfig;
+use crate::config::{ScheduleKind, TrainingConfig};
 use crate::error::CheckpointError;
-use crate::file::{TEMPORARY_PREFIX, remove_temporary, sync_folder};
-use crate::training::EpochRecord;
+use crate::file::{TEMPORARY_PREFIX, remove_temporary_folders, sync_folder};
+use crate::training::{EpochRecord, UnfinishedEpoch};
 
-/// The form of a checkpoint; raised when it changes.
-const VERSION: u32 = 1;
+/// The form of a checkpoint; raised when it changes. Form 1 had no pauses within an epoch, and gave
+/// the validation error as that of the test.
+const VERSION: u32 = 2;
 const PREFIX: &str = "checkpoint-";
 const MANIFEST: &str = "manifest.json";
 const STATE: &str = "state.json";
@@ -26,13 +28,15 @@ const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const SCHEDULER: &str = "scheduler.bpk";
 const PARTICLES: &str = "particles.bpk";
+const WARM: &str = "warm.bpk";
 
 /// All that a training needs to go on as if it had never stopped.
 ///
-/// On disk it is a folder `checkpoint-EPOCH`, written under another name, synced and renamed: a
-/// folder of that name is always complete, and at every moment after the first save there is one.
-/// Other files and folders are left alone, also such as `checkpoint-best`. A manifest holds the size and CRC-32 of each file,
-/// so that damage is noticed before anything is loaded.
+/// On disk it is a folder `checkpoint-EPOCH`, or `checkpoint-EPOCH-UPDATES` within an epoch, written
+/// under another name, synced and renamed: a folder of that name is always complete, and at every
+/// moment after the first save there is one. Other files and folders are left alone, also such as
+/// `checkpoint-best`. A manifest holds the size and CRC-32 of each file, so that damage is noticed
+/// before anything is loaded.
 #[derive(Debug)]
 pub struct Checkpoint {
     /// Where the training stands.
@@ -45,6 +49,8 @@ pub struct Checkpoint {
     pub scheduler: LrSchedulerRecord,
     /// Persistent particles, if the training keeps them.
     pub particles: Option<ModuleRecord>,
+    /// The free state of the batch before, within an epoch of a training with a warm start.
+    pub warm: Option<ModuleRecord>,
 }
 
 /// The part of a checkpoint that is text.
@@ -54,6 +60,22 @@ pub struct CheckpointState {
     pub config: TrainingConfig,
     /// What each finished epoch measured; their number is the epoch reached.
     pub records: Vec<EpochRecord>,
+    /// The epoch after them, if it was begun.
+    #[serde(default)]
+    pub unfinished: Option<UnfinishedEpoch>,
+}
+
+impl CheckpointState {
+    /// From what form 1 means by it.
+    fn read_as_form_1(mut self) -> Self {
+        if self.config.n_validation > 0 {
+            for record in &mut self.records {
+                record.validation_error = record.test_error.take();
+                record.validation_cost = record.test_cost.take();
+            }
+        }
+        self
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,6 +91,23 @@ struct ManifestEntry {
     crc32: u32,
 }
 
+impl Manifest {
+    /// Refuses one that vouches for other files than those of a checkpoint, or not for all.
+    fn check(&self) -> Result<(), serde_json::Error> {
+        let has = |name: &str| self.files.iter().any(|entry| entry.name == name);
+        let missing = [STATE, MODEL, OPTIMIZER, SCHEDULER];
+        let missing = missing.into_iter().find(|name| !has(name));
+        let known = [STATE, MODEL, OPTIMIZER, SCHEDULER, PARTICLES, WARM];
+        let other = self.files.iter().map(|entry| entry.name.as_str());
+        let other = other.into_iter().find(|name| !known.contains(name));
+        match (missing, other) {
+            (None, None) => Ok(()),
+            (Some(name), _) => Err(Error::custom(format!("it does not list {name}"))),
+            (_, Some(name)) => Err(Error::custom(format!("it lists `{name}`"))),
+        }
+    }
+}
+
 impl Checkpoint {
     /// A training by `config` before its first epoch, from the parameters of a learner in `model`.
     ///
@@ -81,9 +120,11 @@ impl Checkpoint {
             // A schedule that has not begun is the same for any number of batches.
             scheduler: config.learning_rate(1).to_record(),
             particles: None,
+            warm: None,
             state: CheckpointState {
                 config,
                 records: Vec::new(),
+                unfinished: None,
             },
         }
     }
@@ -93,12 +134,12 @@ impl Checkpoint {
     /// # Errors
     /// If the folder cannot be written to; the older checkpoints are then still there.
     pub fn save(self, run: &Path) -> Result<(), CheckpointError> {
-        let epoch = self.state.records.len();
+        let place = Place::of(&self.state);
         let write = |path: &Path| {
             let path = path.to_path_buf();
             move |source| CheckpointError::Write { path, source }
         };
-        remove_temporary(run);
+        remove_temporary_folders(run);
         let folder = tempfile::Builder::new()
             .prefix(TEMPORARY_PREFIX)
             .tempdir_in(run)
@@ -119,12 +160,12 @@ impl Checkpoint {
         write_synced(&folder.path().join(MANIFEST), &to_json(&manifest))?;
         sync_folder(folder.path()).map_err(write(folder.path()))?;
 
-        let target = run.join(format!("{PREFIX}{epoch:06}"));
+        let target = run.join(place.name());
         if target.exists() {
             // A run that was resumed from an earlier epoch by hand arrives here again. What it wrote
             // there counts as a checkpoint until the new one is in its place: as the same number, but
             // with one zero more.
-            let aside = run.join(format!("{PREFIX}0{epoch:06}"));
+            let aside = run.join(place.name().replacen(PREFIX, &format!("{PREFIX}0"), 1));
             if aside.exists() {
                 fs::remove_dir_all(&aside).map_err(write(&aside))?;
             }
@@ -134,6 +175,41 @@ impl Checkpoint {
         sync_folder(run).map_err(write(run))?;
         for old in list(run)?.into_iter().filter(|path| *path != target) {
             fs::remove_dir_all(&old).map_err(write(&old))?;
+        }
+        Ok(())
+    }
+
+    /// Checks whether a training by `config` would go on as the training that made this checkpoint:
+    /// nothing may differ but the number of epochs, and that only where the learning rates do not
+    /// depend on it.
+    ///
+    /// # Errors
+    /// Says what differs.
+    pub fn check_continues(&self, config: &TrainingConfig) -> Result<(), CheckpointError> {
+        let CheckpointState {
+            config: stored,
+            records,
+            unfinished,
+        } = &self.state;
+        let fields = config.differences(stored);
+        let fields: Vec<_> = fields
+            .into_iter()
+            .filter(|field| field != "epochs")
+            .collect();
+        if !fields.is_empty() {
+            return Err(CheckpointError::OtherConfig { fields });
+        }
+        let n_begun = records.len() + usize::from(unfinished.is_some());
+        if config.epochs < n_begun {
+            let epochs = config.epochs;
+            return Err(CheckpointError::TooFewEpochs { epochs, n_begun });
+        }
+        if config.schedule == ScheduleKind::Cosine && config.epochs != stored.epochs && n_begun > 0
+        {
+            return Err(CheckpointError::ScheduleIsFixed {
+                epochs: stored.epochs,
+                found: config.epochs,
+            });
         }
         Ok(())
     }
@@ -152,13 +228,15 @@ impl Checkpoint {
     fn load(folder: &Path) -> Result<Self, CheckpointError> {
         let path = folder.join(MANIFEST);
         let manifest: Manifest = from_json(&path, &read(&path)?)?;
-        if manifest.version != VERSION {
+        if !(1..=VERSION).contains(&manifest.version) {
             return Err(CheckpointError::Version {
                 path,
                 expected: VERSION,
                 found: manifest.version,
             });
         }
+        let checked = manifest.check();
+        checked.map_err(|source| CheckpointError::Format { path, source })?;
         for entry in &manifest.files {
             let path = folder.join(&entry.name);
             let bytes = read(&path)?;
@@ -174,15 +252,22 @@ impl Checkpoint {
             }
         }
         let state = folder.join(STATE);
-        let particles = manifest.files.iter().any(|entry| entry.name == PARTICLES);
+        let mut state: CheckpointState = from_json(&state, &read(&state)?)?;
+        if manifest.version == 1 {
+            state = state.read_as_form_1();
+        }
+        let optional = |name: &str| {
+            let is_there = manifest.files.iter().any(|entry| entry.name == name);
+            let load = || record(&folder.join(name), ModuleRecord::from_bytes);
+            is_there.then(load).transpose()
+        };
         Ok(Self {
-            state: from_json(&state, &read(&state)?)?,
+            state,
             model: record(&folder.join(MODEL), ModuleRecord::from_bytes)?,
             optimizer: record(&folder.join(OPTIMIZER), OptimizerRecord::from_bytes)?,
             scheduler: record(&folder.join(SCHEDULER), LrSchedulerRecord::from_bytes)?,
-            particles: particles
-                .then(|| record(&folder.join(PARTICLES), ModuleRecord::from_bytes))
-                .transpose()?,
+            particles: optional(PARTICLES)?,
+            warm: optional(WARM)?,
         })
     }
 
@@ -200,14 +285,56 @@ impl Checkpoint {
             pack(OPTIMIZER, self.optimizer.into_bytes())?,
             pack(SCHEDULER, self.scheduler.into_bytes())?,
         ];
-        if let Some(particles) = self.particles {
-            files.push(pack(PARTICLES, particles.into_bytes())?);
+        for (name, part) in [(PARTICLES, self.particles), (WARM, self.warm)] {
+            if let Some(part) = part {
+                files.push(pack(name, part.into_bytes())?);
+            }
         }
         Ok(files)
     }
 }
 
-/// The checkpoint folders of a run, oldest first. Of two of one epoch, the one with the longer name
+/// How far a training was when a checkpoint was made; those of one training are ordered by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    epoch: u64,
+    /// Updates done in the epoch after that.
+    n_updates: u64,
+}
+
+impl Place {
+    fn of(state: &CheckpointState) -> Self {
+        let unfinished = state.unfinished.as_ref();
+        Self {
+            epoch: state.records.len() as u64,
+            n_updates: unfinished.map_or(0, |epoch| epoch.n_updates as u64),
+        }
+    }
+
+    /// The name of its folder.
+    fn name(self) -> String {
+        let Self { epoch, n_updates } = self;
+        match n_updates {
+            0 => format!("{PREFIX}{epoch:06}"),
+            _ => format!("{PREFIX}{epoch:06}-{n_updates:06}"),
+        }
+    }
+
+    /// From the name of a checkpoint folder; `None` if it is another name.
+    fn from_name(name: &OsStr) -> Option<Self> {
+        let rest = name.to_str()?.strip_prefix(PREFIX)?;
+        let (epoch, n_updates) = rest.split_once('-').unwrap_or((rest, "0"));
+        // `parse` takes a sign too.
+        let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number(epoch) && is_number(n_updates)).then_some(())?;
+        Some(Self {
+            epoch: epoch.parse().ok()?,
+            n_updates: n_updates.parse().ok()?,
+        })
+    }
+}
+
+/// The checkpoint folders of a run, oldest first. Of two of one place, the one with the longer name
 /// was set aside for the other.
 fn list(run: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     let read = |source| CheckpointError::Read {
@@ -218,22 +345,14 @@ fn list(run: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     for entry in fs::read_dir(run).map_err(read)? {
         let path = entry.map_err(read)?.path();
         let name = path.file_name().unwrap_or_default();
-        if let Some(epoch) = epoch_of(name)
+        if let Some(place) = Place::from_name(name)
             && path.is_dir()
         {
-            folders.push((epoch, Reverse(name.len()), path));
+            folders.push((place, Reverse(name.len()), path));
         }
     }
     folders.sort();
     Ok(folders.into_iter().map(|(.., path)| path).collect())
-}
-
-/// The epoch in the name of a checkpoint folder; `None` if it is another name.
-fn epoch_of(name: &OsStr) -> Option<u64> {
-    let digits = name.to_str()?.strip_prefix(PREFIX)?;
-    // `parse` takes a sign too.
-    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|_| is_number)
 }
 
 fn record<R>(

@@ -1,7 +1,9 @@
 //! Everything that determines a training run.
 
 mod architecture;
+mod json;
 mod kind;
+mod limits;
 mod network;
 mod optimizer;
 mod overrides;
@@ -18,22 +20,24 @@ use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::{FeedbackInitializer, FeedbackUpdate, LayerUpdate};
 
 use crate::batch::Augmentation;
-use crate::data::{DataError, Dataset, DatasetKind, Examples};
+use crate::data::{Dataset, DatasetKind, Examples};
+use crate::error::TrainingError;
 pub use architecture::{ConvolutionalLayer, HiddenLayer, SkipConnection};
 pub use kind::{DynamicsKind, FreeStart, ModelKind, NudgingKind, OrderKind, ScheduleKind};
 
 /// A training run: data, network, phases, optimizer, length and seed.
 ///
 /// A preset fills all of it in; a program or a user changes single fields. Together with the
-/// device it determines the result: same configuration, same kind of device, same parameters.
+/// data it determines the result, to the last bit on the same kind of device and processor and with as
+/// many threads, and within rounding elsewhere.
 #[derive(Config, Debug, PartialEq)]
 pub struct TrainingConfig {
     /// Data set: "digits", "mnist", "fashion-mnist" or "cifar-10".
     pub dataset: DatasetKind,
     /// Train on the first so many examples only; null for all.
     pub n_train: Option<usize>,
-    /// Hold out the last so many training examples, and report the error on them instead of
-    /// the test error while training.
+    /// Hold out the last so many training examples, and report the validation error on them beside the
+    /// test error.
     #[config(default = 0)]
     pub n_validation: usize,
 
@@ -170,14 +174,11 @@ impl TrainingConfig {
     /// Loads the data set with its images [prepared](Self::prepare); see [`Dataset::load`].
     ///
     /// # Errors
-    /// As [`Dataset::load`].
-    pub fn load_data(&self, data_dir: Option<&Path>) -> Result<Dataset, DataError> {
-        let Dataset { kind, train, test } = Dataset::load(self.dataset, data_dir)?;
-        Ok(Dataset {
-            kind,
-            train: self.prepare(train),
-            test: self.prepare(test),
-        })
+    /// As [`Dataset::load`], and if the images are too large for this machine when they are padded.
+    pub fn load_data(&self, data_dir: Option<&Path>) -> Result<Dataset, TrainingError> {
+        let dataset = Dataset::load(self.dataset, data_dir)?;
+        self.check_data(&dataset)?;
+        Ok(dataset.map(|examples| self.prepare(examples)))
     }
 
     /// Pads and normalizes images as configured.

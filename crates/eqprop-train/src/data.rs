@@ -15,11 +15,14 @@
 
 mod archive;
 mod cifar;
+mod contents;
 mod digits;
 mod download;
 mod error;
 mod examples;
+mod fingerprint;
 mod idx;
+mod place;
 mod reader;
 
 use std::{
@@ -31,7 +34,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use error::DataError;
+pub use contents::Contents;
+pub use error::{DataError, Hint, Incomplete};
 pub use examples::Examples;
 
 /// The environment variable that names the data directory when the caller names none.
@@ -91,7 +95,7 @@ impl DatasetKind {
         self.image_shape().iter().product()
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Digits => "digits",
             Self::Mnist => "mnist",
@@ -136,9 +140,21 @@ pub struct Dataset {
     pub train: Examples,
     /// The examples to judge by.
     pub test: Examples,
+    /// Of the examples that it was made from.
+    fingerprint: String,
 }
 
 impl Dataset {
+    /// A data set of these examples, whose [`fingerprint`](Self::fingerprint) is taken now.
+    pub fn new(kind: DatasetKind, train: Examples, test: Examples) -> Self {
+        Self {
+            fingerprint: fingerprint::of(kind, [&train, &test]),
+            kind,
+            train,
+            test,
+        }
+    }
+
     /// Loads a data set.
     ///
     /// The digits are built in and ignore `data_dir`. The others look, in this order, at
@@ -147,17 +163,32 @@ impl Dataset {
     /// 2. the directory in the environment variable `EQPROP_DATA`, if set and not empty;
     /// 3. the download cache, which is filled over the network if it is empty.
     ///
-    /// A directory `D` holds the files of the data set, each plain or with `.gz`, in `D` itself or
-    /// in one of the places below. A directory that was named is the only one looked at: nothing is
-    /// downloaded in its stead.
+    /// A directory that was named is the only one looked at: nothing is downloaded in its stead. All
+    /// files must be in one place for it, the first of these that holds them:
     ///
-    /// | data set | files | places |
+    /// 1. the folders of `D` that are named after the data set, and the folder `raw` in them;
+    /// 2. `D` itself, and `D/raw`.
+    ///
+    /// | data set | files | folders named after it |
     /// | --- | --- | --- |
-    /// | MNIST, Fashion-MNIST | `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte` | `D`, `D/mnist` or `D/fashion-mnist` |
-    /// | CIFAR-10, binary version | `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin` | `D`, `D/cifar-10-batches-bin`, `D/cifar-10` |
+    /// | MNIST | `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte` | `mnist`, so also torchvision's `MNIST/raw` |
+    /// | Fashion-MNIST | the same | `fashion-mnist`, `fashion`, `fmnist`, so also `FashionMNIST/raw` |
+    /// | CIFAR-10, binary version | `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin` | `cifar-10`, `cifar-10-binary`, `cifar-10-batches-bin`, also one in another |
+    ///
+    /// In the names of folders only letters and digits count, large or small. Files are plain or end
+    /// in `.gz`; `train-images.idx3-ubyte` with a dot is found too, and so is a file in a folder of
+    /// its own name, or in `train` or `test`.
+    ///
+    /// MNIST and Fashion-MNIST have the same file names. So that neither is taken for the other,
+    ///
+    /// - `D` itself is not looked at when it has a folder named after the data set, even where that
+    ///   folder lacks files, unless `D` is named after the data set too;
+    /// - files that begin with the published labels of the other one are refused;
+    /// - all other files, which may be of your own, are taken, but not from a `D` that is named after
+    ///   the other data set.
     ///
     /// # Errors
-    /// If a file is missing or is not what it should be, or if the download fails; see
+    /// If a file is missing, of another data set or not what it should be, or if the download fails; see
     /// [`DataError`].
     pub fn load(kind: DatasetKind, data_dir: Option<&Path>) -> Result<Self, DataError> {
         if kind == DatasetKind::Digits {
@@ -171,6 +202,56 @@ impl Dataset {
             (DatasetKind::Cifar10, Some(dir)) => cifar::load(dir, cifar::N_RECORDS),
             (_, Some(dir)) => idx::load(kind, dir),
         }
+    }
+
+    /// What tells this data set from any other: the SHA-256, as 64 lower-case hexadecimal digits,
+    /// of its kind and of the shapes, labels and pixels of both splits.
+    ///
+    /// It is that of the examples as they were loaded, or given to [`new`](Self::new): whatever is
+    /// made of them later, by [`map`](Self::map) or by changing the fields, does not count. So the
+    /// same files have the same fingerprint under every padding and normalization, on every
+    /// machine, and however they are named and compressed.
+    pub fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    /// The same data set with `change` made to both splits, such as
+    /// [`TrainingConfig::prepare`](crate::config::TrainingConfig::prepare).
+    pub fn map(self, change: impl Fn(Examples) -> Examples) -> Self {
+        Self {
+            train: change(self.train),
+            test: change(self.test),
+            ..self
+        }
+    }
+}
+
+/// Readers of single formats with files of other sizes, for tests.
+#[doc(hidden)]
+pub mod format {
+    use std::io;
+    use std::path::Path;
+
+    use super::{DataError, Dataset, archive, cifar};
+
+    /// CIFAR-10 from files of `n_records` records each.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn cifar_10(dir: &Path, n_records: usize) -> Result<Dataset, DataError> {
+        cifar::load(dir, n_records)
+    }
+
+    /// The files `names`, each of `n_bytes`, out of a compressed archive.
+    ///
+    /// # Errors
+    /// If the archive is damaged, or a file is missing or of another size.
+    pub fn archive<'a>(
+        packed: &[u8],
+        names: &[&'a str],
+        n_bytes: usize,
+    ) -> io::Result<Vec<(&'a str, Vec<u8>)>> {
+        archive::extract(packed, names, n_bytes)
     }
 }
 

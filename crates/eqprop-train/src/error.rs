@@ -9,6 +9,8 @@ use eqprop_core::shape::LayerShape;
 
 use crate::config::FreeStart;
 use crate::data::DataError;
+use crate::suggestion::did_you_mean;
+use crate::weights::WeightsError;
 
 /// Why a training cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -39,20 +41,71 @@ pub enum TrainingError {
         /// How many there are.
         found: usize,
     },
+    /// A count that no machine would reach the end of.
+    #[error("{field} must be at most {most}, but is {found}")]
+    TooMany {
+        /// The field.
+        field: &'static str,
+        /// The largest count.
+        most: usize,
+        /// The count found.
+        found: usize,
+    },
+    /// More than the machine has memory for.
+    #[error(
+        "the {what} take at least {:.1} GB, but half of this machine's memory is {:.1} GB: use fewer or \
+         smaller layers, a smaller batch_size, or less padding", needed / 1e9, there / 1e9
+    )]
+    Memory {
+        /// What takes it.
+        what: &'static str,
+        /// The bytes that it takes at least.
+        needed: f64,
+        /// The bytes that they may take.
+        there: f64,
+    },
     /// A convolutional layer does not fit onto the layer below.
     #[error(
-        "hidden layer {layer} is convolutional and does not fit onto {below} units: it needs \
-         feature maps (channels×height×width) that its kernel fits into, a stride of at least 1, \
-         and pooling windows that tile the result"
+        "hidden layer {layer} is convolutional and does not fit onto {below} units, to which images \
+         of {}x{} with padding {padding} lead: it needs feature maps (channels×height×width) that its \
+         kernel fits into, a stride of at least 1, and pooling windows that tile the result; change \
+         the layers below or its kernel, stride, padding or pooling{}",
+        image[0], image[1],
+        fitting.map(|padding| format!(", or set the images' padding to {padding}")).unwrap_or_default()
     )]
     HiddenLayer {
         /// Number of the layer, from 1.
         layer: usize,
         /// Shape of the layer below.
         below: LayerShape,
+        /// Height and width of an image.
+        image: [usize; 2],
+        /// Zeros on each side of it.
+        padding: usize,
+        /// The nearest padding with which all layers fit, if there is one.
+        fitting: Option<usize>,
+    },
+    /// The text of a configuration is no JSON object, or has a key twice.
+    #[error(
+        "this is not a configuration: a JSON object is needed, as `eqprop presets digits` prints one"
+    )]
+    NotAConfiguration {
+        /// What the parser says.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A field without a default is not there.
+    #[error("the configuration has no `{key}`, for which there is no default")]
+    MissingKey {
+        /// The field.
+        key: &'static str,
     },
     /// No such field.
-    #[error("unknown key `{key}`; the keys are: {}", known.join(", "))]
+    #[error(
+        "unknown key `{key}`{}; the keys are: {}",
+        did_you_mean(key, known.iter().map(String::as_str)),
+        known.join(", ")
+    )]
     UnknownKey {
         /// The name that was given.
         key: String,
@@ -60,13 +113,15 @@ pub enum TrainingError {
         known: Vec<String>,
     },
     /// The value does not fit the field.
-    #[error("`{value}` does not fit the key `{key}`")]
+    #[error("`{value}` does not fit the key `{key}`; it is written like `{example}`")]
     UnfitValue {
         /// The field.
         key: String,
         /// The value that was given.
         value: String,
-        /// What was expected.
+        /// A value that would fit.
+        example: String,
+        /// Where in the value, and what was expected.
         #[source]
         source: serde_json::Error,
     },
@@ -79,7 +134,11 @@ pub enum TrainingError {
         value: String,
     },
     /// No preset of that name.
-    #[error("unknown preset `{name}`; the presets are: {}", known.join(", "))]
+    #[error(
+        "unknown preset `{name}`{}; the presets are: {}",
+        did_you_mean(name, known.iter().copied()),
+        known.join(", ")
+    )]
     UnknownPreset {
         /// The name that was given.
         name: String,
@@ -157,8 +216,7 @@ pub enum TrainingError {
     NesterovWithoutMomentum,
     /// The cost is no longer a number.
     #[error(
-        "the cost became infinite or not a number in epoch {epoch}; the last checkpoint is \
-         kept: lower learning_rates or beta"
+        "the cost became infinite or not a number in epoch {epoch}: lower learning_rates or beta"
     )]
     Diverged {
         /// The epoch, counted from 1.
@@ -218,19 +276,53 @@ pub enum CheckpointError {
         #[source]
         source: serde_json::Error,
     },
+    /// The configuration is another one.
+    #[error(
+        "the configuration was changed since the checkpoint was written ({}): change it back, or \
+         start a new run", fields.join(", ")
+    )]
+    OtherConfig {
+        /// The fields that differ.
+        fields: Vec<String>,
+    },
+    /// More epochs were begun than are asked for.
+    #[error(
+        "the run has begun {n_begun} epochs already: epochs must be at least that, but is {epochs}"
+    )]
+    TooFewEpochs {
+        /// The number asked for.
+        epochs: usize,
+        /// The epochs that were begun.
+        n_begun: usize,
+    },
+    /// A run by the cosine schedule has another number of epochs.
+    #[error(
+        "the learning rates of this run follow a cosine that reaches 0 after {epochs} epochs, so that \
+         with {found} epochs it would not be the run that it were from the start: leave the number \
+         as it is, or start a new run"
+    )]
+    ScheduleIsFixed {
+        /// The number of the run.
+        epochs: usize,
+        /// The number asked for.
+        found: usize,
+    },
     /// Written by another version.
     #[error(
-        "`{}` has checkpoint format {found}, but this version reads format {expected}: use the \
-         version that wrote it", path.display()
+        "`{}` has checkpoint format {found}, but this version reads formats 1 to {expected}: use \
+         the version of eqprop that wrote it, or a newer one", path.display()
     )]
     Version {
         /// The file.
         path: PathBuf,
-        /// The format this version reads.
+        /// The newest format that this version reads.
         expected: u32,
         /// The format found.
         found: u32,
     },
+    /// A parameter is infinite or not a number.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// The tensors do not fit the configuration.
     #[error("`{}` does not fit the configuration beside it", path.display())]
     Record {
@@ -239,5 +331,13 @@ pub enum CheckpointError {
         /// What does not fit.
         #[source]
         source: RecordError,
+    },
+    /// What an optimizer or a schedule keeps is not what these keep.
+    #[error("`{}` does not fit the configuration beside it: {reason}", path.display())]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
     },
 }

@@ -12,7 +12,7 @@ use core::fmt::Debug;
 
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
 use eqprop_core::gradients::{GradientVisitor, Gradients};
@@ -20,6 +20,7 @@ use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 
 use crate::batch::Batch;
+use crate::leaves;
 use crate::network::EquilibriumNetwork;
 pub use continual::{ContinualEquilibriumPropagation, ContinualRates};
 pub use coupled_learning::CoupledLearning;
@@ -95,15 +96,26 @@ pub struct Estimate {
 
 /// Hands the core's gradients to Burn's optimizers.
 pub fn into_params<M: Module>(gradients: &Gradients, module: &M) -> GradientsParams {
-    struct Collector(GradientsParams);
+    struct Collector {
+        gradients: GradientsParams,
+        device: Option<Device>,
+    }
 
     impl GradientVisitor for Collector {
         fn visit<const D: usize>(&mut self, parameter: &Param<Tensor<D>>, gradient: Tensor<D>) {
-            self.0.register(parameter.id, gradient);
+            self.device.get_or_insert_with(|| gradient.device());
+            self.gradients.register(parameter.id, gradient);
         }
     }
 
-    let mut collector = Collector(GradientsParams::new());
+    let mut collector = Collector {
+        gradients: GradientsParams::new(),
+        device: None,
+    };
     gradients.visit(module, &mut collector);
-    collector.0
+    // Here, because a loop of the user's own comes by too.
+    if let Some(device) = collector.device {
+        leaves::clear(&device);
+    }
+    collector.gradients
 }

@@ -15,6 +15,7 @@ use crate::batch::Batch;
 use crate::config::FreeStart;
 use crate::estimator::GradientEstimator;
 use crate::gradient_norm::clip_global_norm;
+use crate::leaves;
 use crate::network::EquilibriumNetwork;
 use crate::particles::Particles;
 use crate::update::UpdateMonitor;
@@ -206,6 +207,8 @@ where
             )
         };
         let device = batch.input.device().without_autodiff();
+        // Here, because an estimator of the user's own may have gradients of another making.
+        leaves::clear(&device);
         let particles = self.particles.as_ref();
         let start = match (particles, &self.warm) {
             (Some(particles), _) => Some(particles.gather(indices(), &device)),

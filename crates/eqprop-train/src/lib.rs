@@ -15,12 +15,12 @@
 //! let digits = Dataset::load(config.dataset, None)?;
 //! let mut training = Training::new(config, &digits, &Device::default())?;
 //! while let Some(record) = training.run_epoch(|_| std::ops::ControlFlow::Continue(()))? {
-//!     println!("epoch {}: test error {:.1} %", record.epoch, 100.0 * record.test_error);
+//!     println!("epoch {}: test error {:.1} %", record.epoch, 100.0 * record.held_out_error());
 //!     if training.is_finished() {
 //!         break;
 //!     }
 //! }
-//! assert!(training.records()[1].test_error < 0.2);
+//! assert!(training.records()[1].held_out_error() < 0.2);
 //! # Ok::<(), eqprop_train::error::TrainingError>(())
 //! ```
 //!
@@ -44,6 +44,12 @@
 //! | [`error`] | what can go wrong |
 //! | [`prelude`] | the names that most programs need, of this crate and of `eqprop-core` |
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where nobody reads"
+)]
+
 pub mod batch;
 pub mod block;
 pub mod checkpoint;
@@ -55,6 +61,9 @@ pub mod estimator;
 pub mod file;
 pub mod gradient_norm;
 pub mod learner;
+mod leaves;
+#[doc(hidden)]
+pub mod lock;
 pub mod metric;
 pub mod network;
 pub mod optimizer;
@@ -64,6 +73,8 @@ pub mod particles;
 pub mod prelude;
 pub mod preset;
 pub mod renderer;
+#[doc(hidden)]
+pub mod suggestion;
 pub mod training;
 pub mod update;
 pub mod warm_start;

@@ -1,9 +1,13 @@
 //! Panics of libraries as errors.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Runs `work` and turns a panic into its message.
+/// How many are at work in [`catch`].
+static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs `work` and turns a panic into its message; `work` may call this again.
 ///
 /// Some libraries have no other way to say that a download failed or that a driver is missing.
 /// The default panic hook would print that panic, with a hint about backtraces, before an error
@@ -13,15 +17,19 @@ use std::sync::{Mutex, PoisonError};
 /// # Errors
 /// The message of the panic. What `work` touched must then not be used any more.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    // Two threads that exchange hooks at once could restore the silent one for good.
-    static HOOK: Mutex<()> = Mutex::new(());
-    let guard = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
-
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
+    // Exchanged once and for all: who puts a hook back could put back one that another has left.
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if AT_WORK.load(Ordering::Relaxed) == 0 {
+                usual(info);
+            }
+        }));
+    });
+    AT_WORK.fetch_add(1, Ordering::Relaxed);
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    panic::set_hook(hook);
-    drop(guard);
+    AT_WORK.fetch_sub(1, Ordering::Relaxed);
 
     outcome.map_err(|payload| {
         // `panic!` carries a `&str` or a `String`, depending on whether it formats anything.
@@ -52,5 +60,15 @@ mod tests {
         );
         let message = catch(unwrap).expect_err("it is no number");
         assert!(message.starts_with("ParseIntError"), "{message}");
+    }
+    #[test]
+    fn a_catch_within_another_catches_its_own() {
+        let inner = || catch(|| panic!("inside"));
+        assert_eq!(catch(inner), Ok(Err::<(), _>("inside".into())));
+        let outer = || -> () {
+            inner().expect_err("it panics");
+            panic!("outside")
+        };
+        assert_eq!(catch(outer), Err("outside".into()));
     }
 }

@@ -38,10 +38,20 @@ fn host() -> Device {
     return Device::default();
 }
 
-/// The particles as a module, to use Burn's record format.
+/// The layers of a state as a module, to use Burn's record format.
 #[derive(Module, Debug)]
-struct ParticlesModule {
-    layers: Vec<Param<Tensor<2>>>,
+pub(crate) struct LayersModule {
+    pub layers: Vec<Param<Tensor<2>>>,
+}
+
+impl LayersModule {
+    /// A module of these layers.
+    pub fn new(layers: impl Iterator<Item = Tensor<2>>) -> Self {
+        let params = layers.map(|layer| Param::initialized(ParamId::new(), layer));
+        Self {
+            layers: params.collect(),
+        }
+    }
 }
 
 impl Particles {
@@ -131,16 +141,12 @@ impl Particles {
         Ok(())
     }
 
-    fn module(&self) -> ParticlesModule {
+    fn module(&self) -> LayersModule {
         let layers = self.lock();
-        let params = layers.iter().map(|layer| {
+        LayersModule::new(layers.iter().map(|layer| {
             let shape = [self.n_examples, layer.size];
-            let data = TensorData::new(layer.values.clone(), shape);
-            Param::initialized(ParamId::new(), Tensor::from_data(data, &host()))
-        });
-        ParticlesModule {
-            layers: params.collect(),
-        }
+            Tensor::from_data(TensorData::new(layer.values.clone(), shape), &host())
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Layer>> {

@@ -77,6 +77,9 @@ use crate::error::TrainingError;
 /// momentum. Layers move from their pre-activation ("mod-PGD"): from their prediction, as the
 /// equations have it, the nudged states of `pcn-mnist` become infinite within an epoch. `pcn-vgg5`
 /// has the layers of `dchn` and the paper's optimizer; a full run needs a GPU.
+///
+/// Every preset is there for every data set: [`config_for`](Preset::config_for) frames smaller images
+/// with zeros, so that they have the size that the convolutions of the preset are made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// 64-128-10 on the digits that come with this crate.
@@ -173,6 +176,42 @@ impl Preset {
             }
             Self::DrnXs => "Scellier 2024 (arXiv:2402.11674), code: 3.46 % after 10 epochs",
             Self::Drn1h => "Scellier 2024 (arXiv:2402.11674), code: 1.57 % after 50 epochs",
+        }
+    }
+
+    /// Its configuration for a data set, whose images are padded to the size that its convolutions
+    /// are made for: 28×28 for `conv-mnist` and 32×32 for the other convolutional presets. Larger
+    /// images, and those of dense presets, stay as they are.
+    ///
+    /// For the data set of the preset this is [`config`](Self::config).
+    pub fn config_for(self, dataset: DatasetKind) -> TrainingConfig {
+        let config = self.config();
+        let padding = match self.image_side() {
+            // The images of all data sets are square, of an even side.
+            Some(side) => {
+                let [_, height, _] = dataset.image_shape();
+                side.saturating_sub(height) / 2
+            }
+            None => config.padding,
+        };
+        TrainingConfig { dataset, ..config }.with_padding(padding)
+    }
+
+    /// Height and width that the convolutions of the preset are made for.
+    fn image_side(self) -> Option<usize> {
+        match self {
+            Self::ConvMnist => Some(28),
+            Self::Dchn | Self::HopfieldResnet13 | Self::PcnVgg5 => Some(32),
+            Self::Digits
+            | Self::Paper1h
+            | Self::Paper2h
+            | Self::Paper3h
+            | Self::Dhn1h
+            | Self::Dhn2h
+            | Self::Dhn3h
+            | Self::PcnMnist
+            | Self::DrnXs
+            | Self::Drn1h => None,
         }
     }
 
@@ -391,3 +430,6 @@ impl FromStr for Preset {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

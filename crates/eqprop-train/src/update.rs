@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
 /// Watches `‖ΔW‖/‖W‖` of every parameter: the figure by which Scellier & Bengio (2017, §5)
 /// choose the learning rate of each layer, so that it is about equal in all.
@@ -30,6 +31,17 @@ struct Measured {
     /// Sum of the ratios since the last [`UpdateMonitor::take_mean`].
     sum: Vec<Tensor<1>>,
     count: usize,
+}
+
+/// What an [`UpdateMonitor`] has measured since its last restart.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredRatios {
+    /// Updates, measured or not.
+    pub n_updates: u64,
+    /// Updates that were measured.
+    pub n_measured: usize,
+    /// Sum of the ratios of each parameter, by its path.
+    pub sums: Vec<(String, f64)>,
 }
 
 impl UpdateMonitor {
@@ -78,6 +90,40 @@ impl UpdateMonitor {
     pub fn restart(&self) {
         self.shared.n_updates.store(0, Ordering::Relaxed);
         *self.measured() = Measured::default();
+    }
+
+    /// What was measured since the last restart. Reads it back, which waits for the device.
+    pub(crate) fn so_far(&self) -> MeasuredRatios {
+        let measured = self.measured();
+        let paths = measured.latest.iter().map(|(path, _)| path.clone());
+        let sums = measured
+            .sum
+            .iter()
+            .map(|sum| sum.clone().into_scalar::<f64>());
+        MeasuredRatios {
+            n_updates: self.shared.n_updates.load(Ordering::Relaxed),
+            n_measured: measured.count,
+            sums: paths.zip(sums).collect(),
+        }
+    }
+
+    /// Goes on from there, with the parameters of `module`.
+    pub(crate) fn go_on<M: Module>(&self, from: &MeasuredRatios, module: &M) {
+        self.restart();
+        self.shared
+            .n_updates
+            .store(from.n_updates, Ordering::Relaxed);
+        let parameters = parameters(module);
+        let sums = from.sums.iter().filter_map(|(path, sum)| {
+            let (_, like) = parameters.iter().find(|(found, _)| found == path)?;
+            let options = (&like.device(), like.dtype());
+            let sum = Tensor::<1>::from_data(TensorData::from([*sum]), options);
+            Some((path.clone(), sum))
+        });
+        let mut measured = self.measured();
+        measured.latest = sums.collect();
+        measured.sum = measured.latest.iter().map(|(_, sum)| sum.clone()).collect();
+        measured.count = from.n_measured;
     }
 
     fn measured(&self) -> MutexGuard<'_, Measured> {

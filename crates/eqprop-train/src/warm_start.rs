@@ -2,8 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use burn::tensor::Device;
+use burn::module::Module;
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::{Device, Tensor};
+use eqprop_core::energy::LayerConfig;
 use eqprop_core::state::State;
+
+use crate::particles::LayersModule;
 
 /// The free state of the batch before, as the start of the next: the example at each position of a
 /// batch goes on from the state of another example.
@@ -13,9 +18,8 @@ use eqprop_core::state::State;
 /// layers, but it has the scale of an equilibrium; where a network has several equilibria, it
 /// depends on the order of the examples which one is found.
 ///
-/// The state stays on its device, and nothing is read back. It is not part of a checkpoint:
-/// [`Training`](crate::training::Training) forgets it before each epoch, so that a resumed run
-/// repeats what the killed one would have done. Clones share it.
+/// The state stays on its device, and nothing is read back. [`Training`](crate::training::Training)
+/// forgets it before each epoch; only a checkpoint within an epoch holds it. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct WarmStart {
     state: Arc<Mutex<Option<State>>>,
@@ -40,8 +44,37 @@ impl WarmStart {
         *self.lock() = None;
     }
 
+    /// The state as it stands.
+    pub(crate) fn kept(&self) -> Option<State> {
+        self.lock().clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<State>> {
         // A panic elsewhere leaves a whole state or none behind.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A state in Burn's record format.
+pub(crate) fn to_record(state: &State) -> ModuleRecord {
+    LayersModule::new(state.layers().iter().cloned()).into_record()
+}
+
+/// A state of `n_examples` examples from a record.
+///
+/// # Errors
+/// If the record is of other layers or another number of examples.
+pub(crate) fn from_record(
+    record: ModuleRecord,
+    layers: &[LayerConfig],
+    n_examples: usize,
+    device: &Device,
+) -> Result<State, RecordError> {
+    let empty = layers
+        .iter()
+        .map(|layer| Tensor::zeros([n_examples, layer.n_units()], device));
+    let module = LayersModule::new(empty).try_load_record(record)?;
+    Ok(State::new(
+        module.layers.iter().map(|layer| layer.val()).collect(),
+    ))
 }

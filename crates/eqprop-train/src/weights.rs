@@ -3,6 +3,7 @@
 mod error;
 mod layout;
 mod pytorch;
+mod wrapper;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -75,8 +76,9 @@ pub fn load_safetensors<M: Module>(module: M, path: &Path) -> Result<M, WeightsE
 
 impl WeightsFile {
     /// Reads a safetensors file, or one that `torch.save` wrote: a dictionary of tensors, a
-    /// checkpoint with such a dictionary as `model_state_dict` or `state_dict`, a whole module, or
-    /// a list of tensors.
+    /// checkpoint with such a dictionary as an entry (`state_dict`, `model`, `net` and others), a whole
+    /// module, or a list of tensors. What `DataParallel` and `torch.compile` put before names is left
+    /// out.
     ///
     /// # Errors
     /// If it cannot be read, or holds something else.
@@ -91,6 +93,11 @@ impl WeightsFile {
                 path: path.to_path_buf(),
             });
         }
+        let tensors = wrapper::bare_synapses(tensors);
+        let tensors = tensors.map_err(|modules| WeightsError::Several {
+            path: path.to_path_buf(),
+            modules,
+        })?;
         Ok(Self {
             path: path.to_path_buf(),
             layout: Layout::of(&tensors),
@@ -115,6 +122,11 @@ impl WeightsFile {
     /// How the parameters are arranged.
     pub fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// The keys of all [`metadata`](Self::metadata).
+    pub fn metadata_keys(&self) -> impl Iterator<Item = &str> {
+        self.metadata.keys().map(String::as_str)
     }
 
     /// Text that a safetensors file holds beside the tensors.
@@ -218,8 +230,47 @@ impl WeightsFile {
         if !parameter.is_of_cost() {
             values.iter_mut().for_each(|value| *value *= self.factor);
         }
-        Ok(TensorData::new(values, parameter.shape.clone()).convert_dtype(parameter.dtype))
+        let converted = TensorData::new(values, parameter.shape.clone());
+        let converted = converted.convert_dtype(parameter.dtype);
+        // Scaled, or in the module's type, a number may be one no more.
+        let is_finite = converted.iter::<f64>().all(f64::is_finite);
+        match is_finite {
+            true => Ok(converted),
+            false if self.factor.abs() <= 1.0 => Err(WeightsError::TooLarge {
+                path: self.path.clone(),
+                tensor: entry.tensor.clone(),
+                dtype: parameter.dtype,
+            }),
+            false => Err(WeightsError::Overscaled {
+                path: self.path.clone(),
+                tensor: entry.tensor.clone(),
+                factor: self.factor,
+            }),
+        }
     }
+}
+
+/// Checks that all parameters of a module are numbers, as [`WeightsFile::load`] does for what it
+/// reads. `path` is where they were read from.
+///
+/// # Errors
+/// Names the first parameter that holds an infinite number or none.
+pub fn check_finite<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
+    for tensor in module.collect(None, None, true) {
+        let data = bridge::to_data(&tensor).map_err(|source| WeightsError::Tensor {
+            path: path.to_path_buf(),
+            tensor: tensor.name.clone(),
+            source,
+        })?;
+        if let Some(value) = data.iter::<f64>().find(|value| !value.is_finite()) {
+            return Err(WeightsError::NotFinite {
+                path: path.to_path_buf(),
+                tensor: tensor.name.clone(),
+                value,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A matrix of `n_rows` rows, with rows and columns exchanged.

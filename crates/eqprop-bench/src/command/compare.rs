@@ -1,122 +1,328 @@
 //! `eqprop compare`.
 
+mod keeper;
 mod page;
 mod progress;
 mod results;
 
+use std::ffi::OsStr;
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use eqprop_bench::comparison::{Comparison, Event};
+use anyhow::{Context, Error, Result, bail};
+use eqprop_bench::comparison::{Checkpoints, Comparison, Event, StoredComparison};
+use eqprop_bench::method::Method;
 use eqprop_bench::timing;
-use eqprop_train::file::write_atomically;
+use eqprop_train::data::Dataset;
+use eqprop_train::file::remove_temporary;
+use eqprop_train::panic;
 
 use crate::cli::CompareArguments;
-use crate::device;
+use crate::device::{self, NamedDevice};
 use crate::interrupt::Interrupt;
+use crate::machine::{Machine, command_line, quote};
 use crate::output::Report;
+use crate::report_folder::ReportFolder;
+use keeper::Keeper;
 use progress::Display;
 use results::Results;
 
 /// Timed rounds of single training steps.
 const ROUNDS: usize = 9;
-/// A report in the making is written at most this often.
-const WRITE_EVERY: Duration = Duration::from_secs(10);
+/// What is compared without `--methods`.
+const METHODS: [Method; 5] = [
+    Method::Eqprop,
+    Method::Bptt,
+    Method::Tbp,
+    Method::Rbp,
+    Method::Backprop,
+];
+const SEEDS: usize = 3;
+
+/// All that a comparison needs to be trained.
+struct Prepared {
+    folder: ReportFolder,
+    results: Results,
+    device: NamedDevice,
+    dataset: Dataset,
+}
 
 /// Trains the network by each method and reports how they compare.
 ///
 /// # Errors
-/// If the configuration, a method, the data, the device or the report folder cannot be used. An
-/// interrupted comparison is reported as far as it got.
+/// If the configuration, a method, the data, the device or the report folder cannot be used. A
+/// comparison that is interrupted or cannot be written is reported as far as it got.
 pub fn run(arguments: CompareArguments) -> Result<Report> {
-    let (name, mut config) = arguments.model.configure()?;
-    config.epochs = arguments.epochs.unwrap_or(config.epochs);
-    config.seed = arguments.seed;
-    let mut comparison = Comparison::new(config, arguments.methods, arguments.seeds)?;
-    let device = device::open(arguments.device.device.as_deref())?;
-    let config = &comparison.config;
-    let dataset = config.load_data(arguments.data.data_dir.as_deref())?;
-    if let Some(folder) = &arguments.report {
-        prepare(folder)?;
-    }
-
-    let display = Display::new(&comparison, &dataset);
-    display.say("timing a training step of each method");
-    let examples = Some(&dataset.train);
-    let methods = &comparison.methods;
-    let steps = timing::measure(config, methods, ROUNDS, examples, &device.device)?;
-    let mut results = Results::new(name, comparison.clone(), steps, &device.name);
+    let Prepared {
+        folder,
+        mut results,
+        device,
+        dataset,
+    } = if arguments.resume {
+        resume(&arguments)?
+    } else {
+        start(&arguments)?
+    };
+    // From here on there is something to go on with.
+    keeper::write_state(&folder, &results)?;
 
     let interrupt = Interrupt::listen();
-    let mut last_write = Instant::now();
-    let mut write_error = None;
-    let flow = comparison.train(&dataset, &device.device, |event| {
-        if let Event::Epoch { comparison, .. } = &event
-            && let Some(folder) = &arguments.report
-            && last_write.elapsed() >= WRITE_EVERY
-        {
-            results.comparison = (*comparison).clone();
-            write_error = write(folder, &results).err();
-            last_write = Instant::now();
-        }
-        display.show(&event);
-        if interrupt.is_set() || write_error.is_some() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    })?;
+    let go_on = || match interrupt.is_set() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let display = Display::new(results.comparison(), &dataset);
+    display.say(&format!("results are kept in {}", folder.path().display()));
+    time_steps(&mut results, &dataset, &device, &display, go_on)?;
+
+    let mut checkpoints = Checkpoints::new(keeper::checkpoints(&folder));
+    if let Some(milliseconds) = arguments.save_every {
+        checkpoints = checkpoints.every(Duration::from_millis(milliseconds));
+    }
+    let mut comparison = results.comparison().clone();
+    let mut keeper = Keeper::new(&folder, &checkpoints, results);
+    let mut is_unsaved = false;
+    let outcome = if interrupt.is_set() {
+        Ok(ControlFlow::Break(()))
+    } else {
+        comparison.train(&dataset, &device.device, Some(&checkpoints), |event| {
+            display.show(&event);
+            let unwritten = match &event {
+                Event::Batch { .. } => None,
+                Event::Epoch {
+                    run, comparison, ..
+                } => keeper.keep(run, comparison),
+                // Once is enough: the next one will hardly be another.
+                Event::Unsaved { .. } if std::mem::replace(&mut is_unsaved, true) => None,
+                Event::Unsaved { error } => Some(describe(*error)),
+            };
+            if let Some(error) = unwritten {
+                display.say(&format!("{error:#}; the training goes on"));
+            }
+            go_on()
+        })
+    };
     display.finish();
-    results.comparison = comparison;
-    if let Some(error) = write_error {
-        eprintln!("{}", results.table());
-        return Err(error);
-    }
+
+    let is_empty = comparison.runs.iter().all(|run| run.epochs.is_empty());
+    let (is_interrupted, error) = match outcome {
+        Err(error) if is_empty => return Err(error.into()),
+        Err(error) => (false, Some(describe(&error))),
+        Ok(flow) => (flow.is_break(), None),
+    };
+    let (results, place, unwritten) = keeper.finish(comparison);
     let mut text = results.table();
-    if let Some(folder) = &arguments.report {
-        write(folder, &results)?;
-        text += &format!("\nreport: {}", folder.join("report.html").display());
+    let mut failures = Vec::new();
+    if let Some(place) = &place {
+        text += &format!("\nreport: {}", place.join(keeper::PAGE).display());
     }
-    let missing = results.comparison.missing();
-    let failure = (!missing.is_empty()).then(|| {
-        let why = if flow.is_break() {
+    if let Some(error) = unwritten {
+        failures.push(match &place {
+            Some(place) => format!("{error:#}; everything is in `{}` instead", place.display()),
+            None => format!("{error:#}"),
+        });
+    }
+    failures.extend(error.map(|error| error.to_string()));
+    let missing = results.comparison().missing();
+    if !missing.is_empty() {
+        let why = if is_interrupted {
             "interrupted"
         } else {
             "not all trainings finished"
         };
-        format!("{why}; missing: {}", missing.join("; "))
-    });
+        failures.push(format!("{why}; missing: {}", missing.join("; ")));
+    }
+    if let Some(place) = place.filter(|_| is_interrupted && !missing.is_empty()) {
+        let command = resume_command(&place, &arguments);
+        failures.push(format!("go on with `{command}`"));
+    }
+    let failure = (!failures.is_empty()).then(|| failures.join("; "));
     Ok(Report::new(text, &results.to_json()).with_failure(failure))
 }
 
-/// Makes the folder, and tries whether it can be written to: not after an hour of training.
-fn prepare(folder: &Path) -> Result<()> {
-    let writable =
-        std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder).map(drop));
-    writable.with_context(|| {
-        format!(
-            "cannot write to the report folder `{}`: check its permissions, or name another with \
-             --report",
-            folder.display()
-        )
+/// A comparison that begins.
+fn start(arguments: &CompareArguments) -> Result<Prepared> {
+    let (name, mut config) = arguments.model.configure()?;
+    config.epochs = arguments.epochs.unwrap_or(config.epochs);
+    config.seed = arguments.seed.unwrap_or(config.seed);
+    let methods = match &arguments.methods[..] {
+        [] => METHODS.to_vec(),
+        methods => methods.to_vec(),
+    };
+    let comparison = Comparison::new(config, methods, arguments.seeds.unwrap_or(SEEDS))?;
+    let device = device::open(arguments.device.device.as_deref())?;
+    let dataset = comparison
+        .config
+        .load_data(arguments.data.data_dir.as_deref())?;
+    comparison.try_out(&dataset, &device.device)?;
+    // Last, so that nothing is left behind when something above cannot work.
+    let folder = match &arguments.report {
+        None => ReportFolder::make(&format!("compare-{name}"))?,
+        Some(path) => {
+            check_unused(path)?;
+            let folder = ReportFolder::prepare(path)?;
+            // Another process may have been there before the lock was this one's.
+            check_unused(path)?;
+            folder
+        }
+    };
+    let stored = StoredComparison::new(
+        comparison,
+        name,
+        device.name.clone(),
+        dataset.fingerprint().to_string(),
+        command_line(),
+    );
+    Ok(Prepared {
+        folder,
+        results: Results {
+            stored,
+            machine: Machine::look(&device.name),
+        },
+        device,
+        dataset,
     })
 }
 
-fn write(folder: &Path, results: &Results) -> Result<()> {
-    let files = [
-        (
-            "results.json",
-            serde_json::to_vec_pretty(&results.to_json())?,
-        ),
-        ("results.csv", results.csv()?),
-        ("report.html", page::render(results)?.into_bytes()),
-    ];
-    for (name, bytes) in files {
-        let path = folder.join(name);
-        write_atomically(&path, &bytes)
-            .with_context(|| format!("cannot write `{}`", path.display()))?;
+/// The comparison of an earlier process.
+fn resume(arguments: &CompareArguments) -> Result<Prepared> {
+    let path = arguments
+        .report
+        .as_deref()
+        .expect("clap: --resume requires --report");
+    let file = path.join(keeper::STATE);
+    if !file.is_file() {
+        bail!(
+            "`{}` holds no comparison: it has no {}; `eqprop compare --report DIR` makes one",
+            path.display(),
+            keeper::STATE
+        );
+    }
+    let folder = ReportFolder::lock(path)?;
+    remove_temporary(path);
+    let text = fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    let stored = StoredComparison::from_json(&text);
+    let mut stored = stored.with_context(|| format!("cannot go on with `{}`", file.display()))?;
+
+    let CompareArguments {
+        epochs,
+        seeds,
+        methods,
+        ..
+    } = arguments;
+    let before = stored.comparison.clone();
+    stored.comparison = stored.comparison.extended(*epochs, *seeds, methods)?;
+    let scope = |comparison: &Comparison| {
+        let Comparison {
+            config,
+            methods,
+            seeds,
+            ..
+        } = comparison;
+        (config.epochs, methods.clone(), seeds.clone())
+    };
+    if scope(&before) != scope(&stored.comparison) {
+        stored.command = format!("{} && {}", stored.command, command_line());
+    }
+    let name = arguments.device.device.as_deref();
+    let device = device::open(Some(name.unwrap_or(&stored.device)))?;
+    stored.device.clone_from(&device.name);
+    let dataset = stored
+        .comparison
+        .config
+        .load_data(arguments.data.data_dir.as_deref())?;
+    if dataset.fingerprint() != stored.data {
+        bail!(
+            "the data is not that of the comparison in `{}`: name the folder of that with --data-dir, \
+             or start a new comparison",
+            path.display()
+        );
+    }
+    Ok(Prepared {
+        folder,
+        results: Results {
+            machine: Machine::look(&device.name),
+            stored,
+        },
+        device,
+        dataset,
+    })
+}
+
+/// An error with all its reasons.
+fn describe(error: &dyn std::error::Error) -> Error {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(reason) = source {
+        text += &format!(": {reason}");
+        source = reason.source();
+    }
+    Error::msg(text)
+}
+
+/// Refuses a folder that holds a comparison.
+fn check_unused(path: &Path) -> Result<()> {
+    let mut files = keeper::FILES.iter().map(|name| path.join(name));
+    if let Some(file) = files.find(|file| file.exists()) {
+        bail!(
+            "`{}` is there already and is not overwritten: name another folder with --report, or go on \
+             with the comparison in this one with --resume",
+            file.display()
+        );
     }
     Ok(())
+}
+
+/// Times a training step of each method that was not timed before.
+fn time_steps(
+    results: &mut Results,
+    dataset: &Dataset,
+    device: &NamedDevice,
+    display: &Display,
+    mut go_on: impl FnMut() -> ControlFlow<()>,
+) -> Result<()> {
+    let StoredComparison {
+        comparison, steps, ..
+    } = &mut results.stored;
+    let is_new = |method: &&Method| steps.iter().all(|step| step.method != **method);
+    let methods: Vec<Method> = comparison.methods.iter().filter(is_new).copied().collect();
+    if methods.is_empty() {
+        return Ok(());
+    }
+    display.say("timing a training step of each method");
+    let (config, examples) = (&comparison.config, Some(&dataset.train));
+    // A device that runs out of memory panics.
+    let measured = panic::catch(|| {
+        timing::measure_observed(config, &methods, ROUNDS, examples, &device.device, |_| {
+            go_on()
+        })
+    });
+    match measured {
+        Ok(measured) => steps.extend(measured?.into_iter().flatten()),
+        Err(message) => display.say(&format!("no step is timed: {message}")),
+    }
+    steps.sort_by_key(|step| {
+        comparison
+            .methods
+            .iter()
+            .position(|&method| method == step.method)
+    });
+    Ok(())
+}
+
+/// The command that goes on with the comparison in `folder`.
+fn resume_command(folder: &Path, arguments: &CompareArguments) -> String {
+    let mut command = format!(
+        "eqprop compare --resume --report {}",
+        quote(folder.as_os_str())
+    );
+    if let Some(data_dir) = &arguments.data.data_dir {
+        command += &format!(" --data-dir {}", quote(data_dir.as_os_str()));
+    }
+    if let Some(device) = &arguments.device.device {
+        command += &format!(" --device {}", quote(OsStr::new(device)));
+    }
+    command
 }

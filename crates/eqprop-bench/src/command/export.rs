@@ -6,11 +6,18 @@ use eqprop_train::weights::{WeightsFile, save_safetensors};
 use serde_json::json;
 
 use crate::cli::ExportArguments;
-use crate::output::Report;
+use crate::output::{Report, text_of};
 use crate::run::RunFolder;
 
 /// Under which the configuration is kept in a weights file.
 pub const CONFIG: &str = "eqprop.config";
+/// Under which the form of a weights file is kept.
+pub const FORMAT: &str = "eqprop.format";
+/// Under which the version of the program is kept that wrote a weights file.
+pub const VERSION: &str = "eqprop.version";
+/// The form of weights files, raised when it changes: names and shapes of the tensors, and the keys
+/// beside them. Files without one were written before there was a second key.
+pub const CURRENT_FORMAT: u32 = 1;
 
 /// Writes the weights of a trained network.
 ///
@@ -20,8 +27,10 @@ pub fn run(arguments: ExportArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
     let config = serde_json::to_string(&run.config)?;
+    let format = CURRENT_FORMAT.to_string();
     let metadata = [
-        ("eqprop.version", env!("CARGO_PKG_VERSION")),
+        (FORMAT, format.as_str()),
+        (VERSION, env!("CARGO_PKG_VERSION")),
         (CONFIG, &config),
     ];
     let network = &run.learner.network;
@@ -39,8 +48,8 @@ pub fn run(arguments: ExportArguments) -> Result<Report> {
         arguments.file.display()
     );
     let report = json!({
-        "run": arguments.run,
-        "file": arguments.file,
+        "run": text_of(&arguments.run),
+        "file": text_of(&arguments.file),
         "network": run.config.notation(),
         "n_parameters": network.num_params(),
         "tensors": tensors,

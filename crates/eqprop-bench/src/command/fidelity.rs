@@ -4,12 +4,11 @@ mod picture;
 mod progress;
 mod text;
 
-use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use eqprop_bench::fidelity::{Fidelity, FidelityConfig};
@@ -18,7 +17,6 @@ use eqprop_core::energy::AnyField;
 use eqprop_train::batch::{Batch, BatchLoader, Order};
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::{Dataset, Examples};
-use eqprop_train::file::write_atomically;
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::training::Training;
 use serde::Serialize;
@@ -27,7 +25,8 @@ use crate::cli::FidelityArguments;
 use crate::device::{self, NamedDevice};
 use crate::machine::{Machine, command_line};
 use crate::output::Report;
-use crate::run::RunFolder;
+use crate::report_folder::ReportFolder;
+use crate::run::{RunData, RunFolder};
 use progress::Display;
 pub use text::dynamics_name;
 
@@ -70,7 +69,7 @@ enum Trained {
 ///
 /// # Errors
 /// If an argument, the configuration, the data, the device, the run or the report folder cannot be
-/// used, or the network has no gradient to compare with.
+/// used, or the network has no gradient to compare with. What cannot be written is printed all the same.
 pub fn run(arguments: FidelityArguments) -> Result<Report> {
     let (n_batches, batch_size) = (arguments.batches, arguments.batch);
     for (option, value) in [("--batches", n_batches), ("--batch", batch_size)] {
@@ -94,9 +93,8 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
         );
     }
     // Last, so that nothing is left behind when something above cannot work.
-    if let Some(folder) = &arguments.report {
-        prepare(folder)?;
-    }
+    let folder = arguments.report.as_deref().map(ReportFolder::prepare);
+    let folder = folder.transpose()?;
 
     let display = Display::new();
     let (network, test_error) = match subject.network {
@@ -131,12 +129,10 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
         fidelity,
     };
     let mut text = text::render(&results);
-    if let Some(folder) = &arguments.report {
-        for path in write(folder, &results)? {
-            text += &format!("wrote {}\n", path.display());
-        }
-    }
-    Ok(Report::new(text, &results))
+    // What was measured is printed, whether or not it can be written.
+    let unwritten = folder.and_then(|folder| write(&folder, &results, &mut text).err());
+    let failure = unwritten.map(|error| format!("{error:#}"));
+    Ok(Report::new(text, &results).with_failure(failure))
 }
 
 /// A new network of the configuration on the command line.
@@ -185,7 +181,8 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
              nudging, dynamics, step_size, history, mixing, step_error, free_steps, nudged_steps, tolerance, check_every"
         );
     }
-    let dataset = config.load_data(arguments.data.data_dir.as_deref())?;
+    let named = arguments.data.data_dir.as_deref();
+    let dataset = config.load_data(RunData::folder(trained.data.as_ref(), named).as_deref())?;
     Ok(Subject {
         name: run.display().to_string(),
         config,
@@ -220,31 +217,20 @@ fn train(
             display.epoch(&record, epochs);
         }
     }
-    let test_error = training.records().last().map(|record| record.test_error);
+    let test_error = training
+        .records()
+        .last()
+        .and_then(|record| record.test_error);
     Ok((training.learner().valid().network, test_error))
 }
 
-/// Makes the folder, and tries whether it can be written to: not after minutes of work.
-fn prepare(folder: &Path) -> Result<()> {
-    let writable =
-        fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder).map(drop));
-    writable.with_context(|| {
-        format!(
-            "cannot write to the report folder `{}`: check its permissions, or name another with \
-             --report",
-            folder.display()
-        )
-    })
-}
-
-fn write(folder: &Path, results: &Results) -> Result<Vec<PathBuf>> {
+/// Writes the pictures and the numbers; adds a line for each to `text`.
+fn write(folder: &ReportFolder, results: &Results, text: &mut String) -> Result<()> {
     let mut files = picture::all(results)?;
     files.push(("fidelity.json", serde_json::to_string_pretty(results)?));
-    let written = files.into_iter().map(|(name, content)| {
-        let path = folder.join(name);
-        write_atomically(&path, content.as_bytes())
-            .with_context(|| format!("cannot write `{}`", path.display()))?;
-        Ok(path)
-    });
-    written.collect()
+    for (name, content) in files {
+        let path = folder.write(name, content.as_bytes())?;
+        *text += &format!("wrote {}\n", path.display());
+    }
+    Ok(())
 }

@@ -1,18 +1,21 @@
 //! `eqprop import`.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use eqprop_core::energy::VectorField;
+use eqprop_core::error::ConfigError;
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::weights::WeightsFile;
 use serde_json::json;
 
-use super::export::CONFIG;
+use super::export::{CONFIG, CURRENT_FORMAT, FORMAT, VERSION};
 use crate::cli::ImportArguments;
 use crate::device;
-use crate::output::Report;
+use crate::output::{Report, text_of};
 use crate::run::{RunConfig, RunFolder};
 
 /// Makes a run folder from weights.
@@ -24,7 +27,9 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
     if !arguments.scale.is_finite() || arguments.scale == 0.0 {
         bail!("--scale must be a number other than 0");
     }
+    ConfigError::single_precision("--scale", arguments.scale)?;
     let file = WeightsFile::open(&arguments.file)?.scaled(arguments.scale);
+    check_format(&file, &arguments.file)?;
     let (name, config) = configure(&arguments, &file)?;
     config.validate()?;
     let device = device::open(arguments.device.device.as_deref())?;
@@ -39,11 +44,7 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
     Checkpoint::before_training(config.clone(), learner.into_record()).save(folder.path())?;
     let notation = config.notation();
     // Last, because it makes the folder one of a run.
-    folder.write_config(&RunConfig {
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        device: device.name,
-        training: config,
-    })?;
+    folder.write_config(&RunConfig::new(&device, None, config))?;
     let run = folder.path();
     let text = format!(
         "{notation}, {n_parameters} weights and biases, from a {}\nrun: {}",
@@ -51,13 +52,43 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
         run.display()
     );
     let report = json!({
-        "file": arguments.file,
+        "file": text_of(&arguments.file),
         "layout": file.layout().to_string(),
-        "run": run,
+        "run": text_of(run),
         "network": notation,
         "n_parameters": n_parameters,
     });
     Ok(Report::new(text, &report))
+}
+
+/// Refuses what a version of this program wrote that this one does not know.
+fn check_format(file: &WeightsFile, path: &Path) -> Result<()> {
+    let version = file.metadata(VERSION).unwrap_or("another one");
+    match file.metadata(FORMAT).map(str::parse::<u32>) {
+        None | Some(Ok(CURRENT_FORMAT)) => {}
+        found => {
+            let found = match found {
+                Some(Ok(number)) => number.to_string(),
+                _ => format!("{:?}", file.metadata(FORMAT).unwrap_or_default()),
+            };
+            bail!(
+                "`{}` has format {found}, but this version reads format {CURRENT_FORMAT}: use the \
+                 version of eqprop that wrote it, {version}",
+                path.display()
+            );
+        }
+    }
+    let mut keys = file.metadata_keys();
+    let is_unknown =
+        |key: &&str| key.starts_with("eqprop.") && ![CONFIG, FORMAT, VERSION].contains(key);
+    if let Some(key) = keys.find(is_unknown) {
+        bail!(
+            "`{}` holds `{key}`, which this version does not know: use the version of eqprop that \
+             wrote it, {version}",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// The configuration and a name for the run: as the arguments say or, without a preset and a data
@@ -68,7 +99,7 @@ fn configure(arguments: &ImportArguments, file: &WeightsFile) -> Result<(String,
     match stored.filter(|_| model.preset.is_none() && model.dataset.is_none()) {
         None => Ok(model.configure()?),
         Some(text) => {
-            let config = serde_json::from_str(text).with_context(|| {
+            let config = TrainingConfig::from_json(text).with_context(|| {
                 format!(
                     "the configuration in `{}` cannot be used: give one with --preset and --set",
                     arguments.file.display()

@@ -1,18 +1,23 @@
 //! `eqprop predict`.
 
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
+use eqprop_bench::picture::{self, Doubt};
 use eqprop_core::energy::VectorField;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Examples;
-use image::imageops::{self, FilterType};
 use serde_json::json;
 
 use crate::cli::PredictArguments;
-use crate::output::Report;
+use crate::output::{Report, check_finite, text_of};
 use crate::run::RunFolder;
+
+/// Bytes of the largest file that is read: no image of [`picture::MOST_PIXELS`] needs more.
+const MOST_BYTES: u64 = 1 << 28;
 
 /// Classifies images.
 ///
@@ -21,40 +26,53 @@ use crate::run::RunFolder;
 pub fn run(arguments: PredictArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
-    let inputs: Result<Vec<_>> = arguments
-        .images
-        .iter()
-        .map(|path| {
-            let pixels = read(path, run.config.dataset.image_shape(), arguments.invert)?;
-            Ok(input(&run.config, pixels, &run.device.device))
-        })
-        .collect();
+    let mut inputs = Vec::with_capacity(arguments.images.len());
+    for path in &arguments.images {
+        let shape = run.config.dataset.image_shape();
+        let read = read(path).and_then(|bytes| {
+            let pixels = picture::pixels(&bytes, shape, arguments.invert);
+            pixels.with_context(|| format!("`{}` cannot be classified", path.display()))
+        });
+        let pixels = read?;
+        let warning = pixels.doubt.map(|doubt| warning(doubt, arguments.invert));
+        let input = input(&run.config, pixels.values, &run.device.device);
+        inputs.push((path, input, warning));
+    }
 
     let network = &run.learner.network;
     let mut text = String::new();
     let mut report = Vec::new();
-    for (path, input) in arguments.images.iter().zip(inputs?) {
+    for (path, input, warning) in inputs {
+        if let Some(warning) = warning {
+            // The classification stands, whether or not anybody reads this.
+            let _ = writeln!(io::stderr(), "warning: `{}` {warning}", path.display());
+        }
         let relaxed = run.learner.infer(&input);
         let info = relaxed.info();
         let scores = network.scores(&network.energy.clamp(&input), &relaxed.state);
         let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
+        check_finite(
+            "residual or a score",
+            scores.iter().copied().chain([info.residual]),
+        )?;
         let mut ranking: Vec<usize> = (0..scores.len()).collect();
         ranking.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-        let (class, second) = (ranking[0], ranking[1]);
-        let margin = scores[class] - scores[second];
-        text += &format!(
-            "{}: class {class}, margin {margin:.3} over class {second}; {} steps, residual {:.2e}\n",
-            path.display(),
-            info.n_steps,
-            info.residual
-        );
+        let class = *ranking.first().context("the network has no classes")?;
+        let second = ranking.get(1).copied();
+        let margin = second.map(|second| scores[class] - scores[second]);
+        text += &format!("{}: class {class}", path.display());
+        if let (Some(margin), Some(second)) = (margin, second) {
+            text += &format!(", margin {margin:.3} over class {second}");
+        }
+        text += &format!("; {} steps, residual {:.2e}\n", info.n_steps, info.residual);
         report.push(json!({
-            "image": path,
+            "image": text_of(path),
             "class": class,
             "margin": margin,
             "scores": scores,
             "n_steps": info.n_steps,
             "residual": info.residual,
+            "warning": warning,
         }));
     }
     Ok(Report::new(text, &json!({ "predictions": report })))
@@ -72,23 +90,33 @@ fn input(config: &TrainingConfig, pixels: Vec<f32>, device: &Device) -> Tensor<2
     Tensor::from_data(TensorData::new(examples.inputs, shape), device)
 }
 
-/// The pixels of an image in [0, 1]: channel by channel, gray if there is one.
-fn read(path: &Path, shape: [usize; 3], invert: bool) -> Result<Vec<f32>> {
-    let image = image::ImageReader::open(path)
-        .with_context(|| format!("cannot open `{}`", path.display()))?
-        .with_guessed_format()
-        .with_context(|| format!("cannot read `{}`", path.display()))?
-        .decode()
-        .with_context(|| format!("`{}` is not a PNG image that can be read", path.display()))?;
-    let [channels, height, width] = shape;
-    let (columns, rows) = (width as u32, height as u32);
-    let pixels = if channels == 1 {
-        imageops::resize(&image.to_luma32f(), columns, rows, FilterType::Triangle).into_raw()
-    } else {
-        imageops::resize(&image.to_rgb32f(), columns, rows, FilterType::Triangle).into_raw()
-    };
-    let channel = |channel| pixels.iter().skip(channel).step_by(channels);
-    let values = (0..channels).flat_map(channel);
-    let values = values.map(|&value| if invert { 1.0 - value } else { value });
-    Ok(values.collect())
+/// What is said about an image that may not be what the network was trained on.
+fn warning(doubt: Doubt, is_inverted: bool) -> &'static str {
+    match (doubt, is_inverted) {
+        (Doubt::Empty, _) => {
+            "is empty: all its pixels have one value, with --invert and without; its class means nothing"
+        }
+        (Doubt::DarkOnBright, false) => {
+            "looks dark on bright, but the network was trained on bright on dark: try --invert"
+        }
+        (Doubt::DarkOnBright, true) => {
+            "looks dark on bright after --invert, but the network was trained on bright on dark: leave \
+             out --invert"
+        }
+    }
+}
+
+/// The bytes of an image file.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()))?;
+    let mut bytes = Vec::new();
+    let read = file.take(MOST_BYTES + 1).read_to_end(&mut bytes);
+    read.with_context(|| format!("cannot read `{}`", path.display()))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        bail!(
+            "`{}` is larger than {MOST_BYTES} bytes, and so larger than any image that is read",
+            path.display()
+        );
+    }
+    Ok(bytes)
 }

@@ -11,9 +11,12 @@ use serde_json::json;
 
 use crate::cli::RelaxArguments;
 use crate::figure::Course;
-use crate::output::Report;
+use crate::output::{Report, check_finite, text_of};
 use crate::plot::Tile;
 use crate::run::RunFolder;
+
+/// The most examples of a picture: more could not be told apart.
+const MOST_EXAMPLES: usize = 50;
 
 /// Draws the free phase of the first test examples, from rest.
 ///
@@ -23,9 +26,16 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     if arguments.examples == 0 {
         bail!("--examples must be at least 1");
     }
+    if arguments.examples > MOST_EXAMPLES {
+        bail!(
+            "--examples must be at most {MOST_EXAMPLES}, but is {}: each has a line and a row of its own \
+             in the pictures",
+            arguments.examples
+        );
+    }
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
-    let dataset = run.config.load_data(arguments.data.data_dir.as_deref())?;
+    let dataset = run.load_data(arguments.data.data_dir.as_deref())?;
     let examples = dataset.test.take(arguments.examples);
     let n = examples.len();
 
@@ -38,6 +48,11 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
         .context("a relaxation has a last state")?;
     let network = &run.learner.network;
     let scores = network.scores(&network.energy.clamp(&input), last);
+    let numbers = scores.clone().into_data().iter::<f64>().collect::<Vec<_>>();
+    check_finite(
+        "energy, residual or a score",
+        numbers.into_iter().chain(course.numbers()),
+    )?;
     let classes: Vec<i64> = scores.argmax(1).into_data().iter::<i64>().collect();
 
     let labels: Vec<String> = examples
@@ -63,10 +78,10 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
         text += &format!("a {label} relaxes to class {class}\n");
     }
     let report = json!({
-        "pictures": pictures.map(|(name, _)| out.join(name)),
+        "pictures": pictures.map(|(name, _)| text_of(&out.join(name))),
         "labels": examples.labels,
         "classes": classes,
-        "n_steps": run.config.free_steps,
+        "n_steps": course.states.len() - 1,
     });
     Ok(Report::new(text, &report))
 }

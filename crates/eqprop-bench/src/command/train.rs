@@ -1,15 +1,17 @@
 //! `eqprop train`.
 
+mod cadence;
 mod progress;
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
-use anyhow::{Context, Error, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use eqprop_train::checkpoint::Checkpoint;
-use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::{Dataset, DatasetKind};
+use eqprop_train::error::TrainingError;
 use eqprop_train::training::{EpochRecord, Training};
 use serde::Serialize;
 
@@ -17,8 +19,10 @@ use crate::cli::TrainArguments;
 use crate::device::{self, NamedDevice};
 use crate::figure::{self, Course};
 use crate::interrupt::Interrupt;
-use crate::output::{Report, percent};
-use crate::run::{RunConfig, RunFolder};
+use crate::machine::quote;
+use crate::output::{Report, held_out_errors, percent, say};
+use crate::run::{RunConfig, RunData, RunFolder};
+pub use cadence::Cadence;
 use progress::Display;
 
 /// Test examples whose relaxation is drawn.
@@ -27,6 +31,7 @@ const N_DRAWN: usize = 5;
 /// What `train --json` prints and `summary.json` holds. Errors are shares, in [0, 1].
 #[derive(Debug, Serialize)]
 struct Summary {
+    #[serde(serialize_with = "crate::output::path")]
     run: std::path::PathBuf,
     version: &'static str,
     device: String,
@@ -34,6 +39,8 @@ struct Summary {
     seed: u64,
     epochs: usize,
     finished: bool,
+    validation_error: Option<f64>,
+    best_validation_error: Option<f64>,
     test_error: Option<f64>,
     best_test_error: Option<f64>,
     train_error: Option<f64>,
@@ -49,15 +56,21 @@ struct Summary {
 /// If the configuration, the data, the device or the run folder cannot be used, or the cost
 /// becomes infinite. Checkpoints of finished epochs are kept.
 pub fn run(arguments: TrainArguments) -> Result<Report> {
-    let (folder, training, device, dataset) = if arguments.resume {
+    let started = if arguments.resume {
         resume(&arguments)?
     } else {
         start(&arguments)?
     };
-    train(&folder, training, &device, &dataset)
+    train(started, &arguments)
 }
 
-type Started = (RunFolder, Training, NamedDevice, Dataset);
+/// A run that is ready to be trained.
+struct Started {
+    folder: RunFolder,
+    training: Training,
+    device: NamedDevice,
+    dataset: Dataset,
+}
 
 fn start(arguments: &TrainArguments) -> Result<Started> {
     let (name, mut config) = arguments.model.configure()?;
@@ -65,16 +78,19 @@ fn start(arguments: &TrainArguments) -> Result<Started> {
     config.seed = arguments.seed.unwrap_or(config.seed);
     config.validate()?;
     let device = device::open(arguments.device.device.as_deref())?;
-    let dataset = config.load_data(arguments.data.data_dir.as_deref())?;
+    let data_dir = arguments.data.data_dir.as_deref();
+    let dataset = config.load_data(data_dir)?;
     let training = Training::new(config.clone(), &dataset, &device.device)?;
     // Last, so that nothing is left behind when something above cannot work.
     let folder = RunFolder::create(arguments.run.as_deref(), &name)?;
-    folder.write_config(&RunConfig {
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        device: device.name.clone(),
-        training: config,
-    })?;
-    Ok((folder, training, device, dataset))
+    let data = RunData::of(&dataset, data_dir);
+    folder.write_config(&RunConfig::new(&device, Some(data), config))?;
+    Ok(Started {
+        folder,
+        training,
+        device,
+        dataset,
+    })
 }
 
 fn resume(arguments: &TrainArguments) -> Result<Started> {
@@ -82,54 +98,79 @@ fn resume(arguments: &TrainArguments) -> Result<Started> {
         .run
         .as_deref()
         .expect("clap: --resume requires --run");
-    let folder = RunFolder::open(path)?;
-    let mut config = folder.config()?;
+    let folder = RunFolder::open_to_write(path)?;
+    let RunConfig {
+        device,
+        data,
+        mut training,
+        ..
+    } = folder.config()?;
     if let Some(epochs) = arguments.epochs {
-        config.training.epochs = epochs;
-        config.training.validate()?;
+        training.epochs = epochs;
+        training.validate()?;
     }
-    let name = arguments.device.device.as_deref().unwrap_or(&config.device);
-    let device = device::open(Some(name))?;
+    let named = arguments.device.device.as_deref();
+    let named = device::open(Some(named.unwrap_or(&device)))?;
     let checkpoint = Checkpoint::load_latest(folder.path())?;
     if let Some(checkpoint) = &checkpoint {
-        let done = checkpoint.state.records.len();
-        if config.training.epochs < done {
-            bail!("the run has finished {done} epochs already: --epochs must be at least that");
-        }
-        let stored = TrainingConfig {
-            epochs: config.training.epochs,
-            ..checkpoint.state.config.clone()
-        };
-        let differences = config.training.differences(&stored);
-        if !differences.is_empty() {
-            bail!(
-                "config.json was changed since the checkpoint was written ({}): change it back, or \
-                 start a new run",
-                differences.join(", ")
-            );
-        }
+        checkpoint.check_continues(&training)?;
     }
-    let dataset = config
-        .training
-        .load_data(arguments.data.data_dir.as_deref())?;
-    let mut training = Training::new(config.training.clone(), &dataset, &device.device)?;
+    let data_dir = RunData::folder(data.as_ref(), arguments.data.data_dir.as_deref());
+    let dataset = training.load_data(data_dir.as_deref())?;
+    let found = RunData::of(&dataset, data_dir.as_deref());
+    if let Some(data) = data.filter(|data| data.fingerprint != found.fingerprint) {
+        return Err(other_data(path, &data, &found));
+    }
+    // The device is still that on which the run was started.
+    let mut config = RunConfig::new(&named, Some(found), training);
+    config.device = device;
+    let mut training = Training::new(config.training.clone(), &dataset, &named.device)?;
     match checkpoint {
         Some(checkpoint) => {
+            let unfinished = checkpoint.state.unfinished.as_ref();
+            let within = unfinished.map(|epoch| format!(" and {} updates", epoch.n_updates));
             training = training.restore(checkpoint)?;
-            eprintln!("going on after epoch {}", training.records().len());
+            let n_epochs = training.records().len();
+            let within = within.unwrap_or_default();
+            say(format_args!("going on after {n_epochs} epochs{within}"));
         }
-        None => eprintln!("no epoch was finished: starting from the beginning"),
+        None => say("there is no checkpoint yet: starting from the beginning"),
     }
     folder.write_config(&config)?;
-    Ok((folder, training, device, dataset))
+    Ok(Started {
+        folder,
+        training,
+        device: named,
+        dataset,
+    })
 }
 
-fn train(
-    folder: &RunFolder,
-    mut training: Training,
-    device: &NamedDevice,
-    dataset: &Dataset,
-) -> Result<Report> {
+/// Why a run does not go on with other data, and how it would.
+fn other_data(run: &Path, expected: &RunData, found: &RunData) -> Error {
+    let place = |data: &RunData| match &data.folder {
+        Some(folder) => format!("in `{folder}`"),
+        None => "where data are by default".to_string(),
+    };
+    anyhow!(
+        "these are not the data that the run began with: it began with data {} (SHA-256 {:.12}…), and \
+         those {} are others ({:.12}…). Name the folder with its data by --data-dir. To train on with \
+         these data, begin a new run with its weights: `eqprop export {run} weights.safetensors`, \
+         `eqprop import weights.safetensors --run NEW`, `eqprop train --resume --run NEW`",
+        place(expected),
+        expected.fingerprint,
+        place(found),
+        found.fingerprint,
+        run = quote(run.as_os_str()),
+    )
+}
+
+fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
+    let Started {
+        folder,
+        mut training,
+        device,
+        dataset,
+    } = started;
     let interrupt = Interrupt::listen();
     let display = Display::new(&training);
     display.say(&format!(
@@ -139,34 +180,38 @@ fn train(
         device.name,
         folder.path().display()
     ));
+    let mut cadence = arguments.checkpoint_every.clock(&training);
     while !training.is_finished() {
         let outcome = training.run_epoch(|progress| {
             display.update(&progress);
-            if interrupt.is_set() {
+            if interrupt.is_set() || cadence.is_due(&progress) {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
         });
-        let Some(record) = outcome? else {
-            return Err(interrupted(folder, &display));
-        };
+        let record = outcome.inspect_err(|_| display.finish());
+        let record = record.map_err(|error| kept(error, &folder))?;
         // The checkpoint comes first: the other files can be made again from it.
         training.checkpoint().save(folder.path())?;
-        write_results(folder, &training, device, dataset)?;
-        display.epoch(&record);
-        // An epoch of a moment ends before it is asked whether to go on.
+        cadence = arguments.checkpoint_every.clock(&training);
+        if let Some(record) = &record {
+            write_results(&folder, &training, &device, &dataset)?;
+            display.epoch(record);
+        }
         if interrupt.is_set() && !training.is_finished() {
-            return Err(interrupted(folder, &display));
+            display.finish();
+            return Err(interrupted(&folder, arguments));
         }
     }
     display.finish();
-    let summary = write_results(folder, &training, device, dataset)?;
-    let error = |share: Option<f64>| share.map_or("unknown".to_string(), percent);
-    let text = format!(
-        "test error {}, training error {} after {} epochs ({:.1} s, {:.0} samples/s)\nrun: {}",
-        error(summary.test_error),
-        error(summary.train_error),
+    let summary = write_results(&folder, &training, &device, &dataset)?;
+    let mut text = training.records().last().map_or(String::new(), |record| {
+        let train_error = percent(record.train_error);
+        format!("{}, training error {train_error} ", held_out_errors(record))
+    });
+    text += &format!(
+        "after {} epochs ({:.1} s, {:.0} samples/s)\nrun: {}",
         summary.epochs,
         summary.seconds,
         summary.samples_per_second,
@@ -175,12 +220,31 @@ fn train(
     Ok(Report::new(text, &summary))
 }
 
-fn interrupted(folder: &RunFolder, display: &Display) -> Error {
-    display.finish();
-    anyhow!(
-        "interrupted; go on with `eqprop train --resume --run {}`",
-        folder.path().display()
-    )
+/// Why a training ended, with what is left of it.
+fn kept(error: TrainingError, folder: &RunFolder) -> Error {
+    match Checkpoint::load_latest(folder.path()) {
+        Ok(Some(checkpoint)) => {
+            let n_epochs = checkpoint.state.records.len();
+            let advice = format!("the checkpoint after {n_epochs} epochs is kept");
+            anyhow!("{error}; {advice}")
+        }
+        _ => error.into(),
+    }
+}
+
+/// What ended the training, and a command that goes on with it.
+fn interrupted(folder: &RunFolder, arguments: &TrainArguments) -> Error {
+    let mut command = format!(
+        "eqprop train --resume --run {}",
+        quote(folder.path().as_os_str())
+    );
+    if let Some(folder) = &arguments.data.data_dir {
+        command += &format!(" --data-dir {}", quote(folder.as_os_str()));
+    }
+    if let Some(device) = &arguments.device.device {
+        command += &format!(" --device {}", quote(device.as_ref()));
+    }
+    anyhow!("interrupted; go on with `{command}`")
 }
 
 /// Writes everything but the checkpoint.
@@ -219,7 +283,8 @@ fn summarize(folder: &RunFolder, training: &Training, device: &NamedDevice) -> S
     let seconds = total(|record| record.seconds);
     let inside = total(|record| record.seconds_estimating + record.seconds_optimizing);
     let last = records.last();
-    let errors = records.iter().map(|record| record.test_error);
+    let best =
+        |error: fn(&EpochRecord) -> Option<f64>| records.iter().filter_map(error).reduce(f64::min);
     Summary {
         run: folder.path().to_path_buf(),
         version: env!("CARGO_PKG_VERSION"),
@@ -228,8 +293,10 @@ fn summarize(folder: &RunFolder, training: &Training, device: &NamedDevice) -> S
         seed: training.config().seed,
         epochs: records.len(),
         finished: training.is_finished(),
-        test_error: last.map(|record| record.test_error),
-        best_test_error: errors.reduce(f64::min),
+        validation_error: last.and_then(|record| record.validation_error),
+        best_validation_error: best(|record| record.validation_error),
+        test_error: last.and_then(|record| record.test_error),
+        best_test_error: best(|record| record.test_error),
         train_error: last.map(|record| record.train_error),
         seconds,
         samples_per_second: (records.len() * training.n_examples()) as f64 / seconds,
@@ -244,6 +311,8 @@ fn metrics(records: &[EpochRecord]) -> Result<Vec<u8>> {
         "epoch",
         "train_error",
         "train_cost",
+        "validation_error",
+        "validation_cost",
         "test_error",
         "test_cost",
         "energy",
@@ -262,31 +331,25 @@ fn metrics(records: &[EpochRecord]) -> Result<Vec<u8>> {
     }
     writer.write_record(&header)?;
     for record in records {
-        let mut row = vec![record.epoch.to_string()];
         let numbers = [
-            record.train_error,
-            record.train_cost,
+            Some(record.train_error),
+            Some(record.train_cost),
+            record.validation_error,
+            record.validation_cost,
             record.test_error,
             record.test_cost,
+            record.energy,
+            Some(record.residual),
+            Some(record.unconverged),
+            Some(record.free_steps),
+            Some(record.seconds),
+            Some(record.seconds_estimating),
+            Some(record.seconds_optimizing),
         ];
-        row.extend(numbers.iter().map(f64::to_string));
-        row.push(record.energy.map_or(String::new(), |e| e.to_string()));
-        let numbers = [
-            record.residual,
-            record.unconverged,
-            record.free_steps,
-            record.seconds,
-            record.seconds_estimating,
-            record.seconds_optimizing,
-        ];
-        row.extend(numbers.iter().map(f64::to_string));
-        row.extend(
-            record
-                .update_ratios
-                .iter()
-                .map(|(_, ratio)| ratio.to_string()),
-        );
-        writer.write_record(&row)?;
+        let ratios = record.update_ratios.iter().map(|(_, ratio)| Some(*ratio));
+        let cells = numbers.into_iter().chain(ratios);
+        let cells = cells.map(|number| number.map_or(String::new(), |number| number.to_string()));
+        writer.write_record(std::iter::once(record.epoch.to_string()).chain(cells))?;
     }
     writer
         .into_inner()

@@ -22,7 +22,9 @@ pub struct Summary {
     pub method: Method,
     /// Number of its runs that finished.
     pub n_finished: usize,
-    /// Test error after the last epoch.
+    /// Error on the validation examples after the last epoch, if some are held out.
+    pub validation_error: Option<MeanSpread>,
+    /// Test error after the last epoch, if there are test examples.
     pub test_error: Option<MeanSpread>,
     /// Training error in the last epoch.
     pub train_error: Option<MeanSpread>,
@@ -30,7 +32,7 @@ pub struct Summary {
     pub seconds_per_epoch: Option<f64>,
     /// Median of the ratios to backprop's seconds in the same epoch with the same seed.
     pub ratio_to_backprop: Option<f64>,
-    /// Seconds of training until the test error was at most [`Comparison::common_error`], mean
+    /// Seconds of training until the [held-out error](EpochRecord::held_out_error) was at most [`Comparison::common_error`], mean
     /// over seeds.
     pub seconds_to_common_error: Option<f64>,
 }
@@ -69,9 +71,9 @@ pub(super) fn summarize(comparison: &Comparison) -> Vec<Summary> {
                 .finished()
                 .filter(|run| run.method == method)
                 .collect();
-            let last = |value: fn(&EpochRecord) -> f64| {
+            let last = |value: fn(&EpochRecord) -> Option<f64>| {
                 let ends = runs.iter().filter_map(|run| run.epochs.last());
-                MeanSpread::of(&ends.map(value).collect::<Vec<_>>())
+                MeanSpread::of(&ends.filter_map(value).collect::<Vec<_>>())
             };
             let records = runs.iter().flat_map(|run| &run.epochs);
             let times = common.map(|error| {
@@ -81,8 +83,9 @@ pub(super) fn summarize(comparison: &Comparison) -> Vec<Summary> {
             Summary {
                 method,
                 n_finished: runs.len(),
+                validation_error: last(|record| record.validation_error),
                 test_error: last(|record| record.test_error),
-                train_error: last(|record| record.train_error),
+                train_error: last(|record| Some(record.train_error)),
                 seconds_per_epoch: median(records.map(|record| record.seconds).collect()),
                 ratio_to_backprop: ratio(comparison, &runs),
                 seconds_to_common_error: times
@@ -93,13 +96,13 @@ pub(super) fn summarize(comparison: &Comparison) -> Vec<Summary> {
         .collect()
 }
 
-/// Seconds of training until the test error was at most `error`.
+/// Seconds of training until the held-out error was at most `error`.
 fn seconds_to(run: &Run, error: f64) -> Option<f64> {
     let mut seconds = 0.0;
     let mut records = run.epochs.iter();
     let reached = records.find(|record| {
         seconds += record.seconds;
-        record.test_error <= error
+        record.held_out_error() <= error
     });
     reached.map(|_| seconds)
 }

@@ -1,9 +1,9 @@
 //! Times that vary from one measurement to the next.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Median and quartiles of repeated measurements, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Half of the measurements are below.
     pub median: f64,

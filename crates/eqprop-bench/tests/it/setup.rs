@@ -158,11 +158,8 @@ pub fn config() -> TrainingConfig {
 /// The digits, cut to the first `n_train` and `n_test` examples.
 pub fn digits(n_train: usize, n_test: usize) -> Dataset {
     let digits = Dataset::load(DatasetKind::Digits, None).expect("the digits are built in");
-    Dataset {
-        train: digits.train.take(n_train),
-        test: digits.test.take(n_test),
-        ..digits
-    }
+    let (train, test) = (digits.train.take(n_train), digits.test.take(n_test));
+    Dataset::new(digits.kind, train, test)
 }
 
 /// The first `n` digits as one batch.

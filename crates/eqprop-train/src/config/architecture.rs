@@ -1,18 +1,25 @@
 //! The network of a training configuration.
 
+use std::fmt;
+
 use eqprop_core::connection::{
     ConnectionConfig, ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling,
 };
 use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, PredictiveCodingConfig};
 use eqprop_core::shape::LayerShape;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::TrainingConfig;
 use crate::error::TrainingError;
 
+/// The largest padding that is suggested for images that do not fit.
+const MOST_SUGGESTED: usize = 16;
+
 /// A hidden layer and the connection from the layer below.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum HiddenLayer {
     /// So many units, each connected with every unit below.
@@ -42,6 +49,35 @@ pub struct ConvolutionalLayer {
 
 fn one() -> usize {
     1
+}
+
+// By hand, because serde's own for an untagged enum says of every mistake only that nothing fits.
+impl<'de> Deserialize<'de> for HiddenLayer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(HiddenLayerVisitor)
+    }
+}
+
+struct HiddenLayerVisitor;
+
+impl<'de> Visitor<'de> for HiddenLayerVisitor {
+    type Value = HiddenLayer;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of units, or feature maps with \"channels\" and \"kernel\"")
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, n_units: u64) -> Result<HiddenLayer, E> {
+        let unfit = |_| E::invalid_value(Unexpected::Unsigned(n_units), &self);
+        usize::try_from(n_units)
+            .map(HiddenLayer::Dense)
+            .map_err(unfit)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HiddenLayer, A::Error> {
+        let layer = ConvolutionalLayer::deserialize(MapAccessDeserializer::new(map));
+        layer.map(HiddenLayer::Convolution)
+    }
 }
 
 /// A connection beside those from each layer to the next.
@@ -179,16 +215,29 @@ impl TrainingConfig {
 
     /// Checks that every convolutional layer fits onto the one below.
     pub(super) fn check_hidden(&self) -> Result<(), TrainingError> {
+        let Err((layer, below)) = self.fit() else {
+            return Ok(());
+        };
+        let fits = |&padding: &usize| self.clone().with_padding(padding).fit().is_ok();
+        let paddings = (0..=MOST_SUGGESTED).filter(fits);
+        let [_, height, width] = self.dataset.image_shape();
+        Err(TrainingError::HiddenLayer {
+            layer,
+            below,
+            image: [height, width],
+            padding: self.padding,
+            fitting: paddings.min_by_key(|padding| padding.abs_diff(self.padding)),
+        })
+    }
+
+    /// Lays each layer onto the one below; fails with the number of the first that does not fit, from
+    /// 1, and with the shape below it.
+    fn fit(&self) -> Result<(), (usize, LayerShape)> {
         let mut below = self.input_shape();
         for (index, layer) in self.hidden.iter().enumerate() {
             below = match *layer {
                 HiddenLayer::Dense(n_units) => LayerShape::Flat(n_units),
-                HiddenLayer::Convolution(layer) => {
-                    layer.above(below).ok_or(TrainingError::HiddenLayer {
-                        layer: index + 1,
-                        below,
-                    })?
-                }
+                HiddenLayer::Convolution(layer) => layer.above(below).ok_or((index + 1, below))?,
             };
         }
         Ok(())

@@ -16,8 +16,10 @@ impl TrainingConfig {
     /// # Errors
     /// Names the first field that cannot work, its value and the allowed range.
     pub fn validate(&self) -> Result<(), TrainingError> {
+        self.check_numbers()?;
         self.check_hidden()?;
         self.energy().validate()?;
+        self.check_memory()?;
         if self.model == ModelKind::PredictiveCoding {
             self.predictive_coding().validate()?;
             if let FreeStart::Particles | FreeStart::Previous = self.start {

@@ -15,7 +15,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    DataError, Dataset, DatasetKind, Examples,
+    DataError, Dataset, DatasetKind, Examples, place,
     reader::{self, DataFile},
 };
 
@@ -39,17 +39,13 @@ pub(super) const N_RECORDS: usize = 10_000;
 /// Bytes of a record: its label and its pixels.
 pub(super) const RECORD_BYTES: usize = 1 + N_PIXELS;
 
-/// Loads CIFAR-10 from `dir`, from the directory in it that the published archive unpacks to, or
-/// from the one that is named after the data set. Each file has `n_records` records.
+/// Loads CIFAR-10 from the places for `dir`. Each file has `n_records` records.
 pub(super) fn load(dir: &Path, n_records: usize) -> Result<Dataset, DataError> {
-    let places = ["", "cifar-10-batches-bin", KIND.name()];
-    let paths = reader::locate(KIND, dir, &places, FILE_NAMES)?;
+    let paths = place::locate(KIND, dir, FILE_NAMES)?.paths;
     let (test, train) = paths.split_last().expect("there are six files");
-    Ok(Dataset {
-        kind: KIND,
-        train: read_split(train, n_records)?,
-        test: read_split(std::slice::from_ref(test), n_records)?,
-    })
+    let train = read_split(train, n_records)?;
+    let test = read_split(std::slice::from_ref(test), n_records)?;
+    Ok(Dataset::new(KIND, train, test))
 }
 
 /// Reads the files of a split, one after the other.

@@ -40,7 +40,7 @@ pub(super) fn load() -> Dataset {
         split.inputs.extend(pixels);
         split.labels.push(label);
     }
-    Dataset { kind, train, test }
+    Dataset::new(kind, train, test)
 }
 
 /// The scaled pixels and the label of every row of the file.

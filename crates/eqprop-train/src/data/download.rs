@@ -26,7 +26,7 @@ use super::{
 const FASHION_MNIST_URL: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com";
 
 /// The archive of the binary version, on the page of the data set.
-const CIFAR_10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
+pub(super) const CIFAR_10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
 
 /// No unpacked file of MNIST or Fashion-MNIST is longer: 60,000 images of 28×28 bytes and a header.
 const MAX_FILE_BYTES: u64 = 60_000 * 28 * 28 + 16;
@@ -56,11 +56,8 @@ pub(super) fn read_cache(kind: DatasetKind, cache: &Path) -> Result<Dataset, Dat
         let (images, labels) = (dir.join(split.images_name), dir.join(split.labels_name));
         idx::read_split(kind, split, &images, &labels)
     };
-    Ok(Dataset {
-        kind,
-        train: read("train", idx::TRAIN)?,
-        test: read("test", idx::TEST)?,
-    })
+    let (train, test) = (read("train", idx::TRAIN)?, read("test", idx::TEST)?);
+    Ok(Dataset::new(kind, train, test))
 }
 
 /// Lets Burn fill its cache. Files that are already there are not fetched again.

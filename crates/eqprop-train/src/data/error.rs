@@ -1,8 +1,9 @@
 //! What can go wrong with a data set, and what to do about it.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
-use super::{DATA_DIR_VARIABLE, DatasetKind};
+use super::{Contents, DATA_DIR_VARIABLE, DatasetKind, download::CIFAR_10_URL};
+use crate::suggestion::did_you_mean;
 
 /// Why a data set could not be loaded.
 ///
@@ -11,7 +12,7 @@ use super::{DATA_DIR_VARIABLE, DatasetKind};
 #[non_exhaustive]
 pub enum DataError {
     /// A name that belongs to no data set.
-    #[error("unknown data set `{name}`: expected one of {}", list(&DatasetKind::ALL))]
+    #[error("unknown data set `{name}`{}: expected one of {}", did_you_mean(name, DatasetKind::ALL.map(DatasetKind::name)), list(&DatasetKind::ALL))]
     UnknownDataset {
         /// The name that was given.
         name: String,
@@ -19,26 +20,68 @@ pub enum DataError {
 
     /// The data directory is not there, or is not a directory.
     #[error(
-        "the data directory `{}` is not a directory: create it or name another",
-        path.display()
+        "the data directory `{}` is not a directory: create it or name another{}",
+        path.display(), beside.as_ref().map(|contents| format!("; {contents}")).unwrap_or_default()
     )]
     NotADirectory {
         /// The path that was named as the data directory.
         path: PathBuf,
+        /// What is there in its stead, in the directory above.
+        beside: Option<Contents>,
     },
 
     /// No place looked at holds all files.
     #[error(
-        "the {kind} files are not complete in the data directory; these paths were looked for and \
-         do not exist:{}\nput the files into one of these directories, plain or with `.gz`, \
-         or name another data directory",
-        paths.iter().map(|path| format!("\n  {}", path.display())).collect::<String>()
+        "the {kind} files are not complete in any place; these are {}, plain or with `.gz`:{}{}{}\n\
+         put the files into `{kind}` in the data directory, or name another data directory",
+        list(&quoted(kind.file_names())),
+        lines(incomplete),
+        passed_over.as_ref().map(|dir| format!(
+            "\n  `{}` itself is not taken, because a folder in it is named after {kind}",
+            dir.display()
+        )).unwrap_or_default(),
+        lines(hints)
     )]
     MissingFiles {
         /// The data set.
         kind: DatasetKind,
-        /// Every path that was looked for in vain.
-        paths: Vec<PathBuf>,
+        /// Every place that was looked at, in this order.
+        incomplete: Vec<Incomplete>,
+        /// The data directory, if it was not looked at itself.
+        passed_over: Option<PathBuf>,
+        /// What may explain it.
+        hints: Vec<Hint>,
+    },
+
+    /// The files of another data set, by their labels.
+    #[error(
+        "`{}` is of {found}, not of {kind}: it begins with the labels that {found} is published \
+         with; choose the data set {found}, or put the files of {kind} into `{kind}` in the data \
+         directory",
+        path.display()
+    )]
+    OtherDataset {
+        /// The file of labels.
+        path: PathBuf,
+        /// The data set that was asked for.
+        kind: DatasetKind,
+        /// The data set that the file belongs to.
+        found: DatasetKind,
+    },
+
+    /// A directory that is named after another data set and holds files that may be of either.
+    #[error(
+        "`{}` is named after {found}, not after {kind}, and their files have the same names: choose \
+         the data set {found}, or put the files of {kind} into a directory named `{kind}`",
+        path.display()
+    )]
+    NamedAfterOther {
+        /// The directory.
+        path: PathBuf,
+        /// The data set that was asked for.
+        kind: DatasetKind,
+        /// The data set that the directory is named after.
+        found: DatasetKind,
     },
 
     /// A file could not be opened or read, or its compressed content is damaged.
@@ -238,17 +281,92 @@ pub enum DataError {
     },
 }
 
+/// A place that lacks files of a data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incomplete {
+    /// The files that are not there, as they are published.
+    pub missing: Vec<&'static str>,
+    /// The place, and what is there.
+    pub contents: Contents,
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { missing, contents } = self;
+        write!(f, "{contents}; it lacks {}", missing.join(", "))
+    }
+}
+
+/// Something in the data directory that may explain why files are missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hint {
+    /// The files of another data set.
+    OtherFiles {
+        /// Their directory.
+        path: PathBuf,
+        /// The data set.
+        kind: DatasetKind,
+    },
+    /// Files with the names of this data set, in a directory that is not named after it.
+    SameNames {
+        /// Their directory.
+        path: PathBuf,
+        /// The data set.
+        kind: DatasetKind,
+    },
+    /// CIFAR-10 in its Python version.
+    PythonVersion {
+        /// Its directory or archive.
+        path: PathBuf,
+    },
+    /// An archive that may hold the files.
+    Archive {
+        /// The archive.
+        path: PathBuf,
+    },
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherFiles { path, kind } => {
+                write!(f, "`{}` holds files as those of {kind}", path.display())
+            }
+            Self::SameNames { path, kind } => write!(
+                f,
+                "`{}` holds files of these names: if they are {kind}'s, name it as the data directory",
+                path.display()
+            ),
+            Self::PythonVersion { path } => write!(
+                f,
+                "`{}` is the Python version of CIFAR-10, which is not read here: fetch the binary \
+                 version, {CIFAR_10_URL}, and unpack it",
+                path.display()
+            ),
+            Self::Archive { path } => {
+                write!(f, "`{}` is packed: unpack it there", path.display())
+            }
+        }
+    }
+}
+
+/// Each on a line of its own.
+fn lines(items: &[impl fmt::Display]) -> String {
+    let lines = items.iter().map(|item| format!("\n  {item}"));
+    lines.collect()
+}
+
+fn quoted(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("`{name}`")).collect()
+}
+
 /// The way out when a download is impossible.
 fn by_hand(kind: DatasetKind) -> String {
-    let names: Vec<_> = kind
-        .file_names()
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect();
     format!(
         "fetch the files {} by other means and name their directory with `--data-dir DIR` or in \
          the environment variable `{DATA_DIR_VARIABLE}`",
-        list(&names)
+        list(&quoted(kind.file_names()))
     )
 }
 

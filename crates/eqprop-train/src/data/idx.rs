@@ -14,7 +14,7 @@
 use std::path::Path;
 
 use super::{
-    DataError, Dataset, DatasetKind, Examples,
+    DataError, Dataset, DatasetKind, Examples, place,
     reader::{self, DataFile},
 };
 
@@ -30,36 +30,64 @@ pub(super) const FILE_NAMES: [&str; 4] = [
     TEST.labels_name,
 ];
 
-/// One of the two splits: the names of its files, and the most items they may hold.
+/// One of the two splits: the names of its files, the most items they may hold, and the first labels
+/// with which each data set is published, which tell the two apart.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Split {
     pub(super) images_name: &'static str,
     pub(super) labels_name: &'static str,
     max_items: usize,
+    published: [(DatasetKind, [u8; 10]); 2],
+}
+
+impl Split {
+    /// The data set that is published with these labels; files that are neither, or hold less than
+    /// ten, may be of either.
+    fn published_as(self, labels: &[u8]) -> Option<DatasetKind> {
+        let found = |(_, first): &(_, [u8; 10])| labels.starts_with(first);
+        let published = self.published.into_iter().find(found);
+        published.map(|(kind, _)| kind)
+    }
 }
 
 pub(super) const TRAIN: Split = Split {
     images_name: "train-images-idx3-ubyte",
     labels_name: "train-labels-idx1-ubyte",
     max_items: 60_000,
+    published: [
+        (DatasetKind::Mnist, [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]),
+        (DatasetKind::FashionMnist, [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]),
+    ],
 };
 
 pub(super) const TEST: Split = Split {
     images_name: "t10k-images-idx3-ubyte",
     labels_name: "t10k-labels-idx1-ubyte",
     max_items: 10_000,
+    published: [
+        (DatasetKind::Mnist, [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]),
+        (DatasetKind::FashionMnist, [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]),
+    ],
 };
 
-/// Loads `kind` from `dir`, or from the directory in it that is named after the data set.
+/// Loads `kind` from the places for `dir`.
 pub(super) fn load(kind: DatasetKind, dir: &Path) -> Result<Dataset, DataError> {
-    let places = ["", kind.name()];
-    let [train_images, train_labels, test_images, test_labels] =
-        reader::locate(kind, dir, &places, FILE_NAMES)?;
-    Ok(Dataset {
-        kind,
-        train: read_split(kind, TRAIN, &train_images, &train_labels)?,
-        test: read_split(kind, TEST, &test_images, &test_labels)?,
-    })
+    let located = place::locate(kind, dir, FILE_NAMES)?;
+    let [train_images, train_labels, test_images, test_labels] = &located.paths;
+    let train = read_split(kind, TRAIN, train_images, train_labels)?;
+    let test = read_split(kind, TEST, test_images, test_labels)?;
+    // What is published is believed whatever the directory is called.
+    if TRAIN.published_as(&train.labels).is_none()
+        && let Some(found) = place::named_after(&located.place)
+        && found != kind
+    {
+        return Err(DataError::NamedAfterOther {
+            path: located.place,
+            kind,
+            found,
+        });
+    }
+    Ok(Dataset::new(kind, train, test))
 }
 
 /// Reads the images and the labels of a split.
@@ -79,6 +107,16 @@ pub(super) fn read_split(
             labels: labels.into(),
             n_labels: label_bytes.len(),
         });
+    }
+    match split.published_as(&label_bytes) {
+        Some(found) if found != kind => {
+            return Err(DataError::OtherDataset {
+                path: labels.into(),
+                kind,
+                found,
+            });
+        }
+        _ => {}
     }
     Ok(Examples {
         inputs: pixels.iter().map(|&p| f32::from(p) / MAX_PIXEL).collect(),

@@ -1,62 +1,30 @@
-//! Finding the files of a data set and reading them strictly, plain or compressed by gzip.
+//! Reading the files of a data set strictly, plain or compressed by gzip.
 //!
 //! No more is unpacked than the format allows plus one byte, which is enough to notice a file
-//! that goes on.
+//! that goes on. And no more memory is taken than the file can fill, whatever its header says.
 
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{DataError, DatasetKind};
+use super::DataError;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// The files `names` of `kind` from the first of `places` in `dir` that holds all of them.
-///
-/// Files of two places are never mixed: they may not belong together. The place `""` is `dir`
-/// itself.
-pub(super) fn locate<const N: usize>(
-    kind: DatasetKind,
-    dir: &Path,
-    places: &[&str],
-    names: [&str; N],
-) -> Result<[PathBuf; N], DataError> {
-    if !dir.is_dir() {
-        return Err(DataError::NotADirectory { path: dir.into() });
-    }
-    let mut missing = Vec::new();
-    for place in places {
-        let place = dir.join(place);
-        let found = names.map(|name| find(&place, name, &mut missing));
-        if found.iter().all(Option::is_some) {
-            return Ok(found.map(|path| path.expect("each was just seen to be there")));
-        }
-    }
-    Err(DataError::MissingFiles {
-        kind,
-        paths: missing,
-    })
-}
-
-/// The file `name` in `dir`, plain or compressed; if neither exists, both paths are `missing`.
-fn find(dir: &Path, name: &str, missing: &mut Vec<PathBuf>) -> Option<PathBuf> {
-    let candidates = [dir.join(name), dir.join(format!("{name}.gz"))];
-    let found = candidates.iter().find(|path| path.is_file()).cloned();
-    if found.is_none() {
-        missing.extend(candidates);
-    }
-    found
-}
+/// Bytes into which gzip can unpack one, at most: 258 from two bits.
+const MAX_RATIO: u64 = 1032;
 
 /// An open file, unpacked while it is read.
 pub(super) struct DataFile<'a> {
     pub(super) path: &'a Path,
     reader: Box<dyn Read>,
     n_read: usize,
+    /// The most bytes that it can hold.
+    capacity: u64,
 }
 
 impl<'a> DataFile<'a> {
@@ -65,7 +33,9 @@ impl<'a> DataFile<'a> {
             path: path.into(),
             source,
         };
-        let mut file = BufReader::new(File::open(path).map_err(read_error)?);
+        let file = File::open(path).map_err(read_error)?;
+        let mut capacity = file.metadata().map_err(read_error)?.len();
+        let mut file = BufReader::new(file);
         let start = file.fill_buf().map_err(read_error)?;
         if start.is_empty() {
             return Err(DataError::Empty { path: path.into() });
@@ -74,6 +44,7 @@ impl<'a> DataFile<'a> {
             if !start.starts_with(&GZIP_MAGIC) {
                 return Err(DataError::NotGzip { path: path.into() });
             }
+            capacity = capacity.saturating_mul(MAX_RATIO);
             // The decoder for several members also refuses what follows the last of them.
             Box::new(MultiGzDecoder::new(file))
         } else {
@@ -83,12 +54,18 @@ impl<'a> DataFile<'a> {
             path,
             reader,
             n_read: 0,
+            capacity,
         })
+    }
+
+    /// `n`, or the most bytes that the file can hold.
+    pub(super) fn at_most(&self, n: usize) -> usize {
+        usize::try_from(self.capacity).map_or(n, |capacity| capacity.min(n))
     }
 
     /// Reads `n` bytes, or as many as there are.
     fn read_up_to(&mut self, n: usize) -> Result<Vec<u8>, DataError> {
-        let mut bytes = Vec::with_capacity(n);
+        let mut bytes = Vec::with_capacity(self.at_most(n));
         match self.reader.by_ref().take(n as u64).read_to_end(&mut bytes) {
             // A compressed file that is cut off ends in this error; the caller sees it as short.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}

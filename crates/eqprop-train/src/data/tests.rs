@@ -91,6 +91,8 @@ macro_rules! assert_error {
 
 mod cifar;
 mod examples;
+mod fingerprint;
+mod place;
 
 // ----------------------------------------------------------------------------------------- names
 
@@ -198,19 +200,6 @@ fn assert_is_the_generated_set(set: &Dataset) {
 }
 
 #[test]
-fn files_are_read_from_the_directory_and_from_the_one_named_after_the_set() {
-    for kind in [DatasetKind::Mnist, DatasetKind::FashionMnist] {
-        for place in ["", kind.name()] {
-            let dir = tempdir().unwrap();
-            write_set(&dir.path().join(place));
-            let set = Dataset::load(kind, Some(dir.path())).unwrap();
-            assert_eq!(set.kind, kind);
-            assert_is_the_generated_set(&set);
-        }
-    }
-}
-
-#[test]
 fn compressed_files_are_read_like_plain_ones() {
     let dir = tempdir().unwrap();
     let place = dir.path().join("mnist");
@@ -237,33 +226,6 @@ fn the_download_cache_is_read_after_it_is_stored() {
     assert_is_the_generated_set(
         &download::read_cache(DatasetKind::FashionMnist, cache.path()).unwrap(),
     );
-}
-
-// ------------------------------------------------------------------------- files that are missing
-
-#[test]
-fn a_missing_file_is_named_with_every_path_looked_for() {
-    let dir = tempdir().unwrap();
-    write_set(dir.path());
-    fs::remove_file(dir.path().join("t10k-labels-idx1-ubyte")).unwrap();
-    let error = Dataset::load(DatasetKind::Mnist, Some(dir.path())).unwrap_err();
-    assert!(matches!(
-        &error,
-        DataError::MissingFiles { kind: DatasetKind::Mnist, paths } if paths.len() == 10
-    ));
-    assert_names(&error, &dir.path().join("t10k-labels-idx1-ubyte"));
-    for name in idx::FILE_NAMES {
-        assert_names(&error, &dir.path().join("mnist").join(name));
-        assert_names(&error, &dir.path().join("mnist").join(format!("{name}.gz")));
-    }
-}
-
-#[test]
-fn a_directory_that_does_not_exist_is_named() {
-    let path = tempdir().unwrap().path().join("nowhere");
-    let error = Dataset::load(DatasetKind::Mnist, Some(&path)).unwrap_err();
-    assert!(matches!(error, DataError::NotADirectory { .. }));
-    assert_names(&error, &path);
 }
 
 // --------------------------------------------------------------------------- files that are wrong

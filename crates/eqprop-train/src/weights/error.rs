@@ -24,11 +24,11 @@ pub enum WeightsError {
         source: io::Error,
     },
     /// The file could not be written.
-    #[error("cannot write `{}`: check its permissions and the space left", path.display())]
+    #[error("cannot write `{}`", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// What the operating system says, and what to do.
         #[source]
         source: io::Error,
     },
@@ -64,6 +64,19 @@ pub enum WeightsError {
         /// The Python type found.
         found: String,
     },
+    /// Contents that take much more memory than the file is long.
+    #[error(
+        "what `{}` holds takes {needed} bytes, but the file has only {size}: save tensors with numbers \
+         of their own, by `tensor.clone()`, and do not compress the file", path.display()
+    )]
+    Expansion {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        size: u64,
+        /// What its contents take.
+        needed: u64,
+    },
     /// No tensor at all.
     #[error("`{}` holds no tensors", path.display())]
     Empty {
@@ -80,6 +93,17 @@ pub enum WeightsError {
         /// What Burn's reader says.
         #[source]
         source: burn_pack::Error,
+    },
+    /// Several modules of which each could be meant.
+    #[error(
+        "`{}` holds several networks, under {}: save the one to read alone", path.display(),
+        modules.join(", ")
+    )]
+    Several {
+        /// The file.
+        path: PathBuf,
+        /// What their names begin with.
+        modules: Vec<String>,
     },
     /// The layout has no place for a part of the network.
     #[error("`{}` is a {layout}, which has {reason}", path.display())]
@@ -153,5 +177,31 @@ pub enum WeightsError {
         tensor: String,
         /// The first such value.
         value: f64,
+    },
+    /// A weight that is infinite in the numbers of the network.
+    #[error(
+        "tensor `{tensor}` of `{}` holds a number too large for {dtype:?}, in which the network \
+         computes", path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// The type of the network's numbers.
+        dtype: DType,
+    },
+    /// A weight that is infinite when it is scaled.
+    #[error(
+        "tensor `{tensor}` of `{}`, scaled by {factor:e}, holds numbers too large to compute with: \
+         choose a smaller scale", path.display()
+    )]
+    Overscaled {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// What it was multiplied by.
+        factor: f64,
     },
 }

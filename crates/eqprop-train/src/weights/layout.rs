@@ -8,6 +8,9 @@ use burn::tensor::{DType, TensorData};
 /// Under which the tensors of a list are known here: `parameters.0`, `parameters.1`, ….
 pub(super) const LIST: &str = "parameters";
 
+/// Under which a module has them as a list.
+pub(super) const SYNAPSES: &str = "synapses";
+
 /// How a file arranges the parameters of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
@@ -59,7 +62,10 @@ impl Layout {
             let index = name.strip_prefix(LIST).and_then(|n| n.strip_prefix('.'));
             index.is_some_and(|index| index.parse::<usize>().is_ok())
         };
-        if tensors.keys().any(|name| name.starts_with("synapses.")) {
+        if tensors
+            .keys()
+            .any(|name| name.starts_with(&format!("{SYNAPSES}.")))
+        {
             Self::Synapses
         } else if tensors.keys().all(in_list) {
             Self::List
@@ -157,7 +163,7 @@ impl Parameter {
             shape.reverse();
         }
         Entry {
-            tensor: format!("synapses.{index}.{name}"),
+            tensor: format!("{SYNAPSES}.{index}.{name}"),
             shape,
             is_transposed,
             is_optional: name == "bias" && !has_bias,

@@ -1,7 +1,7 @@
 //! Files that `torch.save` wrote.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
@@ -14,9 +14,12 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::error::WeightsError;
 use super::layout::LIST;
+use super::wrapper;
 
-/// Entries of a checkpoint that hold the parameters.
-const STATE_DICTS: [&str; 2] = ["model_state_dict", "state_dict"];
+/// Tensors may share their numbers, one may repeat a number, and an archive may be compressed: written
+/// out, all take no more than so many times the size of the file, and a little more.
+const MAX_EXPANSION: u64 = 16;
+const SMALL: u64 = 1 << 20;
 
 /// The tensors of a dictionary or a list, by name.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, WeightsError> {
@@ -24,15 +27,12 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, WeightsE
         path: path.to_path_buf(),
         source,
     };
+    check_archive(path)?;
     let root = PytorchReader::read_pickle_data(path, None).map_err(unreadable)?;
     match root {
-        PickleValue::Dict(entries) => {
-            let state_dict = STATE_DICTS.iter().find(|&&key| entries.contains_key(key));
-            let reader = match state_dict {
-                Some(key) => PytorchReader::with_top_level_key(path, key),
-                None => PytorchReader::new(path),
-            };
-            contents(path, reader.map_err(unreadable)?)
+        PickleValue::Dict(_) => {
+            let reader = PytorchReader::new(path).map_err(unreadable)?;
+            Ok(wrapper::unwrapped(contents(path, reader)?))
         }
         PickleValue::List(_) => {
             let file = with_list_in_dictionary(path).map_err(unreadable)?;
@@ -53,6 +53,7 @@ fn contents(
     path: &Path,
     reader: PytorchReader,
 ) -> Result<BTreeMap<String, TensorData>, WeightsError> {
+    check_tensors(path, &reader)?;
     let tensors = reader.into_tensors().into_iter().map(|(name, tensor)| {
         let data = bridge::into_data(bridge::from_pytorch(tensor));
         let data = data.map_err(|source| WeightsError::Tensor {
@@ -63,6 +64,39 @@ fn contents(
         Ok((name, data?))
     });
     tensors.collect()
+}
+
+/// Refuses an archive that unpacks to much more than its file is long, as `torch.save` never writes.
+fn check_archive(path: &Path) -> Result<(), WeightsError> {
+    let file = File::open(path).map_err(|source| WeightsError::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    // What is no archive, or a damaged one, is for the reader to say.
+    let archive = ZipArchive::new(BufReader::new(file));
+    let size = archive.ok().and_then(|archive| archive.decompressed_size());
+    check_size(path, size.unwrap_or(0).try_into().unwrap_or(u64::MAX))
+}
+
+/// Refuses tensors that would take much more memory than their file is long.
+fn check_tensors(path: &Path, reader: &PytorchReader) -> Result<(), WeightsError> {
+    let tensors = reader.tensors().values();
+    let sizes = tensors.map(|tensor| tensor.byte_len() as u64);
+    check_size(path, sizes.fold(0, u64::saturating_add))
+}
+
+fn check_size(path: &Path, needed: u64) -> Result<(), WeightsError> {
+    let metadata = fs::metadata(path).map_err(|source| WeightsError::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let size = metadata.len();
+    if needed <= size.saturating_mul(MAX_EXPANSION).saturating_add(SMALL) {
+        Ok(())
+    } else {
+        let path = path.to_path_buf();
+        Err(WeightsError::Expansion { path, size, needed })
+    }
 }
 
 /// A copy of a file whose root is a list, with a dictionary around the list: the reader knows no

@@ -252,7 +252,7 @@ fn another_version_and_a_foreign_manifest_are_refused() {
     let (folder, checkpoint) = saved();
     let file = checkpoint.join("manifest.json");
     let text = fs::read_to_string(&file).expect("readable");
-    let newer = text.replace("\"version\": 1", "\"version\": 7");
+    let newer = text.replace("\"version\": 2", "\"version\": 7");
     assert_ne!(newer, text);
     fs::write(&file, newer).expect("writable");
     let error = refused(folder.path());
@@ -260,7 +260,7 @@ fn another_version_and_a_foreign_manifest_are_refused() {
         matches!(
             error,
             CheckpointError::Version {
-                expected: 1,
+                expected: 2,
                 found: 7,
                 ..
             }
@@ -307,4 +307,94 @@ fn a_checkpoint_holds_what_was_learned() {
     assert_eq!(checkpoint.state.config, *trained.config());
     let restored = fresh.restore(checkpoint).expect("the same network");
     assert_eq!(parameters(restored.learner()), expected);
+}
+
+#[test]
+fn another_number_of_epochs_is_a_longer_run_unless_the_learning_rates_follow_a_cosine() {
+    let dataset = digits(20, 10);
+    let of = |schedule: &str| with(config(), &[("schedule", schedule)]);
+    let checkpoint = |schedule| {
+        let mut training = training(of(schedule), &dataset);
+        let epoch = training.run_epoch(|_| ControlFlow::Continue(()));
+        epoch.expect("finite");
+        training.checkpoint()
+    };
+    let epochs = config().epochs;
+    let n_more = (epochs + 3).to_string();
+    let longer = |schedule: &str| with(of(schedule), &[("epochs", &n_more)]);
+    let exponential = checkpoint("exponential");
+    exponential
+        .check_continues(&of("exponential"))
+        .expect("the same");
+    exponential
+        .check_continues(&longer("exponential"))
+        .expect("longer");
+    let error = exponential.check_continues(&of("exponential").with_momentum(0.25));
+    let Err(CheckpointError::OtherConfig { fields }) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(fields, ["momentum"]);
+
+    let cosine = checkpoint("cosine");
+    cosine.check_continues(&of("cosine")).expect("the same");
+    let error = cosine
+        .check_continues(&longer("cosine"))
+        .expect_err("another course");
+    assert!(
+        matches!(error, CheckpointError::ScheduleIsFixed { .. }),
+        "{error:?}"
+    );
+    // Nothing was trained by the old course yet.
+    let unbegun = training(of("cosine"), &dataset).checkpoint();
+    unbegun
+        .check_continues(&longer("cosine"))
+        .expect("not begun");
+}
+
+#[test]
+fn an_epoch_that_was_begun_cannot_be_left_out() {
+    let mut training = run(1);
+    let paused = training.run_epoch(|_| ControlFlow::Break(()));
+    assert_eq!(paused.expect("finite"), None);
+    let checkpoint = training.checkpoint();
+    let config = training.config().clone();
+    checkpoint
+        .check_continues(&with(config.clone(), &[("epochs", "2")]))
+        .expect("both");
+    let error = checkpoint
+        .check_continues(&with(config, &[("epochs", "1")]))
+        .expect_err("one");
+    let is_right = |error: &CheckpointError| {
+        matches!(
+            error,
+            CheckpointError::TooFewEpochs {
+                epochs: 1,
+                n_begun: 2
+            }
+        )
+    };
+    assert!(is_right(&error), "{error:?}");
+}
+
+#[test]
+fn a_checkpoint_within_an_epoch_replaces_that_of_the_epoch_before_and_gives_way_to_the_next() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut training = run(1);
+    let save = |training: &Training, name: &str| {
+        let saved = training.checkpoint().save(folder.path());
+        saved.expect("room on the disk");
+        assert_eq!(folders(folder.path()), [name]);
+    };
+    save(&training, "checkpoint-000001");
+    for name in ["checkpoint-000001-000001", "checkpoint-000001-000002"] {
+        let paused = training.run_epoch(|_| ControlFlow::Break(()));
+        assert_eq!(paused.expect("finite"), None);
+        save(&training, name);
+    }
+    let latest = latest(folder.path()).state;
+    assert_eq!(latest.unfinished.expect("within an epoch").n_updates, 2);
+    training
+        .run_epoch(|_| ControlFlow::Continue(()))
+        .expect("finite");
+    save(&training, "checkpoint-000002");
 }

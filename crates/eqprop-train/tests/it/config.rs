@@ -1,5 +1,8 @@
 //! Configurations: presets, overrides, bounds, seeds and learning rates.
 
+mod json;
+mod numbers;
+
 use burn::module::ParamId;
 use burn::tensor::Device;
 use eqprop_core::activation::Activation;

@@ -133,44 +133,100 @@ fn a_resumed_run_ends_the_same_wherever_its_free_phases_start_and_however_they_r
     }
 }
 
-#[test]
-fn an_epoch_that_its_observer_breaks_is_abandoned() {
-    // The observer is called after 256 batches, or sooner.
-    let dataset = digits(300, 20);
-    let config = with(
-        stateful(),
-        &[("batch_size", "1"), ("learning_rates", "[0.01, 0.005]")],
-    );
-    let mut whole = training(config.clone(), &dataset);
-    run(&mut whole, 2);
-
-    let mut stopped = training(config, &dataset);
-    run(&mut stopped, 1);
-    let before = parameters(stopped.learner());
-    let checkpoint = reloaded(&stopped, &dataset);
-    let mut calls = Vec::new();
-    let outcome = stopped.run_epoch(|progress| {
-        calls.push(progress);
-        ControlFlow::Break(())
+/// Runs an epoch until `n_updates` of its updates are done, or until it is evaluated where it has no more.
+fn pause(training: &mut Training, n_updates: usize) {
+    let mut last = training.unfinished().map_or(0, |epoch| epoch.n_updates);
+    let outcome = training.run_epoch(|progress| {
+        let is_evaluated = progress.n_updates == last;
+        last = progress.n_updates;
+        if progress.n_updates >= n_updates || is_evaluated {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     assert_eq!(outcome.expect("finite"), None);
-    let [progress] = calls[..] else {
-        panic!("called after a break");
-    };
-    assert!(
-        (1..=256).contains(&progress.n_done) && progress.n_total == 300,
-        "{progress:?}"
-    );
-    assert_eq!(stopped.records().len(), 1);
-    assert_eq!(parameters(stopped.learner()), before);
+}
 
-    // From the checkpoint before it, from one that was made after it, and by itself the run goes
-    // on as if nothing had happened.
-    for mut resumed in [checkpoint, reloaded(&stopped, &dataset), stopped] {
-        run(&mut resumed, 1);
-        assert_eq!(parameters(resumed.learner()), parameters(whole.learner()));
-        assert_eq!(measured(&resumed), measured(&whole));
+#[test]
+fn a_paused_epoch_goes_on_as_if_it_had_not_been_paused() {
+    // 53 updates an epoch: the last batch is smaller, and the second measured update is the 51st.
+    let dataset = digits(420, 20);
+    for start in ["particles", "previous", "rest"] {
+        let config = with(stateful(), &[("start", start)]);
+        let mut whole = training(config.clone(), &dataset);
+        run(&mut whole, 2);
+
+        let mut paused = training(config, &dataset);
+        run(&mut paused, 1);
+        let before = parameters(paused.learner());
+        // After the first update, in the middle, around the last ones, and in the evaluation.
+        for n_updates in [1, 20, 52, 53, 54] {
+            pause(&mut paused, n_updates);
+            let unfinished = paused.unfinished().expect("paused");
+            assert_eq!(unfinished.n_updates, n_updates.min(53), "{start}");
+            assert_eq!(paused.records().len(), 1);
+            assert_eq!(
+                parameters(paused.learner()),
+                before,
+                "the last whole epoch's"
+            );
+            // From the disk, and from the disk of a training that went on from there.
+            let mut resumed = reloaded(&paused, &dataset);
+            pause(&mut resumed, n_updates.min(50) + 3);
+            for mut resumed in [reloaded(&resumed, &dataset), reloaded(&paused, &dataset)] {
+                run(&mut resumed, 1);
+                assert_eq!(parameters(resumed.learner()), parameters(whole.learner()));
+                assert_eq!(measured(&resumed), measured(&whole), "{start} {n_updates}");
+            }
+        }
+        run(&mut paused, 1);
+        assert_eq!(parameters(paused.learner()), parameters(whole.learner()));
+        assert_eq!(measured(&paused), measured(&whole));
+        assert!(paused.unfinished().is_none());
     }
+}
+
+#[test]
+fn an_epoch_is_observed_after_every_update_and_while_it_is_evaluated() {
+    let mut training = training(config(), &digits(80, 1200));
+    let mut seen = Vec::new();
+    let observe = |progress: Progress| {
+        seen.push((progress.n_updates, progress.n_done));
+        assert!(progress.n_total == 80 && progress.train_error.is_finite());
+        ControlFlow::Continue(())
+    };
+    training.run_epoch(observe).expect("finite");
+    let updates = (1..=10).map(|n| (n, 8 * n));
+    // All 360 are one batch.
+    let expected: Vec<_> = updates.chain([(10, 80)]).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn validation_and_test_examples_are_both_judged_by() {
+    let dataset = digits(120, 40);
+    let mut both = training(config().with_n_validation(40), &dataset);
+    run(&mut both, 2);
+    let last = both.records().last().expect("two epochs");
+    let (train, validation) = dataset.train.clone().split_tail(40);
+    // The same training, judged by the one and by the other as test examples.
+    for (examples, error, cost) in [
+        (validation, last.validation_error, last.validation_cost),
+        (dataset.test.clone(), last.test_error, last.test_cost),
+    ] {
+        let dataset = Dataset::new(dataset.kind, train.clone(), examples);
+        let mut alone = training(config(), &dataset);
+        run(&mut alone, 2);
+        let expected = alone.records().last().expect("two epochs");
+        assert_eq!((error, cost), (expected.test_error, expected.test_cost));
+        assert_eq!(
+            (expected.validation_error, expected.validation_cost),
+            (None, None)
+        );
+    }
+    assert_ne!(last.validation_cost, last.test_cost);
+    assert_eq!(Some(last.held_out_error()), last.validation_error);
 }
 
 #[test]

@@ -247,7 +247,11 @@ fn the_digits_are_learned_with_either_update() {
         let mut training = training(config, &dataset);
         run(&mut training, 20);
         let last = training.records().last().expect("twenty epochs");
-        assert!(last.test_error <= 0.04, "{update:?}: {}", last.test_error);
+        assert!(
+            last.held_out_error() <= 0.04,
+            "{update:?}: {}",
+            last.held_out_error()
+        );
         assert_eq!(last.energy, None);
     }
 }

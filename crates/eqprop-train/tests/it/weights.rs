@@ -1,6 +1,7 @@
 //! Weights in and out; see `tests/weights/generate.py` for the files of published PyTorch code.
 
 mod damage;
+mod wrapped;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ use eqprop_bench::timing::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Setting;
+use crate::output::say;
 
 /// Without a terminal, a line at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -29,7 +30,7 @@ impl Display {
         let bar = ProgressBar::new(1).with_style(style);
         bar.set_message(setting.to_string());
         if bar.is_hidden() {
-            eprintln!("timing {setting}, {n_methods} methods");
+            say(format_args!("timing {setting}, {n_methods} methods"));
         }
         Self {
             bar,
@@ -45,7 +46,10 @@ impl Display {
         if self.bar.is_hidden() && self.last_line.get().elapsed() >= LINE_EVERY {
             self.last_line.set(Instant::now());
             let Progress { n_done, n_total } = progress;
-            eprintln!("{}: {n_done} of {n_total} training steps", self.setting);
+            say(format_args!(
+                "{}: {n_done} of {n_total} training steps",
+                self.setting
+            ));
         }
     }
 

@@ -18,7 +18,7 @@ use crate::cli::BenchArguments;
 use crate::command::fidelity::dynamics_name;
 use crate::device::{self, NamedDevice};
 use crate::machine::Machine;
-use crate::output::Report;
+use crate::output::{Report, say};
 
 /// The most steps that are taken without `--steps`, in free phases as configured.
 const PHASES: usize = 5;
@@ -94,7 +94,10 @@ fn measure(
     }
     let mut training = Training::new(config.clone(), &dataset, &device.device)?;
     for epoch in 1..=arguments.epochs {
-        eprintln!("{preset}: training, epoch {epoch}/{}", arguments.epochs);
+        say(format_args!(
+            "{preset}: training, epoch {epoch}/{}",
+            arguments.epochs
+        ));
         training.run_epoch(|_| ControlFlow::Continue(()))?;
     }
     let network = training.learner().valid().network;
@@ -109,7 +112,9 @@ fn measure(
         rounds: arguments.rounds,
     };
     let relaxations = comparison.run(&network, &input, |done, total| {
-        eprintln!("{preset}, batch {batch_size}: {done} of {total} relaxations");
+        say(format_args!(
+            "{preset}, batch {batch_size}: {done} of {total} relaxations"
+        ));
     });
     Ok(Measured {
         preset,

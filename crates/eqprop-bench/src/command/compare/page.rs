@@ -44,7 +44,7 @@ dt { font-weight: 600; } dd { margin: 0 0 0.4rem 1.2rem; }
 /// # Errors
 /// If a picture cannot be drawn.
 pub fn render(results: &Results) -> Result<String> {
-    let comparison = &results.comparison;
+    let comparison = results.comparison();
     let missing = comparison.missing();
     let page = html! {
         (DOCTYPE)
@@ -69,11 +69,11 @@ pub fn render(results: &Results) -> Result<String> {
                 h2 { "Error" }
                 div.figures { (curves(results)?) }
                 h2 { "Cost" }
-                div.figures { (costs(&results.steps)?) }
+                div.figures { (costs(&results.stored.steps)?) }
                 h2 { "What the columns say" }
                 (legend(results))
                 h2 { "How to repeat it" }
-                p { code { (results.command) } }
+                p { code { (results.stored.command) } }
                 (facts(&machine(&results.machine)?))
                 h2 { "Configuration" }
                 p {
@@ -89,7 +89,7 @@ pub fn render(results: &Results) -> Result<String> {
 
 /// The result in a sentence, if equilibrium propagation and something else have finished.
 fn finding(results: &Results) -> Option<String> {
-    let summaries = results.comparison.summaries();
+    let summaries = results.comparison().summaries();
     let ended = |wanted: Method| {
         let mut finished = summaries.iter().filter(|summary| summary.n_finished > 0);
         finished.find(|summary| summary.method == wanted)
@@ -126,7 +126,7 @@ fn table(results: &Results) -> Markup {
 
 /// Error against epoch and against time, mean over the seeds that finished.
 fn curves(results: &Results) -> Result<Markup> {
-    let comparison = &results.comparison;
+    let comparison = results.comparison();
     let x_seconds = |runs: &[&Run], epoch: usize| {
         mean(runs, |run| {
             run.epochs[..=epoch]
@@ -167,14 +167,25 @@ fn curves(results: &Results) -> Result<Markup> {
         };
         plot::render(&[panel], 1)
     };
-    let test = |run: &Run, epoch: usize| run.epochs[epoch].test_error;
+    // What is not measured is not drawn.
+    let test = |run: &Run, epoch: usize| run.epochs[epoch].test_error.unwrap_or(f64::NAN);
+    let judged = |run: &Run, epoch: usize| run.epochs[epoch].held_out_error();
     let train = |run: &Run, epoch: usize| run.epochs[epoch].train_error;
+    let judge = if results.has_validation() {
+        "Validation error"
+    } else {
+        "Test error"
+    };
+    let against_time = format!("{judge} against time");
     Ok(html! {
-        (figure(&panel("Test error", "epoch", &x_epoch, &test)?, "Mean over the seeds."))
+        (figure(&panel(judge, "epoch", &x_epoch, &judged)?, "Mean over the seeds."))
         (figure(
-            &panel("Test error against time", "seconds of training", &x_seconds, &test)?,
+            &panel(&against_time, "seconds of training", &x_seconds, &judged)?,
             "Training alone, without the evaluation; the methods took turns epoch by epoch.",
         ))
+        @if results.has_validation() {
+            (figure(&panel("Test error", "epoch", &x_epoch, &test)?, "Mean over the seeds."))
+        }
         (figure(
             &panel("Training error", "epoch", &x_epoch, &train)?,
             "Each example is judged before its update.",
@@ -241,13 +252,13 @@ fn figure(svg: &str, caption: &str) -> Markup {
 }
 
 fn legend(results: &Results) -> Markup {
-    let config = &results.comparison.config;
+    let config = &results.comparison().config;
     html! {
         dl {
             dt { "method" }
             dd {
                 ul {
-                    @for method in &results.comparison.methods {
+                    @for method in &results.comparison().methods {
                         li { code { (method) } " – " (method.about()) }
                     }
                 }
@@ -255,10 +266,17 @@ fn legend(results: &Results) -> Markup {
                  the same optimizer and learning rates, which the preset chose for equilibrium \
                  propagation."
             }
-            dt { "test error, training error" }
+            dt {
+                @if results.has_validation() { "validation error, " }
+                "test error, training error"
+            }
             dd {
                 "After the last of " (config.epochs) " epochs, mean ± standard deviation of the \
                  sample over the seeds. Training examples are judged before their update."
+                @if results.has_validation() {
+                    " The " (config.n_validation) " validation examples are the last of the \
+                     training set, and not trained on."
+                }
             }
             dt { "s/epoch, × backprop" }
             dd {
@@ -267,8 +285,8 @@ fn legend(results: &Results) -> Markup {
             }
             dt { "s to an error" }
             dd {
-                "Training time until the lowest test error that every run reached, mean over the \
-                 seeds."
+                "Training time until the lowest " (results.judge()) " error that every run reached, \
+                 mean over the seeds."
             }
             dt { "ms/step, peak memory" }
             dd {

@@ -1,56 +1,52 @@
 //! The results of a comparison as a table, as JSON and as CSV.
 
 use anyhow::{Context, Result};
-use eqprop_bench::comparison::{Comparison, MeanSpread, Summary};
+use eqprop_bench::comparison::{Comparison, MeanSpread, StoredComparison, Summary};
 use eqprop_bench::timing::StepCost;
 use serde_json::{Value, json};
 
-use crate::machine::{Machine, command_line};
+use crate::machine::Machine;
 use crate::output::percent;
 
 /// All that a comparison found, and what is needed to repeat it.
 #[derive(Debug)]
 pub struct Results {
-    /// Name of the configuration.
-    pub name: String,
-    /// The trainings.
-    pub comparison: Comparison,
-    /// The cost of a training step of each method.
-    pub steps: Vec<StepCost>,
+    /// The trainings and the cost of their steps.
+    pub stored: StoredComparison,
     /// What it was measured on.
     pub machine: Machine,
-    /// The command that repeats it.
-    pub command: String,
 }
 
 /// A column of the table: its name, and its cell for a method.
 type Column<'a> = (String, Box<dyn Fn(&Summary) -> String + 'a>);
 
 impl Results {
-    /// Results with what identifies this build, machine and command line.
-    pub fn new(name: String, comparison: Comparison, steps: Vec<StepCost>, device: &str) -> Self {
-        Self {
-            name,
-            comparison,
-            steps,
-            machine: Machine::look(device),
-            command: command_line(),
-        }
+    /// The trainings.
+    pub fn comparison(&self) -> &Comparison {
+        &self.stored.comparison
     }
 
     /// The network in the usual notation, such as 784-500-10.
     pub fn network(&self) -> String {
-        self.comparison.config.notation()
+        self.comparison().config.notation()
     }
 
     /// The table's columns.
     fn columns(&self) -> Vec<Column<'_>> {
-        let reach = match self.comparison.common_error() {
-            Some(error) => format!("s to {}", percent(error)),
-            None => "s to a common error".to_string(),
+        let judge = self.judge();
+        let reach = match self.comparison().common_error() {
+            Some(error) => format!("s to {} ({judge})", percent(error)),
+            None => format!("s to a common error ({judge})"),
         };
-        vec![
-            ("method".into(), Box::new(|s| s.method.to_string())),
+        let mut columns: Vec<Column<'_>> =
+            vec![("method".into(), Box::new(|s| s.method.to_string()))];
+        if self.has_validation() {
+            columns.push((
+                "validation error".into(),
+                Box::new(|s| spread(s.validation_error)),
+            ));
+        }
+        let others: [Column<'_>; 7] = [
             ("test error".into(), Box::new(|s| spread(s.test_error))),
             ("training error".into(), Box::new(|s| spread(s.train_error))),
             (
@@ -73,18 +69,34 @@ impl Results {
                     memory.map_or_else(missing, |bytes| format!("{:.2} MB", bytes as f64 / 1e6))
                 }),
             ),
-        ]
+        ];
+        columns.extend(others);
+        columns
+    }
+
+    /// Whether training examples are held out for validation.
+    pub fn has_validation(&self) -> bool {
+        self.comparison().config.n_validation > 0
+    }
+
+    /// The examples by whose error trainings are held against one another.
+    pub fn judge(&self) -> &'static str {
+        if self.has_validation() {
+            "validation"
+        } else {
+            "test"
+        }
     }
 
     fn step(&self, summary: &Summary) -> Option<&StepCost> {
-        let mut steps = self.steps.iter();
+        let mut steps = self.stored.steps.iter();
         steps.find(|step| step.method == summary.method)
     }
 
     /// The head of the table and a line for each method.
     pub fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let columns = self.columns();
-        let rows = self.comparison.summaries();
+        let rows = self.comparison().summaries();
         let rows = rows.iter();
         let rows = rows.map(|summary| columns.iter().map(|(_, cell)| cell(summary)).collect());
         let rows = rows.collect();
@@ -117,12 +129,12 @@ impl Results {
 
     /// What was trained, in one line.
     pub fn title(&self) -> String {
-        let Comparison { config, seeds, .. } = &self.comparison;
+        let Comparison { config, seeds, .. } = self.comparison();
         format!(
             "{} on {} (preset {}), {} epochs, {} seed{}",
             self.network(),
             config.dataset,
-            self.name,
+            self.stored.preset,
             config.epochs,
             seeds.len(),
             if seeds.len() == 1 { "" } else { "s" }
@@ -131,21 +143,19 @@ impl Results {
 
     /// Everything. Errors are shares, in [0, 1]; times are in seconds, memory in bytes.
     pub fn to_json(&self) -> Value {
-        let comparison = &self.comparison;
-        json!({
-            "command": self.command,
+        let comparison = self.comparison();
+        let derived = json!({
             "machine": self.machine,
-            "preset": self.name,
             "network": self.network(),
-            "config": comparison.config,
-            "methods": comparison.methods,
-            "seeds": comparison.seeds,
             "summary": comparison.summaries(),
             "common_error": comparison.common_error(),
-            "steps": self.steps,
-            "runs": comparison.runs,
             "missing": comparison.missing(),
-        })
+        });
+        let mut all = serde_json::to_value(&self.stored).expect("plain structs with text keys");
+        if let (Value::Object(all), Value::Object(mut derived)) = (&mut all, derived) {
+            all.append(&mut derived);
+        }
+        all
     }
 
     /// One line per epoch of each run.
@@ -158,8 +168,10 @@ impl Results {
             "method",
             "seed",
             "epoch",
+            "validation_error",
             "test_error",
             "train_error",
+            "validation_cost",
             "test_cost",
             "train_cost",
             "residual",
@@ -167,7 +179,7 @@ impl Results {
             "seconds",
             "seconds_since_start",
         ])?;
-        for run in &self.comparison.runs {
+        for run in &self.comparison().runs {
             let mut since_start = 0.0;
             for record in &run.epochs {
                 since_start += record.seconds;
@@ -176,17 +188,22 @@ impl Results {
                     run.seed.to_string(),
                     record.epoch.to_string(),
                 ];
-                let numbers = [
-                    record.test_error,
-                    record.train_error,
-                    record.test_cost,
-                    record.train_cost,
-                    record.residual,
-                    record.free_steps,
-                    record.seconds,
-                    since_start,
-                ];
-                row.extend(numbers.iter().map(f64::to_string));
+                let cell = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+                row.extend(
+                    [
+                        record.validation_error,
+                        record.test_error,
+                        Some(record.train_error),
+                        record.validation_cost,
+                        record.test_cost,
+                        Some(record.train_cost),
+                        Some(record.residual),
+                        Some(record.free_steps),
+                        Some(record.seconds),
+                        Some(since_start),
+                    ]
+                    .map(cell),
+                );
                 writer.write_record(&row)?;
             }
         }

@@ -7,7 +7,7 @@ use eqprop_bench::fidelity;
 use eqprop_train::training::{self, EpochRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::percent;
+use crate::output::{held_out_errors, percent, say};
 
 /// Shows how far an examination is, on standard error.
 #[derive(Debug)]
@@ -41,9 +41,9 @@ impl Display {
     /// Shows what an epoch measured.
     pub fn epoch(&self, record: &EpochRecord, epochs: usize) {
         self.say(&format!(
-            "epoch {:>3}/{epochs}: test error {}, {:.1} s",
+            "epoch {:>3}/{epochs}: {}, {:.1} s",
             record.epoch,
-            percent(record.test_error),
+            held_out_errors(record),
             record.seconds
         ));
     }
@@ -56,16 +56,16 @@ impl Display {
         if self.bar.is_hidden() && self.said.replace(progress.what) != progress.what {
             let (done, total) = (progress.done, progress.total);
             let seconds = self.start.elapsed().as_secs_f64();
-            eprintln!(
+            say(format_args!(
                 "measuring {} ({done}/{total}), {seconds:.1} s",
                 progress.what
-            );
+            ));
         }
     }
 
     fn say(&self, line: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            say(line);
         } else {
             self.bar.println(line);
         }

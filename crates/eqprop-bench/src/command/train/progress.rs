@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use eqprop_train::training::{EpochRecord, Progress, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::percent;
+use crate::output::{held_out_errors, percent, say};
 
 /// Without a terminal, a line within a long epoch at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ impl Display {
     /// Prints a line above the bar.
     pub fn say(&self, line: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            say(line);
         } else {
             self.bar.println(line);
         }
@@ -64,10 +64,10 @@ impl Display {
         if self.bar.is_hidden() && self.last_line.get().elapsed() >= LINE_EVERY {
             self.last_line.set(Instant::now());
             let (done, total) = (progress.n_done, progress.n_total);
-            eprintln!(
+            say(format_args!(
                 "epoch {} at {done}/{total}: training error {error}",
                 self.epoch.get()
-            );
+            ));
         }
     }
 
@@ -77,17 +77,16 @@ impl Display {
         self.last_line.set(Instant::now());
         self.bar
             .set_position((record.epoch * self.n_examples) as u64);
-        let error = percent(record.test_error);
+        let errors = held_out_errors(record);
         self.bar.set_message(format!(
-            "epoch {}/{} done, test error {error}",
+            "epoch {}/{} done, {errors}",
             record.epoch, self.epochs
         ));
         self.say(&format!(
-            "epoch {:>3}/{}: test error {}, training error {}, residual {:.1e}, {:.1} s, \
+            "epoch {:>3}/{}: {errors}, training error {}, residual {:.1e}, {:.1} s, \
              {:.0} samples/s",
             record.epoch,
             self.epochs,
-            percent(record.test_error),
             percent(record.train_error),
             record.residual,
             record.seconds,

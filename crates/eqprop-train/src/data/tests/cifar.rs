@@ -60,12 +60,23 @@ fn error_with(name: &str, bytes: &[u8]) -> (DataError, TempDir) {
 }
 
 #[test]
-fn files_are_read_from_the_three_places() {
-    for place in ["", "cifar-10-batches-bin", "cifar-10"] {
+fn files_are_read_from_the_folders_of_the_published_archive_and_of_other_places() {
+    for place in [
+        "",
+        "cifar-10-batches-bin",
+        "cifar-10",
+        "CIFAR10",
+        "cifar-10-binary/cifar-10-batches-bin",
+    ] {
         let dir = tempdir().unwrap();
         write_files(&dir.path().join(place));
         assert_is_the_generated_set(&load(dir.path(), N).unwrap());
     }
+    // Its file names are its own, so that a folder of the name hides nothing.
+    let dir = tempdir().unwrap();
+    write_files(dir.path());
+    fs::create_dir(dir.path().join("cifar-10")).unwrap();
+    assert_is_the_generated_set(&load(dir.path(), N).unwrap());
 }
 
 #[test]
@@ -82,19 +93,41 @@ fn compressed_files_are_read_like_plain_ones() {
 }
 
 #[test]
-fn a_missing_file_is_named_with_every_path_looked_for() {
+fn missing_files_are_named_with_what_is_there_in_their_stead() {
     let dir = tempdir().unwrap();
-    write_files(dir.path());
-    fs::remove_file(dir.path().join("data_batch_4.bin")).unwrap();
+    write_files(&dir.path().join("cifar-10"));
+    fs::remove_file(dir.path().join("cifar-10/data_batch_4.bin")).unwrap();
+    fs::create_dir(dir.path().join("cifar-10-batches-py")).unwrap();
+    fs::write(dir.path().join("cifar-10-batches-py/data_batch_1"), "").unwrap();
+    fs::write(dir.path().join("cifar-10-binary.tar.gz"), "").unwrap();
     let error = Dataset::load(DatasetKind::Cifar10, Some(dir.path())).unwrap_err();
-    assert!(matches!(
-        &error,
-        DataError::MissingFiles { kind: DatasetKind::Cifar10, paths } if paths.len() == 2 + 12 + 12
-    ));
-    assert_names(&error, &dir.path().join("data_batch_4.bin.gz"));
-    for name in FILE_NAMES {
-        assert_names(&error, &dir.path().join("cifar-10-batches-bin").join(name));
-        assert_names(&error, &dir.path().join("cifar-10").join(name));
+    let DataError::MissingFiles {
+        incomplete, hints, ..
+    } = &error
+    else {
+        panic!("{error:?}")
+    };
+    let missing: Vec<_> = incomplete.iter().map(|place| &place.missing[..]).collect();
+    assert_eq!(missing, [&["data_batch_4.bin"], &FILE_NAMES[..]]);
+    let path = |name: &str| dir.path().join(name);
+    let expected = [
+        Hint::PythonVersion {
+            path: path("cifar-10-batches-py"),
+        },
+        Hint::Archive {
+            path: path("cifar-10-binary.tar.gz"),
+        },
+    ];
+    assert_eq!(hints[..], expected);
+    for part in [
+        "it lacks data_batch_4.bin\n",
+        "holds data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_5.bin",
+        "the Python version of CIFAR-10",
+        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        "cifar-10-binary.tar.gz` is packed",
+    ] {
+        let message = error.to_string();
+        assert!(message.contains(part), "`{part}` is not in: {message}");
     }
 }
 

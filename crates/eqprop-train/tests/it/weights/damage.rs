@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use eqprop_train::weights::{WeightsFile, load_safetensors, save_safetensors};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use eqprop_train::weights::{WeightsFile, check_finite, load_safetensors, save_safetensors};
 use tempfile::TempDir;
 
 use super::{AVERAGE_POOLING, CONVOLUTIONAL, DENSE, network, published};
@@ -162,4 +164,63 @@ fn a_file_that_cannot_be_written_leaves_the_old_one() {
     assert!(over_a_folder.is_err());
     assert_eq!(fs::read(&path).expect("a file"), before);
     load_safetensors(network(&[DENSE]), &path).expect("still whole");
+}
+
+#[test]
+fn weights_that_become_infinite_are_refused() {
+    let (_folder, path) = folder();
+    let scaled = WeightsFile::open(&path).expect("a file").scaled(1e40);
+    let error = scaled.load(network(&[DENSE])).expect_err("infinite in f32");
+    let message = error.to_string();
+    for part in [
+        "energy.connections.0.weight",
+        "1e40",
+        "choose a smaller scale",
+    ] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+    // Finite in the file's double precision, infinite in the network's single one.
+    let large = TensorData::new(vec![1e300; 64 * 12], [64, 12]);
+    let double = Tensor::<2>::from_data(large, (&Device::flex(), DType::F64));
+    let single = Tensor::<2>::zeros([64, 12], &Device::flex());
+    let module = |weight| Large {
+        weight: Param::from_tensor(weight),
+    };
+    let path = path.with_file_name("large.safetensors");
+    save_safetensors(&module(double), &path, &[]).expect("a file");
+    let loaded = load_safetensors(module(single), &path);
+    let message = loaded.expect_err("too large").to_string();
+    assert!(message.contains("too large for F32"), "{message}");
+}
+
+#[test]
+fn a_network_with_a_weight_that_is_no_number_is_found_out() {
+    let path = Path::new("model.bpk");
+    let mut network = network(&[DENSE]);
+    check_finite(&network, path).expect("new weights");
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        network.energy = network.energy.map(&mut Fill(value));
+        let message = check_finite(&network, path)
+            .expect_err("not finite")
+            .to_string();
+        assert!(
+            message.contains("model.bpk") && message.contains("must be finite"),
+            "{message}"
+        );
+    }
+}
+
+/// A module of one matrix.
+#[derive(Module, Debug)]
+struct Large {
+    weight: Param<Tensor<2>>,
+}
+
+/// Gives every parameter the same number.
+struct Fill(f32);
+
+impl ModuleMapper for Fill {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| tensor.zeros_like() + self.0)
+    }
 }

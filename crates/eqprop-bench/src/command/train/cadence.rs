@@ -1,0 +1,107 @@
+//! How often a checkpoint is written within an epoch.
+
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use eqprop_train::training::{Progress, Training};
+
+/// Every so much time, or every so many updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cadence {
+    /// In time.
+    Time(Duration),
+    /// In updates.
+    Updates(usize),
+}
+
+/// When the next checkpoint within an epoch is due.
+#[derive(Debug)]
+pub struct Clock {
+    every: Cadence,
+    since: Instant,
+    /// Updates of the epoch that the last checkpoint has.
+    n_saved: usize,
+}
+
+impl Cadence {
+    /// A clock that begins at the checkpoint of `training` as it stands.
+    pub fn clock(self, training: &Training) -> Clock {
+        let unfinished = training.unfinished();
+        Clock {
+            every: self,
+            since: Instant::now(),
+            n_saved: unfinished.map_or(0, |epoch| epoch.n_updates),
+        }
+    }
+}
+
+impl Clock {
+    /// Whether it is due. During an evaluation no update is added, and a checkpoint would only start
+    /// it anew.
+    pub fn is_due(&self, progress: &Progress) -> bool {
+        let n_new = progress.n_updates.saturating_sub(self.n_saved);
+        let is_due = match self.every {
+            Cadence::Time(time) => self.since.elapsed() >= time,
+            Cadence::Updates(updates) => n_new >= updates,
+        };
+        is_due && n_new > 0
+    }
+}
+
+impl FromStr for Cadence {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, unit) = text.split_at(digits);
+        let wrong = || {
+            "expected a time or a number of updates, both at least 1, such as 10min, 90s, 2h or 500"
+                .to_string()
+        };
+        let number: u32 = number.parse().map_err(|_| wrong())?;
+        let seconds = match unit.trim() {
+            "" | "updates" => {
+                return Some(Self::Updates(number as usize))
+                    .filter(|_| number > 0)
+                    .ok_or_else(wrong);
+            }
+            "s" => 1,
+            "m" | "min" => 60,
+            "h" => 3600,
+            _ => return Err(wrong()),
+        };
+        let time = Duration::from_secs(u64::from(number) * seconds);
+        Some(Self::Time(time))
+            .filter(|_| number > 0)
+            .ok_or_else(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Cadence;
+
+    #[test]
+    fn times_and_updates_are_told_apart() {
+        let seconds = |seconds| Ok(Cadence::Time(Duration::from_secs(seconds)));
+        assert_eq!("10min".parse(), seconds(600));
+        assert_eq!("2 h".parse(), seconds(7200));
+        assert_eq!("90s".parse(), seconds(90));
+        assert_eq!("500".parse(), Ok(Cadence::Updates(500)));
+        for wrong in [
+            "",
+            "0",
+            "0min",
+            "min",
+            "-5",
+            "1.5h",
+            "5 days",
+            "99999999999",
+        ] {
+            assert!(wrong.parse::<Cadence>().is_err(), "{wrong}");
+        }
+    }
+}

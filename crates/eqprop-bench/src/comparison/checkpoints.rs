@@ -1,0 +1,117 @@
+//! Trainings in progress on disk.
+
+use std::cell::Cell;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use eqprop_train::checkpoint::Checkpoint;
+use eqprop_train::error::CheckpointError;
+
+use super::{Comparison, Run};
+use crate::method::Method;
+
+/// Trainings are saved at most this often, if nothing else is said.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+/// Saving takes at most one part in so many of the time.
+const LEAST_SHARE: u32 = 20;
+
+/// Where the trainings in progress of a comparison are kept: a folder `SEED-METHOD` for each.
+///
+/// Only what runs for more than ten seconds is saved before it ends. What has ended is in the
+/// [`Comparison`] itself and needs no checkpoint.
+#[derive(Debug)]
+pub struct Checkpoints {
+    folder: PathBuf,
+    least_pause: Duration,
+    last_save: Cell<Instant>,
+    pause: Cell<Duration>,
+}
+
+impl Checkpoints {
+    /// Checkpoints in `folder`, which is made when the first is saved.
+    pub fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            least_pause: SAVE_EVERY,
+            last_save: Cell::new(Instant::now()),
+            pause: Cell::new(SAVE_EVERY),
+        }
+    }
+
+    /// The same with other than ten seconds between two savings, at least.
+    pub fn every(mut self, pause: Duration) -> Self {
+        self.least_pause = pause;
+        self.pause.set(pause);
+        self
+    }
+
+    /// The checkpoint of a training; `None` if it has none.
+    pub(super) fn load(
+        &self,
+        method: Method,
+        seed: u64,
+    ) -> Result<Option<Checkpoint>, CheckpointError> {
+        let folder = self.folder_of(method, seed);
+        // The folder may have been taken away in the middle of a comparison, which goes on.
+        if folder.is_dir() {
+            Checkpoint::load_latest(&folder)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Whether it is time to save.
+    pub(super) fn is_due(&self) -> bool {
+        self.last_save.get().elapsed() >= self.pause.get()
+    }
+
+    /// Saves one training.
+    pub(super) fn save(
+        &self,
+        method: Method,
+        seed: u64,
+        checkpoint: Checkpoint,
+    ) -> Result<(), CheckpointError> {
+        let folder = self.folder_of(method, seed);
+        // One by one: if the folder around them is gone, it was not for this program to make it again.
+        for path in [&self.folder, &folder] {
+            make(path).map_err(|source| CheckpointError::Write {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        checkpoint.save(&folder)
+    }
+
+    /// Starts the pause until the next saving; this one began at `start`.
+    pub(super) fn pause(&self, start: Instant) {
+        self.last_save.set(Instant::now());
+        let pause = start.elapsed().saturating_mul(LEAST_SHARE);
+        self.pause.set(self.least_pause.max(pause));
+    }
+
+    /// Removes the checkpoints of what has ended in `comparison`, which must have been stored.
+    /// Failing to does no harm.
+    pub fn remove_ended(&self, comparison: &Comparison) {
+        let ended = |run: &&Run| comparison.has_ended(run);
+        for run in comparison.runs.iter().filter(ended) {
+            let _ = fs::remove_dir_all(self.folder_of(run.method, run.seed));
+        }
+        // Fails while there is something in it.
+        let _ = fs::remove_dir(&self.folder);
+    }
+
+    fn folder_of(&self, method: Method, seed: u64) -> PathBuf {
+        self.folder.join(format!("{seed}-{method}"))
+    }
+}
+
+/// Makes a folder, if it is not there, in one that is.
+fn make(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        outcome => outcome,
+    }
+}

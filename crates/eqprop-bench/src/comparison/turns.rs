@@ -1,0 +1,239 @@
+//! The trainings of one seed, in turns.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use eqprop_train::checkpoint::Checkpoint;
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::Dataset;
+use eqprop_train::error::TrainingError;
+use eqprop_train::panic;
+use eqprop_train::training::{EpochRecord, Training};
+
+use super::{Checkpoints, Comparison, ComparisonError, Event};
+use crate::method::{AnyEstimator, Method};
+
+/// The trainings of one seed.
+pub(super) struct Turns<'a> {
+    comparison: &'a mut Comparison,
+    /// One place per method, with `None` for what has ended.
+    trainings: Vec<Option<InProgress>>,
+    checkpoints: Option<&'a Checkpoints>,
+}
+
+/// A training that has not ended.
+struct InProgress {
+    training: Training<AnyEstimator>,
+    method: Method,
+    seed: u64,
+    /// Where its run is among those of the comparison.
+    place: usize,
+    /// Whether there is more of it than was saved.
+    is_unsaved: bool,
+}
+
+impl<'a> Turns<'a> {
+    /// The trainings of `seed` that have not ended, from their checkpoints on.
+    pub fn begin(
+        comparison: &'a mut Comparison,
+        seed: u64,
+        dataset: &Dataset,
+        device: &Device,
+        checkpoints: Option<&'a Checkpoints>,
+    ) -> Result<Self, ComparisonError> {
+        let config = comparison.config.clone().with_seed(seed);
+        let methods = comparison.methods.clone();
+        // Each run has its place before one of them is named by it.
+        for &method in &methods {
+            comparison.place_of(method, seed);
+        }
+        let mut trainings = Vec::new();
+        for method in methods {
+            let place = comparison.place_of(method, seed);
+            if comparison.has_ended(&comparison.runs[place]) {
+                trainings.push(None);
+                continue;
+            }
+            // A device that runs out of memory panics.
+            let begun = panic::catch(|| {
+                let checkpoint = match checkpoints {
+                    Some(checkpoints) => checkpoints.load(method, seed)?,
+                    None => None,
+                };
+                begin(&config, method, checkpoint, dataset, device)
+            });
+            let run = &mut comparison.runs[place];
+            let training = match begun {
+                Ok(training) => training?,
+                Err(message) => {
+                    run.failure = Some(message);
+                    trainings.push(None);
+                    continue;
+                }
+            };
+            // A run may be ahead of its checkpoint: these epochs are repeated, with the same results.
+            let done = training.records();
+            if run.epochs.len() < done.len() {
+                run.epochs = done.to_vec();
+            }
+            trainings.push(Some(InProgress {
+                training,
+                method,
+                seed,
+                place,
+                is_unsaved: false,
+            }));
+        }
+        Ok(Self {
+            comparison,
+            trainings,
+            checkpoints,
+        })
+    }
+
+    /// Trains all to their end, or until `observe` breaks.
+    pub fn take(
+        &mut self,
+        observe: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        for epoch in 0..self.comparison.config.epochs {
+            if self.trainings.iter().all(Option::is_none) {
+                break;
+            }
+            // Another one begins each epoch, so that none always runs after the same.
+            for turn in 0..self.trainings.len() {
+                let index = (turn + epoch) % self.trainings.len();
+                // Another one may be ahead: each goes on from a checkpoint of its own.
+                let is_behind = |current: &InProgress| current.training.records().len() <= epoch;
+                if !self.trainings[index].as_ref().is_some_and(is_behind) {
+                    continue;
+                }
+                if self.run_epoch(index, observe).is_break() {
+                    self.save(observe);
+                    return ControlFlow::Break(());
+                }
+                if self.checkpoints.is_some_and(Checkpoints::is_due) {
+                    self.save(observe);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// One more epoch of a training; breaks if `observe` does. The epoch pauses where it is time to save.
+    fn run_epoch(
+        &mut self,
+        index: usize,
+        observe: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let outcome = loop {
+            let Some(current) = &mut self.trainings[index] else {
+                return ControlFlow::Continue(());
+            };
+            current.is_unsaved = true;
+            let run = &self.comparison.runs[current.place];
+            let epoch = current.training.records().len() + 1;
+            let checkpoints = self.checkpoints;
+            let mut flow = ControlFlow::Continue(());
+            // A device that runs out of memory panics.
+            let outcome = panic::catch(|| {
+                current.training.run_epoch(|progress| {
+                    flow = observe(Event::Batch {
+                        run,
+                        epoch,
+                        progress,
+                    });
+                    if checkpoints.is_some_and(Checkpoints::is_due) {
+                        return ControlFlow::Break(());
+                    }
+                    flow
+                })
+            });
+            if !matches!(outcome, Ok(Ok(None))) {
+                break outcome;
+            }
+            flow?;
+            self.save(observe);
+        };
+        self.end_epoch(index, outcome, observe)
+    }
+
+    /// Notes how an epoch ended.
+    fn end_epoch(
+        &mut self,
+        index: usize,
+        outcome: Result<Result<Option<EpochRecord>, TrainingError>, String>,
+        observe: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Some(current) = &self.trainings[index] else {
+            return ControlFlow::Continue(());
+        };
+        let place = current.place;
+        let run = &mut self.comparison.runs[place];
+        let mut epoch = current.training.records().len();
+        match outcome {
+            Ok(Ok(Some(record))) => match run.epochs.get_mut(epoch - 1) {
+                Some(repeated) => *repeated = record,
+                None => run.epochs.push(record),
+            },
+            Ok(Ok(None)) => unreachable!("only a pause ends an epoch so"),
+            Ok(Err(error)) => run.failure = Some(error.to_string()),
+            Err(message) => run.failure = Some(message),
+        }
+        epoch += usize::from(run.failure.is_some());
+        let comparison = &*self.comparison;
+        let run = &comparison.runs[place];
+        if comparison.has_ended(run) {
+            self.trainings[index] = None;
+        }
+        observe(Event::Epoch {
+            run,
+            epoch,
+            comparison,
+        })
+    }
+
+    /// Saves what has changed since it was saved. What cannot be saved goes on all the same.
+    fn save(&mut self, observe: &mut impl FnMut(Event<'_>) -> ControlFlow<()>) {
+        let Some(checkpoints) = self.checkpoints else {
+            return;
+        };
+        let start = Instant::now();
+        for current in self.trainings.iter_mut().flatten() {
+            if !current.is_unsaved {
+                continue;
+            }
+            let checkpoint = current.training.checkpoint();
+            match checkpoints.save(current.method, current.seed, checkpoint) {
+                Ok(()) => current.is_unsaved = false,
+                // Whoever wants to stop says so at the next event.
+                Err(error) => drop(observe(Event::Unsaved { error: &error })),
+            }
+        }
+        checkpoints.pause(start);
+    }
+}
+
+/// The training of `config` by a method, from its checkpoint on if it has one.
+fn begin(
+    config: &TrainingConfig,
+    method: Method,
+    checkpoint: Option<Checkpoint>,
+    dataset: &Dataset,
+    device: &Device,
+) -> Result<Training<AnyEstimator>, ComparisonError> {
+    let estimator = method.estimator(config)?;
+    let training = Training::with_estimator(config.clone(), estimator, dataset, device)?;
+    let Some(checkpoint) = checkpoint else {
+        return Ok(training);
+    };
+    checkpoint
+        .check_continues(config)
+        .map_err(|source| ComparisonError::Changed {
+            method,
+            seed: config.seed,
+            source,
+        })?;
+    Ok(training.restore(checkpoint)?)
+}

@@ -1,0 +1,260 @@
+//! Pictures as inputs: PNG images in the size and the range of the training data.
+
+use std::io::{self, Cursor};
+
+use eqprop_train::panic;
+use image::codecs::png::PngDecoder;
+use image::imageops::{self, FilterType};
+use image::{DynamicImage, ImageBuffer, ImageDecoder, Limits, Luma, Rgba, RgbaImage};
+
+/// The most pixels of an image. Decoded they take at most 128 MiB, and as much again while they are
+/// scaled.
+pub const MOST_PIXELS: u64 = 1 << 24;
+
+/// The largest width and height of an image.
+pub const MOST_PIXELS_ALONG: u32 = 1 << 14;
+
+/// Bytes into which PNG's compression can pack one, at most.
+const MAX_RATIO: u64 = 1032;
+
+const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+
+/// Parts of red, green and blue in the brightness of a color, of 10,000 (Rec. 709).
+const BRIGHTNESS: [u32; 3] = [2126, 7152, 722];
+
+/// A difference that no byte shows.
+const NO_DIFFERENCE: f32 = 0.5 / 255.0;
+
+/// An image as an input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pixels {
+    /// The pixels in [0, 1], `[channels, height, width]`.
+    pub values: Vec<f32>,
+    /// Why it may not be what the network was trained on.
+    pub doubt: Option<Doubt>,
+}
+
+/// What is odd about an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// All pixels have one value.
+    Empty,
+    /// It is dark on bright. Only images of one channel are looked at: photographs may be anything.
+    DarkOnBright,
+}
+
+/// Why an image cannot be an input.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// Other bytes than those that a PNG file begins with.
+    #[error("it is not a PNG image: save it as PNG")]
+    NotPng,
+    /// More pixels than are read.
+    #[error(
+        "it is an image of {width}x{height} pixels, but at most {MOST_PIXELS_ALONG} along a side and \
+         {MOST_PIXELS} in all are read: scale it down"
+    )]
+    TooLarge {
+        /// The width.
+        width: u32,
+        /// The height.
+        height: u32,
+    },
+    /// Fewer bytes than so many pixels can be packed into.
+    #[error(
+        "it is cut short: {n_bytes} bytes cannot hold the {width}x{height} pixels that it promises; \
+         save it again"
+    )]
+    Truncated {
+        /// The width.
+        width: u32,
+        /// The height.
+        height: u32,
+        /// Bytes of the file.
+        n_bytes: usize,
+    },
+    /// The file is damaged.
+    #[error("it is not a PNG image that can be read: save it again")]
+    Damaged(#[source] image::ImageError),
+}
+
+/// The bytes of a PNG file as an input of `shape`, `[channels, height, width]`; gray if there is one
+/// channel, else red, green and blue.
+///
+/// 1. Ink on transparency is laid on the ground that it implies: white if what is opaque is dark on
+///    the average, and else black.
+/// 2. The image is scaled, in proportion, until it just fits; what is left on two sides is filled with
+///    its ground, the median of its border.
+/// 3. With `invert` each value `x` becomes `1 − x`: for images that are dark on bright.
+///
+/// # Errors
+/// If the bytes are no PNG image of at most [`MOST_PIXELS`] and [`MOST_PIXELS_ALONG`] a side. More are
+/// refused before memory is taken for them, and so are pixels that the bytes cannot hold.
+///
+/// # Panics
+/// If `shape` has not one or three channels, or no pixels.
+pub fn pixels(bytes: &[u8], shape: [usize; 3], invert: bool) -> Result<Pixels, ImageError> {
+    let [channels, height, width] = shape;
+    assert!(
+        matches!(channels, 1 | 3) && height > 0 && width > 0,
+        "an input has one or three channels and at least one pixel, but not the shape {shape:?}"
+    );
+    let image = decode(bytes)?;
+    let ground = ground(&image);
+    let mut values = Vec::with_capacity(channels * height * width);
+    for channel in 0..channels {
+        let part = match channels {
+            1 => Part::Brightness,
+            _ => Part::Color(channel),
+        };
+        let plane = Plane::from_fn(image.width(), image.height(), |column, row| {
+            Luma([on_ground(image.get_pixel(column, row), part, ground)])
+        });
+        values.extend(fit(&plane, height, width));
+    }
+    if invert {
+        values.iter_mut().for_each(|value| *value = 1.0 - *value);
+    }
+    let doubt = doubt(&values, shape);
+    Ok(Pixels { values, doubt })
+}
+
+/// One channel of an image.
+type Plane = ImageBuffer<Luma<f32>, Vec<f32>>;
+
+/// What of a color is a value of a plane.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Brightness,
+    Color(usize),
+}
+
+fn decode(bytes: &[u8]) -> Result<RgbaImage, ImageError> {
+    if !bytes.starts_with(&SIGNATURE) {
+        return Err(ImageError::NotPng);
+    }
+    let mut limits = Limits::default();
+    // Of the decoder by itself: rows and what is beside the pixels.
+    limits.max_alloc = Some(8 * MOST_PIXELS);
+    let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits);
+    let decoder = decoder.map_err(ImageError::Damaged)?;
+    let (width, height) = decoder.dimensions();
+    let n_pixels = u64::from(width) * u64::from(height);
+    if width.max(height) > MOST_PIXELS_ALONG || n_pixels > MOST_PIXELS {
+        return Err(ImageError::TooLarge { width, height });
+    }
+    // A pixel has at least one bit.
+    if n_pixels / 8 > MAX_RATIO * bytes.len() as u64 {
+        return Err(ImageError::Truncated {
+            width,
+            height,
+            n_bytes: bytes.len(),
+        });
+    }
+    // The decoder has no other way to refuse a palette whose last color is not whole.
+    let image = panic::catch(|| DynamicImage::from_decoder(decoder)).map_err(damaged)?;
+    let image = image.map_err(ImageError::Damaged)?;
+    if n_pixels == 0 {
+        return Err(damaged("it has no pixels".to_string()));
+    }
+    Ok(image.into_rgba8())
+}
+
+fn damaged(reason: String) -> ImageError {
+    let error = io::Error::new(io::ErrorKind::InvalidData, reason);
+    ImageError::Damaged(image::ImageError::IoError(error))
+}
+
+/// What is behind the image: 0 or 1.
+fn ground(image: &RgbaImage) -> f32 {
+    let mut opacity = 0.0;
+    let mut brightness = 0.0;
+    for pixel in image.pixels() {
+        let alpha = f64::from(pixel[3]);
+        opacity += alpha;
+        brightness += alpha * f64::from(value(pixel, Part::Brightness));
+    }
+    if brightness < 0.5 * opacity { 1.0 } else { 0.0 }
+}
+
+fn on_ground(pixel: &Rgba<u8>, part: Part, ground: f32) -> f32 {
+    let alpha = f32::from(pixel[3]) / 255.0;
+    alpha * value(pixel, part) + (1.0 - alpha) * ground
+}
+
+/// A value in [0, 1]; of a gray pixel exactly its byte over 255.
+fn value(pixel: &Rgba<u8>, part: Part) -> f32 {
+    match part {
+        Part::Brightness => {
+            let colors = pixel.0.iter().zip(BRIGHTNESS);
+            let sum: u32 = colors.map(|(&color, part)| part * u32::from(color)).sum();
+            // Below 2²⁴, so that no digit is lost.
+            sum as f32 / (255.0 * 10_000.0)
+        }
+        Part::Color(channel) => f32::from(pixel[channel]) / 255.0,
+    }
+}
+
+/// A plane scaled in proportion into `height` × `width`, with its ground beside it.
+fn fit(plane: &Plane, height: usize, width: usize) -> Vec<f32> {
+    let (columns, rows) = (f64::from(plane.width()), f64::from(plane.height()));
+    let scale = (width as f64 / columns).min(height as f64 / rows);
+    let scaled = |length: f64, most: usize| ((length * scale).round() as usize).clamp(1, most);
+    let (columns, rows) = (scaled(columns, width), scaled(rows, height));
+    let is_fitting = (plane.width() as usize, plane.height() as usize) == (columns, rows);
+    let resized;
+    let image = if is_fitting {
+        plane
+    } else {
+        resized = imageops::resize(plane, columns as u32, rows as u32, FilterType::Triangle);
+        &resized
+    };
+    let ring = border(
+        plane.as_raw(),
+        plane.height() as usize,
+        plane.width() as usize,
+    );
+    let mut fitted = vec![median(ring); height * width];
+    let (top, left) = ((height - rows) / 2, (width - columns) / 2);
+    for (row, values) in image.as_raw().chunks_exact(columns).enumerate() {
+        let start = (top + row) * width + left;
+        fitted[start..start + columns].copy_from_slice(values);
+    }
+    fitted
+}
+
+/// The outermost values of a plane.
+fn border(plane: &[f32], height: usize, width: usize) -> Vec<f32> {
+    let inside = |place: usize, length: usize| place > 0 && place + 1 < length;
+    let rows = plane.chunks_exact(width).enumerate();
+    rows.flat_map(|(row, values)| {
+        let step = match inside(row, height) {
+            true => (width - 1).max(1),
+            false => 1,
+        };
+        values.iter().step_by(step).copied()
+    })
+    .collect()
+}
+
+fn median(mut values: Vec<f32>) -> f32 {
+    values.sort_by(f32::total_cmp);
+    values[values.len() / 2]
+}
+
+fn doubt(values: &[f32], [channels, height, width]: [usize; 3]) -> Option<Doubt> {
+    let least = values.iter().copied().fold(f32::INFINITY, f32::min);
+    let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if most - least < NO_DIFFERENCE {
+        return Some(Doubt::Empty);
+    }
+    // The ground is where the border is, and more than half of what training images show is dark
+    // there.
+    let ground = median(border(values, height, width));
+    let is_bright = channels == 1 && ground > (least + most) / 2.0;
+    is_bright.then_some(Doubt::DarkOnBright)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Folders for reports.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Error, Result, bail};
+use eqprop_train::file::write_atomically;
+use eqprop_train::lock::FolderLock;
+
+/// A folder that this process alone writes a report to.
+#[derive(Debug)]
+pub struct ReportFolder {
+    path: PathBuf,
+    /// What tells the folder from another one of the same name.
+    identity: Option<(u64, u64)>,
+    _lock: FolderLock,
+}
+
+impl ReportFolder {
+    /// The folder at `path`, which is made if it is not there. Tries whether it can be written to: not
+    /// after an hour of work.
+    ///
+    /// # Errors
+    /// If it cannot be written to, or another process writes to it.
+    pub fn prepare(path: &Path) -> Result<Self> {
+        let writable =
+            fs::create_dir_all(path).and_then(|()| tempfile::tempfile_in(path).map(drop));
+        writable.with_context(|| {
+            format!(
+                "cannot write to the report folder `{}`: check its permissions, or name another \
+                 with --report",
+                path.display()
+            )
+        })?;
+        Self::lock(path)
+    }
+
+    /// A new folder: the first free one of `runs/NAME`, `runs/NAME-2`, ….
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn make(name: &str) -> Result<Self> {
+        let runs = Path::new("runs");
+        let cannot = |path: &Path, error: io::Error| {
+            let path = path.display();
+            Error::new(error).context(format!(
+                "cannot make the report folder `{path}`: name another with --report"
+            ))
+        };
+        fs::create_dir_all(runs).map_err(|error| cannot(runs, error))?;
+        for n in 1.. {
+            let name = match n {
+                1 => name.to_string(),
+                n => format!("{name}-{n}"),
+            };
+            let path = runs.join(name);
+            // Of two processes at once, one makes it.
+            match fs::create_dir(&path) {
+                Ok(()) => return Self::lock(&path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(cannot(&path, error)),
+            }
+        }
+        unreachable!("the numbers do not end")
+    }
+
+    /// The folder at `path`, which is there.
+    ///
+    /// # Errors
+    /// If another process writes to it.
+    pub fn lock(path: &Path) -> Result<Self> {
+        Ok(Self {
+            path: path.to_path_buf(),
+            _lock: FolderLock::acquire(path)?,
+            identity: identity(path),
+        })
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file of the folder, atomically.
+    ///
+    /// # Errors
+    /// If it cannot be written, or the folder is no longer the one that was locked; an older file of
+    /// that name is then as it was.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let path = self.path.join(name);
+        // Another process may write to a folder that was put in the place of this one.
+        if self.path.is_dir() && identity(&self.path) != self.identity {
+            bail!(
+                "cannot write `{}`: the folder was replaced by another one",
+                path.display()
+            );
+        }
+        write_atomically(&path, bytes)
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        Ok(path)
+    }
+}
+
+/// Device and number of a file or folder, where there is such a thing.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}

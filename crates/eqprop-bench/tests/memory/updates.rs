@@ -1,0 +1,108 @@
+//! Memory that a training keeps from one update to the next.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use burn::data::dataloader::DataLoader;
+use burn::module::Module;
+use burn::tensor::Device;
+use burn::train::metric::LossMetric;
+use burn::train::{Learner, SupervisedTraining};
+use eqprop_bench::memory::peak_of;
+use eqprop_train::batch::{BatchLoader, Order};
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::{Dataset, DatasetKind};
+use eqprop_train::estimator::GradientEstimator;
+use eqprop_train::learner::EquilibriumLearner;
+use eqprop_train::preset::Preset;
+use eqprop_train::renderer::EpochLines;
+use eqprop_train::training::Training;
+
+/// Updates of an epoch of [`dataset`].
+const UPDATES: usize = 100;
+const EPOCHS: usize = 20;
+
+/// What [`EPOCHS`] more epochs may hold beyond what one does: buffers and records of the epochs. Four
+/// leaves with each update would be some 5 kB, and 9 MB in all.
+const SLACK: f64 = 0.5e6;
+
+fn config(epochs: usize) -> TrainingConfig {
+    TrainingConfig {
+        hidden: vec![8.into()],
+        batch_size: 1,
+        epochs,
+        ..Preset::Digits.config()
+    }
+}
+
+fn dataset() -> Dataset {
+    let digits = Dataset::load(DatasetKind::Digits, None).expect("the digits are built in");
+    Dataset::new(
+        digits.kind,
+        digits.train.take(UPDATES),
+        digits.test.take(10),
+    )
+}
+
+/// Trains by every kind of loop, a short time and a long one.
+pub fn leave_nothing_behind() {
+    for (name, train) in [
+        ("the program's loop", by_training as fn(usize)),
+        ("Burn's SupervisedTraining", by_burn),
+        ("a loop of one's own", by_hand),
+    ] {
+        train(1);
+        let [short, long] = [1, 1 + EPOCHS].map(|epochs| peak_of(|| train(epochs)).1 as f64);
+        assert!(short > 1e4, "{name}: the allocator counts {short} bytes");
+        assert!(
+            long - short < SLACK,
+            "{name}: {short} bytes, and then {long}"
+        );
+    }
+}
+
+fn by_training(epochs: usize) {
+    let training = Training::new(config(epochs), &dataset(), &Device::flex());
+    let mut training = training.expect("a configuration that works");
+    while !training.is_finished() {
+        let record = training.run_epoch(|_| ControlFlow::Continue(()));
+        record.expect("finite");
+    }
+}
+
+fn by_burn(epochs: usize) {
+    let config = config(epochs);
+    let network = config.network(&Device::flex().autodiff());
+    let model = EquilibriumLearner::new(network, config.estimator());
+    let learner = Learner::new(model, config.optimizer(), config.learning_rate(UPDATES));
+    let Dataset { train, test, .. } = dataset();
+    let loader = |examples, size| -> Arc<dyn DataLoader<_>> {
+        Arc::new(BatchLoader::new(
+            examples,
+            size,
+            Order::Sequential,
+            &Device::flex(),
+        ))
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    SupervisedTraining::new(folder.path(), loader(&train, 1), loader(&test, 10))
+        .renderer(Box::new(EpochLines::new(std::io::sink())))
+        .with_application_logger(None)
+        .metrics((LossMetric::new(),))
+        .num_epochs(epochs)
+        .launch(learner);
+}
+
+fn by_hand(epochs: usize) {
+    let config = config(epochs);
+    let mut network = config.network(&Device::flex().autodiff());
+    let (mut optimizer, estimator) = (config.optimizer(), config.estimator());
+    let train = BatchLoader::new(&dataset().train, 1, Order::Sequential, &Device::flex());
+    for epoch in 0..epochs as u64 {
+        for batch in train.batches(epoch, 0) {
+            let gradients = estimator.estimate(&network, &batch, None).gradients;
+            network = optimizer.step(0.01, network, gradients);
+        }
+    }
+    assert_eq!(network.num_params(), 64 * 8 + 8 * 10 + 8 + 10);
+}

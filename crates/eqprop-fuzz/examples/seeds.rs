@@ -1,0 +1,202 @@
+//! Writes the seeds of the fuzz targets: small files of every kind that is read, in today's format.
+//!
+//! ```sh
+//! cargo run --release -p eqprop-fuzz --example seeds
+//! ```
+//!
+//! What an older version wrote, and what once was a failure, stays beside them.
+
+use std::fs;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use eqprop_bench::comparison::{Comparison, StoredComparison};
+use eqprop_bench::method::Method;
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::{Dataset, DatasetKind};
+use eqprop_train::preset::Preset;
+use eqprop_train::training::Training;
+use eqprop_train::weights::save_safetensors;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// A small network.
+const SMALL: [(&str, &str); 5] = [
+    ("hidden", "[12]"),
+    ("n_train", "8"),
+    ("batch_size", "4"),
+    ("epochs", "1"),
+    ("free_steps", "4"),
+];
+
+fn main() {
+    data();
+    archive();
+    weights();
+    for preset in Preset::ALL {
+        let text = serde_json::to_string_pretty(&preset.config()).unwrap();
+        write("config", &format!("valid-{}.json", preset.name()), text);
+    }
+    checkpoint("plain", &[], false);
+    let all = [
+        ("start", "particles"),
+        ("momentum", "0.5"),
+        ("schedule", "cosine"),
+        ("cost", "cross_entropy"),
+        ("learning_rates", "[0.1, 0.1]"),
+    ];
+    checkpoint("particles", &all, false);
+    checkpoint("paused", &[("start", "previous")], true);
+    results();
+}
+
+fn seeds() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds")
+}
+
+fn write(folder: &str, name: &str, bytes: impl AsRef<[u8]>) {
+    let folder = seeds().join(folder);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(name), bytes).unwrap();
+}
+
+fn packed(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// IDX files of two and one images, and CIFAR files of one record, plain and compressed.
+fn data() {
+    let header =
+        |fields: &[u32]| -> Vec<u8> { fields.iter().flat_map(|f| f.to_be_bytes()).collect() };
+    let pixels = |n: usize| (0..n).map(|i| (i % 251) as u8 / 16 * 16);
+    for (split, n) in [("train", 2), ("t10k", 1)] {
+        let mut images = header(&[2051, n, 28, 28]);
+        images.extend(pixels(784 * n as usize));
+        let mut labels = header(&[2049, n]);
+        labels.extend((0..n).map(|i| i as u8));
+        for (kind, bytes) in [("images-idx3", images), ("labels-idx1", labels)] {
+            let name = format!("{split}-{kind}-ubyte");
+            write("idx/valid", &name, &bytes);
+            write("idx-gzip/valid", &format!("{name}.gz"), packed(&bytes));
+        }
+    }
+    for batch in [
+        "data_batch_1",
+        "data_batch_2",
+        "data_batch_3",
+        "data_batch_4",
+        "data_batch_5",
+        "test_batch",
+    ] {
+        let record: Vec<u8> = std::iter::once(7).chain(pixels(3072)).collect();
+        write("cifar/valid", &format!("{batch}.bin"), &record);
+        write(
+            "cifar-gzip/valid",
+            &format!("{batch}.bin.gz"),
+            packed(&record),
+        );
+    }
+}
+
+/// A compressed tar archive with two files that are wanted and one that is not.
+fn archive() {
+    let mut tar = Vec::new();
+    for (name, n_bytes) in [
+        ("batches/data_batch_1.bin", 600),
+        ("batches/readme.html", 88),
+        ("batches/test_batch.bin", 600),
+    ] {
+        let mut header = [0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{n_bytes:011o}").as_bytes());
+        header[148..156].fill(b' ');
+        header[156] = b'0';
+        let checksum: u64 = header.iter().map(|&byte| u64::from(byte)).sum();
+        header[148..155].copy_from_slice(format!("{checksum:06o}\0").as_bytes());
+        tar.extend(header);
+        tar.extend((0..n_bytes).map(|i: usize| i as u8));
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    }
+    tar.extend([0; 1024]);
+    write("archive/valid", "archive.tar.gz", packed(&tar));
+}
+
+/// A safetensors file, and those that PyTorch wrote for the tests of the library.
+fn weights() {
+    let folder = seeds().join("safetensors");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, cost) in [
+        ("valid-dense", "squared_error"),
+        ("valid-readout", "cross_entropy"),
+    ] {
+        let network =
+            small(&[("cost", cost), ("learning_rates", "[0.1, 0.1]")]).network(&Device::flex());
+        save_safetensors(&network, &folder.join(name), &[("eqprop", "{}")]).unwrap();
+    }
+    let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/weights");
+    for entry in fs::read_dir(published).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|end| end == "pt" || end == "tar")
+        {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            write(
+                "pytorch",
+                &format!("valid-{name}"),
+                fs::read(&path).unwrap(),
+            );
+        }
+    }
+}
+
+fn small(settings: &[(&str, &str)]) -> TrainingConfig {
+    let settings = SMALL.iter().chain(settings);
+    settings.fold(Preset::Digits.config(), |config, (key, value)| {
+        config.with_override(key, value).unwrap()
+    })
+}
+
+fn digits() -> Dataset {
+    let digits = Dataset::load(DatasetKind::Digits, None).unwrap();
+    Dataset::new(digits.kind, digits.train.take(8), digits.test.take(8))
+}
+
+/// A checkpoint after one epoch, or within it.
+fn checkpoint(name: &str, settings: &[(&str, &str)], is_paused: bool) {
+    let mut training = Training::new(small(settings), &digits(), &Device::flex()).unwrap();
+    let go_on = |_| match is_paused {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    training.run_epoch(go_on).unwrap();
+    let run = tempfile::tempdir().unwrap();
+    training.checkpoint().save(run.path()).unwrap();
+    let mut folders = fs::read_dir(run.path()).unwrap();
+    let folder = folders.next().unwrap().unwrap().path();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let file = path.file_name().unwrap().to_str().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        write(&format!("checkpoint/valid-{name}"), file, bytes);
+    }
+}
+
+/// A comparison of two methods with two seeds.
+fn results() {
+    let methods = vec![Method::Eqprop, Method::Backprop];
+    let mut comparison = Comparison::new(small(&[("epochs", "2")]), methods, 2).unwrap();
+    let all = comparison.train(&digits(), &Device::flex(), None, |_| {
+        ControlFlow::Continue(())
+    });
+    assert!(all.unwrap().is_continue());
+    let [preset, device, command] = ["digits", "flex", "eqprop compare"].map(String::from);
+    let data = digits().fingerprint().to_string();
+    let stored = StoredComparison::new(comparison, preset, device, data, command);
+    let text = serde_json::to_string(&stored).unwrap();
+    write("results", "valid.json", text);
+}

@@ -1,0 +1,194 @@
+//! What is refused because no machine could do it, before it is tried: an allocation that fails ends a
+//! program without an explanation.
+
+use std::sync::OnceLock;
+
+use eqprop_core::connection::{ConnectionKind, Pooling};
+use eqprop_core::error::ConfigError;
+use eqprop_core::shape::LayerShape;
+
+use super::{FreeStart, TrainingConfig};
+use crate::data::Dataset;
+use crate::error::TrainingError;
+
+/// The largest count of anything, such as epochs or steps: the product of two can still be counted.
+const MOST: usize = u32::MAX as usize;
+/// The widest frame: the pixels of an image can still be counted.
+const MOST_PADDING: usize = 1 << 15;
+/// The most hidden layers, and the most skips: ten times those of any network that was ever trained
+/// in this way.
+const MOST_LAYERS: usize = 1000;
+/// The examples of the largest training set: no batch has more.
+const MOST_EXAMPLES: usize = 60_000;
+/// Arrays of the size of the parameters that a training holds: themselves, as they were before the
+/// epoch, packed for both directions, their gradient, a velocity.
+const PARAMETERS: f64 = 6.0;
+/// Arrays of the size of a state that a training step holds at least: the free one, two nudged ones
+/// and their drives.
+const STATES: f64 = 4.0;
+/// Copies of the images: of the data set as it is and as it is prepared, of what a training takes from
+/// it, and on the device.
+const IMAGES: f64 = 4.0;
+/// The share of the machine's memory that any of these may take: there are others beside it.
+const SHARE: f64 = 0.5;
+
+impl TrainingConfig {
+    /// Checks the size of every number, as far as single fields decide.
+    pub(super) fn check_numbers(&self) -> Result<(), TrainingError> {
+        for (field, found, most) in [
+            ("padding", self.padding, MOST_PADDING),
+            ("augmentation shift", self.augmentation.shift, MOST),
+            ("n_train", self.n_train.unwrap_or(0), MOST),
+            ("n_validation", self.n_validation, MOST),
+            ("hidden layers", self.hidden.len(), MOST_LAYERS),
+            ("skips", self.skips.len(), MOST_LAYERS),
+            ("free_steps", self.free_steps, MOST),
+            ("nudged_steps", self.nudged_steps, MOST),
+            ("check_every", self.check_every, MOST),
+            ("batch_size", self.batch_size, MOST),
+            ("epochs", self.epochs, MOST),
+        ] {
+            if found > most {
+                return Err(TrainingError::TooMany { field, most, found });
+            }
+        }
+        let numbers = [
+            ("input_gain", self.input_gain),
+            ("beta", self.beta),
+            ("step_size", self.step_size),
+            ("mixing", self.mixing),
+            ("step_error", self.step_error),
+            ("tolerance", self.tolerance.unwrap_or(0.0)),
+            ("learning_rate_decay", self.learning_rate_decay),
+            ("momentum", self.momentum),
+            ("weight_decay", self.weight_decay),
+            ("gradient_clip", self.gradient_clip.unwrap_or(0.0)),
+        ];
+        let rates = self.learning_rates.iter();
+        let rates = rates.map(|&rate| ("learning_rates", rate));
+        let gains = self.gains.iter().map(|&gain| ("gains", gain));
+        for (field, number) in numbers.into_iter().chain(rates).chain(gains) {
+            // What is not finite has a message of its own.
+            if number.is_finite() {
+                ConfigError::single_precision(field, number)?;
+            }
+        }
+        for &gain in &self.gains {
+            ConfigError::positive_number("gains", gain)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that parameters and states fit into the memory of this machine.
+    pub(super) fn check_memory(&self) -> Result<(), TrainingError> {
+        let energy = self.energy();
+        let shape = |layer: usize| match layer {
+            0 => energy.input,
+            layer => energy.layers[layer - 1].shape,
+        };
+        let units = |shape: LayerShape| shape.n_units() as f64;
+        let (mut parameters, mut states) = (0.0, units(energy.input));
+        for layer in &energy.layers {
+            states += STATES * units(layer.shape);
+        }
+        for connection in &energy.connections {
+            let (from, to) = (shape(connection.from), shape(connection.to));
+            match connection.kind {
+                ConnectionKind::Dense => parameters += units(from) * units(to),
+                ConnectionKind::Identity => {}
+                ConnectionKind::Convolution(convolution) => {
+                    let [below, height, width] = from.maps().unwrap_or_default();
+                    let [channels, ..] = to.maps().unwrap_or_default();
+                    let kernel = convolution.kernel as f64;
+                    parameters += kernel * kernel * below as f64 * channels as f64;
+                    let frame = 2.0 * convolution.padding as f64;
+                    states += below as f64 * (height as f64 + frame) * (width as f64 + frame);
+                    let before_pooling = convolution.with_pooling(Pooling::None);
+                    let [rows, columns] =
+                        before_pooling.output([height, width]).unwrap_or_default();
+                    states += channels as f64 * rows as f64 * columns as f64;
+                }
+            }
+        }
+        let n_examples = self.n_train.unwrap_or(MOST_EXAMPLES).min(MOST_EXAMPLES);
+        let batch = self.batch_size.min(n_examples) as f64;
+        in_memory("parameters", PARAMETERS * parameters)?;
+        in_memory("states of a batch", batch * states)
+    }
+
+    /// Checks that the states of `n_steps` steps of a batch fit into the memory of this machine, for those
+    /// who remember all.
+    ///
+    /// # Errors
+    /// If they do not.
+    ///
+    /// # Panics
+    /// As [`energy`](Self::energy).
+    pub fn check_trajectory(&self, n_steps: usize) -> Result<(), TrainingError> {
+        let energy = self.energy();
+        let units: f64 = energy
+            .layers
+            .iter()
+            .map(|layer| layer.n_units() as f64)
+            .sum();
+        let batch = self.batch_size.min(MOST_EXAMPLES) as f64;
+        in_memory("states of all steps", batch * units * n_steps as f64)
+    }
+
+    /// Checks that the images of `dataset` fit into the memory of this machine when they are padded, and
+    /// the particles, if there are any.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn check_data(&self, dataset: &Dataset) -> Result<(), TrainingError> {
+        self.check_numbers()?;
+        let frame = 2 * self.padding;
+        let numbers = [&dataset.train, &dataset.test].map(|examples| {
+            let [channels, height, width] = examples.shape.map(|size| size as f64);
+            let (height, width) = (height + frame as f64, width + frame as f64);
+            examples.len() as f64 * channels * height * width
+        });
+        in_memory("padded images", IMAGES * numbers.iter().sum::<f64>())?;
+        if self.start == FreeStart::Particles {
+            let energy = self.energy();
+            let units: f64 = energy
+                .layers
+                .iter()
+                .map(|layer| layer.n_units() as f64)
+                .sum();
+            let n_examples = self.n_train.unwrap_or(usize::MAX).min(dataset.train.len());
+            in_memory("particles", n_examples as f64 * units)?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks that so many numbers in single precision fit into the [share](SHARE) of the memory.
+fn in_memory(what: &'static str, n_numbers: f64) -> Result<(), TrainingError> {
+    let (needed, there) = (n_numbers * size_of::<f32>() as f64, SHARE * memory());
+    if needed <= there {
+        Ok(())
+    } else {
+        Err(TrainingError::Memory {
+            what,
+            needed,
+            there,
+        })
+    }
+}
+
+/// The memory of this machine in bytes; where it does not say, more than there is in any.
+fn memory() -> f64 {
+    /// 16 TiB.
+    const UNKNOWN: f64 = (1u64 << 44) as f64;
+    static MEMORY: OnceLock<f64> = OnceLock::new();
+    *MEMORY.get_or_init(|| {
+        let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let total = table
+            .lines()
+            .find_map(|line| line.strip_prefix("MemTotal:"));
+        let total = total.and_then(|rest| rest.trim().strip_suffix(" kB"));
+        let kibibytes = total.and_then(|number| number.trim().parse::<f64>().ok());
+        kibibytes.map_or(UNKNOWN, |number| number * 1024.0)
+    })
+}

@@ -1,0 +1,128 @@
+use std::error::Error;
+use std::ops::ControlFlow;
+
+use burn::tensor::Device;
+
+use super::*;
+use crate::data::{Dataset, Examples};
+use crate::training::Training;
+
+/// Two examples in the shape of a data set, of any pixels.
+fn synthetic(kind: DatasetKind) -> Dataset {
+    let examples = || {
+        let shape = kind.image_shape();
+        let n_inputs = 2 * kind.n_inputs();
+        Examples {
+            inputs: (0..n_inputs).map(|i| (i % 256) as f32 / 255.0).collect(),
+            labels: vec![3, 8],
+            shape,
+            n_classes: kind.n_classes(),
+        }
+    };
+    Dataset::new(kind, examples(), examples())
+}
+
+/// Takes one step with a configuration as it stands, but for few steps of its phases.
+fn step(config: TrainingConfig) -> Result<(), Box<dyn Error>> {
+    let config = TrainingConfig {
+        free_steps: config.free_steps.min(2),
+        nudged_steps: config.nudged_steps.min(2),
+        batch_size: 2,
+        epochs: 1,
+        ..config
+    };
+    config.validate()?;
+    let dataset = synthetic(config.dataset).map(|examples| config.prepare(examples));
+    let mut training = Training::new(config, &dataset, &Device::flex())?;
+    let record = training.run_epoch(|_| ControlFlow::Continue(()))?;
+    let record = record.ok_or("stopped")?;
+    assert!(record.train_cost.is_finite());
+    Ok(())
+}
+
+#[test]
+fn every_preset_takes_a_step_on_every_data_set() {
+    for preset in Preset::ALL {
+        for dataset in DatasetKind::ALL {
+            let config = preset.config_for(dataset);
+            let outcome = step(config);
+            assert!(outcome.is_ok(), "{}, {dataset}: {outcome:?}", preset.name());
+        }
+    }
+}
+
+#[test]
+fn a_preset_for_another_data_set_differs_in_data_set_and_padding_only() {
+    for preset in Preset::ALL {
+        let own = preset.config();
+        assert_eq!(preset.config_for(own.dataset), own, "{}", preset.name());
+        for dataset in DatasetKind::ALL {
+            let config = preset.config_for(dataset);
+            assert_eq!(config.dataset, dataset);
+            let mut differences = own.differences(&config);
+            differences.retain(|key| *key != "dataset" && *key != "padding");
+            assert!(differences.is_empty(), "{}: {differences:?}", preset.name());
+        }
+    }
+}
+
+#[test]
+fn images_are_padded_to_the_size_that_a_preset_is_made_for() {
+    for (preset, padding) in [
+        (Preset::Dchn, [12, 2, 2, 0]),
+        (Preset::PcnVgg5, [12, 2, 2, 0]),
+        (Preset::HopfieldResnet13, [12, 2, 2, 0]),
+        (Preset::ConvMnist, [10, 0, 0, 0]),
+        (Preset::Paper1h, [0; 4]),
+    ] {
+        let found = DatasetKind::ALL.map(|dataset| preset.config_for(dataset).padding);
+        assert_eq!(found, padding, "{}", preset.name());
+    }
+}
+
+#[test]
+fn a_network_that_images_do_not_fit_is_refused_with_sizes_and_remedy() {
+    for (preset, dataset, padding, expected) in [
+        (
+            Preset::Dchn,
+            DatasetKind::Cifar10,
+            2,
+            [
+                "hidden layer 3 ",
+                "onto 256×9×9 units",
+                "images of 32x32 with padding 2",
+                "padding to 0",
+            ],
+        ),
+        (
+            Preset::ConvMnist,
+            DatasetKind::Digits,
+            0,
+            [
+                "hidden layer 2 ",
+                "onto 32×2×2 units",
+                "images of 8x8 with padding 0",
+                "padding to 4",
+            ],
+        ),
+    ] {
+        let config = preset.config_for(dataset).with_padding(padding);
+        let said = config.validate().unwrap_err().to_string();
+        for part in expected {
+            assert!(said.contains(part), "{part:?} is not in: {said}");
+        }
+    }
+    // Where no padding helps, none is named.
+    let config = TrainingConfig {
+        hidden: vec![
+            10.into(),
+            HiddenLayer::Convolution(ConvolutionalLayer::new(2, 3)),
+        ],
+        ..Preset::Dchn.config()
+    };
+    let said = config.validate().unwrap_err().to_string();
+    assert!(
+        said.contains("hidden layer 2 ") && !said.contains("padding to"),
+        "{said}"
+    );
+}

@@ -1,0 +1,131 @@
+//! An epoch in the making.
+
+use std::time::Instant;
+
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::optim::ModuleOptimizer;
+use burn::train::TrainStep;
+use eqprop_core::cost::AnyCost;
+use eqprop_core::energy::AnyField;
+use eqprop_core::state::State;
+use serde::{Deserialize, Serialize};
+
+use super::tally::{Sums, Tally};
+use super::{AnyLearner, EpochRecord, Evaluation};
+use crate::batch::Batch;
+use crate::estimator::GradientEstimator;
+use crate::update::MeasuredRatios;
+
+/// A paused epoch, as far as it is text.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnfinishedEpoch {
+    /// Updates done in this epoch.
+    pub n_updates: usize,
+    /// What the training examples showed so far.
+    pub sums: Sums,
+    /// What the updates measured so far.
+    pub update_ratios: MeasuredRatios,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Of these, seconds in the gradient estimator.
+    pub seconds_estimating: f64,
+    /// Of these, seconds in the optimizer.
+    pub seconds_optimizing: f64,
+}
+
+/// All that an epoch changes. The training keeps its own until the epoch has ended.
+#[derive(Clone)]
+pub(super) struct OpenEpoch<G: Clone + core::fmt::Debug + Send> {
+    pub learner: AnyLearner<G>,
+    pub optimizer: ModuleOptimizer,
+    pub scheduler: ModuleLrScheduler,
+    /// Where the next free phase starts, with a warm start.
+    pub warm: Option<State>,
+    pub done: UnfinishedEpoch,
+}
+
+impl<G: GradientEstimator<AnyField, AnyCost>> OpenEpoch<G> {
+    /// A copy that shares nothing that an epoch changes, with what its updates share set to where
+    /// this epoch stands.
+    pub fn copied(&self) -> Self {
+        let mut copy = self.clone();
+        if let Some(particles) = copy.learner.particles() {
+            let particles = particles.copied();
+            copy.learner = copy.learner.with_particles(particles);
+        }
+        if let Some(warm) = copy.learner.warm_start() {
+            match &self.warm {
+                Some(state) => warm.keep(state),
+                None => warm.forget(),
+            }
+        }
+        copy
+    }
+
+    /// One update. The learner moves through it, so that its optimizer may update in place.
+    pub fn update(self, batch: Batch, tally: &mut Tally) -> Self {
+        let Self {
+            learner,
+            mut optimizer,
+            mut scheduler,
+            warm,
+            mut done,
+        } = self;
+        let clock = Instant::now();
+        let output = TrainStep::step(&learner, batch);
+        let estimating = clock.elapsed();
+
+        let clock = Instant::now();
+        let rate = scheduler.step();
+        let learner = learner.optimize(&mut optimizer, rate, output.grads);
+        let optimizing = clock.elapsed();
+
+        tally.add(output.item);
+        done.n_updates += 1;
+        done.seconds_estimating += estimating.as_secs_f64();
+        done.seconds_optimizing += optimizing.as_secs_f64();
+        Self {
+            learner,
+            optimizer,
+            scheduler,
+            warm,
+            done,
+        }
+    }
+
+    /// What the epoch measured, with what was found at its end.
+    pub fn record(
+        &self,
+        epoch: usize,
+        update_ratios: Vec<(String, f64)>,
+        validation: Option<Evaluation>,
+        test: Option<Evaluation>,
+    ) -> EpochRecord {
+        let UnfinishedEpoch { sums, .. } = self.done;
+        EpochRecord {
+            epoch,
+            train_error: sums.mean(sums.errors),
+            train_cost: sums.mean(sums.cost),
+            validation_error: validation.map(|found| found.error),
+            validation_cost: validation.map(|found| found.cost),
+            test_error: test.map(|found| found.error),
+            test_cost: test.map(|found| found.cost),
+            energy: sums.energy.map(|sum| sums.mean(sum)),
+            residual: sums.mean(sums.residual),
+            unconverged: sums.mean(sums.unconverged),
+            free_steps: sums.mean(sums.steps),
+            seconds: self.done.seconds,
+            seconds_estimating: self.done.seconds_estimating,
+            seconds_optimizing: self.done.seconds_optimizing,
+            update_ratios,
+        }
+    }
+}
+
+impl UnfinishedEpoch {
+    /// Whether everything measured is finite: JSON has no other numbers.
+    pub(super) fn is_finite(&self) -> bool {
+        let mut ratios = self.update_ratios.sums.iter();
+        self.sums.is_finite() && ratios.all(|(_, sum)| sum.is_finite())
+    }
+}
