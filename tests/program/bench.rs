@@ -209,7 +209,7 @@ fn what_cannot_be_timed_is_refused_before_anything_is() {
         ),
         (
             &["--batch", "8,1000000000000000"],
-            &["batch 1000000000000000", "GB of memory", "lower --batch"],
+            &["batch_size", "at most 4294967295", "1000000000000000"],
         ),
     ];
     for (arguments, expected) in cases {

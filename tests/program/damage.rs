@@ -97,7 +97,11 @@ fn a_damaged_manifest_is_refused() {
     fs::write(file, manifest.to_string()).unwrap();
     place.refuse(
         &RESUME,
-        &[&path, "format 999", "use the version that wrote it"],
+        &[
+            &path,
+            "format 999",
+            "use the version of eqprop that wrote it",
+        ],
     );
 }
 
@@ -115,7 +119,7 @@ fn a_changed_configuration_is_refused() {
         fs::write(file, config.to_string()).unwrap();
     };
     change("beta", 0.25.into());
-    place.refuse(&RESUME, &["config.json was changed", "beta"]);
+    place.refuse(&RESUME, &["the configuration was changed", "beta"]);
     change("batch_size", 0.into());
     place.refuse(
         &RESUME,

@@ -49,15 +49,19 @@ fn a_stroke_is_the_same_stroke_in_every_picture_of_it() {
         image.save(place.path(name)).unwrap();
     }
     let (bright, said) = predict(&place, &["square.png", "upright.png", "clear-bright.png"]);
+    let numbers = |scores: &Value| serde_json::from_value::<Vec<f64>>(scores.clone()).unwrap();
+    assert_eq!(bright[2], bright[0]);
+    // An image that is scaled by itself is rounded otherwise at its edges; a stroke that is squeezed
+    // or a pixel away changes scores by some hundredths.
+    let pairs = numbers(&bright[1]).into_iter().zip(numbers(&bright[0]));
     assert!(
-        bright.iter().all(|scores| *scores == bright[0]),
+        pairs.into_iter().all(|(a, b)| (a - b).abs() < 5e-4),
         "{bright:?}"
     );
     assert_eq!(said, "");
     let (dark, said) = predict(&place, &["dark.png", "clear-dark.png", "--invert"]);
     assert_eq!(dark[0], dark[1]);
     // Scaling rounds dark on bright otherwise than bright on dark, in `f32`.
-    let numbers = |scores: &Value| serde_json::from_value::<Vec<f64>>(scores.clone()).unwrap();
     for (dark, bright) in numbers(&dark[0]).iter().zip(numbers(&bright[0])) {
         assert!((dark - bright).abs() < 1e-4, "{dark} {bright}");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::place::{Outcome, Place, QUICK};
+use crate::place::{Place, QUICK};
 
 /// The four files of a small data set in the format of MNIST; images of class `c` are bright in the
 /// rows `c + shift`.
@@ -194,16 +194,19 @@ fn a_run_that_is_trained_can_be_read_but_not_trained_by_another() {
     place.succeed(&[&QUICK[..], &["--run", "run"]].concat());
     let resume = ["train", "--resume", "--run", "run", "--epochs", "100000"];
     let mut first = start(place.command(&resume));
-    let is_locked = || {
-        let outcome = Outcome::of(place.command(&["train", "--resume", "--run", "run"]));
-        outcome.stderr.contains("another eqprop process")
-    };
-    let mut n_tries = 0;
-    while !is_locked() {
-        n_tries += 1;
-        assert!(n_tries < 100, "it never locks");
+    // It writes the configuration when it has the lock.
+    let mut n_looks = 0;
+    while !fs::read_to_string(place.path("run/config.json"))
+        .unwrap()
+        .contains("100000")
+    {
+        n_looks += 1;
+        assert!(n_looks < 1000, "it never begins");
         sleep(Duration::from_millis(20));
     }
+    place
+        .run(&["train", "--resume", "--run", "run"])
+        .failed(&["`run`", "another eqprop process"]);
     place.succeed(&["evaluate", "run"]);
     place.succeed(&["export", "run", "weights.safetensors"]);
     first.kill().unwrap();
