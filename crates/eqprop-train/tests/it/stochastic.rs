@@ -8,6 +8,7 @@ mod chains;
 mod gaussian;
 mod one_unit;
 mod quadrature;
+mod samples;
 mod steps;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -324,67 +325,6 @@ fn estimates_are_a_function_of_seed_and_count() {
     resume(&fresh, 10);
     assert_eq!(draw(&fresh, 2), first[10..12]);
     assert!(distance(&draw(&with_seed(6), 1)[0], &first[0]) > 1e-3);
-}
-
-/// After a burn-in of 4, every third: what one sample each at steps 7 and 10 has in the mean.
-#[test]
-fn samples_are_the_states_at_the_multiples_of_the_thinning_after_the_burn_in() {
-    let network = two_layers(Activation::HardSigmoid);
-    let batch = batch(&INPUT, &TARGET);
-    let estimate = |burn_in, n_samples, thinning| {
-        let sampling = Sampling::new(TEMPERATURE)
-            .with_burn_in(burn_in)
-            .with_n_samples(n_samples)
-            .with_thinning(thinning);
-        let estimator = stochastic(Nudging::Centered { beta: 0.1 }, sampling);
-        listed(&network, &estimator.estimate(&network, &batch, None))
-    };
-    let at = |step: usize| estimate(step - 1, 1, 1);
-    let found = estimate(4, 2, 3);
-    let mean = at(7).into_iter().zip(at(10)).map(|(a, b)| (a + b) / 2.0);
-    // Rounding of numbers of order 1, divided by β.
-    assert!(distance(&found, &mean.collect::<Vec<_>>()) < 1e-12);
-    for step in [4, 5, 8, 10] {
-        assert!(distance(&at(7), &at(step)) > 1e-3, "{step}");
-    }
-}
-
-/// Signs and noise have the same streams: of one seed they would be the same numbers.
-#[test]
-fn random_signs_are_those_of_the_complement_of_the_seed() {
-    let network = two_layers(Activation::HardSigmoid);
-    let batch = batch(&INPUT, &TARGET);
-    let nudging = Nudging::RandomSign { beta: 0.1 };
-    // Whether β was positive: the first states of the second phase then have the lower cost.
-    let signs = |estimator: &dyn Fn() -> Estimate| -> Vec<bool> {
-        let signs = (0..24).map(|_| {
-            let estimate = estimator();
-            let nudged = estimate.second_phase.expect("nudged states").state;
-            let nudged = nudged.narrow(0, INPUT.len());
-            let cost = SquaredError.value(nudged.output(), &batch.target);
-            (cost - estimate.cost).sum().into_scalar::<f64>() < 0.0
-        });
-        signs.collect()
-    };
-    // So cold that the noise is of order 1e-5, beside β.
-    let cold = Sampling::new(1e-10)
-        .with_n_chains(1)
-        .with_burn_in(30)
-        .with_n_samples(1)
-        .with_thinning(1);
-    let of_seed = |seed| {
-        let estimator = EquilibriumPropagation::new(nudging, free_phase(), free_phase());
-        let estimator = estimator.with_seed(seed);
-        signs(&|| estimator.estimate(&network, &batch, None))
-    };
-    for (estimator, seed) in [
-        (stochastic(nudging, cold), 0u64),
-        (stochastic(nudging, cold).with_seed(5), 5),
-    ] {
-        let found = signs(&|| estimator.estimate(&network, &batch, None));
-        assert_eq!(found, of_seed(!seed));
-        assert_ne!(found, of_seed(seed));
-    }
 }
 
 #[test]
