@@ -1,9 +1,12 @@
 //! Anderson acceleration and the adaptive flow: faster to the same equilibria, and safe.
 
+use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost, SquaredError};
-use eqprop_core::energy::{HopfieldEnergy, TotalEnergy, VectorField};
+use eqprop_core::energy::{
+    CustomEnergy, EnergyFunction, HopfieldEnergy, LayerConfig, TotalEnergy, VectorField,
+};
 use eqprop_core::relaxation::{AdaptiveFlow, Anderson, Dynamics, Relaxation, Scheme};
 use eqprop_core::state::State;
 
@@ -157,6 +160,60 @@ fn an_example_whose_residual_rose_goes_back_and_takes_the_plain_step() {
     );
 }
 
+/// `E = ½s² + x cos(3s)`: the plain step goes to `3x sin(3s)`, and for large x there is chaos.
+#[derive(Module, Debug)]
+struct Waves;
+
+impl EnergyFunction for Waves {
+    fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1> {
+        let s = state.output().clone();
+        let waves = input.clone() * (s.clone() * 3.0).cos();
+        (s.clone() * s * 0.5 + waves).squeeze_dim(1)
+    }
+}
+
+/// Of one unit `|f|` is the residual, so that each decision can be seen.
+#[test]
+fn an_extrapolated_step_is_kept_where_it_lowers_the_square_by_a_fiftieth() {
+    const N: usize = 2000;
+    let setup = Setup::double();
+    let energy = CustomEnergy::new(Waves, [LayerConfig::new(1, Activation::Identity)]);
+    let input = Numbers(1).matrix(&setup, [N, 1], 0.0, 1.0);
+    let clamped = energy.clamp(&input);
+    let total = TotalEnergy::<_, AnyCost>::free(&energy, &clamped);
+    let mut state = State::new(vec![Numbers(2).matrix(&setup, [N, 1], -1.0, 1.0)]);
+    let mut anderson = Anderson::new(Scheme::FixedPoint, 2, 1.0);
+    let mut lowest = vec![f64::INFINITY; N];
+    // The first step is plain, and so is the second, which knows of one state only.
+    let mut is_plain = vec![true; N];
+    let (mut n_kept, mut n_back, mut n_near) = (0, 0, 0);
+    for step in 0..40 {
+        let before = state.clone();
+        anderson.step(&total, &mut state);
+        let residual = values(&anderson.residual(&total, &before, &state));
+        let stayed = values(before.output())
+            .into_iter()
+            .zip(values(state.output()));
+        for (example, (before, after)) in stayed.enumerate() {
+            let square = residual[example] * residual[example];
+            let stayed = before == after;
+            if !is_plain[example] && !stayed {
+                let wanted = 0.98 * lowest[example];
+                assert!(square <= wanted, "step {step}: {square:e} of {wanted:e}");
+                n_kept += 1;
+                n_near += usize::from(square > 0.9 * lowest[example]);
+            }
+            n_back += usize::from(stayed && square > 0.0);
+            is_plain[example] = step == 0 || stayed;
+            lowest[example] = lowest[example].min(square);
+        }
+    }
+    assert!(
+        n_kept > N && n_back > N && n_near > 10,
+        "{n_kept}, {n_back}, {n_near}"
+    );
+}
+
 #[test]
 fn the_adaptive_flow_never_raises_the_energy_of_an_example() {
     let setup = Setup::double();
@@ -188,6 +245,35 @@ fn the_adaptive_flow_never_raises_the_energy_of_an_example() {
     }
     // Where the steps are not controlled it happens all the time.
     assert!(raised_by_euler > 100, "{raised_by_euler}");
+}
+
+/// `E = −xs`, whose velocity is x everywhere.
+#[derive(Module, Debug)]
+struct Slope;
+
+impl EnergyFunction for Slope {
+    fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1> {
+        (input.clone() * state.output().clone())
+            .neg()
+            .squeeze_dim(1)
+    }
+}
+
+#[test]
+fn where_the_velocity_stays_the_step_doubles_up_to_its_longest() {
+    for setup in Setup::all() {
+        let energy = CustomEnergy::new(Slope, [LayerConfig::new(1, Activation::Identity)]);
+        // Powers of 2, so that the velocity is without rounding.
+        let input = setup.tensor(vec![1.0, -2.0], [2, 1]);
+        let clamped = energy.clamp(&input);
+        let total = TotalEnergy::<_, AnyCost>::free(&energy, &clamped);
+        let states = course(FLOW, 7, &total, energy.rest(&input));
+        let found: Vec<f64> = states.iter().flat_map(flat).collect();
+        // Steps of ½, 1, 2, 4, 8 and 10.
+        let expected = [0.0, 0.5, 1.5, 3.5, 7.5, 15.5, 25.5, 35.5];
+        let expected: Vec<f64> = expected.iter().flat_map(|s| [*s, -2.0 * s]).collect();
+        assert_close(&found, &expected, 0.0, setup.name);
+    }
 }
 
 #[test]

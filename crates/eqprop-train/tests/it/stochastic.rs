@@ -8,6 +8,8 @@ mod chains;
 mod gaussian;
 mod one_unit;
 mod quadrature;
+mod samples;
+mod steps;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;

@@ -116,6 +116,36 @@ fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
     }
 }
 
+/// The energy is quadratic in the input: central differences are exact but for rounding, 1e-13/ε.
+#[test]
+fn the_contrast_of_the_input_is_the_slope_of_the_energy_difference() {
+    let (setup, epsilon, scale) = (Setup::double(), 1e-2, -1.3);
+    let Circuit { network, input } = Circuit::new(&SIZES, &setup, 5);
+    let mut numbers = Numbers(6);
+    let [first, second] = [(); 2].map(|()| numbers.state(network.layers(), &setup, BATCH));
+    let contrast = network.input_contrast(&input, &first, &second, scale);
+    let contrast = contrast.expect("a circuit has an energy");
+    assert_eq!(contrast.dims(), input.dims());
+    let found = values(&contrast);
+    let n_inputs = SIZES[0];
+    let mut expected = vec![0.0; found.len()];
+    for unit in 0..n_inputs {
+        let at = |by: f64| {
+            let mut step = vec![0.0; n_inputs];
+            step[unit] = by;
+            let clamped = network.clamp(&(input.clone() + setup.tensor(step, [1, n_inputs])));
+            values(&(network.energy(&clamped, &first) - network.energy(&clamped, &second)))
+        };
+        let (up, down) = (at(epsilon), at(-epsilon));
+        for example in 0..BATCH {
+            let slope = (up[example] - down[example]) / (2.0 * epsilon);
+            expected[example * n_inputs + unit] = scale * slope;
+        }
+    }
+    assert_close(&found, &expected, 1e-10, "contrast of the input");
+    assert!(expected.iter().all(|slope| slope.abs() > 1e-3));
+}
+
 #[test]
 fn the_contrast_of_close_states_keeps_its_digits() {
     let [double, single] = [0, 1].map(|index| Setup::all().swap_remove(index));

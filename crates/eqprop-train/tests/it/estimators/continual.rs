@@ -13,7 +13,7 @@ use eqprop_train::estimator::{
 };
 
 use super::{Problem, numbers_of, phase, relative, with_numbers};
-use crate::setup::{Network, distance, parameters};
+use crate::setup::{Network, distance, parameters, values};
 
 const BETA: f64 = 0.5;
 
@@ -85,6 +85,31 @@ fn its_difference_to_one_sided_is_linear_in_the_rate_at_every_step() {
             let what = format!("{dynamics:?}, {n_steps} steps: {off:?}");
             assert!((slope - 1.0).abs() < 0.05, "slope {slope}, {what}");
             assert!(off[1] > 1e-5, "{what}");
+        }
+    }
+}
+
+/// The largest change of a unit over the step size, with parameters that move as with those that
+/// stay.
+#[test]
+fn its_residual_is_the_speed_of_the_last_step() {
+    let problem = problem(CostConfig::SquaredError);
+    for dynamics in SCHEMES {
+        for rate in [0.0, 0.1] {
+            let second_phase = |n_steps| {
+                let estimate = problem.estimate(&continual(dynamics, rate, n_steps));
+                estimate.second_phase.expect("nudged states")
+            };
+            let (before, last) = (second_phase(2), second_phase(3));
+            assert_eq!((last.n_steps, last.tolerance), (3, None));
+            let step_size = match dynamics {
+                Scheme::GradientFlow { step_size } => step_size,
+                _ => 1.0,
+            };
+            let change = values(&last.state.max_distance(&before.state));
+            let expected: Vec<f64> = change.iter().map(|change| change / step_size).collect();
+            assert!(distance(&values(&last.residual), &expected) < 1e-14);
+            assert!(change.iter().all(|&change| change > 1e-4), "{change:?}");
         }
     }
 }

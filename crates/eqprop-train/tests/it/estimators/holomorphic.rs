@@ -15,7 +15,7 @@ use eqprop_core::state::State;
 use eqprop_train::estimator::{EquilibriumPropagation, HolomorphicEquilibriumPropagation};
 use eqprop_train::network::EquilibriumNetwork;
 
-use super::{Problem, chain, phase, relative, tensor};
+use super::{Problem, chain, listed, phase, relative, tensor};
 use crate::setup::{distance, values};
 
 const SQUARED_ERROR: CostConfig = CostConfig::SquaredError;
@@ -75,6 +75,48 @@ fn one_and_two_points_are_one_sided_and_centered() {
             let off = distance(&found, expected);
             assert!(off < 1e-12, "{n_points} points: {off:e}");
             assert!(distance(&found, other) > 1e-4);
+        }
+    }
+}
+
+/// Also on the way: complex states begin at the free equilibrium, without an imaginary part.
+#[test]
+fn one_and_two_points_take_the_steps_of_real_states() {
+    let (problem, beta) = &problems()[0];
+    let beta = *beta;
+    for dynamics in [
+        Scheme::Asynchronous,
+        Scheme::FixedPoint,
+        Scheme::GradientFlow { step_size: 0.5 },
+    ] {
+        for (n_points, nudging) in [
+            (1, Nudging::OneSided { beta }),
+            (2, Nudging::Centered { beta }),
+        ] {
+            for n_steps in 1..=3 {
+                let nudged = || Relaxation::steps(dynamics, n_steps);
+                let circle = Circle { beta, n_points };
+                let complex = HolomorphicEquilibriumPropagation::new(circle, phase(), nudged());
+                let complex = problem.estimate(&complex);
+                let real = EquilibriumPropagation::new(nudging, phase(), nudged());
+                let real = problem.estimate(&real);
+                let what = format!("{dynamics:?}, {n_points} points, {n_steps} steps");
+                let off = distance(
+                    &listed(&problem.network, &complex),
+                    &listed(&problem.network, &real),
+                );
+                assert!(off < 1e-12, "{what}: {off:e}");
+
+                let [complex, real] = [complex, real].map(|e| e.second_phase.expect("states"));
+                let n = real.state.batch_size();
+                assert_eq!(complex.state.batch_size(), 2 * n);
+                let parts = [0, n].map(|from| complex.state.narrow(from, n));
+                let zero = real.state.map(Tensor::zeros_like);
+                for (part, expected) in parts.iter().zip([&real.state, &zero]) {
+                    let off = values(&part.max_distance(expected));
+                    assert!(off.iter().all(|&off| off < 1e-13), "{what}: {off:?}");
+                }
+            }
         }
     }
 }
