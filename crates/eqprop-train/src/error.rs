@@ -322,7 +322,7 @@ pub enum CheckpointError {
     },
     /// A parameter is infinite or not a number.
     #[error(transparent)]
-    Weights(#[from] WeightsError),
+    Weights(#[from] Box<WeightsError>),
     /// The tensors do not fit the configuration.
     #[error("`{}` does not fit the configuration beside it", path.display())]
     Record {

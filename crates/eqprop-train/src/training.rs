@@ -152,7 +152,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         };
         let learner = self.learner.try_load_record(checkpoint.model);
         self.learner = learner.map_err(mismatch("model.bpk"))?;
-        weights::check_finite(&self.learner, Path::new("model.bpk"))?;
+        weights::check_finite(&self.learner, Path::new("model.bpk")).map_err(Box::new)?;
         // Burn's optimizers and schedules have no other way to refuse a record.
         let unfit = |name: &str| {
             let path = name.into();

@@ -39,7 +39,8 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
     let error = "backpropp".parse::<Method>().expect_err("unknown");
     let known = "eqprop, cep, pep, nep, random-sign, cl, pcpl, ncpl, ccpl, bptt, tbp, rbp, exact, \
                  backprop";
-    let expected = format!("unknown method `backpropp`; did you mean `backprop`?; the methods are: {known}");
+    let expected =
+        format!("unknown method `backpropp`; did you mean `backprop`?; the methods are: {known}");
     assert_eq!(error.to_string(), expected);
 }
 

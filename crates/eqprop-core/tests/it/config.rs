@@ -249,7 +249,10 @@ fn layers_and_kernels_that_cannot_be_counted_are_refused() {
     let error = error.expect_err("refused").to_string();
     let needed = "smaller layers: its weights cannot be counted";
     assert_eq!(error, format!("connection 0 needs {needed}"));
-    assert_eq!(two(most, 3.into(), ConnectionKind::Dense).validate(), Ok(()));
+    assert_eq!(
+        two(most, 3.into(), ConnectionKind::Dense).validate(),
+        Ok(())
+    );
     let empty = LayerShape::Maps([usize::MAX, usize::MAX, 0]);
     let error = two(empty, 3.into(), ConnectionKind::Dense).validate();
     let error = error.expect_err("refused").to_string();

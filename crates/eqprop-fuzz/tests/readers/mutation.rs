@@ -119,7 +119,7 @@ impl Mutation {
 
 /// Half of all changes are made near the start, where the headers are.
 fn place(at: u32, len: usize) -> usize {
-    let (is_near, at) = (at % 2 == 0, at as usize / 2);
+    let (is_near, at) = (at.is_multiple_of(2), at as usize / 2);
     let len = if is_near { len.min(64) } else { len };
     at.checked_rem(len).unwrap_or(0)
 }

@@ -121,7 +121,7 @@ fn change_pytorch(input: &Input, seeds: &[Seed]) -> Files {
             let index = if part < entries.len() { part } else { pickle };
             let content = std::mem::take(&mut entries[index].1);
             entries[index].1 = input.mutate(content, donor);
-            zipped(&entries, input.part % 8 == 0)
+            zipped(&entries, input.part.is_multiple_of(8))
         }
         _ => input.mutate(bytes.clone(), donor),
     };

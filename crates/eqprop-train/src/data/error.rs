@@ -12,7 +12,10 @@ use crate::suggestion::did_you_mean;
 #[non_exhaustive]
 pub enum DataError {
     /// A name that belongs to no data set.
-    #[error("unknown data set `{name}`{}: expected one of {}", did_you_mean(name, DatasetKind::ALL.map(DatasetKind::name)), list(&DatasetKind::ALL))]
+    #[error(
+        "unknown data set `{name}`{}; expected one of {}",
+        did_you_mean(name, DatasetKind::ALL.map(DatasetKind::name)), list(&DatasetKind::ALL)
+    )]
     UnknownDataset {
         /// The name that was given.
         name: String,

@@ -113,7 +113,7 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
     let message = "MNIST".parse::<DatasetKind>().unwrap_err().to_string();
     assert_eq!(
         message,
-        "unknown data set `MNIST`: expected one of digits, mnist, fashion-mnist, cifar-10"
+        "unknown data set `MNIST`; did you mean `mnist`?; expected one of digits, mnist, fashion-mnist, cifar-10"
     );
 }
 
