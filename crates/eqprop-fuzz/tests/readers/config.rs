@@ -31,7 +31,8 @@ fn change(input: &Input, seeds: &[Seed]) -> Files {
 fn read(folder: &Path) -> Result<(), String> {
     let bytes = std::fs::read(folder.join(FILE)).map_err(|error| error.to_string())?;
     set_one(&bytes);
-    let config: TrainingConfig = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
+    let text = str::from_utf8(&bytes).map_err(|error| error.to_string())?;
+    let config = TrainingConfig::from_json(text).map_err(|error| error.to_string())?;
     config.validate().map_err(|error| error.to_string())?;
     config.notation();
     config.estimator();
