@@ -14,6 +14,7 @@ use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::file::{is_temporary, remove_temporary, write_atomically};
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::lock::{FolderLock, is_lock};
+use eqprop_train::record;
 use eqprop_train::training::AnyLearner;
 use eqprop_train::weights::check_finite;
 use serde::{Deserialize, Serialize};
@@ -291,7 +292,7 @@ impl RunFolder {
         let network = config.network(&device.device);
         let learner = EquilibriumLearner::new(network, config.estimator());
         let record = ModuleRecord::from_bytes(burn::tensor::Bytes::from_bytes_vec(bytes));
-        let learner = record.and_then(|record| learner.try_load_record(record));
+        let learner = record.and_then(|record| record::load(learner, record));
         let learner = learner.with_context(|| {
             format!(
                 "`{}` is damaged or does not fit the configuration",

@@ -72,6 +72,8 @@ pub mod panic;
 pub mod particles;
 pub mod prelude;
 pub mod preset;
+#[doc(hidden)]
+pub mod record;
 pub mod renderer;
 #[doc(hidden)]
 pub mod suggestion;

@@ -133,7 +133,7 @@ impl Particles {
     /// # Errors
     /// If the record is of another network or another number of examples.
     pub fn load_record(&self, record: ModuleRecord) -> Result<(), RecordError> {
-        let module = self.module().try_load_record(record)?;
+        let module = crate::record::load(self.module(), record)?;
         for (layer, recorded) in self.lock().iter_mut().zip(module.layers) {
             let values = recorded.val().into_data().convert::<f32>();
             layer.values = values.try_into_vec::<f32>().expect("converted to f32");

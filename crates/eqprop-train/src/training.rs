@@ -1,7 +1,7 @@
 //! A training run, epoch by epoch.
 
 mod epoch;
-mod record;
+mod measured;
 mod tally;
 
 use std::ops::ControlFlow;
@@ -26,12 +26,13 @@ use crate::estimator::{EquilibriumPropagation, GradientEstimator};
 use crate::learner::EquilibriumLearner;
 use crate::panic;
 use crate::particles::Particles;
+use crate::record;
 use crate::update::UpdateMonitor;
 use crate::warm_start::{self, WarmStart};
 use crate::weights;
 use epoch::OpenEpoch;
 pub use epoch::UnfinishedEpoch;
-pub use record::{EpochRecord, Evaluation, Progress};
+pub use measured::{EpochRecord, Evaluation, Progress};
 pub use tally::Sums;
 use tally::Tally;
 
@@ -150,7 +151,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
             let path = name.into();
             move |source| CheckpointError::Record { path, source }
         };
-        let learner = self.learner.try_load_record(checkpoint.model);
+        let learner = record::load(self.learner, checkpoint.model);
         self.learner = learner.map_err(mismatch("model.bpk"))?;
         weights::check_finite(&self.learner, Path::new("model.bpk")).map_err(Box::new)?;
         // Burn's optimizers and schedules have no other way to refuse a record.

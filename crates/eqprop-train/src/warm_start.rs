@@ -9,6 +9,7 @@ use eqprop_core::energy::LayerConfig;
 use eqprop_core::state::State;
 
 use crate::particles::LayersModule;
+use crate::record;
 
 /// The free state of the batch before, as the start of the next: the example at each position of a
 /// batch goes on from the state of another example.
@@ -65,7 +66,7 @@ pub(crate) fn to_record(state: &State) -> ModuleRecord {
 /// # Errors
 /// If the record is of other layers or another number of examples.
 pub(crate) fn from_record(
-    record: ModuleRecord,
+    stored: ModuleRecord,
     layers: &[LayerConfig],
     n_examples: usize,
     device: &Device,
@@ -73,7 +74,7 @@ pub(crate) fn from_record(
     let empty = layers
         .iter()
         .map(|layer| Tensor::zeros([n_examples, layer.n_units()], device));
-    let module = LayersModule::new(empty).try_load_record(record)?;
+    let module = record::load(LayersModule::new(empty), stored)?;
     Ok(State::new(
         module.layers.iter().map(|layer| layer.val()).collect(),
     ))
