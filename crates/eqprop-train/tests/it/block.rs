@@ -443,7 +443,8 @@ impl VectorField for Silent {
     }
 
     fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
-        self.hopfield.contrast(input, first, second, scale)
+        self.hopfield
+            .contrast(&self.hopfield.clamp(input), first, second, scale)
     }
 
     fn energy_of(&self, _clamped: &ClampedHopfield, _state: &State) -> Option<Tensor<1>> {
