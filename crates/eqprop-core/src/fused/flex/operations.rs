@@ -150,12 +150,7 @@ pub fn prediction(
     let parts = parts.zip(states.slice().par_chunks(rows * n_in));
     parts.for_each(|((drive, value), states)| {
         let starts: Vec<usize> = (0..states.len() / n_in).map(|row| row * n_in).collect();
-        let left = Left {
-            data: states,
-            starts: &starts,
-            runs: &[0],
-            run_length: n_in,
-        };
+        let left = Left::matrix(states, &starts, n_in);
         right.multiply(left, epilogue, drive, n_out, &mut ZeroPattern::default());
         apply(drive, bounds, value);
     });
