@@ -70,10 +70,7 @@ impl AdaptiveFlow {
         if let Err(error) = Self::validate(error) {
             panic!("{error}");
         }
-        Self {
-            error,
-            next: None,
-        }
+        Self { error, next: None }
     }
 
     /// Checks the range.
