@@ -6,7 +6,6 @@ use core::fmt;
 
 use burn::tensor::{Bool, Tensor};
 
-use super::asynchronous::Asynchronous;
 use super::dynamics::Dynamics;
 use crate::cost::Cost;
 use crate::energy::{TotalEnergy, VectorField};
@@ -45,7 +44,7 @@ const LONGEST: usize = 8;
 ///
 /// A step costs a plain step and some `3m + 10` passes over the state. Nothing is read back.
 #[derive(Debug, Clone)]
-pub struct Anderson<D = Asynchronous> {
+pub struct Anderson<D> {
     base: D,
     history: usize,
     mixing: f64,
