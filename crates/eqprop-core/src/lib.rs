@@ -97,7 +97,8 @@ mod fused;
 mod geometry;
 pub mod gradients;
 #[cfg(feature = "flex")]
-mod kernel;
+#[doc(hidden)]
+pub mod kernel;
 mod layer;
 pub mod nudging;
 pub mod pullback;
