@@ -127,13 +127,11 @@ pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> 
 fn product_over_batch(below: &[f32], above: &[f32], [n_in, n_out]: [usize; 2]) -> Vec<f32> {
     let depth = below.len() / n_in;
     let right = Panels::of_columns(above, n_out, 0..n_out);
-    let rows = match threads_for(n_in * n_out * depth, WORTH_A_THREAD) {
-        1 => n_in,
-        _ => ROWS_AT_ONCE,
-    };
     let mut product = Vec::new();
-    append_in_parts(&mut product, n_in * n_out, rows * n_out, |index, out| {
-        let units = index * rows..n_in.min((index + 1) * rows);
+    let n_threads = threads_for(n_in * n_out * depth, WORTH_A_THREAD);
+    let part = ROWS_AT_ONCE * n_out;
+    append_in_parts(&mut product, n_in * n_out, part, n_threads, |index, out| {
+        let units = index * ROWS_AT_ONCE..n_in.min((index + 1) * ROWS_AT_ONCE);
         let left = Columns::new(below, n_in, units);
         multiply_columns(&left, &right, out, n_out);
     });

@@ -90,7 +90,7 @@ impl Panels {
                 let panels = data[start..].chunks_mut(part).enumerate();
                 panels.for_each(|(index, panel)| write_panel(index, panel));
             }
-            _ => append_in_parts(&mut data, n, part, write_panel),
+            n_threads => append_in_parts(&mut data, n, part, n_threads, write_panel),
         }
         Self {
             data,
@@ -180,14 +180,14 @@ impl Panel<'_> {
         }
     }
 
-    /// The `V` vectors of a row.
+    /// `V` vectors of a row, from vector `first` on.
     ///
     /// # Safety
-    /// There must be [as many rows](Self::has_rows) and more, of `V` vectors.
+    /// There must be [as many rows](Self::has_rows) and more, of at least `first + V` vectors.
     #[inline(always)]
     #[allow(unsafe_code)]
-    pub unsafe fn row<S: Simd, const V: usize>(&self, row: usize) -> &[S::f32s] {
-        let start = row * self.stride;
+    pub unsafe fn row<S: Simd, const V: usize>(&self, row: usize, first: usize) -> &[S::f32s] {
+        let start = row * self.stride + first * S::F32_LANES;
         // SAFETY: by the contract. Checks per row cost a tenth of the speed of products with a few vectors, and
         // where a jump of theirs crosses a line of the cache, more.
         let row = unsafe { self.data.get_unchecked(start..start + V * S::F32_LANES) };

@@ -22,7 +22,10 @@ use super::simd::dispatch;
 use super::zero_pattern::{Columns, N_PATTERNS, Positions, ZeroPattern};
 
 /// The pattern of all rows of any tile.
-const ALL_ROWS: usize = N_PATTERNS - 1;
+const ALL_ROWS: usize = usize::MAX;
+
+/// Vectors across a full panel where registers are many.
+const FULL: usize = 6;
 
 /// Vectors of columns for which it costs as much to look for zeros as to multiply with them.
 const FEW_VECTORS: usize = 3;
@@ -138,7 +141,21 @@ fn multiply_panel(
                 Source::Rows(left, _) => left.starts.len(),
                 Source::Columns(left) => left.n_columns(),
             };
-            for (index, (row, height)) in tiles(n_rows).enumerate() {
+            let mut tiles = tiles(n_rows).enumerate().peekable();
+            while let Some((index, (row, height))) = tiles.next() {
+                if let (FULL, Source::Rows(left, zeros)) = (V, self.left)
+                    && let Some(&(next, (_, TILE_ROWS))) = tiles.peek()
+                    && zeros.of_tile(index).is_none()
+                    && zeros.of_tile(next).is_none()
+                {
+                    // Two tiles at once, one half of the panel after the other: as many sums, and half as
+                    // much to read of the panel, which is larger than the first cache.
+                    tiles.next();
+                    for half in [0, FULL / 2] {
+                        self.whole::<S, { 2 * TILE_ROWS }, { FULL / 2 }>(simd, left, row, half);
+                    }
+                    continue;
+                }
                 match height {
                     TILE_ROWS => self.tile::<S, TILE_ROWS, V>(simd, index, row),
                     2 => self.tile::<S, 2, V>(simd, index, row),
@@ -158,25 +175,7 @@ fn multiply_panel(
             // Sums of its own for each way to walk: only then do they stay in registers.
             match self.left {
                 Source::Rows(left, zeros) => match zeros.of_tile(index) {
-                    None => {
-                        let mut sums = [[simd.splat_f32s(0.0); V]; R];
-                        for (index, &run) in left.runs.iter().enumerate() {
-                            let rows = left.rows::<R>(row, run);
-                            let first = index * left.run_length;
-                            for place in 0..left.run_length {
-                                // SAFETY: the panel is as deep as the runs together, and the rows are as long
-                                // as the run.
-                                #[allow(unsafe_code)]
-                                unsafe {
-                                    let vectors = self.panel.row::<S, V>(first + place);
-                                    add_products::<S, R, V, ALL_ROWS>(
-                                        simd, rows, place, vectors, &mut sums,
-                                    );
-                                }
-                            }
-                        }
-                        self.put(simd, row, sums);
-                    }
+                    None => self.whole::<S, R, V>(simd, left, row, 0),
                     Some(places) => {
                         let mut sums = [[simd.splat_f32s(0.0); V]; R];
                         let rows = left.rows::<R>(row, 0);
@@ -190,7 +189,7 @@ fn multiply_panel(
                         }
                         walk!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
                         const { assert!(N_PATTERNS == 16) };
-                        self.put(simd, row, sums);
+                        self.put(simd, row, 0, sums);
                     }
                 },
                 Source::Columns(left) => {
@@ -201,13 +200,38 @@ fn multiply_panel(
                         // SAFETY: the places are below the depth, and each row has a number.
                         #[allow(unsafe_code)]
                         unsafe {
-                            let vectors = self.panel.row::<S, V>(place as usize);
+                            let vectors = self.panel.row::<S, V>(place as usize, 0);
                             add_products::<S, R, V, ALL_ROWS>(simd, rows, 0, vectors, &mut sums);
                         }
                     }
-                    self.put(simd, row, sums);
+                    self.put(simd, row, 0, sums);
                 }
             }
+        }
+
+        /// One tile of `R` rows and `V` vectors from vector `first` on, with all of the depth.
+        #[inline(always)]
+        fn whole<S: Simd, const R: usize, const V: usize>(
+            &mut self,
+            simd: S,
+            left: Left<'_>,
+            row: usize,
+            first: usize,
+        ) {
+            let mut sums = [[simd.splat_f32s(0.0); V]; R];
+            for (index, &run) in left.runs.iter().enumerate() {
+                let rows = left.rows::<R>(row, run);
+                let start = index * left.run_length;
+                for place in 0..left.run_length {
+                    // SAFETY: the panel is as deep as the runs together, and the rows are as long as the run.
+                    #[allow(unsafe_code)]
+                    unsafe {
+                        let vectors = self.panel.row::<S, V>(start + place, first);
+                        add_products::<S, R, V, ALL_ROWS>(simd, rows, place, vectors, &mut sums);
+                    }
+                }
+            }
+            self.put(simd, row, first, sums);
         }
 
         /// Adds the products at the places where the rows of a pattern, and no others, are not 0.
@@ -225,7 +249,7 @@ fn multiply_panel(
                 // panel as deep.
                 #[allow(unsafe_code)]
                 unsafe {
-                    let vectors = self.panel.row::<S, V>(place);
+                    let vectors = self.panel.row::<S, V>(place, 0);
                     add_products::<S, R, V, PATTERN>(simd, rows, place, vectors, sums);
                 }
             }
@@ -236,9 +260,11 @@ fn multiply_panel(
             &mut self,
             simd: S,
             row: usize,
+            first: usize,
             sums: [[S::f32s; V]; R],
         ) {
-            let columns = self.columns.clone();
+            let start = self.columns.start + first * S::F32_LANES;
+            let columns = start..self.columns.end.min(start + V * S::F32_LANES);
             self.epilogue
                 .tile(simd, sums, [row, self.stride], columns, self.out);
         }

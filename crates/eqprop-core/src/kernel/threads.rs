@@ -10,18 +10,22 @@ pub fn threads_for(work: usize, worth: usize) -> usize {
     (work / worth).clamp(1, rayon::current_num_threads())
 }
 
-/// Appends `n` numbers, which `write` writes in parts of `part`, over zeros. The thread that writes a part
+/// Appends `n` numbers, which `write` writes in parts of `part`, over zeros, on so many threads. The thread that writes a part
 /// puts the zeros there just before, so that it finds them in its cache: all at once, on one thread, would
 /// take as long as the product of a small batch.
 pub fn append_in_parts(
     numbers: &mut Vec<f32>,
     n: usize,
     part: usize,
+    n_threads: usize,
     write: impl Fn(usize, &mut [f32]) + Sync,
 ) {
     numbers.reserve(n);
     let parts = numbers.spare_capacity_mut()[..n].par_chunks_mut(part);
-    parts.enumerate().for_each(|(index, part)| {
+    let parts = parts
+        .enumerate()
+        .with_min_len((n.div_ceil(part) / n_threads).max(1));
+    parts.for_each(|(index, part)| {
         part.fill(MaybeUninit::new(0.0));
         // SAFETY: the part was filled.
         #[allow(unsafe_code)]
