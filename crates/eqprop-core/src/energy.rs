@@ -9,6 +9,7 @@ pub mod predictive_coding;
 pub mod resistive;
 mod slopes;
 mod total;
+mod twin;
 mod untied;
 
 use burn::module::{Module, ModuleDisplay};
@@ -25,6 +26,7 @@ pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 pub use predictive_coding::{LayerUpdate, Predictions, PredictiveCoding, PredictiveCodingConfig};
 pub use resistive::{ResistiveNetwork, ResistiveNetworkConfig};
 pub use total::TotalEnergy;
+pub use twin::{NoTwin, Twin};
 pub use untied::{
     ClampedUntied, FeedbackInitializer, FeedbackUpdate, UntiedHopfield, UntiedHopfieldConfig,
 };
@@ -222,6 +224,15 @@ pub trait VectorField: Module + ModuleDisplay {
             state.set(index, layer.activation.apply(drive));
         }
         state
+    }
+
+    /// One pass through the feedforward network of the same parameters, for a single use: what
+    /// backpropagation trains.
+    ///
+    /// # Errors
+    /// If there is none, as in a field that does not say otherwise.
+    fn twin(&self, _input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        Err(NoTwin::None)
     }
 }
 

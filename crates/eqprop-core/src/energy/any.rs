@@ -7,8 +7,8 @@ use super::hopfield::ClampedHopfield;
 use super::predictive_coding::ClampedPredictiveCoding;
 use super::resistive::ClampedResistive;
 use super::{
-    ClampedUntied, Graph, HopfieldEnergy, LayerConfig, Predictions, PredictiveCoding,
-    ResistiveNetwork, UntiedHopfield, VectorField,
+    ClampedUntied, Graph, HopfieldEnergy, LayerConfig, NoTwin, Predictions, PredictiveCoding,
+    ResistiveNetwork, Twin, UntiedHopfield, VectorField,
 };
 use crate::{gradients::Gradients, state::State};
 
@@ -195,5 +195,9 @@ impl VectorField for AnyField {
 
     fn feedforward(&self, input: &Tensor<2>, clamped: &AnyClamped) -> State {
         dispatch!(self, clamped, (field, inner) => field.feedforward(input, inner))
+    }
+
+    fn twin(&self, input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        dispatch!(self, field => field.twin(input))
     }
 }

@@ -9,7 +9,9 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField, bias};
+use super::{
+    Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, NoTwin, Twin, VectorField, bias,
+};
 use crate::activation::Activation;
 use crate::connection::{Connection, Contrast};
 #[cfg(feature = "flex")]
@@ -197,17 +199,28 @@ impl PredictiveCoding {
     /// # Shapes
     /// - `input`: `[batch, n_inputs]`
     pub fn forward(&self, input: &Tensor<2>) -> State {
+        self.pass(input).0
+    }
+
+    /// The forward pass, and the [drive](VectorField::drive) of the output in it.
+    fn pass(&self, input: &Tensor<2>) -> (State, Tensor<2>) {
         let mut below = input.clone();
+        let mut output_drive = None;
         let layers = self
             .connections
             .iter()
             .enumerate()
             .map(|(layer, connection)| {
                 let drive = connection.forward(below.clone()) + self.bias(layer);
-                below = self.activations[layer].apply(drive);
+                below = self.activations[layer].apply(drive.clone());
+                output_drive = Some(match self.layer_update {
+                    LayerUpdate::Projected => below.clone(),
+                    LayerUpdate::PreActivation => drive,
+                });
                 below.clone()
             });
-        State::new(layers.collect())
+        let state = State::new(layers.collect());
+        (state, output_drive.expect("a network has a layer"))
     }
 
     /// The part of the [drive](VectorField::drive) of free layer `layer` that comes from the layer
@@ -360,6 +373,17 @@ impl VectorField for PredictiveCoding {
     fn stays(&self, layer: usize, clamped: &ClampedPredictiveCoding, state: &State) -> bool {
         let last = self.layers.len() - 1;
         (layer..=last.min(layer + 1)).all(|layer| clamped.is_predicted(layer, state))
+    }
+
+    /// The forward pass, which is the free equilibrium: its energy is 0.
+    fn twin(&self, input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        let (state, output_drive) = self.pass(input);
+        let no_energy = Tensor::zeros([input.dims()[0]], (&input.device(), input.dtype()));
+        Ok(Twin {
+            state,
+            output_drive,
+            energy: Some(no_energy),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::hopfield::ClampedHopfield;
-use super::{Graph, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField};
+use super::{Graph, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, NoTwin, Twin, VectorField};
 use crate::connection::{Connection, Contrast, Share};
 use crate::{gradients::Gradients, state::State};
 
@@ -266,5 +266,14 @@ impl VectorField for UntiedHopfield {
     /// None: see [`UntiedHopfield`].
     fn energy_of(&self, _clamped: &ClampedUntied, _state: &State) -> Option<Tensor<1>> {
         None
+    }
+
+    /// Through the forward parameters.
+    fn twin(&self, input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        let twin = self.forward.twin(input)?;
+        Ok(Twin {
+            energy: None,
+            ..twin
+        })
     }
 }
