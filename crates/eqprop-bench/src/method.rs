@@ -2,22 +2,16 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::{AnyClamped, AnyField};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
-use eqprop_core::relaxation::{Relaxed, Stopping};
-use eqprop_core::state::State;
-use eqprop_train::batch::Batch;
+use eqprop_core::relaxation::Stopping;
 use eqprop_train::config::{ModelKind, TrainingConfig};
 use eqprop_train::error::TrainingError;
-use eqprop_train::estimator::{
-    CoupledLearning, EquilibriumPropagation, Estimate, GradientEstimator,
-};
-use eqprop_train::network::EquilibriumNetwork;
+use eqprop_train::estimator::CoupledLearning;
 use eqprop_train::suggestion::did_you_mean;
+use eqprop_train::training::AnyEstimator;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -223,22 +217,22 @@ impl Method {
                     })?;
                     eqprop.nudging = nudging;
                 }
-                AnyEstimator::EquilibriumPropagation(eqprop)
+                Arc::new(eqprop)
             }
             Self::Cl | Self::Pcpl | Self::Ncpl | Self::Ccpl => {
                 let nudging = self.nudging(config.beta).expect("it has its own");
                 let clamped = eqprop.nudged.clone();
-                AnyEstimator::CoupledLearning(CoupledLearning::new(nudging, free, clamped))
+                Arc::new(CoupledLearning::new(nudging, free, clamped))
             }
             Self::Bptt => {
                 remembers(config.free_steps)?;
-                AnyEstimator::Bptt(Bptt::new(free))
+                Arc::new(Bptt::new(free))
             }
             Self::Tbp => {
                 remembers(config.nudged_steps)?;
-                AnyEstimator::Bptt(Bptt::truncated(free, steps.max_steps))
+                Arc::new(Bptt::truncated(free, steps.max_steps))
             }
-            Self::Rbp => AnyEstimator::RecurrentBackprop(RecurrentBackprop {
+            Self::Rbp => Arc::new(RecurrentBackprop {
                 free,
                 costate: steps,
             }),
@@ -252,7 +246,7 @@ impl Method {
                 if n_units > MOST_UNITS {
                     return Err(MethodError::TooManyUnits { n_units });
                 }
-                AnyEstimator::ImplicitExact(ImplicitExact { free })
+                Arc::new(ImplicitExact { free })
             }
             Self::Backprop => {
                 if config.model == ModelKind::Resistive {
@@ -263,7 +257,7 @@ impl Method {
                     let (from, to) = (back.from, back.to);
                     return Err(MethodError::NoTwin { from, to });
                 }
-                AnyEstimator::FeedforwardBackprop(FeedforwardBackprop)
+                Arc::new(FeedforwardBackprop)
             }
         })
     }
@@ -283,81 +277,5 @@ impl FromStr for Method {
         found.ok_or_else(|| MethodError::Unknown {
             name: name.to_string(),
         })
-    }
-}
-
-/// An estimator chosen at run time.
-#[derive(Debug, Clone)]
-pub enum AnyEstimator {
-    /// See [`EquilibriumPropagation`].
-    EquilibriumPropagation(EquilibriumPropagation),
-    /// See [`CoupledLearning`].
-    CoupledLearning(CoupledLearning),
-    /// See [`Bptt`].
-    Bptt(Bptt),
-    /// See [`RecurrentBackprop`].
-    RecurrentBackprop(RecurrentBackprop),
-    /// See [`ImplicitExact`].
-    ImplicitExact(ImplicitExact),
-    /// See [`FeedforwardBackprop`].
-    FeedforwardBackprop(FeedforwardBackprop),
-}
-
-type Network = EquilibriumNetwork<AnyField, AnyCost>;
-
-impl AnyEstimator {
-    fn inner(&self) -> &dyn Estimator {
-        match self {
-            Self::EquilibriumPropagation(inner) => inner,
-            Self::CoupledLearning(inner) => inner,
-            Self::Bptt(inner) => inner,
-            Self::RecurrentBackprop(inner) => inner,
-            Self::ImplicitExact(inner) => inner,
-            Self::FeedforwardBackprop(inner) => inner,
-        }
-    }
-}
-
-/// [`GradientEstimator`] without what keeps it from being a trait object.
-trait Estimator {
-    fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed;
-    fn infer_clamped(&self, network: &Network, input: &Tensor<2>, clamped: &AnyClamped) -> Relaxed;
-    fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate;
-    fn resume(&self, n_estimates: u64);
-}
-
-impl<G: GradientEstimator<AnyField, AnyCost>> Estimator for G {
-    fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed {
-        GradientEstimator::infer(self, network, input, start)
-    }
-
-    fn infer_clamped(&self, network: &Network, input: &Tensor<2>, clamped: &AnyClamped) -> Relaxed {
-        GradientEstimator::infer_clamped(self, network, input, clamped)
-    }
-
-    fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate {
-        GradientEstimator::estimate(self, network, batch, start)
-    }
-
-    fn resume(&self, n_estimates: u64) {
-        GradientEstimator::resume(self, n_estimates);
-    }
-}
-
-impl GradientEstimator<AnyField, AnyCost> for AnyEstimator {
-    fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed {
-        self.inner().infer(network, input, start)
-    }
-
-    fn infer_clamped(&self, network: &Network, input: &Tensor<2>, clamped: &AnyClamped) -> Relaxed {
-        self.inner().infer_clamped(network, input, clamped)
-    }
-
-    fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate {
-        self.inner().estimate(network, batch, start)
-    }
-
-    fn resume(&self, n_estimates: u64) {
-        self.inner().resume(n_estimates);
     }
 }

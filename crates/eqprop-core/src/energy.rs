@@ -232,7 +232,10 @@ pub trait VectorField: Module + ModuleDisplay {
     /// # Errors
     /// If there is none, as in a field that does not say otherwise.
     fn twin(&self, _input: &Tensor<2>) -> Result<Twin, NoTwin> {
-        Err(NoTwin::None)
+        Err(NoTwin::Never {
+            field: "this field",
+            reason: "it does not implement VectorField::twin",
+        })
     }
 }
 

@@ -263,8 +263,9 @@ fn write_results(
     let shape = [examples.len(), examples.n_inputs()];
     let data = TensorData::new(examples.inputs, shape);
     let input = Tensor::from_data(data, &device.device);
-    let n_steps = training.config().free_steps;
-    let course = Course::follow(&training.learner().valid(), &input, n_steps);
+    let (config, network) = (training.config(), training.learner().valid().network);
+    let free = config.estimator().free;
+    let course = Course::follow(&network, free, &input, config.free_steps);
     let labels: Vec<_> = examples
         .labels
         .iter()

@@ -6,7 +6,7 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::{Energy, Graph, Interaction, LayerConfig, VectorField, dot};
+use super::{Energy, Graph, Interaction, LayerConfig, NoTwin, Twin, VectorField, dot};
 use crate::activation::Activation;
 use crate::connection::{Contrast, InitializerConfig, Operator, product_once};
 use crate::error::ConfigError;
@@ -287,6 +287,13 @@ impl VectorField for ResistiveNetwork {
 
     fn energy_of(&self, clamped: &ClampedResistive, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
+    }
+
+    fn twin(&self, _input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        Err(NoTwin::Never {
+            field: "a resistive network",
+            reason: "its resistors conduct both ways",
+        })
     }
 
     /// Removes resistors whose conductance has become negative.

@@ -36,12 +36,14 @@ pub enum NoTwin {
         /// The ends of each, counted from the input as layer 0.
         connections: Vec<(usize, usize)>,
     },
-    /// The field does not say that there is one.
-    #[error(
-        "this field has no feedforward twin: what joins its layers acts both ways, or \
-         VectorField::twin is not implemented"
-    )]
-    None,
+    /// A field of this kind never has one.
+    #[error("{field} has no feedforward twin: {reason}")]
+    Never {
+        /// The kind.
+        field: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
 }
 
 /// `Σ_k G_k(s_k) − s_k · drive_k`: the energy where each layer responds to these drives and nothing

@@ -5,11 +5,10 @@ use burn::train::{InferenceStep, TrainStep};
 use eqprop_core::energy::VectorField;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
-use eqprop_train::config::InitialState;
 use eqprop_train::estimator::EquilibriumPropagation;
+use eqprop_train::initial_state::{InitialState, PreviousState};
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::training::AnyLearner;
-use eqprop_train::warm_start::WarmStart;
 
 use crate::setup::{batch, config, values, with};
 
@@ -66,7 +65,7 @@ fn a_learner_that_starts_feedforward_makes_its_network_do_so() {
     let at_rest = config.network(&Device::flex());
     let learner = EquilibriumLearner::new(at_rest.clone(), config.estimator());
     let learner = learner.with_start(InitialState::Feedforward, 6);
-    let start = at_rest.clone().with_feedforward_start();
+    let start = at_rest.clone().with_start(InitialState::Feedforward);
     let free = config.estimator().free;
     let expected = start.relax(&free, &batch.input, None).residual;
     assert_ne!(
@@ -92,18 +91,18 @@ fn a_warm_start_begins_where_the_batch_before_ended_and_predictions_do_not() {
     assert_eq!(flat(&inferred.state), flat(&rest.state));
 
     // Forgotten, it starts from rest again.
-    warm.warm_start().expect("as configured").forget();
+    warm.previous_state().expect("as configured").forget();
     assert_eq!(residual(&warm, batch), first);
 }
 
 #[test]
 fn a_smaller_batch_takes_the_first_examples_and_a_larger_one_starts_from_rest() {
     let batch = batch(6);
-    let warm = WarmStart::default();
+    let warm = PreviousState::default();
     let device = Device::flex();
     assert!(warm.state(1, &device).is_none());
     let learner = learner(InitialState::Previous, 4);
-    let warm_of = |learner: &Learner| learner.warm_start().expect("as configured").clone();
+    let warm_of = |learner: &Learner| learner.previous_state().expect("as configured").clone();
     let _ = residual(&learner, batch.clone());
     let kept = warm_of(&learner).state(6, &device).expect("a batch before");
     let part = warm_of(&learner).state(2, &device).expect("a larger one");
