@@ -1,6 +1,5 @@
 //! `eqprop train`.
 
-mod cadence;
 mod progress;
 
 use std::ops::ControlFlow;
@@ -22,7 +21,6 @@ use crate::interrupt::Interrupt;
 use crate::machine::quote;
 use crate::output::{Report, held_out_errors, percent, say};
 use crate::run::{RunConfig, RunData, RunFolder};
-pub use cadence::Cadence;
 use progress::Display;
 
 /// Test examples whose relaxation is drawn.
