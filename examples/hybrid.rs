@@ -7,11 +7,9 @@
 //!
 //! `cargo run --release --example hybrid`, and `-- fashion` for Fashion-MNIST
 
-use burn::data::dataloader::DataLoader;
-use burn::module::Module;
 use burn::nn::{PaddingConfig2d, conv::Conv2d, conv::Conv2dConfig};
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, activation::relu, module::max_pool2d, ops::MaxPoolOptions};
+use burn::optim::AdamConfig;
+use burn::tensor::{activation::relu, module::max_pool2d, ops::MaxPoolOptions};
 use eqprop_bench::fidelity;
 use eqprop_train::prelude::*;
 

@@ -49,11 +49,9 @@ use crate::network::EquilibriumNetwork;
 /// Extends a trained, frozen model by a head, and trains the head:
 ///
 /// ```
-/// use burn::module::Module;
 /// use burn::nn::loss::CrossEntropyLossConfig;
 /// use burn::nn::{Linear, LinearConfig};
-/// use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-/// use burn::tensor::{Device, Distribution, Tensor};
+/// use burn::tensor::Distribution;
 /// use eqprop_train::prelude::*;
 ///
 /// #[derive(Module, Debug)]

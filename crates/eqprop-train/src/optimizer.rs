@@ -8,7 +8,7 @@ use eqprop_core::descent::Descent;
 /// Configuration of [`FusedSgd`].
 ///
 /// ```
-/// use eqprop_train::optimizer::FusedSgdConfig;
+/// use eqprop_train::prelude::*;
 ///
 /// let optimizer = FusedSgdConfig::new().with_momentum(0.9).with_nesterov(true).init();
 /// ```

@@ -1,5 +1,6 @@
 //! The names that most programs need, of Burn, of `eqprop-core` and of this crate.
 
+pub use burn::data::dataloader::DataLoader;
 pub use burn::module::Module;
 pub use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 pub use burn::tensor::{Device, Tensor};

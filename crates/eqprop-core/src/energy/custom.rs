@@ -23,9 +23,7 @@ pub use closed_forms::{ClosedForm, ClosedFormError};
 /// ```
 /// use burn::module::{Module, Param};
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use eqprop_core::activation::Activation;
-/// use eqprop_core::energy::{CustomEnergy, EnergyFunction, LayerConfig};
-/// use eqprop_core::state::State;
+/// use eqprop_core::prelude::*;
 ///
 /// /// `E = ½|s|² − x W sᵀ − λ Σ s³`, with λ learned.
 /// #[derive(Module, Debug)]
