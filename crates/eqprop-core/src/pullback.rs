@@ -11,11 +11,11 @@ use burn::backend::autodiff::ops::{Backward, Ops, unary};
 use burn::backend::{
     Autodiff, Backend, DispatchKindConversion, DispatchTensor, GradientCheckpointingStrategy,
 };
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::gradients::Gradients;
-use crate::parameters::{flat, parameters};
+use crate::parameters::{flat, parameters, parameters_with};
 
 /// `value` as a function of `parent` whose backward pass is `pullback`: from `∂L/∂value` to
 /// `∂L/∂parent`.
@@ -151,18 +151,11 @@ pub fn joined_gradients<M: Module>(
     gradients: &Gradients,
     tensors: &[Tensor<2>],
 ) -> Tensor<1> {
-    struct Parts<'a>(&'a Gradients, Vec<Tensor<1>>);
-
-    impl ModuleVisitor for Parts<'_> {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            let gradient = self.0.get::<D>(parameter.id);
-            let zeros = || parameter.val().without_autodiff().zeros_like();
-            self.1.push(flat(gradient.unwrap_or_else(zeros)));
-        }
-    }
-
-    let mut parts = Parts(gradients, Vec::new());
-    module.visit(&mut parts);
-    parts.1.extend(tensors.iter().cloned().map(flat));
-    Tensor::cat(parts.1, 0)
+    let parts = parameters_with(module, gradients).into_iter();
+    let parts = parts.map(|(parameter, gradient)| {
+        let zeros = || parameter.values.without_autodiff().zeros_like();
+        gradient.unwrap_or_else(zeros)
+    });
+    let tensors = tensors.iter().cloned().map(flat);
+    Tensor::cat(parts.chain(tensors).collect(), 0)
 }

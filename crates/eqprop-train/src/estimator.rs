@@ -11,12 +11,13 @@ pub mod stochastic;
 use core::fmt::Debug;
 use std::sync::Arc;
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
 use eqprop_core::gradients::{GradientVisitor, Gradients};
+use eqprop_core::parameters::{ByParameter, Parameter, parameters_with};
 use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 
@@ -175,4 +176,20 @@ pub fn into_params<M: Module>(gradients: &Gradients, module: &M) -> GradientsPar
         leaves::clear(&device);
     }
     collector.gradients
+}
+
+/// Every float parameter of `module`, each with its gradient as a vector.
+pub fn gradient_vectors<M: Module>(
+    module: &M,
+    gradients: &GradientsParams,
+) -> Vec<(Parameter, Option<Tensor<1>>)> {
+    struct OfBurn<'a>(&'a GradientsParams);
+
+    impl ByParameter for OfBurn<'_> {
+        fn get<const D: usize>(&self, id: ParamId) -> Option<Tensor<D>> {
+            self.0.get(id)
+        }
+    }
+
+    parameters_with(module, &OfBurn(gradients))
 }
