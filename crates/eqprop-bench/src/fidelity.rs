@@ -213,7 +213,7 @@ impl FidelityConfig {
         clock.tick("each step");
         let stepwise = stepwise::measure(
             &problems[0],
-            stepwise::synchronous(estimator.free.dynamics),
+            estimator.free.dynamics.synchronous(),
             self.stepwise_beta.unwrap_or(precision.stepwise_beta()),
             self.stepwise_steps,
         );

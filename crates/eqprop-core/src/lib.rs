@@ -41,9 +41,9 @@
 //! let nudged = relaxation.relax(&total, free.clone()).converged()?;
 //!
 //! // The contrast of the two is the gradient of the cost.
-//! let gradients = energy.contrast(&input, &nudged, &free, 1.0 / 0.1);
+//! let gradients = energy.contrast(&clamped, &nudged, &free, 1.0 / 0.1);
 //! assert_eq!(gradients.len(), 4); // two weight matrices, two biases
-//! # Ok::<(), eqprop_core::error::RelaxationError>(())
+//! # Ok::<(), eqprop_core::relaxation::RelaxationError>(())
 //! ```
 //!
 //! # Modules
@@ -76,17 +76,22 @@
 
 pub mod activation;
 pub mod connection;
+mod contrast;
 pub mod cost;
-#[cfg(feature = "flex")]
-mod cpu;
 pub mod descent;
 pub mod energy;
 pub mod error;
+mod fused;
+mod geometry;
 pub mod gradients;
+#[cfg(feature = "flex")]
+mod kernel;
+mod layer;
 pub mod nudging;
 pub mod parameters;
 pub mod prelude;
 pub mod pullback;
 pub mod relaxation;
+mod relaxed;
 pub mod shape;
 pub mod state;

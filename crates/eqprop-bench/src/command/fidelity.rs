@@ -28,7 +28,6 @@ use crate::output::Report;
 use crate::report_folder::ReportFolder;
 use crate::run::{RunData, RunFolder};
 use progress::Display;
-pub use text::dynamics_name;
 
 /// What `fidelity --json` prints and `fidelity.json` holds.
 #[derive(Debug, Serialize)]

@@ -4,7 +4,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor, TensorData};
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
-use eqprop_core::relaxation::{Dynamics, Relaxation, Scheme};
+use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
 use eqprop_train::estimator::into_params;
 use eqprop_train::network::EquilibriumNetwork;
@@ -85,18 +85,6 @@ pub struct Entry {
     pub course: Course,
 }
 
-/// The dynamics that is compared: the configured one, with all layers at once.
-pub(super) fn synchronous(configured: Scheme) -> Scheme {
-    match configured {
-        Scheme::GradientFlow { .. } | Scheme::FixedPoint => configured,
-        Scheme::Asynchronous | Scheme::Anderson { .. } => Scheme::FixedPoint,
-        // Its steps on their own.
-        Scheme::AdaptiveFlow { .. } => Scheme::GradientFlow {
-            step_size: configured.step_size(),
-        },
-    }
-}
-
 /// Compares over `n_steps` steps at the free equilibrium.
 pub(super) fn measure<E: VectorField, C: Cost>(
     problem: &Problem<'_, E, C>,
@@ -117,7 +105,7 @@ pub(super) fn measure<E: VectorField, C: Cost>(
         nudged.push(s.first.clone())
     });
     let updates = |from: &State, to: &State| {
-        let gradients = energy.contrast(&problem.batch.input, to, from, 1.0 / beta);
+        let gradients = energy.contrast(&problem.clamped, to, from, 1.0 / beta);
         LayerGradients::of_energy(energy, &into_params(&gradients, energy)).0
     };
     let moves = |from: &State, to: &State| {

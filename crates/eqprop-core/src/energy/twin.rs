@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::LayerConfig;
-use super::dot;
+use super::bias::dot;
+use crate::layer::LayerConfig;
 use crate::state::State;
 
 /// One pass through the feedforward network of the same layers, activations and parameters: every

@@ -5,9 +5,12 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::hopfield::ClampedHopfield;
-use super::{Graph, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, NoTwin, Twin, VectorField};
-use crate::connection::{Connection, Contrast, Share};
+use super::field::VectorField;
+use super::hopfield::{ClampedHopfield, HopfieldEnergy, HopfieldEnergyConfig};
+use super::shortcuts::Shortcuts;
+use super::twin::{NoTwin, Twin};
+use crate::connection::{Connection, Share, StatePair};
+use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
 
 /// Configuration of an [`UntiedHopfield`].
@@ -214,14 +217,14 @@ impl VectorField for UntiedHopfield {
     }
 
     fn clamp(&self, input: &Tensor<2>) -> ClampedUntied {
-        let operator = |connection: usize| {
+        let prepare = |connection: usize| {
             let forward = &self.forward.connections[connection];
             match &self.feedback[connection] {
-                Some(feedback) => forward.operator_with(feedback),
-                None => forward.operator(),
+                Some(feedback) => forward.prepare_with(feedback),
+                None => forward.prepare(),
             }
         };
-        ClampedUntied(self.forward.clamp_with(input, operator))
+        ClampedUntied(self.forward.clamp_with(input, prepare))
     }
 
     fn repeat(&self, ClampedUntied(clamped): &ClampedUntied, n: usize) -> ClampedUntied {
@@ -238,8 +241,14 @@ impl VectorField for UntiedHopfield {
     }
 
     /// See [`FeedbackUpdate`].
-    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
-        let each = |connection: usize, ends: [Contrast<'_>; 2], scale, gradients: &mut _| {
+    fn contrast(
+        &self,
+        ClampedUntied(clamped): &ClampedUntied,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        let each = |connection: usize, ends: [StatePair<'_>; 2], scale, gradients: &mut _| {
             let forward = &self.forward.connections[connection];
             let mut contrast = |share, of: &[&Connection]| {
                 forward.contrast_for(of, share, ends, scale, gradients);
@@ -256,16 +265,11 @@ impl VectorField for UntiedHopfield {
             }
         };
         self.forward
-            .contrast_with(input, [first, second], scale, each)
+            .contrast_with(clamped, [first, second], scale, each)
     }
 
-    fn graph<'a>(&self, ClampedUntied(clamped): &'a ClampedUntied) -> Option<Graph<'a>> {
-        self.forward.graph(clamped)
-    }
-
-    /// None: see [`UntiedHopfield`].
-    fn energy_of(&self, _clamped: &ClampedUntied, _state: &State) -> Option<Tensor<1>> {
-        None
+    fn shortcuts<'a>(&'a self, ClampedUntied(clamped): &'a ClampedUntied) -> Shortcuts<'a> {
+        self.forward.shortcuts(clamped)
     }
 
     /// Through the forward parameters.

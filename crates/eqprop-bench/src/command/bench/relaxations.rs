@@ -15,7 +15,6 @@ use serde::Serialize;
 use super::results::{align, milliseconds};
 use super::setting::{Setting, at_least_one, settings};
 use crate::cli::BenchArguments;
-use crate::command::fidelity::dynamics_name;
 use crate::device::{self, NamedDevice};
 use crate::machine::Machine;
 use crate::output::{Report, say};
@@ -153,7 +152,7 @@ fn text(document: &Document) -> String {
             let mut cells = cost.reached.iter().map(cell);
             let mut next = || cells.next().unwrap_or_default();
             rows.push([
-                dynamics_name(cost.dynamics),
+                cost.dynamics.to_string(),
                 milliseconds(cost.step.median),
                 next(),
                 next(),

@@ -7,7 +7,7 @@ use eqprop_bench::fidelity::{
 use eqprop_train::config::NudgingKind;
 
 use super::Results;
-use super::text::{dynamics_name, kind_name};
+use super::text::kind_name;
 use crate::plot::{self, Panel, Scale, Series};
 
 const KINDS: [NudgingKind; 3] = [
@@ -202,7 +202,7 @@ fn stepwise(fidelity: &Fidelity) -> Vec<Panel> {
                 "{}, Σ|EP − BPTT|²/Σ|BPTT|² = {:.0e}",
                 layer.name, layer.relative_mean_squared_error
             ),
-            x_label: format!("step t, {}", dynamics_name(found.dynamics)),
+            x_label: format!("step t, {}", found.dynamics),
             y_label: "change / largest change".to_string(),
             x_scale: Scale::Linear,
             y_scale: Scale::Linear,
@@ -245,7 +245,7 @@ fn residual(fidelity: &Fidelity) -> Panel {
     Panel {
         title: format!(
             "Residual of the free phase, {}",
-            dynamics_name(fidelity.recommendation.dynamics)
+            fidelity.recommendation.dynamics
         ),
         x_label: "step".to_string(),
         y_label: "largest change of a unit".to_string(),

@@ -1,7 +1,6 @@
 //! The results as tables.
 
 use eqprop_bench::fidelity::{Agreements, ByNudging, Candidate, Fidelity, Limit, Order, StepPoint};
-use eqprop_core::relaxation::Scheme;
 use eqprop_train::config::NudgingKind;
 
 use super::Results;
@@ -55,7 +54,7 @@ fn title(results: &Results) -> String {
         training.beta,
         training.free_steps,
         training.nudged_steps,
-        dynamics_name(results.fidelity.recommendation.dynamics),
+        results.fidelity.recommendation.dynamics,
     )
 }
 
@@ -70,17 +69,6 @@ pub fn kind_name(kind: NudgingKind) -> &'static str {
         NudgingKind::RandomSign => "random sign",
         NudgingKind::Centered => "centered",
         NudgingKind::HigherOrder => "higher order",
-    }
-}
-
-/// The name of a dynamics.
-pub fn dynamics_name(dynamics: Scheme) -> String {
-    match dynamics {
-        Scheme::Asynchronous => "asynchronous".to_string(),
-        Scheme::FixedPoint => "synchronous fixed point".to_string(),
-        Scheme::GradientFlow { step_size } => format!("gradient flow, ε = {step_size}"),
-        Scheme::Anderson { history, .. } => format!("Anderson, m = {history}"),
-        Scheme::AdaptiveFlow { error } => format!("adaptive flow, error {error}"),
     }
 }
 
@@ -228,7 +216,7 @@ fn stepwise(fidelity: &Fidelity) -> String {
     format!(
         "Step by step against backpropagation through time, {}, β = {}, {} steps:\nΣ|EP − \
          BPTT|²/Σ|BPTT|²; a unit moved by {:.0e} in the last steps of the free phase\n{}",
-        dynamics_name(stepwise.dynamics),
+        stepwise.dynamics,
         stepwise.beta,
         stepwise.n_steps,
         stepwise.drift,
