@@ -442,13 +442,14 @@ impl VectorField for Silent {
         self.hopfield.drive(layer, clamped, state)
     }
 
-    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
-        self.hopfield
-            .contrast(&self.hopfield.clamp(input), first, second, scale)
-    }
-
-    fn energy_of(&self, _clamped: &ClampedHopfield, _state: &State) -> Option<Tensor<1>> {
-        None
+    fn contrast(
+        &self,
+        clamped: &ClampedHopfield,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        self.hopfield.contrast(clamped, first, second, scale)
     }
 }
 
