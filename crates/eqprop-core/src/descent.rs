@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::fused::operations::{self, Step};
+use crate::fused::{Step, operations};
 
 /// Stochastic gradient descent with momentum and weight decay:
 ///

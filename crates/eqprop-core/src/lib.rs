@@ -63,6 +63,16 @@
 //! | [`prelude`] | the names that most programs need | |
 //! | [`pullback`] | values with a backward pass of their own, for Burn's autodiff | |
 //!
+//! # Words
+//!
+//! | here | symbol | elsewhere |
+//! | --- | --- | --- |
+//! | response, potential | `σ`, `G` with `∇G = σ⁻¹` | `ρ` in Scellier & Bengio (2017) is `σ` here |
+//! | drive | `−∂(E − G)/∂s_k` | `∂Φ/∂s` in Laborieux et al. (2021) |
+//! | clamp, nudge | hold the input; add `βC` to the energy | "weakly clamp" |
+//! | residual | `max │σ(drive) − s│` | |
+//! | contrast | `∂E/∂θ` of one state less that of another | |
+//!
 //! # Conventions
 //!
 //! The squared error has the ½; each example relaxes alone; parameter gradients are the mean

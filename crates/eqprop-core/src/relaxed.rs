@@ -48,7 +48,7 @@ pub struct Relaxed {
     /// For each example, the largest change of any unit in the last step, divided by the step
     /// size where the dynamics has one: for the synchronous fixed point the residual
     /// `max |σ(drive) − s|` of the state before the last, for others see
-    /// [`Dynamics::residual`]. `[batch]`
+    /// [`Dynamics::residual`](crate::relaxation::Dynamics::residual). `[batch]`
     pub residual: Tensor<1>,
     /// Number of steps taken.
     pub n_steps: usize,

@@ -12,7 +12,8 @@ use crate::state::State;
 
 /// What drives the layers of a network toward an equilibrium, given an input.
 ///
-/// Each free layer has a drive, and responds to it by its [`Activation`]:
+/// Each free layer has a drive, and responds to it by its
+/// [`Activation`](crate::activation::Activation):
 ///
 /// ```text
 /// s_k ← σ_k(drive_k(θ, x, s))        an equilibrium is a state that this leaves as it is
@@ -102,7 +103,8 @@ pub trait VectorField: Module + ModuleDisplay {
         Shortcuts::none()
     }
 
-    /// The state that nothing has driven yet, see [`Activation::rest`]. It has the data type of
+    /// The state that nothing has driven yet, see
+    /// [`Activation::rest`](crate::activation::Activation::rest). It has the data type of
     /// `input`.
     fn rest(&self, input: &Tensor<2>) -> State {
         let [batch, _] = input.dims();
@@ -172,14 +174,15 @@ pub trait VectorField: Module + ModuleDisplay {
 /// An energy `E(θ, x, s)` whose minima over the state `s` are the network's equilibria.
 ///
 /// The energy splits into one potential per layer and interactions, so that each layer has a
-/// drive (see [`Activation`]):
+/// drive (see [`Activation`](crate::activation::Activation)):
 ///
 /// ```text
 /// drive_k = −a_k⁻¹ ∂(E − a_k G_k)/∂s_k        s_k = σ_k(drive_k) minimizes E over s_k
 /// ```
 ///
 /// where the potential of unit `i` of the layer counts `a_ki` times: its
-/// [curvature](VectorField::curvature), which is 1 but in a [`ResistiveNetwork`]. It minimizes
+/// [curvature](VectorField::curvature), which is 1 but in a
+/// [`ResistiveNetwork`](super::ResistiveNetwork). It minimizes
 /// exactly where `drive_k` does not depend on `s_k` itself, and as a fixed-point step
 /// otherwise; and [`contrast`](VectorField::contrast) is that of `∂E/∂θ`.
 pub trait Energy: VectorField {

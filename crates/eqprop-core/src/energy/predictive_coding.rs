@@ -18,8 +18,7 @@ use crate::error::ConfigError;
 use crate::fused::operations;
 use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
-pub use clamped::ClampedPredictions;
-use clamped::{Pass, Prediction, Predictor};
+use clamped::{ClampedPredictions, Pass, Prediction, Predictor};
 
 /// Configuration of a [`PredictiveCoding`] network.
 #[derive(Config, Debug, PartialEq)]
@@ -54,7 +53,7 @@ pub enum LayerUpdate {
 /// with a convolution, and pooling, in the place of `W_k` where the connection is one. The **free
 /// equilibrium is the forward pass** `h_k = f_k(h_{k−1})` of the feedforward network of the same
 /// parameters: `E = 0` and `∂E/∂θ = 0` there. [`start`](VectorField::start) returns it, and in a
-/// free phase all layers [stay](VectorField::stays), so that one step costs next to nothing.
+/// free phase all layers stay, so that one step costs next to nothing.
 ///
 /// A step moves each hidden layer by projected gradient descent of step 1, and the output to the
 /// exact minimizer (see [`Cost::minimize`](crate::cost::Cost::minimize)):

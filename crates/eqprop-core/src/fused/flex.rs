@@ -16,7 +16,6 @@ pub use operations::{
     contrast, convolution, convolution_contrast, correlation, descend, prediction,
     prediction_error, product,
 };
-pub use packed::PackedConnection;
 
 /// The whole relaxation, or `None` if it has a part that this cannot do.
 pub fn relax(problem: &Problem<'_>, start: &State) -> Option<Settled> {

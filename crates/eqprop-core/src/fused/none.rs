@@ -2,15 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::operations::{After, Before, Step};
-use super::{Edge, Problem, Response, Settled};
+use super::{After, Before, Edge, Problem, Response, Settled, Step};
 use crate::contrast::{Share, StatePair};
 use crate::geometry::ConvolutionGeometry;
 use crate::state::State;
-
-/// There is none.
-#[derive(Debug)]
-pub enum PackedConnection {}
 
 pub fn relax(_problem: &Problem<'_>, _start: &State) -> Option<Settled> {
     None

@@ -18,6 +18,16 @@ pub struct Left<'a> {
 }
 
 impl<'a> Left<'a> {
+    /// The rows of a matrix, `depth` numbers each.
+    pub fn matrix(data: &'a [f32], starts: &'a [usize], depth: usize) -> Self {
+        Self {
+            data,
+            starts,
+            runs: &[0],
+            run_length: depth,
+        }
+    }
+
     pub fn depth(&self) -> usize {
         self.runs.len() * self.run_length
     }

@@ -98,12 +98,7 @@ pub fn correlation(pre: &[f32], post: &[f32], scale: f32, shape: [usize; 2]) -> 
 /// `x W` for a single use, `[batch, n_out]`.
 pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> Vec<f32> {
     let starts: Vec<usize> = (0..batch).map(|row| row * n_in).collect();
-    let left = Left {
-        data: x,
-        starts: &starts,
-        runs: &[0],
-        run_length: n_in,
-    };
+    let left = Left::matrix(x, &starts, n_in);
     // Each thread takes some of the columns, so that it reads only that part of the weights.
     let n_vectors = n_out.div_ceil(lanes());
     let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD).min(n_vectors);

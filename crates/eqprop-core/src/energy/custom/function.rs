@@ -6,7 +6,8 @@ use burn::tensor::Tensor;
 use crate::gradients::Gradients;
 use crate::state::State;
 
-/// An energy `E(θ, x, s)` as a function: all that a [`CustomEnergy`] needs.
+/// An energy `E(θ, x, s)` as a function: all that a
+/// [`CustomEnergy`](super::CustomEnergy) needs.
 ///
 /// The parameters θ are those of the module. Only [`energy`](Self::energy) has to be written; its
 /// derivatives come from Burn's autodiff. Where they are known in closed form they can be supplied

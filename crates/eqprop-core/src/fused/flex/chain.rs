@@ -163,12 +163,11 @@ impl<'a> ChainWorker<'a> {
             base: Base::Row(self.plan.biases[below].slice()),
             rule: Rule::Keep,
         };
-        let left = Left {
-            data: &self.state[below],
-            starts: &self.starts[below],
-            runs: &[0],
-            run_length: self.plan.sizes[below],
-        };
+        let left = Left::matrix(
+            &self.state[below],
+            &self.starts[below],
+            self.plan.sizes[below],
+        );
         let (out, n) = (&mut self.drive[layer], self.plan.sizes[layer]);
         self.plan.connections[below]
             .forward()
@@ -241,12 +240,7 @@ impl<'a> ChainWorker<'a> {
                 &self.prediction
             }
         };
-        let left = Left {
-            data: &self.error,
-            starts: &self.starts[above],
-            runs: &[0],
-            run_length: plan.sizes[above],
-        };
+        let left = Left::matrix(&self.error, &self.starts[above], plan.sizes[above]);
         let epilogue = Epilogue {
             base: Base::Other(from),
             rule: Rule::Clip { bounds },

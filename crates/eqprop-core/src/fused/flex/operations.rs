@@ -6,8 +6,7 @@ use rayon::prelude::*;
 use super::floats::{Floats, tensor};
 use super::packed;
 use crate::contrast::{Share, StatePair};
-use crate::fused::operations::{After, Before, Step};
-use crate::fused::{Edge, Response};
+use crate::fused::{After, Before, Edge, Response, Step};
 use crate::geometry::ConvolutionGeometry;
 use crate::kernel::convolution::{contrast_of_batch, forward_of_batch};
 use crate::kernel::descent::Pass;
@@ -83,6 +82,7 @@ pub fn correlation(pre: &Tensor<2>, post: &Tensor<2>, scale: f64) -> Option<Tens
     Some(tensor(out, shape, &pre.device()))
 }
 
+/// `P(K ∗ pre)`, for a single use of the kernel.
 pub fn convolution(
     pre: &Tensor<2>,
     kernel: &Tensor<4>,
@@ -96,7 +96,8 @@ pub fn convolution(
     Some(tensor(out, [batch, n_out], &pre.device()))
 }
 
-/// `None` too for a kernel that takes steps.
+/// The share of `scale · Σ_batch [∂⟨post, P(K ∗ pre)⟩/∂K (first) − … (second)]`; `None` too for a kernel
+/// that takes steps.
 pub fn convolution_contrast(
     share: Share,
     pre: StatePair<'_>,
@@ -120,7 +121,8 @@ pub fn convolution_contrast(
     Some(tensor(out, shape, &device))
 }
 
-/// `None` too where it is not worth to pack the weights.
+/// The pre-activation `a = h W + b` that a layer predicts of the one above, and `σ(a)`; `None` too where it
+/// is not worth to pack the weights.
 pub fn prediction(
     edge: Edge<'_>,
     below: &Tensor<2>,
@@ -148,12 +150,7 @@ pub fn prediction(
     let parts = parts.zip(states.slice().par_chunks(rows * n_in));
     parts.for_each(|((drive, value), states)| {
         let starts: Vec<usize> = (0..states.len() / n_in).map(|row| row * n_in).collect();
-        let left = Left {
-            data: states,
-            starts: &starts,
-            runs: &[0],
-            run_length: n_in,
-        };
+        let left = Left::matrix(states, &starts, n_in);
         right.multiply(left, epilogue, drive, n_out, &mut ZeroPattern::default());
         apply(drive, bounds, value);
     });
@@ -161,6 +158,7 @@ pub fn prediction(
     Some([drives, values].map(|numbers| tensor(numbers, [batch, n_out], &device)))
 }
 
+/// `σ′(a) (h − σ(a))`
 pub fn prediction_error(
     state: &Tensor<2>,
     drive: &Tensor<2>,
@@ -175,6 +173,7 @@ pub fn prediction_error(
     Some(tensor(out, state.dims(), &state.device()))
 }
 
+/// A step in place, or what it was given.
 #[allow(
     clippy::result_large_err,
     reason = "the tensors must be handed back, so that nobody else holds them"

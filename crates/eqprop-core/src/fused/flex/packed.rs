@@ -132,7 +132,7 @@ impl<'a> Edge<'a> {
     /// `flex`.
     pub fn pack(self, shapes: [LayerShape; 2]) -> Option<&'a PackedConnection> {
         let pack = || PackedConnection::new(self.weights, shapes);
-        self.packed.0.get_or_init(pack).as_ref()
+        self.packed.get_or_pack(pack)
     }
 
     /// [`pack`](Self::pack) of a dense connection between layers of so many units, `None` for another.

@@ -47,12 +47,7 @@ impl PackedConvolution {
                 block.resize(BLOCK * depth, 0.0);
                 let positions = self.starts.chunks(BLOCK * window);
                 for (pixels, positions) in pixels.chunks(BLOCK).zip(positions) {
-                    let left = Left {
-                        data: above,
-                        starts: pixels,
-                        runs: &[0],
-                        run_length: channels,
-                    };
+                    let left = Left::matrix(above, pixels, channels);
                     multiply(left, &self.backward, Epilogue::SET, block, depth, zeros);
                     dispatch(WithVectors(Spread {
                         convolution: self,

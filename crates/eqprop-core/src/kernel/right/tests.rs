@@ -44,12 +44,7 @@ fn starts(rows: usize, depth: usize) -> Vec<usize> {
 
 /// The rows of a matrix.
 fn rows_of<'a>(data: &'a [f32], starts: &'a [usize], depth: usize) -> Left<'a> {
-    Left {
-        data,
-        starts,
-        runs: &[0],
-        run_length: depth,
-    }
+    Left::matrix(data, starts, depth)
 }
 
 fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {

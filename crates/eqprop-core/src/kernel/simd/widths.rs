@@ -128,7 +128,7 @@ mod tests {
             }
             let program = std::env::current_exe().expect("a running test has a file");
             let output = Command::new(program)
-                .arg("cpu::")
+                .arg("kernel::")
                 .env(VARIABLE, width.lanes().to_string())
                 .env("RAYON_NUM_THREADS", n_threads.to_string())
                 // Unoptimized, the frames of kernels are large.

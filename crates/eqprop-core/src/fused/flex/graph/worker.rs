@@ -143,12 +143,7 @@ impl<'a> GraphWorker<'a> {
             let sent = &self.state[sender];
             match plan.connections[connection] {
                 PackedConnection::Dense(dense) => {
-                    let left = Left {
-                        data: sent,
-                        starts: &self.starts[sender],
-                        runs: &[0],
-                        run_length: plan.sizes[sender],
-                    };
+                    let left = Left::matrix(sent, &self.starts[sender], plan.sizes[sender]);
                     let right = match direction {
                         Direction::Forward => dense.forward(),
                         Direction::Backward => dense.backward(),
