@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::Distribution;
 use eqprop_train::prelude::*;
 
 /// Interleaved repetitions; the median is printed.

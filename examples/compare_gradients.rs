@@ -8,8 +8,6 @@
 use std::ops::ControlFlow;
 
 use anyhow::Context;
-use burn::data::dataloader::DataLoader;
-use burn::tensor::Device;
 use eqprop_bench::fidelity;
 use eqprop_bench::method::Method;
 use eqprop_train::prelude::*;

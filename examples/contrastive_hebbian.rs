@@ -11,7 +11,7 @@
 //!
 //! `cargo run --release --example contrastive_hebbian`
 
-use burn::tensor::{Device, Distribution, FloatDType, Tensor};
+use burn::tensor::{Distribution, FloatDType};
 use eqprop_core::relaxation::Dynamics;
 use eqprop_train::prelude::*;
 

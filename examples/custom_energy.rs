@@ -5,11 +5,8 @@
 //!
 //! `cargo run --release --example custom_energy`
 
-use burn::data::dataloader::DataLoader;
-use burn::module::{Module, Param};
-use burn::optim::{ModuleOptimizer, SgdConfig};
-use burn::tensor::{Device, Distribution, Tensor, activation::log_softmax};
-use burn::train::{InferenceStep, TrainStep};
+use burn::module::Param;
+use burn::tensor::{Distribution, activation::log_softmax};
 use eqprop_bench::fidelity;
 use eqprop_train::prelude::*;
 

@@ -10,10 +10,8 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::SgdConfig;
-use burn::tensor::{Device, Tensor};
-use burn::train::{ExecutionStrategy, Learner, MultiDeviceOptim, SupervisedTraining};
+use burn::module::{ModuleVisitor, Param};
+use burn::train::{ExecutionStrategy, MultiDeviceOptim};
 use eqprop_train::data::Examples;
 use eqprop_train::prelude::*;
 use eqprop_train::training::{AnyLearner, evaluate};

@@ -14,7 +14,7 @@
 //!
 //! `cargo run --release --example error_derivatives`
 
-use burn::tensor::{Device, Distribution, FloatDType, Tensor};
+use burn::tensor::{Distribution, FloatDType};
 use eqprop_train::prelude::*;
 
 const SIZES: [usize; 5] = [20, 16, 16, 16, 5];

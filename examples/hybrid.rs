@@ -7,12 +7,10 @@
 //!
 //! `cargo run --release --example hybrid`, and `-- fashion` for Fashion-MNIST
 
-use burn::data::dataloader::DataLoader;
-use burn::module::Module;
 use burn::nn::{PaddingConfig2d, conv::Conv2d, conv::Conv2dConfig};
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, activation::relu, module::max_pool2d, ops::MaxPoolOptions};
-use eqprop_bench::{baseline::Feedforward, fidelity};
+use burn::optim::AdamConfig;
+use burn::tensor::{activation::relu, module::max_pool2d, ops::MaxPoolOptions};
+use eqprop_bench::fidelity;
 use eqprop_train::prelude::*;
 
 type Block = EquilibriumBlock<HopfieldEnergy>;
@@ -28,7 +26,10 @@ const THROUGH_TIME: Head = |block, features| {
     relaxed.state.output().clone()
 };
 /// One pass through the same layers.
-const FEEDFORWARD: Head = |block, features| block.energy.forward(&features).output().clone();
+const FEEDFORWARD: Head = |block, features| {
+    let twin = block.energy.twin(&features).expect("the head is a chain");
+    twin.state.output().clone()
+};
 
 fn steps(n_steps: usize) -> Relaxation {
     Relaxation::steps(Scheme::Asynchronous, n_steps)

@@ -9,14 +9,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
-use burn::optim::SgdConfig;
 use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::tensor::Device;
 use burn::train::checkpoint::KeepLastNCheckpoints;
+use burn::train::metric::LearningRateMetric;
 use burn::train::metric::store::{Aggregate, Direction, Split};
-use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
-use burn::train::{Learner, MetricEarlyStoppingStrategy, StoppingCondition, SupervisedTraining};
+use burn::train::{MetricEarlyStoppingStrategy, StoppingCondition};
 use eqprop_train::data::DATA_DIR_VARIABLE;
 use eqprop_train::prelude::*;
 

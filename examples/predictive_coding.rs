@@ -8,8 +8,6 @@
 //!
 //! `cargo run --release --example predictive_coding`
 
-use burn::data::dataloader::DataLoader;
-use burn::tensor::Device;
 use eqprop_bench::baseline::FeedforwardBackprop;
 use eqprop_bench::fidelity;
 use eqprop_core::cost::AnyCost;

@@ -4,10 +4,6 @@
 
 use std::sync::Arc;
 
-use burn::optim::SgdConfig;
-use burn::tensor::Device;
-use burn::train::metric::{AccuracyMetric, LossMetric};
-use burn::train::{Learner, SupervisedTraining};
 use eqprop_train::prelude::*;
 
 fn main() -> anyhow::Result<()> {

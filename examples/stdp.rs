@@ -16,7 +16,7 @@
 //! `cargo run --release --example stdp`
 
 use burn::module::Param;
-use burn::tensor::{Device, Distribution, FloatDType, Tensor};
+use burn::tensor::{Distribution, FloatDType};
 use eqprop_core::gradients::{GradientVisitor, Gradients};
 use eqprop_train::prelude::*;
 

@@ -6,8 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::TensorData;
 use eqprop_train::prelude::*;
 
 fn main() -> anyhow::Result<()> {

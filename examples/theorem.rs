@@ -8,8 +8,8 @@
 //!
 //! `cargo run --release --example theorem`
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Distribution, FloatDType, Tensor, TensorData};
+use burn::module::{ModuleMapper, Param};
+use burn::tensor::{Distribution, FloatDType, TensorData};
 use eqprop_train::prelude::*;
 
 fn main() -> anyhow::Result<()> {

@@ -16,60 +16,28 @@ mod feedforward_backprop;
 
 pub use adjoint::{ImplicitExact, RecurrentBackprop};
 pub use bptt::Bptt;
-pub use feedforward_backprop::{Feedforward, FeedforwardBackprop};
+pub use feedforward_backprop::FeedforwardBackprop;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use eqprop_core::cost::Cost;
-use eqprop_core::energy::VectorField;
-use eqprop_core::relaxation::Relaxed;
-use eqprop_core::state::State;
-use eqprop_train::batch::Batch;
-use eqprop_train::estimator::Estimate;
-use eqprop_train::network::EquilibriumNetwork;
 
-/// The batch outside autodiff.
-fn detached(batch: &Batch) -> Batch {
-    Batch {
-        input: batch.input.clone().without_autodiff(),
-        target: batch.target.clone().without_autodiff(),
-        indices: batch.indices.clone(),
+/// The gradient of `objective` for every parameter of `network` that is trained, 0 where it does
+/// not depend on one: a single synchronous step does not reach the layers below the last.
+fn gradients<M: Module>(objective: Tensor<1>, network: &M) -> GradientsParams {
+    struct Zeros(GradientsParams);
+
+    impl ModuleVisitor for Zeros {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            if parameter.is_require_grad() && self.0.get::<D>(parameter.id).is_none() {
+                let zeros = parameter.val().without_autodiff().zeros_like();
+                self.0.register(parameter.id, zeros);
+            }
+        }
     }
-}
 
-/// The energy of each example and the drive of the output in `state`.
-type Measured = (Option<Tensor<1>>, Tensor<2>);
-
-/// What `energy` measures in `state`, with `input` clamped anew.
-fn measure<E: VectorField>(energy: &E, input: &Tensor<2>, state: &State) -> Measured {
-    let clamped = energy.clamp(input);
-    let drive = energy.drive(energy.layers().len() - 1, &clamped, state);
-    (energy.energy_of(&clamped, state), drive)
-}
-
-/// What a free phase, which may lie on autodiff, and the gradients make together.
-fn estimate<E: VectorField, C: Cost>(
-    network: &EquilibriumNetwork<E, C>,
-    batch: &Batch,
-    free: Relaxed,
-    second_phase: Option<Relaxed>,
-    gradients: GradientsParams,
-    measure: impl FnOnce(&E, &Tensor<2>, &State) -> Measured,
-) -> Estimate {
-    let EquilibriumNetwork { energy, cost, .. } = &network.valid();
-    let state = free.state.map(|layer| layer.clone().without_autodiff());
-    let (energy, drive) = measure(energy, &batch.input, &state);
-    Estimate {
-        gradients,
-        energy,
-        cost: cost.value(state.output(), &batch.target),
-        scores: cost.scores(state.output(), &drive),
-        free: Relaxed {
-            residual: free.residual.without_autodiff(),
-            state,
-            ..free
-        },
-        second_phase,
-    }
+    let found = GradientsParams::from_grads(objective.backward(), network);
+    let mut zeros = Zeros(found);
+    network.visit(&mut zeros);
+    zeros.0
 }

@@ -6,8 +6,8 @@ use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Dynamics, Relaxation};
 use eqprop_core::state::State;
-use eqprop_train::estimator::EquilibriumPropagation;
-use eqprop_train::training::{AnyLearner, EpochRecord};
+use eqprop_train::network::EquilibriumNetwork;
+use eqprop_train::training::EpochRecord;
 
 use crate::plot::{self, Panel, Scale, Series, Tile};
 
@@ -119,20 +119,20 @@ const MOST_STEPS: usize = 1000;
 const MOST_BYTES: usize = 1 << 30;
 
 impl Course {
-    /// Follows the free phase of `input` for `n_steps` steps, or as many as can be drawn.
+    /// Follows the free phase of `input`, by the dynamics of a configured one, for `n_steps` steps, or as many as can be drawn.
     pub fn follow(
-        learner: &AnyLearner<EquilibriumPropagation>,
+        network: &EquilibriumNetwork<AnyField, AnyCost>,
+        Relaxation { dynamics, .. }: Relaxation,
         input: &Tensor<2>,
         n_steps: usize,
     ) -> Self {
-        let energy = &learner.network.energy;
+        let energy = &network.energy;
         let units = energy.layers().iter().map(|layer| layer.n_units());
         let bytes = size_of::<f32>() * input.dims()[0] * units.sum::<usize>();
         let n_steps = n_steps
             .min(MOST_STEPS)
             .min(MOST_BYTES / bytes.max(1))
             .max(1);
-        let dynamics = learner.estimator().free.dynamics;
         let clamped = energy.clamp(input);
         let total = TotalEnergy::<AnyField, AnyCost>::free(energy, &clamped);
         let mut course = Self {
@@ -143,7 +143,7 @@ impl Course {
         };
         Relaxation::steps(dynamics, n_steps).relax_observed(
             &total,
-            learner.network.start(input, &clamped),
+            network.start(input, &clamped),
             |_, s| {
                 course
                     .energy

@@ -2,22 +2,16 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use burn::tensor::Tensor;
-use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::{AnyClamped, AnyField};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
-use eqprop_core::relaxation::{Relaxed, Stopping};
-use eqprop_core::state::State;
-use eqprop_train::batch::Batch;
+use eqprop_core::relaxation::Stopping;
 use eqprop_train::config::{ModelKind, TrainingConfig};
 use eqprop_train::error::TrainingError;
-use eqprop_train::estimator::{
-    CoupledLearning, EquilibriumPropagation, Estimate, GradientEstimator,
-};
-use eqprop_train::network::EquilibriumNetwork;
+use eqprop_train::estimator::CoupledLearning;
 use eqprop_train::suggestion::did_you_mean;
+use eqprop_train::training::AnyEstimator;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -26,39 +20,70 @@ use crate::baseline::{Bptt, FeedforwardBackprop, ImplicitExact, RecurrentBackpro
 /// The most units of a network that the exact gradient is computed for: 8 MB per example.
 const MOST_UNITS: usize = 1000;
 
-/// A way to the gradient of a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// Equilibrium propagation, nudged as the configuration says.
-    Eqprop,
-    /// Centered equilibrium propagation.
-    Cep,
-    /// Equilibrium propagation with a positive β.
-    Pep,
-    /// Equilibrium propagation with a negative β.
-    Nep,
-    /// Equilibrium propagation with a β of random sign.
-    RandomSign,
-    /// Contrastive learning: output clamped at the target.
-    Cl,
-    /// Coupled learning with a positive β.
-    Pcpl,
-    /// Coupled learning with a negative β.
-    Ncpl,
-    /// Centered coupled learning.
-    Ccpl,
-    /// Backpropagation through the whole free phase.
-    Bptt,
-    /// Truncated backpropagation from the free equilibrium, through as many steps as a nudged
-    /// phase has.
-    Tbp,
-    /// Recurrent backpropagation, with as many steps as a nudged phase has.
-    Rbp,
-    /// The exact gradient at the free equilibrium.
-    Exact,
-    /// Backpropagation in the feedforward twin.
-    Backprop,
+/// Makes the enum of one row for each method: its name, and what it is in a few words.
+macro_rules! methods {
+    ($($method:ident: $name:literal, $about:literal;)+) => {
+        /// A way to the gradient of a network.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        #[non_exhaustive]
+        pub enum Method {
+            $(
+                #[doc = $about]
+                $method,
+            )+
+        }
+
+        impl Method {
+            /// All methods.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$method),+];
+
+            /// The name by which it is chosen.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$method => $name,)+
+                }
+            }
+
+            /// What it is, in a few words.
+            pub fn about(self) -> &'static str {
+                match self {
+                    $(Self::$method => $about,)+
+                }
+            }
+        }
+    };
+}
+
+methods! {
+    Eqprop: "eqprop",
+        "equilibrium propagation, nudged as the preset says";
+    Cep: "cep",
+        "equilibrium propagation between β and −β (centered)";
+    Pep: "pep",
+        "equilibrium propagation with β > 0";
+    Nep: "nep",
+        "equilibrium propagation with β < 0";
+    RandomSign: "random-sign",
+        "equilibrium propagation with a β of random sign per batch";
+    Cl: "cl",
+        "contrastive learning: output clamped at the target";
+    Pcpl: "pcpl",
+        "coupled learning: output clamped a little toward the target";
+    Ncpl: "ncpl",
+        "coupled learning: output clamped a little away from the target";
+    Ccpl: "ccpl",
+        "coupled learning between the two (centered)";
+    Bptt: "bptt",
+        "backpropagation through the whole free phase";
+    Tbp: "tbp",
+        "truncated backpropagation from the free equilibrium";
+    Rbp: "rbp",
+        "recurrent backpropagation (Almeida–Pineda) at the free equilibrium";
+    Exact: "exact",
+        "exact gradient at the free equilibrium, by a linear solve (small networks)";
+    Backprop: "backprop",
+        "Burn's own backpropagation in the feedforward twin";
 }
 
 /// Why a method cannot be used.
@@ -128,66 +153,6 @@ fn known() -> String {
 }
 
 impl Method {
-    /// All methods.
-    pub const ALL: [Self; 14] = [
-        Self::Eqprop,
-        Self::Cep,
-        Self::Pep,
-        Self::Nep,
-        Self::RandomSign,
-        Self::Cl,
-        Self::Pcpl,
-        Self::Ncpl,
-        Self::Ccpl,
-        Self::Bptt,
-        Self::Tbp,
-        Self::Rbp,
-        Self::Exact,
-        Self::Backprop,
-    ];
-
-    /// The name by which it is chosen.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Eqprop => "eqprop",
-            Self::Cep => "cep",
-            Self::Pep => "pep",
-            Self::Nep => "nep",
-            Self::RandomSign => "random-sign",
-            Self::Cl => "cl",
-            Self::Pcpl => "pcpl",
-            Self::Ncpl => "ncpl",
-            Self::Ccpl => "ccpl",
-            Self::Bptt => "bptt",
-            Self::Tbp => "tbp",
-            Self::Rbp => "rbp",
-            Self::Exact => "exact",
-            Self::Backprop => "backprop",
-        }
-    }
-
-    /// What it is, in a few words.
-    pub fn about(self) -> &'static str {
-        match self {
-            Self::Eqprop => "equilibrium propagation, nudged as the preset says",
-            Self::Cep => "equilibrium propagation between β and −β (centered)",
-            Self::Pep => "equilibrium propagation with β > 0",
-            Self::Nep => "equilibrium propagation with β < 0",
-            Self::RandomSign => "equilibrium propagation with a β of random sign per batch",
-            Self::Cl => "contrastive learning: output clamped at the target",
-            Self::Pcpl => "coupled learning: output clamped a little toward the target",
-            Self::Ncpl => "coupled learning: output clamped a little away from the target",
-            Self::Ccpl => "coupled learning between the two (centered)",
-            Self::Bptt => "backpropagation through the whole free phase",
-            Self::Tbp => "truncated backpropagation from the free equilibrium",
-            Self::Rbp => "recurrent backpropagation (Almeida–Pineda) at the free equilibrium",
-            Self::Exact => {
-                "exact gradient at the free equilibrium, by a linear solve (small networks)"
-            }
-            Self::Backprop => "Burn's own backpropagation in the feedforward twin",
-        }
-    }
-
     /// The nudging that it replaces the configuration's by, if any.
     fn nudging(self, beta: f64) -> Option<Nudging> {
         let beta = beta.abs();
@@ -223,22 +188,22 @@ impl Method {
                     })?;
                     eqprop.nudging = nudging;
                 }
-                AnyEstimator::EquilibriumPropagation(eqprop)
+                Arc::new(eqprop)
             }
             Self::Cl | Self::Pcpl | Self::Ncpl | Self::Ccpl => {
                 let nudging = self.nudging(config.beta).expect("it has its own");
                 let clamped = eqprop.nudged.clone();
-                AnyEstimator::CoupledLearning(CoupledLearning::new(nudging, free, clamped))
+                Arc::new(CoupledLearning::new(nudging, free, clamped))
             }
             Self::Bptt => {
                 remembers(config.free_steps)?;
-                AnyEstimator::Bptt(Bptt::new(free))
+                Arc::new(Bptt::new(free))
             }
             Self::Tbp => {
                 remembers(config.nudged_steps)?;
-                AnyEstimator::Bptt(Bptt::truncated(free, steps.max_steps))
+                Arc::new(Bptt::truncated(free, steps.max_steps))
             }
-            Self::Rbp => AnyEstimator::RecurrentBackprop(RecurrentBackprop {
+            Self::Rbp => Arc::new(RecurrentBackprop {
                 free,
                 costate: steps,
             }),
@@ -252,7 +217,7 @@ impl Method {
                 if n_units > MOST_UNITS {
                     return Err(MethodError::TooManyUnits { n_units });
                 }
-                AnyEstimator::ImplicitExact(ImplicitExact { free })
+                Arc::new(ImplicitExact { free })
             }
             Self::Backprop => {
                 if config.model == ModelKind::Resistive {
@@ -263,7 +228,7 @@ impl Method {
                     let (from, to) = (back.from, back.to);
                     return Err(MethodError::NoTwin { from, to });
                 }
-                AnyEstimator::FeedforwardBackprop(FeedforwardBackprop)
+                Arc::new(FeedforwardBackprop)
             }
         })
     }
@@ -283,81 +248,5 @@ impl FromStr for Method {
         found.ok_or_else(|| MethodError::Unknown {
             name: name.to_string(),
         })
-    }
-}
-
-/// An estimator chosen at run time.
-#[derive(Debug, Clone)]
-pub enum AnyEstimator {
-    /// See [`EquilibriumPropagation`].
-    EquilibriumPropagation(EquilibriumPropagation),
-    /// See [`CoupledLearning`].
-    CoupledLearning(CoupledLearning),
-    /// See [`Bptt`].
-    Bptt(Bptt),
-    /// See [`RecurrentBackprop`].
-    RecurrentBackprop(RecurrentBackprop),
-    /// See [`ImplicitExact`].
-    ImplicitExact(ImplicitExact),
-    /// See [`FeedforwardBackprop`].
-    FeedforwardBackprop(FeedforwardBackprop),
-}
-
-type Network = EquilibriumNetwork<AnyField, AnyCost>;
-
-impl AnyEstimator {
-    fn inner(&self) -> &dyn Estimator {
-        match self {
-            Self::EquilibriumPropagation(inner) => inner,
-            Self::CoupledLearning(inner) => inner,
-            Self::Bptt(inner) => inner,
-            Self::RecurrentBackprop(inner) => inner,
-            Self::ImplicitExact(inner) => inner,
-            Self::FeedforwardBackprop(inner) => inner,
-        }
-    }
-}
-
-/// [`GradientEstimator`] without what keeps it from being a trait object.
-trait Estimator {
-    fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed;
-    fn infer_clamped(&self, network: &Network, input: &Tensor<2>, clamped: &AnyClamped) -> Relaxed;
-    fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate;
-    fn resume(&self, n_estimates: u64);
-}
-
-impl<G: GradientEstimator<AnyField, AnyCost>> Estimator for G {
-    fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed {
-        GradientEstimator::infer(self, network, input, start)
-    }
-
-    fn infer_clamped(&self, network: &Network, input: &Tensor<2>, clamped: &AnyClamped) -> Relaxed {
-        GradientEstimator::infer_clamped(self, network, input, clamped)
-    }
-
-    fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate {
-        GradientEstimator::estimate(self, network, batch, start)
-    }
-
-    fn resume(&self, n_estimates: u64) {
-        GradientEstimator::resume(self, n_estimates);
-    }
-}
-
-impl GradientEstimator<AnyField, AnyCost> for AnyEstimator {
-    fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed {
-        self.inner().infer(network, input, start)
-    }
-
-    fn infer_clamped(&self, network: &Network, input: &Tensor<2>, clamped: &AnyClamped) -> Relaxed {
-        self.inner().infer_clamped(network, input, clamped)
-    }
-
-    fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate {
-        self.inner().estimate(network, batch, start)
-    }
-
-    fn resume(&self, n_estimates: u64) {
-        self.inner().resume(n_estimates);
     }
 }

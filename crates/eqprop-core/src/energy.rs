@@ -11,6 +11,7 @@ mod resistive;
 mod shortcuts;
 mod slopes;
 mod total;
+mod twin;
 mod untied;
 
 pub use any::*;
@@ -20,6 +21,7 @@ pub use hopfield::*;
 pub use predictive_coding::*;
 pub use resistive::*;
 pub use total::*;
+pub use twin::*;
 pub use untied::*;
 
 pub use crate::layer::LayerConfig;

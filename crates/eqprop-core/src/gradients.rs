@@ -3,6 +3,8 @@
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, container::TensorContainer};
 
+use crate::parameters::{ByParameter, parameters_with};
+
 /// Gradient tensors by [`ParamId`], of any rank.
 ///
 /// The core knows no optimizer; `eqprop-train` turns this into Burn's `GradientsParams`.
@@ -47,17 +49,14 @@ impl Gradients {
     /// All gradients of the float parameters of `module` as one list, in the order in which it
     /// visits them. Reads back, which waits for the device.
     pub fn to_vec<M: Module>(&self, module: &M) -> Vec<f64> {
-        struct Numbers(Vec<f64>);
-
-        impl GradientVisitor for Numbers {
-            fn visit<const D: usize>(&mut self, _: &Param<Tensor<D>>, gradient: Tensor<D>) {
-                self.0.extend(gradient.into_data().iter::<f64>());
-            }
+        let mut numbers = Vec::new();
+        for gradient in parameters_with(module, self)
+            .into_iter()
+            .filter_map(|(_, g)| g)
+        {
+            numbers.extend(gradient.into_data().iter::<f64>());
         }
-
-        let mut numbers = Numbers(Vec::new());
-        self.visit(module, &mut numbers);
-        numbers.0
+        numbers
     }
 
     /// Number of parameters that have a gradient.
@@ -76,6 +75,12 @@ impl Gradients {
             gradients: self,
             visitor,
         });
+    }
+}
+
+impl ByParameter for Gradients {
+    fn get<const D: usize>(&self, id: ParamId) -> Option<Tensor<D>> {
+        self.get(id)
     }
 }
 

@@ -19,11 +19,7 @@
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use eqprop_core::activation::Activation;
-//! use eqprop_core::connection::InitializerConfig;
-//! use eqprop_core::cost::SquaredError;
-//! use eqprop_core::energy::{HopfieldEnergyConfig, TotalEnergy, VectorField};
-//! use eqprop_core::relaxation::{Relaxation, Scheme};
+//! use eqprop_core::prelude::*;
 //!
 //! let device = Device::default();
 //! let hard_sigmoid = Activation::HardSigmoid;
@@ -63,6 +59,8 @@
 //! | [`descent`] | how a parameter follows its gradient | |
 //! | [`shape`] | how the units of a layer are arranged | |
 //! | [`state`], [`gradients`], [`error`] | what these hand to each other | |
+//! | [`parameters`] | the parameters of a module, as a list | |
+//! | [`prelude`] | the names that most programs need | |
 //! | [`pullback`] | values with a backward pass of their own, for Burn's autodiff | |
 //!
 //! # Words
@@ -101,6 +99,8 @@ pub mod gradients;
 pub mod kernel;
 mod layer;
 pub mod nudging;
+pub mod parameters;
+pub mod prelude;
 pub mod pullback;
 pub mod relaxation;
 mod relaxed;

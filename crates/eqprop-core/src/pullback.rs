@@ -11,10 +11,11 @@ use burn::backend::autodiff::ops::{Backward, Ops, unary};
 use burn::backend::{
     Autodiff, Backend, DispatchKindConversion, DispatchTensor, GradientCheckpointingStrategy,
 };
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::gradients::Gradients;
+use crate::parameters::{flat, parameters, parameters_with};
 
 /// `value` as a function of `parent` whose backward pass is `pullback`: from `∂L/∂value` to
 /// `∂L/∂parent`.
@@ -130,34 +131,18 @@ pub fn is_tracked<'a, M: Module>(
     module: &M,
     tensors: impl IntoIterator<Item = &'a Tensor<2>>,
 ) -> bool {
-    struct Tracked(bool);
-
-    impl ModuleVisitor for Tracked {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            self.0 |= parameter.val().is_tracked();
-        }
-    }
-
-    let mut tracked = Tracked(tensors.into_iter().any(Tensor::is_tracked));
-    module.visit(&mut tracked);
-    tracked.0
+    let mut parameters = parameters(module).into_iter();
+    tensors.into_iter().any(Tensor::is_tracked)
+        || parameters.any(|parameter| parameter.values.is_tracked())
 }
 
 /// All float parameters of `module` and then `tensors`, as one vector: one parent for a
 /// [value](with_pullback) that depends on all of them.
 pub fn joined<M: Module>(module: &M, tensors: &[Tensor<2>]) -> Tensor<1> {
-    struct Parameters(Vec<Tensor<1>>);
-
-    impl ModuleVisitor for Parameters {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            self.0.push(flat(parameter.val()));
-        }
-    }
-
-    let mut parts = Parameters(Vec::new());
-    module.visit(&mut parts);
-    parts.0.extend(tensors.iter().cloned().map(flat));
-    Tensor::cat(parts.0, 0)
+    let parameters = parameters(module).into_iter();
+    let parts = parameters.map(|parameter| parameter.values);
+    let tensors = tensors.iter().cloned().map(flat);
+    Tensor::cat(parts.chain(tensors).collect(), 0)
 }
 
 /// Gradients in the order of [`joined`], 0 for parameters that have none.
@@ -166,23 +151,11 @@ pub fn joined_gradients<M: Module>(
     gradients: &Gradients,
     tensors: &[Tensor<2>],
 ) -> Tensor<1> {
-    struct Parts<'a>(&'a Gradients, Vec<Tensor<1>>);
-
-    impl ModuleVisitor for Parts<'_> {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            let gradient = self.0.get::<D>(parameter.id);
-            let zeros = || parameter.val().without_autodiff().zeros_like();
-            self.1.push(flat(gradient.unwrap_or_else(zeros)));
-        }
-    }
-
-    let mut parts = Parts(gradients, Vec::new());
-    module.visit(&mut parts);
-    parts.1.extend(tensors.iter().cloned().map(flat));
-    Tensor::cat(parts.1, 0)
-}
-
-fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
-    let n = tensor.shape().num_elements();
-    tensor.reshape([n])
+    let parts = parameters_with(module, gradients).into_iter();
+    let parts = parts.map(|(parameter, gradient)| {
+        let zeros = || parameter.values.without_autodiff().zeros_like();
+        gradient.unwrap_or_else(zeros)
+    });
+    let tensors = tensors.iter().cloned().map(flat);
+    Tensor::cat(parts.chain(tensors).collect(), 0)
 }

@@ -11,8 +11,7 @@ use eqprop_core::relaxation::{Dynamics, Relaxed, Scheme};
 use tracing::debug_span;
 
 use crate::batch::Batch;
-use crate::estimator::EquilibriumPropagation;
-use crate::estimator::free_phase::FreePhase;
+use crate::estimator::{EquilibriumPropagation, FreeEquilibrium};
 use crate::network::EquilibriumNetwork;
 
 /// A network that relaxes, as a layer of a Burn model whose other layers are trained by
@@ -50,11 +49,9 @@ use crate::network::EquilibriumNetwork;
 /// Extends a trained, frozen model by a head, and trains the head:
 ///
 /// ```
-/// use burn::module::Module;
 /// use burn::nn::loss::CrossEntropyLossConfig;
 /// use burn::nn::{Linear, LinearConfig};
-/// use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-/// use burn::tensor::{Device, Distribution, Tensor};
+/// use burn::tensor::Distribution;
 /// use eqprop_train::prelude::*;
 ///
 /// #[derive(Module, Debug)]
@@ -163,7 +160,7 @@ where
         // The slope of the loss is known in the backward pass.
         let no_slope = Tensor::zeros([input.dims()[0], n_units], like);
         let batch = Batch::new(input.clone(), no_slope);
-        let free = FreePhase::run(&self.method.free, &network, &batch, None);
+        let free = FreeEquilibrium::find(&self.method.free, &network, &batch, None);
         let (output, relaxed) = (free.state().output().clone(), free.relaxed.clone());
         if !is_tracked(&self.energy, [&input]) {
             return (output, relaxed);
@@ -189,7 +186,7 @@ where
 /// The gradients of the parameters and of the input, joined, from `slope = ∂L/∂y`; and the nudged
 /// phase.
 fn backward<E: VectorField, D: Dynamics>(
-    mut free: FreePhase<E, LinearCost>,
+    mut free: FreeEquilibrium<E, LinearCost>,
     method: &EquilibriumPropagation<D>,
     reaches_below: bool,
     slope: Tensor<2>,

@@ -22,8 +22,9 @@ use eqprop_core::energy::{FeedbackInitializer, FeedbackUpdate, LayerUpdate};
 use crate::batch::Augmentation;
 use crate::data::{Dataset, DatasetKind, Examples};
 use crate::error::TrainingError;
+pub use crate::initial_state::InitialState;
 pub use architecture::{ConvolutionalLayer, HiddenLayer, SkipConnection};
-pub use kind::{DynamicsKind, FreeStart, ModelKind, NudgingKind, OrderKind, ScheduleKind};
+pub use kind::{DynamicsKind, ModelKind, NudgingKind, OrderKind, ScheduleKind};
 
 /// A training run: data, network, phases, optimizer, length and seed.
 ///
@@ -134,8 +135,8 @@ pub struct TrainingConfig {
     /// "feedforward", at one pass from the input to the output; in the training, but not with
     /// predictive coding, also "particles", where the example's last one ended, or "previous",
     /// where that of the batch before ended, with predictions from rest.
-    #[config(default = "FreeStart::Rest")]
-    pub start: FreeStart,
+    #[config(default = "InitialState::Rest")]
+    pub start: InitialState,
 
     /// Learning rate of each layer, for its biases and the connections that lead to it, from the
     /// first hidden layer to the output; with the cross-entropy one more, for the readout.

@@ -5,7 +5,7 @@
 //! downloaded when no directory is named.
 //!
 //! ```
-//! use eqprop_train::data::{Dataset, DatasetKind};
+//! use eqprop_train::prelude::*;
 //!
 //! let digits = Dataset::load(DatasetKind::Digits, None)?;
 //! assert_eq!((digits.train.len(), digits.test.len()), (1437, 360));

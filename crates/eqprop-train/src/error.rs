@@ -7,8 +7,8 @@ use burn::store::RecordError;
 use eqprop_core::error::ConfigError;
 use eqprop_core::shape::LayerShape;
 
-use crate::config::FreeStart;
 use crate::data::DataError;
+use crate::initial_state::InitialState;
 use crate::suggestion::did_you_mean;
 use crate::weights::WeightsError;
 
@@ -207,7 +207,7 @@ pub enum TrainingError {
     )]
     AwayFromEquilibrium {
         /// Where they would start.
-        start: FreeStart,
+        start: InitialState,
     },
     /// Nesterov's momentum without any.
     #[error(

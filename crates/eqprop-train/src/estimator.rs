@@ -3,63 +3,51 @@
 pub mod continual;
 pub mod coupled_learning;
 pub mod equilibrium_propagation;
-pub(crate) mod free_phase;
+pub(crate) mod free_equilibrium;
 pub mod holomorphic;
 mod signs;
 pub mod stochastic;
 
 use core::fmt::Debug;
+use std::sync::Arc;
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
 use eqprop_core::gradients::{GradientVisitor, Gradients};
+use eqprop_core::parameters::{ByParameter, Parameter, parameters_with};
 use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 
 use crate::batch::Batch;
 use crate::leaves;
-use crate::network::EquilibriumNetwork;
+use crate::network::{EquilibriumNetwork, FreePhase};
 pub use continual::{ContinualEquilibriumPropagation, ContinualRates};
 pub use coupled_learning::CoupledLearning;
 pub use equilibrium_propagation::EquilibriumPropagation;
+pub use free_equilibrium::FreeEquilibrium;
 pub use holomorphic::{HolomorphicEquilibriumPropagation, HolomorphicError};
 pub use stochastic::{Sampling, StochasticEquilibriumPropagation};
 
 /// From a batch to the gradient of its mean cost.
 ///
 /// Methods differ in nothing else: the same learner runs them all on the same network. An
-/// estimator never changes the network.
-pub trait GradientEstimator<E: VectorField, C: Cost>: Clone + Debug + Send {
-    /// Relaxes an input without a nudge: what the network predicts with.
-    ///
-    /// `start` is where the free phase begins; without one, at [`EquilibriumNetwork::start`].
-    fn infer(
-        &self,
-        network: &EquilibriumNetwork<E, C>,
-        input: &Tensor<2>,
-        start: Option<State>,
-    ) -> Relaxed;
-
-    /// As [`infer`](Self::infer) from [`EquilibriumNetwork::start`], for a caller that has the input
-    /// clamped.
-    fn infer_clamped(
-        &self,
-        network: &EquilibriumNetwork<E, C>,
-        input: &Tensor<2>,
-        _clamped: &E::Clamped,
-    ) -> Relaxed {
-        self.infer(network, input, None)
-    }
+/// estimator never changes the network. One that is chosen at run time is an
+/// `Arc<dyn GradientEstimator<E, C>>`.
+pub trait GradientEstimator<E: VectorField, C: Cost>: Debug + Send + Sync {
+    /// How the network finds the state that it predicts with.
+    fn free_phase(&self) -> &dyn FreePhase<E, C>;
 
     /// Estimates the gradient of the mean cost for every parameter.
     ///
-    /// The parameters may lie on an autodiff device; batch and start need not.
+    /// `start` is where the free phase begins; without one, at [`EquilibriumNetwork::start`]. The
+    /// parameters may lie on an autodiff device; batch and start need not.
     ///
     /// The work should happen inside `tracing` spans called `free_phase`, `second_phase` and
-    /// `gradient`, for programs that time them.
+    /// `gradient`, for programs that time them. [`FreeEquilibrium`] has what most estimators begin
+    /// and end with.
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -67,11 +55,43 @@ pub trait GradientEstimator<E: VectorField, C: Cost>: Clone + Debug + Send {
         start: Option<State>,
     ) -> Estimate;
 
-    /// Goes on as if `n_estimates` gradients had been estimated since the start of the run.
+    /// Goes on as if `n_estimates` gradients had been estimated since the start of the run. Clones
+    /// go on from there too.
     ///
     /// An estimator that draws random numbers must draw them as a function of a seed and this
     /// count, so that a run that was interrupted goes on as if it had not been.
     fn resume(&self, _n_estimates: u64) {}
+
+    /// Relaxes an input without a nudge, from `start` or else from [`EquilibriumNetwork::start`].
+    fn infer(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        input: &Tensor<2>,
+        start: Option<State>,
+    ) -> Relaxed {
+        network.relax(self.free_phase(), input, start)
+    }
+}
+
+impl<E: VectorField, C: Cost, G: GradientEstimator<E, C> + ?Sized> GradientEstimator<E, C>
+    for Arc<G>
+{
+    fn free_phase(&self) -> &dyn FreePhase<E, C> {
+        (**self).free_phase()
+    }
+
+    fn estimate(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> Estimate {
+        (**self).estimate(network, batch, start)
+    }
+
+    fn resume(&self, n_estimates: u64) {
+        (**self).resume(n_estimates);
+    }
 }
 
 /// A gradient estimate and what was measured on the way.
@@ -92,6 +112,44 @@ pub struct Estimate {
     /// after the other), the clamped states of coupled learning, or the costate of recurrent
     /// backpropagation.
     pub second_phase: Option<Relaxed>,
+}
+
+impl Estimate {
+    /// Puts together gradients, the free phase and what it shows: `energy`, and the cost and scores
+    /// of its output, whose drive is `drive`. All but the gradients may lie on autodiff, which they
+    /// leave here.
+    pub fn new<C: Cost>(
+        gradients: GradientsParams,
+        free: Relaxed,
+        second_phase: Option<Relaxed>,
+        (cost, target): (&C, &Tensor<2>),
+        energy: Option<Tensor<1>>,
+        drive: Tensor<2>,
+    ) -> Self {
+        let free = detached(free);
+        let output = free.state.output();
+        Self {
+            gradients,
+            energy,
+            cost: cost.value(output, target),
+            scores: cost.scores(output, &drive.without_autodiff()),
+            second_phase,
+            free,
+        }
+    }
+}
+
+/// What was relaxed, outside autodiff.
+fn detached(relaxed: Relaxed) -> Relaxed {
+    if !relaxed.state.output().is_autodiff() {
+        return relaxed;
+    }
+    let state = &relaxed.state;
+    Relaxed {
+        state: state.map(|layer| layer.clone().without_autodiff()),
+        residual: relaxed.residual.without_autodiff(),
+        ..relaxed
+    }
 }
 
 /// Hands the core's gradients to Burn's optimizers.
@@ -118,4 +176,20 @@ pub fn into_params<M: Module>(gradients: &Gradients, module: &M) -> GradientsPar
         leaves::clear(&device);
     }
     collector.gradients
+}
+
+/// Every float parameter of `module`, each with its gradient as a vector.
+pub fn gradient_vectors<M: Module>(
+    module: &M,
+    gradients: &GradientsParams,
+) -> Vec<(Parameter, Option<Tensor<1>>)> {
+    struct OfBurn<'a>(&'a GradientsParams);
+
+    impl ByParameter for OfBurn<'_> {
+        fn get<const D: usize>(&self, id: ParamId) -> Option<Tensor<D>> {
+            self.0.get(id)
+        }
+    }
+
+    parameters_with(module, &OfBurn(gradients))
 }

@@ -4,6 +4,8 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
+use crate::estimator::gradient_vectors;
+
 /// Scales the gradients of a module so that their norm, that of all parameters as one vector, is
 /// at most `max_norm`:
 ///
@@ -25,12 +27,9 @@ pub fn clip_global_norm<M: Module>(
         max_norm > 0.0,
         "max_norm must be greater than 0, but is {max_norm}"
     );
-    let mut squares = Squares {
-        gradients: &gradients,
-        sum: None,
-    };
-    module.visit(&mut squares);
-    let Some(sum) = squares.sum else {
+    let vectors = gradient_vectors(module, &gradients).into_iter();
+    let squares = vectors.filter_map(|(_, gradient)| Some(gradient?.square().sum()));
+    let Some(sum) = squares.reduce(|sum, square| sum + square) else {
         return gradients;
     };
     // Gradients of 0 have an infinite quotient, and stay as they are.
@@ -38,24 +37,6 @@ pub fn clip_global_norm<M: Module>(
     let mut scaled = Scaled { gradients, scale };
     module.visit(&mut scaled);
     scaled.gradients
-}
-
-/// The sum of the squares of all gradients, `[1]`.
-struct Squares<'a> {
-    gradients: &'a GradientsParams,
-    sum: Option<Tensor<1>>,
-}
-
-impl ModuleVisitor for Squares<'_> {
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(parameter.id) {
-            let square = gradient.square().sum();
-            self.sum = Some(match self.sum.take() {
-                Some(sum) => sum + square,
-                None => square,
-            });
-        }
-    }
 }
 
 struct Scaled {

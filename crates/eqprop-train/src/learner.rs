@@ -12,14 +12,12 @@ use eqprop_core::energy::VectorField;
 use eqprop_core::relaxation::Relaxed;
 
 use crate::batch::Batch;
-use crate::config::FreeStart;
 use crate::estimator::GradientEstimator;
 use crate::gradient_norm::clip_global_norm;
+use crate::initial_state::{InitialState, KeptStates, Particles, PreviousState};
 use crate::leaves;
 use crate::network::EquilibriumNetwork;
-use crate::particles::Particles;
 use crate::update::UpdateMonitor;
-use crate::warm_start::WarmStart;
 
 /// A network together with the way its gradient is estimated: a model that Burn's `Learner` and
 /// `SupervisedTraining` train like any other.
@@ -47,57 +45,37 @@ pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Deb
     #[module(skip)]
     estimator: G,
     #[module(skip)]
-    particles: Option<Particles>,
-    #[module(skip)]
-    warm: Option<WarmStart>,
+    kept: Option<KeptStates>,
     #[module(skip)]
     updates: Option<UpdateMonitor>,
     #[module(skip)]
     max_gradient_norm: Option<f64>,
 }
 
-impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, C, G> {
+impl<E, C, G> EquilibriumLearner<E, C, G>
+where
+    E: VectorField,
+    C: Cost,
+    G: GradientEstimator<E, C> + Clone,
+{
     /// A learner whose free phases start at [`EquilibriumNetwork::start`].
     pub fn new(network: EquilibriumNetwork<E, C>, estimator: G) -> Self {
         Self {
             network,
             estimator,
-            particles: None,
-            warm: None,
+            kept: None,
             updates: None,
             max_gradient_norm: None,
         }
     }
 
-    /// Starts each free phase of the training at the example's persistent particle. Batches
-    /// must then say which examples they hold.
-    pub fn with_particles(mut self, particles: Particles) -> Self {
-        self.particles = Some(particles);
+    /// Starts the free phases of a training on `n_examples` examples at `start`, and those of
+    /// predictions as the [network](EquilibriumNetwork::with_start) then does. With particles, batches
+    /// must say which examples they hold.
+    pub fn with_start(mut self, start: InitialState, n_examples: usize) -> Self {
+        self.network = self.network.with_start(start);
+        self.kept = KeptStates::new(start, self.network.energy.layers(), n_examples);
         self
-    }
-
-    /// Starts each free phase of the training where that of the batch before ended.
-    pub fn with_warm_start(mut self, warm: WarmStart) -> Self {
-        self.warm = Some(warm);
-        self
-    }
-
-    /// Starts the free phases of a training on `n_examples` examples at `start`: at the feedforward
-    /// pass by that of the [network](EquilibriumNetwork::with_feedforward_start), predictions too;
-    /// at rest where the network starts without.
-    pub fn with_start(mut self, start: FreeStart, n_examples: usize) -> Self {
-        match start {
-            FreeStart::Rest => self,
-            FreeStart::Feedforward => {
-                self.network = self.network.with_feedforward_start();
-                self
-            }
-            FreeStart::Particles => {
-                let particles = Particles::new(self.network.energy.layers(), n_examples);
-                self.with_particles(particles)
-            }
-            FreeStart::Previous => self.with_warm_start(WarmStart::default()),
-        }
     }
 
     /// Watches `‖ΔW‖/‖W‖` of every parameter.
@@ -124,12 +102,24 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, 
 
     /// The persistent particles, if there are any.
     pub fn particles(&self) -> Option<&Particles> {
-        self.particles.as_ref()
+        match self.kept.as_ref()? {
+            KeptStates::Particles(particles) => Some(particles),
+            KeptStates::Previous(_) => None,
+        }
     }
 
-    /// The warm start, if there is one.
-    pub fn warm_start(&self) -> Option<&WarmStart> {
-        self.warm.as_ref()
+    /// The state of the batch before, if free phases start there.
+    pub fn previous_state(&self) -> Option<&PreviousState> {
+        match self.kept.as_ref()? {
+            KeptStates::Previous(previous) => Some(previous),
+            KeptStates::Particles(_) => None,
+        }
+    }
+
+    /// A learner that starts at `own` of the states that it kept, so far those of its clones too.
+    pub(crate) fn with_kept(mut self, own: fn(&KeptStates) -> KeptStates) -> Self {
+        self.kept = self.kept.as_ref().map(own);
+        self
     }
 
     /// Relaxes an input from [`EquilibriumNetwork::start`], without a nudge and without autodiff.
@@ -190,7 +180,7 @@ impl<E, C, G> TrainStep for EquilibriumLearner<E, C, G>
 where
     E: VectorField,
     C: Cost,
-    G: GradientEstimator<E, C>,
+    G: GradientEstimator<E, C> + Clone,
 {
     type Input = Batch;
     type Output = EquilibriumOutput;
@@ -200,27 +190,12 @@ where
     /// the strategy is `DistributedDataParallel`.
     fn step(&self, batch: Batch) -> TrainOutput<EquilibriumOutput> {
         distributed::refuse(&self.network);
-        let indices = || {
-            batch.indices.as_deref().expect(
-                "persistent particles belong to examples, but this batch has no indices: set \
-                 Batch::indices, or train without particles",
-            )
-        };
-        let device = batch.input.device().without_autodiff();
         // Here, because an estimator of the user's own may have gradients of another making.
-        leaves::clear(&device);
-        let particles = self.particles.as_ref();
-        let start = match (particles, &self.warm) {
-            (Some(particles), _) => Some(particles.gather(indices(), &device)),
-            (None, Some(warm)) => warm.state(batch.input.dims()[0], &device),
-            (None, None) => None,
-        };
+        leaves::clear(&batch.input.device().without_autodiff());
+        let start = self.kept.as_ref().and_then(|kept| kept.start(&batch));
         let estimate = self.estimator.estimate(&self.network, &batch, start);
-        if let Some(warm) = &self.warm {
-            warm.keep(&estimate.free.state);
-        }
-        if let Some(particles) = particles {
-            particles.store(indices(), &estimate.free.state);
+        if let Some(kept) = &self.kept {
+            kept.keep(&batch, &estimate.free.state);
         }
         let gradients = match self.max_gradient_norm {
             Some(max_norm) => clip_global_norm(estimate.gradients, &self.network, max_norm),
@@ -262,7 +237,7 @@ impl<E, C, G> InferenceStep for EquilibriumLearner<E, C, G>
 where
     E: VectorField,
     C: Cost,
-    G: GradientEstimator<E, C>,
+    G: GradientEstimator<E, C> + Clone,
 {
     type Input = Batch;
     type Output = EquilibriumOutput;
@@ -272,7 +247,8 @@ where
         let input = batch.input.without_autodiff();
         let target = batch.target.without_autodiff();
         let clamped = network.energy.clamp(&input);
-        let relaxed = self.estimator.infer_clamped(&network, &input, &clamped);
+        let phase = self.estimator.free_phase();
+        let relaxed = phase.run(&network, &input, &clamped, None);
         EquilibriumOutput {
             cost: network.cost.value(relaxed.state.output(), &target),
             energy: network.energy.energy_of(&clamped, &relaxed.state),

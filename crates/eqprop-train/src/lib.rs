@@ -8,7 +8,6 @@
 //!
 //! ```
 //! use eqprop_train::prelude::*;
-//! use burn::tensor::Device;
 //!
 //! // A whole run as the program does it: data, network, phases, optimizer, two epochs.
 //! let config = Preset::Digits.config().with_override("epochs", "2")?;
@@ -32,23 +31,28 @@
 //! | [`learner`] | Burn's `TrainStep` and `InferenceStep` for any energy and estimator |
 //! | [`block`] | an equilibrium network as a layer of any Burn model, by Burn's own `backward()` |
 //! | [`network`], [`batch`] | what an estimator works on |
-//! | [`particles`] | persistent particles: free states kept from epoch to epoch |
+//! | [`initial_state`] | where free phases start: at rest, at a forward pass, at persistent particles |
 //! | [`gradient_norm`] | clips the gradient of all parameters together |
 //! | [`optimizer`] | Burn's `Sgd` in one pass |
-//! | [`warm_start`] | free phases that start where the one before ended |
 //! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
 //! | [`renderer`] | what a Burn training prints |
 //! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
 //! | [`weights`] | safetensors, and the files of published PyTorch code |
 //! | [`data`] | digits, MNIST, Fashion-MNIST, CIFAR-10 |
 //! | [`error`] | what can go wrong |
-//! | [`prelude`] | the names that most programs need, of this crate and of `eqprop-core` |
+//! | [`prelude`] | the names that most programs need, of this crate, of `eqprop-core` and of Burn |
+//!
+//! [`eqprop_core`] and the [`burn`] that all of it is built with are exported as well, so that a
+//! program needs no other version of either.
 
 #![warn(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "they panic where nobody reads"
 )]
+
+pub use burn;
+pub use eqprop_core;
 
 pub mod batch;
 pub mod block;
@@ -60,6 +64,7 @@ pub mod estimator;
 #[doc(hidden)]
 pub mod file;
 pub mod gradient_norm;
+pub mod initial_state;
 pub mod learner;
 mod leaves;
 #[doc(hidden)]
@@ -69,7 +74,6 @@ pub mod network;
 pub mod optimizer;
 #[doc(hidden)]
 pub mod panic;
-pub mod particles;
 pub mod prelude;
 pub mod preset;
 #[doc(hidden)]
@@ -79,7 +83,6 @@ pub mod renderer;
 pub mod suggestion;
 pub mod training;
 pub mod update;
-pub mod warm_start;
 pub mod weights;
 
 /// Compiles and runs the code of the README.

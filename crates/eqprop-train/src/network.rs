@@ -9,6 +9,8 @@ use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed};
 use eqprop_core::state::State;
 
+use crate::initial_state::InitialState;
+
 /// A network that predicts by relaxing: an energy and the cost of its output.
 #[derive(Module, Debug)]
 pub struct EquilibriumNetwork<E: VectorField, C: Cost> {
@@ -21,6 +23,36 @@ pub struct EquilibriumNetwork<E: VectorField, C: Cost> {
     starts_forward: bool,
 }
 
+/// How a network finds the state that it predicts with: a [`Relaxation`] with any dynamics, or
+/// something in its place.
+pub trait FreePhase<E: VectorField, C: Cost> {
+    /// Takes a clamped input, without a nudge, from `start` or else from
+    /// [`EquilibriumNetwork::start`].
+    ///
+    /// # Shapes
+    /// - `input`: `[batch, n_inputs]`
+    fn run(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        input: &Tensor<2>,
+        clamped: &E::Clamped,
+        start: Option<State>,
+    ) -> Relaxed;
+}
+
+impl<E: VectorField, C: Cost, D: Dynamics> FreePhase<E, C> for Relaxation<D> {
+    fn run(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        input: &Tensor<2>,
+        clamped: &E::Clamped,
+        start: Option<State>,
+    ) -> Relaxed {
+        let start = start.unwrap_or_else(|| network.start(input, clamped));
+        self.relax(&TotalEnergy::<E, C>::free(&network.energy, clamped), start)
+    }
+}
+
 impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
     /// Puts an energy and a cost together.
     pub fn new(energy: E, cost: C) -> Self {
@@ -31,10 +63,15 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
         }
     }
 
-    /// Starts free phases, those of predictions too, at the [feedforward](VectorField::feedforward)
-    /// pass.
-    pub fn with_feedforward_start(mut self) -> Self {
-        self.starts_forward = true;
+    /// Starts free phases, those of predictions too, at rest or at the
+    /// [feedforward](VectorField::feedforward) pass. States that a training keeps say nothing of
+    /// where predictions start: with those, it stays as it is.
+    pub fn with_start(mut self, start: InitialState) -> Self {
+        match start {
+            InitialState::Rest => self.starts_forward = false,
+            InitialState::Feedforward => self.starts_forward = true,
+            InitialState::Particles | InitialState::Previous => {}
+        }
         self
     }
 
@@ -55,25 +92,13 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
     ///
     /// # Shapes
     /// - `input`: `[batch, n_inputs]`
-    pub fn relax<D: Dynamics>(
+    pub fn relax(
         &self,
-        relaxation: &Relaxation<D>,
+        phase: &dyn FreePhase<E, C>,
         input: &Tensor<2>,
         start: Option<State>,
     ) -> Relaxed {
-        self.relax_clamped(relaxation, input, &self.energy.clamp(input), start)
-    }
-
-    /// As [`relax`](Self::relax), for a caller that has `input` clamped.
-    pub fn relax_clamped<D: Dynamics>(
-        &self,
-        relaxation: &Relaxation<D>,
-        input: &Tensor<2>,
-        clamped: &E::Clamped,
-        start: Option<State>,
-    ) -> Relaxed {
-        let start = start.unwrap_or_else(|| self.start(input, clamped));
-        relaxation.relax(&TotalEnergy::<E, C>::free(&self.energy, clamped), start)
+        phase.run(self, input, &self.energy.clamp(input), start)
     }
 
     /// Checks every nudging factor that `nudging` uses, with the limits of the cost and the
@@ -123,8 +148,13 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
     /// # Shapes
     /// - result: `[batch, n_classes]`
     pub fn scores(&self, clamped: &E::Clamped, state: &State) -> Tensor<2> {
-        let output = self.energy.layers().len() - 1;
-        let drive = self.energy.drive(output, clamped, state);
+        let drive = self.output_drive(clamped, state);
         self.cost.scores(state.output(), &drive)
+    }
+
+    /// The drive of the output, `[batch, n_units]`.
+    pub(crate) fn output_drive(&self, clamped: &E::Clamped, state: &State) -> Tensor<2> {
+        let output = self.energy.layers().len() - 1;
+        self.energy.drive(output, clamped, state)
     }
 }

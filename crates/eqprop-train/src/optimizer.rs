@@ -1,31 +1,54 @@
 //! An optimizer for networks whose gradient costs no more than Burn's update of their weights.
 
-use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
+use burn::config::Config;
+use burn::optim::{LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 use eqprop_core::descent::Descent;
+
+/// Configuration of [`FusedSgd`].
+///
+/// ```
+/// use eqprop_train::prelude::*;
+///
+/// let optimizer = FusedSgdConfig::new().with_momentum(0.9).with_nesterov(true).init();
+/// ```
+#[derive(Config, Debug, Copy, PartialEq)]
+pub struct FusedSgdConfig {
+    /// The momentum, in [0, 1); at 0 no velocity is kept.
+    #[config(default = 0.0)]
+    pub momentum: f64,
+    /// Whether the momentum is Nesterov's.
+    #[config(default = false)]
+    pub nesterov: bool,
+    /// The weight decay, at least 0.
+    #[config(default = 0.0)]
+    pub weight_decay: f64,
+}
 
 /// Burn's `Sgd`, with a dampening of 0, as one pass over the parameters; see [`Descent`].
 ///
 /// Parameters come out the same, and so do its records: a run that was begun with one goes on with
 /// the other.
-///
-/// ```
-/// use burn::optim::ModuleOptimizer;
-/// use eqprop_core::descent::Descent;
-/// use eqprop_train::optimizer::FusedSgd;
-///
-/// let descent = Descent { momentum: 0.9, ..Descent::default() };
-/// let optimizer = ModuleOptimizer::from(FusedSgd::new(descent));
-/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct FusedSgd {
     descent: Descent,
 }
 
-impl FusedSgd {
-    /// An optimizer that takes these steps.
-    pub fn new(descent: Descent) -> Self {
-        Self { descent }
+impl FusedSgdConfig {
+    /// The bare optimizer, for [`ModuleOptimizer::with_group`].
+    pub fn build(&self) -> FusedSgd {
+        FusedSgd {
+            descent: Descent {
+                momentum: self.momentum,
+                nesterov: self.nesterov,
+                weight_decay: self.weight_decay,
+            },
+        }
+    }
+
+    /// The optimizer of a whole module.
+    pub fn init(&self) -> ModuleOptimizer {
+        self.build().into()
     }
 }
 

@@ -1,17 +1,12 @@
-//! The names that most programs need.
+//! The names that most programs need, of Burn, of `eqprop-core` and of this crate.
 
-pub use eqprop_core::activation::Activation;
-pub use eqprop_core::connection::InitializerConfig;
-pub use eqprop_core::cost::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError};
-pub use eqprop_core::descent::Descent;
-pub use eqprop_core::energy::{
-    AnyField, CustomEnergy, Energy, EnergyFunction, HopfieldEnergy, HopfieldEnergyConfig,
-    LayerConfig, PredictiveCoding, PredictiveCodingConfig, ResistiveNetwork,
-    ResistiveNetworkConfig, TotalEnergy, UntiedHopfield, UntiedHopfieldConfig, VectorField,
-};
-pub use eqprop_core::nudging::{Circle, Nudging};
-pub use eqprop_core::relaxation::{Relaxation, Scheme};
-pub use eqprop_core::state::State;
+pub use burn::data::dataloader::DataLoader;
+pub use burn::module::Module;
+pub use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+pub use burn::tensor::{Device, Tensor};
+pub use burn::train::metric::{AccuracyMetric, LossMetric};
+pub use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainStep};
+pub use eqprop_core::prelude::*;
 
 pub use crate::batch::{Augmentation, Batch, BatchLoader, Order};
 pub use crate::block::EquilibriumBlock;
@@ -22,11 +17,11 @@ pub use crate::estimator::{
     GradientEstimator, HolomorphicEquilibriumPropagation, Sampling,
     StochasticEquilibriumPropagation,
 };
+pub use crate::initial_state::InitialState;
 pub use crate::learner::EquilibriumLearner;
 pub use crate::metric::{EnergyMetric, ResidualMetric, StepsMetric, UnconvergedMetric};
 pub use crate::network::EquilibriumNetwork;
-pub use crate::optimizer::FusedSgd;
-pub use crate::particles::Particles;
+pub use crate::optimizer::FusedSgdConfig;
 pub use crate::preset::Preset;
 pub use crate::renderer::EpochLines;
 pub use crate::training::Training;

@@ -6,6 +6,7 @@ mod tally;
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use burn::data::dataloader::DataLoader;
@@ -22,13 +23,12 @@ use crate::checkpoint::{Checkpoint, CheckpointState};
 use crate::config::{OrderKind, TrainingConfig};
 use crate::data::{Dataset, Examples};
 use crate::error::{CheckpointError, TrainingError};
-use crate::estimator::{EquilibriumPropagation, GradientEstimator};
+use crate::estimator::GradientEstimator;
+use crate::initial_state::{KeptStates, Particles, PreviousState};
 use crate::learner::EquilibriumLearner;
 use crate::panic;
-use crate::particles::Particles;
 use crate::record;
 use crate::update::UpdateMonitor;
-use crate::warm_start::{self, WarmStart};
 use crate::weights;
 use epoch::OpenEpoch;
 pub use epoch::UnfinishedEpoch;
@@ -44,12 +44,15 @@ const LOOSE_TOLERANCE: f64 = 1e-2;
 const UPDATES_PER_MEASUREMENT: u64 = 50;
 
 /// A learner of any built-in network with either cost.
-pub type AnyLearner<G> = EquilibriumLearner<AnyField, AnyCost, G>;
+pub type AnyLearner<G = AnyEstimator> = EquilibriumLearner<AnyField, AnyCost, G>;
+
+/// An estimator for these, chosen at run time.
+pub type AnyEstimator = Arc<dyn GradientEstimator<AnyField, AnyCost>>;
 
 /// A training run as a [`TrainingConfig`] describes it.
-pub struct Training<G: Clone + core::fmt::Debug + Send = EquilibriumPropagation> {
+pub struct Training {
     config: TrainingConfig,
-    learner: AnyLearner<G>,
+    learner: AnyLearner,
     optimizer: ModuleOptimizer,
     scheduler: ModuleLrScheduler,
     updates: UpdateMonitor,
@@ -57,7 +60,7 @@ pub struct Training<G: Clone + core::fmt::Debug + Send = EquilibriumPropagation>
     validation: Option<BatchLoader>,
     test: Option<BatchLoader>,
     records: Vec<EpochRecord>,
-    paused: Option<OpenEpoch<G>>,
+    paused: Option<OpenEpoch>,
 }
 
 impl Training {
@@ -73,9 +76,7 @@ impl Training {
         let estimator = config.estimator();
         Self::with_estimator(config, estimator, dataset, device)
     }
-}
 
-impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     /// A new run with another way to estimate the gradient.
     ///
     /// # Errors
@@ -84,7 +85,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     /// to train on or to judge by.
     pub fn with_estimator(
         config: TrainingConfig,
-        estimator: G,
+        estimator: impl GradientEstimator<AnyField, AnyCost> + 'static,
         dataset: &Dataset,
         device: &Device,
     ) -> Result<Self, TrainingError> {
@@ -118,7 +119,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         let network = config.network(device);
         network.check_nudging(config.nudging())?;
         let updates = UpdateMonitor::new(UPDATES_PER_MEASUREMENT);
-        let mut learner = EquilibriumLearner::new(network, estimator)
+        let mut learner = EquilibriumLearner::new(network, Arc::new(estimator) as AnyEstimator)
             .with_start(config.start, train.len())
             .with_update_monitor(updates.clone());
         if let Some(max_norm) = config.gradient_clip {
@@ -176,21 +177,24 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
         } = checkpoint.state;
         self.records = records;
         if let Some(done) = unfinished {
-            let warm = checkpoint.warm.map(|record| {
+            let open = OpenEpoch {
+                done,
+                ..self.open()
+            };
+            if let (Some(previous), Some(record)) = (open.learner.previous_state(), checkpoint.warm)
+            {
                 // Those of the batch before.
-                let first = done.n_updates.saturating_sub(1);
+                let first = open.done.n_updates.saturating_sub(1);
                 let first = first.saturating_mul(self.config.batch_size);
                 let n_examples = self.train.num_items().saturating_sub(first);
                 let n_examples = n_examples.min(self.config.batch_size);
                 let layers = self.learner.network.energy.layers();
                 let device = self.learner.devices().swap_remove(0).without_autodiff();
-                warm_start::from_record(record, layers, n_examples, &device)
-            });
-            self.paused = Some(OpenEpoch {
-                warm: warm.transpose().map_err(mismatch("warm.bpk"))?,
-                done,
-                ..self.open()
-            });
+                previous
+                    .load_record(record, layers, n_examples, &device)
+                    .map_err(mismatch("warm.bpk"))?;
+            }
+            self.paused = Some(open);
         }
         Ok(self)
     }
@@ -215,7 +219,10 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
             optimizer: open.optimizer.to_record(),
             scheduler: open.scheduler.to_record(),
             particles: open.learner.particles().map(Particles::to_record),
-            warm: open.warm.as_ref().map(warm_start::to_record),
+            warm: open
+                .learner
+                .previous_state()
+                .and_then(PreviousState::to_record),
         }
     }
 
@@ -225,7 +232,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     }
 
     /// The learner.
-    pub fn learner(&self) -> &AnyLearner<G> {
+    pub fn learner(&self) -> &AnyLearner {
         &self.learner
     }
 
@@ -330,7 +337,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     /// Judges `learner` by the validation and the test examples, as far as there are any.
     fn judge(
         &self,
-        learner: &AnyLearner<G>,
+        learner: &AnyLearner,
         mut observe: impl FnMut() -> ControlFlow<()>,
     ) -> ControlFlow<(), [Option<Evaluation>; 2]> {
         let mut found = [None; 2];
@@ -345,12 +352,11 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     /// Keeps `open` until the next call.
     fn pause(
         &mut self,
-        mut open: OpenEpoch<G>,
+        mut open: OpenEpoch,
         sums: Sums,
     ) -> Result<Option<EpochRecord>, TrainingError> {
         open.done.sums = sums;
         open.done.update_ratios = self.updates.so_far();
-        open.warm = open.learner.warm_start().and_then(WarmStart::kept);
         if !open.done.is_finite() {
             let epoch = self.records.len() + 1;
             return Err(TrainingError::Diverged { epoch });
@@ -360,12 +366,11 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
     }
 
     /// An epoch that has not begun.
-    fn open(&self) -> OpenEpoch<G> {
+    fn open(&self) -> OpenEpoch {
         OpenEpoch {
-            learner: self.learner.clone(),
+            learner: self.learner.clone().with_kept(KeptStates::of_new_epoch),
             optimizer: self.optimizer.clone(),
             scheduler: self.scheduler.clone(),
-            warm: None,
             done: UnfinishedEpoch::default(),
         }
     }
@@ -374,7 +379,7 @@ impl<G: GradientEstimator<AnyField, AnyCost>> Training<G> {
 /// Judges a learner by all examples of `loader`.
 pub fn evaluate<G>(learner: &AnyLearner<G>, loader: &BatchLoader) -> Evaluation
 where
-    G: GradientEstimator<AnyField, AnyCost>,
+    G: GradientEstimator<AnyField, AnyCost> + Clone,
 {
     let go_on = || ControlFlow::<()>::Continue(());
     let ControlFlow::Continue(found) = evaluate_observed(learner, loader, go_on) else {
@@ -390,7 +395,7 @@ pub fn evaluate_observed<G>(
     mut observe: impl FnMut() -> ControlFlow<()>,
 ) -> ControlFlow<(), Evaluation>
 where
-    G: GradientEstimator<AnyField, AnyCost>,
+    G: GradientEstimator<AnyField, AnyCost> + Clone,
 {
     let model = learner.valid();
     let mut tally = Tally::new(LOOSE_TOLERANCE, Sums::default());

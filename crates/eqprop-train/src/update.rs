@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
+use eqprop_core::parameters::parameters;
 use serde::{Deserialize, Serialize};
 
 /// Watches `‖ΔW‖/‖W‖` of every parameter: the figure by which Scellier & Bengio (2017, §5)
@@ -115,8 +116,8 @@ impl UpdateMonitor {
             .store(from.n_updates, Ordering::Relaxed);
         let parameters = parameters(module);
         let sums = from.sums.iter().filter_map(|(path, sum)| {
-            let (_, like) = parameters.iter().find(|(found, _)| found == path)?;
-            let options = (&like.device(), like.dtype());
+            let like = &parameters.iter().find(|found| found.path == *path)?.values;
+            let options = (&like.device().without_autodiff(), like.dtype());
             let sum = Tensor::<1>::from_data(TensorData::from([*sum]), options);
             Some((path.clone(), sum))
         });
@@ -145,8 +146,8 @@ impl UpdateMonitor {
             .into_iter()
             .zip(parameters(&module))
             .map(|(old, new)| {
-                let (path, old) = old;
-                let change = norm(new.1 - old.clone());
+                let (path, old) = (old.path, old.values.without_autodiff());
+                let change = norm(new.values.without_autodiff() - old.clone());
                 // A parameter that was all zero has no ratio: count it as 0.
                 let size = norm(old);
                 let none = size.clone().equal_elem(0.0);
@@ -171,33 +172,4 @@ impl UpdateMonitor {
 
 fn norm(values: Tensor<1>) -> Tensor<1> {
     (values.clone() * values).sum().sqrt()
-}
-
-/// Every float parameter as a vector, with its path.
-fn parameters<M: Module>(module: &M) -> Vec<(String, Tensor<1>)> {
-    #[derive(Default)]
-    struct Collector {
-        path: Vec<String>,
-        found: Vec<(String, Tensor<1>)>,
-    }
-
-    impl ModuleVisitor for Collector {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.to_string());
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            let values = parameter.val().without_autodiff();
-            let n = values.shape().num_elements();
-            self.found.push((self.path.join("."), values.reshape([n])));
-        }
-    }
-
-    let mut collector = Collector::default();
-    module.visit(&mut collector);
-    collector.found
 }

@@ -8,12 +8,10 @@ use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme, Stopping};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
-use eqprop_train::estimator::{Estimate, GradientEstimator};
-use eqprop_train::network::EquilibriumNetwork;
+use eqprop_train::estimator::{Estimate, FreeEquilibrium, GradientEstimator};
+use eqprop_train::network::{EquilibriumNetwork, FreePhase};
 use nalgebra::{DMatrix, DVector};
 use tracing::debug_span;
-
-use super::{detached, estimate, measure};
 
 /// Recurrent backpropagation (Almeida, Pineda): the costate of the free equilibrium by
 /// iteration.
@@ -57,13 +55,8 @@ pub struct ImplicitExact<D = Scheme> {
 }
 
 impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for RecurrentBackprop<D> {
-    fn infer(
-        &self,
-        network: &EquilibriumNetwork<E, C>,
-        input: &Tensor<2>,
-        start: Option<State>,
-    ) -> Relaxed {
-        network.relax(&self.free, input, start)
+    fn free_phase(&self) -> &dyn FreePhase<E, C> {
+        &self.free
     }
 
     fn estimate(
@@ -72,20 +65,15 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Recurrent
         batch: &Batch,
         start: Option<State>,
     ) -> Estimate {
-        by_costate(network, batch, start, &self.free, |equilibrium| {
-            equilibrium.iterate(self.costate)
+        by_costate(network, batch, start, &self.free, |adjoint| {
+            adjoint.iterate(self.costate)
         })
     }
 }
 
 impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for ImplicitExact<D> {
-    fn infer(
-        &self,
-        network: &EquilibriumNetwork<E, C>,
-        input: &Tensor<2>,
-        start: Option<State>,
-    ) -> Relaxed {
-        network.relax(&self.free, input, start)
+    fn free_phase(&self) -> &dyn FreePhase<E, C> {
+        &self.free
     }
 
     fn estimate(
@@ -94,42 +82,32 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for ImplicitE
         batch: &Batch,
         start: Option<State>,
     ) -> Estimate {
-        by_costate(network, batch, start, &self.free, |equilibrium| {
-            equilibrium.solve()
-        })
+        by_costate(network, batch, start, &self.free, |adjoint| adjoint.solve())
     }
 }
 
 /// Relaxes, finds the costate, and turns it into gradients.
-fn by_costate<E: VectorField, C: Cost, D: Dynamics>(
+fn by_costate<E: VectorField, C: Cost>(
     network: &EquilibriumNetwork<E, C>,
     batch: &Batch,
     start: Option<State>,
-    free: &Relaxation<D>,
-    find: impl FnOnce(&Equilibrium<'_, E, C>) -> Relaxed,
+    free: &dyn FreePhase<E, C>,
+    find: impl FnOnce(&Adjoint<'_, E, C>) -> Relaxed,
 ) -> Estimate {
-    let plain = &network.valid();
-    let batch = &detached(batch);
-    let free = debug_span!("free_phase").in_scope(|| plain.relax(free, &batch.input, start));
-    let equilibrium = Equilibrium {
-        network: plain,
-        clamped: plain.energy.clamp(&batch.input),
-        target: &batch.target,
-        state: &free.state,
-    };
-    let costate = debug_span!("second_phase").in_scope(|| find(&equilibrium));
+    let equilibrium = FreeEquilibrium::find(free, network, batch, start);
+    let costate = debug_span!("second_phase").in_scope(|| find(&Adjoint(&equilibrium)));
     let gradients = debug_span!("gradient").in_scope(|| {
-        let network = &network.clone().train();
-        let clamped = network.energy.clamp(&batch.input);
+        let (network, state) = (&network.clone().train(), equilibrium.state());
+        let clamped = network.energy.clamp(&equilibrium.input);
         let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
-        let through = product(&total, &free.state, &costate.state);
-        let cost = network.cost.value(free.state.output(), &batch.target);
+        let through = product(&total, state, &costate.state);
+        let cost = network.cost.value(state.output(), &equilibrium.target);
         // A factor: autodiff takes the reciprocal of a divisor in `f32`, whatever the data type.
-        let per_example = 1.0 / free.state.batch_size() as f64;
+        let per_example = 1.0 / state.batch_size() as f64;
         let objective = (through + cost.sum()) * per_example;
         GradientsParams::from_grads(objective.backward(), network)
     });
-    estimate(network, batch, free, Some(costate), gradients, measure)
+    equilibrium.estimate(gradients, Some(costate))
 }
 
 /// `⟨λ, M(s)⟩`, summed over the batch.
@@ -145,21 +123,16 @@ fn product<E: VectorField, C: Cost>(
         .expect("a state has at least one layer")
 }
 
-/// A free equilibrium of a batch, outside autodiff.
-struct Equilibrium<'a, E: VectorField, C: Cost> {
-    network: &'a EquilibriumNetwork<E, C>,
-    clamped: E::Clamped,
-    target: &'a Tensor<2>,
-    state: &'a State,
-}
+/// The costate at a free equilibrium.
+struct Adjoint<'a, E: VectorField, C: Cost>(&'a FreeEquilibrium<E, C>);
 
-impl<E: VectorField, C: Cost> Equilibrium<'_, E, C> {
+impl<E: VectorField, C: Cost> Adjoint<'_, E, C> {
     /// `∂C/∂s` of each example, which only the output has.
     fn cost_gradient(&self) -> State {
-        let output = self.state.output().clone().autodiff().require_grad();
-        let cost = self.network.cost.value(&output, self.target).sum();
+        let output = self.0.state().output().clone().autodiff().require_grad();
+        let cost = self.0.network.cost.value(&output, &self.0.target).sum();
         let gradient = output.grad(&cost.backward());
-        let mut gradients = self.state.map(Tensor::zeros_like);
+        let mut gradients = self.0.state().map(Tensor::zeros_like);
         let output = gradients.layers().len() - 1;
         gradients.set(output, gradient.expect("a cost depends on the output"));
         gradients
@@ -167,19 +140,19 @@ impl<E: VectorField, C: Cost> Equilibrium<'_, E, C> {
 
     /// `(∂M/∂s_k)ᵀ λ` for each layer `k` of `layers`.
     fn backward(&self, layers: &[usize], costate: &State) -> Vec<Tensor<2>> {
-        let mut state = self.state.clone();
+        let mut state = self.0.state().clone();
         for &layer in layers {
             let leaf = state.layer(layer).clone().autodiff().require_grad();
             state.set(layer, leaf);
         }
-        let total = TotalEnergy::<E, C>::free(&self.network.energy, &self.clamped);
+        let total = TotalEnergy::<E, C>::free(&self.0.network.energy, &self.0.clamped);
         let product = product(&total, &state, costate);
         // Without a connection between free layers nothing depends on the state.
         let gradients = product.is_tracked().then(|| product.backward());
         let of = |&layer: &usize| {
             let leaf = state.layer(layer);
             let gradient = gradients.as_ref().and_then(|found| leaf.grad(found));
-            gradient.unwrap_or_else(|| self.state.layer(layer).zeros_like())
+            gradient.unwrap_or_else(|| self.0.state().layer(layer).zeros_like())
         };
         layers.iter().map(of).collect()
     }
@@ -191,7 +164,7 @@ impl<E: VectorField, C: Cost> Equilibrium<'_, E, C> {
         loop {
             step += 1;
             let before = costate.clone();
-            for group in self.network.energy.groups() {
+            for group in self.0.network.energy.groups() {
                 let received = self.backward(group, &costate);
                 for (&layer, received) in group.iter().zip(received) {
                     costate.set(layer, cost_gradient.layer(layer).clone() + received);
@@ -219,14 +192,9 @@ impl<E: VectorField, C: Cost> Equilibrium<'_, E, C> {
     }
 
     fn solve(&self) -> Relaxed {
-        let sizes: Vec<usize> = self
-            .network
-            .energy
-            .layers()
-            .iter()
-            .map(|layer| layer.n_units())
-            .collect();
-        let (n, batch) = (sizes.iter().sum::<usize>(), self.state.batch_size());
+        let layers = self.0.network.energy.layers().iter();
+        let sizes: Vec<usize> = layers.map(|layer| layer.n_units()).collect();
+        let (n, batch) = (sizes.iter().sum::<usize>(), self.0.state().batch_size());
         let all: Vec<usize> = (0..sizes.len()).collect();
         // `(I − ∂M/∂s)ᵀ` of each example: the product with unit vector `j` is its column `j`.
         let mut systems = vec![DMatrix::<f64>::identity(n, n); batch];
@@ -249,7 +217,7 @@ impl<E: VectorField, C: Cost> Equilibrium<'_, E, C> {
             let values = solutions.iter().flat_map(|row| &row[start..start + size]);
             let data = TensorData::new(values.copied().collect(), [batch, size]);
             start += size;
-            let like = (&self.state.device(), self.state.output().dtype());
+            let like = (&self.0.state().device(), self.0.state().output().dtype());
             Tensor::from_data(data, like)
         });
         let state = State::new(layers.collect());
@@ -264,19 +232,25 @@ impl<E: VectorField, C: Cost> Equilibrium<'_, E, C> {
     /// 1 at unit `unit` of every example, counted through the layers, and 0 elsewhere.
     fn unit_vector(&self, sizes: &[usize], unit: usize) -> State {
         let mut start = 0;
-        let layers = self.state.layers().iter().zip(sizes).map(|(layer, &size)| {
-            let zeros = layer.zeros_like();
-            let inside = unit.checked_sub(start).filter(|&index| index < size);
-            start += size;
-            match inside {
-                Some(index) => {
-                    let batch = layer.dims()[0];
-                    let ones = Tensor::ones([batch, 1], (&layer.device(), layer.dtype()));
-                    zeros.slice_assign([0..batch, index..index + 1], ones)
+        let layers = self
+            .0
+            .state()
+            .layers()
+            .iter()
+            .zip(sizes)
+            .map(|(layer, &size)| {
+                let zeros = layer.zeros_like();
+                let inside = unit.checked_sub(start).filter(|&index| index < size);
+                start += size;
+                match inside {
+                    Some(index) => {
+                        let batch = layer.dims()[0];
+                        let ones = Tensor::ones([batch, 1], (&layer.device(), layer.dtype()));
+                        zeros.slice_assign([0..batch, index..index + 1], ones)
+                    }
+                    None => zeros,
                 }
-                None => zeros,
-            }
-        });
+            });
         State::new(layers.collect())
     }
 }

@@ -1,18 +1,16 @@
 //! Backpropagation through time.
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::module::Module;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
-use eqprop_train::estimator::{Estimate, GradientEstimator};
-use eqprop_train::network::EquilibriumNetwork;
+use eqprop_train::estimator::{Estimate, FreeEquilibrium, GradientEstimator};
+use eqprop_train::network::{EquilibriumNetwork, FreePhase};
 use tracing::debug_span;
 
-use super::{detached, estimate, measure};
+use super::gradients;
 
 /// Backpropagation through the steps of the free phase, by Burn's autodiff.
 ///
@@ -54,13 +52,8 @@ impl<D: Dynamics> Bptt<D> {
 }
 
 impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Bptt<D> {
-    fn infer(
-        &self,
-        network: &EquilibriumNetwork<E, C>,
-        input: &Tensor<2>,
-        start: Option<State>,
-    ) -> Relaxed {
-        network.relax(&self.free, input, start)
+    fn free_phase(&self) -> &dyn FreePhase<E, C> {
+        &self.free
     }
 
     fn estimate(
@@ -70,13 +63,13 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Bptt<D> {
         start: Option<State>,
     ) -> Estimate {
         let network = &network.clone().train();
-        let batch = &detached(batch);
+        let input = &batch.input.clone().without_autodiff();
         let through = debug_span!("free_phase").in_scope(|| match self.truncated {
-            None => network.relax(&self.free, &batch.input, start),
+            None => network.relax(&self.free, input, start),
             Some(n_steps) => {
-                let free = network.valid().relax(&self.free, &batch.input, start);
+                let free = network.valid().relax(&self.free, input, start);
                 let more = Relaxation::steps(self.free.dynamics.clone(), n_steps);
-                let through = network.relax(&more, &batch.input, Some(free.state));
+                let through = network.relax(&more, input, Some(free.state));
                 Relaxed {
                     n_steps: free.n_steps + n_steps,
                     tolerance: free.tolerance,
@@ -85,29 +78,10 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Bptt<D> {
             }
         });
         let gradients = debug_span!("gradient").in_scope(|| {
-            let cost = network.cost.value(through.state.output(), &batch.target);
+            let target = &batch.target.clone().without_autodiff();
+            let cost = network.cost.value(through.state.output(), target);
             gradients(cost.mean(), network)
         });
-        estimate(network, batch, through, None, gradients, measure)
+        FreeEquilibrium::at(network, batch, through).estimate(gradients, None)
     }
-}
-
-/// The gradient of `objective` for every parameter of `network` that is trained, 0 where it does
-/// not depend on one: a single synchronous step does not reach the layers below the last.
-pub(super) fn gradients<M: Module>(objective: Tensor<1>, network: &M) -> GradientsParams {
-    struct Zeros(GradientsParams);
-
-    impl ModuleVisitor for Zeros {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            if parameter.is_require_grad() && self.0.get::<D>(parameter.id).is_none() {
-                let zeros = parameter.val().without_autodiff().zeros_like();
-                self.0.register(parameter.id, zeros);
-            }
-        }
-    }
-
-    let found = GradientsParams::from_grads(objective.backward(), network);
-    let mut zeros = Zeros(found);
-    network.visit(&mut zeros);
-    zeros.0
 }

@@ -1,4 +1,9 @@
-use super::*;
+use clap::Parser;
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::DatasetKind;
+use eqprop_train::preset::Preset;
+
+use super::{Cli, Command};
 
 /// The name and the configuration of `eqprop train` with these arguments.
 fn configure(arguments: &[&str]) -> (String, TrainingConfig) {

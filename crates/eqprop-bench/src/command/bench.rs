@@ -4,17 +4,13 @@ mod baseline;
 mod progress;
 mod relaxations;
 mod results;
+mod setting;
 
-use std::fmt;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use eqprop_bench::timing;
-use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::Examples;
 use eqprop_train::panic;
-use eqprop_train::preset::Preset;
 
 use crate::cli::BenchArguments;
 use crate::device;
@@ -23,30 +19,8 @@ use crate::machine::Machine;
 use crate::output::Report;
 use baseline::Baseline;
 use progress::Display;
-use results::{Inputs, Measured, Results};
-
-/// A network to time, with one batch size and one number of steps.
-#[derive(Debug, Clone)]
-struct Setting {
-    preset: Preset,
-    config: TrainingConfig,
-}
-
-impl fmt::Display for Setting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TrainingConfig {
-            batch_size,
-            free_steps,
-            nudged_steps,
-            ..
-        } = self.config;
-        let preset = self.preset.name();
-        write!(
-            f,
-            "{preset}, batch {batch_size}, {free_steps} + {nudged_steps} steps"
-        )
-    }
-}
+use results::{Measured, Results};
+use setting::{Inputs, Setting, check_memory, distinct, examples, settings};
 
 /// Times a training step of each method, for each preset, batch size and number of steps; or
 /// compares relaxations.
@@ -112,89 +86,4 @@ pub fn run(arguments: BenchArguments) -> Result<Report> {
         return Ok(results.report().with_failure(Some(failure)));
     }
     Ok(results.report().with_failure(results.slower()))
-}
-
-/// Examples to time a setting on, or `None` if its data are not at hand, or fewer than a batch; what
-/// the user says where to find must be there.
-fn examples(setting: &Setting, data_dir: Option<&Path>) -> Result<Option<Examples>> {
-    match setting.config.load_data(data_dir) {
-        Ok(dataset) if dataset.train.len() < setting.config.batch_size => Ok(None),
-        Ok(dataset) => Ok(Some(dataset.train.take(setting.config.batch_size))),
-        Err(error) if data_dir.is_some() => Err(error.into()),
-        Err(_) => Ok(None),
-    }
-}
-
-/// Every preset with every batch size and every number of steps.
-fn settings(arguments: &BenchArguments) -> Result<Vec<Setting>> {
-    at_least_one("--rounds", &[arguments.rounds])?;
-    at_least_one("--batch", &arguments.batch)?;
-    at_least_one("--steps", &arguments.steps)?;
-    let mut settings = Vec::new();
-    for preset in distinct(&arguments.preset) {
-        // With a tolerance the number of steps would depend on the input; --set brings it back.
-        let mut config = preset.config().with_tolerance(None);
-        for change in &arguments.overrides {
-            config = config.with_override(&change.key, &change.value)?;
-        }
-        for batch_size in or_default(&arguments.batch, config.batch_size) {
-            for free_steps in or_default(&arguments.steps, config.free_steps) {
-                let mut config = config.clone();
-                (config.batch_size, config.free_steps) = (batch_size, free_steps);
-                let valid = config.validate();
-                valid.with_context(|| format!("preset {}", preset.name()))?;
-                settings.push(Setting { preset, config });
-            }
-        }
-    }
-    Ok(settings)
-}
-
-/// The values without repetitions, in their order.
-fn distinct<T: Copy + PartialEq>(values: &[T]) -> Vec<T> {
-    let mut distinct = Vec::new();
-    for value in values {
-        if !distinct.contains(value) {
-            distinct.push(*value);
-        }
-    }
-    distinct
-}
-
-fn or_default(values: &[usize], default: usize) -> Vec<usize> {
-    if values.is_empty() {
-        vec![default]
-    } else {
-        distinct(values)
-    }
-}
-
-fn at_least_one(option: &str, values: &[usize]) -> Result<()> {
-    if values.contains(&0) {
-        bail!("{option} must be at least 1, but is 0");
-    }
-    Ok(())
-}
-
-/// Refuses a batch whose inputs and states alone are more than the machine has memory for: an
-/// allocation that fails ends a program without an explanation.
-fn check_memory(setting: &Setting, memory: u64) -> Result<()> {
-    let config = &setting.config;
-    let units: usize = config
-        .energy()
-        .layers
-        .iter()
-        .map(|layer| layer.n_units())
-        .sum();
-    let per_example = (config.energy().input.n_units() + units) * size_of::<f32>();
-    let bytes = config.batch_size as f64 * per_example as f64;
-    if bytes > memory as f64 {
-        bail!(
-            "{setting}: a batch takes {:.1} GB, but the machine has {:.1} GB of memory; lower \
-             --batch",
-            bytes / 1e9,
-            memory as f64 / 1e9
-        );
-    }
-    Ok(())
 }

@@ -1,6 +1,5 @@
 //! `eqprop train`.
 
-mod cadence;
 mod progress;
 
 use std::ops::ControlFlow;
@@ -22,7 +21,6 @@ use crate::interrupt::Interrupt;
 use crate::machine::quote;
 use crate::output::{Report, held_out_errors, percent, say};
 use crate::run::{RunConfig, RunData, RunFolder};
-pub use cadence::Cadence;
 use progress::Display;
 
 /// Test examples whose relaxation is drawn.
@@ -263,8 +261,9 @@ fn write_results(
     let shape = [examples.len(), examples.n_inputs()];
     let data = TensorData::new(examples.inputs, shape);
     let input = Tensor::from_data(data, &device.device);
-    let n_steps = training.config().free_steps;
-    let course = Course::follow(&training.learner().valid(), &input, n_steps);
+    let (config, network) = (training.config(), training.learner().valid().network);
+    let free = config.estimator().free;
+    let course = Course::follow(&network, free, &input, config.free_steps);
     let labels: Vec<_> = examples
         .labels
         .iter()

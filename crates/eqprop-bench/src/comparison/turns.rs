@@ -12,7 +12,7 @@ use eqprop_train::panic;
 use eqprop_train::training::{EpochRecord, Training};
 
 use super::{Checkpoints, Comparison, ComparisonError, Event};
-use crate::method::{AnyEstimator, Method};
+use crate::method::Method;
 
 /// The trainings of one seed.
 pub(super) struct Turns<'a> {
@@ -24,7 +24,7 @@ pub(super) struct Turns<'a> {
 
 /// A training that has not ended.
 struct InProgress {
-    training: Training<AnyEstimator>,
+    training: Training,
     method: Method,
     seed: u64,
     /// Where its run is among those of the comparison.
@@ -222,7 +222,7 @@ fn begin(
     checkpoint: Option<Checkpoint>,
     dataset: &Dataset,
     device: &Device,
-) -> Result<Training<AnyEstimator>, ComparisonError> {
+) -> Result<Training, ComparisonError> {
     let estimator = method.estimator(config)?;
     let training = Training::with_estimator(config.clone(), estimator, dataset, device)?;
     let Some(checkpoint) = checkpoint else {

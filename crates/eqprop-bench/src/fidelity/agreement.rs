@@ -1,11 +1,13 @@
 //! How two gradients agree, layer by layer.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
+use eqprop_core::parameters::Parameter;
 use eqprop_train::config::NudgingKind;
+use eqprop_train::estimator::gradient_vectors;
 use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
@@ -181,8 +183,8 @@ impl LayerGradients {
         gradients: &GradientsParams,
     ) -> Self {
         let Self(mut found) = Self::of_energy(&network.energy, gradients);
-        let name = |parameter: Named<'_>| {
-            let name = if parameter.is_bias {
+        let name = |parameter: &Parameter| {
+            let name = if is_bias(parameter) {
                 "readout bias"
             } else {
                 "readout"
@@ -196,12 +198,15 @@ impl LayerGradients {
     /// The gradients of the parameters of an energy.
     pub fn of_energy<E: VectorField>(energy: &E, gradients: &GradientsParams) -> Self {
         let (mut n_weights, mut n_biases) = (0, 0);
-        let name = |parameter: Named<'_>| {
-            let mut path = parameter.path.iter().skip_while(|name| *name != "feedback");
+        let name = |parameter: &Parameter| {
+            let mut path = parameter
+                .path
+                .split('.')
+                .skip_while(|name| *name != "feedback");
             if let Some(connection) = path.nth(1).and_then(|index| index.parse::<usize>().ok()) {
                 return format!("feedback {}", connection + 1);
             }
-            let (what, count) = if parameter.is_bias {
+            let (what, count) = if is_bias(parameter) {
                 ("bias", &mut n_biases)
             } else {
                 ("weights", &mut n_weights)
@@ -215,7 +220,7 @@ impl LayerGradients {
     /// The gradients of the parameters of any module, by their paths in it.
     pub fn by_path<M: Module>(module: &M, gradients: &GradientsParams) -> Self {
         Self(collect(module, gradients, |parameter| {
-            parameter.path.join(".")
+            parameter.path.clone()
         }))
     }
 
@@ -225,51 +230,21 @@ impl LayerGradients {
     }
 }
 
-/// What a parameter can be named by.
-struct Named<'a> {
-    path: &'a [String],
-    is_bias: bool,
-}
-
-/// The gradients of the parameters of a module. A vector counts as a bias.
+/// The gradients of the parameters of a module.
 fn collect<M: Module>(
     module: &M,
     gradients: &GradientsParams,
-    name: impl FnMut(Named<'_>) -> String,
+    mut name: impl FnMut(&Parameter) -> String,
 ) -> Vec<(String, Tensor<1>)> {
-    struct Collector<'a, F> {
-        gradients: &'a GradientsParams,
-        name: F,
-        path: Vec<String>,
-        found: Vec<(String, Tensor<1>)>,
-    }
+    let found = gradient_vectors(module, gradients).into_iter();
+    let named = found.map(|(parameter, gradient)| {
+        let values = gradient.unwrap_or_else(|| parameter.values.zeros_like());
+        (name(&parameter), values.without_autodiff())
+    });
+    named.collect()
+}
 
-    impl<F: FnMut(Named<'_>) -> String> ModuleVisitor for Collector<'_, F> {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.to_string());
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            let gradient = self.gradients.get::<D>(parameter.id);
-            let gradient = gradient.unwrap_or_else(|| parameter.val().zeros_like());
-            let n = gradient.shape().num_elements();
-            let values = gradient.without_autodiff().reshape([n]);
-            let (path, is_bias) = (self.path.as_slice(), D == 1);
-            let name = (self.name)(Named { path, is_bias });
-            self.found.push((name, values));
-        }
-    }
-
-    let mut collector = Collector {
-        gradients,
-        name,
-        path: Vec::new(),
-        found: Vec::new(),
-    };
-    module.visit(&mut collector);
-    collector.found
+/// A vector counts as a bias.
+fn is_bias(parameter: &Parameter) -> bool {
+    parameter.rank == 1
 }

@@ -12,13 +12,13 @@ use eqprop_train::training::AnyLearner;
 
 use super::phase_clock::PhaseSeconds;
 use super::{Phases, Spread, StepCost};
-use crate::method::{AnyEstimator, Method, MethodError};
+use crate::method::{Method, MethodError};
 
 /// A method in the middle of a training, and its times so far.
 pub(super) struct Subject {
     method: Method,
     /// Moves through every update, so that the optimizer may update in place.
-    learner: Option<AnyLearner<AnyEstimator>>,
+    learner: Option<AnyLearner>,
     optimizer: ModuleOptimizer,
     scheduler: ModuleLrScheduler,
     pub step_seconds: Vec<f64>,

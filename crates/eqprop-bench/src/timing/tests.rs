@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Tensor};
-use eqprop_train::config::{FreeStart, TrainingConfig};
+use eqprop_train::config::{InitialState, TrainingConfig};
 use eqprop_train::preset::Preset;
 
 use super::{Spread, batch, measure, measure_observed, random_batch, turns};
@@ -99,7 +99,7 @@ fn the_free_phase_takes_the_time_when_it_has_the_steps() {
 
 #[test]
 fn particles_are_trained_as_a_training_would() {
-    let config = config(5).with_start(FreeStart::Particles);
+    let config = config(5).with_start(InitialState::Particles);
     let costs = measure(&config, &[Method::Eqprop], 1, None, &Device::flex()).unwrap();
     assert!(costs[0].step.median > 0.0);
 }

@@ -10,8 +10,9 @@ use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::VectorField;
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::GradientEstimator;
+use eqprop_train::initial_state::InitialState;
 
-use eqprop_bench::baseline::{Feedforward, FeedforwardBackprop};
+use eqprop_bench::baseline::FeedforwardBackprop;
 
 use crate::finite_differences::differences;
 use crate::setup::{
@@ -171,7 +172,9 @@ fn it_is_where_free_phases_with_a_feedforward_start_begin() {
                     hidden,
                     ..GRAPH
                 };
-                let network = graph.network(setup, 0.8, 1).with_feedforward_start();
+                let network = graph
+                    .network(setup, 0.8, 1)
+                    .with_start(InitialState::Feedforward);
                 let input = graph.batch(setup, 6, 2).input;
                 let start = network.start(&input, &network.energy.clamp(&input));
                 let pass = FeedforwardBackprop.infer(&network, &input, None).state;
@@ -234,7 +237,11 @@ fn a_layer_that_the_cost_does_not_depend_on_gets_a_gradient_of_zero() {
 
 #[test]
 fn a_network_with_feedback_has_no_twin() {
-    let has_twin = |ends: &[(usize, usize)]| Graph { ends, ..GRAPH }.energy().has_twin();
+    let input = GRAPH.batch(Setup::Double, 2, 6).input;
+    let has_twin = |ends: &[(usize, usize)]| {
+        let network = Graph { ends, ..GRAPH }.network(Setup::Double, 0.8, 5);
+        network.energy.twin(&input).is_ok()
+    };
     assert!(has_twin(&CHAIN));
     assert!(has_twin(&[(2, 3), (0, 1), (1, 2), (0, 3)]));
     // Backward, and within a layer.

@@ -2,12 +2,12 @@
 
 use burn::module::Module;
 use burn::tensor::Device;
-use eqprop_bench::baseline::{Bptt, Feedforward, ImplicitExact, RecurrentBackprop};
+use eqprop_bench::baseline::{Bptt, FeedforwardBackprop, ImplicitExact, RecurrentBackprop};
 use eqprop_bench::fidelity::FidelityConfig;
 use eqprop_bench::method::{Method, MethodError};
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
-use eqprop_core::energy::ResistiveNetworkConfig;
+use eqprop_core::energy::{ResistiveNetworkConfig, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
 use eqprop_train::batch::Batch;
@@ -191,13 +191,13 @@ fn only_the_feedforward_twin_is_refused() {
             }
         }
     }
-    let network = resistive().network(&Device::flex());
-    assert!(!network.energy.has_twin());
+    let (network, batch) = circuit(CostConfig::SquaredError, Setup::Double, 3);
+    assert!(network.energy.twin(&batch.input).is_err());
 }
 
 #[test]
 #[should_panic(expected = "a resistive network has no feedforward twin")]
 fn the_twin_of_a_circuit_is_a_mistake() {
     let (network, batch) = circuit(CostConfig::SquaredError, Setup::Double, 3);
-    network.valid().energy.forward(&batch.input);
+    FeedforwardBackprop.infer(&network.valid(), &batch.input, None);
 }

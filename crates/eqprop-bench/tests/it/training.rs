@@ -3,18 +3,18 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::AnyField;
-use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Dataset;
 use eqprop_train::estimator::{Estimate, GradientEstimator};
-use eqprop_train::training::{EpochRecord, Training};
+use eqprop_train::network::FreePhase;
+use eqprop_train::training::{AnyEstimator, EpochRecord, Training};
 
-use eqprop_bench::method::{AnyEstimator, Method};
+use eqprop_bench::method::Method;
 
 use crate::setup::{Lists, Network, config, digits, parameters, values};
 
@@ -36,8 +36,8 @@ struct Seen {
 }
 
 impl GradientEstimator<AnyField, AnyCost> for Remembering {
-    fn infer(&self, network: &Network, input: &Tensor<2>, start: Option<State>) -> Relaxed {
-        self.inner.infer(network, input, start)
+    fn free_phase(&self) -> &dyn FreePhase<AnyField, AnyCost> {
+        self.inner.free_phase()
     }
 
     fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate {

@@ -8,6 +8,7 @@ use super::hopfield::HopfieldEnergy;
 use super::predictive_coding::PredictiveCoding;
 use super::resistive::ResistiveNetwork;
 use super::shortcuts::Shortcuts;
+use super::twin::{NoTwin, Twin};
 use super::untied::UntiedHopfield;
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
@@ -172,5 +173,9 @@ impl VectorField for AnyField {
 
     fn project(self) -> Self {
         dispatch!(self, field => field.project().into())
+    }
+
+    fn twin(&self, input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        dispatch!(self, field => field.twin(input))
     }
 }

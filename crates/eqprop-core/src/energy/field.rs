@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::shortcuts::Shortcuts;
 use super::slopes::{backward, leaf, slope};
+use super::twin::{NoTwin, Twin};
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::state::State;
@@ -155,6 +156,18 @@ pub trait VectorField: Module + ModuleDisplay {
             state.set(index, layer.activation.apply(drive));
         }
         state
+    }
+
+    /// One pass through the feedforward network of the same parameters, for a single use: what
+    /// backpropagation trains.
+    ///
+    /// # Errors
+    /// If there is none, as in a field that does not say otherwise.
+    fn twin(&self, _input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        Err(NoTwin::Never {
+            field: "this field",
+            reason: "it does not implement VectorField::twin",
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use super::bias::{self, dot};
 use super::field::{Energy, VectorField};
 use super::graph::{ClampedGraph, Edge, add};
 use super::shortcuts::Shortcuts;
+use super::twin::{self, NoTwin, Twin};
 use crate::activation::Activation;
 use crate::connection::{
     Connection, ConnectionConfig, ConnectionKind, InitializerConfig, PreparedConnection, StatePair,
@@ -312,6 +313,36 @@ impl VectorField for HopfieldEnergy {
 
     fn energy_of(&self, clamped: &ClampedGraph, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
+    }
+
+    fn twin(&self, input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        if self.ends.iter().any(|(from, to)| from >= to) {
+            let connections = self.ends.clone();
+            return Err(NoTwin::LeadsBack { connections });
+        }
+        let mut values = vec![input.clone()];
+        let mut drives = Vec::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let mut sent = None;
+            for (connection, &(from, to)) in self.connections.iter().zip(&self.ends) {
+                if to == index + 1 {
+                    add(&mut sent, connection.forward(values[from].clone()));
+                }
+            }
+            let bias = self.bias(index);
+            let drive = match sent {
+                Some(sent) => sent + bias,
+                None => bias.repeat_dim(0, input.dims()[0]),
+            };
+            values.push(layer.activation.apply(drive.clone()));
+            drives.push(drive);
+        }
+        let state = State::new(values.split_off(1));
+        Ok(Twin {
+            energy: Some(twin::energy(&self.layers, &state, &drives)),
+            output_drive: drives.pop().expect("a network has at least one layer"),
+            state,
+        })
     }
 }
 

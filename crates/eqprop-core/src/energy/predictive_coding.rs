@@ -11,6 +11,7 @@ use super::bias;
 use super::field::{Energy, VectorField};
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
+use super::twin::{NoTwin, Twin};
 use crate::activation::Activation;
 use crate::connection::{Connection, StatePair};
 use crate::error::ConfigError;
@@ -195,17 +196,28 @@ impl PredictiveCoding {
     /// # Shapes
     /// - `input`: `[batch, n_inputs]`
     pub fn forward(&self, input: &Tensor<2>) -> State {
+        self.pass(input).0
+    }
+
+    /// The forward pass, and the [drive](VectorField::drive) of the output in it.
+    fn pass(&self, input: &Tensor<2>) -> (State, Tensor<2>) {
         let mut below = input.clone();
+        let mut output_drive = None;
         let layers = self
             .connections
             .iter()
             .enumerate()
             .map(|(layer, connection)| {
                 let drive = connection.forward(below.clone()) + self.bias(layer);
-                below = self.activations[layer].apply(drive);
+                below = self.activations[layer].apply(drive.clone());
+                output_drive = Some(match self.layer_update {
+                    LayerUpdate::Projected => below.clone(),
+                    LayerUpdate::PreActivation => drive,
+                });
                 below.clone()
             });
-        State::new(layers.collect())
+        let state = State::new(layers.collect());
+        (state, output_drive.expect("a network has a layer"))
     }
 
     /// The part of the [drive](VectorField::drive) of free layer `layer` that comes from the layer
@@ -346,6 +358,17 @@ impl VectorField for PredictiveCoding {
         Shortcuts::of(Pass {
             clamped,
             from_pre_activation: self.layer_update == LayerUpdate::PreActivation,
+        })
+    }
+
+    /// The forward pass, which is the free equilibrium: its energy is 0.
+    fn twin(&self, input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        let (state, output_drive) = self.pass(input);
+        let no_energy = Tensor::zeros([input.dims()[0]], (&input.device(), input.dtype()));
+        Ok(Twin {
+            state,
+            output_drive,
+            energy: Some(no_energy),
         })
     }
 }

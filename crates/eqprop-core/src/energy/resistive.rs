@@ -11,6 +11,7 @@ use super::bias::dot;
 use super::field::{Energy, VectorField};
 use super::graph::{ClampedGraph, Edge};
 use super::shortcuts::Shortcuts;
+use super::twin::{NoTwin, Twin};
 use crate::activation::Activation;
 use crate::connection::{InitializerConfig, StatePair};
 use crate::error::ConfigError;
@@ -274,6 +275,13 @@ impl VectorField for ResistiveNetwork {
 
     fn energy_of(&self, clamped: &ClampedResistive, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
+    }
+
+    fn twin(&self, _input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        Err(NoTwin::Never {
+            field: "a resistive network",
+            reason: "its resistors conduct both ways",
+        })
     }
 
     /// Removes resistors whose conductance has become negative.

@@ -9,6 +9,7 @@ use super::field::VectorField;
 use super::graph::ClampedGraph;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
+use super::twin::{NoTwin, Twin};
 use crate::connection::{Connection, Share, StatePair};
 use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
@@ -261,5 +262,14 @@ impl VectorField for UntiedHopfield {
 
     fn shortcuts<'a>(&'a self, clamped: &'a ClampedGraph) -> Shortcuts<'a> {
         self.forward.shortcuts(clamped)
+    }
+
+    /// Through the forward parameters.
+    fn twin(&self, input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        let twin = self.forward.twin(input)?;
+        Ok(Twin {
+            energy: None,
+            ..twin
+        })
     }
 }

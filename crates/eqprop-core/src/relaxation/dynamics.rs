@@ -13,7 +13,7 @@ use crate::state::State;
 ///
 /// What a rule remembers from step to step begins afresh with every relaxation, see
 /// [`begin`](Self::begin).
-pub trait Dynamics: Clone + Debug + Send {
+pub trait Dynamics: Clone + Debug + Send + Sync {
     /// Moves `state` by one step.
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State);
 

@@ -1,7 +1,5 @@
 //! The choices in a training configuration, by the names that they have in its text.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// Which energy the layers and connections of a configuration make.
@@ -59,21 +57,6 @@ impl DynamicsKind {
     ];
 }
 
-/// Where free phases start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FreeStart {
-    /// At rest, see [`Activation::rest`](eqprop_core::activation::Activation::rest).
-    Rest,
-    /// At the example's persistent particle, see [`crate::particles::Particles`].
-    Particles,
-    /// At the feedforward pass, see
-    /// [`VectorField::feedforward`](eqprop_core::energy::VectorField::feedforward); predictions too.
-    Feedforward,
-    /// At the free state of the batch before, see [`crate::warm_start::WarmStart`].
-    Previous,
-}
-
 /// See [`crate::batch::Order`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,15 +75,4 @@ pub enum ScheduleKind {
     Exponential,
     /// Half a cosine over the whole run.
     Cosine,
-}
-
-impl fmt::Display for FreeStart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Rest => "rest",
-            Self::Particles => "particles",
-            Self::Feedforward => "feedforward",
-            Self::Previous => "previous",
-        })
-    }
 }

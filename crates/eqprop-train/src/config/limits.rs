@@ -7,7 +7,7 @@ use eqprop_core::connection::{ConnectionKind, Pooling};
 use eqprop_core::error::ConfigError;
 use eqprop_core::shape::LayerShape;
 
-use super::{FreeStart, TrainingConfig};
+use super::{InitialState, TrainingConfig};
 use crate::data::Dataset;
 use crate::error::TrainingError;
 
@@ -149,7 +149,7 @@ impl TrainingConfig {
             examples.len() as f64 * channels * height * width
         });
         in_memory("padded images", IMAGES * numbers.iter().sum::<f64>())?;
-        if self.start == FreeStart::Particles {
+        if self.start == InitialState::Particles {
             let energy = self.energy();
             let units: f64 = energy
                 .layers

@@ -11,7 +11,7 @@ use eqprop_core::energy::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
-use super::{FreeStart, ModelKind, TrainingConfig};
+use super::{ModelKind, TrainingConfig};
 use crate::network::EquilibriumNetwork;
 
 impl TrainingConfig {
@@ -41,11 +41,7 @@ impl TrainingConfig {
             let bound = InitializerConfig::Glorot.bound(n_in, n_out);
             redraw(&mut readout.weight, bound, &mut rng);
         }
-        let network = EquilibriumNetwork::new(energy, cost);
-        match self.start {
-            FreeStart::Feedforward => network.with_feedforward_start(),
-            FreeStart::Rest | FreeStart::Particles | FreeStart::Previous => network,
-        }
+        EquilibriumNetwork::new(energy, cost).with_start(self.start)
     }
 
     fn new_hopfield(&self, rng: &mut ChaCha12Rng, device: &Device) -> HopfieldEnergy {

@@ -6,19 +6,19 @@ use burn::optim::lr_scheduler::LrSchedulerConfig;
 use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
 use burn::optim::lr_scheduler::step::StepLrSchedulerConfig;
-use eqprop_core::descent::Descent;
 
 use super::{ModelKind, ScheduleKind, TrainingConfig};
-use crate::optimizer::FusedSgd;
+use crate::optimizer::FusedSgdConfig;
 
 impl TrainingConfig {
     /// Stochastic gradient descent as configured.
     pub fn optimizer(&self) -> ModuleOptimizer {
-        ModuleOptimizer::from(FusedSgd::new(Descent {
+        FusedSgdConfig {
             momentum: self.momentum,
             nesterov: self.nesterov,
             weight_decay: self.weight_decay,
-        }))
+        }
+        .init()
     }
 
     /// One learning rate for each layer, its biases and the connections that lead to it, in epochs

@@ -6,7 +6,7 @@ use eqprop_core::energy::PredictiveCodingConfig;
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 
-use super::{FreeStart, ModelKind, ScheduleKind, TrainingConfig};
+use super::{InitialState, ModelKind, ScheduleKind, TrainingConfig};
 use crate::data::Examples;
 use crate::error::TrainingError;
 
@@ -22,7 +22,7 @@ impl TrainingConfig {
         self.check_memory()?;
         if self.model == ModelKind::PredictiveCoding {
             self.predictive_coding().validate()?;
-            if let FreeStart::Particles | FreeStart::Previous = self.start {
+            if let InitialState::Particles | InitialState::Previous = self.start {
                 let start = self.start;
                 return Err(TrainingError::AwayFromEquilibrium { start });
             }

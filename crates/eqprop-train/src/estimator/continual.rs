@@ -1,19 +1,23 @@
 //! Equilibrium propagation with continual weight updates.
 
-use burn::module::{ModuleMapper, Param, ParamGroup};
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
+use eqprop_core::descent::Descent;
 use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::Nudging;
+use eqprop_core::parameters::{Parameter, parameters};
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use tracing::debug_span;
 
-use super::free_phase::FreePhase;
+use super::free_equilibrium::FreeEquilibrium;
 use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
-use crate::network::EquilibriumNetwork;
+use crate::network::{EquilibriumNetwork, FreePhase};
 
 /// Continual equilibrium propagation (C-EP): the parameters move at every step of the nudged
 /// phase, and each step relaxes with those of the step before.
@@ -92,10 +96,19 @@ impl ContinualRates {
         self
     }
 
-    fn of<const D: usize>(&self, parameter: &Param<Tensor<D>>, path: &str) -> f64 {
-        let groups = self.groups.iter().rev();
-        let mut matching = groups.filter(|(group, _)| group.matches(&parameter.id, Some(path)));
-        matching.next().map_or(self.base, |&(_, rate)| rate)
+    /// That of each parameter of the energy of a learner's network.
+    fn of<M: Module>(&self, energy: &M) -> HashMap<ParamId, f64> {
+        let rate = |Parameter { path, id, .. }: &Parameter| {
+            let path = format!("network.energy.{path}");
+            let groups = self.groups.iter().rev();
+            let mut matching = groups.filter(|(group, _)| group.matches(id, Some(&path)));
+            matching.next().map_or(self.base, |&(_, rate)| rate)
+        };
+        let parameters = parameters(energy);
+        parameters
+            .iter()
+            .map(|found| (found.id, rate(found)))
+            .collect()
     }
 }
 
@@ -119,8 +132,8 @@ impl<D: Dynamics> ContinualEquilibriumPropagation<D> {
 
     /// The sum of all steps' contrasts, which is `(θ_0 − θ_K)/η` without the division, and the
     /// nudged phase.
-    fn nudge<E: VectorField, C: Cost>(&self, free: &FreePhase<E, C>) -> (Gradients, Relaxed) {
-        let FreePhase {
+    fn nudge<E: VectorField, C: Cost>(&self, free: &FreeEquilibrium<E, C>) -> (Gradients, Relaxed) {
+        let FreeEquilibrium {
             network,
             input,
             target,
@@ -128,6 +141,7 @@ impl<D: Dynamics> ContinualEquilibriumPropagation<D> {
         } = free;
         let beta = free.column([self.beta]);
         let mut energy = network.energy.clone();
+        let rates = self.rates.of(&energy);
         let mut dynamics = self.free.dynamics.clone();
         let mut state = free.state().clone();
         let mut gradients = Gradients::new();
@@ -150,10 +164,9 @@ impl<D: Dynamics> ContinualEquilibriumPropagation<D> {
                 };
                 return (gradients, relaxed);
             }
-            let moved = energy.map(&mut Descent {
+            let moved = energy.map(&mut Step {
                 gradients: &term,
-                rates: &self.rates,
-                path: ["network", "energy"].map(str::to_string).to_vec(),
+                rates: &rates,
             });
             energy = moved.project();
         }
@@ -161,40 +174,26 @@ impl<D: Dynamics> ContinualEquilibriumPropagation<D> {
 }
 
 /// `θ ← θ − η g`.
-struct Descent<'a> {
+struct Step<'a> {
     gradients: &'a Gradients,
-    rates: &'a ContinualRates,
-    path: Vec<String>,
+    rates: &'a HashMap<ParamId, f64>,
 }
 
-impl ModuleMapper for Descent<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_string());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
+impl ModuleMapper for Step<'_> {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = self.gradients.get::<D>(parameter.id) else {
             return parameter;
         };
-        let rate = self.rates.of(&parameter, &self.path.join("."));
-        parameter.map(|value| value - gradient * rate)
+        let rate = self.rates[&parameter.id];
+        parameter.map(|value| Descent::default().step(rate, value, gradient, None).0)
     }
 }
 
 impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
     for ContinualEquilibriumPropagation<D>
 {
-    fn infer(
-        &self,
-        network: &EquilibriumNetwork<E, C>,
-        input: &Tensor<2>,
-        start: Option<State>,
-    ) -> Relaxed {
-        network.relax(&self.free, input, start)
+    fn free_phase(&self) -> &dyn FreePhase<E, C> {
+        &self.free
     }
 
     /// # Panics
@@ -208,9 +207,9 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
         start: Option<State>,
     ) -> Estimate {
         network.assert_nudging(Nudging::OneSided { beta: self.beta });
-        let free = FreePhase::run(&self.free, network, batch, start);
+        let free = FreeEquilibrium::find(&self.free, network, batch, start);
         // Gradient and relaxation are one here.
         let (gradients, nudged) = debug_span!("second_phase").in_scope(|| self.nudge(&free));
-        free.estimate(gradients, nudged)
+        free.contrasted(gradients, nudged)
     }
 }

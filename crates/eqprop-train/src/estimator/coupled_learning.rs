@@ -1,17 +1,16 @@
 //! Coupled learning and contrastive learning.
 
-use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::nudging::Nudging;
-use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
+use eqprop_core::relaxation::{Dynamics, Relaxation, Scheme};
 use eqprop_core::state::State;
 
-use super::free_phase::{Copies, FreePhase};
+use super::free_equilibrium::{Copies, FreeEquilibrium};
 use super::signs::Signs;
 use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
-use crate::network::EquilibriumNetwork;
+use crate::network::{EquilibriumNetwork, FreePhase};
 
 /// Coupled learning: contrasts equilibria whose output is clamped, not nudged.
 ///
@@ -109,13 +108,8 @@ impl<D: Dynamics> CoupledLearning<D> {
 }
 
 impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLearning<D> {
-    fn infer(
-        &self,
-        network: &EquilibriumNetwork<E, C>,
-        input: &Tensor<2>,
-        start: Option<State>,
-    ) -> Relaxed {
-        network.relax(&self.free, input, start)
+    fn free_phase(&self) -> &dyn FreePhase<E, C> {
+        &self.free
     }
 
     /// # Panics
@@ -129,7 +123,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLe
         if let Err(error) = self.nudging.validate_range() {
             panic!("{error}");
         }
-        let free = FreePhase::run(&self.free, network, batch, start);
+        let free = FreeEquilibrium::find(&self.free, network, batch, start);
         let sign = self.signs.sign(self.nudging);
         let (gradients, clamped) = free.contrast(self.nudging, sign, |betas| {
             let EquilibriumNetwork { energy, cost, .. } = &free.network;
@@ -146,10 +140,9 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLe
             let total = TotalEnergy::<E, C>::output_clamped(energy, &clamped, output);
             self.clamped.relax(&total, start)
         });
-        free.estimate(gradients, clamped)
+        free.contrasted(gradients, clamped)
     }
 
-    /// Clones go on from there too.
     fn resume(&self, n_estimates: u64) {
         self.signs.resume(n_estimates);
     }

@@ -1,6 +1,5 @@
 //! Equilibrium propagation.
 
-use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::nudging::Nudging;
@@ -8,11 +7,11 @@ use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use tracing::debug_span;
 
-use super::free_phase::{Copies, FreePhase, Pair};
+use super::free_equilibrium::{Copies, FreeEquilibrium, Pair};
 use super::signs::Signs;
 use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
-use crate::network::EquilibriumNetwork;
+use crate::network::{EquilibriumNetwork, FreePhase};
 
 /// The equilibrium-propagation estimate of `dC/dθ`.
 ///
@@ -62,7 +61,7 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
     /// The equilibria to contrast, all reached from the free one, and the phase that found them.
     pub(crate) fn nudge<E: VectorField, C: Cost>(
         &self,
-        free: &FreePhase<E, C>,
+        free: &FreeEquilibrium<E, C>,
     ) -> (Vec<Pair>, Relaxed) {
         let sign = self.signs.sign(self.nudging);
         free.pairs(self.nudging, sign, |betas| {
@@ -80,22 +79,8 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
 }
 
 impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPropagation<D> {
-    fn infer(
-        &self,
-        network: &EquilibriumNetwork<E, C>,
-        input: &Tensor<2>,
-        start: Option<State>,
-    ) -> Relaxed {
-        network.relax(&self.free, input, start)
-    }
-
-    fn infer_clamped(
-        &self,
-        network: &EquilibriumNetwork<E, C>,
-        input: &Tensor<2>,
-        clamped: &E::Clamped,
-    ) -> Relaxed {
-        network.relax_clamped(&self.free, input, clamped, None)
+    fn free_phase(&self) -> &dyn FreePhase<E, C> {
+        &self.free
     }
 
     /// # Panics
@@ -109,13 +94,12 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Equilibri
         start: Option<State>,
     ) -> Estimate {
         network.assert_nudging(self.nudging);
-        let free = FreePhase::run(&self.free, network, batch, start);
+        let free = FreeEquilibrium::find(&self.free, network, batch, start);
         let (pairs, nudged) = self.nudge(&free);
         let gradients = debug_span!("gradient").in_scope(|| free.gradients(&pairs));
-        free.estimate(gradients, nudged)
+        free.contrasted(gradients, nudged)
     }
 
-    /// Clones go on from there too.
     fn resume(&self, n_estimates: u64) {
         self.signs.resume(n_estimates);
     }

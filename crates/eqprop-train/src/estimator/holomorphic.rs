@@ -1,6 +1,5 @@
 //! Holomorphic equilibrium propagation.
 
-use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, ConnectionKind, Pooling};
 use eqprop_core::cost::{Cost, CostConfig};
@@ -14,10 +13,10 @@ use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use tracing::debug_span;
 
-use super::free_phase::{Copies, FreePhase};
+use super::free_equilibrium::{Copies, FreeEquilibrium};
 use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
-use crate::network::EquilibriumNetwork;
+use crate::network::{EquilibriumNetwork, FreePhase};
 
 /// Holomorphic equilibrium propagation: contrasts equilibria at complex nudging factors.
 ///
@@ -136,7 +135,7 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
     }
 
     /// The complex equilibria at the points of the upper half circle.
-    fn relax<C: Cost>(&self, free: &FreePhase<HopfieldEnergy, C>) -> Relaxed {
+    fn relax<C: Cost>(&self, free: &FreeEquilibrium<HopfieldEnergy, C>) -> Relaxed {
         let EquilibriumNetwork { energy, cost, .. } = &free.network;
         let points = self.circle.upper_half();
         let Copies {
@@ -165,7 +164,11 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
     /// Re D(a + ib) = D(a) − ½[D(a + b) + D(a − b) − 2D(a)]
     /// Im D(a + ib) = ½[D(a + b) − D(a − b)]
     /// ```
-    fn contrast<C: Cost>(&self, free: &FreePhase<HopfieldEnergy, C>, nudged: &State) -> Gradients {
+    fn contrast<C: Cost>(
+        &self,
+        free: &FreeEquilibrium<HopfieldEnergy, C>,
+        nudged: &State,
+    ) -> Gradients {
         let points = self.circle.upper_half();
         let batch = free.state().batch_size();
         let mut gradients = Gradients::new();
@@ -225,13 +228,8 @@ fn combined(a: &State, b: &State, factor: f64) -> State {
 impl<C: Cost, D: Dynamics> GradientEstimator<HopfieldEnergy, C>
     for HolomorphicEquilibriumPropagation<D>
 {
-    fn infer(
-        &self,
-        network: &EquilibriumNetwork<HopfieldEnergy, C>,
-        input: &Tensor<2>,
-        start: Option<State>,
-    ) -> Relaxed {
-        network.relax(&self.free, input, start)
+    fn free_phase(&self) -> &dyn FreePhase<HopfieldEnergy, C> {
+        &self.free
     }
 
     /// # Panics
@@ -247,10 +245,10 @@ impl<C: Cost, D: Dynamics> GradientEstimator<HopfieldEnergy, C>
         if let Err(error) = self.check(&network.energy) {
             panic!("{error}");
         }
-        let free = FreePhase::run(&self.free, network, batch, start);
+        let free = FreeEquilibrium::find(&self.free, network, batch, start);
         let nudged = debug_span!("second_phase").in_scope(|| self.relax(&free));
         let contrast = || self.contrast(&free, &nudged.state);
         let gradients = debug_span!("gradient").in_scope(contrast);
-        free.estimate(gradients, nudged)
+        free.contrasted(gradients, nudged)
     }
 }

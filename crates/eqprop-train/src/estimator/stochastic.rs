@@ -17,11 +17,11 @@ use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use tracing::debug_span;
 
-use super::free_phase::{Copies, FreePhase};
+use super::free_equilibrium::{Copies, FreeEquilibrium};
 use super::signs::Signs;
 use super::{Estimate, GradientEstimator, into_params};
 use crate::batch::Batch;
-use crate::network::EquilibriumNetwork;
+use crate::network::{EquilibriumNetwork, FreePhase};
 pub use langevin::{Langevin, LangevinError};
 
 /// How a stationary distribution is sampled.
@@ -181,7 +181,7 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
     /// samples one after the other along the batch axis.
     fn sample<E: VectorField, C: Cost>(
         &self,
-        free: &FreePhase<E, C>,
+        free: &FreeEquilibrium<E, C>,
         betas: &[f64],
         langevin: Langevin,
     ) -> (Relaxed, Vec<State>) {
@@ -216,13 +216,8 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
 impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
     for StochasticEquilibriumPropagation<D>
 {
-    fn infer(
-        &self,
-        network: &EquilibriumNetwork<E, C>,
-        input: &Tensor<2>,
-        start: Option<State>,
-    ) -> Relaxed {
-        network.relax(&self.free, input, start)
+    fn free_phase(&self) -> &dyn FreePhase<E, C> {
+        &self.free
     }
 
     /// # Panics
@@ -236,7 +231,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
         if let Err(error) = self.validate(network) {
             panic!("{error}");
         }
-        let free = FreePhase::run(&self.free, network, batch, start);
+        let free = FreeEquilibrium::find(&self.free, network, batch, start);
         let differences = self.nudging.differences(self.signs.sign(self.nudging));
         let betas = differences.iter().flat_map(|d| [d.first, d.second]);
         let betas: Vec<f64> = betas.collect();
@@ -245,10 +240,9 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
         let (chains, samples) =
             debug_span!("second_phase").in_scope(|| self.sample(&free, &betas, langevin));
 
-        let EquilibriumNetwork { energy, cost, .. } = &free.network;
-        let s = free.state();
         let gradients = debug_span!("gradient").in_scope(|| {
-            let n_times = |samples: &State| samples.batch_size() / s.batch_size();
+            let EquilibriumNetwork { energy, cost, .. } = &free.network;
+            let n_times = |samples: &State| samples.batch_size() / free.state().batch_size();
             let clamped = energy.repeat(&free.clamped, n_times(&samples[0]));
             let mut gradients = Gradients::new();
             for (difference, at) in differences.iter().zip(samples.chunks(2)) {
@@ -263,17 +257,10 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
             cost.gradients(unnudged.output(), &target, &mut gradients);
             gradients
         });
-        Estimate {
-            gradients: into_params(&gradients, &free.network),
-            energy: energy.energy_of(&free.clamped, s),
-            cost: cost.value(s.output(), &free.target),
-            scores: free.network.scores(&free.clamped, s),
-            second_phase: Some(chains),
-            free: free.relaxed,
-        }
+        let gradients = into_params(&gradients, &free.network);
+        free.estimate(gradients, Some(chains))
     }
 
-    /// Clones go on from there too.
     fn resume(&self, n_estimates: u64) {
         self.signs.resume(n_estimates);
         self.n_estimates.store(n_estimates, Ordering::Relaxed);

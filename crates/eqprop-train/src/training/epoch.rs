@@ -5,15 +5,12 @@ use std::time::Instant;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::ModuleOptimizer;
 use burn::train::TrainStep;
-use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::AnyField;
-use eqprop_core::state::State;
 use serde::{Deserialize, Serialize};
 
 use super::tally::{Sums, Tally};
 use super::{AnyLearner, EpochRecord, Evaluation};
 use crate::batch::Batch;
-use crate::estimator::GradientEstimator;
+use crate::initial_state::KeptStates;
 use crate::update::MeasuredRatios;
 
 /// A paused epoch, as far as it is text.
@@ -35,31 +32,21 @@ pub struct UnfinishedEpoch {
 
 /// All that an epoch changes. The training keeps its own until the epoch has ended.
 #[derive(Clone)]
-pub(super) struct OpenEpoch<G: Clone + core::fmt::Debug + Send> {
-    pub learner: AnyLearner<G>,
+pub(super) struct OpenEpoch {
+    pub learner: AnyLearner,
     pub optimizer: ModuleOptimizer,
     pub scheduler: ModuleLrScheduler,
-    /// Where the next free phase starts, with a warm start.
-    pub warm: Option<State>,
     pub done: UnfinishedEpoch,
 }
 
-impl<G: GradientEstimator<AnyField, AnyCost>> OpenEpoch<G> {
-    /// A copy that shares nothing that an epoch changes, with what its updates share set to where
-    /// this epoch stands.
+impl OpenEpoch {
+    /// A copy that shares nothing that an epoch changes.
     pub fn copied(&self) -> Self {
-        let mut copy = self.clone();
-        if let Some(particles) = copy.learner.particles() {
-            let particles = particles.copied();
-            copy.learner = copy.learner.with_particles(particles);
+        let copy = self.clone();
+        Self {
+            learner: copy.learner.with_kept(KeptStates::copied),
+            ..copy
         }
-        if let Some(warm) = copy.learner.warm_start() {
-            match &self.warm {
-                Some(state) => warm.keep(state),
-                None => warm.forget(),
-            }
-        }
-        copy
     }
 
     /// One update. The learner moves through it, so that its optimizer may update in place.
@@ -68,7 +55,6 @@ impl<G: GradientEstimator<AnyField, AnyCost>> OpenEpoch<G> {
             learner,
             mut optimizer,
             mut scheduler,
-            warm,
             mut done,
         } = self;
         let clock = Instant::now();
@@ -88,7 +74,6 @@ impl<G: GradientEstimator<AnyField, AnyCost>> OpenEpoch<G> {
             learner,
             optimizer,
             scheduler,
-            warm,
             done,
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use eqprop_train::checkpoint::Checkpoint;
-use eqprop_train::config::FreeStart;
+use eqprop_train::config::InitialState;
 use eqprop_train::error::CheckpointError;
 use eqprop_train::training::Training;
 
@@ -14,7 +14,9 @@ use crate::setup::{chain, config, digits, parameters, training, with};
 
 /// A run of `n_epochs` epochs on 20 digits, with momentum and particles to have every file.
 fn run(n_epochs: usize) -> Training {
-    let config = config().with_momentum(0.5).with_start(FreeStart::Particles);
+    let config = config()
+        .with_momentum(0.5)
+        .with_start(InitialState::Particles);
     let mut training = training(config, &digits(20, 10));
     for _ in 0..n_epochs {
         training

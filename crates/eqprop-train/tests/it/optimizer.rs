@@ -9,7 +9,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use eqprop_core::descent::Descent;
-use eqprop_train::optimizer::FusedSgd;
+use eqprop_train::optimizer::FusedSgdConfig;
 
 use crate::setup::{distance, parameters, values};
 
@@ -44,7 +44,11 @@ fn of_burn(descent: Descent) -> ModuleOptimizer {
 }
 
 fn fused(descent: Descent) -> ModuleOptimizer {
-    FusedSgd::new(descent).into()
+    FusedSgdConfig::new()
+        .with_momentum(descent.momentum)
+        .with_nesterov(descent.nesterov)
+        .with_weight_decay(descent.weight_decay)
+        .init()
 }
 
 fn layer(device: &Device) -> Linear {
@@ -115,7 +119,7 @@ fn a_fused_step_leaves_clones_as_they_are() {
     let layer = layer(&Device::flex().autodiff());
     let kept = layer.clone();
     let before = parameters(&kept);
-    let after = steps(layer, &mut fused(Descent::default()), 0..1);
+    let after = steps(layer, &mut FusedSgdConfig::new().init(), 0..1);
     assert!(parameters(&kept) == before && parameters(&after) != before);
 }
 

@@ -9,8 +9,8 @@ use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
+use eqprop_train::initial_state::{InitialState, Particles};
 use eqprop_train::learner::EquilibriumLearner;
-use eqprop_train::particles::Particles;
 
 use crate::setup::{batch, config, values};
 
@@ -108,9 +108,9 @@ fn a_free_phase_from_converged_particles_has_nothing_left_to_do() {
 fn training_steps_start_at_the_particles_and_move_them() {
     let config = config();
     let network = config.network(&Device::flex());
-    let particles = Particles::new(network.energy.layers(), 6);
-    let rest = gathered(&particles, &[0]);
-    let learner = EquilibriumLearner::new(network, config.estimator()).with_particles(particles);
+    let learner = EquilibriumLearner::new(network, config.estimator());
+    let learner = learner.with_start(InitialState::Particles, 6);
+    let rest = gathered(learner.particles().expect("as asked for"), &[0]);
     let first = TrainStep::step(&learner, batch(5)).item;
     let second = TrainStep::step(&learner, batch(5)).item;
     // The second free phase takes off where the first converged.
@@ -120,7 +120,7 @@ fn training_steps_start_at_the_particles_and_move_them() {
         most(&second) <= most(&first) && most(&second) < 1e-6,
         "{first:?} {second:?}"
     );
-    let kept = learner.particles().expect("as given");
+    let kept = learner.particles().expect("as asked for");
     assert_ne!(gathered(kept, &[0]), rest);
     assert_eq!(gathered(kept, &[5]), rest);
 }
@@ -137,8 +137,8 @@ fn a_state_of_another_number_of_examples_is_refused() {
 fn a_batch_without_indices_is_refused_by_a_learner_with_particles() {
     let config = config();
     let network = config.network(&Device::flex());
-    let particles = Particles::new(network.energy.layers(), 5);
-    let learner = EquilibriumLearner::new(network, config.estimator()).with_particles(particles);
+    let learner = EquilibriumLearner::new(network, config.estimator());
+    let learner = learner.with_start(InitialState::Particles, 5);
     let batch = batch(5);
     TrainStep::step(&learner, Batch::new(batch.input, batch.target));
 }

@@ -6,6 +6,7 @@ use eqprop_core::energy::{AnyField, VectorField};
 use eqprop_train::config::{ModelKind, TrainingConfig};
 use eqprop_train::error::TrainingError;
 use eqprop_train::estimator::GradientEstimator;
+use eqprop_train::network::FreePhase;
 use eqprop_train::preset::Preset;
 
 use crate::setup::{batch, chain, config, digits, group_of, parameters, training, values, with};
@@ -147,7 +148,7 @@ fn an_inference_is_one_forward_pass() {
                 &batch.input,
                 None,
             ),
-            Some(clamped) => estimator.infer_clamped(&network, &batch.input, clamped),
+            Some(clamped) => estimator.free.run(&network, &batch.input, clamped, None),
         };
         for relaxed in [infer(None), infer(Some(&clamped))] {
             assert_eq!(values(&relaxed.state.max_distance(&pass)), [0.0; 5]);

@@ -5,17 +5,16 @@ use burn::train::{InferenceStep, TrainStep};
 use eqprop_core::energy::VectorField;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
-use eqprop_train::config::FreeStart;
 use eqprop_train::estimator::EquilibriumPropagation;
+use eqprop_train::initial_state::{InitialState, PreviousState};
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::training::AnyLearner;
-use eqprop_train::warm_start::WarmStart;
 
 use crate::setup::{batch, config, values, with};
 
 type Learner = AnyLearner<EquilibriumPropagation>;
 
-fn learner(start: FreeStart, free_steps: usize) -> Learner {
+fn learner(start: InitialState, free_steps: usize) -> Learner {
     let steps = free_steps.to_string();
     let config = with(config().with_start(start), &[("free_steps", &steps)]);
     let network = config.network(&Device::flex());
@@ -39,7 +38,7 @@ fn rows(batch: &Batch, n: usize) -> Batch {
 
 #[test]
 fn the_feedforward_start_is_one_pass_and_predictions_begin_there_too() {
-    let learner = learner(FreeStart::Feedforward, 1);
+    let learner = learner(InitialState::Feedforward, 1);
     let network = &learner.network;
     let batch = batch(6);
     let clamped = network.energy.clamp(&batch.input);
@@ -65,8 +64,8 @@ fn a_learner_that_starts_feedforward_makes_its_network_do_so() {
     let (config, batch) = (with(config(), &[("free_steps", "1")]), batch(6));
     let at_rest = config.network(&Device::flex());
     let learner = EquilibriumLearner::new(at_rest.clone(), config.estimator());
-    let learner = learner.with_start(FreeStart::Feedforward, 6);
-    let start = at_rest.clone().with_feedforward_start();
+    let learner = learner.with_start(InitialState::Feedforward, 6);
+    let start = at_rest.clone().with_start(InitialState::Feedforward);
     let free = config.estimator().free;
     let expected = start.relax(&free, &batch.input, None).residual;
     assert_ne!(
@@ -82,28 +81,28 @@ fn a_learner_that_starts_feedforward_makes_its_network_do_so() {
 #[test]
 fn a_warm_start_begins_where_the_batch_before_ended_and_predictions_do_not() {
     let batch = batch(6);
-    let warm = learner(FreeStart::Previous, 4);
+    let warm = learner(InitialState::Previous, 4);
     let first = residual(&warm, batch.clone());
     let second = residual(&warm, batch.clone());
     // The same examples again: four steps more, of which each divides the residual by about 4.
     assert!(second < 0.1 * first, "{first:e} {second:e}");
     let inferred = warm.infer(&batch.input);
-    let rest = learner(FreeStart::Rest, 4).infer(&batch.input);
+    let rest = learner(InitialState::Rest, 4).infer(&batch.input);
     assert_eq!(flat(&inferred.state), flat(&rest.state));
 
     // Forgotten, it starts from rest again.
-    warm.warm_start().expect("as configured").forget();
+    warm.previous_state().expect("as configured").forget();
     assert_eq!(residual(&warm, batch), first);
 }
 
 #[test]
 fn a_smaller_batch_takes_the_first_examples_and_a_larger_one_starts_from_rest() {
     let batch = batch(6);
-    let warm = WarmStart::default();
+    let warm = PreviousState::default();
     let device = Device::flex();
     assert!(warm.state(1, &device).is_none());
-    let learner = learner(FreeStart::Previous, 4);
-    let warm_of = |learner: &Learner| learner.warm_start().expect("as configured").clone();
+    let learner = learner(InitialState::Previous, 4);
+    let warm_of = |learner: &Learner| learner.previous_state().expect("as configured").clone();
     let _ = residual(&learner, batch.clone());
     let kept = warm_of(&learner).state(6, &device).expect("a batch before");
     let part = warm_of(&learner).state(2, &device).expect("a larger one");

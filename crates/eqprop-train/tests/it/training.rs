@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use eqprop_train::checkpoint::Checkpoint;
-use eqprop_train::config::{FreeStart, NudgingKind, TrainingConfig};
+use eqprop_train::config::{InitialState, NudgingKind, TrainingConfig};
 use eqprop_train::data::Dataset;
 use eqprop_train::error::TrainingError;
 use eqprop_train::training::{EpochRecord, Progress, Training};
@@ -40,7 +40,7 @@ fn stateful() -> TrainingConfig {
     config()
         .with_momentum(0.5)
         .with_nudging(NudgingKind::RandomSign)
-        .with_start(FreeStart::Particles)
+        .with_start(InitialState::Particles)
         .with_learning_rate_decay(0.9)
 }
 
@@ -126,7 +126,7 @@ fn a_resumed_run_ends_the_same_wherever_its_free_phases_start_and_however_they_r
         assert_eq!(measured(&second), measured(&whole));
 
         // And the start and the dynamics do make a difference.
-        let mut other = training(config.with_start(FreeStart::Rest), &dataset);
+        let mut other = training(config.with_start(InitialState::Rest), &dataset);
         run(&mut other, 3);
         let is_same = parameters(other.learner()) == parameters(whole.learner());
         assert_eq!(is_same, start == "rest", "{start}");

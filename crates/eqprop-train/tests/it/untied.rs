@@ -9,7 +9,7 @@ use eqprop_core::energy::{AnyField, FeedbackInitializer, FeedbackUpdate, UntiedH
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_train::checkpoint::Checkpoint;
-use eqprop_train::config::{FreeStart, ModelKind, NudgingKind, TrainingConfig};
+use eqprop_train::config::{InitialState, ModelKind, NudgingKind, TrainingConfig};
 use eqprop_train::estimator::{
     ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, EquilibriumPropagation,
     GradientEstimator,
@@ -262,7 +262,7 @@ fn a_run_resumed_from_its_checkpoint_ends_as_one_that_was_never_interrupted() {
     let config = untied()
         .with_momentum(0.5)
         .with_nudging(NudgingKind::RandomSign)
-        .with_start(FreeStart::Particles);
+        .with_start(InitialState::Particles);
     let mut whole = training(config.clone(), &dataset);
     run(&mut whole, 2);
     let mut first = training(config.clone(), &dataset);

@@ -7,8 +7,7 @@ use anyhow::{Context, Result};
 use eqprop_bench::timing::StepCost;
 use serde::Deserialize;
 
-use super::Setting;
-use super::results::Inputs;
+use super::setting::{Inputs, Setting};
 
 /// Times as long as in the baseline that count as slower: less is what a shared machine does.
 const SLOWER: f64 = 1.3;

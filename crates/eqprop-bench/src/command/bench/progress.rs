@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use eqprop_bench::timing::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Setting;
+use super::setting::Setting;
 use crate::output::say;
 
 /// Without a terminal, a line at most this often.

@@ -13,7 +13,7 @@ use eqprop_train::training::Training;
 use serde::Serialize;
 
 use super::results::{align, milliseconds};
-use super::{Setting, at_least_one, settings};
+use super::setting::{Setting, at_least_one, settings};
 use crate::cli::BenchArguments;
 use crate::device::{self, NamedDevice};
 use crate::machine::Machine;

@@ -2,12 +2,11 @@
 
 use eqprop_bench::method::Method;
 use eqprop_bench::timing::{MemoryGrowth, StepCost};
-use eqprop_train::data::Examples;
 use eqprop_train::preset::Preset;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::Setting;
 use super::baseline::Baseline;
+use super::setting::{Inputs, Setting};
 use crate::machine::{Machine, threads};
 use crate::output::Report;
 
@@ -35,25 +34,6 @@ pub struct Results {
     pub measured: Vec<Measured>,
     /// What to compare with.
     baseline: Option<Baseline>,
-}
-
-/// What a network was timed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Inputs {
-    /// Examples of its data.
-    Examples,
-    /// Random numbers.
-    Random,
-}
-
-impl Inputs {
-    pub fn of(examples: Option<&Examples>) -> Self {
-        match examples {
-            Some(_) => Self::Examples,
-            None => Self::Random,
-        }
-    }
 }
 
 /// All methods on one setting.

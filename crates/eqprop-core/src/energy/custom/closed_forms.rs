@@ -1,12 +1,11 @@
 //! Closed forms against autodiff.
 
-use burn::module::{ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
 
 use super::function::EnergyFunction;
 use super::{CustomEnergy, slopes};
 use crate::energy::field::{VectorField, input_slopes};
-use crate::gradients::Gradients;
+use crate::parameters::parameters_with;
 use crate::state::State;
 
 /// A closed form of an [`EnergyFunction`], and how far it is from autodiff.
@@ -70,16 +69,16 @@ impl<F: EnergyFunction> CustomEnergy<F> {
         if let Some(contrast) = function.contrast(input, state, &rest, 1.0) {
             let scale = 1.0 / state.batch_size() as f64;
             let expected = slopes::difference_by_parameters(function, input, state, &rest, scale);
-            let mut checker = Checker {
-                contrast: &contrast,
-                expected: &expected,
-                path: Vec::new(),
-                found: &mut found,
-                missing: None,
-            };
-            function.visit(&mut checker);
-            if let Some(parameter) = checker.missing {
-                return Err(ClosedFormError::Missing { parameter });
+            let contrasts = parameters_with(function, &contrast).into_iter();
+            for ((parameter, contrast), (_, expected)) in
+                contrasts.zip(parameters_with(function, &expected))
+            {
+                let parameter = parameter.path;
+                let (Some(contrast), Some(expected)) = (contrast, expected) else {
+                    return Err(ClosedFormError::Missing { parameter });
+                };
+                let what = format!("the contrast of {parameter}");
+                found.push(ClosedForm::new(what, contrast, expected));
             }
         }
         if let Some(contrast) = function.input_contrast(input, state, &rest, 1.0) {
@@ -128,37 +127,6 @@ impl ClosedForm {
             } else {
                 (difference / size).abs()
             },
-        }
-    }
-}
-
-/// Compares the gradient of each parameter.
-struct Checker<'a> {
-    contrast: &'a Gradients,
-    expected: &'a Gradients,
-    path: Vec<String>,
-    found: &'a mut Vec<ClosedForm>,
-    missing: Option<String>,
-}
-
-impl ModuleVisitor for Checker<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_string());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        let path = self.path.join(".");
-        let contrast = self.contrast.get::<D>(parameter.id);
-        match (contrast, self.expected.get::<D>(parameter.id)) {
-            (Some(contrast), Some(expected)) => {
-                let what = format!("the contrast of {path}");
-                self.found.push(ClosedForm::new(what, contrast, expected));
-            }
-            _ => self.missing = Some(path),
         }
     }
 }

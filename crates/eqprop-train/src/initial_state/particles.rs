@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use burn::module::{Module, Param, ParamId};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Device, Tensor, TensorData};
 use eqprop_core::energy::LayerConfig;
 use eqprop_core::state::State;
+
+use super::record;
 
 /// The free state of each training example, kept from one epoch to the next.
 ///
@@ -36,22 +37,6 @@ fn host() -> Device {
     return Device::flex();
     #[cfg(not(feature = "flex"))]
     return Device::default();
-}
-
-/// The layers of a state as a module, to use Burn's record format.
-#[derive(Module, Debug)]
-pub(crate) struct LayersModule {
-    pub layers: Vec<Param<Tensor<2>>>,
-}
-
-impl LayersModule {
-    /// A module of these layers.
-    pub fn new(layers: impl Iterator<Item = Tensor<2>>) -> Self {
-        let params = layers.map(|layer| Param::initialized(ParamId::new(), layer));
-        Self {
-            layers: params.collect(),
-        }
-    }
 }
 
 impl Particles {
@@ -116,7 +101,7 @@ impl Particles {
     }
 
     /// Particles of their own with the same values: what moves these leaves those.
-    pub(crate) fn copied(&self) -> Self {
+    pub(super) fn copied(&self) -> Self {
         Self {
             layers: Arc::new(Mutex::new(self.lock().clone())),
             n_examples: self.n_examples,
@@ -125,28 +110,27 @@ impl Particles {
 
     /// The particles in Burn's record format.
     pub fn to_record(&self) -> ModuleRecord {
-        self.module().into_record()
+        let layers = self.lock();
+        let tensors = layers.iter().map(|layer| {
+            let shape = [self.n_examples, layer.size];
+            Tensor::from_data(TensorData::new(layer.values.clone(), shape), &host())
+        });
+        record::to_record(&State::new(tensors.collect()))
     }
 
     /// Replaces the particles by recorded ones.
     ///
     /// # Errors
     /// If the record is of another network or another number of examples.
-    pub fn load_record(&self, record: ModuleRecord) -> Result<(), RecordError> {
-        let module = crate::record::load(self.module(), record)?;
-        for (layer, recorded) in self.lock().iter_mut().zip(module.layers) {
-            let values = recorded.val().into_data().convert::<f32>();
+    pub fn load_record(&self, stored: ModuleRecord) -> Result<(), RecordError> {
+        let mut layers = self.lock();
+        let sizes = layers.iter().map(|layer| layer.size);
+        let state = record::from_record(stored, sizes, self.n_examples, &host())?;
+        for (layer, recorded) in layers.iter_mut().zip(state.layers()) {
+            let values = recorded.to_data().convert::<f32>();
             layer.values = values.try_into_vec::<f32>().expect("converted to f32");
         }
         Ok(())
-    }
-
-    fn module(&self) -> LayersModule {
-        let layers = self.lock();
-        LayersModule::new(layers.iter().map(|layer| {
-            let shape = [self.n_examples, layer.size];
-            Tensor::from_data(TensorData::new(layer.values.clone(), shape), &host())
-        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Layer>> {

@@ -1,25 +1,31 @@
 //! What all estimators begin and end with.
 
 use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
 use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::{Difference, Nudging};
-use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed};
+use eqprop_core::relaxation::Relaxed;
 use eqprop_core::state::State;
 use tracing::debug_span;
 
-use super::{Estimate, into_params};
+use super::{Estimate, detached, into_params};
 use crate::batch::Batch;
-use crate::network::EquilibriumNetwork;
+use crate::network::{EquilibriumNetwork, FreePhase};
 
 /// A batch at its free equilibrium, with network and batch outside autodiff.
-pub(crate) struct FreePhase<E: VectorField, C: Cost> {
+pub struct FreeEquilibrium<E: VectorField, C: Cost> {
+    /// The network.
     pub network: EquilibriumNetwork<E, C>,
+    /// What was clamped, `[batch, n_inputs]`.
     pub input: Tensor<2>,
+    /// What the output should be, `[batch, n_classes]`.
     pub target: Tensor<2>,
+    /// The clamped input.
     pub clamped: E::Clamped,
+    /// The free phase.
     pub relaxed: Relaxed,
 }
 
@@ -38,10 +44,11 @@ pub(crate) struct Pair {
     pub weight: f64,
 }
 
-impl<E: VectorField, C: Cost> FreePhase<E, C> {
-    /// Relaxes `batch` freely.
-    pub fn run<D: Dynamics>(
-        relaxation: &Relaxation<D>,
+impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
+    /// Takes `batch` to its free equilibrium, from `start` or else from
+    /// [`EquilibriumNetwork::start`].
+    pub fn find(
+        phase: &dyn FreePhase<E, C>,
         network: &EquilibriumNetwork<E, C>,
         batch: &Batch,
         start: Option<State>,
@@ -52,7 +59,7 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
         let target = batch.target.clone().without_autodiff();
         let (clamped, relaxed) = debug_span!("free_phase").in_scope(|| {
             let clamped = network.energy.clamp(&input);
-            let relaxed = network.relax_clamped(relaxation, &input, &clamped, start);
+            let relaxed = phase.run(&network, &input, &clamped, start);
             (clamped, relaxed)
         });
         Self {
@@ -64,13 +71,26 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
         }
     }
 
+    /// With the outcome of a free phase that was run elsewhere, perhaps on autodiff.
+    pub fn at(network: &EquilibriumNetwork<E, C>, batch: &Batch, relaxed: Relaxed) -> Self {
+        let network = network.valid();
+        let input = batch.input.clone().without_autodiff();
+        Self {
+            clamped: network.energy.clamp(&input),
+            network,
+            input,
+            target: batch.target.clone().without_autodiff(),
+            relaxed: detached(relaxed),
+        }
+    }
+
     /// The free equilibrium.
     pub fn state(&self) -> &State {
         &self.relaxed.state
     }
 
     /// `n` copies.
-    pub fn copies(&self, n: usize) -> Copies<E> {
+    pub(crate) fn copies(&self, n: usize) -> Copies<E> {
         Copies {
             clamped: self.network.energy.repeat(&self.clamped, n),
             target: self.target.clone().repeat_dim(0, n),
@@ -79,7 +99,7 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
     }
 
     /// Each of `values` for a whole batch, one after the other: `[values · batch, 1]`.
-    pub fn column(&self, values: impl IntoIterator<Item = f64>) -> Tensor<2> {
+    pub(crate) fn column(&self, values: impl IntoIterator<Item = f64>) -> Tensor<2> {
         let batch = self.state().batch_size();
         let like = (&self.target.device(), self.target.dtype());
         let values = values.into_iter();
@@ -90,7 +110,7 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
     /// The equilibria that the [differences](Nudging::differences) of `nudging` contrast, and the
     /// second phase. `relax` takes copies of the batch to the equilibria at the given nudging
     /// factors, in their order.
-    pub fn pairs(
+    pub(crate) fn pairs(
         &self,
         nudging: Nudging,
         sign: f64,
@@ -118,7 +138,7 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
     }
 
     /// The gradient of the energy's parameters that `pairs` make together.
-    pub fn gradients(&self, pairs: &[Pair]) -> Gradients {
+    pub(crate) fn gradients(&self, pairs: &[Pair]) -> Gradients {
         let (energy, clamped) = (&self.network.energy, &self.clamped);
         let mut gradients = Gradients::new();
         for Pair {
@@ -134,7 +154,7 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
     }
 
     /// The gradient of [`pairs`](Self::pairs), and the second phase.
-    pub fn contrast(
+    pub(crate) fn contrast(
         &self,
         nudging: Nudging,
         sign: f64,
@@ -147,17 +167,28 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
 
     /// The gradients of the energy's parameters with those of the cost's, which are `∂C/∂θ` at the
     /// free equilibrium, and what was measured there.
-    pub fn estimate(self, mut gradients: Gradients, second_phase: Relaxed) -> Estimate {
+    pub(crate) fn contrasted(self, mut gradients: Gradients, second_phase: Relaxed) -> Estimate {
+        let (cost, output) = (&self.network.cost, self.state().output());
+        cost.gradients(output, &self.target, &mut gradients);
+        let gradients = into_params(&gradients, &self.network);
+        self.estimate(gradients, Some(second_phase))
+    }
+
+    /// The gradients of all parameters, and what was measured at the free equilibrium.
+    pub fn estimate(self, gradients: GradientsParams, second_phase: Option<Relaxed>) -> Estimate {
         let EquilibriumNetwork { energy, cost, .. } = &self.network;
-        let s = self.state();
-        cost.gradients(s.output(), &self.target, &mut gradients);
-        Estimate {
-            gradients: into_params(&gradients, &self.network),
-            energy: energy.energy_of(&self.clamped, s),
-            cost: cost.value(s.output(), &self.target),
-            scores: self.network.scores(&self.clamped, s),
-            second_phase: Some(second_phase),
-            free: self.relaxed,
-        }
+        let (measured, drive) = (
+            energy.energy_of(&self.clamped, self.state()),
+            self.network.output_drive(&self.clamped, self.state()),
+        );
+        let judged = (cost, &self.target);
+        Estimate::new(
+            gradients,
+            self.relaxed,
+            second_phase,
+            judged,
+            measured,
+            drive,
+        )
     }
 }

@@ -1,15 +1,13 @@
-//! Free phases that start where the one before ended.
+//! The free state of the batch before.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use burn::module::Module;
 use burn::store::{ModuleRecord, RecordError};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use eqprop_core::energy::LayerConfig;
 use eqprop_core::state::State;
 
-use crate::particles::LayersModule;
-use crate::record;
+use super::record;
 
 /// The free state of the batch before, as the start of the next: the example at each position of a
 /// batch goes on from the state of another example.
@@ -22,11 +20,11 @@ use crate::record;
 /// The state stays on its device, and nothing is read back. [`Training`](crate::training::Training)
 /// forgets it before each epoch; only a checkpoint within an epoch holds it. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct WarmStart {
+pub struct PreviousState {
     state: Arc<Mutex<Option<State>>>,
 }
 
-impl WarmStart {
+impl PreviousState {
     /// The state of the batch before, cut to `batch_size` examples; `None` if there is none, or it
     /// has fewer examples or lies on another device.
     pub fn state(&self, batch_size: usize, device: &Device) -> Option<State> {
@@ -45,37 +43,36 @@ impl WarmStart {
         *self.lock() = None;
     }
 
-    /// The state as it stands.
-    pub(crate) fn kept(&self) -> Option<State> {
-        self.lock().clone()
+    /// A state of its own with the same value.
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            state: Arc::new(Mutex::new(self.lock().clone())),
+        }
+    }
+
+    /// The state in Burn's record format, if there is one.
+    pub(crate) fn to_record(&self) -> Option<ModuleRecord> {
+        self.lock().as_ref().map(record::to_record)
+    }
+
+    /// Replaces it by a recorded one of `n_examples` examples.
+    ///
+    /// # Errors
+    /// If the record is of other layers or another number of examples.
+    pub(crate) fn load_record(
+        &self,
+        stored: ModuleRecord,
+        layers: &[LayerConfig],
+        n_examples: usize,
+        device: &Device,
+    ) -> Result<(), RecordError> {
+        let sizes = layers.iter().map(LayerConfig::n_units);
+        self.keep(&record::from_record(stored, sizes, n_examples, device)?);
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<State>> {
         // A panic elsewhere leaves a whole state or none behind.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A state in Burn's record format.
-pub(crate) fn to_record(state: &State) -> ModuleRecord {
-    LayersModule::new(state.layers().iter().cloned()).into_record()
-}
-
-/// A state of `n_examples` examples from a record.
-///
-/// # Errors
-/// If the record is of other layers or another number of examples.
-pub(crate) fn from_record(
-    stored: ModuleRecord,
-    layers: &[LayerConfig],
-    n_examples: usize,
-    device: &Device,
-) -> Result<State, RecordError> {
-    let empty = layers
-        .iter()
-        .map(|layer| Tensor::zeros([n_examples, layer.n_units()], device));
-    let module = record::load(LayersModule::new(empty), stored)?;
-    Ok(State::new(
-        module.layers.iter().map(|layer| layer.val()).collect(),
-    ))
 }

@@ -1,0 +1,51 @@
+//! Of the commands that look at a run folder.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::arguments::{DataArguments, DeviceArguments};
+
+/// A trained network to measure.
+#[derive(Debug, Args)]
+pub struct EvaluateArguments {
+    /// Run folder of `eqprop train`.
+    pub run: PathBuf,
+    #[command(flatten)]
+    pub data: DataArguments,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+/// Images to classify.
+#[derive(Debug, Args)]
+pub struct PredictArguments {
+    /// Run folder of `eqprop train`.
+    pub run: PathBuf,
+    /// PNG images, bright on dark as in the training data; scaled to its size, with as much of
+    /// their ground beside them as makes them square.
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// The images are dark on bright.
+    #[arg(long)]
+    pub invert: bool,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+/// Examples to watch.
+#[derive(Debug, Args)]
+pub struct RelaxArguments {
+    /// Run folder of `eqprop train`.
+    pub run: PathBuf,
+    /// Number of test examples.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub examples: usize,
+    /// Folder for the pictures [default: the run folder].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: DataArguments,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}

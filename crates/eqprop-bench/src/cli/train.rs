@@ -1,0 +1,44 @@
+//! Of `eqprop train`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::arguments::{DataArguments, DeviceArguments, ModelArguments};
+use super::cadence::Cadence;
+
+/// What to train.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  eqprop train
+  eqprop train --preset paper-1h --data-dir data/mnist
+  eqprop train --preset dhn-1h --epochs 15 --set beta=0.1 --set 'learning_rates=[0.1, 0.05]'
+  eqprop train --resume --run runs/digits")]
+pub struct TrainArguments {
+    #[command(flatten)]
+    pub model: ModelArguments,
+    #[command(flatten)]
+    pub data: DataArguments,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// Passes over the training examples [default: the preset's].
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub epochs: Option<usize>,
+    /// Seed of weights, order and signs [default: 0].
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    pub seed: Option<u64>,
+    /// Run folder; must be new, unless --resume is given [default: a new folder in runs/].
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    /// Write a checkpoint within an epoch every so often too: a time such as 10min, 90s or 2h, or a
+    /// number of updates. One is written at the end of each epoch and when the program is stopped
+    /// by Ctrl-C or SIGTERM.
+    #[arg(long, value_name = "TIME|N", default_value = "10min")]
+    pub checkpoint_every: Cadence,
+    /// Go on with the run in --run from its last checkpoint, with the data that it began with. The
+    /// result is that of a run that was never interrupted. A larger --epochs extends it, unless its
+    /// learning rates follow a cosine.
+    #[arg(long, requires = "run", conflicts_with_all = ["preset", "dataset", "seed", "overrides"])]
+    pub resume: bool,
+}

@@ -1,0 +1,84 @@
+//! The parameters of a module, as a list.
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::Tensor;
+
+/// A float parameter.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Where it is in its module, such as `connections.0.Dense.weight`.
+    pub path: String,
+    /// By which Burn's optimizers know it.
+    pub id: ParamId,
+    /// Its number of dimensions.
+    pub rank: usize,
+    /// Its values, as a vector; on autodiff as the parameter is.
+    pub values: Tensor<1>,
+}
+
+/// Tensors by the parameters that they belong to, such as gradients.
+pub trait ByParameter {
+    /// The tensor of parameter `id`, if it has one.
+    fn get<const D: usize>(&self, id: ParamId) -> Option<Tensor<D>>;
+}
+
+/// Every float parameter of `module`, in the order in which it visits them.
+pub fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
+    struct Nothing;
+
+    impl ByParameter for Nothing {
+        fn get<const D: usize>(&self, _id: ParamId) -> Option<Tensor<D>> {
+            None
+        }
+    }
+
+    let all = parameters_with(module, &Nothing).into_iter();
+    all.map(|(parameter, _)| parameter).collect()
+}
+
+/// Every float parameter of `module`, each with its tensor of `tensors` as a vector.
+pub fn parameters_with<M: Module>(
+    module: &M,
+    tensors: &impl ByParameter,
+) -> Vec<(Parameter, Option<Tensor<1>>)> {
+    struct Collector<'a, T> {
+        tensors: &'a T,
+        path: Vec<String>,
+        found: Vec<(Parameter, Option<Tensor<1>>)>,
+    }
+
+    impl<T: ByParameter> ModuleVisitor for Collector<'_, T> {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_string());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            let tensor = self.tensors.get::<D>(parameter.id).map(flat);
+            let parameter = Parameter {
+                path: self.path.join("."),
+                id: parameter.id,
+                rank: D,
+                values: flat(parameter.val()),
+            };
+            self.found.push((parameter, tensor));
+        }
+    }
+
+    let mut collector = Collector {
+        tensors,
+        path: Vec::new(),
+        found: Vec::new(),
+    };
+    module.visit(&mut collector);
+    collector.found
+}
+
+/// The values of a tensor as a vector.
+pub(crate) fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    let n = tensor.shape().num_elements();
+    tensor.reshape([n])
+}
