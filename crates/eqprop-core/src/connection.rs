@@ -2,6 +2,7 @@
 
 pub mod convolution;
 pub mod dense;
+mod source;
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -14,6 +15,7 @@ use crate::shape::LayerShape;
 pub use convolution::{Convolution, ConvolutionConfig, ConvolutionOperator, Pooling, Winners};
 pub use dense::{Dense, DenseOperator};
 pub(crate) use dense::{contrast_of_products, product_once};
+pub use source::{WeightSource, redraw};
 
 /// Which two layers a connection joins, and how.
 ///
@@ -199,6 +201,15 @@ impl Connection {
             Self::Dense(_) => ConnectionKind::Dense,
             Self::Convolution(convolution) => ConnectionKind::Convolution(convolution.config()),
             Self::Identity(_) => ConnectionKind::Identity,
+        }
+    }
+
+    /// New weights, if it has any.
+    pub(crate) fn redraw(&mut self, initializer: InitializerConfig, source: &mut dyn WeightSource) {
+        match self {
+            Self::Dense(dense) => dense.redraw(initializer, source),
+            Self::Convolution(convolution) => convolution.redraw(initializer, source),
+            Self::Identity(_) => {}
         }
     }
 

@@ -7,7 +7,6 @@ use burn::store::RecordError;
 use eqprop_core::error::ConfigError;
 use eqprop_core::shape::LayerShape;
 
-use crate::config::FreeStart;
 use crate::data::DataError;
 use crate::suggestion::did_you_mean;
 use crate::weights::WeightsError;
@@ -112,6 +111,21 @@ pub enum TrainingError {
         /// All names.
         known: Vec<String>,
     },
+    /// An option of a choice that is not made.
+    #[error(
+        "`{key}` is an option of {choice} \"{needed}\", but {choice} is \"{found}\": set {choice} to \
+         \"{needed}\" too, or leave `{key}` out"
+    )]
+    UnusedOption {
+        /// The option.
+        key: String,
+        /// The field that it belongs to.
+        choice: &'static str,
+        /// The choice that has it.
+        needed: &'static str,
+        /// The choice that is made.
+        found: String,
+    },
     /// The value does not fit the field.
     #[error("`{value}` does not fit the key `{key}`; it is written like `{example}`")]
     UnfitValue {
@@ -207,7 +221,7 @@ pub enum TrainingError {
     )]
     AwayFromEquilibrium {
         /// Where they would start.
-        start: FreeStart,
+        start: String,
     },
     /// Nesterov's momentum without any.
     #[error(

@@ -7,8 +7,8 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::{ExecutionError, Tensor};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
-use eqprop_core::cost::Cost;
-use eqprop_core::energy::VectorField;
+use eqprop_core::cost::{AnyCost, Cost};
+use eqprop_core::energy::{AnyField, VectorField};
 use eqprop_core::relaxation::Relaxed;
 
 use crate::batch::Batch;
@@ -55,6 +55,9 @@ pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Deb
     #[module(skip)]
     max_gradient_norm: Option<f64>,
 }
+
+/// A learner of any built-in network with either cost.
+pub type AnyLearner<G> = EquilibriumLearner<AnyField, AnyCost, G>;
 
 impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> EquilibriumLearner<E, C, G> {
     /// A learner whose free phases start at [`EquilibriumNetwork::start`].

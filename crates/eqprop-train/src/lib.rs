@@ -64,6 +64,7 @@ pub mod learner;
 mod leaves;
 #[doc(hidden)]
 pub mod lock;
+mod measurement;
 pub mod metric;
 pub mod network;
 pub mod optimizer;

@@ -6,7 +6,7 @@ pub use eqprop_core::cost::{Cost, CrossEntropy, CrossEntropyConfig, SquaredError
 pub use eqprop_core::descent::Descent;
 pub use eqprop_core::energy::{
     AnyField, CustomEnergy, Energy, EnergyFunction, HopfieldEnergy, HopfieldEnergyConfig,
-    LayerConfig, PredictiveCoding, PredictiveCodingConfig, ResistiveNetwork,
+    LayerConfig, Model, PredictiveCoding, PredictiveCodingConfig, ResistiveNetwork,
     ResistiveNetworkConfig, TotalEnergy, UntiedHopfield, UntiedHopfieldConfig, VectorField,
 };
 pub use eqprop_core::nudging::{Circle, Nudging};
@@ -15,7 +15,9 @@ pub use eqprop_core::state::State;
 
 pub use crate::batch::{Augmentation, Batch, BatchLoader, Order};
 pub use crate::block::EquilibriumBlock;
-pub use crate::config::TrainingConfig;
+pub use crate::config::{
+    DataConfig, NetworkConfig, OptimizerConfig, PhaseConfig, Schedule, TrainingConfig,
+};
 pub use crate::data::{Dataset, DatasetKind};
 pub use crate::estimator::{
     ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, EquilibriumPropagation,

@@ -41,7 +41,7 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
 
     let folder = RunFolder::create(arguments.run.as_deref(), &name)?;
     folder.write_model(learner.clone().into_record())?;
-    Checkpoint::before_training(config.clone(), learner.into_record()).save(folder.path())?;
+    Checkpoint::before_training(config.clone(), learner).save(folder.path())?;
     let notation = config.notation();
     // Last, because it makes the folder one of a run.
     folder.write_config(&RunConfig::new(&device, None, config))?;

@@ -9,7 +9,7 @@ use burn::tensor::ops::{AvgPoolOptions, ConvOptions, ConvTransposeOptions, MaxPo
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Contrast, InitializerConfig, Share, draw};
+use super::{Contrast, InitializerConfig, Share, WeightSource, draw, redraw};
 #[cfg(feature = "flex")]
 use crate::cpu;
 
@@ -135,6 +135,12 @@ struct Geometry {
 }
 
 impl Convolution {
+    pub(super) fn redraw(&mut self, initializer: InitializerConfig, source: &mut dyn WeightSource) {
+        let [n_out, n_in, rows, columns] = self.kernel.val().dims();
+        let fans = [n_in, n_out].map(|channels| channels * rows * columns);
+        redraw(&mut self.kernel, initializer, fans, source);
+    }
+
     /// A convolution between maps whose sizes [fit](ConvolutionConfig::output).
     pub(crate) fn new(
         config: ConvolutionConfig,

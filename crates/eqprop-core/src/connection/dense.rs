@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::{ConnectionConfig, Contrast, Share, draw};
+use super::{
+    ConnectionConfig, Contrast, InitializerConfig, Share, WeightSource, draw, redraw,
+};
 #[cfg(feature = "flex")]
 use crate::cpu;
 
@@ -32,6 +34,11 @@ pub struct Dense {
 }
 
 impl Dense {
+    pub(super) fn redraw(&mut self, initializer: InitializerConfig, source: &mut dyn WeightSource) {
+        let fans = self.weight.val().dims();
+        redraw(&mut self.weight, initializer, fans, source);
+    }
+
     pub(crate) fn new(
         config: &ConnectionConfig,
         n_in: usize,

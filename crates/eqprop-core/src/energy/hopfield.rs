@@ -1,14 +1,15 @@
 //! The Hopfield energy over a graph of layers and connections.
 
 use burn::config::Config;
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 
 use super::graph::add;
-use super::{Energy, Graph, Interaction, LayerConfig, VectorField, bias, dot};
+use super::{AnyField, Energy, FieldConfig, Graph, Interaction, LayerConfig, VectorField, bias, dot};
 use crate::activation::Activation;
 use crate::connection::{
     Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig, Operator,
+    WeightSource,
 };
 use crate::error::ConfigError;
 use crate::shape::LayerShape;
@@ -158,6 +159,32 @@ impl HopfieldEnergyConfig {
     }
 }
 
+impl HopfieldEnergyConfig {
+    /// A network with new weights from `source` and zero biases.
+    pub(super) fn drawn(&self, source: &mut dyn WeightSource, device: &Device) -> HopfieldEnergy {
+        let mut energy = self.init(device);
+        for (connection, config) in energy.connections.iter_mut().zip(&self.connections) {
+            connection.redraw(config.initializer, source);
+        }
+        energy
+    }
+}
+
+impl FieldConfig for HopfieldEnergyConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        HopfieldEnergyConfig::validate(self)
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
+        self.drawn(source, device).into()
+    }
+
+    fn output(&self) -> Activation {
+        let output = self.layers.last().expect("checked: there is a layer");
+        output.activation
+    }
+}
+
 /// Groups free layers `0 .. n_layers` so that no connection joins two layers of a group:
 /// greedy coloring in the order of the layers, which finds even and odd in a chain.
 fn color(n_layers: usize, ends: &[(usize, usize)]) -> Vec<Vec<usize>> {
@@ -205,6 +232,14 @@ impl HopfieldEnergy {
     /// - output: `[1, n_units]`
     pub fn bias(&self, layer: usize) -> Tensor<2> {
         bias::spread(&self.biases[layer], self.layers[layer].shape)
+    }
+
+    /// The parameters that drive free layer `layer`.
+    pub(super) fn parameters_into(&self, layer: usize) -> ParamGroup {
+        let connections = self.connections.iter().zip(&self.ends);
+        let connections = connections.filter(|(_, ends)| ends.1 == layer + 1);
+        let connections: Vec<_> = connections.map(|(found, _)| found.clone()).collect();
+        ParamGroup::ids_from_module((self.biases[layer].clone(), connections))
     }
 
     /// Clamps an input, with the operator of each connection between free layers from `operator`.

@@ -5,13 +5,15 @@ mod clamped;
 mod fused;
 
 use burn::config::Config;
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Energy, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField, bias};
+use super::{
+    AnyField, Energy, FieldConfig, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField, bias,
+};
 use crate::activation::Activation;
-use crate::connection::{Connection, Contrast};
+use crate::connection::{Connection, Contrast, WeightSource};
 #[cfg(feature = "flex")]
 use crate::cpu;
 use crate::error::ConfigError;
@@ -31,10 +33,11 @@ pub struct PredictiveCodingConfig {
 }
 
 /// How the layers of a [`PredictiveCoding`] network move; a linear layer does the same either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerUpdate {
     /// Projected gradient descent with a step of 1 on the energy: from the prediction `f_k`.
+    #[default]
     Projected,
     /// From the pre-activation `a_k` instead, which holds a unit back that its prediction has
     /// clipped: "mod-PGD". It is no descent on the energy, but gives the same gradient to first order
@@ -191,7 +194,32 @@ impl PredictiveCodingConfig {
     }
 }
 
+impl FieldConfig for PredictiveCodingConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        PredictiveCodingConfig::validate(self)
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
+        let parameters = self.chain.drawn(source, device);
+        self.with_parameters(parameters).into()
+    }
+
+    fn output(&self) -> Activation {
+        Self::projection(self.chain.output())
+    }
+
+    fn starts_at_equilibrium(&self) -> bool {
+        true
+    }
+}
+
 impl PredictiveCoding {
+    /// The parameters that drive free layer `layer` from below.
+    pub(super) fn parameters_into(&self, layer: usize) -> ParamGroup {
+        let into = (self.biases[layer].clone(), self.connections[layer].clone());
+        ParamGroup::ids_from_module(into)
+    }
+
     /// The forward pass: the free equilibrium, for a single use.
     ///
     /// # Shapes

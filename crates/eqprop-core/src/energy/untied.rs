@@ -1,13 +1,17 @@
 //! A Hopfield network with weights of their own in each direction: a vector field, no energy.
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::hopfield::ClampedHopfield;
-use super::{Graph, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField};
-use crate::connection::{Connection, Contrast, Share};
+use super::{
+    AnyField, FieldConfig, Graph, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField,
+};
+use crate::activation::Activation;
+use crate::connection::{Connection, Contrast, Share, WeightSource};
+use crate::error::ConfigError;
 use crate::{gradients::Gradients, state::State};
 
 /// Configuration of an [`UntiedHopfield`].
@@ -46,20 +50,22 @@ pub struct UntiedHopfieldConfig {
 /// difference never changes, and weight decay `λ` shrinks it by `1 − ηλ` at each step of SGD, as
 /// Kolen and Pollack (1994) have it, so that the Jacobian becomes symmetric while it learns. The
 /// gradient of moving both directions alike is the sum of the two of `Own`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedbackUpdate {
     /// Each direction by its own contrast.
     Own,
     /// Both by the contrast of the tied network.
+    #[default]
     Same,
 }
 
 /// What the feedback parameters begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedbackInitializer {
     /// A draw of their own, from the distribution of the forward parameters.
+    #[default]
     Independent,
     /// The forward parameters.
     Forward,
@@ -199,6 +205,39 @@ impl UntiedHopfield {
     /// How the two directions of a connection learn.
     pub fn update(&self) -> FeedbackUpdate {
         self.update
+    }
+
+    /// The parameters that drive free layer `layer`.
+    pub(super) fn parameters_into(&self, layer: usize) -> ParamGroup {
+        let feedback = self.feedback.iter().zip(self.forward.ends());
+        let feedback = feedback.filter(|(_, ends)| ends.1 == layer + 1);
+        let feedback: Vec<_> = feedback.map(|(feedback, _)| feedback.clone()).collect();
+        let forward = self.forward.parameters_into(layer);
+        forward.fuse(&ParamGroup::ids_from_module(feedback))
+    }
+}
+
+impl FieldConfig for UntiedHopfieldConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.graph.validate()
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
+        let mut aside = source.aside();
+        let mut field = UntiedHopfieldConfig::init_from(self, self.graph.drawn(source, device), device);
+        if self.feedback == FeedbackInitializer::Independent {
+            let feedback = field.feedback.iter_mut().zip(&self.graph.connections);
+            for (feedback, config) in feedback {
+                if let Some(feedback) = feedback {
+                    feedback.redraw(config.initializer, &mut *aside);
+                }
+            }
+        }
+        field.into()
+    }
+
+    fn output(&self) -> Activation {
+        self.graph.output()
     }
 }
 

@@ -105,7 +105,7 @@ impl Anderson {
                 found: mixing,
             });
         }
-        Ok(())
+        ConfigError::single_precision("mixing", mixing)
     }
 }
 
