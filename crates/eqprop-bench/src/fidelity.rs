@@ -40,7 +40,7 @@ use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
-pub use agreement::{Agreement, Agreements, ByNudging};
+pub use agreement::{Agreement, Agreements, ByNudging, NudgingKind};
 pub use beta::{BetaCurve, BetaPoint, Kinks, Order};
 pub use check::{Check, Comparison, check, compare};
 pub use course::{FreePhase, ResidualQuantiles};
@@ -213,7 +213,7 @@ impl FidelityConfig {
         clock.tick("each step");
         let stepwise = stepwise::measure(
             &problems[0],
-            stepwise::synchronous(estimator.free.dynamics),
+            estimator.free.dynamics.synchronous(),
             self.stepwise_beta.unwrap_or(precision.stepwise_beta()),
             self.stepwise_steps,
         );

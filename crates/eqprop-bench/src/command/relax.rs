@@ -41,7 +41,7 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
 
     let data = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs()]);
     let input = Tensor::from_data(data, &run.device.device);
-    let course = Course::follow(&run.learner, &input, run.config.free_steps);
+    let course = Course::follow(&run.learner, &input, run.config.phases.free_steps);
     let last = course
         .states
         .last()

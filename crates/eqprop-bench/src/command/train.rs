@@ -263,7 +263,7 @@ fn write_results(
     let shape = [examples.len(), examples.n_inputs()];
     let data = TensorData::new(examples.inputs, shape);
     let input = Tensor::from_data(data, &device.device);
-    let n_steps = training.config().free_steps;
+    let n_steps = training.config().phases.free_steps;
     let course = Course::follow(&training.learner().valid(), &input, n_steps);
     let labels: Vec<_> = examples
         .labels
@@ -289,7 +289,7 @@ fn summarize(folder: &RunFolder, training: &Training, device: &NamedDevice) -> S
         run: folder.path().to_path_buf(),
         version: env!("CARGO_PKG_VERSION"),
         device: device.name.clone(),
-        dataset: training.config().dataset,
+        dataset: training.config().data.dataset,
         seed: training.config().seed,
         epochs: records.len(),
         finished: training.is_finished(),

@@ -85,18 +85,6 @@ pub struct Entry {
     pub course: Course,
 }
 
-/// The dynamics that is compared: the configured one, with all layers at once.
-pub(super) fn synchronous(configured: Scheme) -> Scheme {
-    match configured {
-        Scheme::GradientFlow { .. } | Scheme::FixedPoint => configured,
-        Scheme::Asynchronous | Scheme::Anderson { .. } => Scheme::FixedPoint,
-        // Its steps on their own.
-        Scheme::AdaptiveFlow { .. } => Scheme::GradientFlow {
-            step_size: configured.step_size(),
-        },
-    }
-}
-
 /// Compares over `n_steps` steps at the free equilibrium.
 pub(super) fn measure<E: VectorField, C: Cost>(
     problem: &Problem<'_, E, C>,
@@ -191,12 +179,12 @@ impl Back {
         let terms = costate.iter().enumerate().map(|(layer, costate)| {
             let activation = energy.layers()[layer].activation;
             let drive = energy.drive(layer, &clamped, &state) + drives[layer].clone();
-            let after = match dynamics {
-                Scheme::GradientFlow { step_size } => {
-                    let inverse = activation.inverse(state.layer(layer).clone());
-                    activation.apply(inverse * (1.0 - step_size) + drive * step_size)
-                }
-                _ => activation.apply(drive),
+            let step_size = dynamics.step_size();
+            let after = if step_size == 1.0 {
+                activation.apply(drive)
+            } else {
+                let inverse = activation.inverse(state.layer(layer).clone());
+                activation.apply(inverse * (1.0 - step_size) + drive * step_size)
             };
             (after * costate.clone()).sum()
         });

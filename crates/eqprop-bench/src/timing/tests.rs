@@ -127,7 +127,7 @@ fn a_measurement_can_be_abandoned_after_any_step() {
 #[test]
 fn a_method_that_cannot_run_is_refused_before_anything_is_timed() {
     let mut config = config(5);
-    config.hidden = vec![2000.into()];
+    config.network.hidden = vec![2000.into()];
     let methods = [Method::Eqprop, Method::Exact];
     let result = measure_observed(&config, &methods, 1, None, &Device::flex(), |_| {
         panic!("a step was taken")

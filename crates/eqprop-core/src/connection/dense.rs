@@ -5,9 +5,7 @@ use std::sync::{Arc, OnceLock};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::{
-    ConnectionConfig, Contrast, InitializerConfig, Share, WeightSource, draw, redraw,
-};
+use super::{ConnectionConfig, Contrast, InitializerConfig, Share, WeightSource, draw, redraw};
 #[cfg(feature = "flex")]
 use crate::cpu;
 

@@ -5,7 +5,9 @@ use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 
 use super::graph::add;
-use super::{AnyField, Energy, FieldConfig, Graph, Interaction, LayerConfig, VectorField, bias, dot};
+use super::{
+    AnyField, Energy, FieldConfig, Graph, Interaction, LayerConfig, VectorField, bias, dot,
+};
 use crate::activation::Activation;
 use crate::connection::{
     Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig, Operator,

@@ -10,7 +10,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AnyField, Energy, FieldConfig, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField, bias,
+    AnyField, Energy, FieldConfig, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField,
+    bias,
 };
 use crate::activation::Activation;
 use crate::connection::{Connection, Contrast, WeightSource};

@@ -7,7 +7,8 @@ use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 
 use super::{
-    AnyField, Energy, FieldConfig, Graph, HopfieldEnergyConfig, Interaction, LayerConfig, VectorField, dot,
+    AnyField, Energy, FieldConfig, Graph, HopfieldEnergyConfig, Interaction, LayerConfig,
+    VectorField, dot,
 };
 use crate::activation::Activation;
 use crate::connection::{
@@ -199,7 +200,12 @@ impl FieldConfig for Circuit {
         let connections = network.connections.iter_mut();
         for (connection, config) in connections.zip(&self.graph.connections) {
             let fans = connection.conductance.val().dims();
-            redraw(&mut connection.conductance, config.initializer, fans, source);
+            redraw(
+                &mut connection.conductance,
+                config.initializer,
+                fans,
+                source,
+            );
         }
         network.project().into()
     }

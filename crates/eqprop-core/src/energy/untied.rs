@@ -224,7 +224,8 @@ impl FieldConfig for UntiedHopfieldConfig {
 
     fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
         let mut aside = source.aside();
-        let mut field = UntiedHopfieldConfig::init_from(self, self.graph.drawn(source, device), device);
+        let mut field =
+            UntiedHopfieldConfig::init_from(self, self.graph.drawn(source, device), device);
         if self.feedback == FeedbackInitializer::Independent {
             let feedback = field.feedback.iter_mut().zip(&self.graph.connections);
             for (feedback, config) in feedback {

@@ -1,6 +1,6 @@
 //! The rule of one step.
 
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -125,6 +125,17 @@ impl Scheme {
         ]
     }
 
+    /// The same rule for all layers at once, without memory: steps that can be looked at one by one.
+    pub fn synchronous(self) -> Self {
+        match self {
+            Self::GradientFlow { .. } | Self::FixedPoint => self,
+            Self::Asynchronous | Self::Anderson { .. } => Self::FixedPoint,
+            Self::AdaptiveFlow { .. } => Self::GradientFlow {
+                step_size: FIRST_STEP,
+            },
+        }
+    }
+
     /// Checks the options.
     ///
     /// # Errors
@@ -138,10 +149,24 @@ impl Scheme {
                     found: step_size,
                 })
             }
-            Self::GradientFlow { step_size } => ConfigError::single_precision("step_size", step_size),
+            Self::GradientFlow { step_size } => {
+                ConfigError::single_precision("step_size", step_size)
+            }
             Self::Anderson { history, mixing } => Anderson::validate(history, mixing),
             Self::AdaptiveFlow { error } => AdaptiveFlow::validate(error),
             Self::Asynchronous | Self::FixedPoint => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asynchronous => f.write_str("asynchronous"),
+            Self::FixedPoint => f.write_str("synchronous fixed point"),
+            Self::GradientFlow { step_size } => write!(f, "gradient flow, ε = {step_size}"),
+            Self::Anderson { history, .. } => write!(f, "Anderson, m = {history}"),
+            Self::AdaptiveFlow { error } => write!(f, "adaptive flow, error {error}"),
         }
     }
 }

@@ -61,11 +61,14 @@ impl TrainingConfig {
     ///
     /// # Errors
     /// As [`with_override`](Self::with_override).
-    pub fn with_overrides(&self, changes: &[(&str, &str)]) -> Result<Self, TrainingError> {
-        let mut changes = changes.to_vec();
+    pub fn with_overrides<'a>(
+        self,
+        changes: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, TrainingError> {
+        let mut changes: Vec<_> = changes.into_iter().collect();
         changes.sort_by_key(|(key, _)| setting::depth(key));
         let mut changes = changes.into_iter();
-        changes.try_fold(self.clone(), |config, (key, value)| {
+        changes.try_fold(self, |config, (key, value)| {
             config.with_override(key, value)
         })
     }

@@ -108,7 +108,11 @@ impl TrainingConfig {
                 }
             }
         }
-        let n_examples = self.data.n_train.unwrap_or(MOST_EXAMPLES).min(MOST_EXAMPLES);
+        let n_examples = self
+            .data
+            .n_train
+            .unwrap_or(MOST_EXAMPLES)
+            .min(MOST_EXAMPLES);
         let batch = self.batch_size.min(n_examples) as f64;
         in_memory("parameters", PARAMETERS * parameters)?;
         in_memory("states of a batch", batch * states)
@@ -154,7 +158,11 @@ impl TrainingConfig {
                 .iter()
                 .map(|layer| layer.n_units() as f64)
                 .sum();
-            let n_examples = self.data.n_train.unwrap_or(usize::MAX).min(dataset.train.len());
+            let n_examples = self
+                .data
+                .n_train
+                .unwrap_or(usize::MAX)
+                .min(dataset.train.len());
             in_memory("particles", n_examples as f64 * units)?;
         }
         Ok(())

@@ -12,9 +12,9 @@ use eqprop_core::shape::LayerShape;
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
+use super::TrainingConfig;
 use super::hidden::{HiddenLayer, SkipConnection};
 use super::phases::FreeStart;
-use super::TrainingConfig;
 use crate::network::EquilibriumNetwork;
 
 /// Layers, connections and what is made of them.

@@ -64,7 +64,9 @@ impl Schedule {
                 let epochs = StepLrSchedulerConfig::new(rate, n_batches);
                 epochs.with_gamma(decay).into()
             }
-            Self::Cosine => CosineAnnealingLrSchedulerConfig::new(rate, n_batches * n_epochs).into(),
+            Self::Cosine => {
+                CosineAnnealingLrSchedulerConfig::new(rate, n_batches * n_epochs).into()
+            }
         }
     }
 }

@@ -3,11 +3,11 @@
 use eqprop_core::nudging::Nudging;
 use serde_json::{Map, Value, json};
 
+use super::TrainingConfig;
 use super::data::DataConfig;
 use super::network::NetworkConfig;
 use super::optimizer::OptimizerConfig;
 use super::phases::PhaseConfig;
-use super::TrainingConfig;
 use crate::data::DatasetKind;
 use crate::error::TrainingError;
 
@@ -19,16 +19,34 @@ pub(super) const SECTIONS: [&str; 4] = ["data", "network", "phases", "optimizer"
 /// has a value for each of them, used or not.
 const OPTIONS: [(&str, [&str; 4]); 11] = [
     ("feedback_update", ["network", "model", "untied", "update"]),
-    ("feedback_initializer", ["network", "model", "untied", "feedback"]),
-    ("layer_update", ["network", "model", "predictive_coding", "layer_update"]),
-    ("input_gain", ["network", "model", "resistive", "input_gain"]),
+    (
+        "feedback_initializer",
+        ["network", "model", "untied", "feedback"],
+    ),
+    (
+        "layer_update",
+        ["network", "model", "predictive_coding", "layer_update"],
+    ),
+    (
+        "input_gain",
+        ["network", "model", "resistive", "input_gain"],
+    ),
     ("beta", ["phases", "nudging", ANY, "beta"]),
     ("n_pairs", ["phases", "nudging", "higher_order", "n_pairs"]),
-    ("step_size", ["phases", "dynamics", "gradient_flow", "step_size"]),
+    (
+        "step_size",
+        ["phases", "dynamics", "gradient_flow", "step_size"],
+    ),
     ("history", ["phases", "dynamics", "anderson", "history"]),
     ("mixing", ["phases", "dynamics", "anderson", "mixing"]),
-    ("step_error", ["phases", "dynamics", "adaptive_flow", "error"]),
-    ("learning_rate_decay", ["optimizer", "schedule", "exponential", "decay"]),
+    (
+        "step_error",
+        ["phases", "dynamics", "adaptive_flow", "error"],
+    ),
+    (
+        "learning_rate_decay",
+        ["optimizer", "schedule", "exponential", "decay"],
+    ),
 ];
 
 /// Whatever the choice is.
@@ -95,10 +113,21 @@ impl Settings {
 
     /// The names of all settings.
     pub fn names(&self) -> Vec<String> {
-        let fields = |value: &Value| value.as_object().into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>();
+        let fields = |value: &Value| {
+            value
+                .as_object()
+                .into_iter()
+                .flat_map(Map::keys)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
         let mut names = fields(&self.0);
         names.retain(|name| !SECTIONS.contains(&name.as_str()));
-        names.extend(SECTIONS.iter().flat_map(|&section| fields(&self.0[section])));
+        names.extend(
+            SECTIONS
+                .iter()
+                .flat_map(|&section| fields(&self.0[section])),
+        );
         names.extend(OPTIONS.iter().map(|(name, _)| name.to_string()));
         names.sort();
         names
@@ -124,7 +153,9 @@ impl Settings {
             value => {
                 let path = self.path(key)?;
                 let value = self.with_options(&path, value);
-                let place = path.iter().fold(&mut self.0, |place, part| &mut place[part]);
+                let place = path
+                    .iter()
+                    .fold(&mut self.0, |place, part| &mut place[part]);
                 *place = value;
                 Ok(())
             }
@@ -236,7 +267,9 @@ fn made(choice: &Value) -> Option<&str> {
 fn plain(name: &str, choice: &Value) -> Value {
     let mut choice = choice.clone();
     let named = OPTIONS.iter().filter(|(_, path)| path[1] == name);
-    let entries = choice.as_object_mut().and_then(|entries| entries.values_mut().next());
+    let entries = choice
+        .as_object_mut()
+        .and_then(|entries| entries.values_mut().next());
     if let Some(Value::Object(options)) = entries {
         for (_, [.., option]) in named {
             options.remove(*option);
@@ -280,7 +313,9 @@ pub(super) fn example(name: &str) -> String {
         "gradient_clip" => "1.0 or null",
         _ => {
             let mut settings = Settings::example();
-            if let Some([_, choice, needed, _]) = option(name).filter(|[.., needed, _]| *needed != ANY) {
+            if let Some([_, choice, needed, _]) =
+                option(name).filter(|[.., needed, _]| *needed != ANY)
+            {
                 let set = settings.set(choice, needed.into());
                 set.expect("the choice of an option is a setting");
             }

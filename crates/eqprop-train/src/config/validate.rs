@@ -5,10 +5,10 @@ use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::shape::LayerShape;
 
+use super::TrainingConfig;
 use super::hidden::HiddenLayer;
 use super::optimizer::{OptimizerConfig, Schedule};
 use super::phases::FreeStart;
-use super::TrainingConfig;
 use crate::data::Examples;
 use crate::error::TrainingError;
 
@@ -50,10 +50,7 @@ impl TrainingConfig {
         phases.dynamics.validate()?;
         self.check_nudging(phases.nudging)?;
 
-        let (expected, found) = (
-            self.n_learning_rates(),
-            self.optimizer.learning_rates.len(),
-        );
+        let (expected, found) = (self.n_learning_rates(), self.optimizer.learning_rates.len());
         if found != expected {
             return Err(TrainingError::LearningRates { expected, found });
         }

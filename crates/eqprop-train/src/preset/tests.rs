@@ -25,14 +25,14 @@ fn synthetic(kind: DatasetKind) -> Dataset {
 /// Takes one step with a configuration as it stands, but for few steps of its phases.
 fn step(config: TrainingConfig) -> Result<(), Box<dyn Error>> {
     let config = TrainingConfig {
-        free_steps: config.free_steps.min(2),
-        nudged_steps: config.nudged_steps.min(2),
+        free_steps: config.phases.free_steps.min(2),
+        nudged_steps: config.phases.nudged_steps.min(2),
         batch_size: 2,
         epochs: 1,
         ..config
     };
     config.validate()?;
-    let dataset = synthetic(config.dataset).map(|examples| config.prepare(examples));
+    let dataset = synthetic(config.data.dataset).map(|examples| config.data.prepare(examples));
     let mut training = Training::new(config, &dataset, &Device::flex())?;
     let record = training.run_epoch(|_| ControlFlow::Continue(()))?;
     let record = record.ok_or("stopped")?;
@@ -55,10 +55,15 @@ fn every_preset_takes_a_step_on_every_data_set() {
 fn a_preset_for_another_data_set_differs_in_data_set_and_padding_only() {
     for preset in Preset::ALL {
         let own = preset.config();
-        assert_eq!(preset.config_for(own.dataset), own, "{}", preset.name());
+        assert_eq!(
+            preset.config_for(own.data.dataset),
+            own,
+            "{}",
+            preset.name()
+        );
         for dataset in DatasetKind::ALL {
             let config = preset.config_for(dataset);
-            assert_eq!(config.dataset, dataset);
+            assert_eq!(config.data.dataset, dataset);
             let mut differences = own.differences(&config);
             differences.retain(|key| *key != "dataset" && *key != "padding");
             assert!(differences.is_empty(), "{}: {differences:?}", preset.name());

@@ -40,14 +40,14 @@ fn every_number_survives_json_to_the_last_bit() {
     // A run is resumed from a configuration that was read back.
     for n in 1..=1000 {
         let mut config = config();
-        config.beta = f64::from(n).sqrt() / 7.0;
+        config.phases.nudging.beta() = f64::from(n).sqrt() / 7.0;
         let text = serde_json::to_string(&config).expect("plain fields");
         let read: TrainingConfig = serde_json::from_str(&text).expect("as written");
         assert_eq!(
             read.beta.to_bits(),
-            config.beta.to_bits(),
+            config.phases.nudging.beta().to_bits(),
             "{}",
-            config.beta
+            config.phases.nudging.beta()
         );
     }
 }
@@ -302,7 +302,10 @@ fn every_parameter_has_the_learning_rate_of_its_layer() {
         let found = rates(config, &mut config.learning_rate(5));
         assert_eq!(found.len(), n_parameters);
         for (group, rate) in found {
-            assert_eq!(rate, config.learning_rates[group], "group {group}");
+            assert_eq!(
+                rate, config.optimizer.learning_rates[group],
+                "group {group}"
+            );
         }
     }
 }
@@ -316,7 +319,11 @@ fn learning_rates_decay_after_each_epoch() {
         let factor = 0.5f64.powi((step / n_batches) as i32);
         for (group, rate) in rates(&config, &mut scheduler) {
             // Powers of ½ are exact.
-            assert_eq!(rate, config.learning_rates[group] * factor, "step {step}");
+            assert_eq!(
+                rate,
+                config.optimizer.learning_rates[group] * factor,
+                "step {step}"
+            );
         }
     }
 }
@@ -381,7 +388,7 @@ fn the_cosine_schedule_ends_at_zero() {
     };
     let mut scheduler = config.learning_rate(5);
     let factors: Vec<f64> = (0..=20)
-        .map(|_| rates(&config, &mut scheduler)[0].1 / config.learning_rates[0])
+        .map(|_| rates(&config, &mut scheduler)[0].1 / config.optimizer.learning_rates[0])
         .collect();
     for (step, factor) in factors.iter().enumerate() {
         let expected = 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / 20.0).cos());

@@ -186,7 +186,7 @@ fn the_presets_are_the_published_networks() {
         let config = preset.config();
         assert!(config.validate().is_ok(), "{}", preset.name());
         assert_eq!(
-            (config.model, config.epochs),
+            (config.network.model, config.epochs),
             (ModelKind::Resistive, epochs)
         );
         let network = config.resistive().expect("dense");

@@ -209,7 +209,7 @@ fn every_metric_is_logged_with_finite_numbers_under_accumulation() {
     }
     let mean = |split, name: &str| weighted_mean(&logged(folder.path(), split, EPOCHS, name));
     assert!(mean("valid", "Loss") < mean("train", "Loss") * 2.0);
-    assert_eq!(mean("train", &names[4]), config.free_steps as f64);
+    assert_eq!(mean("train", &names[4]), config.phases.free_steps as f64);
     assert_eq!(mean("valid", &names[5]), 0.0);
     let ratio = mean("train", &names[6]);
     assert!((1e-5..1e-1).contains(&ratio), "{ratio}");

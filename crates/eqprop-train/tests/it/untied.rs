@@ -123,7 +123,7 @@ fn both_directions_of_a_connection_have_the_learning_rate_of_its_layer() {
     // 13 forward and 12 feedback weights, 13 biases.
     assert_eq!(paths.len(), 38);
     for path in paths {
-        let expected = config.learning_rates[group_of(&path, 13)];
+        let expected = config.optimizer.learning_rates[group_of(&path, 13)];
         let found = rate.lr_from_param(ParamId::new(), Some(&path));
         assert_eq!(found, expected, "{path}");
     }

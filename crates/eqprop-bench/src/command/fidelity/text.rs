@@ -1,8 +1,8 @@
 //! The results as tables.
 
-use eqprop_bench::fidelity::{Agreements, ByNudging, Candidate, Fidelity, Limit, Order, StepPoint};
-use eqprop_core::relaxation::Scheme;
-use eqprop_train::config::NudgingKind;
+use eqprop_bench::fidelity::{
+    Agreements, ByNudging, Candidate, Fidelity, Limit, NudgingKind, Order, StepPoint,
+};
 
 use super::Results;
 use crate::output::percent;
@@ -52,10 +52,10 @@ fn title(results: &Results) -> String {
         results.fidelity.precision.name(),
         machine.device,
         kind_name(results.fidelity.recommendation.nudging),
-        training.beta,
-        training.free_steps,
-        training.nudged_steps,
-        dynamics_name(results.fidelity.recommendation.dynamics),
+        training.phases.nudging.beta(),
+        training.phases.free_steps,
+        training.phases.nudged_steps,
+        results.fidelity.recommendation.dynamics,
     )
 }
 
@@ -69,18 +69,6 @@ pub fn kind_name(kind: NudgingKind) -> &'static str {
         NudgingKind::OneSided => "one-sided",
         NudgingKind::RandomSign => "random sign",
         NudgingKind::Centered => "centered",
-        NudgingKind::HigherOrder => "higher order",
-    }
-}
-
-/// The name of a dynamics.
-pub fn dynamics_name(dynamics: Scheme) -> String {
-    match dynamics {
-        Scheme::Asynchronous => "asynchronous".to_string(),
-        Scheme::FixedPoint => "synchronous fixed point".to_string(),
-        Scheme::GradientFlow { step_size } => format!("gradient flow, ε = {step_size}"),
-        Scheme::Anderson { history, .. } => format!("Anderson, m = {history}"),
-        Scheme::AdaptiveFlow { error } => format!("adaptive flow, error {error}"),
     }
 }
 
@@ -144,17 +132,12 @@ fn betas(fidelity: &Fidelity) -> String {
 
 /// The cell of each kind of nudging.
 fn each<T>(values: &ByNudging<T>, cell: impl Fn(&T) -> String) -> [String; 3] {
-    [
-        NudgingKind::OneSided,
-        NudgingKind::RandomSign,
-        NudgingKind::Centered,
-    ]
-    .map(|kind| values.get(kind).map_or(NONE.into(), &cell))
+    NudgingKind::ALL.map(|kind| values.get(kind).map_or(NONE.into(), &cell))
 }
 
 fn parameters(results: &Results) -> String {
     let fidelity = &results.fidelity;
-    let beta = results.training.beta;
+    let beta = results.training.phases.nudging.beta();
     let points = fidelity.beta.points.iter();
     let Some(point) = points.into_iter().find(|point| point.beta == beta) else {
         return String::new();
@@ -228,7 +211,7 @@ fn stepwise(fidelity: &Fidelity) -> String {
     format!(
         "Step by step against backpropagation through time, {}, β = {}, {} steps:\nΣ|EP − \
          BPTT|²/Σ|BPTT|²; a unit moved by {:.0e} in the last steps of the free phase\n{}",
-        dynamics_name(stepwise.dynamics),
+        stepwise.dynamics,
         stepwise.beta,
         stepwise.n_steps,
         stepwise.drift,

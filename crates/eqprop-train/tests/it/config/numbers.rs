@@ -135,11 +135,11 @@ fn try_out(
     let config = base.with_override(key, value)?;
     config.validate()?;
     config.check_data(data)?;
-    let prepared = data.clone().map(|examples| config.prepare(examples));
+    let prepared = data.clone().map(|examples| config.data.prepare(examples));
     let device = burn::tensor::Device::flex();
     let mut training = eqprop_train::training::Training::new(config, &prepared, &device)?;
     let config = training.config();
-    if config.free_steps.max(config.nudged_steps) < 100_000 {
+    if config.phases.free_steps.max(config.phases.nudged_steps) < 100_000 {
         training.run_epoch(|_| ControlFlow::Continue(()))?;
     }
     Ok(())
