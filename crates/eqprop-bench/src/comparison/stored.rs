@@ -68,8 +68,9 @@ impl StoredComparison {
             }
             Some(_) => {}
         }
-        let stored: Self = serde_json::from_slice(text).map_err(ComparisonError::NotStored)?;
+        let mut stored: Self = serde_json::from_slice(text).map_err(ComparisonError::NotStored)?;
         stored.check()?;
+        stored.format = FORMAT;
         Ok(stored)
     }
 

@@ -8,10 +8,9 @@ use super::{Spread, batch, measure, measure_observed, random_batch, turns};
 use crate::method::{Method, MethodError};
 
 fn config(free_steps: usize) -> TrainingConfig {
-    TrainingConfig {
-        free_steps,
-        ..Preset::Digits.config()
-    }
+    let mut config = Preset::Digits.config();
+    config.phases.free_steps = free_steps;
+    config
 }
 
 #[test]
@@ -99,7 +98,8 @@ fn the_free_phase_takes_the_time_when_it_has_the_steps() {
 
 #[test]
 fn particles_are_trained_as_a_training_would() {
-    let config = config(5).with_start(FreeStart::Particles);
+    let mut config = config(5);
+    config.phases.start = FreeStart::Particles;
     let costs = measure(&config, &[Method::Eqprop], 1, None, &Device::flex()).unwrap();
     assert!(costs[0].step.median > 0.0);
 }

@@ -214,7 +214,12 @@ impl Settings {
                     found: found.to_string(),
                 });
             }
-            vec![section, choice, found, option]
+            // It may have been left to its default.
+            let there = self.at(&[section, choice, found]).is_some_and(Value::is_object);
+            return match parts.next() {
+                None if there => Ok([section, choice, found, option].map(String::from).to_vec()),
+                _ => Err(unknown()),
+            };
         } else {
             return Err(unknown());
         };

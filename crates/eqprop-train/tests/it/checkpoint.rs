@@ -14,7 +14,7 @@ use crate::setup::{chain, config, digits, parameters, training, with};
 
 /// A run of `n_epochs` epochs on 20 digits, with momentum and particles to have every file.
 fn run(n_epochs: usize) -> Training {
-    let config = config().with_momentum(0.5).with_start(FreeStart::Particles);
+    let config = with(config(), &[("momentum", "0.5"), ("start", "particles")]);
     let mut training = training(config, &digits(20, 10));
     for _ in 0..n_epochs {
         training
@@ -329,7 +329,7 @@ fn another_number_of_epochs_is_a_longer_run_unless_the_learning_rates_follow_a_c
     exponential
         .check_continues(&longer("exponential"))
         .expect("longer");
-    let error = exponential.check_continues(&of("exponential").with_momentum(0.25));
+    let error = exponential.check_continues(&with(of("exponential"), &[("momentum", "0.25")]));
     let Err(CheckpointError::OtherConfig { fields }) = error else {
         panic!("{error:?}");
     };

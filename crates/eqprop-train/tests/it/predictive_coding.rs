@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, VectorField};
-use eqprop_train::config::{ModelKind, TrainingConfig};
+use eqprop_train::config::TrainingConfig;
 use eqprop_train::error::TrainingError;
 use eqprop_train::estimator::GradientEstimator;
 use eqprop_train::preset::Preset;
@@ -68,7 +68,7 @@ fn its_weights_are_those_of_the_hopfield_energy_of_the_same_layers() {
         let lists = parameters(&config.network(&Device::flex()));
         lists.into_iter().map(|(_, list)| list).collect::<Vec<_>>()
     };
-    let hopfield = pcn().with_model(ModelKind::Hopfield);
+    let hopfield = with(pcn(), &[("model", "hopfield")]);
     assert_eq!(numbers(&pcn()), numbers(&hopfield));
     assert_ne!(numbers(&pcn()), numbers(&pcn().with_seed(1)));
 }

@@ -20,10 +20,10 @@ use crate::setup::{chain, values};
 fn narrow() -> TrainingConfig {
     let mut config = Preset::HopfieldResnet13.config();
     for layer in &mut config.network.hidden {
-        let HiddenLayer::Convolution(maps) = layer else {
+        let HiddenLayer::Convolution { channels, .. } = layer else {
             panic!("{layer:?} is not convolutional");
         };
-        maps.channels = 2 + maps.channels / 256;
+        *channels = 2 + *channels / 256;
     }
     config
 }
@@ -159,12 +159,12 @@ fn gains_go_with_the_connections_in_their_order() {
     let found = largest(&config);
     assert!(found <= bound && found > 0.8 * bound, "{found}, {bound}");
     let mut doubled = config.clone();
-    doubled.gains[1] = 1.2;
+    doubled.network.gains[1] = 1.2;
     assert!((largest(&doubled) / found - 2.0).abs() < 1e-6);
     // Without gains all have the initializer's.
     let mut none = config.clone();
-    none.gains.clear();
-    assert_eq!(none.energy().connections[1].initializer, none.initializer);
+    none.network.gains.clear();
+    assert_eq!(none.energy().connections[1].initializer, none.network.initializer);
 }
 
 #[test]
