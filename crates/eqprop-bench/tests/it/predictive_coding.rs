@@ -3,6 +3,7 @@
 
 use burn::tensor::Device;
 use eqprop_core::cost::{AnyCost, CostConfig};
+use eqprop_core::energy::Model;
 use eqprop_core::energy::{AnyField, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};

@@ -7,6 +7,7 @@ use eqprop_bench::fidelity::FidelityConfig;
 use eqprop_bench::method::{Method, MethodError};
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
+use eqprop_core::energy::Model;
 use eqprop_core::energy::ResistiveNetworkConfig;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};

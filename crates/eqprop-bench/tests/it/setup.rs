@@ -8,6 +8,7 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionConfig, ConnectionKind, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig};
 use eqprop_core::energy::{AnyField, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig};
+use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_train::batch::{Batch, BatchLoader, Order};
 use eqprop_train::config::{

@@ -36,7 +36,8 @@ fn slack(epochs: usize) -> f64 {
 fn config(epochs: usize) -> TrainingConfig {
     let mut config = Preset::Digits.config();
     config.network.hidden = vec![8.into()];
-    config.with_batch_size(1).with_epochs(epochs)
+    (config.batch_size, config.epochs) = (1, epochs);
+    config
 }
 
 fn dataset() -> Dataset {

@@ -215,7 +215,9 @@ impl Settings {
                 });
             }
             // It may have been left to its default.
-            let there = self.at(&[section, choice, found]).is_some_and(Value::is_object);
+            let there = self
+                .at(&[section, choice, found])
+                .is_some_and(Value::is_object);
             return match parts.next() {
                 None if there => Ok([section, choice, found, option].map(String::from).to_vec()),
                 _ => Err(unknown()),

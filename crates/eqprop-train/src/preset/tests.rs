@@ -25,8 +25,8 @@ fn synthetic(kind: DatasetKind) -> Dataset {
 }
 
 /// Takes one step with a configuration as it stands, but for few steps of its phases.
-fn step(config: TrainingConfig) -> Result<(), Box<dyn Error>> {
-    let mut config = config.with_batch_size(2).with_epochs(1);
+fn step(mut config: TrainingConfig) -> Result<(), Box<dyn Error>> {
+    (config.batch_size, config.epochs) = (2, 1);
     config.phases.free_steps = config.phases.free_steps.min(2);
     config.phases.nudged_steps = config.phases.nudged_steps.min(2);
     config.validate()?;
@@ -118,10 +118,7 @@ fn a_network_that_images_do_not_fit_is_refused_with_sizes_and_remedy() {
     }
     // Where no padding helps, none is named.
     let mut config = Preset::Dchn.config();
-    config.network.hidden = vec![
-        10.into(),
-        HiddenLayer::maps(2, ConvolutionConfig::new(3)),
-    ];
+    config.network.hidden = vec![10.into(), HiddenLayer::maps(2, ConvolutionConfig::new(3))];
     let said = config.validate().unwrap_err().to_string();
     assert!(
         said.contains("hidden layer 2 ") && !said.contains("padding to"),

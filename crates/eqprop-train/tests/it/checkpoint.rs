@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use eqprop_train::checkpoint::Checkpoint;
-use eqprop_train::config::FreeStart;
 use eqprop_train::error::CheckpointError;
 use eqprop_train::training::Training;
 

@@ -78,10 +78,7 @@ fn every_kind_of_field_can_be_overridden_by_name() {
     });
     let beta = config.phases.nudging.beta();
     assert_eq!(overridden[0].phases.nudging.beta(), 0.25);
-    assert_eq!(
-        overridden[1].network.hidden,
-        [5, 7].map(HiddenLayer::Dense)
-    );
+    assert_eq!(overridden[1].network.hidden, [5, 7].map(HiddenLayer::Dense));
     assert_eq!(overridden[2].phases.nudging, Nudging::RandomSign { beta });
     assert_eq!(overridden[3].phases.nudging, Nudging::OneSided { beta });
     assert_eq!(overridden[4].data.n_train, Some(100));

@@ -12,6 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::{Learner, TrainStep};
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, SquaredError};
+use eqprop_core::energy::Model;
 use eqprop_core::energy::{AnyField, ResistiveNetworkConfig, TotalEnergy, VectorField};
 use eqprop_core::error::ConfigError;
 use eqprop_core::relaxation::{Relaxation, Scheme};

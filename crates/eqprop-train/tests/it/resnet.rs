@@ -164,7 +164,10 @@ fn gains_go_with_the_connections_in_their_order() {
     // Without gains all have the initializer's.
     let mut none = config.clone();
     none.network.gains.clear();
-    assert_eq!(none.energy().connections[1].initializer, none.network.initializer);
+    assert_eq!(
+        none.energy().connections[1].initializer,
+        none.network.initializer
+    );
 }
 
 #[test]

@@ -341,7 +341,10 @@ fn a_data_set_that_does_not_fit_is_refused_at_the_start() {
     );
     assert!(text.contains("n_validation"), "{text}");
     // Validation examples take the place of the test examples.
-    run(&mut training(with(config(), &[("n_validation", "5")]), &untested), 1);
+    run(
+        &mut training(with(config(), &[("n_validation", "5")]), &untested),
+        1,
+    );
 }
 
 #[test]

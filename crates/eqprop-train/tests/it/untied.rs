@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use burn::module::ParamId;
 use burn::tensor::Device;
 use eqprop_core::cost::{AnyCost, CostConfig};
+use eqprop_core::energy::Model;
 use eqprop_core::energy::{AnyField, FeedbackInitializer, FeedbackUpdate, UntiedHopfield};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
@@ -236,7 +236,8 @@ fn under_the_same_update_the_difference_of_the_directions_stays_or_decays() {
 fn the_digits_are_learned_with_either_update() {
     let dataset = digits(usize::MAX, usize::MAX);
     for update in [FeedbackUpdate::Own, FeedbackUpdate::Same] {
-        let mut config = Preset::Digits.config().with_epochs(20);
+        let mut config = Preset::Digits.config();
+        config.epochs = 20;
         config.network.model = Model::Untied {
             update,
             feedback: FeedbackInitializer::default(),
