@@ -56,7 +56,7 @@ fn main() -> anyhow::Result<()> {
 
     let mean = |values: Tensor<1>| values.mean().into_scalar::<f64>();
     let contrast = |first: &State, second: &State, scale: f64| {
-        let gradients = energy.contrast(&input, first, second, scale);
+        let gradients = energy.contrast(&energy.clamp(&input), first, second, scale);
         gradients.to_vec(&energy)
     };
     let hebbian = contrast(&taught, &free, 1.0);

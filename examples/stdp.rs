@@ -45,7 +45,12 @@ fn main() -> anyhow::Result<()> {
 
     // What to compare with: the gradient of the cost, from a small β.
     let near = |beta| relaxation.relax(&nudged(beta), free.clone()).converged();
-    let gradient = energy.contrast(&input, &near(1e-4)?, &near(-1e-4)?, 1.0 / 2e-4);
+    let gradient = energy.contrast(
+        &energy.clamp(&input),
+        &near(1e-4)?,
+        &near(-1e-4)?,
+        1.0 / 2e-4,
+    );
     let gradient = weights_of(&energy, &gradient);
 
     println!(
@@ -78,7 +83,7 @@ fn main() -> anyhow::Result<()> {
         });
         // −∂E/∂W = ρ_i ρ_j, summed over the batch as above.
         let batch = input.dims()[0] as f64;
-        let contrast = energy.contrast(&input, &last.state, &free, -batch);
+        let contrast = energy.contrast(&energy.clamp(&input), &last.state, &free, -batch);
         let contrast = weights_of(&energy, &contrast);
         let off = |sum: &[Tensor<2>]| {
             let pairs = sum.iter().zip(&contrast);

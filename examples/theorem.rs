@@ -49,7 +49,7 @@ fn main() -> anyhow::Result<()> {
     let relative_error = |first: f64, second: f64| {
         let a = relax(&energy, first, free.clone())?;
         let b = relax(&energy, second, free.clone())?;
-        let gradients = energy.contrast(&input, &a, &b, 1.0 / (first - second));
+        let gradients = energy.contrast(&energy.clamp(&input), &a, &b, 1.0 / (first - second));
         // In the order in which `Shift` counts the parameters.
         let estimate = gradients.to_vec(&energy).into_iter();
         let off: Vec<f64> = estimate.zip(&exact).map(|(a, b)| a - b).collect();

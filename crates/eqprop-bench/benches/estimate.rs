@@ -77,5 +77,5 @@ fn contrast<const BATCH: usize>(bencher: Bencher<'_, '_>, preset: &str) {
     let Problem { energy, input, .. } = &problem;
     let [first, second] = [problem.relaxed(), energy.rest(input)];
     let bencher = bencher.counter(ItemsCount::new(BATCH));
-    bencher.bench_local(|| energy.contrast(input, &first, &second, 1.0));
+    bencher.bench_local(|| energy.contrast(&energy.clamp(input), &first, &second, 1.0));
 }

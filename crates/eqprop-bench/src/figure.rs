@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use burn::tensor::Tensor;
-use eqprop_core::activation::Activation;
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Dynamics, Relaxation};
@@ -140,7 +139,7 @@ impl Course {
             energy: Vec::new(),
             change: Vec::new(),
             states: Vec::new(),
-            voltages: energy.layers()[0].activation == Activation::Diode,
+            voltages: energy.layers()[0].activation.range()[0] < 0.0,
         };
         Relaxation::steps(dynamics, n_steps).relax_observed(
             &total,

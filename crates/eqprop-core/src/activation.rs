@@ -1,11 +1,25 @@
 //! Activations and the potentials that belong to them.
 
-use burn::tensor::{Tensor, activation};
+mod clipped;
+mod complex;
+mod diode;
+mod rule;
+mod sigmoid;
+mod softmax;
+mod tanh;
+
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Keeps logarithms finite at the ends of an activation's range; smaller than any
-/// spacing of `f32` around the values that matter, larger than its smallest number.
-const TINY: f64 = 1e-30;
+use self::clipped::Clipped;
+pub(crate) use self::complex::Complex;
+use self::diode::Diode;
+use self::rule::Rule;
+use self::sigmoid::Sigmoid;
+use self::softmax::Softmax;
+use self::tanh::Tanh;
+use crate::error::ConfigError;
+use crate::fused::Response;
 
 /// How a layer responds to its drive, together with the potential that makes this
 /// response the exact minimizer of the energy.
@@ -30,6 +44,7 @@ const TINY: f64 = 1e-30;
 /// <https://arxiv.org/abs/1602.05179>. `Sigmoid` is the `σ(4u − 2)` of the published code:
 /// the smooth function closest to the hard sigmoid.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Activation {
     /// `clip(u, 0, 1)`.
@@ -55,30 +70,26 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// What is known of it: a new activation is a file beside the others, a variant above and a line here.
+    fn rule<R>(self, with: impl FnOnce(&dyn Rule) -> R) -> R {
+        match self {
+            Self::HardSigmoid => with(&Clipped::up_to(1.0)),
+            Self::Sigmoid => with(&Sigmoid),
+            Self::Tanh => with(&Tanh),
+            Self::Relu => with(&Clipped::ABOVE_ZERO),
+            Self::ClippedRelu { max } => with(&Clipped::up_to(max)),
+            Self::Identity => with(&Clipped::NOWHERE),
+            Self::Softmax => with(&Softmax),
+            Self::Diode => with(&Diode),
+        }
+    }
+
     /// The response `σ(u)` to a drive.
     ///
     /// # Shapes
     /// - `drive` and output: `[batch, n_units]`
     pub fn apply(self, drive: Tensor<2>) -> Tensor<2> {
-        match self {
-            Self::HardSigmoid => drive.clamp(0.0, 1.0),
-            Self::Sigmoid => activation::sigmoid(drive * 4.0 - 2.0),
-            Self::Tanh => drive.tanh(),
-            Self::Relu => activation::relu(drive),
-            Self::ClippedRelu { max } => drive.clamp(0.0, max),
-            Self::Identity => drive,
-            Self::Softmax => activation::softmax(drive, 1),
-            Self::Diode => {
-                let [_, n_units] = drive.dims();
-                let n_excitatory = n_units / 2;
-                if n_excitatory == 0 {
-                    return drive.clamp_max(0.0);
-                }
-                let excitatory = drive.clone().narrow(1, 0, n_excitatory).clamp_min(0.0);
-                let inhibitory = drive.narrow(1, n_excitatory, n_units - n_excitatory);
-                Tensor::cat(vec![excitatory, inhibitory.clamp_max(0.0)], 1)
-            }
-        }
+        self.rule(|rule| rule.apply(drive))
     }
 
     /// The drive `σ⁻¹(s) = ∇G(s)` that holds a layer at `s`.
@@ -87,16 +98,7 @@ impl Activation {
     /// returned; where a whole range of drives leads to the same `s` (a clipped unit), the
     /// one nearest to it. The softmax leaves a constant free, which is chosen as 0.
     pub fn inverse(self, state: Tensor<2>) -> Tensor<2> {
-        match self {
-            Self::HardSigmoid
-            | Self::Relu
-            | Self::ClippedRelu { .. }
-            | Self::Identity
-            | Self::Diode => state,
-            Self::Sigmoid => log_odds(state.clone(), 1.0 - state) * 0.25 + 0.5,
-            Self::Tanh => log_odds(state.clone() + 1.0, 1.0 - state) * 0.5,
-            Self::Softmax => log(state),
-        }
+        self.rule(|rule| rule.inverse(state))
     }
 
     /// `(∂σ/∂u)ᵀ · gradient` for a layer that responds with `response = σ(u)`: the gradient with
@@ -106,21 +108,7 @@ impl Activation {
     /// # Shapes
     /// - `response`, `gradient` and output: `[batch, n_units]`
     pub fn pull_back(self, response: Tensor<2>, gradient: Tensor<2>) -> Tensor<2> {
-        let above = |max| response.clone().greater_equal_elem(max);
-        let below = || response.clone().lower_equal_elem(0.0);
-        match self {
-            Self::HardSigmoid => gradient.mask_fill(below().bool_or(above(1.0)), 0.0),
-            Self::Sigmoid => gradient * (response.clone() - response.square()) * 4.0,
-            Self::Tanh => gradient * (1.0 - response.square()),
-            Self::Relu => gradient.mask_fill(below(), 0.0),
-            Self::ClippedRelu { max } => gradient.mask_fill(below().bool_or(above(max)), 0.0),
-            Self::Identity => gradient,
-            Self::Diode => gradient.mask_fill(response.equal_elem(0.0), 0.0),
-            Self::Softmax => {
-                let mean = (response.clone() * gradient.clone()).sum_dim(1);
-                response * (gradient - mean)
-            }
-        }
+        self.rule(|rule| rule.pull_back(response, gradient))
     }
 
     /// The potential `Σ_i G(s_i)` of each example.
@@ -128,68 +116,82 @@ impl Activation {
     /// # Shapes
     /// - `state`: `[batch, n_units]`, output: `[batch]`
     pub fn potential(self, state: Tensor<2>) -> Tensor<1> {
-        let per_unit = match self {
-            Self::HardSigmoid
-            | Self::Relu
-            | Self::ClippedRelu { .. }
-            | Self::Identity
-            | Self::Diode => state.clone() * state * 0.5,
-            Self::Sigmoid => {
-                (x_log_x(state.clone()) + x_log_x(1.0 - state.clone())) * 0.25 + state * 0.5
-            }
-            Self::Tanh => (x_log_x(state.clone() + 1.0) + x_log_x(1.0 - state)) * 0.5,
-            Self::Softmax => x_log_x(state),
-        };
+        let per_unit = self.rule(|rule| rule.potential(state));
         per_unit.sum_dim(1).squeeze_dim(1)
     }
 
     /// Whether `G(s) = ½s²`, so that the layer's energy is a quadratic on a box.
     pub fn is_quadratic(self) -> bool {
-        match self {
-            Self::HardSigmoid
-            | Self::Relu
-            | Self::ClippedRelu { .. }
-            | Self::Identity
-            | Self::Diode => true,
-            Self::Sigmoid | Self::Tanh | Self::Softmax => false,
-        }
+        self.rule(|rule| rule.is_quadratic())
     }
 
-    /// The largest value of a unit, infinite if there is none. A layer without a largest value
-    /// has energies without a lower bound where its potential is outweighed.
+    /// Whether `σ` has kinks, where a unit reaches an end of its range.
+    pub fn has_kinks(self) -> bool {
+        self.rule(|rule| rule.has_kinks())
+    }
+
+    /// Whether `σ` is the restriction of a holomorphic function to the real line. The sigmoid and
+    /// tanh are, up to the poles nearest to it; clipped activations are not.
+    pub fn is_holomorphic(self) -> bool {
+        self.rule(|rule| rule.continuation().is_some())
+    }
+
+    /// The least and the largest value of any unit, infinite where there is none. A layer without a
+    /// largest value has energies without a lower bound where its potential is outweighed.
+    pub fn range(self) -> [f64; 2] {
+        self.rule(|rule| rule.range())
+    }
+
+    /// The largest value of a unit: the upper end of the [range](Self::range).
     pub fn max(self) -> f64 {
-        match self {
-            Self::HardSigmoid | Self::Sigmoid | Self::Tanh | Self::Softmax => 1.0,
-            Self::ClippedRelu { max } => max,
-            Self::Relu | Self::Identity | Self::Diode => f64::INFINITY,
-        }
+        let [_, max] = self.range();
+        max
+    }
+
+    /// Values folded into the range of each unit, as a particle that bounces off its ends, for a
+    /// [quadratic](Self::is_quadratic) potential.
+    ///
+    /// # Panics
+    /// If the potential is not quadratic.
+    pub fn reflect(self, value: Tensor<2>) -> Tensor<2> {
+        self.rule(|rule| rule.reflect(value))
     }
 
     /// The value of every unit of a layer of `n_units` that nothing has driven yet: the
     /// start of the first free phase.
     pub fn rest(self, n_units: usize) -> f64 {
-        match self {
-            Self::HardSigmoid
-            | Self::Tanh
-            | Self::Relu
-            | Self::ClippedRelu { .. }
-            | Self::Identity
-            | Self::Diode => 0.0,
-            Self::Sigmoid => 1.0 / (1.0 + 2f64.exp()),
-            Self::Softmax => 1.0 / n_units as f64,
-        }
+        self.rule(|rule| rule.rest(n_units))
     }
-}
 
-fn log(x: Tensor<2>) -> Tensor<2> {
-    x.clamp_min(TINY).log()
-}
+    /// Checks its options.
+    ///
+    /// # Errors
+    /// If one is out of its range.
+    pub(crate) fn validate(self) -> Result<(), ConfigError> {
+        self.rule(|rule| rule.validate())
+    }
 
-fn log_odds(x: Tensor<2>, complement: Tensor<2>) -> Tensor<2> {
-    log(x) - log(complement)
-}
+    /// The response as fast code knows it.
+    pub(crate) fn response(self) -> Option<Response> {
+        self.rule(|rule| rule.response())
+    }
 
-/// `x ln x`, continued by 0 at 0.
-fn x_log_x(x: Tensor<2>) -> Tensor<2> {
-    log(x.clone()) * x
+    /// `σ` of complex drives.
+    ///
+    /// # Panics
+    /// If it is not [holomorphic](Self::is_holomorphic), as all that follow.
+    pub(crate) fn apply_complex(self, drive: Complex) -> Complex {
+        self.rule(|rule| rule.holomorphic().apply(drive))
+    }
+
+    /// `σ⁻¹` of complex states.
+    pub(crate) fn inverse_complex(self, state: Complex) -> Complex {
+        self.rule(|rule| rule.holomorphic().inverse(state))
+    }
+
+    /// The real part of the potential of each example, up to a constant.
+    pub(crate) fn potential_complex(self, state: Complex) -> Tensor<1> {
+        let per_unit = self.rule(|rule| rule.holomorphic().potential(state));
+        per_unit.re.sum_dim(1).squeeze_dim(1)
+    }
 }

@@ -14,6 +14,8 @@ pub use cross_entropy::{CrossEntropy, CrossEntropyConfig};
 pub use linear::LinearCost;
 pub use squared_error::SquaredError;
 
+pub use crate::fused::QuadraticNudge;
+
 /// A cost `C(s_out, y)` per example, and how `βC` acts on the output layer.
 ///
 /// A cost may own parameters, such as a readout that is not part of the state; their gradient
@@ -80,23 +82,6 @@ pub trait Cost: Module + ModuleDisplay {
 
     /// Registers the batch mean of `∂C/∂θ` for the cost's own parameters in `gradients`.
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients);
-}
-
-/// `βC` of a squared error, for an output layer whose potential is `½s²`:
-///
-/// ```text
-/// −β ∂C/∂s = β(y − s),   minimizer σ((drive + offset) · shrink)
-/// ```
-#[derive(Debug, Clone, Copy)]
-pub struct QuadraticNudge<'a> {
-    /// `β`, `[batch or 1, n_units or 1]`.
-    pub beta: &'a Tensor<2>,
-    /// `y`, `[batch, n_units]`.
-    pub target: &'a Tensor<2>,
-    /// What is added to the drive, `[batch, n_units]`.
-    pub offset: &'a Tensor<2>,
-    /// What the sum is multiplied by, `[batch or 1, n_units or 1]`.
-    pub shrink: &'a Tensor<2>,
 }
 
 /// One step of mirror descent on `F(s) = G(s) − drive·s + βC(s)` in the geometry of `G`:

@@ -2,8 +2,7 @@
 
 use burn::tensor::Tensor;
 
-#[cfg(feature = "flex")]
-use crate::cpu;
+use crate::fused::{Step, operations};
 
 /// Stochastic gradient descent with momentum and weight decay:
 ///
@@ -37,12 +36,17 @@ impl Descent {
         gradient: Tensor<D>,
         velocity: Option<Tensor<D>>,
     ) -> (Tensor<D>, Option<Tensor<D>>) {
-        #[cfg(feature = "flex")]
-        let (parameter, gradient, velocity) =
-            match cpu::descend(self, learning_rate, (parameter, gradient, velocity)) {
-                Ok(after) => return after,
-                Err(before) => before,
-            };
+        let step = Step {
+            learning_rate,
+            momentum: self.momentum,
+            nesterov: self.nesterov,
+            weight_decay: self.weight_decay,
+        };
+        let before = (parameter, gradient, velocity);
+        let (parameter, gradient, velocity) = match operations::descend(step, before) {
+            Ok(after) => return after,
+            Err(before) => before,
+        };
         let gradient = match self.weight_decay {
             0.0 => gradient,
             decay => parameter.clone() * decay + gradient,

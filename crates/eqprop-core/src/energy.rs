@@ -2,253 +2,27 @@
 
 mod any;
 mod bias;
-pub mod custom;
+mod custom;
+mod field;
+mod field_config;
 mod graph;
-pub mod hopfield;
+mod hopfield;
 mod model;
-pub mod predictive_coding;
-pub mod resistive;
+mod predictive_coding;
+mod resistive;
+mod shortcuts;
 mod slopes;
 mod total;
 mod untied;
 
-use burn::module::{Module, ModuleDisplay};
-use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
+pub use any::*;
+pub use custom::*;
+pub use field::*;
+pub use hopfield::*;
+pub use model::*;
+pub use predictive_coding::*;
+pub use resistive::*;
+pub use total::*;
+pub use untied::*;
 
-use crate::error::ConfigError;
-use crate::shape::LayerShape;
-use crate::{activation::Activation, gradients::Gradients, state::State};
-pub use any::{AnyClamped, AnyField};
-pub use custom::{ClosedForm, ClosedFormError, CustomEnergy, EnergyFunction};
-pub use graph::{Graph, Interaction};
-pub use hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
-pub use model::{FieldConfig, Model};
-pub use predictive_coding::{LayerUpdate, Predictions, PredictiveCoding, PredictiveCodingConfig};
-pub use resistive::{ResistiveNetwork, ResistiveNetworkConfig};
-pub use total::TotalEnergy;
-pub use untied::{
-    ClampedUntied, FeedbackInitializer, FeedbackUpdate, UntiedHopfield, UntiedHopfieldConfig,
-};
-
-/// Shape and activation of a free layer.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LayerConfig {
-    /// Number and arrangement of the units.
-    pub shape: LayerShape,
-    /// How the layer responds to its drive.
-    pub activation: Activation,
-}
-
-impl LayerConfig {
-    /// A layer of this shape and activation.
-    pub fn new(shape: impl Into<LayerShape>, activation: Activation) -> Self {
-        Self {
-            shape: shape.into(),
-            activation,
-        }
-    }
-
-    /// The number of units.
-    pub fn n_units(&self) -> usize {
-        self.shape.n_units()
-    }
-
-    /// Checks size and activation.
-    fn validate(&self) -> Result<(), ConfigError> {
-        self.shape.validate("layer size")?;
-        match self.activation {
-            Activation::ClippedRelu { max } => {
-                ConfigError::positive_number("clipped_relu max", max)
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// What drives the layers of a network toward an equilibrium, given an input.
-///
-/// Each free layer has a drive, and responds to it by its [`Activation`]:
-///
-/// ```text
-/// s_k ← σ_k(drive_k(θ, x, s))        an equilibrium is a state that this leaves as it is
-/// ```
-///
-/// Where the drives are those of an [`Energy`], the equilibria are its minima and equilibrium
-/// propagation estimates the gradient of the cost. They need not be: with forward and feedback
-/// weights of their own (untied) there is no energy, and the same two-phase procedure
-/// is the vector-field setting of Ernoult et al. (2020), <https://arxiv.org/abs/2005.04168>, and
-/// Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>.
-///
-/// A field owns its parameters θ as a Burn [`Module`]; it never changes them. Free layers
-/// are counted from 0 in the state. An input is first [clamped](Self::clamp), which computes
-/// once what it contributes to every later step.
-pub trait VectorField: Module + ModuleDisplay {
-    /// What stays constant while an input is clamped and the parameters are held.
-    type Clamped: Clone;
-
-    /// The free layers, first to last; the last one is the output.
-    fn layers(&self) -> &[LayerConfig];
-
-    /// Groups of layers such that no two layers of a group interact: updating a whole group at
-    /// once is then the same as updating one layer after the other.
-    fn groups(&self) -> &[Vec<usize>];
-
-    /// Clamps an input.
-    ///
-    /// # Shapes
-    /// - `input`: `[batch, n_inputs]`
-    fn clamp(&self, input: &Tensor<2>) -> Self::Clamped;
-
-    /// The clamped input repeated `n` times along the batch axis, as [`State::repeat`].
-    fn repeat(&self, clamped: &Self::Clamped, n: usize) -> Self::Clamped;
-
-    /// The drive of free layer `layer`.
-    ///
-    /// # Shapes
-    /// - output: `[batch, n_units]`
-    fn drive(&self, layer: usize, clamped: &Self::Clamped, state: &State) -> Tensor<2>;
-
-    /// The curvature `a` of the energy in each unit of free layer `layer`, in units of that of the
-    /// potential, or `None` where it is 1: see [`Energy`].
-    ///
-    /// # Shapes
-    /// - output: `[1, n_units]`
-    fn curvature(&self, _layer: usize) -> Option<Tensor<2>> {
-        None
-    }
-
-    /// `scale · mean over the batch of [∂E/∂θ(first) − ∂E/∂θ(second)]`, for every parameter; without
-    /// an energy, what stands in its place in the learning rule.
-    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients;
-
-    /// As [`contrast`](Self::contrast), for a caller that has the input clamped: what was computed
-    /// of these states while they relaxed need not be computed again.
-    fn contrast_clamped(
-        &self,
-        input: &Tensor<2>,
-        _clamped: &Self::Clamped,
-        first: &State,
-        second: &State,
-        scale: f64,
-    ) -> Gradients {
-        self.contrast(input, first, second, scale)
-    }
-
-    /// `scale · [∂E/∂x(first) − ∂E/∂x(second)]` of each example, or `None` if the field has neither an
-    /// energy nor something that stands in its place. What an equilibrium block hands to the layers
-    /// that its input comes from.
-    ///
-    /// Unless a field does otherwise, from its energy by Burn's autodiff.
-    ///
-    /// # Shapes
-    /// - `input` and output: `[batch, n_inputs]`
-    fn input_contrast(
-        &self,
-        input: &Tensor<2>,
-        first: &State,
-        second: &State,
-        scale: f64,
-    ) -> Option<Tensor<2>> {
-        slopes::input_contrast(self, input, first, second, scale)
-    }
-
-    /// The energy of each example, `[batch]`, or `None` if the field has none: for measurements on
-    /// any field. What cannot do without an energy asks for an [`Energy`].
-    fn energy_of(&self, clamped: &Self::Clamped, state: &State) -> Option<Tensor<1>>;
-
-    /// The drives as sums over connections, if that is what they are: relaxations are then faster
-    /// where the backend allows it.
-    fn graph<'a>(&self, _clamped: &'a Self::Clamped) -> Option<Graph<'a>> {
-        None
-    }
-
-    /// The layers as predictions of one another, if that is what they are: relaxations are then
-    /// faster where the backend allows it.
-    fn predictions<'a>(&'a self, _clamped: &'a Self::Clamped) -> Option<Predictions<'a>> {
-        None
-    }
-
-    /// The state that nothing has driven yet, see [`Activation::rest`]. It has the data type of
-    /// `input`.
-    fn rest(&self, input: &Tensor<2>) -> State {
-        let [batch, _] = input.dims();
-        let device: Device = input.device();
-        let layers = self.layers().iter().map(|layer| {
-            let n_units = layer.n_units();
-            let value = layer.activation.rest(n_units);
-            Tensor::full([batch, n_units], value, (&device, input.dtype()))
-        });
-        State::new(layers.collect())
-    }
-
-    /// Where a free phase starts that has no better state: at [rest](Self::rest), or at an
-    /// equilibrium where it is known in closed form.
-    fn start(&self, input: &Tensor<2>, _clamped: &Self::Clamped) -> State {
-        self.rest(input)
-    }
-
-    /// Whether free layer `layer`, without a nudge, is known to stay as it is: a step then leaves
-    /// it out. Around a [start](Self::start) that is an equilibrium, layers stay until a
-    /// change has reached a neighbor.
-    fn stays(&self, _layer: usize, _clamped: &Self::Clamped, _state: &State) -> bool {
-        false
-    }
-
-    /// The field with the parameters nearest to these that it can have. Training calls it after
-    /// every update, whatever the optimizer: a resistor has no negative conductance.
-    fn project(self) -> Self {
-        self
-    }
-
-    /// One pass from the first layer to the last, each responding to the layers before it while
-    /// those after it are 0:
-    ///
-    /// ```text
-    /// s_k = σ_k(drive_k(θ, x, s_1 … s_{k−1}, 0 … 0))
-    /// ```
-    ///
-    /// In a layered network this is the pass of the feedforward network with the same parameters,
-    /// and close to the free equilibrium where feedback is weak.
-    fn feedforward(&self, input: &Tensor<2>, clamped: &Self::Clamped) -> State {
-        let [batch, _] = input.dims();
-        let like = (&input.device(), input.dtype());
-        let layers = self.layers();
-        let zeros = layers
-            .iter()
-            .map(|layer| Tensor::zeros([batch, layer.n_units()], like));
-        let mut state = State::new(zeros.collect());
-        for (index, layer) in layers.iter().enumerate() {
-            let drive = self.drive(index, clamped, &state);
-            state.set(index, layer.activation.apply(drive));
-        }
-        state
-    }
-}
-
-/// An energy `E(θ, x, s)` whose minima over the state `s` are the network's equilibria.
-///
-/// The energy splits into one potential per layer and interactions, so that each layer has a
-/// drive (see [`Activation`]):
-///
-/// ```text
-/// drive_k = −a_k⁻¹ ∂(E − a_k G_k)/∂s_k        s_k = σ_k(drive_k) minimizes E over s_k
-/// ```
-///
-/// where the potential of unit `i` of the layer counts `a_ki` times: its
-/// [curvature](VectorField::curvature), which is 1 but in a [`ResistiveNetwork`]. It minimizes
-/// exactly where `drive_k` does not depend on `s_k` itself, and as a fixed-point step
-/// otherwise; and [`contrast`](VectorField::contrast) is that of `∂E/∂θ`.
-pub trait Energy: VectorField {
-    /// The energy `E` of each example.
-    ///
-    /// # Shapes
-    /// - output: `[batch]`
-    fn energy(&self, clamped: &Self::Clamped, state: &State) -> Tensor<1>;
-}
-
-/// The dot product of each example: `[batch, n]` and `[batch, n]` to `[batch]`.
-fn dot(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
-    (a * b).sum_dim(1).squeeze_dim(1)
-}
+pub use crate::layer::LayerConfig;

@@ -1,9 +1,5 @@
 //! What can be wrong with a configuration.
 
-use crate::activation::Activation;
-use crate::relaxation::RelaxationInfo;
-use crate::shape::LayerShape;
-
 /// A value in a configuration that cannot work.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -20,13 +16,14 @@ pub enum ConfigError {
     },
     /// A layer has more units than can be connected.
     #[error(
-        "a layer of {shape} units is too large: at most {} can be connected; use fewer units, or \
-         fewer and smaller feature maps",
-        LayerShape::MOST_UNITS
+        "a layer of {shape} units is too large: at most {most} can be connected; use fewer units, or \
+         fewer and smaller feature maps"
     )]
     TooManyUnits {
         /// The layer's shape.
-        shape: LayerShape,
+        shape: String,
+        /// The most units of a layer.
+        most: usize,
     },
     /// A connection does not fit its layers.
     #[error("connection {connection} needs {needed}")]
@@ -87,28 +84,19 @@ pub enum ConfigError {
         /// input as 0.
         below: usize,
     },
-    /// An activation that a rule of predictive coding does not work with.
-    #[error(
-        "the pre_activation update needs activations that project onto a range (relu, \
-         clipped_relu, hard_sigmoid or identity), but layer {layer} has {activation:?}; use the \
-         projected update"
-    )]
-    NoProjection {
+    /// An activation that a model does not work with.
+    #[error("{model} needs {needed}, but layer {layer} has {activation}{remedy}")]
+    UnfitActivation {
+        /// What does not work with it.
+        model: &'static str,
+        /// Which activations it needs.
+        needed: &'static str,
         /// The layer, counted from the input as 0.
         layer: usize,
         /// Its activation.
-        activation: Activation,
-    },
-    /// The potential of a layer is not quadratic.
-    #[error(
-        "a resistive network needs diode, relu, clipped_relu, hard_sigmoid or identity layers, but \
-         layer {layer} has {activation:?}"
-    )]
-    NotQuadratic {
-        /// The layer, counted from the input as 0.
-        layer: usize,
-        /// Its activation.
-        activation: Activation,
+        activation: String,
+        /// What else can be done, after a semicolon; may be empty.
+        remedy: &'static str,
     },
     /// The nudging outweighs the energy in an output unit.
     #[error(
@@ -176,30 +164,4 @@ impl ConfigError {
             })
         }
     }
-}
-
-/// A relaxation that did not reach an equilibrium.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RelaxationError {
-    /// The step limit came first.
-    #[error(
-        "no equilibrium after {} steps: residual {:e} is above the tolerance {tolerance:e}; \
-         raise the number of steps or the tolerance", info.n_steps, info.residual
-    )]
-    NotConverged {
-        /// What was reached.
-        info: RelaxationInfo,
-        /// What was asked for.
-        tolerance: f64,
-    },
-    /// The state is not finite.
-    #[error(
-        "the state became infinite or not a number after {} steps; use a smaller step size, \
-         nudging factor or learning rate", info.n_steps
-    )]
-    NotFinite {
-        /// What was reached.
-        info: RelaxationInfo,
-    },
 }

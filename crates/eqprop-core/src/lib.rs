@@ -45,9 +45,9 @@
 //! let nudged = relaxation.relax(&total, free.clone()).converged()?;
 //!
 //! // The contrast of the two is the gradient of the cost.
-//! let gradients = energy.contrast(&input, &nudged, &free, 1.0 / 0.1);
+//! let gradients = energy.contrast(&clamped, &nudged, &free, 1.0 / 0.1);
 //! assert_eq!(gradients.len(), 4); // two weight matrices, two biases
-//! # Ok::<(), eqprop_core::error::RelaxationError>(())
+//! # Ok::<(), eqprop_core::relaxation::RelaxationError>(())
 //! ```
 //!
 //! # Modules
@@ -65,6 +65,16 @@
 //! | [`state`], [`gradients`], [`error`] | what these hand to each other | |
 //! | [`pullback`] | values with a backward pass of their own, for Burn's autodiff | |
 //!
+//! # Words
+//!
+//! | here | symbol | elsewhere |
+//! | --- | --- | --- |
+//! | response, potential | `σ`, `G` with `∇G = σ⁻¹` | `ρ` in Scellier & Bengio (2017) is `σ` here |
+//! | drive | `−∂(E − G)/∂s_k` | `∂Φ/∂s` in Laborieux et al. (2021) |
+//! | clamp, nudge | hold the input; add `βC` to the energy | "weakly clamp" |
+//! | residual | `max │σ(drive) − s│` | |
+//! | contrast | `∂E/∂θ` of one state less that of another | |
+//!
 //! # Conventions
 //!
 //! The squared error has the ½; each example relaxes alone; parameter gradients are the mean
@@ -78,15 +88,20 @@
 
 pub mod activation;
 pub mod connection;
+mod contrast;
 pub mod cost;
-#[cfg(feature = "flex")]
-mod cpu;
 pub mod descent;
 pub mod energy;
 pub mod error;
+mod fused;
+mod geometry;
 pub mod gradients;
+#[cfg(feature = "flex")]
+mod kernel;
+mod layer;
 pub mod nudging;
 pub mod pullback;
 pub mod relaxation;
+mod relaxed;
 pub mod shape;
 pub mod state;

@@ -2,20 +2,23 @@
 
 mod adaptive_flow;
 mod anderson;
+mod asynchronous;
 mod dynamics;
+mod fixed_point;
+mod gradient_flow;
+mod scheme;
 mod trace;
 
-use burn::config::Config;
-use burn::tensor::Tensor;
-
+pub use self::adaptive_flow::*;
+pub use self::anderson::*;
+pub use self::dynamics::Dynamics;
+pub use self::scheme::Scheme;
+pub use self::trace::Trace;
 use crate::cost::Cost;
 use crate::energy::{TotalEnergy, VectorField};
-use crate::error::{ConfigError, RelaxationError};
+use crate::relaxed::largest;
+pub use crate::relaxed::{Outcome, RelaxationError, RelaxationInfo, Relaxed, Stopping};
 use crate::state::State;
-pub use adaptive_flow::AdaptiveFlow;
-pub use anderson::Anderson;
-pub use dynamics::{Dynamics, Scheme};
-pub use trace::Trace;
 
 /// How a state relaxes: which dynamics, and when to stop.
 ///
@@ -26,111 +29,6 @@ pub struct Relaxation<D = Scheme> {
     pub dynamics: D,
     /// When to stop.
     pub stopping: Stopping,
-}
-
-/// When a relaxation stops.
-#[derive(Config, Debug, Copy, PartialEq)]
-pub struct Stopping {
-    /// The most steps to take; `T` (free) and `K` (nudged) in Ernoult et al. (2019).
-    pub max_steps: usize,
-    /// Stop early when the residual is at most this; see [`Relaxed::residual`].
-    pub tolerance: Option<f64>,
-    /// With a tolerance: read the residual back every so many steps. Each reading waits for
-    /// the device.
-    #[config(default = 10)]
-    pub check_every: usize,
-}
-
-impl Stopping {
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// If a number of steps is 0, or the tolerance is not a positive number.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        ConfigError::at_least_one("max_steps", self.max_steps)?;
-        ConfigError::at_least_one("check_every", self.check_every)?;
-        match self.tolerance {
-            Some(tolerance) => ConfigError::positive_number("tolerance", tolerance),
-            None => Ok(()),
-        }
-    }
-
-    fn assert_valid(&self) {
-        if let Err(error) = self.validate() {
-            panic!("{error}");
-        }
-    }
-}
-
-/// A state after a relaxation, and how far it came.
-#[derive(Debug, Clone)]
-pub struct Relaxed {
-    /// The last state.
-    pub state: State,
-    /// For each example, the largest change of any unit in the last step, divided by the step
-    /// size where the dynamics has one: for the synchronous fixed point the residual
-    /// `max |σ(drive) − s|` of the state before the last, for others see
-    /// [`Dynamics::residual`]. `[batch]`
-    pub residual: Tensor<1>,
-    /// Number of steps taken.
-    pub n_steps: usize,
-    /// The tolerance that was asked for.
-    pub tolerance: Option<f64>,
-}
-
-/// The outcome of a relaxation, in numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RelaxationInfo {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Number of steps taken.
-    pub n_steps: usize,
-    /// The largest residual of the batch.
-    pub residual: f64,
-}
-
-/// How a relaxation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The residual of every example is within the tolerance.
-    Converged,
-    /// All steps were taken; without a tolerance, the normal end.
-    MaxSteps,
-    /// Some unit is infinite or not a number.
-    NotFinite,
-}
-
-impl Relaxed {
-    /// The outcome. Reads the residual back, which waits for the device.
-    pub fn info(&self) -> RelaxationInfo {
-        let residual = largest(&self.residual);
-        let outcome = match self.tolerance {
-            _ if !residual.is_finite() => Outcome::NotFinite,
-            Some(tolerance) if residual <= tolerance => Outcome::Converged,
-            _ => Outcome::MaxSteps,
-        };
-        RelaxationInfo {
-            outcome,
-            n_steps: self.n_steps,
-            residual,
-        }
-    }
-
-    /// The state, if it is an equilibrium: for callers that must not go on from anything else.
-    ///
-    /// # Errors
-    /// If the tolerance was not reached, or the state is not finite. Without a tolerance a
-    /// finite state is taken as it is.
-    pub fn converged(self) -> Result<State, RelaxationError> {
-        let info = self.info();
-        match (info.outcome, self.tolerance) {
-            (Outcome::NotFinite, _) => Err(RelaxationError::NotFinite { info }),
-            (Outcome::MaxSteps, Some(tolerance)) => {
-                Err(RelaxationError::NotConverged { info, tolerance })
-            }
-            _ => Ok(self.state),
-        }
-    }
 }
 
 impl<D: Dynamics> Relaxation<D> {
@@ -161,13 +59,9 @@ impl<D: Dynamics> Relaxation<D> {
         start: State,
     ) -> Relaxed {
         self.stopping.assert_valid();
-        #[cfg(feature = "flex")]
-        if let Some(scheme) = self.dynamics.scheme()
-            && let Some(relaxed) = total.relax_fused(scheme, self.stopping, &start)
-        {
-            return relaxed;
-        }
-        self.relax_observed(total, start, |_, _| {})
+        let fused = self.dynamics.fused();
+        let relaxed = fused.and_then(|update| total.relax_fused(update, self.stopping, &start));
+        relaxed.unwrap_or_else(|| self.relax_observed(total, start, |_, _| {}))
     }
 
     /// As [`relax`](Self::relax), and calls `observe` with the start as step 0 and with the
@@ -215,16 +109,4 @@ impl<D: Dynamics> Relaxation<D> {
             }
         }
     }
-}
-
-/// The largest entry, or NaN if one is NaN.
-fn largest(values: &Tensor<1>) -> f64 {
-    let values = values.clone().into_data().iter::<f64>().collect::<Vec<_>>();
-    values.into_iter().fold(0.0, |a, b| {
-        if a.is_nan() || b.is_nan() {
-            f64::NAN
-        } else {
-            a.max(b)
-        }
-    })
 }

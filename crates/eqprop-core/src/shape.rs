@@ -39,7 +39,10 @@ impl LayerShape {
             Self::Maps(sizes) => sizes.into_iter().try_fold(1, usize::checked_mul),
         };
         let n_units = n_units.filter(|&n| n <= Self::MOST_UNITS);
-        let n_units = n_units.ok_or(ConfigError::TooManyUnits { shape: self })?;
+        let n_units = n_units.ok_or_else(|| ConfigError::TooManyUnits {
+            shape: self.to_string(),
+            most: Self::MOST_UNITS,
+        })?;
         ConfigError::at_least_one(field, n_units)
     }
 

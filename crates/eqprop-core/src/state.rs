@@ -99,14 +99,14 @@ impl State {
         if n == 1 {
             return self.clone();
         }
-        let repeated = |version: &Version| Version {
+        let version = |version: &Version| Version {
             n_repeats: version.n_repeats * n,
             ..*version
         };
         let layers = self.layers.iter();
         Self {
-            layers: layers.map(|layer| layer.clone().repeat_dim(0, n)).collect(),
-            versions: self.versions.iter().map(repeated).collect(),
+            layers: layers.map(|layer| repeated(layer, n)).collect(),
+            versions: self.versions.iter().map(version).collect(),
         }
     }
 
@@ -141,5 +141,13 @@ impl State {
             .reduce(|a, b| a.max_pair(b.clone()) + b * 0.0)
             .expect("a state has at least one layer")
             .squeeze_dim(1)
+    }
+}
+
+/// Repeated along the batch axis, `n` times one after the other.
+pub(crate) fn repeated(batch: &Tensor<2>, n: usize) -> Tensor<2> {
+    match n {
+        1 => batch.clone(),
+        _ => batch.clone().repeat_dim(0, n),
     }
 }

@@ -188,7 +188,7 @@ impl Kinks {
 
 fn kinks<E: VectorField, C: Cost>(problem: &Problem<'_, E, C>, nudged: &Nudged) -> Option<Kinks> {
     let layers = problem.network.energy.layers();
-    layers.iter().find(|layer| has_kinks(layer.activation))?;
+    layers.iter().find(|layer| layer.activation.has_kinks())?;
     let sizes: Vec<f64> = layers.iter().map(|layer| layer.n_units() as f64).collect();
     let crossed = |a: &State, b: &State| -> Vec<f64> {
         let pairs = a.layers().iter().zip(b.layers()).zip(layers);
@@ -211,21 +211,9 @@ fn kinks<E: VectorField, C: Cost>(problem: &Problem<'_, E, C>, nudged: &Nudged) 
     })
 }
 
-fn has_kinks(activation: Activation) -> bool {
-    match activation {
-        Activation::HardSigmoid
-        | Activation::Relu
-        | Activation::ClippedRelu { .. }
-        | Activation::Diode => true,
-        Activation::Sigmoid | Activation::Tanh | Activation::Identity | Activation::Softmax => {
-            false
-        }
-    }
-}
-
 /// The share of the units that are at an end of their range in one state and not in the other.
 fn crossed(a: &Tensor<2>, b: &Tensor<2>, activation: Activation) -> f64 {
-    if !has_kinks(activation) {
+    if !activation.has_kinks() {
         return 0.0;
     }
     let share = |differ: Tensor<2, Bool>| differ.float().mean().into_scalar::<f64>();

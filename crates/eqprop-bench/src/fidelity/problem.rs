@@ -217,7 +217,7 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
     /// agrees with the exact gradient.
     pub fn agreement(&self, free: &State, first: &State, second: &State, scale: f64) -> Agreements {
         let EquilibriumNetwork { energy, cost, .. } = self.network;
-        let mut gradients = energy.contrast(&self.batch.input, first, second, scale);
+        let mut gradients = energy.contrast(&self.clamped, first, second, scale);
         cost.gradients(free.output(), &self.batch.target, &mut gradients);
         self.compare(&into_params(&gradients, self.network))
     }

@@ -105,7 +105,7 @@ pub(super) fn measure<E: VectorField, C: Cost>(
         nudged.push(s.first.clone())
     });
     let updates = |from: &State, to: &State| {
-        let gradients = energy.contrast(&problem.batch.input, to, from, 1.0 / beta);
+        let gradients = energy.contrast(&problem.clamped, to, from, 1.0 / beta);
         LayerGradients::of_energy(energy, &into_params(&gradients, energy)).0
     };
     let moves = |from: &State, to: &State| {

@@ -2,12 +2,19 @@
 
 use std::sync::{Arc, OnceLock};
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 
-use super::{ConnectionConfig, Contrast, InitializerConfig, Share, WeightSource, draw, redraw};
-#[cfg(feature = "flex")]
-use crate::cpu;
+use super::config::{
+    ConnectionConfig, ConnectionKind, InitializerConfig, can_be_counted, draw, duplicate,
+};
+use super::pool_indices::PoolIndices;
+use super::source::{WeightSource, redraw};
+use super::term::{Prepared, Term, same_kind};
+use crate::contrast::{Share, StatePair};
+use crate::fused::{Weights, operations};
+use crate::gradients::Gradients;
+use crate::shape::LayerShape;
 
 /// Dense connection, the term `−s_from W s_toᵀ` of the energy.
 ///
@@ -32,29 +39,24 @@ pub struct Dense {
 }
 
 impl Dense {
-    pub(super) fn redraw(&mut self, initializer: InitializerConfig, source: &mut dyn WeightSource) {
-        let fans = self.weight.val().dims();
-        redraw(&mut self.weight, initializer, fans, source);
+    pub(super) fn fits(from: LayerShape, to: LayerShape) -> Result<(), String> {
+        match can_be_counted([from.n_units(), to.n_units()]) {
+            true => Ok(()),
+            false => Err("smaller layers: its weights cannot be counted".to_string()),
+        }
     }
 
-    pub(crate) fn new(
+    pub(super) fn new(
         config: &ConnectionConfig,
-        n_in: usize,
-        n_out: usize,
+        from: LayerShape,
+        to: LayerShape,
         device: &Device,
     ) -> Self {
+        let (n_in, n_out) = (from.n_units(), to.n_units());
         Self {
             weight: draw(config.initializer, [n_in, n_out], (n_in, n_out), device),
             lateral: config.from == config.to,
         }
-    }
-
-    /// `s_from W`.
-    ///
-    /// # Shapes
-    /// - `pre`: `[batch, n_in]`, output: `[batch, n_out]`
-    pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
-        product_once(pre, &self.held())
     }
 
     /// The weights, without the diagonal within one layer.
@@ -66,89 +68,67 @@ impl Dense {
             weight
         }
     }
+}
 
-    /// See [`Connection::operator`](super::Connection::operator).
-    pub fn operator(&self) -> DenseOperator {
-        self.operator_with(self)
+impl Term for Dense {
+    fn kind(&self) -> ConnectionKind {
+        ConnectionKind::Dense
     }
 
-    /// See [`Connection::operator_with`](super::Connection::operator_with).
-    pub(crate) fn operator_with(&self, feedback: &Self) -> DenseOperator {
-        DenseOperator::new(self.held(), feedback.held())
+    fn parameter(&self) -> Option<ParamId> {
+        Some(self.weight.id)
     }
 
-    /// `∂E/∂W = −s_fromᵀ s_to`; the difference of two such products is formed as
-    /// `½[Δ_fromᵀ Σ_to + Σ_fromᵀ Δ_to]` from the differences `Δ` and sums `Σ` of the two states,
-    /// which loses no digits when the states are close.
-    pub(crate) fn contrast(
+    fn renew(&mut self) {
+        self.weight = duplicate(&self.weight);
+    }
+
+    /// `s_from W`.
+    fn redraw(&mut self, initializer: InitializerConfig, source: &mut dyn WeightSource) {
+        let fans = self.weight.val().dims();
+        redraw(&mut self.weight, initializer, fans, source);
+    }
+
+    fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
+        operations::product(pre, &self.held())
+    }
+
+    fn prepare(&self, feedback: &dyn Term) -> Arc<dyn Prepared> {
+        let feedback: &Self = same_kind(feedback);
+        Arc::new(PreparedDense::new(self.held(), feedback.held()))
+    }
+
+    /// `∂E/∂W = −s_fromᵀ s_to`
+    fn contrast(
         &self,
+        others: &[&dyn Term],
         share: Share,
-        pre: Contrast<'_>,
-        post: Contrast<'_>,
+        pre: StatePair<'_>,
+        post: [&Tensor<2>; 2],
         scale: f64,
-    ) -> Tensor<2> {
-        let Contrast::Free(post_first, post_second) = post else {
-            unreachable!("a configuration with a connection into the input is refused");
-        };
-        let product = contrast_of_products(share, pre, [post_first, post_second], -scale);
-        if self.lateral {
+        gradients: &mut Gradients,
+    ) {
+        let product = operations::contrast(share, pre, post, -scale);
+        let gradient = if self.lateral {
             product.clone() * off_diagonal(&product)
         } else {
             product
+        };
+        for id in others.iter().filter_map(|other| other.parameter()) {
+            gradients.register(id, gradient.clone());
         }
     }
 
-    /// See [`Connection::correlate`](super::Connection::correlate).
-    pub(crate) fn correlate(&self, pre: &Tensor<2>, post: &Tensor<2>, scale: f64) -> Tensor<2> {
-        #[cfg(feature = "flex")]
-        if let Some(product) = cpu::dense_correlation(pre, post, scale) {
-            return product;
-        }
-        pre.clone().transpose().matmul(post.clone() * scale)
-    }
-}
-
-/// `s_from W`, for a single use.
-pub(crate) fn product_once(pre: Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
-    #[cfg(feature = "flex")]
-    if let Some(product) = cpu::dense_forward(&pre, weight) {
-        return product;
-    }
-    pre.matmul(weight.clone())
-}
-
-/// The share of `scale · Σ_batch [s_fromᵀ s_to (first) − s_fromᵀ s_to (second)]`.
-pub(crate) fn contrast_of_products(
-    share: Share,
-    pre: Contrast<'_>,
-    post: [&Tensor<2>; 2],
-    scale: f64,
-) -> Tensor<2> {
-    #[cfg(feature = "flex")]
-    if let Some(product) = cpu::dense_contrast(share, pre, post, scale) {
-        return product;
-    }
-    let [post_first, post_second] = post;
-    let post_difference = post_first.clone() - post_second.clone();
-    match pre {
-        Contrast::Clamped(input) => input.clone().transpose().matmul(post_difference * scale),
-        Contrast::Free(pre_first, pre_second) => {
-            let half = 0.5 * scale;
-            let feedback = || {
-                let pre_difference = (pre_first.clone() - pre_second.clone()) * half;
-                let post_sum = post_first.clone() + post_second.clone();
-                pre_difference.transpose().matmul(post_sum)
-            };
-            let forward = || {
-                let pre_sum = pre_first.clone() + pre_second.clone();
-                pre_sum.transpose().matmul(post_difference.clone() * half)
-            };
-            match share {
-                Share::Whole => feedback() + forward(),
-                Share::Forward => forward(),
-                Share::Feedback => feedback(),
-            }
-        }
+    fn correlate(
+        &self,
+        pre: &Tensor<2>,
+        post: Tensor<2>,
+        _indices: &PoolIndices,
+        scale: f64,
+        gradients: &mut Gradients,
+    ) {
+        let gradient = operations::correlation(pre, &post, scale);
+        gradients.register(self.weight.id, gradient);
     }
 }
 
@@ -169,43 +149,36 @@ fn transposed(weight: Tensor<2>) -> Tensor<2> {
 }
 
 /// [`Dense`] with its weights held, and those of the way back, transposed once that is asked for.
-#[derive(Debug, Clone)]
-pub struct DenseOperator {
+#[derive(Debug)]
+pub struct PreparedDense {
     weight: Tensor<2>,
     feedback: Tensor<2>,
-    transposed: Arc<OnceLock<Tensor<2>>>,
+    transposed: OnceLock<Tensor<2>>,
 }
 
-impl DenseOperator {
+impl PreparedDense {
     /// Weights forth and back, both `[n_in, n_out]`.
-    pub(crate) fn new(weight: Tensor<2>, feedback: Tensor<2>) -> Self {
+    pub fn new(weight: Tensor<2>, feedback: Tensor<2>) -> Self {
         Self {
             weight,
             feedback,
-            transposed: Arc::default(),
+            transposed: OnceLock::new(),
         }
     }
+}
 
-    /// The weights forth and back, both `[n_in, n_out]`.
-    #[cfg(feature = "flex")]
-    pub(crate) fn weights(&self) -> [&Tensor<2>; 2] {
-        [&self.weight, &self.feedback]
+impl Prepared for PreparedDense {
+    fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
+        operations::product(pre, &self.weight)
     }
 
-    /// `s_from W`.
-    ///
-    /// # Shapes
-    /// - `pre`: `[batch, n_in]`, output: `[batch, n_out]`
-    pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
-        product_once(pre, &self.weight)
-    }
-
-    /// `s_to Wᵀ`.
-    ///
-    /// # Shapes
-    /// - `post`: `[batch, n_out]`, output: `[batch, n_in]`
-    pub fn backward(&self, post: Tensor<2>) -> Tensor<2> {
+    /// `s_to Wᵀ`
+    fn backward(&self, post: Tensor<2>, _indices: &PoolIndices) -> Tensor<2> {
         let transposed = || transposed(self.feedback.clone());
         post.matmul(self.transposed.get_or_init(transposed).clone())
+    }
+
+    fn weights(&self) -> Weights<'_> {
+        Weights::Dense([&self.weight, &self.feedback])
     }
 }

@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::tensor::{Shape, Tensor, TensorData};
 
-use super::InitializerConfig;
+use super::config::InitializerConfig;
 
 /// Draws the values of new weights.
 pub trait WeightSource {

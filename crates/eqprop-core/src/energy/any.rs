@@ -3,14 +3,15 @@
 use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
 
-use super::hopfield::ClampedHopfield;
-use super::predictive_coding::ClampedPredictiveCoding;
-use super::resistive::ClampedResistive;
-use super::{
-    ClampedUntied, Graph, HopfieldEnergy, LayerConfig, Predictions, PredictiveCoding,
-    ResistiveNetwork, UntiedHopfield, VectorField,
-};
-use crate::{gradients::Gradients, state::State};
+use super::field::VectorField;
+use super::hopfield::{ClampedHopfield, HopfieldEnergy};
+use super::predictive_coding::{ClampedPredictions, PredictiveCoding};
+use super::resistive::{ClampedResistive, ResistiveNetwork};
+use super::shortcuts::Shortcuts;
+use super::untied::{ClampedUntied, UntiedHopfield};
+use crate::gradients::Gradients;
+use crate::layer::LayerConfig;
+use crate::state::State;
 
 /// One of the built-in energies and fields, chosen at run time.
 ///
@@ -40,12 +41,10 @@ pub enum AnyClamped {
     /// See [`UntiedHopfield`].
     Untied(ClampedUntied),
     /// See [`PredictiveCoding`].
-    PredictiveCoding(ClampedPredictiveCoding),
+    PredictiveCoding(ClampedPredictions),
     /// See [`ResistiveNetwork`].
     Resistive(ClampedResistive),
 }
-
-const FOREIGN: &str = "the input was clamped by another kind of field";
 
 /// Calls the same method of whichever field it is.
 macro_rules! dispatch {
@@ -63,33 +62,33 @@ macro_rules! dispatch {
             (AnyField::Untied($field), AnyClamped::Untied($inner)) => $call,
             (AnyField::PredictiveCoding($field), AnyClamped::PredictiveCoding($inner)) => $call,
             (AnyField::Resistive($field), AnyClamped::Resistive($inner)) => $call,
-            _ => panic!("{FOREIGN}"),
+            _ => panic!("the input was clamped by another kind of field"),
         }
     };
 }
 
-impl From<HopfieldEnergy> for AnyField {
-    fn from(energy: HopfieldEnergy) -> Self {
-        Self::Hopfield(energy)
-    }
+/// Makes one of the variants of each enum.
+macro_rules! from {
+    ($($name:ident($field:ident, $clamped:ident)),+ $(,)?) => {$(
+        impl From<$field> for AnyField {
+            fn from(field: $field) -> Self {
+                Self::$name(field)
+            }
+        }
+
+        impl From<$clamped> for AnyClamped {
+            fn from(clamped: $clamped) -> Self {
+                Self::$name(clamped)
+            }
+        }
+    )+};
 }
 
-impl From<UntiedHopfield> for AnyField {
-    fn from(field: UntiedHopfield) -> Self {
-        Self::Untied(field)
-    }
-}
-
-impl From<PredictiveCoding> for AnyField {
-    fn from(energy: PredictiveCoding) -> Self {
-        Self::PredictiveCoding(energy)
-    }
-}
-
-impl From<ResistiveNetwork> for AnyField {
-    fn from(network: ResistiveNetwork) -> Self {
-        Self::Resistive(network)
-    }
+from! {
+    Hopfield(HopfieldEnergy, ClampedHopfield),
+    Untied(UntiedHopfield, ClampedUntied),
+    PredictiveCoding(PredictiveCoding, ClampedPredictions),
+    Resistive(ResistiveNetwork, ClampedResistive),
 }
 
 impl AnyField {
@@ -112,30 +111,11 @@ impl VectorField for AnyField {
     }
 
     fn clamp(&self, input: &Tensor<2>) -> AnyClamped {
-        match self {
-            Self::Hopfield(field) => AnyClamped::Hopfield(field.clamp(input)),
-            Self::Untied(field) => AnyClamped::Untied(field.clamp(input)),
-            Self::PredictiveCoding(field) => AnyClamped::PredictiveCoding(field.clamp(input)),
-            Self::Resistive(field) => AnyClamped::Resistive(field.clamp(input)),
-        }
+        dispatch!(self, field => field.clamp(input).into())
     }
 
     fn repeat(&self, clamped: &AnyClamped, n: usize) -> AnyClamped {
-        match (self, clamped) {
-            (Self::Hopfield(field), AnyClamped::Hopfield(clamped)) => {
-                AnyClamped::Hopfield(field.repeat(clamped, n))
-            }
-            (Self::Untied(field), AnyClamped::Untied(clamped)) => {
-                AnyClamped::Untied(field.repeat(clamped, n))
-            }
-            (Self::PredictiveCoding(field), AnyClamped::PredictiveCoding(clamped)) => {
-                AnyClamped::PredictiveCoding(field.repeat(clamped, n))
-            }
-            (Self::Resistive(field), AnyClamped::Resistive(clamped)) => {
-                AnyClamped::Resistive(field.repeat(clamped, n))
-            }
-            _ => panic!("{FOREIGN}"),
-        }
+        dispatch!(self, clamped, (field, inner) => field.repeat(inner, n).into())
     }
 
     fn drive(&self, layer: usize, clamped: &AnyClamped, state: &State) -> Tensor<2> {
@@ -146,21 +126,14 @@ impl VectorField for AnyField {
         dispatch!(self, field => field.curvature(layer))
     }
 
-    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
-        dispatch!(self, field => field.contrast(input, first, second, scale))
-    }
-
-    fn contrast_clamped(
+    fn contrast(
         &self,
-        input: &Tensor<2>,
         clamped: &AnyClamped,
         first: &State,
         second: &State,
         scale: f64,
     ) -> Gradients {
-        dispatch!(self, clamped, (field, inner) => {
-            field.contrast_clamped(input, inner, first, second, scale)
-        })
+        dispatch!(self, clamped, (field, inner) => field.contrast(inner, first, second, scale))
     }
 
     fn input_contrast(
@@ -177,31 +150,11 @@ impl VectorField for AnyField {
         dispatch!(self, clamped, (field, inner) => field.energy_of(inner, state))
     }
 
-    fn graph<'a>(&self, clamped: &'a AnyClamped) -> Option<Graph<'a>> {
-        dispatch!(self, clamped, (field, inner) => field.graph(inner))
-    }
-
-    fn predictions<'a>(&'a self, clamped: &'a AnyClamped) -> Option<Predictions<'a>> {
-        dispatch!(self, clamped, (field, inner) => field.predictions(inner))
-    }
-
-    fn rest(&self, input: &Tensor<2>) -> State {
-        dispatch!(self, field => field.rest(input))
-    }
-
-    fn start(&self, input: &Tensor<2>, clamped: &AnyClamped) -> State {
-        dispatch!(self, clamped, (field, inner) => field.start(input, inner))
-    }
-
-    fn stays(&self, layer: usize, clamped: &AnyClamped, state: &State) -> bool {
-        dispatch!(self, clamped, (field, inner) => field.stays(layer, inner, state))
+    fn shortcuts<'a>(&'a self, clamped: &'a AnyClamped) -> Shortcuts<'a> {
+        dispatch!(self, clamped, (field, inner) => field.shortcuts(inner))
     }
 
     fn project(self) -> Self {
         dispatch!(self, field => field.project().into())
-    }
-
-    fn feedforward(&self, input: &Tensor<2>, clamped: &AnyClamped) -> State {
-        dispatch!(self, clamped, (field, inner) => field.feedforward(input, inner))
     }
 }

@@ -1,4 +1,4 @@
-//! Biases: one per unit, or one for all units of a feature map.
+//! Biases, one per unit or one for all units of a feature map, and sums over units.
 
 use burn::module::Param;
 use burn::tensor::Tensor;
@@ -9,7 +9,7 @@ use crate::shape::LayerShape;
 ///
 /// # Shapes
 /// - `bias`: `[n_biases]`, output: `[1, n_units]`
-pub(super) fn spread(bias: &Param<Tensor<1>>, shape: LayerShape) -> Tensor<2> {
+pub fn spread(bias: &Param<Tensor<1>>, shape: LayerShape) -> Tensor<2> {
     let n_biases = shape.n_biases();
     let n_each = shape.n_units() / n_biases;
     let bias = bias.val().reshape([n_biases, 1]);
@@ -21,7 +21,12 @@ pub(super) fn spread(bias: &Param<Tensor<1>>, shape: LayerShape) -> Tensor<2> {
 ///
 /// # Shapes
 /// - `values`: `[batch, n_units]`, output: `[n_biases]`
-pub(super) fn gather(values: Tensor<2>, shape: LayerShape) -> Tensor<1> {
+pub fn gather(values: Tensor<2>, shape: LayerShape) -> Tensor<1> {
     let per_bias = values.sum_dim(0).reshape([shape.n_biases() as i32, -1]);
     per_bias.sum_dim(1).squeeze_dim::<1>(1)
+}
+
+/// The dot product of each example: `[batch, n]` and `[batch, n]` to `[batch]`.
+pub fn dot(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
+    (a * b).sum_dim(1).squeeze_dim(1)
 }

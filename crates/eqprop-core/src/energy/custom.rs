@@ -1,100 +1,21 @@
 //! An energy of your own, from one method.
 
 mod closed_forms;
+mod function;
 mod slopes;
 
 use core::fmt::Debug;
 
-use burn::module::{Module, ModuleDisplay};
+use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::slopes::input_contrast;
-use super::{Energy, LayerConfig, VectorField};
+use super::field::{Energy, VectorField, input_slopes};
+use crate::gradients::Gradients;
+use crate::layer::LayerConfig;
 use crate::pullback::{is_tracked, joined, with_pullback};
-use crate::{gradients::Gradients, state::State};
+use crate::state::{State, repeated};
 pub use closed_forms::{ClosedForm, ClosedFormError};
-
-/// An energy `E(θ, x, s)` as a function: all that a [`CustomEnergy`] needs.
-///
-/// The parameters θ are those of the module. Only [`energy`](Self::energy) has to be written; its
-/// derivatives come from Burn's autodiff. Where they are known in closed form they can be supplied
-/// one by one, for speed; [`CustomEnergy::check_closed_forms`] compares them with autodiff.
-///
-/// ```
-/// use burn::module::{Module, Param};
-/// use burn::tensor::{Device, Distribution, Tensor};
-/// use eqprop_core::activation::Activation;
-/// use eqprop_core::energy::{CustomEnergy, EnergyFunction, LayerConfig};
-/// use eqprop_core::state::State;
-///
-/// /// `E = ½|s|² − x W sᵀ − λ Σ s³`, with λ learned.
-/// #[derive(Module, Debug)]
-/// struct Cubic {
-///     weight: Param<Tensor<2>>,
-///     lambda: Param<Tensor<1>>,
-/// }
-///
-/// impl EnergyFunction for Cubic {
-///     fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1> {
-///         let s = state.output().clone();
-///         let potential = Activation::HardSigmoid.potential(s.clone());
-///         let drive = input.clone().matmul(self.weight.val());
-///         let cubic = s.clone() * s.clone() * s.clone() * self.lambda.val().unsqueeze();
-///         potential - (drive * s + cubic).sum_dim(1).squeeze_dim(1)
-///     }
-/// }
-///
-/// let device = Device::default();
-/// let cubic = Cubic {
-///     weight: Param::from_tensor(Tensor::random([4, 2], Distribution::Default, &device)),
-///     lambda: Param::from_tensor(Tensor::full([1], 0.1, &device)),
-/// };
-/// let energy = CustomEnergy::new(cubic, [LayerConfig::new(2, Activation::HardSigmoid)]);
-/// # let _ = energy;
-/// ```
-pub trait EnergyFunction: Module + ModuleDisplay + 'static {
-    /// The energy `E` of each example, with the potentials of the layers: where a layer has
-    /// activation `σ_k`, a term [`potential`](crate::activation::Activation::potential) of its
-    /// values makes the fixed-point step exact, see [`CustomEnergy`].
-    ///
-    /// It must not mix the examples of a batch, and use operations that Burn differentiates. A
-    /// batch may be several copies of the one that was clamped.
-    ///
-    /// In `f64` it should multiply by a reciprocal and not divide by a number: Burn's autodiff
-    /// takes the reciprocal of a scalar divisor in `f32`.
-    ///
-    /// # Shapes
-    /// - `input`: `[batch, n_inputs]`, layers of `state`: `[batch, n_units]`, output: `[batch]`
-    fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1>;
-
-    /// The drive `σ_k⁻¹(s_k) − ∂E/∂s_k` of free layer `layer`, `[batch, n_units]`, if there is a
-    /// closed form.
-    fn drive(&self, _layer: usize, _input: &Tensor<2>, _state: &State) -> Option<Tensor<2>> {
-        None
-    }
-
-    /// [`VectorField::contrast`], if there is a closed form.
-    fn contrast(
-        &self,
-        _input: &Tensor<2>,
-        _first: &State,
-        _second: &State,
-        _scale: f64,
-    ) -> Option<Gradients> {
-        None
-    }
-
-    /// [`VectorField::input_contrast`], if there is a closed form.
-    fn input_contrast(
-        &self,
-        _input: &Tensor<2>,
-        _first: &State,
-        _second: &State,
-        _scale: f64,
-    ) -> Option<Tensor<2>> {
-        None
-    }
-}
+pub use function::EnergyFunction;
 
 /// An energy of your own, from an [`EnergyFunction`] and the layers it has.
 ///
@@ -195,7 +116,7 @@ impl<F: EnergyFunction> VectorField for CustomEnergy<F> {
 
     fn repeat(&self, clamped: &ClampedCustom, n: usize) -> ClampedCustom {
         ClampedCustom {
-            input: clamped.input.clone().repeat_dim(0, n),
+            input: repeated(&clamped.input, n),
         }
     }
 
@@ -222,7 +143,13 @@ impl<F: EnergyFunction> VectorField for CustomEnergy<F> {
         })
     }
 
-    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
+    fn contrast(
+        &self,
+        ClampedCustom { input }: &ClampedCustom,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
         let closed_form = self.function.contrast(input, first, second, scale);
         closed_form.unwrap_or_else(|| {
             let scale = scale / first.batch_size() as f64;
@@ -238,7 +165,7 @@ impl<F: EnergyFunction> VectorField for CustomEnergy<F> {
         scale: f64,
     ) -> Option<Tensor<2>> {
         let closed_form = self.function.input_contrast(input, first, second, scale);
-        closed_form.or_else(|| input_contrast(self, input, first, second, scale))
+        closed_form.or_else(|| input_slopes(self, input, first, second, scale))
     }
 
     fn energy_of(&self, clamped: &ClampedCustom, state: &State) -> Option<Tensor<1>> {

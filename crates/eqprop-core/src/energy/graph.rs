@@ -1,15 +1,10 @@
 //! Drives as sums over connections.
 
-#[cfg(feature = "flex")]
-use std::sync::{Arc, OnceLock};
-
 use burn::tensor::Tensor;
 
-use crate::connection::Operator;
-#[cfg(feature = "flex")]
-use crate::cpu::Link;
-#[cfg(feature = "flex")]
-use crate::shape::LayerShape;
+use super::shortcuts::Known;
+use crate::connection::PreparedConnection;
+use crate::fused::{self, Drives, Packed};
 use crate::state::State;
 
 /// The drives of a clamped field as sums over its connections:
@@ -17,30 +12,26 @@ use crate::state::State;
 /// ```text
 /// drive_k = constant_k + Σ_{to = k} f_θ(s_from) + Σ_{from = k} f_θᵀ(s_to)
 /// ```
-///
-/// What a backend needs to know to run a whole relaxation as one computation.
 #[derive(Debug, Clone, Copy)]
 pub struct Graph<'a> {
     /// What bias and input contribute to the drive of each free layer, `[batch, n_units]`.
     pub constant: &'a [Tensor<2>],
     /// The connections between free layers.
-    pub interactions: &'a [Interaction],
+    pub edges: &'a [Edge],
 }
 
 impl Graph<'_> {
     /// The drive of a layer, `[batch, n_units]`.
     pub fn drive(self, layer: usize, state: &State) -> Tensor<2> {
         let mut drive = None;
-        for interaction in self.interactions {
-            let Interaction {
-                from, to, operator, ..
-            } = interaction;
-            if *to == layer {
-                add(&mut drive, operator.forward(state.layer(*from).clone()));
+        for edge in self.edges {
+            if edge.to == layer {
+                let pre = state.layer(edge.from).clone();
+                add(&mut drive, edge.connection.forward(pre));
             }
-            if *from == layer {
-                let (post, pre) = (state.layer(*to).clone(), state.layer(*from));
-                add(&mut drive, operator.backward(post, pre));
+            if edge.from == layer {
+                let (post, pre) = (state.layer(edge.to).clone(), state.layer(edge.from));
+                add(&mut drive, edge.connection.backward(post, pre));
             }
         }
         add(&mut drive, self.constant[layer].clone());
@@ -48,8 +39,17 @@ impl Graph<'_> {
     }
 }
 
+impl Known for Graph<'_> {
+    fn drives(&self) -> Option<Drives<'_>> {
+        Some(Drives::Sums {
+            constant: self.constant,
+            edges: self.edges.iter().map(Edge::as_data).collect(),
+        })
+    }
+}
+
 /// Adds to a sum that may still be empty.
-pub(super) fn add<const D: usize>(sum: &mut Option<Tensor<D>>, term: Tensor<D>) {
+pub fn add<const D: usize>(sum: &mut Option<Tensor<D>>, term: Tensor<D>) {
     *sum = Some(match sum.take() {
         Some(sum) => sum + term,
         None => term,
@@ -58,35 +58,34 @@ pub(super) fn add<const D: usize>(sum: &mut Option<Tensor<D>>, term: Tensor<D>) 
 
 /// A connection between two free layers, counted from 0, with its parameters held.
 #[derive(Debug, Clone)]
-pub struct Interaction {
+pub struct Edge {
     /// The layer that the forward direction starts from.
     pub from: usize,
     /// The layer that it leads to.
     pub to: usize,
     /// Both directions.
-    pub operator: Operator,
-    /// Packed when it is first needed, for all relaxations with these parameters.
-    #[cfg(feature = "flex")]
-    link: Arc<OnceLock<Option<Link>>>,
+    pub connection: PreparedConnection,
+    packed: Packed,
 }
 
-impl Interaction {
+impl Edge {
     /// A connection between two free layers.
-    pub fn new(from: usize, to: usize, operator: Operator) -> Self {
+    pub fn new(from: usize, to: usize, connection: PreparedConnection) -> Self {
         Self {
             from,
             to,
-            operator,
-            #[cfg(feature = "flex")]
-            link: Arc::default(),
+            connection,
+            packed: Packed::default(),
         }
     }
 
-    /// The connection packed for layers of these shapes, or `None` if its parameters are not in `f32`
-    /// on `flex`.
-    #[cfg(feature = "flex")]
-    pub(crate) fn link(&self, from: LayerShape, to: LayerShape) -> Option<&Link> {
-        let link = || Link::new(&self.operator, from, to);
-        self.link.get_or_init(link).as_ref()
+    /// As fast code knows it.
+    pub fn as_data(&self) -> fused::Edge<'_> {
+        fused::Edge {
+            from: self.from,
+            to: self.to,
+            weights: self.connection.weights(),
+            packed: &self.packed,
+        }
     }
 }

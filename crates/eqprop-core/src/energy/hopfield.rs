@@ -4,18 +4,21 @@ use burn::config::Config;
 use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 
-use super::graph::add;
-use super::{
-    AnyField, Energy, FieldConfig, Graph, Interaction, LayerConfig, VectorField, bias, dot,
-};
+use super::bias::{self, dot};
+use super::field::{Energy, VectorField};
+use super::field_config::FieldConfig;
+use super::graph::{Edge, Graph, add};
+use super::shortcuts::Shortcuts;
 use crate::activation::Activation;
 use crate::connection::{
-    Connection, ConnectionConfig, ConnectionKind, Contrast, InitializerConfig, Operator,
+    Connection, ConnectionConfig, ConnectionKind, InitializerConfig, PreparedConnection, StatePair,
     WeightSource,
 };
 use crate::error::ConfigError;
+use crate::gradients::Gradients;
+use crate::layer::LayerConfig;
 use crate::shape::LayerShape;
-use crate::{gradients::Gradients, state::State};
+use crate::state::{State, repeated};
 
 /// Configuration of a [`HopfieldEnergy`].
 ///
@@ -162,28 +165,30 @@ impl HopfieldEnergyConfig {
 }
 
 impl HopfieldEnergyConfig {
-    /// A network with new weights from `source` and zero biases.
-    pub(super) fn drawn(&self, source: &mut dyn WeightSource, device: &Device) -> HopfieldEnergy {
+    /// The activation of the output layer.
+    pub(super) fn output_activation(&self) -> Activation {
+        let output = self.layers.last().expect("checked: there is a layer");
+        output.activation
+    }
+}
+
+impl FieldConfig for HopfieldEnergyConfig {
+    type Field = HopfieldEnergy;
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        HopfieldEnergyConfig::validate(self)
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> HopfieldEnergy {
         let mut energy = self.init(device);
         for (connection, config) in energy.connections.iter_mut().zip(&self.connections) {
             connection.redraw(config.initializer, source);
         }
         energy
     }
-}
-
-impl FieldConfig for HopfieldEnergyConfig {
-    fn validate(&self) -> Result<(), ConfigError> {
-        HopfieldEnergyConfig::validate(self)
-    }
-
-    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
-        self.drawn(source, device).into()
-    }
 
     fn output(&self) -> Activation {
-        let output = self.layers.last().expect("checked: there is a layer");
-        output.activation
+        self.output_activation()
     }
 }
 
@@ -207,17 +212,20 @@ fn color(n_layers: usize, ends: &[(usize, usize)]) -> Vec<Vec<usize>> {
 /// A [`HopfieldEnergy`] with its input clamped.
 #[derive(Debug, Clone)]
 pub struct ClampedHopfield {
+    /// The input, of one of `n_copies` copies.
+    input: Tensor<2>,
+    n_copies: usize,
     /// What bias and input contribute to the drive of each free layer, `[batch, n_units]`.
     constant: Vec<Tensor<2>>,
     /// The connections between free layers.
-    interactions: Vec<Interaction>,
+    edges: Vec<Edge>,
 }
 
 impl ClampedHopfield {
     fn graph(&self) -> Graph<'_> {
         Graph {
             constant: &self.constant,
-            interactions: &self.interactions,
+            edges: &self.edges,
         }
     }
 }
@@ -244,21 +252,21 @@ impl HopfieldEnergy {
         ParamGroup::ids_from_module((self.biases[layer].clone(), connections))
     }
 
-    /// Clamps an input, with the operator of each connection between free layers from `operator`.
+    /// Clamps an input, with each connection between free layers as `prepare` gives it.
     pub(super) fn clamp_with(
         &self,
         input: &Tensor<2>,
-        operator: impl Fn(usize) -> Operator,
+        prepare: impl Fn(usize) -> PreparedConnection,
     ) -> ClampedHopfield {
         let [batch, _] = input.dims();
         let mut constant: Vec<Option<Tensor<2>>> = vec![None; self.layers.len()];
-        let mut interactions = Vec::new();
+        let mut edges = Vec::new();
         for (connection, &(from, to)) in self.ends.iter().enumerate() {
             if from == 0 {
                 let sent = self.connections[connection].forward(input.clone());
                 add(&mut constant[to - 1], sent);
             } else {
-                interactions.push(Interaction::new(from - 1, to - 1, operator(connection)));
+                edges.push(Edge::new(from - 1, to - 1, prepare(connection)));
             }
         }
         let with_bias = constant.into_iter().enumerate().map(|(layer, sum)| {
@@ -269,8 +277,10 @@ impl HopfieldEnergy {
             }
         });
         ClampedHopfield {
+            input: input.clone(),
+            n_copies: 1,
             constant: with_bias.collect(),
-            interactions,
+            edges,
         }
     }
 
@@ -278,16 +288,17 @@ impl HopfieldEnergy {
     /// and where to add it.
     pub(super) fn contrast_with(
         &self,
-        input: &Tensor<2>,
+        clamped: &ClampedHopfield,
         [first, second]: [&State; 2],
         scale: f64,
-        each: impl Fn(usize, [Contrast<'_>; 2], f64, &mut Gradients),
+        each: impl Fn(usize, [StatePair<'_>; 2], f64, &mut Gradients),
     ) -> Gradients {
+        let input = &repeated(&clamped.input, clamped.n_copies);
         let scale = scale / first.batch_size() as f64;
         let mut gradients = Gradients::new();
         let contrast = |layer: usize| match layer {
-            0 => Contrast::Clamped(input),
-            free => Contrast::Free(first.layer(free - 1), second.layer(free - 1)),
+            0 => StatePair::Clamped(input),
+            free => StatePair::Free(first.layer(free - 1), second.layer(free - 1)),
         };
         for (connection, &(from, to)) in self.ends.iter().enumerate() {
             let ends = [contrast(from), contrast(to)];
@@ -315,14 +326,16 @@ impl VectorField for HopfieldEnergy {
     }
 
     fn clamp(&self, input: &Tensor<2>) -> ClampedHopfield {
-        self.clamp_with(input, |connection| self.connections[connection].operator())
+        self.clamp_with(input, |connection| self.connections[connection].prepare())
     }
 
     fn repeat(&self, clamped: &ClampedHopfield, n: usize) -> ClampedHopfield {
-        let constant = clamped.constant.iter().cloned();
+        let constant = clamped.constant.iter();
         ClampedHopfield {
-            constant: constant.map(|drive| drive.repeat_dim(0, n)).collect(),
-            interactions: clamped.interactions.clone(),
+            input: clamped.input.clone(),
+            n_copies: clamped.n_copies * n,
+            constant: constant.map(|drive| repeated(drive, n)).collect(),
+            edges: clamped.edges.clone(),
         }
     }
 
@@ -330,15 +343,22 @@ impl VectorField for HopfieldEnergy {
         clamped.graph().drive(layer, state)
     }
 
-    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
-        let each = |connection: usize, [pre, post]: [Contrast<'_>; 2], scale, gradients: &mut _| {
-            self.connections[connection].contrast(pre, post, scale, gradients);
-        };
-        self.contrast_with(input, [first, second], scale, each)
+    fn contrast(
+        &self,
+        clamped: &ClampedHopfield,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        let each =
+            |connection: usize, [pre, post]: [StatePair<'_>; 2], scale, gradients: &mut _| {
+                self.connections[connection].contrast(pre, post, scale, gradients);
+            };
+        self.contrast_with(clamped, [first, second], scale, each)
     }
 
-    fn graph<'a>(&self, clamped: &'a ClampedHopfield) -> Option<Graph<'a>> {
-        Some(clamped.graph())
+    fn shortcuts<'a>(&'a self, clamped: &'a ClampedHopfield) -> Shortcuts<'a> {
+        Shortcuts::of(clamped.graph())
     }
 
     /// In closed form: `∂E/∂x = −f_θᵀ s_to`, through the input's winners where it is pooled.
@@ -353,7 +373,7 @@ impl VectorField for HopfieldEnergy {
         for (connection, &(from, to)) in self.connections.iter().zip(&self.ends) {
             if from == 0 {
                 let difference = first.layer(to - 1).clone() - second.layer(to - 1).clone();
-                let received = connection.operator().backward(difference * (-scale), input);
+                let received = connection.prepare().backward(difference * (-scale), input);
                 add(&mut contrast, received);
             }
         }
@@ -374,12 +394,9 @@ impl Energy for HopfieldEnergy {
             add(&mut energy, potential - constant);
         }
         let mut energy = energy.expect("a network has at least one layer");
-        for Interaction {
-            from, to, operator, ..
-        } in &clamped.interactions
-        {
-            let sent = operator.forward(state.layer(*from).clone());
-            energy = energy - dot(state.layer(*to).clone(), sent);
+        for edge in &clamped.edges {
+            let sent = edge.connection.forward(state.layer(edge.from).clone());
+            energy = energy - dot(state.layer(edge.to).clone(), sent);
         }
         energy
     }

@@ -3,11 +3,12 @@
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use super::any::AnyField;
+use super::field_config::FieldConfig;
+use super::hopfield::HopfieldEnergyConfig;
+use super::predictive_coding::{LayerUpdate, PredictiveCodingConfig};
 use super::resistive::Circuit;
-use super::{
-    AnyField, FeedbackInitializer, FeedbackUpdate, HopfieldEnergyConfig, LayerUpdate,
-    PredictiveCodingConfig, UntiedHopfieldConfig,
-};
+use super::untied::{FeedbackInitializer, FeedbackUpdate, UntiedHopfieldConfig};
 use crate::activation::Activation;
 use crate::connection::WeightSource;
 use crate::error::ConfigError;
@@ -46,54 +47,77 @@ fn one() -> f64 {
     1.0
 }
 
-impl Model {
-    /// The field that `graph` makes.
-    pub fn field(self, graph: HopfieldEnergyConfig) -> Box<dyn FieldConfig> {
-        match self {
-            Self::Hopfield => Box::new(graph),
-            Self::Untied { update, feedback } => {
-                let config = UntiedHopfieldConfig::new(graph);
-                Box::new(config.with_update(update).with_feedback(feedback))
+/// Calls the same method of whichever configuration it is, of the graph as that field.
+macro_rules! dispatch {
+    ($self:expr, $config:ident => $call:expr) => {{
+        let graph = $self.graph.clone();
+        match $self.model {
+            Model::Hopfield => {
+                let $config = graph;
+                $call
             }
-            Self::PredictiveCoding { layer_update } => {
-                let config = PredictiveCodingConfig::new(graph);
-                Box::new(config.with_layer_update(layer_update))
+            Model::Untied { update, feedback } => {
+                let $config = UntiedHopfieldConfig::new(graph)
+                    .with_update(update)
+                    .with_feedback(feedback);
+                $call
             }
-            Self::Resistive { input_gain } => Box::new(Circuit { graph, input_gain }),
+            Model::PredictiveCoding { layer_update } => {
+                let $config = PredictiveCodingConfig::new(graph).with_layer_update(layer_update);
+                $call
+            }
+            Model::Resistive { input_gain } => {
+                let $config = Circuit { graph, input_gain };
+                $call
+            }
         }
-    }
+    }};
 }
 
-/// What is said of a field before it is made.
-pub trait FieldConfig {
+/// A graph of layers and connections, and what it becomes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelConfig {
+    /// What it becomes.
+    pub model: Model,
+    /// The layers and connections.
+    pub graph: HopfieldEnergyConfig,
+}
+
+impl ModelConfig {
     /// Checks that the graph is one that makes such a field.
     ///
     /// # Errors
     /// Names the first part that cannot work.
-    fn validate(&self) -> Result<(), ConfigError>;
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        dispatch!(self, config => FieldConfig::validate(&config))
+    }
 
     /// The field with new weights from `source` and zero biases.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
-    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField;
+    pub fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
+        dispatch!(self, config => FieldConfig::init_from(&config, source, device).into())
+    }
 
     /// The activation by which the output layer relaxes.
-    fn output(&self) -> Activation;
+    pub fn output(&self) -> Activation {
+        dispatch!(self, config => config.output())
+    }
 
     /// Whether free phases start at their equilibrium.
-    fn starts_at_equilibrium(&self) -> bool {
-        false
+    pub fn starts_at_equilibrium(&self) -> bool {
+        dispatch!(self, config => config.starts_at_equilibrium())
     }
 
     /// Whether the parameters decide how much of a nudge the output bears.
-    fn limits_of_beta_are_learned(&self) -> bool {
-        false
+    pub fn limits_of_beta_are_learned(&self) -> bool {
+        dispatch!(self, config => config.limits_of_beta_are_learned())
     }
 
     /// Whether what drives a layer along a connection cannot be had without what leads back, so that
     /// there is no feedforward network of the same parameters.
-    fn conducts_both_ways(&self) -> bool {
-        false
+    pub fn conducts_both_ways(&self) -> bool {
+        dispatch!(self, config => config.conducts_both_ways())
     }
 }

@@ -1,26 +1,25 @@
 //! The predictive coding energy of a chain of layers.
 
 mod clamped;
-#[cfg(feature = "flex")]
-mod fused;
 
 use burn::config::Config;
 use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    AnyField, Energy, FieldConfig, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField,
-    bias,
-};
+use super::bias;
+use super::field::{Energy, VectorField};
+use super::field_config::FieldConfig;
+use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
+use super::shortcuts::Shortcuts;
 use crate::activation::Activation;
-use crate::connection::{Connection, Contrast, WeightSource};
-#[cfg(feature = "flex")]
-use crate::cpu;
+use crate::connection::{Connection, StatePair, WeightSource};
 use crate::error::ConfigError;
+use crate::fused::operations;
+use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
-pub use clamped::ClampedPredictiveCoding;
-use clamped::Prediction;
+pub use clamped::ClampedPredictions;
+use clamped::{Pass, Prediction, Predictor};
 
 /// Configuration of a [`PredictiveCoding`] network.
 #[derive(Config, Debug, PartialEq)]
@@ -56,7 +55,7 @@ pub enum LayerUpdate {
 /// with a convolution, and pooling, in the place of `W_k` where the connection is one. The **free
 /// equilibrium is the forward pass** `h_k = f_k(h_{k−1})` of the feedforward network of the same
 /// parameters: `E = 0` and `∂E/∂θ = 0` there. [`start`](VectorField::start) returns it, and in a
-/// free phase all layers [stay](VectorField::stays), so that one step costs next to nothing.
+/// free phase all layers stay, so that one step costs next to nothing.
 ///
 /// A step moves each hidden layer by projected gradient descent of step 1, and the output to the
 /// exact minimizer (see [`Cost::minimize`](crate::cost::Cost::minimize)):
@@ -107,15 +106,6 @@ pub struct PredictiveCoding {
     layer_update: LayerUpdate,
 }
 
-/// A network whose layers are predictions of one another, with its input clamped: see
-/// [`VectorField::predictions`].
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(not(feature = "flex"), allow(dead_code))]
-pub struct Predictions<'a> {
-    network: &'a PredictiveCoding,
-    clamped: &'a ClampedPredictiveCoding,
-}
-
 impl PredictiveCodingConfig {
     /// Checks sizes, activations and that the connections make a chain.
     ///
@@ -143,7 +133,14 @@ impl PredictiveCodingConfig {
         let unfit = activations.find(|&(found, _)| Self::projection(found) != found);
         if let (Some((activation, layer)), LayerUpdate::PreActivation) = (unfit, self.layer_update)
         {
-            return Err(ConfigError::NoProjection { layer, activation });
+            return Err(ConfigError::UnfitActivation {
+                model: "the pre_activation update",
+                needed: "activations that project onto a range (relu, clipped_relu, hard_sigmoid or \
+                         identity)",
+                layer,
+                activation: format!("{activation:?}"),
+                remedy: "; use the projected update",
+            });
         }
         Ok(())
     }
@@ -196,17 +193,18 @@ impl PredictiveCodingConfig {
 }
 
 impl FieldConfig for PredictiveCodingConfig {
+    type Field = PredictiveCoding;
+
     fn validate(&self) -> Result<(), ConfigError> {
         PredictiveCodingConfig::validate(self)
     }
 
-    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
-        let parameters = self.chain.drawn(source, device);
-        self.with_parameters(parameters).into()
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> PredictiveCoding {
+        self.with_parameters(self.chain.init_from(source, device))
     }
 
     fn output(&self) -> Activation {
-        Self::projection(self.chain.output())
+        Self::projection(self.chain.output_activation())
     }
 
     fn starts_at_equilibrium(&self) -> bool {
@@ -265,7 +263,7 @@ impl PredictiveCoding {
     fn error(
         &self,
         layer: usize,
-        clamped: &ClampedPredictiveCoding,
+        clamped: &ClampedPredictions,
         state: &State,
     ) -> Option<(Tensor<2>, Prediction)> {
         if clamped.is_predicted(layer, state) {
@@ -273,18 +271,19 @@ impl PredictiveCoding {
         }
         let prediction = clamped.prediction(layer, state);
         let (value, activation) = (state.layer(layer), self.activations[layer]);
-        #[cfg(feature = "flex")]
-        if let Some(error) = cpu::prediction_error(value, &prediction.drive, activation) {
-            return Some((error, prediction));
-        }
-        let error = value.clone() - prediction.value.clone();
-        let error = activation.pull_back(prediction.value.clone(), error);
+        let error = activation
+            .response()
+            .and_then(|response| operations::prediction_error(value, &prediction.drive, response));
+        let error = error.unwrap_or_else(|| {
+            let error = value.clone() - prediction.value.clone();
+            activation.pull_back(prediction.value.clone(), error)
+        });
         Some((error, prediction))
     }
 }
 
 impl VectorField for PredictiveCoding {
-    type Clamped = ClampedPredictiveCoding;
+    type Clamped = ClampedPredictions;
 
     fn layers(&self) -> &[LayerConfig] {
         &self.layers
@@ -295,17 +294,25 @@ impl VectorField for PredictiveCoding {
         &self.groups
     }
 
-    fn clamp(&self, input: &Tensor<2>) -> ClampedPredictiveCoding {
-        ClampedPredictiveCoding::new(self, input)
+    fn clamp(&self, input: &Tensor<2>) -> ClampedPredictions {
+        let above = self.connections.iter().enumerate().skip(1);
+        let predictors = above.map(|(layer, connection)| {
+            let (bias, activation) = (self.bias(layer), self.activations[layer]);
+            Predictor::new(layer, connection.prepare(), bias, activation)
+        });
+        let (sent, indices) = self.connections[0].forward_with_indices(input.clone());
+        let activation = self.activations[0];
+        let first = Prediction::new(sent + self.bias(0), activation, indices);
+        ClampedPredictions::new(input, (first, activation), predictors.collect())
     }
 
-    fn repeat(&self, clamped: &ClampedPredictiveCoding, n: usize) -> ClampedPredictiveCoding {
+    fn repeat(&self, clamped: &ClampedPredictions, n: usize) -> ClampedPredictions {
         clamped.repeat(n)
     }
 
     /// `f_k`, or `a_k` with [`LayerUpdate::PreActivation`], and the error of the layer above passed
     /// back.
-    fn drive(&self, layer: usize, clamped: &ClampedPredictiveCoding, state: &State) -> Tensor<2> {
+    fn drive(&self, layer: usize, clamped: &ClampedPredictions, state: &State) -> Tensor<2> {
         let prediction = clamped.prediction(layer, state);
         let from_below = match self.layer_update {
             LayerUpdate::Projected => prediction.value,
@@ -320,23 +327,18 @@ impl VectorField for PredictiveCoding {
         }
     }
 
-    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
-        let clamped = self.clamp(input);
-        self.contrast_clamped(input, &clamped, first, second, scale)
-    }
-
     /// The errors are of the order of β themselves, so that the contrast of their products loses no
     /// digits to those of the states.
-    fn contrast_clamped(
+    fn contrast(
         &self,
-        input: &Tensor<2>,
-        clamped: &ClampedPredictiveCoding,
+        clamped: &ClampedPredictions,
         first: &State,
         second: &State,
         scale: f64,
     ) -> Gradients {
         let scale = scale / first.batch_size() as f64;
         let mut gradients = Gradients::new();
+        let input = clamped.input();
         for (layer, connection) in self.connections.iter().enumerate() {
             let [a, b] = [first, second].map(|state| self.error(layer, clamped, state));
             let difference = match (&a, &b) {
@@ -347,16 +349,16 @@ impl VectorField for PredictiveCoding {
             };
             match (layer.checked_sub(1), a, b) {
                 (Some(below), Some((a, _)), Some((b, _))) => {
-                    let pre = Contrast::Free(first.layer(below), second.layer(below));
-                    connection.contrast(pre, Contrast::Free(&a, &b), scale, &mut gradients);
+                    let pre = StatePair::Free(first.layer(below), second.layer(below));
+                    connection.contrast(pre, StatePair::Free(&a, &b), scale, &mut gradients);
                 }
                 // One product is left where both were sent from the input, or an error is 0.
                 (below, a, _) => {
                     let state = if a.is_some() { first } else { second };
-                    let pre = below.map_or(input, |below| state.layer(below));
-                    let winners = clamped.prediction(layer, state).winners;
+                    let pre = below.map_or(&input, |below| state.layer(below));
+                    let indices = clamped.prediction(layer, state).indices;
                     let post = difference.clone();
-                    connection.correlate(pre, post, &winners, -scale, &mut gradients);
+                    connection.correlate(pre, post, &indices, -scale, &mut gradients);
                 }
             }
             let bias = bias::gather(difference, self.layers[layer].shape) * (-scale);
@@ -365,35 +367,20 @@ impl VectorField for PredictiveCoding {
         gradients
     }
 
-    fn energy_of(&self, clamped: &ClampedPredictiveCoding, state: &State) -> Option<Tensor<1>> {
+    fn energy_of(&self, clamped: &ClampedPredictions, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
     }
 
-    fn predictions<'a>(&'a self, clamped: &'a ClampedPredictiveCoding) -> Option<Predictions<'a>> {
-        Some(Predictions {
-            network: self,
+    fn shortcuts<'a>(&'a self, clamped: &'a ClampedPredictions) -> Shortcuts<'a> {
+        Shortcuts::of(Pass {
             clamped,
+            from_pre_activation: self.layer_update == LayerUpdate::PreActivation,
         })
-    }
-
-    /// The forward pass: the layers above are as predicted, and not 0.
-    fn feedforward(&self, _input: &Tensor<2>, clamped: &ClampedPredictiveCoding) -> State {
-        clamped.forward_pass()
-    }
-
-    /// The forward pass.
-    fn start(&self, _input: &Tensor<2>, clamped: &ClampedPredictiveCoding) -> State {
-        clamped.forward_pass()
-    }
-
-    fn stays(&self, layer: usize, clamped: &ClampedPredictiveCoding, state: &State) -> bool {
-        let last = self.layers.len() - 1;
-        (layer..=last.min(layer + 1)).all(|layer| clamped.is_predicted(layer, state))
     }
 }
 
 impl Energy for PredictiveCoding {
-    fn energy(&self, clamped: &ClampedPredictiveCoding, state: &State) -> Tensor<1> {
+    fn energy(&self, clamped: &ClampedPredictions, state: &State) -> Tensor<1> {
         let layers = state.layers().iter().enumerate();
         let terms = layers.map(|(layer, value)| {
             if clamped.is_predicted(layer, state) {

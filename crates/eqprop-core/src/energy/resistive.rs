@@ -6,17 +6,20 @@ use burn::config::Config;
 use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 
-use super::{
-    AnyField, Energy, FieldConfig, Graph, HopfieldEnergyConfig, Interaction, LayerConfig,
-    VectorField, dot,
-};
+use super::bias::dot;
+use super::field::{Energy, VectorField};
+use super::field_config::FieldConfig;
+use super::graph::{Edge, Graph};
+use super::hopfield::HopfieldEnergyConfig;
+use super::shortcuts::Shortcuts;
 use crate::activation::Activation;
-use crate::connection::{
-    ConnectionKind, Contrast, InitializerConfig, Operator, WeightSource, product_once, redraw,
-};
+use crate::connection::{ConnectionKind, InitializerConfig, StatePair, WeightSource, redraw};
 use crate::error::ConfigError;
+use crate::fused::operations;
+use crate::gradients::Gradients;
+use crate::layer::LayerConfig;
 use crate::shape::LayerShape;
-use crate::{gradients::Gradients, state::State};
+use crate::state::{State, repeated};
 pub use conductances::Conductances;
 
 /// The total conductance at a node counts as at least this much. Without any, a node floats: it has
@@ -123,9 +126,12 @@ impl ResistiveNetworkConfig {
             layer.validate()?;
             let activation = layer.activation;
             if !activation.is_quadratic() {
-                return Err(ConfigError::NotQuadratic {
+                return Err(ConfigError::UnfitActivation {
+                    model: "a resistive network",
+                    needed: "diode, relu, clipped_relu, hard_sigmoid or identity layers",
                     layer: index + 1,
-                    activation,
+                    activation: format!("{activation:?}"),
+                    remedy: "",
                 });
             }
         }
@@ -190,11 +196,13 @@ impl Circuit {
 }
 
 impl FieldConfig for Circuit {
+    type Field = ResistiveNetwork;
+
     fn validate(&self) -> Result<(), ConfigError> {
         self.network()?.validate()
     }
 
-    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> ResistiveNetwork {
         let network = self.network().unwrap_or_else(|error| panic!("{error}"));
         let mut network = network.init(device);
         let connections = network.connections.iter_mut();
@@ -207,11 +215,11 @@ impl FieldConfig for Circuit {
                 source,
             );
         }
-        network.project().into()
+        network.project()
     }
 
     fn output(&self) -> Activation {
-        self.graph.output()
+        self.graph.output_activation()
     }
 
     fn limits_of_beta_are_learned(&self) -> bool {
@@ -235,7 +243,7 @@ pub struct ClampedResistive {
     /// `[batch, n_units]`.
     constant: Vec<Tensor<2>>,
     /// The resistors between free layers, over the curvature of the layer that they drive.
-    interactions: Vec<Interaction>,
+    edges: Vec<Edge>,
     /// The curvature of each free layer, `[1, n_units]`.
     curvature: Vec<Tensor<2>>,
 }
@@ -244,7 +252,7 @@ impl ClampedResistive {
     fn graph(&self) -> Graph<'_> {
         Graph {
             constant: &self.constant,
-            interactions: &self.interactions,
+            edges: &self.edges,
         }
     }
 }
@@ -300,28 +308,29 @@ impl VectorField for ResistiveNetwork {
         let currents = currents.map(|(bias, r)| bias.val().unsqueeze() * r.clone());
         let mut constant: Vec<Tensor<2>> =
             currents.map(|drive| drive.repeat_dim(0, batch)).collect();
-        let received = product_once(sources.clone(), &conductances);
+        let received = operations::product(sources.clone(), &conductances);
         constant[0] = received * resistance[0].clone() + constant[0].clone();
-        let interactions = between.iter().enumerate().map(|(below, conductances)| {
-            let operator = conductances.operator([&resistance[below], &resistance[below + 1]]);
-            Interaction::new(below, below + 1, Operator::Dense(operator))
+        let edges = between.iter().enumerate().map(|(below, conductances)| {
+            let prepared = conductances.prepare([&resistance[below], &resistance[below + 1]]);
+            Edge::new(below, below + 1, prepared)
         });
         ClampedResistive {
             sources,
             n_copies: 1,
             input: conductances,
             constant,
-            interactions: interactions.collect(),
+            edges: edges.collect(),
             curvature,
         }
     }
 
     fn repeat(&self, clamped: &ClampedResistive, n: usize) -> ClampedResistive {
-        let mut repeated = clamped.clone();
-        repeated.n_copies *= n;
-        let constant = clamped.constant.iter().cloned();
-        repeated.constant = constant.map(|drive| drive.repeat_dim(0, n)).collect();
-        repeated
+        let constant = clamped.constant.iter();
+        ClampedResistive {
+            n_copies: clamped.n_copies * n,
+            constant: constant.map(|drive| repeated(drive, n)).collect(),
+            ..clamped.clone()
+        }
     }
 
     fn drive(&self, layer: usize, clamped: &ClampedResistive, state: &State) -> Tensor<2> {
@@ -332,13 +341,19 @@ impl VectorField for ResistiveNetwork {
         Some(self.total_conductance(layer))
     }
 
-    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
+    fn contrast(
+        &self,
+        clamped: &ClampedResistive,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
         let scale = scale / first.batch_size() as f64;
         let mut gradients = Gradients::new();
-        let sources = self.sources(input);
+        let sources = repeated(&clamped.sources, clamped.n_copies);
         let contrast = |layer: usize| match layer {
-            0 => Contrast::Clamped(&sources),
-            free => Contrast::Free(first.layer(free - 1), second.layer(free - 1)),
+            0 => StatePair::Clamped(&sources),
+            free => StatePair::Free(first.layer(free - 1), second.layer(free - 1)),
         };
         for (index, connection) in self.connections.iter().enumerate() {
             connection.contrast(contrast(index), contrast(index + 1), scale, &mut gradients);
@@ -352,8 +367,8 @@ impl VectorField for ResistiveNetwork {
         gradients
     }
 
-    fn graph<'a>(&self, clamped: &'a ClampedResistive) -> Option<Graph<'a>> {
-        Some(clamped.graph())
+    fn shortcuts<'a>(&'a self, clamped: &'a ClampedResistive) -> Shortcuts<'a> {
+        Shortcuts::of(clamped.graph())
     }
 
     fn energy_of(&self, clamped: &ClampedResistive, state: &State) -> Option<Tensor<1>> {
@@ -380,8 +395,8 @@ impl Energy for ResistiveNetwork {
             // ½ a v² less the currents from below and from the sources, times v.
             let mut drive = clamped.constant[layer].clone();
             if let Some(below) = layer.checked_sub(1) {
-                let operator = &clamped.interactions[below].operator;
-                drive = drive + operator.forward(state.layer(below).clone());
+                let connection = &clamped.edges[below].connection;
+                drive = drive + connection.forward(state.layer(below).clone());
             }
             let current = (v.clone() * 0.5 - drive) * clamped.curvature[layer].clone();
             energy = energy + dot(current, v.clone());

@@ -1,18 +1,16 @@
 //! The total energy `F = E + βC`.
 
-mod complex;
 mod holomorphic;
 
 use burn::tensor::Tensor;
 
-use self::complex::Complex;
 use self::holomorphic::Holomorphic;
-use super::{Energy, VectorField};
-#[cfg(feature = "flex")]
-use crate::cpu::{self, OutputRule};
-#[cfg(feature = "flex")]
-use crate::relaxation::{Relaxed, Scheme, Stopping};
-use crate::{cost::Cost, state::State};
+use super::field::{Energy, VectorField};
+use crate::activation::Complex;
+use crate::cost::Cost;
+use crate::fused::{self, Layer, Problem, Update};
+use crate::relaxed::{Relaxed, Stopping};
+use crate::state::State;
 
 /// The total energy of a batch, with its input clamped and its output left free, nudged or clamped.
 ///
@@ -26,7 +24,7 @@ use crate::{cost::Cost, state::State};
 pub struct TotalEnergy<'a, E: VectorField, C: Cost> {
     energy: &'a E,
     clamped: &'a E::Clamped,
-    output: Output<'a, C, C::Nudge>,
+    phase: Phase<'a, C, C::Nudge>,
 }
 
 /// What acts on the output layer beside the energy.
@@ -35,7 +33,7 @@ pub struct TotalEnergy<'a, E: VectorField, C: Cost> {
     clippy::large_enum_variant,
     reason = "one lives at a time, for a whole relaxation"
 )]
-enum Output<'a, C, N> {
+enum Phase<'a, C, N> {
     Free,
     Nudged(Nudged<'a, C, N>),
     Clamped(Tensor<2>),
@@ -65,7 +63,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         Self {
             energy,
             clamped,
-            output: Output::Free,
+            phase: Phase::Free,
         }
     }
 
@@ -92,7 +90,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         Self {
             energy,
             clamped,
-            output: Output::Nudged(nudged),
+            phase: Phase::Nudged(nudged),
         }
     }
 
@@ -109,7 +107,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         Self {
             energy,
             clamped,
-            output: Output::Clamped(output),
+            phase: Phase::Clamped(output),
         }
     }
 
@@ -143,7 +141,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         Self {
             energy,
             clamped,
-            output: Output::Holomorphic(Holomorphic::new(energy, clamped, cost, target, beta)),
+            phase: Phase::Holomorphic(Holomorphic::new(energy, clamped, cost, target, beta)),
         }
     }
 
@@ -157,14 +155,14 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     pub fn minimize(&self, layer: usize, state: &State) -> Tensor<2> {
         let activation = self.energy.layers()[layer].activation;
         let drive = || self.energy.drive(layer, self.clamped, state);
-        match &self.output {
-            Output::Clamped(output) if self.is_output(layer) => output.clone(),
-            Output::Nudged(nudged) if self.is_output(layer) => {
+        match &self.phase {
+            Phase::Clamped(output) if self.is_output(layer) => output.clone(),
+            Phase::Nudged(nudged) if self.is_output(layer) => {
                 let Nudged { cost, .. } = nudged;
                 cost.minimize(nudged.relative(), activation, drive(), state.layer(layer))
             }
-            Output::Holomorphic(nudge) => nudge.minimize(self.energy, self.clamped, layer, state),
-            Output::Free | Output::Nudged(..) | Output::Clamped(_) => activation.apply(drive()),
+            Phase::Holomorphic(nudge) => nudge.minimize(self.energy, self.clamped, layer, state),
+            Phase::Free | Phase::Nudged(..) | Phase::Clamped(_) => activation.apply(drive()),
         }
     }
 
@@ -180,12 +178,12 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// descent), so that it cannot leave the range of the activation.
     pub fn descend(&self, layer: usize, state: &State, step_size: f64) -> Tensor<2> {
         let activation = self.energy.layers()[layer].activation;
-        match &self.output {
-            Output::Clamped(output) if self.is_output(layer) => output.clone(),
-            Output::Holomorphic(nudge) => {
+        match &self.phase {
+            Phase::Clamped(output) if self.is_output(layer) => output.clone(),
+            Phase::Holomorphic(nudge) => {
                 nudge.descend(self.energy, self.clamped, layer, state, step_size)
             }
-            Output::Free | Output::Nudged(..) | Output::Clamped(_) => {
+            Phase::Free | Phase::Nudged(..) | Phase::Clamped(_) => {
                 let inverse = activation.inverse(state.layer(layer).clone());
                 let force = self.force(layer, state);
                 activation.apply(inverse * (1.0 - step_size) + force * step_size)
@@ -196,38 +194,60 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// The whole relaxation as one computation, or `None` if it must go step by step: on another
     /// backend than `flex` or in another precision than `f32`, on autodiff, and with layers or
     /// costs that are not made for it.
-    #[cfg(feature = "flex")]
     pub(crate) fn relax_fused(
         &self,
-        scheme: Scheme,
+        update: Update,
         stopping: Stopping,
         start: &State,
     ) -> Option<Relaxed> {
-        let output = match &self.output {
-            Output::Free => OutputRule::Free,
-            Output::Nudged(nudged) => {
-                OutputRule::Nudged(nudged.cost.quadratic_nudge(nudged.relative())?)
-            }
-            Output::Clamped(output) => OutputRule::Clamped(output),
-            Output::Holomorphic(_) => return None,
-        };
-        if let Some(predictions) = self.energy.predictions(self.clamped) {
-            return predictions.relax(output, scheme, stopping, start);
+        let shortcuts = self.energy.shortcuts(self.clamped);
+        let mut layers = 0..self.energy.layers().len();
+        if stopping.tolerance.is_none() && layers.all(|layer| self.stays(layer, start)) {
+            // An equilibrium: each step leaves it as it is.
+            let like = (&start.device(), start.output().dtype());
+            return Some(Relaxed {
+                state: start.clone(),
+                residual: Tensor::zeros([start.batch_size()], like),
+                n_steps: stopping.max_steps,
+                tolerance: None,
+            });
         }
-        let graph = self.energy.graph(self.clamped)?;
-        let (layers, groups) = (self.energy.layers(), self.energy.groups());
-        cpu::relax(graph, layers, groups, output, scheme, stopping, start)
+        let output = match &self.phase {
+            Phase::Free => fused::Output::Free,
+            Phase::Nudged(nudged) => {
+                fused::Output::Nudged(nudged.cost.quadratic_nudge(nudged.relative())?)
+            }
+            Phase::Clamped(output) => fused::Output::Clamped(output),
+            Phase::Holomorphic(_) => return None,
+        };
+        let layers = self.energy.layers().iter().map(|layer| {
+            Some(Layer {
+                shape: layer.shape,
+                response: layer.activation.response()?,
+            })
+        });
+        let problem = Problem {
+            layers: layers.collect::<Option<_>>()?,
+            drives: shortcuts.drives()?,
+            output,
+            update,
+            groups: self.energy.groups(),
+            stopping,
+        };
+        let settled = fused::relax(&problem, start)?;
+        shortcuts.keep(&settled.relaxed.state, settled.drives);
+        Some(settled.relaxed)
     }
 
-    /// Whether layer `layer` is known to [stay](VectorField::stays) as it is, so that
+    /// Whether layer `layer` is known to stay as it is, so that
     /// [`minimize`](Self::minimize) and [`descend`](Self::descend) would return it unchanged.
     pub fn stays(&self, layer: usize, state: &State) -> bool {
-        let is_held_by_energy = match self.output {
-            Output::Free => true,
-            Output::Nudged(..) | Output::Clamped(_) => !self.is_output(layer),
-            Output::Holomorphic(_) => false,
+        let is_held_by_energy = match self.phase {
+            Phase::Free => true,
+            Phase::Nudged(..) | Phase::Clamped(_) => !self.is_output(layer),
+            Phase::Holomorphic(_) => false,
         };
-        is_held_by_energy && self.energy.stays(layer, self.clamped, state)
+        is_held_by_energy && self.energy.shortcuts(self.clamped).stays(layer, state)
     }
 
     /// How fast the gradient flow moves each layer, in `u = σ⁻¹(s)`:
@@ -240,12 +260,12 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     pub fn velocity(&self, state: &State) -> State {
         let layers = state.layers().iter().enumerate().map(|(layer, value)| {
             let activation = self.energy.layers()[layer].activation;
-            match &self.output {
-                Output::Clamped(_) if self.is_output(layer) => value.zeros_like(),
-                Output::Holomorphic(nudge) => {
+            match &self.phase {
+                Phase::Clamped(_) if self.is_output(layer) => value.zeros_like(),
+                Phase::Holomorphic(nudge) => {
                     nudge.velocity(self.energy, self.clamped, layer, state)
                 }
-                Output::Free | Output::Nudged(..) | Output::Clamped(_) => {
+                Phase::Free | Phase::Nudged(..) | Phase::Clamped(_) => {
                     self.force(layer, state) - activation.inverse(value.clone())
                 }
             }
@@ -264,14 +284,14 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         let layers = pairs.enumerate().map(|(layer, (value, velocity))| {
             let activation = self.energy.layers()[layer].activation;
             let moved = velocity.clone() * step_size.clone();
-            match &self.output {
-                Output::Clamped(output) if self.is_output(layer) => output.clone(),
-                Output::Holomorphic(_) => {
+            match &self.phase {
+                Phase::Clamped(output) if self.is_output(layer) => output.clone(),
+                Phase::Holomorphic(_) => {
                     let held = activation.inverse_complex(Complex::split(value));
                     let moved = held.add(Complex::split(&moved));
                     activation.apply_complex(moved).stack()
                 }
-                Output::Free | Output::Nudged(..) | Output::Clamped(_) => {
+                Phase::Free | Phase::Nudged(..) | Phase::Clamped(_) => {
                     activation.apply(activation.inverse(value.clone()) + moved)
                 }
             }
@@ -289,8 +309,8 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// `drive_k − β/a_k ∂C/∂s_k` of a layer that is free or nudged by a real β.
     fn force(&self, layer: usize, state: &State) -> Tensor<2> {
         let drive = self.energy.drive(layer, self.clamped, state);
-        match &self.output {
-            Output::Nudged(nudged) if self.is_output(layer) => {
+        match &self.phase {
+            Phase::Nudged(nudged) if self.is_output(layer) => {
                 drive + nudged.cost.force(nudged.relative(), state.output())
             }
             _ => drive,
@@ -308,13 +328,13 @@ impl<E: Energy, C: Cost> TotalEnergy<'_, E, C> {
     /// # Shapes
     /// - output: `[batch]`
     pub fn value(&self, state: &State) -> Tensor<1> {
-        match &self.output {
-            Output::Free | Output::Clamped(_) => self.energy.energy(self.clamped, state),
-            Output::Nudged(Nudged { cost, nudge, .. }) => {
+        match &self.phase {
+            Phase::Free | Phase::Clamped(_) => self.energy.energy(self.clamped, state),
+            Phase::Nudged(Nudged { cost, nudge, .. }) => {
                 let energy = self.energy.energy(self.clamped, state);
                 energy + cost.nudged_value(nudge, state.output())
             }
-            Output::Holomorphic(nudge) => nudge.value(self.energy, self.clamped, state),
+            Phase::Holomorphic(nudge) => nudge.value(self.energy, self.clamped, state),
         }
     }
 }

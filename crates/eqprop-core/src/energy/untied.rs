@@ -5,13 +5,14 @@ use burn::module::{Module, ParamGroup};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::hopfield::ClampedHopfield;
-use super::{
-    AnyField, FieldConfig, Graph, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField,
-};
+use super::field::VectorField;
+use super::field_config::FieldConfig;
+use super::hopfield::{ClampedHopfield, HopfieldEnergy, HopfieldEnergyConfig};
+use super::shortcuts::Shortcuts;
 use crate::activation::Activation;
-use crate::connection::{Connection, Contrast, Share, WeightSource};
+use crate::connection::{Connection, Share, StatePair, WeightSource};
 use crate::error::ConfigError;
+use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
 
 /// Configuration of an [`UntiedHopfield`].
@@ -218,14 +219,16 @@ impl UntiedHopfield {
 }
 
 impl FieldConfig for UntiedHopfieldConfig {
+    type Field = UntiedHopfield;
+
     fn validate(&self) -> Result<(), ConfigError> {
         self.graph.validate()
     }
 
-    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> UntiedHopfield {
         let mut aside = source.aside();
-        let mut field =
-            UntiedHopfieldConfig::init_from(self, self.graph.drawn(source, device), device);
+        let forward = FieldConfig::init_from(&self.graph, source, device);
+        let mut field = UntiedHopfieldConfig::init_from(self, forward, device);
         if self.feedback == FeedbackInitializer::Independent {
             let feedback = field.feedback.iter_mut().zip(&self.graph.connections);
             for (feedback, config) in feedback {
@@ -234,11 +237,11 @@ impl FieldConfig for UntiedHopfieldConfig {
                 }
             }
         }
-        field.into()
+        field
     }
 
     fn output(&self) -> Activation {
-        self.graph.output()
+        self.graph.output_activation()
     }
 }
 
@@ -254,14 +257,14 @@ impl VectorField for UntiedHopfield {
     }
 
     fn clamp(&self, input: &Tensor<2>) -> ClampedUntied {
-        let operator = |connection: usize| {
+        let prepare = |connection: usize| {
             let forward = &self.forward.connections[connection];
             match &self.feedback[connection] {
-                Some(feedback) => forward.operator_with(feedback),
-                None => forward.operator(),
+                Some(feedback) => forward.prepare_with(feedback),
+                None => forward.prepare(),
             }
         };
-        ClampedUntied(self.forward.clamp_with(input, operator))
+        ClampedUntied(self.forward.clamp_with(input, prepare))
     }
 
     fn repeat(&self, ClampedUntied(clamped): &ClampedUntied, n: usize) -> ClampedUntied {
@@ -278,8 +281,14 @@ impl VectorField for UntiedHopfield {
     }
 
     /// See [`FeedbackUpdate`].
-    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
-        let each = |connection: usize, ends: [Contrast<'_>; 2], scale, gradients: &mut _| {
+    fn contrast(
+        &self,
+        ClampedUntied(clamped): &ClampedUntied,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        let each = |connection: usize, ends: [StatePair<'_>; 2], scale, gradients: &mut _| {
             let forward = &self.forward.connections[connection];
             let mut contrast = |share, of: &[&Connection]| {
                 forward.contrast_for(of, share, ends, scale, gradients);
@@ -296,15 +305,10 @@ impl VectorField for UntiedHopfield {
             }
         };
         self.forward
-            .contrast_with(input, [first, second], scale, each)
+            .contrast_with(clamped, [first, second], scale, each)
     }
 
-    fn graph<'a>(&self, ClampedUntied(clamped): &'a ClampedUntied) -> Option<Graph<'a>> {
-        self.forward.graph(clamped)
-    }
-
-    /// None: see [`UntiedHopfield`].
-    fn energy_of(&self, _clamped: &ClampedUntied, _state: &State) -> Option<Tensor<1>> {
-        None
+    fn shortcuts<'a>(&'a self, ClampedUntied(clamped): &'a ClampedUntied) -> Shortcuts<'a> {
+        self.forward.shortcuts(clamped)
     }
 }

@@ -1,8 +1,10 @@
 //! Gradient flow with a step size of its own for each example.
 
+use core::fmt;
+
 use burn::tensor::Tensor;
 
-use super::Dynamics;
+use super::dynamics::Dynamics;
 use crate::cost::Cost;
 use crate::energy::{TotalEnergy, VectorField};
 use crate::error::ConfigError;
@@ -87,6 +89,12 @@ impl AdaptiveFlow {
             expected: "greater than 0 and less than 1",
             found: error,
         })
+    }
+}
+
+impl fmt::Display for AdaptiveFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "adaptive flow, error {}", self.error)
     }
 }
 

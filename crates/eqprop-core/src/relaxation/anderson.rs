@@ -2,9 +2,12 @@
 
 mod least_squares;
 
+use core::fmt;
+
 use burn::tensor::{Bool, Tensor};
 
-use super::{Dynamics, Scheme};
+use super::asynchronous::Asynchronous;
+use super::dynamics::Dynamics;
 use crate::cost::Cost;
 use crate::energy::{TotalEnergy, VectorField};
 use crate::error::ConfigError;
@@ -16,8 +19,7 @@ const PROGRESS: f64 = 0.02;
 /// The longest history: what is solved for each example stays small.
 const LONGEST: usize = 8;
 
-/// Anderson acceleration of a plain scheme, for each example on its own. [`Scheme::Anderson`] is that
-/// of the asynchronous scheme.
+/// Anderson acceleration of plain dynamics `D`, for each example on its own.
 ///
 /// A plain step leads from a state `x` to `g(x)`; an equilibrium is where the residual
 /// `f(x) = g(x) − x` vanishes. From the last `m` differences `ΔF`, `ΔG` of `f` and of `g` between
@@ -43,8 +45,8 @@ const LONGEST: usize = 8;
 ///
 /// A step costs a plain step and some `3m + 10` passes over the state. Nothing is read back.
 #[derive(Debug, Clone)]
-pub struct Anderson {
-    base: Scheme,
+pub struct Anderson<D = Asynchronous> {
+    base: D,
     history: usize,
     mixing: f64,
     memory: Option<Memory>,
@@ -69,13 +71,13 @@ struct Memory {
     slot: usize,
 }
 
-impl Anderson {
+impl<D: Dynamics> Anderson<D> {
     /// Accelerates `base` with a history of `history` differences and the mixing `mixing`.
     ///
     /// # Panics
-    /// If [`validate`](Self::validate) fails, with its message.
-    pub fn new(base: Scheme, history: usize, mixing: f64) -> Self {
-        if let Err(error) = Self::validate(history, mixing) {
+    /// If the history is not 1 to 8 differences long, or the mixing not in (0, 1].
+    pub fn new(base: D, history: usize, mixing: f64) -> Self {
+        if let Err(error) = validate(history, mixing) {
             panic!("{error}");
         }
         Self {
@@ -85,31 +87,15 @@ impl Anderson {
             memory: None,
         }
     }
+}
 
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// If the history is not 1 to 8 differences long, or the mixing not in (0, 1].
-    pub fn validate(history: usize, mixing: f64) -> Result<(), ConfigError> {
-        if !(1..=LONGEST).contains(&history) {
-            return Err(ConfigError::OutOfRange {
-                field: "history",
-                expected: "1 to 8",
-                found: history as f64,
-            });
-        }
-        if !(mixing > 0.0 && mixing <= 1.0) {
-            return Err(ConfigError::OutOfRange {
-                field: "mixing",
-                expected: "greater than 0 and at most 1",
-                found: mixing,
-            });
-        }
-        ConfigError::single_precision("mixing", mixing)
+impl<D> fmt::Display for Anderson<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Anderson, m = {}", self.history)
     }
 }
 
-impl Dynamics for Anderson {
+impl<D: Dynamics> Dynamics for Anderson<D> {
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
         let input = match &self.memory {
             Some(memory) => memory.extrapolate(self.mixing),
@@ -151,6 +137,25 @@ impl Dynamics for Anderson {
         let zero = memory.residual.zeros_like();
         residual.max_distance(&State::new(vec![zero]))
     }
+}
+
+/// Checks that the history is 1 to 8 differences long, and the mixing in (0, 1].
+pub(super) fn validate(history: usize, mixing: f64) -> Result<(), ConfigError> {
+    if !(1..=LONGEST).contains(&history) {
+        return Err(ConfigError::OutOfRange {
+            field: "history",
+            expected: "1 to 8",
+            found: history as f64,
+        });
+    }
+    if !(mixing > 0.0 && mixing <= 1.0) {
+        return Err(ConfigError::OutOfRange {
+            field: "mixing",
+            expected: "greater than 0 and at most 1",
+            found: mixing,
+        });
+    }
+    ConfigError::single_precision("mixing", mixing)
 }
 
 impl Memory {

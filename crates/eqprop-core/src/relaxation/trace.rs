@@ -2,9 +2,11 @@
 
 use burn::tensor::Tensor;
 
-use super::{Dynamics, Relaxation, Relaxed, largest};
+use super::dynamics::Dynamics;
+use super::{Relaxation, Relaxed};
 use crate::cost::Cost;
 use crate::energy::{Energy, TotalEnergy};
+use crate::relaxed::largest;
 use crate::state::State;
 
 /// The course of a relaxation: entry `t` belongs to the state after `t` steps.

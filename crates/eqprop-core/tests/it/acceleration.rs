@@ -97,7 +97,7 @@ fn on_a_linear_network_anderson_ends_after_as_many_steps_as_there_are_units() {
     let input = Numbers(2).matrix(&setup, [BATCH, 2], 0.0, 1.0);
     let clamped = energy.clamp(&input);
     let total = TotalEnergy::<_, AnyCost>::free(&energy, &clamped);
-    let last = |dynamics: Anderson| {
+    let last = |dynamics: Anderson<Scheme>| {
         // Three differences need four steps; the fifth is the extrapolation by them.
         let states = course(dynamics, 5, &total, energy.rest(&input));
         let residual = total.residual(&states[5]);

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use eqprop_core::activation::Activation;
-use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, Operator, Pooling};
+use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, Pooling, PreparedConnection};
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField};
 use eqprop_core::state::State;
@@ -20,13 +20,13 @@ fn operator(
     channels: usize,
     setup: &Setup,
     kernel: Vec<f64>,
-) -> Operator {
+) -> PreparedConnection {
     let [rows, columns] = convolution.output([input[1], input[2]]).expect("it fits");
     let output = LayerConfig::new([channels, rows, columns], Activation::Identity);
     let kind = ConnectionKind::Convolution(convolution);
     let config = HopfieldEnergyConfig::new(input.into(), vec![output], vec![joined(0, 1, kind)]);
     let connection = config.init(&setup.device).connections.swap_remove(0);
-    filled(connection, setup, |_| kernel.clone()).operator()
+    filled(connection, setup, |_| kernel.clone()).prepare()
 }
 
 /// A convolution with maps that it fits.

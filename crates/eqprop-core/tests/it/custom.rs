@@ -101,8 +101,14 @@ fn assert_same(problem: &Problem, tolerance: f64, what: &str) {
         );
         assert_close(&found, &expected, tolerance, what);
     }
-    let found = gradients_of(&custom, &custom.contrast(input, first, second, 1.7));
-    let expected = gradients_of(energy, &energy.contrast(input, first, second, 1.7));
+    let found = gradients_of(
+        &custom,
+        &custom.contrast(&custom.clamp(input), first, second, 1.7),
+    );
+    let expected = gradients_of(
+        energy,
+        &energy.contrast(&energy.clamp(input), first, second, 1.7),
+    );
     for (found, expected) in found.iter().zip(&expected) {
         assert!(
             expected.iter().any(|g| g.abs() > 1e-3),
@@ -310,7 +316,9 @@ impl EnergyFunction for WithClosedForms {
         if self.wrong == Some("forgotten") {
             return Some(Gradients::new());
         }
-        let mut gradients = self.hopfield.contrast(input, first, second, scale);
+        let mut gradients =
+            self.hopfield
+                .contrast(&self.hopfield.clamp(input), first, second, scale);
         let bias = self.hopfield.biases[0].id;
         let gradient: Tensor<1> = gradients.get(bias).expect("every parameter has one");
         gradients.register(bias, gradient * self.factor("contrast"));
@@ -453,7 +461,7 @@ fn the_contrast_of_an_energy_of_third_order_is_the_gradient_of_its_cost() {
     });
     let estimate = |beta: f64| {
         let [first, second] = [beta, -beta].map(|beta| relax(&energy, beta, &free));
-        let contrast = energy.contrast(&input, &first, &second, 0.5 / beta);
+        let contrast = energy.contrast(&energy.clamp(&input), &first, &second, 0.5 / beta);
         contrast.to_vec(&energy)
     };
     let expected = expected.concat();

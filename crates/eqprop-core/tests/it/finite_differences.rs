@@ -75,7 +75,10 @@ fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
             input,
             states: [first, second],
         } = problem;
-        let found = gradients_of(&energy, &energy.contrast(&input, &first, &second, scale));
+        let found = gradients_of(
+            &energy,
+            &energy.contrast(&energy.clamp(&input), &first, &second, scale),
+        );
         // The energy is linear in the parameters, as far as the same units win their windows:
         // only rounding, 1e-14/ε.
         let expected = parameter_differences(&energy, 1e-3, |energy| {
@@ -109,7 +112,12 @@ fn the_contrast_of_close_states_keeps_its_digits() {
             });
             let first = state.map(on);
             let second = state.map(|layer| on(layer) + step);
-            let gradients = energy.contrast(&on(&problem.input), &first, &second, 1.0 / step);
+            let gradients = energy.contrast(
+                &energy.clamp(&on(&problem.input)),
+                &first,
+                &second,
+                1.0 / step,
+            );
             gradients.to_vec(&energy)
         };
         // A power of 2, so that the second state is exact in f32 too. Each of two products would
@@ -160,7 +168,7 @@ fn the_diagonal_of_a_connection_within_a_layer_does_nothing() {
         "entries beside the diagonal moved the energy by {beside:e} only"
     );
 
-    let gradients = energy.contrast(&input, &first, &second, 1.0);
+    let gradients = energy.contrast(&energy.clamp(&input), &first, &second, 1.0);
     let gradient = &gradients_of(&energy, &gradients)[lateral];
     assert_eq!(diagonal.map(|entry| gradient[entry]), [0.0; 3]);
     assert!(gradient[1].abs() > 1e-3);

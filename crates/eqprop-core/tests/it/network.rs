@@ -55,12 +55,11 @@ impl Numbers {
         setup: &Setup,
         shape: [usize; 2],
     ) -> Tensor<2> {
-        let (low, high) = match activation {
-            Activation::HardSigmoid | Activation::Sigmoid | Activation::Softmax => (0.1, 0.9),
-            Activation::Tanh => (-0.9, 0.9),
-            Activation::Relu | Activation::Diode => (0.1, 1.5),
-            Activation::ClippedRelu { max } => (0.1 * max, 0.9 * max),
-            Activation::Identity => (-1.5, 1.5),
+        let (low, high) = match activation.range() {
+            _ if activation == Activation::Diode => (0.1, 1.5),
+            [low, high] if low.is_infinite() && high.is_infinite() => (-1.5, 1.5),
+            [low, high] if high.is_infinite() => (low + 0.1, low + 1.5),
+            [low, high] => (0.9 * low + 0.1 * high, 0.1 * low + 0.9 * high),
         };
         let inside = self.matrix(setup, shape, low, high);
         match activation {

@@ -181,7 +181,10 @@ fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
             input,
             states: [first, second],
         } = problem;
-        let found = gradients_of(&energy, &energy.contrast(&input, &first, &second, scale));
+        let found = gradients_of(
+            &energy,
+            &energy.contrast(&energy.clamp(&input), &first, &second, scale),
+        );
         let expected = parameter_differences(&energy, EPSILON, |energy| {
             let clamped = energy.clamp(&input);
             let difference = energy.energy(&clamped, &first) - energy.energy(&clamped, &second);
@@ -210,8 +213,8 @@ fn the_forward_pass_has_neither_energy_nor_slope_and_a_free_step_leaves_it() {
         let pass = energy.forward(&input);
         assert_eq!(values(&start.max_distance(&pass)), [0.0; BATCH], "{what}");
         let zero = |state: &State| {
-            let gradients = energy.contrast(&input, state, &elsewhere, 1.0);
-            let other = energy.contrast(&input, &elsewhere, state, -1.0);
+            let gradients = energy.contrast(&energy.clamp(&input), state, &elsewhere, 1.0);
+            let other = energy.contrast(&energy.clamp(&input), &elsewhere, state, -1.0);
             let sum = |lists: Vec<Vec<f64>>| lists.concat();
             let pairs = [&gradients, &other].map(|g| sum(gradients_of(&energy, g)));
             // What is left is the slope elsewhere, whichever of the two comes first.
@@ -219,7 +222,7 @@ fn the_forward_pass_has_neither_energy_nor_slope_and_a_free_step_leaves_it() {
             values(&energy.energy(&energy.clamp(&input), state))
         };
         assert_eq!(zero(&start), [0.0; BATCH], "{what}");
-        let gradients = energy.contrast(&input, &start, &pass, 1.0);
+        let gradients = energy.contrast(&energy.clamp(&input), &start, &pass, 1.0);
         assert!(
             gradients_of(&energy, &gradients)
                 .concat()

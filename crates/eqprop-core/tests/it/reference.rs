@@ -213,7 +213,7 @@ impl Run<'_> {
         let negative = nudged(-beta, "negative");
 
         let estimate = |first: &State, second: &State, difference: f64| {
-            let contrast = energy.contrast(&input, first, second, 1.0 / difference);
+            let contrast = energy.contrast(&energy.clamp(&input), first, second, 1.0 / difference);
             let mut readout = Gradients::new();
             cost.gradients(free.output(), &target, &mut readout);
             let lists = [

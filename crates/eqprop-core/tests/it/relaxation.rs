@@ -158,7 +158,10 @@ fn duplicating_the_batch_leaves_the_mean_gradient() {
         let free = problem.free(Scheme::Asynchronous);
         let [up, down] =
             [0.5, -0.5].map(|beta| problem.relax(Some(beta), free.clone(), Scheme::Asynchronous));
-        let gradients = problem.energy.contrast(&problem.input, &up, &down, 1.0);
+        let gradients =
+            problem
+                .energy
+                .contrast(&problem.energy.clamp(&problem.input), &up, &down, 1.0);
         gradients_of(&problem.energy, &gradients).concat()
     };
     for problem in Problem::all() {

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost};
 use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy, VectorField};
-use eqprop_core::error::RelaxationError;
+use eqprop_core::relaxation::RelaxationError;
 use eqprop_core::relaxation::{Dynamics, Outcome, Relaxation, Relaxed, Scheme, Stopping, Trace};
 use eqprop_core::state::State;
 

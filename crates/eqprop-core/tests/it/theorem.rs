@@ -66,7 +66,9 @@ impl Problem {
                 weight,
             } = difference;
             let [a, b] = [first, second].map(|beta| self.relax(&self.energy, beta, free.clone()));
-            let term = self.energy.contrast(&self.input, &a, &b, weight);
+            let term = self
+                .energy
+                .contrast(&self.energy.clamp(&self.input), &a, &b, weight);
             gradients.add(&term, &self.energy);
         }
         let lists = [

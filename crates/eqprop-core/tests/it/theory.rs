@@ -57,6 +57,11 @@ impl Problem {
         }
     }
 
+    /// The input, clamped.
+    fn clamped(&self) -> <HopfieldEnergy as VectorField>::Clamped {
+        self.energy.clamp(&self.input)
+    }
+
     /// Calls `work` with the total energy at `beta`.
     fn nudged<T>(
         &self,

@@ -73,7 +73,7 @@ fn with_the_forward_parameters_back_it_drives_and_contrasts_as_the_energy_does()
                 input,
                 states: [first, second],
             } = &problem;
-            let tied_gradients = energy.contrast(input, first, second, 1.7);
+            let tied_gradients = energy.contrast(&energy.clamp(input), first, second, 1.7);
             let tied_gradients = gradients_of(energy, &tied_gradients);
             let tied = energy.clamp(input);
             for update in UPDATES {
@@ -86,7 +86,7 @@ fn with_the_forward_parameters_back_it_drives_and_contrasts_as_the_energy_does()
                         "{what}"
                     );
                 }
-                let gradients = field.contrast(input, first, second, 1.7);
+                let gradients = field.contrast(&field.clamp(input), first, second, 1.7);
                 let gradients = gradients_of(&field, &gradients);
                 if update == FeedbackUpdate::Same {
                     assert_eq!(gradients[..tied_gradients.len()], tied_gradients, "{what}");
@@ -116,7 +116,7 @@ fn the_two_directions_own_updates_add_up_to_that_of_the_tied_network() {
         // Whatever the feedback parameters are.
         let of = |update| {
             let field = untied(&problem.energy, &config, update, 0.5);
-            let gradients = field.contrast(&problem.input, first, second, 1.7);
+            let gradients = field.contrast(&field.clamp(&problem.input), first, second, 1.7);
             let lists = gradients_of(&field, &gradients);
             (field, lists)
         };
@@ -253,8 +253,8 @@ fn with_the_forward_parameters_back_equilibria_and_estimates_are_those_of_the_en
     let equal = untied(&energy, &config, FeedbackUpdate::Same, 0.0);
     let found = states(&equal, &cost, data);
     assert_eq!(numbers_of(&found), numbers_of(&tied));
-    let gradient = equal.contrast(&input, &found[1], &found[0], 1.0 / 0.3);
-    let expected = energy.contrast(&input, &tied[1], &tied[0], 1.0 / 0.3);
+    let gradient = equal.contrast(&equal.clamp(&input), &found[1], &found[0], 1.0 / 0.3);
+    let expected = energy.contrast(&energy.clamp(&input), &tied[1], &tied[0], 1.0 / 0.3);
     let expected = gradients_of(&energy, &expected);
     assert_eq!(gradients_of(&equal, &gradient)[..expected.len()], expected);
 
@@ -300,7 +300,7 @@ fn feedback_begins_with_a_draw_of_its_own_or_with_the_forward_parameters() {
         .tensor(vec![0.5; 3], [1, 3])
         .cast(burn::tensor::DType::F32);
     let state = forward.rest(&input);
-    let gradients = forward.contrast(&input, &state, &state, 1.0);
+    let gradients = forward.contrast(&forward.clamp(&input), &state, &state, 1.0);
     assert_eq!(gradients.len(), lists.len());
 
     let independent = of(FeedbackInitializer::Independent);

@@ -7,7 +7,7 @@ use eqprop_core::connection::{
     ConnectionConfig, ConnectionKind, InitializerConfig, WeightSource, redraw,
 };
 use eqprop_core::cost::{AnyCost, CostConfig};
-use eqprop_core::energy::{AnyField, FieldConfig, HopfieldEnergyConfig, LayerConfig, Model};
+use eqprop_core::energy::{AnyField, HopfieldEnergyConfig, LayerConfig, Model, ModelConfig};
 use eqprop_core::shape::LayerShape;
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
@@ -96,8 +96,11 @@ impl TrainingConfig {
     ///
     /// # Panics
     /// As [`energy`](Self::energy).
-    pub fn field(&self) -> Box<dyn FieldConfig> {
-        self.network.model.field(self.energy())
+    pub fn field(&self) -> ModelConfig {
+        ModelConfig {
+            model: self.network.model,
+            graph: self.energy(),
+        }
     }
 
     /// The input: feature maps if a layer needs them.

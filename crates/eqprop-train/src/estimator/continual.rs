@@ -139,7 +139,7 @@ impl<D: Dynamics> ContinualEquilibriumPropagation<D> {
             let cost = &network.cost;
             let total = TotalEnergy::nudged(&energy, &clamped, cost, target, beta.clone());
             dynamics.step(&total, &mut state);
-            let term = energy.contrast(input, &state, &before, 1.0 / self.beta);
+            let term = energy.contrast(&clamped, &state, &before, 1.0 / self.beta);
             gradients.add(&term, &energy);
             if step >= self.nudged_steps {
                 let relaxed = Relaxed {

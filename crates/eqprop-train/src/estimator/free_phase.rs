@@ -119,7 +119,7 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
 
     /// The gradient of the energy's parameters that `pairs` make together.
     pub fn gradients(&self, pairs: &[Pair]) -> Gradients {
-        let (energy, input, clamped) = (&self.network.energy, &self.input, &self.clamped);
+        let (energy, clamped) = (&self.network.energy, &self.clamped);
         let mut gradients = Gradients::new();
         for Pair {
             first,
@@ -127,7 +127,7 @@ impl<E: VectorField, C: Cost> FreePhase<E, C> {
             weight,
         } in pairs
         {
-            let term = energy.contrast_clamped(input, clamped, first, second, *weight);
+            let term = energy.contrast(clamped, first, second, *weight);
             gradients.add(&term, energy);
         }
         gradients

@@ -171,7 +171,7 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
         let mut gradients = Gradients::new();
         let mut add = |first: &State, second: &State, weight: f64| {
             let energy = &free.network.energy;
-            let term = energy.contrast(&free.input, first, second, weight);
+            let term = energy.contrast(&free.clamped, first, second, weight);
             gradients.add(&term, energy);
         };
         for (index, point) in points.iter().enumerate() {

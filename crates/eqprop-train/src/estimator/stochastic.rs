@@ -248,21 +248,18 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
         let EquilibriumNetwork { energy, cost, .. } = &free.network;
         let s = free.state();
         let gradients = debug_span!("gradient").in_scope(|| {
-            let repeated = |tensor: &Tensor<2>, samples: &State| {
-                let n_times = samples.batch_size() / s.batch_size();
-                tensor.clone().repeat_dim(0, n_times)
-            };
-            let input = repeated(&free.input, &samples[0]);
+            let n_times = |samples: &State| samples.batch_size() / s.batch_size();
+            let clamped = energy.repeat(&free.clamped, n_times(&samples[0]));
             let mut gradients = Gradients::new();
             for (difference, at) in differences.iter().zip(samples.chunks(2)) {
-                let term = energy.contrast(&input, &at[0], &at[1], difference.weight);
+                let term = energy.contrast(&clamped, &at[0], &at[1], difference.weight);
                 gradients.add(&term, energy);
             }
             let unnudged = match betas.iter().position(|&beta| beta == 0.0) {
                 Some(index) => samples[index].clone(),
                 None => stack(&samples),
             };
-            let target = repeated(&free.target, &unnudged);
+            let target = free.target.clone().repeat_dim(0, n_times(&unnudged));
             cost.gradients(unnudged.output(), &target, &mut gradients);
             gradients
         });

@@ -7,7 +7,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use eqprop_core::energy::hopfield::ClampedHopfield;
+use eqprop_core::energy::ClampedHopfield;
 use eqprop_core::gradients::Gradients;
 use eqprop_train::prelude::*;
 
@@ -442,12 +442,14 @@ impl VectorField for Silent {
         self.hopfield.drive(layer, clamped, state)
     }
 
-    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
-        self.hopfield.contrast(input, first, second, scale)
-    }
-
-    fn energy_of(&self, _clamped: &ClampedHopfield, _state: &State) -> Option<Tensor<1>> {
-        None
+    fn contrast(
+        &self,
+        clamped: &ClampedHopfield,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        self.hopfield.contrast(clamped, first, second, scale)
     }
 }
 

@@ -91,7 +91,7 @@ fn by_hand(network: &Network, batch: &Batch, first: f64, second: f64) -> Vec<f64
         phase().relax(&total, free.clone()).state
     };
     let scale = 1.0 / (first - second);
-    let mut gradients = energy.contrast(input, &at(first), &at(second), scale);
+    let mut gradients = energy.contrast(&energy.clamp(input), &at(first), &at(second), scale);
     cost.gradients(free.output(), &batch.target, &mut gradients);
     listed(network, Source::Core(&gradients))
 }

@@ -3,8 +3,9 @@
 use burn::module::{ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
 
-use super::{CustomEnergy, EnergyFunction, slopes};
-use crate::energy::{VectorField, slopes::input_contrast};
+use super::function::EnergyFunction;
+use super::{CustomEnergy, slopes};
+use crate::energy::field::{VectorField, input_slopes};
 use crate::gradients::Gradients;
 use crate::state::State;
 
@@ -82,7 +83,7 @@ impl<F: EnergyFunction> CustomEnergy<F> {
             }
         }
         if let Some(contrast) = function.input_contrast(input, state, &rest, 1.0) {
-            let expected = input_contrast(self, input, state, &rest, 1.0);
+            let expected = input_slopes(self, input, state, &rest, 1.0);
             let expected = expected.expect("a custom energy is an energy");
             let what = "the contrast of the input".to_string();
             found.push(ClosedForm::new(what, contrast, expected));

@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
 
-use super::EnergyFunction;
+use super::function::EnergyFunction;
 use crate::energy::slopes::{backward, leaf, slope};
 use crate::pullback::joined_gradients;
 use crate::{activation::Activation, gradients::Gradients, state::State};

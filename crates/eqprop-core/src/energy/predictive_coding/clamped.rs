@@ -4,23 +4,27 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use burn::tensor::Tensor;
 
-use super::PredictiveCoding;
 use crate::activation::Activation;
-use crate::connection::Winners;
-#[cfg(feature = "flex")]
-use crate::cpu;
-use crate::energy::Interaction;
-use crate::state::{State, Version};
+use crate::connection::{PoolIndices, PreparedConnection};
+use crate::energy::graph::Edge;
+use crate::energy::shortcuts::Known;
+use crate::fused::{Drives, Predictions, operations};
+use crate::state::{State, Version, repeated};
 
-/// A [`PredictiveCoding`] network with its input clamped.
+/// A chain of predictions with its input clamped.
 ///
 /// Both neighbors of a connection ask for the prediction that goes through it, in every step, and
 /// in between it seldom changes: each is computed once for each [version](State::version) of the
 /// layer that it is made from. Clones share what they have computed.
 #[derive(Debug, Clone)]
-pub struct ClampedPredictiveCoding {
+pub struct ClampedPredictions {
+    /// The input, of one of `n_copies` copies.
+    input: Tensor<2>,
+    n_copies: usize,
     /// The prediction of the first layer, from the input.
     first: Prediction,
+    /// How the first layer responds.
+    first_activation: Activation,
     /// What predicts each layer above it.
     predictors: Vec<Predictor>,
     pass: Arc<OnceLock<ForwardPass>>,
@@ -33,8 +37,8 @@ type Latest = Option<(Version, Prediction)>;
 
 /// What predicts a layer from the one below.
 #[derive(Debug, Clone)]
-struct Predictor {
-    interaction: Interaction,
+pub(super) struct Predictor {
+    edge: Edge,
     bias: Tensor<2>,
     activation: Activation,
 }
@@ -47,7 +51,7 @@ pub(super) struct Prediction {
     /// `f_k = σ_k(a_k)`, `[batch, n_units]`.
     pub value: Tensor<2>,
     /// Of the connection that makes it.
-    pub winners: Winners,
+    pub indices: PoolIndices,
 }
 
 /// The state in which each layer is as predicted.
@@ -59,38 +63,50 @@ struct ForwardPass {
 }
 
 impl Predictor {
+    /// What predicts free layer `layer`; that of the first layer predicts from the input.
+    pub fn new(
+        layer: usize,
+        connection: PreparedConnection,
+        bias: Tensor<2>,
+        activation: Activation,
+    ) -> Self {
+        Self {
+            edge: Edge::new(layer - 1, layer, connection),
+            bias,
+            activation,
+        }
+    }
+
     fn predict(&self, below: &Tensor<2>) -> Prediction {
-        #[cfg(feature = "flex")]
-        if let Some([drive, value]) =
-            cpu::predict(&self.interaction, below, &self.bias, self.activation)
-        {
-            let winners = Winners::all();
+        let fast = self.activation.response().and_then(|response| {
+            operations::prediction(self.edge.as_data(), below, &self.bias, response)
+        });
+        if let Some([drive, value]) = fast {
             return Prediction {
                 drive,
                 value,
-                winners,
+                indices: PoolIndices::all(),
             };
         }
-        let operator = &self.interaction.operator;
-        let (sent, winners) = operator.forward_with_winners(below.clone());
-        Prediction::new(sent + self.bias.clone(), self.activation, winners)
+        let (sent, indices) = self.edge.connection.forward_with_indices(below.clone());
+        Prediction::new(sent + self.bias.clone(), self.activation, indices)
     }
 }
 
 impl Prediction {
-    pub fn new(drive: Tensor<2>, activation: Activation, winners: Winners) -> Self {
+    pub fn new(drive: Tensor<2>, activation: Activation, indices: PoolIndices) -> Self {
         Self {
             value: activation.apply(drive.clone()),
             drive,
-            winners,
+            indices,
         }
     }
 
     fn repeat(&self, n: usize) -> Self {
         Self {
-            drive: self.drive.clone().repeat_dim(0, n),
-            value: self.value.clone().repeat_dim(0, n),
-            winners: self.winners.repeat(n),
+            drive: repeated(&self.drive, n),
+            value: repeated(&self.value, n),
+            indices: self.indices.repeat(n),
         }
     }
 }
@@ -104,23 +120,27 @@ impl ForwardPass {
     }
 }
 
-impl ClampedPredictiveCoding {
-    pub(super) fn new(network: &PredictiveCoding, input: &Tensor<2>) -> Self {
-        let activation = |layer: usize| network.activations[layer];
-        let above = network.connections.iter().enumerate().skip(1);
-        let predictors = above.map(|(layer, connection)| Predictor {
-            interaction: Interaction::new(layer - 1, layer, connection.operator()),
-            bias: network.bias(layer),
-            activation: activation(layer),
-        });
-        let predictors: Vec<_> = predictors.collect();
-        let (sent, winners) = network.connections[0].forward_with_winners(input.clone());
+impl ClampedPredictions {
+    /// From the prediction of the first layer with its activation, and what predicts the others.
+    pub(super) fn new(
+        input: &Tensor<2>,
+        (first, first_activation): (Prediction, Activation),
+        predictors: Vec<Predictor>,
+    ) -> Self {
         Self {
-            first: Prediction::new(sent + network.bias(0), activation(0), winners),
+            input: input.clone(),
+            n_copies: 1,
+            first,
+            first_activation,
             pass: Arc::default(),
             latest: Arc::new(Mutex::new(vec![None; predictors.len()])),
             predictors,
         }
+    }
+
+    /// The input, of all copies.
+    pub(super) fn input(&self) -> Tensor<2> {
+        repeated(&self.input, self.n_copies)
     }
 
     pub(super) fn repeat(&self, n: usize) -> Self {
@@ -129,10 +149,11 @@ impl ClampedPredictiveCoding {
         }
         let pass = self.pass.get().map(|pass| pass.repeat(n));
         Self {
+            n_copies: self.n_copies * n,
             first: self.first.repeat(n),
-            predictors: self.predictors.clone(),
             pass: Arc::new(pass.map_or_else(OnceLock::new, OnceLock::from)),
             latest: Arc::new(Mutex::new(vec![None; self.predictors.len()])),
+            ..self.clone()
         }
     }
 
@@ -199,30 +220,56 @@ impl ClampedPredictiveCoding {
         error: Tensor<2>,
         prediction: &Prediction,
     ) -> Tensor<2> {
-        let predictor = &self.predictors[layer - 1];
-        let operator = &predictor.interaction.operator;
-        operator.backward_through(error, &prediction.winners)
+        let connection = &self.predictors[layer - 1].edge.connection;
+        connection.backward_through(error, &prediction.indices)
+    }
+}
+
+/// The chain around its free equilibrium, the forward pass.
+pub(super) struct Pass<'a> {
+    pub clamped: &'a ClampedPredictions,
+    pub from_pre_activation: bool,
+}
+
+impl Known for Pass<'_> {
+    /// If the forward pass was made, and each layer projects onto the range that it is clipped to.
+    fn drives(&self) -> Option<Drives<'_>> {
+        let clamped = self.clamped;
+        let pass = clamped.pass.get()?;
+        let above = clamped.predictors.iter();
+        let activations = above.clone().map(|predictor| predictor.activation);
+        let mut activations = activations.chain([clamped.first_activation]);
+        if !activations.all(Activation::is_quadratic) {
+            return None;
+        }
+        let drives = pass.predictions.iter().map(|prediction| &prediction.drive);
+        Some(Drives::Predictions(Predictions {
+            pass: &pass.state,
+            drives: core::iter::once(&clamped.first.drive)
+                .chain(drives)
+                .collect(),
+            edges: above.clone().map(|p| p.edge.as_data()).collect(),
+            biases: above.map(|p| &p.bias).collect(),
+            from_pre_activation: self.from_pre_activation,
+        }))
     }
 
-    /// The forward pass if it was made, the pre-activations in it, and the connections above the
-    /// first layer with their biases.
-    #[cfg(feature = "flex")]
-    #[allow(clippy::type_complexity, reason = "taken apart at once")]
-    pub(super) fn chain(
-        &self,
-    ) -> Option<(&State, Vec<&Tensor<2>>, Vec<(&Interaction, &Tensor<2>)>)> {
-        let pass = self.pass.get()?;
-        let above = pass.predictions.iter().map(|prediction| &prediction.drive);
-        let links = self.predictors.iter().map(|p| (&p.interaction, &p.bias));
-        let drives = core::iter::once(&self.first.drive).chain(above);
-        Some((&pass.state, drives.collect(), links.collect()))
+    fn equilibrium(&self) -> Option<State> {
+        Some(self.clamped.forward_pass())
     }
 
-    /// Keeps the predictions of the layers above the first that a state makes.
-    #[cfg(feature = "flex")]
-    pub(super) fn keep(&self, state: &State, predictions: Vec<Prediction>) {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        for (below, (latest, prediction)) in latest.iter_mut().zip(predictions).enumerate() {
+    fn stays(&self, layer: usize, state: &State) -> bool {
+        let last = self.clamped.predictors.len();
+        (layer..=last.min(layer + 1)).all(|layer| self.clamped.is_predicted(layer, state))
+    }
+
+    /// The predictions of the layers above the first that a state makes.
+    fn keep(&self, state: &State, drives: Vec<Tensor<2>>) {
+        let latest = &self.clamped.latest;
+        let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = drives.into_iter().zip(&self.clamped.predictors);
+        for (below, (latest, (drive, predictor))) in latest.iter_mut().zip(made).enumerate() {
+            let prediction = Prediction::new(drive, predictor.activation, PoolIndices::all());
             *latest = Some((state.version(below), prediction));
         }
     }

@@ -1,11 +1,14 @@
 //! The resistors between two layers.
 
+use std::sync::Arc;
+
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 
 use crate::connection::{
-    Contrast, DenseOperator, InitializerConfig, Share, contrast_of_products, draw,
+    InitializerConfig, PreparedConnection, PreparedDense, Share, StatePair, draw,
 };
+use crate::fused::operations;
 use crate::gradients::Gradients;
 
 /// A resistor between every node of one layer and every node of the next.
@@ -44,11 +47,11 @@ impl Conductances {
 
     /// What each layer contributes to the drive of the other: `Σ_i g_ij v_i / a_j` forth and
     /// `Σ_j g_ij v_j / a_i` back, with one over the curvature of both layers, `[1, n_units]`.
-    pub(super) fn operator(&self, [of_first, of_second]: [&Tensor<2>; 2]) -> DenseOperator {
+    pub(super) fn prepare(&self, [of_first, of_second]: [&Tensor<2>; 2]) -> PreparedConnection {
         let conductance = self.conductance.val();
         let forth = conductance.clone() * of_second.clone();
         let back = conductance * of_first.clone().transpose();
-        DenseOperator::new(forth, back)
+        PreparedConnection::new(Arc::new(PreparedDense::new(forth, back)))
     }
 
     /// `∂E/∂g_ij = ½(v_i − v_j)²`, summed over the batch. The difference of two such squares is
@@ -63,12 +66,12 @@ impl Conductances {
     /// `Δ_i = 0`.
     pub(super) fn contrast(
         &self,
-        first_layer: Contrast<'_>,
-        second_layer: Contrast<'_>,
+        first_layer: StatePair<'_>,
+        second_layer: StatePair<'_>,
         scale: f64,
         gradients: &mut Gradients,
     ) {
-        let Contrast::Free(first, second) = second_layer else {
+        let StatePair::Free(first, second) = second_layer else {
             unreachable!("no resistor leads into a voltage source");
         };
         // Of one layer: Σ_batch ½(v_first² − v_second²) = Σ_batch Δ Σ / 2
@@ -79,9 +82,9 @@ impl Conductances {
             );
             (difference * sum).sum_dim(0) * (0.5 * scale)
         };
-        let products = contrast_of_products(Share::Whole, first_layer, [first, second], -scale);
+        let products = operations::contrast(Share::Whole, first_layer, [first, second], -scale);
         let mut gradient = products + of_layer(first, second);
-        if let Contrast::Free(first, second) = first_layer {
+        if let StatePair::Free(first, second) = first_layer {
             gradient = gradient + of_layer(first, second).transpose();
         }
         gradients.register(self.conductance.id, gradient);

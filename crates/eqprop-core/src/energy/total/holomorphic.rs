@@ -2,12 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::complex::Complex;
-use crate::{
-    cost::Cost,
-    energy::{Energy, VectorField},
-    state::State,
-};
+use crate::activation::Complex;
+use crate::cost::Cost;
+use crate::energy::field::{Energy, VectorField};
+use crate::state::State;
 
 /// A complex nudge, with what belongs to the real part alone computed once.
 #[derive(Debug)]

@@ -169,7 +169,7 @@ fn measured(case: &Case, setup: &Setup, stepwise: bool) -> Vec<(&'static str, Ve
         true => relaxation.relax_observed(&total, start.clone(), |_, _| {}),
         false => relaxation.relax(&total, start.clone()),
     };
-    let gradients = energy.contrast(&input, &start, &relaxed.state, 1.0);
+    let gradients = energy.contrast(&energy.clamp(&input), &start, &relaxed.state, 1.0);
     vec![
         ("drive", values(&energy.drive(0, &clamped, &start))),
         (

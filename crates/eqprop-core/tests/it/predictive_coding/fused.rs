@@ -65,13 +65,7 @@ fn nudged(
         true => relaxation.relax_observed(&total, start.repeat(2), |_, _| {}),
         false => relaxation.relax(&total, start.repeat(2)),
     };
-    let gradients = energy.contrast_clamped(
-        &input.repeat_dim(0, 2),
-        &both,
-        &relaxed.state,
-        &start.repeat(2),
-        1.0,
-    );
+    let gradients = energy.contrast(&both, &relaxed.state, &start.repeat(2), 1.0);
     let lists = gradients_of(&energy, &gradients);
     (relaxed, lists)
 }

@@ -85,7 +85,9 @@ impl Trial {
             _ => self.nudged(beta, Scheme::Asynchronous, n_steps),
         });
         let scale = 1.0 / (first - second);
-        let gradients = self.energy.contrast(&self.input, &a, &b, scale);
+        let gradients = self
+            .energy
+            .contrast(&self.energy.clamp(&self.input), &a, &b, scale);
         gradients_of(&self.energy, &gradients)
     }
 

@@ -67,9 +67,10 @@ fn what_is_kept_is_what_would_be_computed_anew() {
 
             for [first, second] in [[last, &start], [&start, last], [last, &seen[1]]] {
                 let scale = 1.3;
-                let kept = energy.contrast_clamped(&input, &clamped, first, second, scale);
+                let kept = energy.contrast(&clamped, first, second, scale);
                 let kept = gradients_of(&energy, &kept).concat();
-                let anew = energy.contrast(&input, &anew(first), &anew(second), scale);
+                let anew =
+                    energy.contrast(&energy.clamp(&input), &anew(first), &anew(second), scale);
                 let anew = gradients_of(&energy, &anew).concat();
                 // One product or the half sum of two: roundings of numbers of order 10.
                 assert_close(&kept, &anew, 1e-13, &what);

@@ -88,7 +88,10 @@ fn the_nudged_state_approaches_the_clamped_one_as_one_over_beta() {
         let free = problem.free();
         let clamped = clamped_equilibrium(&problem, &problem.energy, &free);
         let contrast = |state: &State| {
-            let contrast = problem.energy.contrast(&problem.input, state, &free, 1.0);
+            let contrast =
+                problem
+                    .energy
+                    .contrast(&problem.energy.clamp(&problem.input), state, &free, 1.0);
             gradients_of(&problem.energy, &contrast).concat()
         };
         let (limit, mut states, mut updates) = (contrast(&clamped), Vec::new(), Vec::new());
@@ -114,7 +117,7 @@ fn the_contrast_with_the_clamped_state_is_the_contrastive_hebbian_rule() {
         let clamped = clamped_equilibrium(&problem, &problem.energy, &free);
         let contrast = problem
             .energy
-            .contrast(&problem.input, &clamped, &free, 1.0);
+            .contrast(&problem.clamped(), &clamped, &free, 1.0);
         let contrast = gradients_of(&problem.energy, &contrast);
         // The statistics ρ_i ρ_j and ρ_j, mean over the batch.
         let statistics = |state: &State| {
@@ -165,7 +168,7 @@ fn the_contrastive_objective_is_positive_in_one_basin_and_its_gradient_is_the_up
         let clamped = clamped_equilibrium(&problem, &problem.energy, &free);
         let found = problem
             .energy
-            .contrast(&problem.input, &clamped, &free, 1.0);
+            .contrast(&problem.clamped(), &clamped, &free, 1.0);
         let found = gradients_of(&problem.energy, &found).concat();
         assert_close(&found, &expected, 1e-7, "gradient of the objective");
         assert!(largest(&expected) > 1e-2);

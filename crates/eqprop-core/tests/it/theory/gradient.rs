@@ -76,7 +76,9 @@ fn estimate(problem: &Problem, beta: f64) -> Vec<Vec<f64>> {
     let free = problem.free();
     let [up, down] = [beta, -beta].map(|beta| problem.relax(beta, free.clone()));
     let scale = 1.0 / (2.0 * beta);
-    let energy = problem.energy.contrast(&problem.input, &up, &down, scale);
+    let energy = problem
+        .energy
+        .contrast(&problem.energy.clamp(&problem.input), &up, &down, scale);
     let mut readout = Gradients::new();
     let target = &problem.target;
     problem.cost.gradients(free.output(), target, &mut readout);
@@ -129,7 +131,7 @@ fn at_any_beta_the_estimate_is_the_gradient_of_the_rise_of_the_total_energy() {
             let nudged = problem.relax(beta, free.clone());
             let contrast = problem
                 .energy
-                .contrast(&problem.input, &nudged, &free, 1.0 / beta);
+                .contrast(&problem.clamped(), &nudged, &free, 1.0 / beta);
             let found = gradients_of(&problem.energy, &contrast).concat();
             // Moved parameters find their equilibria near these.
             let rise = |energy: &HopfieldEnergy| {

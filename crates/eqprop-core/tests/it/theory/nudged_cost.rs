@@ -22,12 +22,9 @@ const CLIPPED: Activation = Activation::ClippedRelu { max: 0.7 };
 /// Whether a unit with this drive can move, and how far it is from where that changes.
 fn mobility(activation: Activation, drive: f64) -> (bool, f64) {
     let range = match activation {
-        Activation::HardSigmoid | Activation::ClippedRelu { .. } => 0.0..activation.max(),
-        Activation::Relu => 0.0..f64::INFINITY,
-        Activation::Identity | Activation::Sigmoid | Activation::Tanh | Activation::Softmax => {
-            f64::NEG_INFINITY..f64::INFINITY
-        }
         Activation::Diode => unreachable!("units of one layer with different ranges"),
+        _ if activation.has_kinks() => 0.0..activation.max(),
+        _ => f64::NEG_INFINITY..f64::INFINITY,
     };
     let margin = (drive - range.start).abs().min((drive - range.end).abs());
     (range.contains(&drive), margin)

@@ -77,7 +77,10 @@ fn summed(
 /// The contrast of the ends of a path, in the direction of the update: `−∂E/∂θ` is `ρ_i ρ_j`.
 fn contrast(problem: &Problem, path: &[State], scale: f64) -> Vec<Vec<f64>> {
     let (first, last) = (&path[0], path.last().expect("a state"));
-    let gradients = problem.energy.contrast(&problem.input, last, first, -scale);
+    let gradients =
+        problem
+            .energy
+            .contrast(&problem.energy.clamp(&problem.input), last, first, -scale);
     gradients_of(&problem.energy, &gradients)
 }
 
@@ -132,7 +135,10 @@ fn the_summed_updates_go_down_the_gradient_of_the_cost() {
         let updates = summed(&problem.energy, &problem.input, &path, Rates::Midpoint).concat();
         let [up, down] = [beta, -beta].map(|beta| problem.relax(beta, free.clone()));
         let scale = 1.0 / (2.0 * beta);
-        let gradients = problem.energy.contrast(&problem.input, &up, &down, scale);
+        let gradients =
+            problem
+                .energy
+                .contrast(&problem.energy.clamp(&problem.input), &up, &down, scale);
         let gradient = gradients_of(&problem.energy, &gradients).concat();
         let found: Vec<f64> = updates.iter().map(|update| update / beta).collect();
         let expected: Vec<f64> = gradient.iter().map(|entry| -entry).collect();

@@ -173,7 +173,7 @@ impl Dynamics for Langevin {
                 Some(curvature) => noise / curvature.sqrt(),
                 None => noise,
             };
-            reflect(drifted + noise, layer.activation)
+            layer.activation.reflect(drifted + noise)
         });
         *state = State::new(moved.collect());
     }
@@ -181,24 +181,4 @@ impl Dynamics for Langevin {
     fn step_size(&self) -> f64 {
         self.step_size
     }
-}
-
-/// Folds values into the range of an activation with the potential `½s²`, which has an end at 0
-/// unless it has none.
-fn reflect(value: Tensor<2>, activation: Activation) -> Tensor<2> {
-    match activation {
-        Activation::Identity => return value,
-        // The part of each unit that is within its range, and that of its mirror image.
-        Activation::Diode => {
-            return activation.apply(value.clone()) + activation.apply(value.neg());
-        }
-        _ => {}
-    }
-    let value = value.abs();
-    let max = activation.max();
-    if max.is_infinite() {
-        return value;
-    }
-    let value = value.remainder_scalar(2.0 * max);
-    value.clone().min_pair(value * -1.0 + 2.0 * max)
 }

@@ -1,0 +1,109 @@
+//! Which connections there are, and what they begin with.
+
+use burn::module::Param;
+use burn::nn::Initializer;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::error::ConfigError;
+use crate::geometry::ConvolutionConfig;
+
+/// Which two layers a connection joins, and how.
+///
+/// Layers are counted from the clamped input, which is layer 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionConfig {
+    /// The layer that the forward direction starts from.
+    pub from: usize,
+    /// The layer that it leads to.
+    pub to: usize,
+    /// The kind of connection.
+    pub kind: ConnectionKind,
+    /// Distribution of the initial weights.
+    pub initializer: InitializerConfig,
+}
+
+/// The kinds of connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionKind {
+    /// Every unit of one layer with every unit of the other; see [`Dense`](super::Dense).
+    Dense,
+    /// A kernel that slides over feature maps; see [`Convolution`](super::Convolution).
+    Convolution(ConvolutionConfig),
+    /// Each unit with the one in the same place: `−⟨s_to, s_from⟩`, without parameters.
+    Identity,
+}
+
+/// Distribution of initial weights.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum InitializerConfig {
+    /// Uniform in `±√(6 / (n_in + n_out))` (Glorot & Bengio 2010).
+    Glorot,
+    /// Uniform in `±gain / √n_in`.
+    FanIn {
+        /// The gain, greater than 0.
+        gain: f64,
+    },
+}
+
+impl InitializerConfig {
+    /// Checks the gain.
+    ///
+    /// # Errors
+    /// If it is not a positive number.
+    pub(crate) fn validate(self) -> Result<(), ConfigError> {
+        match self {
+            Self::Glorot => Ok(()),
+            Self::FanIn { gain } => ConfigError::positive_number("initializer gain", gain),
+        }
+    }
+
+    /// The largest weight of a unit that `n_in` units drive, and that drives `n_out`.
+    pub fn bound(self, n_in: usize, n_out: usize) -> f64 {
+        match self {
+            Self::Glorot => 3f64.sqrt() * (2.0 / (n_in + n_out) as f64).sqrt(),
+            Self::FanIn { gain } => gain / (n_in as f64).sqrt(),
+        }
+    }
+
+    pub(crate) fn initializer(self) -> Initializer {
+        match self {
+            Self::Glorot => Initializer::XavierUniform { gain: 1.0 },
+            // Burn's Kaiming bound is gain·√(3 / n_in).
+            Self::FanIn { gain } => Initializer::KaimingUniform {
+                gain: gain / 3f64.sqrt(),
+                fan_out_only: false,
+            },
+        }
+    }
+}
+
+/// Weights, drawn at once: Burn draws a parameter when it is first used, so that it would depend
+/// on what else is drawn in between.
+pub(crate) fn draw<const D: usize>(
+    initializer: InitializerConfig,
+    shape: [usize; D],
+    (n_in, n_out): (usize, usize),
+    device: &Device,
+) -> Param<Tensor<D>> {
+    let initializer = initializer.initializer();
+    let weight = initializer.init_with(shape, Some(n_in), Some(n_out), device);
+    weight.val();
+    weight
+}
+
+/// A parameter of its own with the same values.
+pub fn duplicate<const D: usize>(param: &Param<Tensor<D>>) -> Param<Tensor<D>> {
+    Param::from_tensor(param.val().detach())
+}
+
+/// Whether a tensor of these sizes has an address for each of its bytes, in double precision too.
+pub fn can_be_counted<const D: usize>(sizes: [usize; D]) -> bool {
+    let n = sizes
+        .into_iter()
+        .try_fold(size_of::<f64>(), usize::checked_mul);
+    n.is_some_and(|n| isize::try_from(n).is_ok())
+}

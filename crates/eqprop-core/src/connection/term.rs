@@ -1,0 +1,88 @@
+//! What a kind of connection is.
+
+use core::any::Any;
+use core::fmt::Debug;
+use std::sync::Arc;
+
+use burn::module::ParamId;
+use burn::tensor::Tensor;
+
+use super::config::{ConnectionKind, InitializerConfig};
+use super::pool_indices::PoolIndices;
+use super::source::WeightSource;
+use crate::contrast::{Share, StatePair};
+use crate::fused::Weights;
+use crate::gradients::Gradients;
+
+/// All that is known of a connection; see the methods of [`Connection`](super::Connection).
+pub trait Term: Any {
+    fn kind(&self) -> ConnectionKind;
+
+    /// The parameters, if there are any.
+    fn parameter(&self) -> Option<ParamId> {
+        None
+    }
+
+    /// Gives the parameters an identity of their own.
+    fn renew(&mut self) {}
+
+    /// Gives the parameters new values.
+    fn redraw(&mut self, _initializer: InitializerConfig, _source: &mut dyn WeightSource) {}
+
+    fn forward(&self, pre: Tensor<2>) -> Tensor<2>;
+
+    fn forward_with_indices(&self, pre: Tensor<2>) -> (Tensor<2>, PoolIndices) {
+        (self.forward(pre), PoolIndices::all())
+    }
+
+    /// With the parameters of `feedback`, of the same kind, for the way back.
+    fn prepare(&self, feedback: &dyn Term) -> Arc<dyn Prepared>;
+
+    /// Registers the contrast for the parameters of all of `others`.
+    fn contrast(
+        &self,
+        _others: &[&dyn Term],
+        _share: Share,
+        _pre: StatePair<'_>,
+        _post: [&Tensor<2>; 2],
+        _scale: f64,
+        _gradients: &mut Gradients,
+    ) {
+    }
+
+    fn correlate(
+        &self,
+        _pre: &Tensor<2>,
+        _post: Tensor<2>,
+        _indices: &PoolIndices,
+        _scale: f64,
+        _gradients: &mut Gradients,
+    ) {
+    }
+}
+
+/// The connection that `term` is, where both directions are made from one configuration.
+pub fn same_kind<T: Term>(term: &dyn Term) -> &T {
+    let any: &dyn Any = term;
+    any.downcast_ref()
+        .expect("both directions are made from one configuration")
+}
+
+/// A connection with its parameters held; see the methods of
+/// [`PreparedConnection`](super::PreparedConnection).
+pub trait Prepared: Debug + Send + Sync {
+    fn forward(&self, pre: Tensor<2>) -> Tensor<2>;
+
+    fn forward_with_indices(&self, pre: Tensor<2>) -> (Tensor<2>, PoolIndices) {
+        (self.forward(pre), PoolIndices::all())
+    }
+
+    /// The winners of the current `pre`.
+    fn indices(&self, _pre: &Tensor<2>) -> PoolIndices {
+        PoolIndices::all()
+    }
+
+    fn backward(&self, post: Tensor<2>, indices: &PoolIndices) -> Tensor<2>;
+
+    fn weights(&self) -> Weights<'_>;
+}

@@ -1,0 +1,197 @@
+//! What the model is, for all that relaxes and learns.
+
+use burn::module::{Module, ModuleDisplay};
+use burn::tensor::{Device, Tensor};
+
+use super::shortcuts::Shortcuts;
+use super::slopes::{backward, leaf, slope};
+use crate::gradients::Gradients;
+use crate::layer::LayerConfig;
+use crate::state::State;
+
+/// What drives the layers of a network toward an equilibrium, given an input.
+///
+/// Each free layer has a drive, and responds to it by its
+/// [`Activation`](crate::activation::Activation):
+///
+/// ```text
+/// s_k ← σ_k(drive_k(θ, x, s))        an equilibrium is a state that this leaves as it is
+/// ```
+///
+/// Where the drives are those of an [`Energy`], the equilibria are its minima and equilibrium
+/// propagation estimates the gradient of the cost. They need not be: with forward and feedback
+/// weights of their own (untied) there is no energy, and the same two-phase procedure
+/// is the vector-field setting of Ernoult et al. (2020), <https://arxiv.org/abs/2005.04168>, and
+/// Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>.
+///
+/// A field owns its parameters θ as a Burn [`Module`]; it never changes them. Free layers
+/// are counted from 0 in the state. An input is first [clamped](Self::clamp), which computes
+/// once what it contributes to every later step.
+pub trait VectorField: Module + ModuleDisplay {
+    /// What stays constant while an input is clamped and the parameters are held.
+    type Clamped: Clone;
+
+    /// The free layers, first to last; the last one is the output.
+    fn layers(&self) -> &[LayerConfig];
+
+    /// Groups of layers such that no two layers of a group interact: updating a whole group at
+    /// once is then the same as updating one layer after the other.
+    fn groups(&self) -> &[Vec<usize>];
+
+    /// Clamps an input.
+    ///
+    /// # Shapes
+    /// - `input`: `[batch, n_inputs]`
+    fn clamp(&self, input: &Tensor<2>) -> Self::Clamped;
+
+    /// The clamped input repeated `n` times along the batch axis, as [`State::repeat`].
+    fn repeat(&self, clamped: &Self::Clamped, n: usize) -> Self::Clamped;
+
+    /// The drive of free layer `layer`.
+    ///
+    /// # Shapes
+    /// - output: `[batch, n_units]`
+    fn drive(&self, layer: usize, clamped: &Self::Clamped, state: &State) -> Tensor<2>;
+
+    /// The curvature `a` of the energy in each unit of free layer `layer`, in units of that of the
+    /// potential, or `None` where it is 1: see [`Energy`].
+    ///
+    /// # Shapes
+    /// - output: `[1, n_units]`
+    fn curvature(&self, _layer: usize) -> Option<Tensor<2>> {
+        None
+    }
+
+    /// `scale · mean over the batch of [∂E/∂θ(first) − ∂E/∂θ(second)]`, for every parameter; without
+    /// an energy, what stands in its place in the learning rule.
+    fn contrast(
+        &self,
+        clamped: &Self::Clamped,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients;
+
+    /// `scale · [∂E/∂x(first) − ∂E/∂x(second)]` of each example, or `None` if the field has neither an
+    /// energy nor something that stands in its place. What an equilibrium block hands to the layers
+    /// that its input comes from.
+    ///
+    /// Unless a field does otherwise, from its energy by Burn's autodiff.
+    ///
+    /// # Shapes
+    /// - `input` and output: `[batch, n_inputs]`
+    fn input_contrast(
+        &self,
+        input: &Tensor<2>,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Option<Tensor<2>> {
+        input_slopes(self, input, first, second, scale)
+    }
+
+    /// The energy of each example, `[batch]`, or `None` if the field has none: for measurements on
+    /// any field. What cannot do without an energy asks for an [`Energy`].
+    fn energy_of(&self, _clamped: &Self::Clamped, _state: &State) -> Option<Tensor<1>> {
+        None
+    }
+
+    /// What the built-in fields know beyond their equations; others leave it out.
+    #[doc(hidden)]
+    fn shortcuts<'a>(&'a self, _clamped: &'a Self::Clamped) -> Shortcuts<'a> {
+        Shortcuts::none()
+    }
+
+    /// The state that nothing has driven yet, see
+    /// [`Activation::rest`](crate::activation::Activation::rest). It has the data type of
+    /// `input`.
+    fn rest(&self, input: &Tensor<2>) -> State {
+        let [batch, _] = input.dims();
+        let device: Device = input.device();
+        let layers = self.layers().iter().map(|layer| {
+            let n_units = layer.n_units();
+            let value = layer.activation.rest(n_units);
+            Tensor::full([batch, n_units], value, (&device, input.dtype()))
+        });
+        State::new(layers.collect())
+    }
+
+    /// Where a free phase starts that has no better state: at [rest](Self::rest), or at an
+    /// equilibrium where it is known in closed form.
+    fn start(&self, input: &Tensor<2>, clamped: &Self::Clamped) -> State {
+        let equilibrium = self.shortcuts(clamped).equilibrium();
+        equilibrium.unwrap_or_else(|| self.rest(input))
+    }
+
+    /// The field with the parameters nearest to these that it can have. Training calls it after
+    /// every update, whatever the optimizer: a resistor has no negative conductance.
+    fn project(self) -> Self {
+        self
+    }
+
+    /// One pass from the first layer to the last, each responding to the layers before it while
+    /// those after it are 0:
+    ///
+    /// ```text
+    /// s_k = σ_k(drive_k(θ, x, s_1 … s_{k−1}, 0 … 0))
+    /// ```
+    ///
+    /// In a layered network this is the pass of the feedforward network with the same parameters,
+    /// and close to the free equilibrium where feedback is weak.
+    fn feedforward(&self, input: &Tensor<2>, clamped: &Self::Clamped) -> State {
+        // Of predictive coding it is the pass, in which the layers above are not 0.
+        if let Some(pass) = self.shortcuts(clamped).equilibrium() {
+            return pass;
+        }
+        let [batch, _] = input.dims();
+        let like = (&input.device(), input.dtype());
+        let layers = self.layers();
+        let zeros = layers
+            .iter()
+            .map(|layer| Tensor::zeros([batch, layer.n_units()], like));
+        let mut state = State::new(zeros.collect());
+        for (index, layer) in layers.iter().enumerate() {
+            let drive = self.drive(index, clamped, &state);
+            state.set(index, layer.activation.apply(drive));
+        }
+        state
+    }
+}
+
+/// An energy `E(θ, x, s)` whose minima over the state `s` are the network's equilibria.
+///
+/// The energy splits into one potential per layer and interactions, so that each layer has a
+/// drive (see [`Activation`](crate::activation::Activation)):
+///
+/// ```text
+/// drive_k = −a_k⁻¹ ∂(E − a_k G_k)/∂s_k        s_k = σ_k(drive_k) minimizes E over s_k
+/// ```
+///
+/// where the potential of unit `i` of the layer counts `a_ki` times: its
+/// [curvature](VectorField::curvature), which is 1 but in a
+/// [`ResistiveNetwork`](super::ResistiveNetwork). It minimizes
+/// exactly where `drive_k` does not depend on `s_k` itself, and as a fixed-point step
+/// otherwise; and [`contrast`](VectorField::contrast) is that of `∂E/∂θ`.
+pub trait Energy: VectorField {
+    /// The energy `E` of each example.
+    ///
+    /// # Shapes
+    /// - output: `[batch]`
+    fn energy(&self, clamped: &Self::Clamped, state: &State) -> Tensor<1>;
+}
+
+/// [`VectorField::input_contrast`] from the energy, if the field has one.
+pub(crate) fn input_slopes<E: VectorField>(
+    field: &E,
+    input: &Tensor<2>,
+    first: &State,
+    second: &State,
+    scale: f64,
+) -> Option<Tensor<2>> {
+    let input = leaf(input);
+    let clamped = field.clamp(&input);
+    let energy = |state| field.energy_of(&clamped, state);
+    let difference = energy(first)? - energy(second)?;
+    let slopes = backward((difference * scale).sum());
+    Some(slope(&input, slopes.as_ref()))
+}

@@ -1,0 +1,142 @@
+//! The examples of a batch on their way through all steps, each thread with some of them.
+
+use core::ops::Range;
+
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::floats::tensor;
+use crate::fused::Update;
+use crate::kernel::simd::largest_difference;
+use crate::kernel::threads::threads_for;
+use crate::relaxed::{Relaxed, Stopping};
+use crate::state::State;
+
+/// Multiplications of a relaxation that are worth a thread.
+const WORTH_A_THREAD: usize = 2_000_000;
+
+/// Some examples of the batch, on one thread.
+pub trait Worker: Send {
+    /// Takes `n_steps` steps and measures the change of the last one.
+    fn run(&mut self, n_steps: usize);
+
+    /// The largest change of any unit of each example in the last step.
+    fn change(&self) -> &[f32];
+
+    /// Writes what layer `layer` has come to, in the order of the tensor.
+    fn write(&self, layer: usize, out: &mut [f32]);
+}
+
+/// The number of threads for `n_steps` steps of `work` multiplications for each example.
+pub fn n_threads(batch: usize, n_steps: usize, work: usize) -> usize {
+    let work = work.saturating_mul(batch).saturating_mul(n_steps);
+    threads_for(work, WORTH_A_THREAD).min(batch)
+}
+
+/// A batch shared out to `n` workers.
+pub fn share_out<W: Send>(
+    batch: usize,
+    n: usize,
+    worker: impl Fn(Range<usize>) -> W + Sync,
+) -> Vec<W> {
+    let bound = |index: usize| index * batch / n;
+    let workers = (0..n).into_par_iter();
+    workers
+        .map(|index| worker(bound(index)..bound(index + 1)))
+        .collect()
+}
+
+/// Takes steps until it is time to stop; returns their number.
+pub fn run<W: Worker>(workers: &mut [W], update: Update, stopping: Stopping) -> usize {
+    let Stopping {
+        max_steps,
+        tolerance,
+        check_every,
+    } = stopping;
+    let mut n_steps = 0;
+    loop {
+        let rest = max_steps - n_steps;
+        let now = match tolerance {
+            Some(_) => rest.min(check_every),
+            None => rest,
+        };
+        match &mut *workers {
+            [worker] => worker.run(now),
+            workers => workers.par_iter_mut().for_each(|worker| worker.run(now)),
+        }
+        n_steps += now;
+        let is_over = n_steps >= max_steps
+            || tolerance.is_some_and(|tolerance| {
+                let largest = residuals(workers, update).try_fold(0f32, |largest, residual| {
+                    // A state that is infinite or not a number does not recover.
+                    residual.is_finite().then(|| largest.max(residual))
+                });
+                largest.is_none_or(|largest| f64::from(largest) <= tolerance)
+            });
+        if is_over {
+            return n_steps;
+        }
+    }
+}
+
+/// The changes of the last step, over its size.
+fn residuals<W: Worker>(workers: &[W], update: Update) -> impl Iterator<Item = f32> {
+    let step_size = match update {
+        Update::InTurn | Update::AtOnce => 1.0,
+        Update::Flow(step_size) => step_size as f32,
+    };
+    let changes = workers.iter().flat_map(|worker| worker.change());
+    changes.map(move |change| change / step_size)
+}
+
+/// What the workers have come to, in layers of these sizes.
+pub fn collect<W: Worker>(
+    workers: &[W],
+    update: Update,
+    stopping: Stopping,
+    n_steps: usize,
+    (sizes, device): (&[usize], &Device),
+) -> Relaxed {
+    let residual: Vec<f32> = residuals(workers, update).collect();
+    let layers = sizes
+        .iter()
+        .enumerate()
+        .map(|(layer, &n)| gathered(workers, n, device, |worker, out| worker.write(layer, out)));
+    let state = State::new(layers.collect());
+    let batch = residual.len();
+    Relaxed {
+        state,
+        residual: tensor(residual, [batch], device),
+        n_steps,
+        tolerance: stopping.tolerance,
+    }
+}
+
+/// What `write` writes of each worker's examples, `n` numbers each.
+pub fn gathered<W: Worker>(
+    workers: &[W],
+    n: usize,
+    device: &Device,
+    write: impl Fn(&W, &mut [f32]),
+) -> Tensor<2> {
+    let batch = workers.iter().map(|worker| worker.change().len()).sum();
+    let mut numbers = vec![0.0; batch * n];
+    let mut rest = &mut numbers[..];
+    for worker in workers {
+        let (part, after) = rest.split_at_mut(worker.change().len() * n);
+        write(worker, part);
+        rest = after;
+    }
+    tensor(numbers, [batch, n], device)
+}
+
+/// Raises the change of each example to that of a layer of `n` units.
+pub fn measure(now: &[f32], before: &[f32], n: usize, change: &mut [f32]) {
+    let rows = now.chunks_exact(n).zip(before.chunks_exact(n));
+    for (change, (now, before)) in change.iter_mut().zip(rows) {
+        let largest = largest_difference(now, before);
+        if largest > *change || largest.is_nan() {
+            *change = largest;
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Drives that are sums over connections.
+
+mod plan;
+mod worker;
+
+use burn::tensor::Tensor;
+
+use self::plan::GraphPlan;
+use self::worker::GraphWorker;
+use super::batch::{collect, n_threads, run, share_out};
+use super::floats::Floats;
+use crate::fused::{Edge, Problem, Settled};
+use crate::kernel::TILE_ROWS;
+use crate::state::State;
+
+/// Bytes of the cache that a core has for itself: those of most machines of today.
+const CACHE: usize = 1 << 20;
+
+/// A relaxation as one computation, or `None` if it has a part that this cannot do.
+pub fn relax(
+    problem: &Problem<'_>,
+    constant: &[Tensor<2>],
+    edges: &[Edge<'_>],
+    start: &State,
+) -> Option<Settled> {
+    let plan = GraphPlan::new(problem, constant, edges)?;
+    let start: Option<Vec<_>> = start.layers().iter().map(Floats::of).collect();
+    let start = start?;
+    let batch = start.first()?.slice().len() / plan.sizes[0];
+    // What does not belong together goes step by step, where the shapes are compared.
+    if !plan.is_for(batch) {
+        return None;
+    }
+    let (update, stopping) = (problem.update, problem.stopping);
+    let work = plan.connections.iter().map(|connection| connection.work());
+    let n_threads = n_threads(batch, stopping.max_steps, work.sum());
+    let n_workers = n_threads * batch.div_ceil(n_threads * rows_in_cache(&plan));
+    let worker = |rows| GraphWorker::new(&plan, rows, &start);
+    let mut workers = share_out(batch, n_workers, worker);
+    let n_steps = run(&mut workers, update, stopping);
+    let layout = (&plan.sizes[..], &plan.device);
+    Some(Settled {
+        relaxed: collect(&workers, update, stopping, n_steps, layout),
+        drives: Vec::new(),
+    })
+}
+
+/// How many examples to take through all steps together, so that their states stay in cache; as many as
+/// there are where the weights do not fit in beside them.
+fn rows_in_cache(plan: &GraphPlan<'_>) -> usize {
+    let numbers = plan.connections.iter().map(|link| link.n_weights());
+    if numbers.sum::<usize>() * size_of::<f32>() > CACHE / 2 {
+        return usize::MAX;
+    }
+    let per_example = 3 * size_of::<f32>() * plan.sizes.iter().sum::<usize>();
+    let rows = CACHE / 4 / per_example;
+    (rows / TILE_ROWS * TILE_ROWS).max(TILE_ROWS)
+}

@@ -1,0 +1,160 @@
+//! A relaxation over a graph of layers, in numbers: what all threads share.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::fused::flex::floats::{Floats, PerUnit};
+use crate::fused::flex::packed::{PackedConnection, order, response};
+use crate::fused::{Edge, Output, Problem, Update};
+use crate::kernel::channels_last::ChannelsLast;
+use crate::kernel::response::Response;
+
+/// What all threads share.
+pub struct GraphPlan<'a> {
+    pub update: Update,
+    pub groups: &'a [Vec<usize>],
+    pub responses: Vec<Response>,
+    pub sizes: Vec<usize>,
+    pub orders: Vec<ChannelsLast>,
+    pub constants: Vec<Floats>,
+    pub connections: Vec<&'a PackedConnection>,
+    /// What drives each layer.
+    pub terms: Vec<Vec<Term>>,
+    pub output: OutputNumbers,
+    pub device: Device,
+}
+
+/// A connection that drives a layer.
+#[derive(Debug, Clone, Copy)]
+pub struct Term {
+    /// Which one.
+    pub connection: usize,
+    /// The layer that it comes from.
+    pub sender: usize,
+    pub direction: Direction,
+}
+
+/// The way along a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Forward,
+    Backward,
+}
+
+/// [`Output`], in numbers.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, for a whole relaxation"
+)]
+pub enum OutputNumbers {
+    Free,
+    Nudged {
+        beta: PerUnit,
+        target: Floats,
+        offset: Floats,
+        shrink: PerUnit,
+    },
+    Clamped(Floats),
+}
+
+impl OutputNumbers {
+    fn of(output: Output<'_>) -> Option<Self> {
+        Some(match output {
+            Output::Free => Self::Free,
+            Output::Nudged(nudge) => Self::Nudged {
+                beta: PerUnit::of(nudge.beta)?,
+                target: Floats::of(nudge.target)?,
+                offset: Floats::of(nudge.offset)?,
+                shrink: PerUnit::of(nudge.shrink)?,
+            },
+            Output::Clamped(value) => Self::Clamped(Floats::of(value)?),
+        })
+    }
+}
+
+impl<'a> GraphPlan<'a> {
+    pub fn new(problem: &Problem<'a>, constant: &[Tensor<2>], edges: &[Edge<'a>]) -> Option<Self> {
+        let layers = problem.layers.iter();
+        let responses: Vec<_> = layers.map(|layer| response(layer.response)).collect();
+        let clips = |response: &Response| matches!(response, Response::Clip(_));
+        // The flow of a potential that is not quadratic needs σ⁻¹, and so does its nudged output.
+        let is_flow = matches!(problem.update, Update::Flow(_));
+        let is_quadratic = |found: &Response| clips(found) || matches!(found, Response::Halves);
+        if is_flow && !responses.iter().all(is_quadratic) {
+            return None;
+        }
+        if matches!(problem.output, Output::Nudged(_)) && !responses.last().is_some_and(clips) {
+            return None;
+        }
+        let output = OutputNumbers::of(problem.output)?;
+        let orders: Vec<_> = problem.layers.iter().map(|l| order(l.shape)).collect();
+        if !matches!(output, OutputNumbers::Free) && !orders.last()?.is_plain() {
+            return None;
+        }
+        // The first half of the units, in the order of the tensor, conducts upwards.
+        let mut in_halves = responses.iter().zip(&orders);
+        if in_halves.any(|(found, order)| matches!(found, Response::Halves) && !order.is_plain()) {
+            return None;
+        }
+        let constants: Option<Vec<_>> = constant.iter().map(Floats::of).collect();
+        let connections = edges
+            .iter()
+            .map(|edge| edge.pack([edge.from, edge.to].map(|layer| problem.layers[layer].shape)));
+        let connections: Vec<_> = connections.collect::<Option<_>>()?;
+        connections.iter().for_each(|connection| connection.pack());
+        let mut terms = vec![Vec::new(); problem.layers.len()];
+        for (connection, &Edge { from, to, .. }) in edges.iter().enumerate() {
+            let mut add = |layer: usize, sender, direction| {
+                let term = Term {
+                    connection,
+                    sender,
+                    direction,
+                };
+                terms[layer].push(term);
+            };
+            add(to, from, Direction::Forward);
+            add(from, to, Direction::Backward);
+        }
+        // A dense connection, if there is one, comes last: its product can end in the response.
+        for terms in &mut terms {
+            terms.sort_by_key(|term| {
+                matches!(connections[term.connection], PackedConnection::Dense(_))
+            });
+        }
+        Some(Self {
+            update: problem.update,
+            groups: problem.groups,
+            responses,
+            sizes: problem.layers.iter().map(|l| l.shape.n_units()).collect(),
+            orders,
+            constants: constants?,
+            connections,
+            terms,
+            output,
+            device: constant.first()?.device(),
+        })
+    }
+
+    /// Whether all that was clamped, and what acts on the output, is for this many examples.
+    pub fn is_for(&self, batch: usize) -> bool {
+        let mut constants = self.constants.iter().zip(&self.sizes);
+        let n = self.sizes.last().copied().unwrap_or(0);
+        let n_outputs = n * batch;
+        constants.all(|(constant, n)| constant.slice().len() == n * batch)
+            && match &self.output {
+                OutputNumbers::Free => true,
+                OutputNumbers::Clamped(value) => value.slice().len() == n_outputs,
+                OutputNumbers::Nudged {
+                    beta,
+                    target,
+                    offset,
+                    shrink,
+                } => {
+                    let mut targets = [target, offset].into_iter();
+                    targets.all(|numbers| numbers.slice().len() == n_outputs)
+                        && [beta, shrink]
+                            .into_iter()
+                            .all(|factor| factor.is_for([batch, n]))
+                }
+            }
+    }
+}

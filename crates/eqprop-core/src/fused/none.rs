@@ -1,0 +1,73 @@
+//! Where no fast backend is compiled in: all goes step by step.
+
+use burn::tensor::Tensor;
+
+use super::{After, Before, Edge, Problem, Response, Settled, Step};
+use crate::contrast::{Share, StatePair};
+use crate::geometry::ConvolutionGeometry;
+use crate::state::State;
+
+pub fn relax(_problem: &Problem<'_>, _start: &State) -> Option<Settled> {
+    None
+}
+
+pub fn product(_x: &Tensor<2>, _weights: &Tensor<2>) -> Option<Tensor<2>> {
+    None
+}
+
+pub fn contrast(
+    _share: Share,
+    _pre: StatePair<'_>,
+    _post: [&Tensor<2>; 2],
+    _scale: f64,
+) -> Option<Tensor<2>> {
+    None
+}
+
+pub fn correlation(_pre: &Tensor<2>, _post: &Tensor<2>, _scale: f64) -> Option<Tensor<2>> {
+    None
+}
+
+pub fn convolution(
+    _pre: &Tensor<2>,
+    _kernel: &Tensor<4>,
+    _geometry: ConvolutionGeometry,
+) -> Option<Tensor<2>> {
+    None
+}
+
+pub fn convolution_contrast(
+    _share: Share,
+    _pre: StatePair<'_>,
+    _post: [&Tensor<2>; 2],
+    _kernel: &Tensor<4>,
+    _geometry: ConvolutionGeometry,
+    _scale: f64,
+) -> Option<Tensor<4>> {
+    None
+}
+
+pub fn prediction(
+    _edge: Edge<'_>,
+    _below: &Tensor<2>,
+    _bias: &Tensor<2>,
+    _response: Response,
+) -> Option<[Tensor<2>; 2]> {
+    None
+}
+
+pub fn prediction_error(
+    _state: &Tensor<2>,
+    _drive: &Tensor<2>,
+    _response: Response,
+) -> Option<Tensor<2>> {
+    None
+}
+
+#[allow(
+    clippy::result_large_err,
+    reason = "the tensors must be handed back, so that nobody else holds them"
+)]
+pub fn descend<const D: usize>(_step: Step, before: Before<D>) -> Result<After<D>, Before<D>> {
+    Err(before)
+}

@@ -1,0 +1,110 @@
+//! The geometry of convolutions.
+
+use serde::{Deserialize, Serialize};
+
+/// Geometry of a [`Convolution`](crate::connection::Convolution).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvolutionConfig {
+    /// Height and width of the kernel.
+    pub kernel: usize,
+    /// Step of the kernel in both directions.
+    #[serde(default = "one")]
+    pub stride: usize,
+    /// Rows and columns of zeros on each side.
+    #[serde(default)]
+    pub padding: usize,
+    /// What follows the convolution.
+    #[serde(default)]
+    pub pooling: Pooling,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// What follows a convolution: the windows do not overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// Nothing.
+    #[default]
+    None,
+    /// The largest value of each `n × n` window.
+    Max(usize),
+    /// The mean of each `n × n` window.
+    Average(usize),
+}
+
+impl Pooling {
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::None => 1,
+            Self::Max(size) | Self::Average(size) => size,
+        }
+    }
+
+    pub(crate) fn is_max(self) -> bool {
+        matches!(self, Self::Max(_))
+    }
+}
+
+impl ConvolutionConfig {
+    /// A kernel of stride 1, without padding and pooling.
+    pub fn new(kernel: usize) -> Self {
+        Self {
+            kernel,
+            stride: 1,
+            padding: 0,
+            pooling: Pooling::None,
+        }
+    }
+
+    /// With so many zeros on each side.
+    pub fn with_padding(self, padding: usize) -> Self {
+        Self { padding, ..self }
+    }
+
+    /// With steps of `stride`.
+    pub fn with_stride(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// With pooling.
+    pub fn with_pooling(self, pooling: Pooling) -> Self {
+        Self { pooling, ..self }
+    }
+
+    /// Height and width of the maps that maps of `size` lead to, or `None` where the kernel does
+    /// not fit, the pooling windows do not tile the result, or the padding is too large to count.
+    pub fn output(self, size: [usize; 2]) -> Option<[usize; 2]> {
+        let [height, width] = self.convolved(size)?;
+        let pool = self.pooling.size();
+        let tiles = pool > 0 && height.is_multiple_of(pool) && width.is_multiple_of(pool);
+        tiles.then(|| [height / pool, width / pool])
+    }
+
+    /// Height and width before the pooling.
+    fn convolved(self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
+        if self.kernel == 0 || self.stride == 0 {
+            return None;
+        }
+        let along = |size: usize| {
+            let padded = self.padding.checked_mul(2)?.checked_add(size)?;
+            let room = padded.checked_sub(self.kernel)?;
+            (room / self.stride).checked_add(1)
+        };
+        Some([along(height)?, along(width)?])
+    }
+}
+
+/// A convolution between two layers.
+#[derive(Debug, Clone, Copy)]
+pub struct ConvolutionGeometry {
+    /// The sliding kernel.
+    pub config: ConvolutionConfig,
+    /// Channels, height and width of the layer below.
+    pub input: [usize; 3],
+    /// Channels, height and width of the layer above.
+    pub output: [usize; 3],
+}

@@ -1,0 +1,141 @@
+//! Products of whole batches: with weights for a single use, and sums over the batch of outer products,
+//! which gradients are.
+
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
+use super::left::Left;
+use super::panels::{Panels, lanes};
+use super::product::{multiply_columns, multiply_once};
+use super::threads::{append_in_parts, threads_for};
+use super::zero_pattern::Columns;
+
+/// Multiplications that are worth a thread.
+const WORTH_A_THREAD: usize = 1_000_000;
+/// Rows of a gradient that are written together, so that they stay in cache meanwhile.
+const ROWS_AT_ONCE: usize = 64;
+
+/// One half of a difference of outer products, `½[Δ ⊗ Σ + Σ ⊗ Δ]`, with differences and sums of the
+/// factors: close states lose no digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// `½ Δ_pre ⊗ Σ_post`
+    Difference,
+    /// `½ Σ_pre ⊗ Δ_post`
+    Sum,
+}
+
+/// What stands before a synapse in the two states that are contrasted.
+#[derive(Debug, Clone, Copy)]
+pub enum Pre<'a> {
+    /// The same in both.
+    Same(&'a [f32]),
+    /// One and the other.
+    Two(&'a [f32], &'a [f32]),
+}
+
+impl<'a> Pre<'a> {
+    /// Part of both.
+    pub fn map(self, part: impl Fn(&'a [f32]) -> &'a [f32]) -> Self {
+        match self {
+            Self::Same(both) => Self::Same(part(both)),
+            Self::Two(first, second) => Self::Two(part(first), part(second)),
+        }
+    }
+
+    /// The numbers before and after a synapse whose products, times `scale`, sum up to the halves of
+    /// the contrast: `x` and `Δ`, or `Δ` and `½Σ`, `Σ` and `½Δ` one below the other.
+    fn factors(self, halves: &[Half], post: [&[f32]; 2], scale: f32) -> [Cow<'a, [f32]>; 2] {
+        let half = 0.5 * scale;
+        let (mut below, mut above) = (Vec::new(), Vec::new());
+        match self {
+            Self::Same(both) => {
+                combine(post, &mut above, |a, b| (a - b) * scale);
+                return [both.into(), above.into()];
+            }
+            Self::Two(a, b) => {
+                for of in halves {
+                    match of {
+                        Half::Difference => {
+                            combine([a, b], &mut below, |a, b| a - b);
+                            combine(post, &mut above, |a, b| (a + b) * half);
+                        }
+                        Half::Sum => {
+                            combine([a, b], &mut below, |a, b| a + b);
+                            combine(post, &mut above, |a, b| (a - b) * half);
+                        }
+                    }
+                }
+            }
+        }
+        [below.into(), above.into()]
+    }
+}
+
+fn combine([first, second]: [&[f32]; 2], out: &mut Vec<f32>, of: impl Fn(f32, f32) -> f32) {
+    out.extend(first.iter().zip(second).map(|(&a, &b)| of(a, b)));
+}
+
+/// The halves of `scale · Σ_batch [pre ⊗ post (first) − pre ⊗ post (second)]`, `[n_in, n_out]`.
+pub fn contrast(
+    halves: &[Half],
+    pre: Pre<'_>,
+    post: [&[f32]; 2],
+    scale: f32,
+    shape: [usize; 2],
+) -> Vec<f32> {
+    let [below, above] = pre.factors(halves, post, scale);
+    product_over_batch(&below, &above, shape)
+}
+
+/// `scale · Σ_batch pre ⊗ post`, `[n_in, n_out]`.
+pub fn correlation(pre: &[f32], post: &[f32], scale: f32, shape: [usize; 2]) -> Vec<f32> {
+    let above: Vec<f32> = post.iter().map(|x| x * scale).collect();
+    product_over_batch(pre, &above, shape)
+}
+
+/// `x W` for a single use, `[batch, n_out]`.
+pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> Vec<f32> {
+    let starts: Vec<usize> = (0..batch).map(|row| row * n_in).collect();
+    let left = Left::matrix(x, &starts, n_in);
+    // Each thread takes some of the columns, so that it reads only that part of the weights.
+    let n_vectors = n_out.div_ceil(lanes());
+    let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD).min(n_vectors);
+    let bound = |thread: usize| n_out.min(thread * n_vectors / n_threads * lanes());
+    let parts = (0..n_threads).into_par_iter().map(|thread| {
+        let columns = bound(thread)..bound(thread + 1);
+        let mut part = vec![0.0; batch * columns.len()];
+        multiply_once(left, weights, n_out, columns, &mut part);
+        part
+    });
+    let mut parts: Vec<Vec<f32>> = parts.collect();
+    if let [_] = parts[..] {
+        return parts.swap_remove(0);
+    }
+    let mut out = Vec::with_capacity(batch * n_out);
+    for row in 0..batch {
+        for part in &parts {
+            let n = part.len() / batch;
+            out.extend_from_slice(&part[row * n..][..n]);
+        }
+    }
+    out
+}
+
+/// The product of one matrix, transposed, with another.
+fn product_over_batch(below: &[f32], above: &[f32], [n_in, n_out]: [usize; 2]) -> Vec<f32> {
+    let depth = below.len() / n_in;
+    let right = Panels::of_columns(above, n_out, 0..n_out);
+    let rows = match threads_for(n_in * n_out * depth, WORTH_A_THREAD) {
+        1 => n_in,
+        _ => ROWS_AT_ONCE,
+    };
+    let mut product = Vec::new();
+    append_in_parts(&mut product, n_in * n_out, rows * n_out, |index, out| {
+        let units = index * rows..n_in.min((index + 1) * rows);
+        let left = Columns::new(below, n_in, units);
+        multiply_columns(&left, &right, out, n_out);
+    });
+    product
+}

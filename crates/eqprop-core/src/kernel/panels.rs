@@ -1,0 +1,180 @@
+//! Right factors of products, laid out as they are read.
+
+use core::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use super::simd::dispatch;
+use super::threads::{append_in_parts, threads_for};
+
+/// Numbers that are worth a thread to pack.
+const WORTH_A_THREAD: usize = 50_000;
+
+/// Numbers in a line of the cache, which is also the longest vector.
+const LINE: usize = 16;
+
+/// A right factor `[depth, columns]`, in panels: what is read together lies together.
+#[derive(Debug)]
+pub struct Panels {
+    data: Vec<f32>,
+    /// Where in `data` the first panel begins: at a line of the cache.
+    start: usize,
+    depth: usize,
+    columns: usize,
+    lanes: usize,
+}
+
+/// Some columns of a right factor, filled up to `vectors` full vectors.
+#[derive(Debug, Clone, Copy)]
+pub struct Panel<'a> {
+    /// The first row and what follows it.
+    pub data: &'a [f32],
+    /// From a row to the next.
+    pub stride: usize,
+    /// Vectors of a row.
+    pub vectors: usize,
+}
+
+/// The width of this machine's vectors.
+pub fn lanes() -> usize {
+    struct Lanes;
+
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        fn with_simd<S: Simd>(self, _simd: S) -> usize {
+            S::F32_LANES
+        }
+    }
+
+    dispatch(Lanes)
+}
+
+/// Vectors across a full panel. With the four rows of a tile they make 24 accumulators of the 32 registers
+/// of AVX-512, or 12 of 16.
+fn panel_vectors() -> usize {
+    if lanes() >= 16 { 6 } else { 3 }
+}
+
+/// The width of a full panel.
+pub fn panel_width() -> usize {
+    panel_vectors() * lanes()
+}
+
+impl Panels {
+    /// Packs a right factor of which `write(columns, stride, out)` writes some columns, row by row, each
+    /// row `stride` after the one before; there are zeros in between.
+    fn pack(
+        depth: usize,
+        columns: usize,
+        write: impl Fn(Range<usize>, usize, &mut [f32]) + Sync,
+    ) -> Self {
+        let lanes = lanes();
+        let width = panel_width();
+        let n = depth * columns.next_multiple_of(lanes);
+        let part = (depth * width).max(1);
+        let write_panel = |index: usize, out: &mut [f32]| {
+            let columns = index * width..columns.min((index + 1) * width);
+            let stride = columns.len().next_multiple_of(lanes);
+            write(columns, stride, out);
+        };
+        // Vectors that lie across two lines of the cache take twice as long to read, and allocators
+        // promise no more than 16 bytes.
+        let mut data: Vec<f32> = Vec::with_capacity(n + LINE - 1);
+        let start = data.as_ptr().align_offset(LINE * size_of::<f32>());
+        let start = start.min(LINE - 1);
+        data.resize(start, 0.0);
+        match threads_for(n, WORTH_A_THREAD) {
+            1 => {
+                data.resize(start + n, 0.0);
+                let panels = data[start..].chunks_mut(part).enumerate();
+                panels.for_each(|(index, panel)| write_panel(index, panel));
+            }
+            _ => append_in_parts(&mut data, n, part, write_panel),
+        }
+        Self {
+            data,
+            start,
+            depth,
+            columns,
+            lanes,
+        }
+    }
+
+    /// Packs a right factor whose entry in row `row` and column `column` is `entry(row, column)`.
+    pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32 + Sync) -> Self {
+        Self::pack(depth, columns, |columns, stride, out| {
+            for (row, out) in out.chunks_exact_mut(stride).enumerate() {
+                for (out, column) in out.iter_mut().zip(columns.clone()) {
+                    *out = entry(row, column);
+                }
+            }
+        })
+    }
+
+    /// Packs some columns of a matrix that lies row by row, `stride` numbers each.
+    pub fn of_columns(matrix: &[f32], stride: usize, columns: Range<usize>) -> Self {
+        let depth = matrix.len().checked_div(stride).unwrap_or(0);
+        let start = columns.start;
+        Self::pack(depth, columns.len(), |part, out_stride, out| {
+            let part = start + part.start..start + part.end;
+            let rows = matrix.chunks_exact(stride);
+            for (row, out) in rows.zip(out.chunks_exact_mut(out_stride)) {
+                out[..part.len()].copy_from_slice(&row[part.clone()]);
+            }
+        })
+    }
+
+    /// Packs the transpose of a matrix `[columns, depth]` that lies row by row.
+    pub fn of_transposed(matrix: &[f32], columns: usize) -> Self {
+        /// Numbers of a row that are read at once: the line of the cache that they lie in.
+        const BLOCK: usize = 16;
+        let depth = matrix.len().checked_div(columns).unwrap_or(0);
+        Self::pack(depth, columns, |columns, stride, out| {
+            let rows = &matrix[columns.start * depth..columns.end * depth];
+            for (block, out) in out.chunks_mut(BLOCK * stride).enumerate() {
+                let first = block * BLOCK;
+                let n = BLOCK.min(depth - first);
+                for (column, row) in rows.chunks_exact(depth).enumerate() {
+                    let places = out.iter_mut().skip(column).step_by(stride);
+                    let values = &row[first..first + n];
+                    places.zip(values).for_each(|(out, &value)| *out = value);
+                }
+            }
+        })
+    }
+
+    /// Vectors of a row.
+    pub fn vectors(&self) -> usize {
+        self.columns.div_ceil(self.lanes)
+    }
+
+    /// The number of rows.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The panel that begins at column `first`.
+    pub fn panel(&self, first: usize) -> Panel<'_> {
+        let n = panel_width().min(self.columns - first);
+        let stride = n.next_multiple_of(self.lanes);
+        Panel {
+            data: &self.data[self.start + first * self.depth..][..stride * self.depth],
+            stride,
+            vectors: stride / self.lanes,
+        }
+    }
+}
+
+impl Panel<'_> {
+    /// The vectors of a row.
+    #[inline(always)]
+    pub fn row<S: Simd, const V: usize>(&self, row: usize) -> &[S::f32s] {
+        S::as_simd_f32s(&self.data[row * self.stride..][..V * S::F32_LANES]).0
+    }
+}

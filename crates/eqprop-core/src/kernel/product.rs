@@ -1,0 +1,282 @@
+//! Products of a few rows with a matrix, and what becomes of them unit by unit.
+//!
+//! ```text
+//! C ← A B,   C ← C + A B,   C ← clip(base + A B), …      A: [rows, depth],  B: [depth, columns]
+//! ```
+//!
+//! `B` is cut into panels of a few vectors' width. A tile of `C`, some rows high and a panel wide,
+//! stays in registers while the depth is walked; a panel stays in cache while the rows are. Products
+//! with a 0, as images have at their edges and layers have where units are clipped, are left out: the
+//! walk goes from place to place by which rows of the tile are 0 there.
+//!
+//! The order of a sum so depends on the rows that share a tile, and its last digits with it.
+
+use core::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use super::epilogue::Epilogue;
+use super::left::{Left, TILE_ROWS, tiles};
+use super::panels::{Panel, Panels, lanes, panel_width};
+use super::simd::dispatch;
+use super::zero_pattern::{Columns, N_PATTERNS, Positions, ZeroPattern};
+
+/// The pattern of all rows of any tile.
+const ALL_ROWS: usize = N_PATTERNS - 1;
+
+/// Vectors of columns for which it costs as much to look for zeros as to multiply with them.
+const FEW_VECTORS: usize = 3;
+
+/// Puts down `A B`; row `r` of `C` begins at `r · stride` of `out`.
+pub fn multiply(
+    left: Left<'_>,
+    right: &Panels,
+    epilogue: Epilogue<'_>,
+    out: &mut [f32],
+    stride: usize,
+    zeros: &mut ZeroPattern,
+) {
+    debug_assert_eq!(left.depth(), right.depth());
+    if right.vectors() > FEW_VECTORS {
+        zeros.find(left);
+    } else {
+        zeros.assume_none();
+    }
+    right.multiply(Source::Rows(left, zeros), epilogue, out, stride);
+}
+
+/// Puts down `Aᵀ B`, as [`multiply`].
+pub fn multiply_columns(left: &Columns, right: &Panels, out: &mut [f32], stride: usize) {
+    right.multiply(Source::Columns(left), Epilogue::SET, out, stride);
+}
+
+/// Puts down the product with columns `columns` of a matrix `[depth, right_stride]`, for a single use.
+pub fn multiply_once(
+    left: Left<'_>,
+    right: &[f32],
+    right_stride: usize,
+    columns: Range<usize>,
+    out: &mut [f32],
+) {
+    debug_assert_eq!(left.depth() * right_stride, right.len());
+    let mut zeros = ZeroPattern::default();
+    zeros.find(left);
+    let source = Source::Rows(left, &zeros);
+    let n = columns.len();
+    let whole = n / lanes() * lanes();
+    for first in (0..whole).step_by(panel_width()) {
+        let part = first..whole.min(first + panel_width());
+        // As it lies in memory: to pack it would cost more than it saves.
+        let panel = Panel {
+            data: &right[columns.start + first..],
+            stride: right_stride,
+            vectors: part.len() / lanes(),
+        };
+        multiply_panel(source, panel, Epilogue::SET, out, n, part);
+    }
+    if whole < n {
+        // A vector at the end of a row would reach into the next.
+        let rest = Panels::of_columns(right, right_stride, columns.start + whole..columns.end);
+        multiply_panel(source, rest.panel(0), Epilogue::SET, out, n, whole..n);
+    }
+}
+
+/// A left factor.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    Rows(Left<'a>, &'a ZeroPattern),
+    Columns(&'a Columns),
+}
+
+impl Panels {
+    fn multiply(&self, left: Source<'_>, epilogue: Epilogue<'_>, out: &mut [f32], stride: usize) {
+        let width = panel_width();
+        for first in (0..self.columns()).step_by(width) {
+            let columns = first..self.columns().min(first + width);
+            multiply_panel(left, self.panel(first), epilogue, out, stride, columns);
+        }
+    }
+}
+
+fn multiply_panel(
+    left: Source<'_>,
+    panel: Panel<'_>,
+    epilogue: Epilogue<'_>,
+    out: &mut [f32],
+    stride: usize,
+    columns: Range<usize>,
+) {
+    struct Tiles<'a> {
+        left: Source<'a>,
+        panel: Panel<'a>,
+        epilogue: Epilogue<'a>,
+        out: &'a mut [f32],
+        stride: usize,
+        columns: Range<usize>,
+    }
+
+    impl WithSimd for Tiles<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            match self.panel.vectors {
+                1 => self.rows::<S, 1>(simd),
+                2 => self.rows::<S, 2>(simd),
+                3 => self.rows::<S, 3>(simd),
+                4 => self.rows::<S, 4>(simd),
+                5 => self.rows::<S, 5>(simd),
+                _ => self.rows::<S, 6>(simd),
+            }
+        }
+    }
+
+    impl Tiles<'_> {
+        #[inline(always)]
+        fn rows<S: Simd, const V: usize>(mut self, simd: S) {
+            let n_rows = match self.left {
+                Source::Rows(left, _) => left.starts.len(),
+                Source::Columns(left) => left.n_columns(),
+            };
+            for (index, (row, height)) in tiles(n_rows).enumerate() {
+                match height {
+                    TILE_ROWS => self.tile::<S, TILE_ROWS, V>(simd, index, row),
+                    2 => self.tile::<S, 2, V>(simd, index, row),
+                    _ => self.tile::<S, 1, V>(simd, index, row),
+                }
+            }
+        }
+
+        /// One tile of `R` rows and `V` vectors.
+        #[inline(always)]
+        fn tile<S: Simd, const R: usize, const V: usize>(
+            &mut self,
+            simd: S,
+            index: usize,
+            row: usize,
+        ) {
+            // Sums of its own for each way to walk: only then do they stay in registers.
+            match self.left {
+                Source::Rows(left, zeros) => match zeros.of_tile(index) {
+                    None => {
+                        let mut sums = [[simd.splat_f32s(0.0); V]; R];
+                        for (index, &run) in left.runs.iter().enumerate() {
+                            let rows = left.rows::<R>(row, run);
+                            let first = index * left.run_length;
+                            for place in 0..left.run_length {
+                                let vectors = self.panel.row::<S, V>(first + place);
+                                // SAFETY: the rows are as long as the run.
+                                #[allow(unsafe_code)]
+                                unsafe {
+                                    add_products::<S, R, V, ALL_ROWS>(
+                                        simd, rows, place, vectors, &mut sums,
+                                    );
+                                }
+                            }
+                        }
+                        self.put(simd, row, sums);
+                    }
+                    Some(places) => {
+                        let mut sums = [[simd.splat_f32s(0.0); V]; R];
+                        let rows = left.rows::<R>(row, 0);
+                        // A loop for each pattern, so that none has to ask which rows to leave out.
+                        macro_rules! walk {
+                            ($($pattern:literal)*) => {$(
+                                if $pattern < 1 << R {
+                                    self.walk::<S, R, V, $pattern>(simd, rows, places, &mut sums);
+                                }
+                            )*};
+                        }
+                        walk!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+                        const { assert!(N_PATTERNS == 16) };
+                        self.put(simd, row, sums);
+                    }
+                },
+                Source::Columns(left) => {
+                    let mut sums = [[simd.splat_f32s(0.0); V]; R];
+                    let (places, entries) = left.of_tile(index);
+                    for (&place, entries) in places.iter().zip(entries.chunks_exact(R)) {
+                        let vectors = self.panel.row::<S, V>(place as usize);
+                        let rows = core::array::from_fn(|r| &entries[r..=r]);
+                        // SAFETY: each row has a number.
+                        #[allow(unsafe_code)]
+                        unsafe {
+                            add_products::<S, R, V, ALL_ROWS>(simd, rows, 0, vectors, &mut sums);
+                        }
+                    }
+                    self.put(simd, row, sums);
+                }
+            }
+        }
+
+        /// Adds the products at the places where the rows of a pattern, and no others, are not 0.
+        #[inline(always)]
+        fn walk<S: Simd, const R: usize, const V: usize, const PATTERN: usize>(
+            &self,
+            simd: S,
+            rows: [&[f32]; R],
+            places: Positions<'_>,
+            sums: &mut [[S::f32s; V]; R],
+        ) {
+            for &place in places.of(PATTERN) {
+                let place = place as usize;
+                let vectors = self.panel.row::<S, V>(place);
+                // SAFETY: `ZeroPattern` finds places in the one run, which the rows are as long as.
+                #[allow(unsafe_code)]
+                unsafe {
+                    add_products::<S, R, V, PATTERN>(simd, rows, place, vectors, sums);
+                }
+            }
+        }
+
+        #[inline(always)]
+        fn put<S: Simd, const R: usize, const V: usize>(
+            &mut self,
+            simd: S,
+            row: usize,
+            sums: [[S::f32s; V]; R],
+        ) {
+            let columns = self.columns.clone();
+            self.epilogue
+                .tile(simd, sums, [row, self.stride], columns, self.out);
+        }
+    }
+
+    dispatch(Tiles {
+        left,
+        panel,
+        epilogue,
+        out,
+        stride,
+        columns,
+    });
+}
+
+/// Adds the products of the number at `place` of each row of a pattern with `V` vectors.
+///
+/// # Safety
+/// Each row must be longer than the place.
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn add_products<S: Simd, const R: usize, const V: usize, const PATTERN: usize>(
+    simd: S,
+    rows: [&[f32]; R],
+    place: usize,
+    vectors: &[S::f32s],
+    sums: &mut [[S::f32s; V]; R],
+) {
+    // Read once: they stay in registers for all rows.
+    let mut right = [simd.splat_f32s(0.0); V];
+    right.copy_from_slice(vectors);
+    for r in 0..R {
+        if PATTERN >> r & 1 == 0 {
+            continue;
+        }
+        // SAFETY: by the contract. A check per number would cost a third of the speed of all products.
+        let entry = unsafe { *rows[r].get_unchecked(place) };
+        let entry = simd.splat_f32s(entry);
+        for v in 0..V {
+            sums[r][v] = simd.mul_add_f32s(entry, right[v], sums[r][v]);
+        }
+    }
+}

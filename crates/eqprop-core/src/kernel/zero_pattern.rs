@@ -1,0 +1,221 @@
+//! Left factors of products, and where they are 0. A product with 0 is left out, also that with a
+//! number that is infinite or none.
+
+use core::ops::Range;
+
+use super::left::{Left, TILE_ROWS, tiles};
+use super::simd::vectorized;
+
+/// Above this share of numbers that are not 0, walking past the rest gains nothing.
+const WORTH_SKIPPING: f64 = 0.9;
+
+/// Which rows of a tile are not 0 at a place along the depth: bit `r` stands for row `r`.
+type Pattern = u8;
+
+/// How many patterns there are.
+pub const N_PATTERNS: usize = 1 << TILE_ROWS;
+
+/// Where along the depth the rows of each tile of a left factor are not 0. It remembers what it was last
+/// used for: the units of a layer that are at 0 soon stay the same from step to step.
+#[derive(Debug, Default)]
+pub struct ZeroPattern {
+    depth: usize,
+    /// Where the places of each pattern begin and those of the last one end; `None` where all of the depth
+    /// is walked.
+    tiles: Vec<Option<[u32; N_PATTERNS + 1]>>,
+    /// The places of each tile, sorted by pattern.
+    places: Vec<u32>,
+    /// The pattern of each place of each tile.
+    patterns: Vec<Pattern>,
+    /// Those of the tile that is looked at.
+    found: Vec<Pattern>,
+}
+
+/// Where the rows of a tile are not 0.
+#[derive(Debug, Clone, Copy)]
+pub struct Positions<'a> {
+    all: &'a [u32],
+    bounds: &'a [u32; N_PATTERNS + 1],
+}
+
+impl<'a> Positions<'a> {
+    /// The places where the rows of `pattern` are not 0 and the others are, in order.
+    #[inline(always)]
+    pub fn of(self, pattern: usize) -> &'a [u32] {
+        &self.all[self.bounds[pattern] as usize..self.bounds[pattern + 1] as usize]
+    }
+}
+
+impl ZeroPattern {
+    /// Takes all of the depth of all tiles.
+    pub fn assume_none(&mut self) {
+        self.depth = 0;
+        self.tiles.clear();
+    }
+
+    /// Finds the places in a left factor; in one of several runs they are not looked for.
+    pub fn find(&mut self, left: Left<'_>) {
+        if left.runs != [0] {
+            return self.assume_none();
+        }
+        let depth = left.run_length;
+        let n_tiles = tiles(left.starts.len()).count();
+        if (self.depth, self.tiles.len()) != (depth, n_tiles) {
+            self.depth = depth;
+            self.tiles.clear();
+            self.tiles.resize(n_tiles, None);
+            self.places.resize(n_tiles * depth, 0);
+            self.patterns.clear();
+            // As if no number were 0: that goes with `None`.
+            for (_, height) in tiles(left.starts.len()) {
+                let none = (1 << height) - 1;
+                self.patterns.resize(self.patterns.len() + depth, none);
+            }
+            self.found.resize(depth, 0);
+        }
+        for (tile, (row, height)) in tiles(left.starts.len()).enumerate() {
+            let found = &mut self.found[..];
+            match height {
+                TILE_ROWS => find_patterns(left.rows::<TILE_ROWS>(row, 0), found),
+                2 => find_patterns(left.rows::<2>(row, 0), found),
+                _ => find_patterns(left.rows::<1>(row, 0), found),
+            }
+            let patterns = &mut self.patterns[tile * depth..][..depth];
+            if patterns != found {
+                patterns.copy_from_slice(found);
+                let places = &mut self.places[tile * depth..][..depth];
+                self.tiles[tile] = sort(patterns, height, places);
+            }
+        }
+    }
+
+    /// The places of a tile, or `None` where all of its depth is walked.
+    pub fn of_tile(&self, tile: usize) -> Option<Positions<'_>> {
+        let bounds = self.tiles.get(tile)?.as_ref()?;
+        let all = &self.places[tile * self.depth..][..self.depth];
+        Some(Positions { all, bounds })
+    }
+}
+
+fn find_patterns<const R: usize>(rows: [&[f32]; R], patterns: &mut [Pattern]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            let rows = rows.map(|row| &row[..patterns.len()]);
+            for (place, pattern) in patterns.iter_mut().enumerate() {
+                *pattern = 0;
+                for (r, row) in rows.iter().enumerate() {
+                    *pattern |= Pattern::from(row[place] != 0.0) << r;
+                }
+            }
+        },
+    );
+}
+
+/// Sorts the places along the depth of a tile by pattern, unless too few numbers are 0; returns where those
+/// of each pattern begin and the last of them end.
+fn sort(patterns: &[Pattern], height: usize, places: &mut [u32]) -> Option<[u32; N_PATTERNS + 1]> {
+    // It has no effect, but the compiler sees that no check of bounds is needed.
+    let index = |pattern: Pattern| usize::from(pattern) % N_PATTERNS;
+    let mut counts = [0u32; N_PATTERNS];
+    for_each_in_words(patterns, |_, pattern| counts[index(pattern)] += 1);
+    let numbers = (0u32..)
+        .zip(counts)
+        .map(|(pattern, n)| pattern.count_ones() * n);
+    let all = (height * patterns.len()) as f64;
+    if f64::from(numbers.sum::<u32>()) > WORTH_SKIPPING * all {
+        return None;
+    }
+    let mut bounds = [0; N_PATTERNS + 1];
+    for pattern in 1..N_PATTERNS {
+        bounds[pattern + 1] = bounds[pattern] + counts[pattern];
+    }
+    let mut next = bounds;
+    // Those where all are 0 go behind the others: that is faster than to ask for them.
+    next[0] = bounds[N_PATTERNS];
+    for_each_in_words(patterns, |place, pattern| {
+        let next = &mut next[index(pattern)];
+        places[*next as usize] = place;
+        *next += 1;
+    });
+    Some(bounds)
+}
+
+/// Takes all places but those in words of zeros: images are 0 in long runs.
+#[inline(always)]
+fn for_each_in_words(patterns: &[Pattern], mut take: impl FnMut(u32, Pattern)) {
+    const WORD: usize = 8;
+    let (words, rest) = patterns.as_chunks::<WORD>();
+    let mut place = 0;
+    for word in words {
+        if *word != [0; WORD] {
+            (place..)
+                .zip(word)
+                .for_each(|(place, &pattern)| take(place, pattern));
+        }
+        place += WORD as u32;
+    }
+    (place..)
+        .zip(rest)
+        .for_each(|(place, &pattern)| take(place, pattern));
+}
+
+/// Columns of a matrix as rows of a left factor: for each tile of them the numbers that are side by side
+/// in the matrix, one place along the depth after the other, without the places where all are 0.
+#[derive(Debug)]
+pub struct Columns {
+    n_columns: usize,
+    places: Vec<u32>,
+    entries: Vec<f32>,
+    /// Where the places and the entries of each tile begin.
+    tiles: Vec<[usize; 2]>,
+}
+
+impl Columns {
+    /// Packs some columns of a matrix whose rows are `stride` long.
+    pub fn new(matrix: &[f32], stride: usize, columns: Range<usize>) -> Self {
+        let depth = matrix.len() / stride;
+        let n_tiles = tiles(columns.len()).count();
+        let mut packed = Self {
+            n_columns: columns.len(),
+            places: vec![0; depth * n_tiles],
+            entries: vec![0.0; depth * columns.len()],
+            tiles: vec![[0, 0]],
+        };
+        for (column, height) in tiles(columns.len()) {
+            let matrix = &matrix[columns.start + column..];
+            match height {
+                TILE_ROWS => packed.add::<TILE_ROWS>(matrix, stride),
+                2 => packed.add::<2>(matrix, stride),
+                _ => packed.add::<1>(matrix, stride),
+            }
+        }
+        packed
+    }
+
+    /// Adds a tile of the first `N` columns of a matrix.
+    fn add<const N: usize>(&mut self, matrix: &[f32], stride: usize) {
+        let [mut n, mut end] = self.tiles[self.tiles.len() - 1];
+        for (place, row) in (0u32..).zip(matrix.chunks(stride)) {
+            // Written in any case, and overwritten by the next where all are 0.
+            let entries = &row[..N];
+            self.places[n] = place;
+            self.entries[end..end + N].copy_from_slice(entries);
+            let bits = entries.iter().fold(0, |bits, x| bits | x.to_bits());
+            let is_any = usize::from(bits << 1 != 0);
+            (n, end) = (n + is_any, end + N * is_any);
+        }
+        self.tiles.push([n, end]);
+    }
+
+    /// The number of columns.
+    pub fn n_columns(&self) -> usize {
+        self.n_columns
+    }
+
+    /// The places of a tile, and for each of them the numbers of all its columns.
+    pub fn of_tile(&self, tile: usize) -> (&[u32], &[f32]) {
+        let ([place, entry], [end, entries_end]) = (self.tiles[tile], self.tiles[tile + 1]);
+        (&self.places[place..end], &self.entries[entry..entries_end])
+    }
+}
