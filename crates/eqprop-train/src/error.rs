@@ -102,7 +102,7 @@ pub enum TrainingError {
     /// No such field.
     #[error(
         "unknown key `{key}`{}; the keys are: {}",
-        did_you_mean(key, known.iter().map(String::as_str)),
+        did_you_mean(key.rsplit('.').next().unwrap_or_default(), known.iter().map(String::as_str)),
         known.join(", ")
     )]
     UnknownKey {

@@ -325,6 +325,9 @@ pub(super) fn example(name: &str) -> String {
             {
                 let set = settings.set(choice, needed.into());
                 set.expect("the choice of an option is a setting");
+                // With the defaults of its options.
+                let config = serde_json::from_value(settings.0);
+                settings = Settings::of(&config.expect("each of them has one"));
             }
             let value = settings.get(name).cloned().unwrap_or_default();
             let is_choice = OPTIONS.iter().any(|(_, path)| path[1] == name);

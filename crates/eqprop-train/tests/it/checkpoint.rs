@@ -251,7 +251,7 @@ fn another_version_and_a_foreign_manifest_are_refused() {
     let (folder, checkpoint) = saved();
     let file = checkpoint.join("manifest.json");
     let text = fs::read_to_string(&file).expect("readable");
-    let newer = text.replace("\"version\": 2", "\"version\": 7");
+    let newer = text.replace("\"version\": 3", "\"version\": 7");
     assert_ne!(newer, text);
     fs::write(&file, newer).expect("writable");
     let error = refused(folder.path());
@@ -259,7 +259,7 @@ fn another_version_and_a_foreign_manifest_are_refused() {
         matches!(
             error,
             CheckpointError::Version {
-                expected: 2,
+                expected: 3,
                 found: 7,
                 ..
             }
