@@ -126,7 +126,7 @@ fn a_changed_configuration_is_refused() {
         &RESUME,
         &["run/config.json", "batch_size must be at least 1"],
     );
-    change("hidden", vec![7].into());
+    change("network.hidden", vec![7].into());
     place.refuse(&["evaluate", "run"], &["run/model.bpk", "does not fit"]);
 }
 

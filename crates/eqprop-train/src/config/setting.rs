@@ -288,7 +288,8 @@ fn plain(name: &str, choice: &Value) -> Value {
 /// The whole comes before its parts.
 pub(super) fn depth(key: &str) -> usize {
     let (_, name) = in_section(key);
-    name.matches('.').count() + usize::from(option(name).is_some())
+    let is_part = !SECTIONS.contains(&name);
+    name.matches('.').count() + usize::from(is_part) + usize::from(option(name).is_some())
 }
 
 /// The section before a name, if there is one, and the name.
