@@ -107,10 +107,9 @@ impl Module {
         while at < words.len() {
             let word = words[at].as_str();
             let before = at.checked_sub(1).map_or("", |at| words[at].as_str());
-            if ["struct", "enum", "trait", "fn", "type", "const"].contains(&word) {
-                if let Some(item) = words.get(at + 1) {
-                    module.used.insert(format!("define {item}"));
-                }
+            let defines = ["struct", "enum", "trait", "fn", "type", "const"].contains(&word);
+            if let (true, Some(item)) = (defines, words.get(at + 1)) {
+                module.used.insert(format!("define {item}"));
             }
             if word == "use" {
                 let end = (at..words.len())

@@ -6,6 +6,7 @@ mod diode;
 mod rule;
 mod sigmoid;
 mod softmax;
+mod softplus;
 mod tanh;
 
 use burn::tensor::Tensor;
@@ -17,6 +18,7 @@ use self::diode::Diode;
 use self::rule::Rule;
 use self::sigmoid::Sigmoid;
 use self::softmax::Softmax;
+use self::softplus::Softplus;
 use self::tanh::Tanh;
 use crate::error::ConfigError;
 use crate::fused::Response;
@@ -36,6 +38,7 @@ use crate::fused::Response;
 /// ClippedRelu     clip(u, 0, max)     ½s²                               s in [0, max]
 /// Identity        u                   ½s²
 /// Softmax         e^u / Σ e^u         s ln s                            s on the simplex
+/// Softplus        ln(1 + e^u)         ½s² + Li₂(e^{−s})                 s > 0
 /// Diode           max(u, 0)           ½s²                               s ≥ 0, first half of the units
 ///                 min(u, 0)           ½s²                               s ≤ 0, second half
 /// ```
@@ -64,6 +67,8 @@ pub enum Activation {
     Identity,
     /// `softmax(u)` over the units of the layer, for output layers.
     Softmax,
+    /// `ln(1 + e^u)`.
+    Softplus,
     /// `max(u, 0)` in the first half of the units and `min(u, 0)` in the second, which has one
     /// more of an odd number: a diode between each unit and the ground.
     Diode,
@@ -80,6 +85,7 @@ impl Activation {
             Self::ClippedRelu { max } => with(&Clipped::up_to(max)),
             Self::Identity => with(&Clipped::NOWHERE),
             Self::Softmax => with(&Softmax),
+            Self::Softplus => with(&Softplus),
             Self::Diode => with(&Diode),
         }
     }

@@ -1,9 +1,9 @@
 //! What the output should be: costs and their nudges.
 
 mod any;
-pub mod cross_entropy;
-pub mod linear;
-pub mod squared_error;
+mod cross_entropy;
+mod linear;
+mod squared_error;
 
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
@@ -14,7 +14,7 @@ pub use cross_entropy::{CrossEntropy, CrossEntropyConfig};
 pub use linear::LinearCost;
 pub use squared_error::SquaredError;
 
-pub use crate::fused::QuadraticNudge;
+use crate::fused::QuadraticNudge;
 
 /// A cost `C(s_out, y)` per example, and how `βC` acts on the output layer.
 ///
@@ -75,7 +75,8 @@ pub trait Cost: Module + ModuleDisplay {
         false
     }
 
-    /// The nudge in numbers, if `C` is the squared error; see [`QuadraticNudge`].
+    /// The nudge in numbers, if `C` is the squared error: for fast code.
+    #[doc(hidden)]
     fn quadratic_nudge<'a>(&self, _nudge: &'a Self::Nudge) -> Option<QuadraticNudge<'a>> {
         None
     }

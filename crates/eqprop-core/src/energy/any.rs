@@ -4,11 +4,11 @@ use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
 
 use super::field::VectorField;
-use super::hopfield::{ClampedHopfield, HopfieldEnergy};
-use super::predictive_coding::{ClampedPredictions, PredictiveCoding};
-use super::resistive::{ClampedResistive, ResistiveNetwork};
+use super::hopfield::HopfieldEnergy;
+use super::predictive_coding::PredictiveCoding;
+use super::resistive::ResistiveNetwork;
 use super::shortcuts::Shortcuts;
-use super::untied::{ClampedUntied, UntiedHopfield};
+use super::untied::UntiedHopfield;
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::state::State;
@@ -29,6 +29,9 @@ pub enum AnyField {
     Resistive(ResistiveNetwork),
 }
 
+/// The clamped input of a field.
+type Held<F> = <F as VectorField>::Clamped;
+
 /// The clamped input of an [`AnyField`].
 #[derive(Debug, Clone)]
 #[allow(
@@ -37,16 +40,16 @@ pub enum AnyField {
 )]
 pub enum AnyClamped {
     /// See [`HopfieldEnergy`].
-    Hopfield(ClampedHopfield),
+    Hopfield(Held<HopfieldEnergy>),
     /// See [`UntiedHopfield`].
-    Untied(ClampedUntied),
+    Untied(Held<UntiedHopfield>),
     /// See [`PredictiveCoding`].
-    PredictiveCoding(ClampedPredictions),
+    PredictiveCoding(Held<PredictiveCoding>),
     /// See [`ResistiveNetwork`].
-    Resistive(ClampedResistive),
+    Resistive(Held<ResistiveNetwork>),
 }
 
-/// Calls the same method of whichever field it is.
+/// Calls the same method of whichever field it is; with `clamps` it gives the field's clamped input.
 macro_rules! dispatch {
     ($self:expr, $field:ident => $call:expr) => {
         match $self {
@@ -56,39 +59,60 @@ macro_rules! dispatch {
             AnyField::Resistive($field) => $call,
         }
     };
+    ($self:expr, $field:ident clamps $call:expr) => {
+        match $self {
+            AnyField::Hopfield($field) => AnyClamped::Hopfield($call),
+            AnyField::Untied($field) => AnyClamped::Untied($call),
+            AnyField::PredictiveCoding($field) => AnyClamped::PredictiveCoding($call),
+            AnyField::Resistive($field) => AnyClamped::Resistive($call),
+        }
+    };
     ($self:expr, $clamped:expr, ($field:ident, $inner:ident) => $call:expr) => {
         match ($self, $clamped) {
             (AnyField::Hopfield($field), AnyClamped::Hopfield($inner)) => $call,
             (AnyField::Untied($field), AnyClamped::Untied($inner)) => $call,
             (AnyField::PredictiveCoding($field), AnyClamped::PredictiveCoding($inner)) => $call,
             (AnyField::Resistive($field), AnyClamped::Resistive($inner)) => $call,
-            _ => panic!("the input was clamped by another kind of field"),
+            _ => foreign(),
+        }
+    };
+    ($self:expr, $clamped:expr, ($field:ident, $inner:ident) clamps $call:expr) => {
+        match ($self, $clamped) {
+            (AnyField::Hopfield($field), AnyClamped::Hopfield($inner)) => {
+                AnyClamped::Hopfield($call)
+            }
+            (AnyField::Untied($field), AnyClamped::Untied($inner)) => AnyClamped::Untied($call),
+            (AnyField::PredictiveCoding($field), AnyClamped::PredictiveCoding($inner)) => {
+                AnyClamped::PredictiveCoding($call)
+            }
+            (AnyField::Resistive($field), AnyClamped::Resistive($inner)) => {
+                AnyClamped::Resistive($call)
+            }
+            _ => foreign(),
         }
     };
 }
 
-/// Makes one of the variants of each enum.
+fn foreign() -> ! {
+    panic!("the input was clamped by another kind of field")
+}
+
+/// Makes the variant of a field.
 macro_rules! from {
-    ($($name:ident($field:ident, $clamped:ident)),+ $(,)?) => {$(
+    ($($name:ident($field:ident)),+ $(,)?) => {$(
         impl From<$field> for AnyField {
             fn from(field: $field) -> Self {
                 Self::$name(field)
-            }
-        }
-
-        impl From<$clamped> for AnyClamped {
-            fn from(clamped: $clamped) -> Self {
-                Self::$name(clamped)
             }
         }
     )+};
 }
 
 from! {
-    Hopfield(HopfieldEnergy, ClampedHopfield),
-    Untied(UntiedHopfield, ClampedUntied),
-    PredictiveCoding(PredictiveCoding, ClampedPredictions),
-    Resistive(ResistiveNetwork, ClampedResistive),
+    Hopfield(HopfieldEnergy),
+    Untied(UntiedHopfield),
+    PredictiveCoding(PredictiveCoding),
+    Resistive(ResistiveNetwork),
 }
 
 impl AnyField {
@@ -111,11 +135,11 @@ impl VectorField for AnyField {
     }
 
     fn clamp(&self, input: &Tensor<2>) -> AnyClamped {
-        dispatch!(self, field => field.clamp(input).into())
+        dispatch!(self, field clamps field.clamp(input))
     }
 
     fn repeat(&self, clamped: &AnyClamped, n: usize) -> AnyClamped {
-        dispatch!(self, clamped, (field, inner) => field.repeat(inner, n).into())
+        dispatch!(self, clamped, (field, inner) clamps field.repeat(inner, n))
     }
 
     fn drive(&self, layer: usize, clamped: &AnyClamped, state: &State) -> Tensor<2> {

@@ -64,12 +64,6 @@ pub struct CustomEnergy<F: EnergyFunction> {
     groups: Vec<Vec<usize>>,
 }
 
-/// A [`CustomEnergy`] with its input clamped.
-#[derive(Debug, Clone)]
-pub struct ClampedCustom {
-    input: Tensor<2>,
-}
-
 impl<F: EnergyFunction> CustomEnergy<F> {
     /// The energy `function` over these free layers, of which the last is the output.
     ///
@@ -98,7 +92,7 @@ impl<F: EnergyFunction> CustomEnergy<F> {
 }
 
 impl<F: EnergyFunction> VectorField for CustomEnergy<F> {
-    type Clamped = ClampedCustom;
+    type Clamped = Tensor<2>;
 
     fn layers(&self) -> &[LayerConfig] {
         &self.layers
@@ -108,20 +102,15 @@ impl<F: EnergyFunction> VectorField for CustomEnergy<F> {
         &self.groups
     }
 
-    fn clamp(&self, input: &Tensor<2>) -> ClampedCustom {
-        ClampedCustom {
-            input: input.clone(),
-        }
+    fn clamp(&self, input: &Tensor<2>) -> Tensor<2> {
+        input.clone()
     }
 
-    fn repeat(&self, clamped: &ClampedCustom, n: usize) -> ClampedCustom {
-        ClampedCustom {
-            input: repeated(&clamped.input, n),
-        }
+    fn repeat(&self, input: &Tensor<2>, n: usize) -> Tensor<2> {
+        repeated(input, n)
     }
 
-    fn drive(&self, layer: usize, clamped: &ClampedCustom, state: &State) -> Tensor<2> {
-        let input = &clamped.input;
+    fn drive(&self, layer: usize, input: &Tensor<2>, state: &State) -> Tensor<2> {
         if let Some(drive) = self.function.drive(layer, input, state) {
             return drive;
         }
@@ -143,13 +132,7 @@ impl<F: EnergyFunction> VectorField for CustomEnergy<F> {
         })
     }
 
-    fn contrast(
-        &self,
-        ClampedCustom { input }: &ClampedCustom,
-        first: &State,
-        second: &State,
-        scale: f64,
-    ) -> Gradients {
+    fn contrast(&self, input: &Tensor<2>, first: &State, second: &State, scale: f64) -> Gradients {
         let closed_form = self.function.contrast(input, first, second, scale);
         closed_form.unwrap_or_else(|| {
             let scale = scale / first.batch_size() as f64;
@@ -168,13 +151,13 @@ impl<F: EnergyFunction> VectorField for CustomEnergy<F> {
         closed_form.or_else(|| input_slopes(self, input, first, second, scale))
     }
 
-    fn energy_of(&self, clamped: &ClampedCustom, state: &State) -> Option<Tensor<1>> {
-        Some(self.energy(clamped, state))
+    fn energy_of(&self, input: &Tensor<2>, state: &State) -> Option<Tensor<1>> {
+        Some(self.energy(input, state))
     }
 }
 
 impl<F: EnergyFunction> Energy for CustomEnergy<F> {
-    fn energy(&self, clamped: &ClampedCustom, state: &State) -> Tensor<1> {
-        self.function.energy(&clamped.input, state)
+    fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1> {
+        self.function.energy(input, state)
     }
 }

@@ -5,26 +5,53 @@ use burn::tensor::Tensor;
 use super::shortcuts::Known;
 use crate::connection::PreparedConnection;
 use crate::fused::{self, Drives, Packed};
-use crate::state::State;
+use crate::state::{State, repeated};
 
-/// The drives of a clamped field as sums over its connections:
+/// A clamped field whose drives are sums over its connections:
 ///
 /// ```text
 /// drive_k = constant_k + Σ_{to = k} f_θ(s_from) + Σ_{from = k} f_θᵀ(s_to)
 /// ```
-#[derive(Debug, Clone, Copy)]
-pub struct Graph<'a> {
+#[derive(Debug, Clone)]
+pub struct ClampedGraph {
+    /// The input, of one of `n_copies` copies.
+    input: Tensor<2>,
+    n_copies: usize,
     /// What bias and input contribute to the drive of each free layer, `[batch, n_units]`.
-    pub constant: &'a [Tensor<2>],
+    pub constant: Vec<Tensor<2>>,
     /// The connections between free layers.
-    pub edges: &'a [Edge],
+    pub edges: Vec<Edge>,
 }
 
-impl Graph<'_> {
+impl ClampedGraph {
+    pub fn new(input: Tensor<2>, constant: Vec<Tensor<2>>, edges: Vec<Edge>) -> Self {
+        Self {
+            input,
+            n_copies: 1,
+            constant,
+            edges,
+        }
+    }
+
+    /// The input, of all copies.
+    pub fn input(&self) -> Tensor<2> {
+        repeated(&self.input, self.n_copies)
+    }
+
+    /// Repeated along the batch axis.
+    pub fn repeat(&self, n: usize) -> Self {
+        let constant = self.constant.iter();
+        Self {
+            n_copies: self.n_copies * n,
+            constant: constant.map(|drive| repeated(drive, n)).collect(),
+            ..self.clone()
+        }
+    }
+
     /// The drive of a layer, `[batch, n_units]`.
-    pub fn drive(self, layer: usize, state: &State) -> Tensor<2> {
+    pub fn drive(&self, layer: usize, state: &State) -> Tensor<2> {
         let mut drive = None;
-        for edge in self.edges {
+        for edge in &self.edges {
             if edge.to == layer {
                 let pre = state.layer(edge.from).clone();
                 add(&mut drive, edge.connection.forward(pre));
@@ -39,10 +66,10 @@ impl Graph<'_> {
     }
 }
 
-impl Known for Graph<'_> {
+impl Known for &ClampedGraph {
     fn drives(&self) -> Option<Drives<'_>> {
         Some(Drives::Sums {
-            constant: self.constant,
+            constant: &self.constant,
             edges: self.edges.iter().map(Edge::as_data).collect(),
         })
     }

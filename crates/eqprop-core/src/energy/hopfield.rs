@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use super::bias::{self, dot};
 use super::field::{Energy, VectorField};
 use super::field_config::FieldConfig;
-use super::graph::{Edge, Graph, add};
+use super::graph::{ClampedGraph, Edge, add};
 use super::shortcuts::Shortcuts;
 use crate::activation::Activation;
 use crate::connection::{
@@ -18,7 +18,7 @@ use crate::error::ConfigError;
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::shape::LayerShape;
-use crate::state::{State, repeated};
+use crate::state::State;
 
 /// Configuration of a [`HopfieldEnergy`].
 ///
@@ -209,27 +209,6 @@ fn color(n_layers: usize, ends: &[(usize, usize)]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// A [`HopfieldEnergy`] with its input clamped.
-#[derive(Debug, Clone)]
-pub struct ClampedHopfield {
-    /// The input, of one of `n_copies` copies.
-    input: Tensor<2>,
-    n_copies: usize,
-    /// What bias and input contribute to the drive of each free layer, `[batch, n_units]`.
-    constant: Vec<Tensor<2>>,
-    /// The connections between free layers.
-    edges: Vec<Edge>,
-}
-
-impl ClampedHopfield {
-    fn graph(&self) -> Graph<'_> {
-        Graph {
-            constant: &self.constant,
-            edges: &self.edges,
-        }
-    }
-}
-
 impl HopfieldEnergy {
     /// The ends of each connection, counted from the input as layer 0.
     pub fn ends(&self) -> &[(usize, usize)] {
@@ -257,7 +236,7 @@ impl HopfieldEnergy {
         &self,
         input: &Tensor<2>,
         prepare: impl Fn(usize) -> PreparedConnection,
-    ) -> ClampedHopfield {
+    ) -> ClampedGraph {
         let [batch, _] = input.dims();
         let mut constant: Vec<Option<Tensor<2>>> = vec![None; self.layers.len()];
         let mut edges = Vec::new();
@@ -276,24 +255,19 @@ impl HopfieldEnergy {
                 None => bias.repeat_dim(0, batch),
             }
         });
-        ClampedHopfield {
-            input: input.clone(),
-            n_copies: 1,
-            constant: with_bias.collect(),
-            edges,
-        }
+        ClampedGraph::new(input.clone(), with_bias.collect(), edges)
     }
 
     /// The contrast, with that of each connection from `each`: which one, its two ends, the scale
     /// and where to add it.
     pub(super) fn contrast_with(
         &self,
-        clamped: &ClampedHopfield,
+        clamped: &ClampedGraph,
         [first, second]: [&State; 2],
         scale: f64,
         each: impl Fn(usize, [StatePair<'_>; 2], f64, &mut Gradients),
     ) -> Gradients {
-        let input = &repeated(&clamped.input, clamped.n_copies);
+        let input = &clamped.input();
         let scale = scale / first.batch_size() as f64;
         let mut gradients = Gradients::new();
         let contrast = |layer: usize| match layer {
@@ -315,7 +289,7 @@ impl HopfieldEnergy {
 }
 
 impl VectorField for HopfieldEnergy {
-    type Clamped = ClampedHopfield;
+    type Clamped = ClampedGraph;
 
     fn layers(&self) -> &[LayerConfig] {
         &self.layers
@@ -325,27 +299,21 @@ impl VectorField for HopfieldEnergy {
         &self.groups
     }
 
-    fn clamp(&self, input: &Tensor<2>) -> ClampedHopfield {
+    fn clamp(&self, input: &Tensor<2>) -> ClampedGraph {
         self.clamp_with(input, |connection| self.connections[connection].prepare())
     }
 
-    fn repeat(&self, clamped: &ClampedHopfield, n: usize) -> ClampedHopfield {
-        let constant = clamped.constant.iter();
-        ClampedHopfield {
-            input: clamped.input.clone(),
-            n_copies: clamped.n_copies * n,
-            constant: constant.map(|drive| repeated(drive, n)).collect(),
-            edges: clamped.edges.clone(),
-        }
+    fn repeat(&self, clamped: &ClampedGraph, n: usize) -> ClampedGraph {
+        clamped.repeat(n)
     }
 
-    fn drive(&self, layer: usize, clamped: &ClampedHopfield, state: &State) -> Tensor<2> {
-        clamped.graph().drive(layer, state)
+    fn drive(&self, layer: usize, clamped: &ClampedGraph, state: &State) -> Tensor<2> {
+        clamped.drive(layer, state)
     }
 
     fn contrast(
         &self,
-        clamped: &ClampedHopfield,
+        clamped: &ClampedGraph,
         first: &State,
         second: &State,
         scale: f64,
@@ -357,8 +325,8 @@ impl VectorField for HopfieldEnergy {
         self.contrast_with(clamped, [first, second], scale, each)
     }
 
-    fn shortcuts<'a>(&'a self, clamped: &'a ClampedHopfield) -> Shortcuts<'a> {
-        Shortcuts::of(clamped.graph())
+    fn shortcuts<'a>(&'a self, clamped: &'a ClampedGraph) -> Shortcuts<'a> {
+        Shortcuts::of(clamped)
     }
 
     /// In closed form: `∂E/∂x = −f_θᵀ s_to`, through the input's winners where it is pooled.
@@ -380,13 +348,13 @@ impl VectorField for HopfieldEnergy {
         Some(contrast.unwrap_or_else(|| input.zeros_like()))
     }
 
-    fn energy_of(&self, clamped: &ClampedHopfield, state: &State) -> Option<Tensor<1>> {
+    fn energy_of(&self, clamped: &ClampedGraph, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
     }
 }
 
 impl Energy for HopfieldEnergy {
-    fn energy(&self, clamped: &ClampedHopfield, state: &State) -> Tensor<1> {
+    fn energy(&self, clamped: &ClampedGraph, state: &State) -> Tensor<1> {
         let mut energy = None;
         for (index, value) in state.layers().iter().enumerate() {
             let potential = self.layers[index].activation.potential(value.clone());

@@ -18,8 +18,7 @@ use crate::error::ConfigError;
 use crate::fused::operations;
 use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
-pub use clamped::ClampedPredictions;
-use clamped::{Pass, Prediction, Predictor};
+use clamped::{ClampedPredictions, Pass, Prediction, Predictor};
 
 /// Configuration of a [`PredictiveCoding`] network.
 #[derive(Config, Debug, PartialEq)]

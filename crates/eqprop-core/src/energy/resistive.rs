@@ -1,5 +1,6 @@
 //! The deep resistive network: layers of nodes joined by adjustable resistors.
 
+mod clamped;
 mod conductances;
 
 use burn::config::Config;
@@ -9,7 +10,7 @@ use burn::tensor::{Device, Tensor};
 use super::bias::dot;
 use super::field::{Energy, VectorField};
 use super::field_config::FieldConfig;
-use super::graph::{Edge, Graph};
+use super::graph::{ClampedGraph, Edge};
 use super::hopfield::HopfieldEnergyConfig;
 use super::shortcuts::Shortcuts;
 use crate::activation::Activation;
@@ -19,7 +20,8 @@ use crate::fused::operations;
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::shape::LayerShape;
-use crate::state::{State, repeated};
+use crate::state::State;
+use clamped::ClampedResistive;
 pub use conductances::Conductances;
 
 /// The total conductance at a node counts as at least this much. Without any, a node floats: it has
@@ -231,32 +233,6 @@ impl FieldConfig for Circuit {
     }
 }
 
-/// A [`ResistiveNetwork`] with its input clamped.
-#[derive(Debug, Clone)]
-pub struct ClampedResistive {
-    /// The voltages of the sources, `[batch, 2 n_inputs]`, of one of `n_copies` copies.
-    sources: Tensor<2>,
-    n_copies: usize,
-    /// The conductances between the sources and the first layer.
-    input: Tensor<2>,
-    /// What sources of voltage and current contribute to the drive of each free layer,
-    /// `[batch, n_units]`.
-    constant: Vec<Tensor<2>>,
-    /// The resistors between free layers, over the curvature of the layer that they drive.
-    edges: Vec<Edge>,
-    /// The curvature of each free layer, `[1, n_units]`.
-    curvature: Vec<Tensor<2>>,
-}
-
-impl ClampedResistive {
-    fn graph(&self) -> Graph<'_> {
-        Graph {
-            constant: &self.constant,
-            edges: &self.edges,
-        }
-    }
-}
-
 impl ResistiveNetwork {
     /// The voltage of an input value of 1.
     pub fn input_gain(&self) -> f64 {
@@ -315,26 +291,21 @@ impl VectorField for ResistiveNetwork {
             Edge::new(below, below + 1, prepared)
         });
         ClampedResistive {
-            sources,
-            n_copies: 1,
+            graph: ClampedGraph::new(sources, constant, edges.collect()),
             input: conductances,
-            constant,
-            edges: edges.collect(),
             curvature,
         }
     }
 
     fn repeat(&self, clamped: &ClampedResistive, n: usize) -> ClampedResistive {
-        let constant = clamped.constant.iter();
         ClampedResistive {
-            n_copies: clamped.n_copies * n,
-            constant: constant.map(|drive| repeated(drive, n)).collect(),
+            graph: clamped.graph.repeat(n),
             ..clamped.clone()
         }
     }
 
     fn drive(&self, layer: usize, clamped: &ClampedResistive, state: &State) -> Tensor<2> {
-        clamped.graph().drive(layer, state)
+        clamped.graph.drive(layer, state)
     }
 
     fn curvature(&self, layer: usize) -> Option<Tensor<2>> {
@@ -350,7 +321,7 @@ impl VectorField for ResistiveNetwork {
     ) -> Gradients {
         let scale = scale / first.batch_size() as f64;
         let mut gradients = Gradients::new();
-        let sources = repeated(&clamped.sources, clamped.n_copies);
+        let sources = clamped.graph.input();
         let contrast = |layer: usize| match layer {
             0 => StatePair::Clamped(&sources),
             free => StatePair::Free(first.layer(free - 1), second.layer(free - 1)),
@@ -368,7 +339,7 @@ impl VectorField for ResistiveNetwork {
     }
 
     fn shortcuts<'a>(&'a self, clamped: &'a ClampedResistive) -> Shortcuts<'a> {
-        Shortcuts::of(clamped.graph())
+        Shortcuts::of(&clamped.graph)
     }
 
     fn energy_of(&self, clamped: &ClampedResistive, state: &State) -> Option<Tensor<1>> {
@@ -388,14 +359,13 @@ impl VectorField for ResistiveNetwork {
 impl Energy for ResistiveNetwork {
     fn energy(&self, clamped: &ClampedResistive, state: &State) -> Tensor<1> {
         // ½ Σ_ij g_ij x_i², which no state changes.
-        let squares = (clamped.sources.clone().square() * 0.5).matmul(clamped.input.clone());
-        let sources = squares.sum_dim(1).squeeze_dim::<1>(1);
-        let mut energy = sources.repeat_dim(0, clamped.n_copies);
+        let squares = (clamped.graph.input().square() * 0.5).matmul(clamped.input.clone());
+        let mut energy = squares.sum_dim(1).squeeze_dim::<1>(1);
         for (layer, v) in state.layers().iter().enumerate() {
             // ½ a v² less the currents from below and from the sources, times v.
-            let mut drive = clamped.constant[layer].clone();
+            let mut drive = clamped.graph.constant[layer].clone();
             if let Some(below) = layer.checked_sub(1) {
-                let connection = &clamped.edges[below].connection;
+                let connection = &clamped.graph.edges[below].connection;
                 drive = drive + connection.forward(state.layer(below).clone());
             }
             let current = (v.clone() * 0.5 - drive) * clamped.curvature[layer].clone();

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::field::VectorField;
 use super::field_config::FieldConfig;
-use super::hopfield::{ClampedHopfield, HopfieldEnergy, HopfieldEnergyConfig};
+use super::graph::ClampedGraph;
+use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
 use crate::activation::Activation;
 use crate::connection::{Connection, Share, StatePair, WeightSource};
@@ -169,10 +170,6 @@ pub struct UntiedHopfield {
     update: FeedbackUpdate,
 }
 
-/// An [`UntiedHopfield`] with its input clamped.
-#[derive(Debug, Clone)]
-pub struct ClampedUntied(ClampedHopfield);
-
 impl UntiedHopfieldConfig {
     /// A network with new random weights and zero biases.
     ///
@@ -246,7 +243,7 @@ impl FieldConfig for UntiedHopfieldConfig {
 }
 
 impl VectorField for UntiedHopfield {
-    type Clamped = ClampedUntied;
+    type Clamped = ClampedGraph;
 
     fn layers(&self) -> &[LayerConfig] {
         self.forward.layers()
@@ -256,7 +253,7 @@ impl VectorField for UntiedHopfield {
         self.forward.groups()
     }
 
-    fn clamp(&self, input: &Tensor<2>) -> ClampedUntied {
+    fn clamp(&self, input: &Tensor<2>) -> ClampedGraph {
         let prepare = |connection: usize| {
             let forward = &self.forward.connections[connection];
             match &self.feedback[connection] {
@@ -264,26 +261,21 @@ impl VectorField for UntiedHopfield {
                 None => forward.prepare(),
             }
         };
-        ClampedUntied(self.forward.clamp_with(input, prepare))
+        self.forward.clamp_with(input, prepare)
     }
 
-    fn repeat(&self, ClampedUntied(clamped): &ClampedUntied, n: usize) -> ClampedUntied {
-        ClampedUntied(self.forward.repeat(clamped, n))
+    fn repeat(&self, clamped: &ClampedGraph, n: usize) -> ClampedGraph {
+        self.forward.repeat(clamped, n)
     }
 
-    fn drive(
-        &self,
-        layer: usize,
-        ClampedUntied(clamped): &ClampedUntied,
-        state: &State,
-    ) -> Tensor<2> {
+    fn drive(&self, layer: usize, clamped: &ClampedGraph, state: &State) -> Tensor<2> {
         self.forward.drive(layer, clamped, state)
     }
 
     /// See [`FeedbackUpdate`].
     fn contrast(
         &self,
-        ClampedUntied(clamped): &ClampedUntied,
+        clamped: &ClampedGraph,
         first: &State,
         second: &State,
         scale: f64,
@@ -308,7 +300,7 @@ impl VectorField for UntiedHopfield {
             .contrast_with(clamped, [first, second], scale, each)
     }
 
-    fn shortcuts<'a>(&'a self, ClampedUntied(clamped): &'a ClampedUntied) -> Shortcuts<'a> {
+    fn shortcuts<'a>(&'a self, clamped: &'a ClampedGraph) -> Shortcuts<'a> {
         self.forward.shortcuts(clamped)
     }
 }

@@ -164,10 +164,11 @@ fn multiply_panel(
                             let rows = left.rows::<R>(row, run);
                             let first = index * left.run_length;
                             for place in 0..left.run_length {
-                                let vectors = self.panel.row::<S, V>(first + place);
-                                // SAFETY: the rows are as long as the run.
+                                // SAFETY: the panel is as deep as the runs together, and the rows are as long
+                                // as the run.
                                 #[allow(unsafe_code)]
                                 unsafe {
+                                    let vectors = self.panel.row::<S, V>(first + place);
                                     add_products::<S, R, V, ALL_ROWS>(
                                         simd, rows, place, vectors, &mut sums,
                                     );
@@ -196,11 +197,11 @@ fn multiply_panel(
                     let mut sums = [[simd.splat_f32s(0.0); V]; R];
                     let (places, entries) = left.of_tile(index);
                     for (&place, entries) in places.iter().zip(entries.chunks_exact(R)) {
-                        let vectors = self.panel.row::<S, V>(place as usize);
                         let rows = core::array::from_fn(|r| &entries[r..=r]);
-                        // SAFETY: each row has a number.
+                        // SAFETY: the places are below the depth, and each row has a number.
                         #[allow(unsafe_code)]
                         unsafe {
+                            let vectors = self.panel.row::<S, V>(place as usize);
                             add_products::<S, R, V, ALL_ROWS>(simd, rows, 0, vectors, &mut sums);
                         }
                     }
@@ -220,10 +221,11 @@ fn multiply_panel(
         ) {
             for &place in places.of(PATTERN) {
                 let place = place as usize;
-                let vectors = self.panel.row::<S, V>(place);
-                // SAFETY: `ZeroPattern` finds places in the one run, which the rows are as long as.
+                // SAFETY: `ZeroPattern` finds places in the one run, which the rows are as long as, and the
+                // panel as deep.
                 #[allow(unsafe_code)]
                 unsafe {
+                    let vectors = self.panel.row::<S, V>(place);
                     add_products::<S, R, V, PATTERN>(simd, rows, place, vectors, sums);
                 }
             }
@@ -242,6 +244,11 @@ fn multiply_panel(
         }
     }
 
+    let depth = match left {
+        Source::Rows(left, _) => left.depth(),
+        Source::Columns(left) => left.depth(),
+    };
+    assert!(panel.has_rows(depth), "factors that do not fit");
     dispatch(Tiles {
         left,
         panel,

@@ -165,6 +165,7 @@ fn for_each_in_words(patterns: &[Pattern], mut take: impl FnMut(u32, Pattern)) {
 #[derive(Debug)]
 pub struct Columns {
     n_columns: usize,
+    depth: usize,
     places: Vec<u32>,
     entries: Vec<f32>,
     /// Where the places and the entries of each tile begin.
@@ -178,6 +179,7 @@ impl Columns {
         let n_tiles = tiles(columns.len()).count();
         let mut packed = Self {
             n_columns: columns.len(),
+            depth,
             places: vec![0; depth * n_tiles],
             entries: vec![0.0; depth * columns.len()],
             tiles: vec![[0, 0]],
@@ -211,6 +213,11 @@ impl Columns {
     /// The number of columns.
     pub fn n_columns(&self) -> usize {
         self.n_columns
+    }
+
+    /// Numbers in a column.
+    pub fn depth(&self) -> usize {
+        self.depth
     }
 
     /// The places of a tile, and for each of them the numbers of all its columns.

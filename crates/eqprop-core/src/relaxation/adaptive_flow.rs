@@ -50,11 +50,11 @@ const TINY: f64 = 1e-18;
 #[derive(Debug, Clone)]
 pub struct AdaptiveFlow {
     error: f64,
-    memory: Option<Memory>,
+    next: Option<NextStep>,
 }
 
 #[derive(Debug, Clone)]
-struct Memory {
+struct NextStep {
     /// The next step size, `[batch, 1]`.
     step: Tensor<2>,
     /// `v` of each layer at the current state.
@@ -70,10 +70,7 @@ impl AdaptiveFlow {
         if let Err(error) = Self::validate(error) {
             panic!("{error}");
         }
-        Self {
-            error,
-            memory: None,
-        }
+        Self { error, next: None }
     }
 
     /// Checks the range.
@@ -100,9 +97,9 @@ impl fmt::Display for AdaptiveFlow {
 
 impl Dynamics for AdaptiveFlow {
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
-        let Memory { step, velocity } = match self.memory.take() {
-            Some(memory) => memory,
-            None => Memory {
+        let NextStep { step, velocity } = match self.next.take() {
+            Some(next) => next,
+            None => NextStep {
                 step: Tensor::full(
                     [state.batch_size(), 1],
                     FIRST_STEP,
@@ -128,7 +125,7 @@ impl Dynamics for AdaptiveFlow {
         let [least, most] = FACTORS;
         let factor = ((error + TINY).recip() * (SAFETY * self.error)).clamp(least, most);
         let [shortest, longest] = STEPS;
-        self.memory = Some(Memory {
+        self.next = Some(NextStep {
             // A constant to whoever differentiates through the steps.
             step: (step * factor).clamp(shortest, longest).detach(),
             velocity: choose(&next_velocity, &velocity),
@@ -147,8 +144,8 @@ impl Dynamics for AdaptiveFlow {
         _before: &State,
         after: &State,
     ) -> Tensor<1> {
-        let velocity = match &self.memory {
-            Some(memory) => memory.velocity.clone(),
+        let velocity = match &self.next {
+            Some(next) => next.velocity.clone(),
             None => total.velocity(after),
         };
         let like = (&after.device(), after.output().dtype());

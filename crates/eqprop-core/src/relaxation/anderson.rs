@@ -6,7 +6,6 @@ use core::fmt;
 
 use burn::tensor::{Bool, Tensor};
 
-use super::asynchronous::Asynchronous;
 use super::dynamics::Dynamics;
 use crate::cost::Cost;
 use crate::energy::{TotalEnergy, VectorField};
@@ -45,16 +44,16 @@ const LONGEST: usize = 8;
 ///
 /// A step costs a plain step and some `3m + 10` passes over the state. Nothing is read back.
 #[derive(Debug, Clone)]
-pub struct Anderson<D = Asynchronous> {
+pub struct Anderson<D> {
     base: D,
     history: usize,
     mixing: f64,
-    memory: Option<Memory>,
+    past: Option<History>,
 }
 
 /// What is known of the last steps, all layers of an example side by side.
 #[derive(Debug, Clone)]
-struct Memory {
+struct History {
     /// `g(x)` of the last step that was kept, `[batch, n_units]`.
     output: Tensor<2>,
     /// `f(x) = g(x) − x`, `[batch, n_units]`.
@@ -84,7 +83,7 @@ impl<D: Dynamics> Anderson<D> {
             base,
             history,
             mixing,
-            memory: None,
+            past: None,
         }
     }
 }
@@ -97,8 +96,8 @@ impl<D> fmt::Display for Anderson<D> {
 
 impl<D: Dynamics> Dynamics for Anderson<D> {
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
-        let input = match &self.memory {
-            Some(memory) => memory.extrapolate(self.mixing),
+        let input = match &self.past {
+            Some(past) => past.extrapolate(self.mixing),
             None => join(state),
         };
         let sizes: Vec<usize> = state.layers().iter().map(|s| s.dims()[1]).collect();
@@ -106,17 +105,17 @@ impl<D: Dynamics> Dynamics for Anderson<D> {
         self.base.step(total, &mut next);
         let output = join(&next);
         let residual = output.clone() - input;
-        let memory = match self.memory.take() {
-            Some(memory) => memory.advance(output, residual),
-            None => Memory::new(output, residual, self.history),
+        let past = match self.past.take() {
+            Some(past) => past.advance(output, residual),
+            None => History::new(output, residual, self.history),
         };
-        *state = split(&memory.output, &sizes);
-        self.memory = Some(memory);
+        *state = split(&past.output, &sizes);
+        self.past = Some(past);
     }
 
     fn begin(&self) -> impl Dynamics {
         Self {
-            memory: None,
+            past: None,
             ..self.clone()
         }
     }
@@ -128,13 +127,13 @@ impl<D: Dynamics> Dynamics for Anderson<D> {
         before: &State,
         _after: &State,
     ) -> Tensor<1> {
-        let Some(memory) = &self.memory else {
+        let Some(past) = &self.past else {
             let mut next = before.clone();
             self.base.clone().step(total, &mut next);
             return self.base.residual(total, before, &next);
         };
-        let residual = State::new(vec![memory.residual.clone()]);
-        let zero = memory.residual.zeros_like();
+        let residual = State::new(vec![past.residual.clone()]);
+        let zero = past.residual.zeros_like();
         residual.max_distance(&State::new(vec![zero]))
     }
 }
@@ -158,7 +157,7 @@ pub(super) fn validate(history: usize, mixing: f64) -> Result<(), ConfigError> {
     ConfigError::single_precision("mixing", mixing)
 }
 
-impl Memory {
+impl History {
     fn new(output: Tensor<2>, residual: Tensor<2>, history: usize) -> Self {
         let [batch, n_units] = output.dims();
         let like = (&output.device(), output.dtype());

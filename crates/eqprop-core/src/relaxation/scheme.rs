@@ -45,11 +45,12 @@ macro_rules! dispatch {
 /// [feeds itself](crate::connection::Dense). In a relaxation of so few steps that it does not
 /// converge, as most nudged phases are, `Anderson` differs little from `Asynchronous`: its first two
 /// steps are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Scheme {
     /// Exact block coordinate descent over [`VectorField::groups`](crate::energy::VectorField::groups): even and odd layers in a chain.
+    #[default]
     Asynchronous,
     /// Synchronous fixed-point iteration.
     FixedPoint,
@@ -198,7 +199,7 @@ enum Running {
     Asynchronous(Asynchronous),
     FixedPoint(FixedPoint),
     GradientFlow(GradientFlow),
-    Anderson(Anderson),
+    Anderson(Anderson<Asynchronous>),
     AdaptiveFlow(AdaptiveFlow),
 }
 

@@ -131,15 +131,17 @@ fn the_response_minimizes_potential_minus_work_of_the_drive() {
 
 #[test]
 fn potential_and_inverse_are_finite_at_the_ends_of_the_range() {
-    let ln_2 = std::f64::consts::LN_2;
+    use std::f64::consts::{LN_2, PI};
     for setup in Setup::all() {
         for (activation, state, potential) in [
             (Activation::HardSigmoid, [0.0, 1.0], 0.5),
             (Activation::Sigmoid, [0.0, 1.0], 0.5),
-            (Activation::Tanh, [-1.0, 1.0], 2.0 * ln_2),
+            (Activation::Tanh, [-1.0, 1.0], 2.0 * LN_2),
             (Activation::Relu, [0.0, 2.0], 2.0),
             (Activation::ClippedRelu { max: 0.7 }, [0.0, 0.7], 0.245),
             (Activation::Softmax, [0.0, 1.0], 0.0),
+            // π²/6 at 0 and π²/12 at ln 2.
+            (Activation::Softplus, [0.0, LN_2], PI * PI / 4.0),
             (Activation::Diode, [0.0, -2.0], 2.0),
         ] {
             let what = format!("{activation:?}, {}", setup.name);

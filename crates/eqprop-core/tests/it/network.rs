@@ -15,7 +15,7 @@ use eqprop_core::state::State;
 
 use crate::setup::{Setup, values};
 
-pub const ACTIVATIONS: [Activation; 8] = [
+pub const ACTIVATIONS: [Activation; 9] = [
     Activation::HardSigmoid,
     Activation::Sigmoid,
     Activation::Tanh,
@@ -23,6 +23,7 @@ pub const ACTIVATIONS: [Activation; 8] = [
     Activation::ClippedRelu { max: 0.7 },
     Activation::Identity,
     Activation::Softmax,
+    Activation::Softplus,
     Activation::Diode,
 ];
 

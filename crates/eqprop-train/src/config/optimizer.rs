@@ -82,8 +82,7 @@ impl TrainingConfig {
     }
 
     /// One learning rate for each layer of `network`, its biases and the connections that lead to it, in
-    /// epochs of `n_batches` updates. Parameters are known by their ids: those that a record is loaded
-    /// into have other ones afterwards.
+    /// epochs of `n_batches` updates. Parameters are known by their ids, which loading a record changes.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails, `n_batches` is 0, or `network` has other layers.

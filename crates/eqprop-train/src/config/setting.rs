@@ -17,35 +17,23 @@ pub(super) const SECTIONS: [&str; 4] = ["data", "network", "phases", "optimizer"
 /// The names of options that belong to a choice, and where they are: the section, the field of the
 /// choice, the choice that has the option, and the option. A flat configuration, as it was until form 2,
 /// has a value for each of them, used or not.
-const OPTIONS: [(&str, [&str; 4]); 11] = [
-    ("feedback_update", ["network", "model", "untied", "update"]),
-    (
-        "feedback_initializer",
-        ["network", "model", "untied", "feedback"],
-    ),
+const OPTIONS: [(&str, &str); 11] = [
+    ("feedback_update", "network.model.untied.update"),
+    ("feedback_initializer", "network.model.untied.feedback"),
     (
         "layer_update",
-        ["network", "model", "predictive_coding", "layer_update"],
+        "network.model.predictive_coding.layer_update",
     ),
-    (
-        "input_gain",
-        ["network", "model", "resistive", "input_gain"],
-    ),
-    ("beta", ["phases", "nudging", ANY, "beta"]),
-    ("n_pairs", ["phases", "nudging", "higher_order", "n_pairs"]),
-    (
-        "step_size",
-        ["phases", "dynamics", "gradient_flow", "step_size"],
-    ),
-    ("history", ["phases", "dynamics", "anderson", "history"]),
-    ("mixing", ["phases", "dynamics", "anderson", "mixing"]),
-    (
-        "step_error",
-        ["phases", "dynamics", "adaptive_flow", "error"],
-    ),
+    ("input_gain", "network.model.resistive.input_gain"),
+    ("beta", "phases.nudging.*.beta"),
+    ("n_pairs", "phases.nudging.higher_order.n_pairs"),
+    ("step_size", "phases.dynamics.gradient_flow.step_size"),
+    ("history", "phases.dynamics.anderson.history"),
+    ("mixing", "phases.dynamics.anderson.mixing"),
+    ("step_error", "phases.dynamics.adaptive_flow.error"),
     (
         "learning_rate_decay",
-        ["optimizer", "schedule", "exponential", "decay"],
+        "optimizer.schedule.exponential.decay",
     ),
 ];
 
@@ -193,7 +181,7 @@ impl Settings {
             key: key.to_string(),
             known: self.names(),
         };
-        let in_full = OPTIONS.iter().find(|(_, path)| path.join(".") == key);
+        let in_full = OPTIONS.iter().find(|(_, path)| *path == key);
         let (section, name) = in_section(in_full.map_or(key, |(name, _)| name));
         let mut parts = name.split('.');
         let name = parts.next().unwrap_or_default();
@@ -240,17 +228,17 @@ impl Settings {
     /// A choice of one word with the options that it has a name for: those of the choice before, or none,
     /// which then have their defaults.
     fn with_options(&self, path: &[String], value: Value) -> Value {
-        let Value::String(word) = &value else {
+        let (Value::String(word), [_, choice]) = (&value, path) else {
             return value;
         };
-        let options = OPTIONS.iter().filter(|(_, [section, choice, needed, _])| {
-            path == [*section, *choice] && [ANY, word.as_str()].contains(needed)
-        });
-        let options: Vec<_> = options.collect();
-        if options.is_empty() {
+        let options = options_of(choice);
+        let mut options = options
+            .filter(|(_, [.., needed, _])| [ANY, word].contains(needed))
+            .peekable();
+        if options.peek().is_none() {
             return value;
         }
-        let kept = options.into_iter().filter_map(|(name, [.., option])| {
+        let kept = options.filter_map(|(name, [.., option])| {
             let value = self.get(name)?;
             Some((option.to_string(), value.clone()))
         });
@@ -258,9 +246,25 @@ impl Settings {
     }
 }
 
+/// [`OPTIONS`] in parts.
+fn options() -> impl Iterator<Item = (&'static str, [&'static str; 4])> {
+    OPTIONS.into_iter().map(|(name, path)| {
+        let mut parts = path.split('.');
+        (
+            name,
+            std::array::from_fn(|_| parts.next().unwrap_or_default()),
+        )
+    })
+}
+
+fn options_of(field: &str) -> impl Iterator<Item = (&'static str, [&'static str; 4])> {
+    options().filter(move |(_, [_, choice, ..])| *choice == field)
+}
+
 fn option(name: &str) -> Option<[&'static str; 4]> {
-    let found = OPTIONS.into_iter().find(|(found, _)| *found == name);
-    found.map(|(_, path)| path)
+    options()
+        .find(|(found, _)| *found == name)
+        .map(|(_, path)| path)
 }
 
 /// The choice that a value makes: `word`, or `{word: {…}}`.
@@ -273,13 +277,12 @@ fn made(choice: &Value) -> Option<&str> {
 /// A choice without those of its options that have a name.
 fn plain(name: &str, choice: &Value) -> Value {
     let mut choice = choice.clone();
-    let named = OPTIONS.iter().filter(|(_, path)| path[1] == name);
     let entries = choice
         .as_object_mut()
         .and_then(|entries| entries.values_mut().next());
     if let Some(Value::Object(options)) = entries {
-        for (_, [.., option]) in named {
-            options.remove(*option);
+        for (_, [.., option]) in options_of(name) {
+            options.remove(option);
         }
     }
     choice
@@ -331,7 +334,7 @@ pub(super) fn example(name: &str) -> String {
                 settings = Settings::of(&config.expect("each of them has one"));
             }
             let value = settings.get(name).cloned().unwrap_or_default();
-            let is_choice = OPTIONS.iter().any(|(_, path)| path[1] == name);
+            let is_choice = options_of(name).next().is_some();
             let word = made(&value).filter(|_| is_choice || value.is_string());
             return word.map_or_else(|| value.to_string(), String::from);
         }

@@ -7,7 +7,6 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use eqprop_core::energy::ClampedHopfield;
 use eqprop_core::gradients::Gradients;
 use eqprop_train::prelude::*;
 
@@ -419,8 +418,11 @@ struct Silent {
     hopfield: HopfieldEnergy,
 }
 
+/// A clamped input.
+type Held = <HopfieldEnergy as VectorField>::Clamped;
+
 impl VectorField for Silent {
-    type Clamped = ClampedHopfield;
+    type Clamped = Held;
 
     fn layers(&self) -> &[LayerConfig] {
         self.hopfield.layers()
@@ -430,25 +432,19 @@ impl VectorField for Silent {
         self.hopfield.groups()
     }
 
-    fn clamp(&self, input: &Tensor<2>) -> ClampedHopfield {
+    fn clamp(&self, input: &Tensor<2>) -> Held {
         self.hopfield.clamp(input)
     }
 
-    fn repeat(&self, clamped: &ClampedHopfield, n: usize) -> ClampedHopfield {
+    fn repeat(&self, clamped: &Held, n: usize) -> Held {
         self.hopfield.repeat(clamped, n)
     }
 
-    fn drive(&self, layer: usize, clamped: &ClampedHopfield, state: &State) -> Tensor<2> {
+    fn drive(&self, layer: usize, clamped: &Held, state: &State) -> Tensor<2> {
         self.hopfield.drive(layer, clamped, state)
     }
 
-    fn contrast(
-        &self,
-        clamped: &ClampedHopfield,
-        first: &State,
-        second: &State,
-        scale: f64,
-    ) -> Gradients {
+    fn contrast(&self, clamped: &Held, first: &State, second: &State, scale: f64) -> Gradients {
         self.hopfield.contrast(clamped, first, second, scale)
     }
 }

@@ -70,15 +70,15 @@ impl<F: EnergyFunction> CustomEnergy<F> {
         if let Some(contrast) = function.contrast(input, state, &rest, 1.0) {
             let scale = 1.0 / state.batch_size() as f64;
             let expected = slopes::difference_by_parameters(function, input, state, &rest, scale);
-            let mut comparison = Comparison {
+            let mut checker = Checker {
                 contrast: &contrast,
                 expected: &expected,
                 path: Vec::new(),
                 found: &mut found,
                 missing: None,
             };
-            function.visit(&mut comparison);
-            if let Some(parameter) = comparison.missing {
+            function.visit(&mut checker);
+            if let Some(parameter) = checker.missing {
                 return Err(ClosedFormError::Missing { parameter });
             }
         }
@@ -133,7 +133,7 @@ impl ClosedForm {
 }
 
 /// Compares the gradient of each parameter.
-struct Comparison<'a> {
+struct Checker<'a> {
     contrast: &'a Gradients,
     expected: &'a Gradients,
     path: Vec<String>,
@@ -141,7 +141,7 @@ struct Comparison<'a> {
     missing: Option<String>,
 }
 
-impl ModuleVisitor for Comparison<'_> {
+impl ModuleVisitor for Checker<'_> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_string());
     }
