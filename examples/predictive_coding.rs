@@ -32,17 +32,17 @@ fn main() -> anyhow::Result<()> {
     let batches = BatchLoader::new(&digits.train, 256, Order::Sequential, &device);
     let batch = batches.iter().next().expect("there are digits")?;
 
-    let names: Vec<_> = (1..=config.learning_rates.len())
+    let names: Vec<_> = (1..=config.optimizer.learning_rates.len())
         .map(|layer| format!("layer {layer}"))
         .collect();
     println!(
         "{}, {} nudged steps, beta = {}\n",
         config.notation(),
-        config.nudged_steps,
-        config.beta
+        config.phases.nudged_steps,
+        config.phases.nudging.beta()
     );
     println!("cosine with backpropagation     {}", names.join("  "));
-    for n_steps in 1..=config.nudged_steps {
+    for n_steps in 1..=config.phases.nudged_steps {
         let fewer = config.with_override("nudged_steps", &n_steps.to_string())?;
         let cosines = cosines(&fewer, &config.network(&device), &batch);
         println!(
@@ -66,7 +66,7 @@ fn main() -> anyhow::Result<()> {
     let trained = cosines(&config, &eqprop.learner().network, &batch);
     println!(
         "{} steps, after the training      {}\n",
-        config.nudged_steps,
+        config.phases.nudged_steps,
         trained.join("  ")
     );
 

@@ -115,17 +115,18 @@ fn a_changed_configuration_is_refused() {
     place.refuse(&["evaluate", "run"], &["run/config.json"]);
     let change = |key: &str, value: Value| {
         let mut config: Value = serde_json::from_slice(bytes).unwrap();
-        config["training"][key] = value;
+        let parts = key.split('.');
+        *parts.fold(&mut config["training"], |part, name| &mut part[name]) = value;
         fs::write(file, config.to_string()).unwrap();
     };
-    change("beta", 0.25.into());
+    change("phases.nudging.centered.beta", 0.25.into());
     place.refuse(&RESUME, &["the configuration was changed", "beta"]);
     change("batch_size", 0.into());
     place.refuse(
         &RESUME,
         &["run/config.json", "batch_size must be at least 1"],
     );
-    change("hidden", vec![7].into());
+    change("network.hidden", vec![7].into());
     place.refuse(&["evaluate", "run"], &["run/model.bpk", "does not fit"]);
 }
 

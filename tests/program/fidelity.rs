@@ -49,7 +49,10 @@ fn the_gradient_of_the_digits_is_examined() {
     assert_eq!(found["precision"], "f64");
     assert_eq!(found["machine"]["device"], "flex");
     assert_eq!(found["machine"]["eqprop"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(found["training"]["hidden"], serde_json::json!([128]));
+    assert_eq!(
+        found["training"]["network"]["hidden"],
+        serde_json::json!([128])
+    );
     assert_eq!(
         (&found["batches"], &found["batch_size"]),
         (&2.into(), &50.into())

@@ -3,15 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::place::Place;
 
-const RUNS: [&str; 3] = ["plain", "validation", "particles"];
+/// The forms that other versions wrote, each with what its version found.
+const FORMS: [&str; 2] = ["form-1", "form-2"];
 
-/// What the version before run folders had a number of their form wrote, and what it found.
-fn form_1() -> (PathBuf, Value) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/form-1");
+fn form(name: &str) -> (PathBuf, Value) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let folder = folder.join(name);
     let expected = fs::read_to_string(folder.join("expected.json")).unwrap();
     (folder, serde_json::from_str(&expected).unwrap())
 }
@@ -36,33 +37,65 @@ fn change(place: &Place, file: &str, change: impl Fn(&mut Value)) {
 }
 
 #[test]
-fn runs_of_form_1_predict_as_they_did_and_go_on_as_they_would_have() {
-    let (folder, expected) = form_1();
+fn older_runs_predict_as_they_did_and_go_on_as_they_would_have() {
+    for (folder, expected) in FORMS.map(form) {
+        let place = Place::new();
+        for (run, expected) in expected.as_object().unwrap() {
+            place.copy(&folder.join(run), run);
+            for (after, expected) in expected.as_object().unwrap() {
+                let epochs = after.split(' ').nth(1).unwrap();
+                let resume = ["train", "--resume", "--run", run, "--epochs", epochs];
+                let evaluate = || place.json(&["evaluate", run]);
+                if epochs == "2" && run != "paused" {
+                    assert_found(&evaluate(), expected);
+                    // With nothing to do it is written anew.
+                    place.succeed(&resume);
+                } else {
+                    let found = place.json(&resume)["test_error"].as_f64().unwrap();
+                    let expected = expected["test_error"].as_f64().unwrap();
+                    assert!((found - expected).abs() <= 0.01, "{run}: {found}");
+                }
+                assert_found(&evaluate(), expected);
+            }
+            // Now it is of this version's form, and knows its data.
+            let config = fs::read_to_string(place.path(run).join("config.json")).unwrap();
+            let config: Value = serde_json::from_str(&config).unwrap();
+            assert_eq!(config["format"], 3);
+            assert!(config["training"]["phases"].is_object());
+            assert_eq!(config["data"]["fingerprint"].as_str().unwrap().len(), 64);
+        }
+    }
+}
+
+#[test]
+fn a_comparison_of_an_older_form_goes_on() {
+    let (folder, _) = form("form-2");
     let place = Place::new();
-    for run in RUNS {
-        place.copy(&folder.join(run), run);
-        let expected = &expected[run];
-        assert_found(&place.json(&["evaluate", run]), &expected["after 2 epochs"]);
-        let summary = place.json(&["train", "--resume", "--run", run, "--epochs", "4"]);
-        assert_found(&place.json(&["evaluate", run]), &expected["after 4 epochs"]);
-        assert_found(
-            &json!({
-                "test_error": summary["test_error"],
-                "test_cost": expected["after 4 epochs"]["test_cost"],
-            }),
-            &expected["after 4 epochs"],
-        );
-        // Now it is of this version's form, and knows its data.
-        let config = fs::read_to_string(place.path(run).join("config.json")).unwrap();
-        let config: Value = serde_json::from_str(&config).unwrap();
-        assert_eq!(config["format"], 2);
-        assert_eq!(config["data"]["fingerprint"].as_str().unwrap().len(), 64);
+    place.copy(&folder.join("comparison"), "out");
+    let read = |path: PathBuf| -> Value {
+        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let before = read(folder.join("comparison/results.json"));
+    place.succeed(&["compare", "--resume", "--report", "out", "--epochs", "3"]);
+    let after = read(place.path("out/results.json"));
+    assert_eq!(after["format"], 2);
+    assert!(after["config"]["phases"].is_object());
+    let errors = |results: &Value| -> Vec<f64> {
+        let runs = results["runs"].as_array().unwrap().iter();
+        let epochs = runs.flat_map(|run| run["epochs"].as_array().unwrap().iter().take(2));
+        let errors = epochs.map(|epoch| epoch["test_error"].as_f64().unwrap());
+        errors.collect()
+    };
+    let (before, after) = (errors(&before), errors(&after));
+    assert_eq!(before.len(), 12);
+    for (before, after) in before.iter().zip(&after) {
+        assert!((before - after).abs() <= 0.01, "{before}, {after}");
     }
 }
 
 #[test]
 fn what_form_1_called_the_test_error_of_a_validation_is_the_validation_error() {
-    let (folder, _) = form_1();
+    let (folder, _) = form("form-1");
     let place = Place::new();
     place.copy(&folder.join("validation"), "run");
     let metrics = || csv::Reader::from_path(place.path("run/metrics.csv")).unwrap();
@@ -91,20 +124,21 @@ fn what_form_1_called_the_test_error_of_a_validation_is_the_validation_error() {
 }
 
 #[test]
-fn an_export_of_form_1_is_imported() {
-    let (folder, expected) = form_1();
-    let place = Place::new();
-    let weights = folder.join("weights.safetensors");
-    place.succeed(&["import", weights.to_str().unwrap(), "--run", "run"]);
-    assert_found(
-        &place.json(&["evaluate", "run"]),
-        &expected["plain"]["after 2 epochs"],
-    );
+fn an_export_of_an_older_form_is_imported() {
+    for (folder, expected) in FORMS.map(form) {
+        let place = Place::new();
+        let weights = folder.join("weights.safetensors");
+        place.succeed(&["import", weights.to_str().unwrap(), "--run", "run"]);
+        assert_found(
+            &place.json(&["evaluate", "run"]),
+            &expected["plain"]["after 2 epochs"],
+        );
+    }
 }
 
 #[test]
 fn a_configuration_without_a_newer_field_has_its_default() {
-    let (folder, expected) = form_1();
+    let (folder, expected) = form("form-1");
     let place = Place::new();
     place.copy(&folder.join("plain"), "run");
     let without = |training: &mut Value| {
@@ -125,7 +159,7 @@ fn a_configuration_without_a_newer_field_has_its_default() {
 
 #[test]
 fn a_newer_form_is_refused_by_name() {
-    let (folder, _) = form_1();
+    let (folder, _) = form("form-1");
     let place = Place::new();
     let commands: [&[&str]; 3] = [
         &["evaluate", "run"],

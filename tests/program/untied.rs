@@ -13,7 +13,7 @@ fn an_untied_network_is_trained_and_used_like_any_other() {
     let evaluation = place.json(&["evaluate", "run"]);
     assert_eq!(evaluation["test_error"], summary["test_error"]);
     let config = fs::read_to_string(place.path("run/config.json")).unwrap();
-    assert!(config.contains("\"model\": \"untied\""), "{config}");
+    assert!(config.contains("\"untied\": {"), "{config}");
     let curves = fs::read_to_string(place.path("run/curves.svg")).unwrap();
     assert!(curves.contains("feedback 2"));
 

@@ -290,8 +290,17 @@ fn a_weights_file_of_another_version_is_read_or_refused_by_name() {
     let text = |fields: &serde_json::Map<String, Value>| serde_json::to_string(fields).unwrap();
 
     let mut older = fields.clone();
-    for field in ["nesterov", "gradient_clip", "start", "augmentation"] {
-        older.remove(field);
+    for (section, field) in [
+        ("optimizer", "nesterov"),
+        ("optimizer", "gradient_clip"),
+        ("phases", "start"),
+        ("data", "augmentation"),
+    ] {
+        older[section]
+            .as_object_mut()
+            .unwrap()
+            .remove(field)
+            .unwrap();
     }
     write(&[
         ("eqprop.version", "0.0.9"),
@@ -303,11 +312,11 @@ fn a_weights_file_of_another_version_is_read_or_refused_by_name() {
     assert_eq!(read["training"], Value::Object(fields.clone()));
 
     write(&[
-        ("eqprop.format", "2"),
+        ("eqprop.format", "3"),
         ("eqprop.version", "7.0.0"),
         ("eqprop.config", "{}"),
     ]);
-    let expected = ["`weights` has format 2", "reads format 1", "7.0.0"];
+    let expected = ["`weights` has format 3", "reads formats 1 to 2", "7.0.0"];
     place.refuse(&["import", "weights"], &expected);
     place.refuse(&["import", "weights", "--preset", "digits"], &expected);
     write(&[("eqprop.format", "one")]);
@@ -333,12 +342,12 @@ fn a_weights_file_of_another_version_is_read_or_refused_by_name() {
         &["`weights`", "unknown key `dropouts`"],
     );
     let mut less = fields.clone();
-    less.remove("hidden");
+    less["network"].as_object_mut().unwrap().remove("hidden");
     write(&[("eqprop.config", &text(&less))]);
     place.refuse(&["import", "weights"], &["has no `hidden`"]);
 
     place.succeed(&["export", "older", "ours"]);
     let bytes = fs::read(place.path("ours")).unwrap();
     let head = String::from_utf8_lossy(&bytes[..4000]).into_owned();
-    assert!(head.contains(r#""eqprop.format":"1""#), "{head}");
+    assert!(head.contains(r#""eqprop.format":"2""#), "{head}");
 }

@@ -38,7 +38,8 @@ struct Problem {
 impl Problem {
     fn new(preset: &str, batch: usize) -> Self {
         let preset: Preset = preset.parse().expect("a preset");
-        let config = preset.config().with_tolerance(None);
+        let mut config = preset.config();
+        config.phases.tolerance = None;
         let device = Device::flex();
         let shape = [batch, config.energy().input.n_units()];
         Self {

@@ -14,6 +14,7 @@ mod weights;
 use clap::{Args, Parser, Subcommand};
 use eqprop_train::preset::Preset;
 
+pub use arguments::Override;
 pub use bench::BenchArguments;
 pub use compare::CompareArguments;
 pub use fidelity::FidelityArguments;

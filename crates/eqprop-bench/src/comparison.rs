@@ -9,7 +9,7 @@ mod turns;
 use std::ops::ControlFlow;
 
 use burn::tensor::Device;
-use eqprop_train::config::{ScheduleKind, TrainingConfig};
+use eqprop_train::config::{Schedule, TrainingConfig};
 use eqprop_train::data::Dataset;
 use eqprop_train::error::CheckpointError;
 use eqprop_train::training::{EpochRecord, Progress, Training};
@@ -147,7 +147,7 @@ impl Comparison {
             if asked < there {
                 return fewer("epochs", there, asked);
             }
-            if self.config.schedule == ScheduleKind::Cosine {
+            if self.config.optimizer.schedule == Schedule::Cosine {
                 return Err(ComparisonError::Schedule { asked });
             }
             self.config.epochs = asked;

@@ -40,7 +40,7 @@ use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
-pub use agreement::{Agreement, Agreements, ByNudging};
+pub use agreement::{Agreement, Agreements, ByNudging, NudgingKind};
 pub use beta::{BetaCurve, BetaPoint, Kinks, Order};
 pub use check::{Check, Comparison, check, compare};
 pub use course::{FreePhase, ResidualQuantiles};

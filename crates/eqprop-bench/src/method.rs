@@ -7,7 +7,7 @@ use std::sync::Arc;
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Stopping;
-use eqprop_train::config::{ModelKind, TrainingConfig};
+use eqprop_train::config::TrainingConfig;
 use eqprop_train::error::TrainingError;
 use eqprop_train::estimator::CoupledLearning;
 use eqprop_train::suggestion::did_you_mean;
@@ -173,7 +173,7 @@ impl Method {
     pub fn estimator(self, config: &TrainingConfig) -> Result<AnyEstimator, MethodError> {
         let mut eqprop = config.estimator();
         let free = eqprop.free.clone();
-        let steps = Stopping::new(config.nudged_steps);
+        let steps = Stopping::new(config.phases.nudged_steps);
         let remembers = |n_steps| {
             let fits = config.check_trajectory(n_steps);
             let method = self;
@@ -181,7 +181,7 @@ impl Method {
         };
         Ok(match self {
             Self::Eqprop | Self::Cep | Self::Pep | Self::Nep | Self::RandomSign => {
-                if let Some(nudging) = self.nudging(config.beta) {
+                if let Some(nudging) = self.nudging(config.phases.nudging.beta()) {
                     config.check_nudging(nudging).map_err(|source| {
                         let method = self;
                         MethodError::Nudging { method, source }
@@ -191,16 +191,18 @@ impl Method {
                 Arc::new(eqprop)
             }
             Self::Cl | Self::Pcpl | Self::Ncpl | Self::Ccpl => {
-                let nudging = self.nudging(config.beta).expect("it has its own");
+                let nudging = self
+                    .nudging(config.phases.nudging.beta())
+                    .expect("it has its own");
                 let clamped = eqprop.nudged.clone();
                 Arc::new(CoupledLearning::new(nudging, free, clamped))
             }
             Self::Bptt => {
-                remembers(config.free_steps)?;
+                remembers(config.phases.free_steps)?;
                 Arc::new(Bptt::new(free))
             }
             Self::Tbp => {
-                remembers(config.nudged_steps)?;
+                remembers(config.phases.nudged_steps)?;
                 Arc::new(Bptt::truncated(free, steps.max_steps))
             }
             Self::Rbp => Arc::new(RecurrentBackprop {
@@ -220,7 +222,7 @@ impl Method {
                 Arc::new(ImplicitExact { free })
             }
             Self::Backprop => {
-                if config.model == ModelKind::Resistive {
+                if config.field().conducts_both_ways() {
                     return Err(MethodError::ConductsBothWays { method: self });
                 }
                 let connections = config.energy().connections;

@@ -25,8 +25,9 @@ use crate::output::say;
 const CONFIG: &str = "config.json";
 const MODEL: &str = "model.bpk";
 
-/// The form of a run folder; raised when it changes. Form 1 did not say what data the run is on.
-const FORMAT: u32 = 2;
+/// The form of a run folder; raised when it changes. Form 1 did not say what data the run is on; the
+/// configurations of forms 1 and 2 were flat.
+const FORMAT: u32 = 3;
 
 /// The folder of a run.
 #[derive(Debug)]

@@ -164,7 +164,7 @@ fn batch(config: &TrainingConfig, examples: Option<&Examples>, device: &Device) 
 /// Inputs uniform in `[0, 1]` and random one-hot targets, drawn on the host: the same on every
 /// device.
 fn random_batch(config: &TrainingConfig, device: &Device) -> Batch {
-    let (n, n_classes) = (config.batch_size, config.dataset.n_classes());
+    let (n, n_classes) = (config.batch_size, config.data.dataset.n_classes());
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let n_inputs = config.energy().input.n_units();
     let uniform = Distribution::Uniform(0.0, 1.0);

@@ -56,7 +56,11 @@ fn a_step_of_a_relaxation_allocates_nothing() {
         let uniform = Distribution::Uniform(0.0, 1.0);
         let shape = [8, config.energy().input.n_units()];
         let input = Tensor::random(shape, uniform, &Device::flex());
-        let target = Tensor::random([8, config.dataset.n_classes()], uniform, &Device::flex());
+        let target = Tensor::random(
+            [8, config.data.dataset.n_classes()],
+            uniform,
+            &Device::flex(),
+        );
         let beta = Tensor::full([8, 1], 0.1, &Device::flex());
         let clamped = energy.clamp(&input);
         let start = energy.start(&input, &clamped);

@@ -29,16 +29,16 @@ const SIGMOID: [(&str, &str); 2] = [
 
 /// The preset for the digits with fields replaced.
 fn config(overrides: &[(&str, &str)]) -> TrainingConfig {
-    let change = |config: TrainingConfig, (key, value): &(&str, &str)| {
-        config.with_override(key, value).expect(key)
-    };
-    overrides.iter().fold(Preset::Digits.config(), change)
+    let config = Preset::Digits.config();
+    let config = config.with_overrides(overrides.iter().copied());
+    config.expect("known settings")
 }
 
 /// The network of a configuration after an epoch of training on 400 digits, and a batch of them.
 fn trained(config: &TrainingConfig, batch: usize) -> (Network, Batch) {
     let dataset = Dataset::load(DatasetKind::Digits, None).expect("the digits are built in");
-    let config = config.clone().with_n_train(Some(400));
+    let mut config = config.clone();
+    config.data.n_train = Some(400);
     let device = Device::flex();
     let mut training = Training::new(config, &dataset, &device).expect("a valid configuration");
     let go_on = |_| core::ops::ControlFlow::Continue(());
@@ -274,12 +274,14 @@ fn a_recommendation_reaches_its_bound_in_the_estimator_itself() {
             enough.free_steps + n_phases * enough.nudged_steps
         );
 
-        let config = TrainingConfig {
-            free_steps: enough.free_steps,
-            nudged_steps: enough.nudged_steps,
-            beta: enough.beta,
-            ..config
-        };
+        let [free, nudged] = [enough.free_steps, enough.nudged_steps].map(|n| n.to_string());
+        let changes = [
+            ("free_steps", free),
+            ("nudged_steps", nudged),
+            ("beta", enough.beta.to_string()),
+        ];
+        let changes = changes.iter().map(|(key, value)| (*key, value.as_str()));
+        let config = config.with_overrides(changes).expect("numbers");
         // The network was trained with the other steps: only the estimator changes.
         let (network, batch) = trained(&self::config(&overrides), 40);
         let again =

@@ -5,6 +5,7 @@ mod convolution;
 mod dense;
 mod identity;
 mod pool_indices;
+mod source;
 mod term;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub use self::dense::Dense;
 pub(crate) use self::dense::PreparedDense;
 pub use self::identity::Identity;
 pub use self::pool_indices::PoolIndices;
+pub use self::source::{WeightSource, redraw};
 use self::term::{Prepared, Term};
 pub(crate) use crate::contrast::Share;
 pub use crate::contrast::StatePair;
@@ -93,6 +95,11 @@ impl Connection {
     /// The kind of connection that this is.
     pub fn kind(&self) -> ConnectionKind {
         self.term().kind()
+    }
+
+    /// New weights, if it has any.
+    pub(crate) fn redraw(&mut self, initializer: InitializerConfig, source: &mut dyn WeightSource) {
+        self.term_mut().redraw(initializer, source);
     }
 
     /// A connection with parameters of its own that begin with the values of these.

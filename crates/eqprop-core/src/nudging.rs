@@ -62,8 +62,13 @@ pub enum Nudging {
         beta: f64,
         /// Number `n` of pairs, 1 to 20. The outermost of 20 weighs 7e-12 of `1/β`: further ones
         /// would add phases and no digits.
+        #[serde(default = "two")]
         n_pairs: usize,
     },
+}
+
+fn two() -> usize {
+    2
 }
 
 /// The most pairs of [`Nudging::HigherOrder`].

@@ -7,20 +7,23 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::lr_scheduler::LrSchedulerRecord;
+use burn::module::Module;
 use burn::optim::OptimizerRecord;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Bytes;
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ScheduleKind, TrainingConfig};
+use crate::config::{Schedule, TrainingConfig};
 use crate::error::CheckpointError;
+use crate::estimator::EquilibriumPropagation;
 use crate::file::{TEMPORARY_PREFIX, remove_temporary_folders, sync_folder};
-use crate::training::{EpochRecord, UnfinishedEpoch};
+use crate::learner::AnyLearner;
+use crate::measurement::{EpochRecord, UnfinishedEpoch};
 
 /// The form of a checkpoint; raised when it changes. Form 1 had no pauses within an epoch, and gave
-/// the validation error as that of the test.
-const VERSION: u32 = 2;
+/// the validation error as that of the test; the configurations of forms 1 and 2 were flat.
+const VERSION: u32 = 3;
 const PREFIX: &str = "checkpoint-";
 const MANIFEST: &str = "manifest.json";
 const STATE: &str = "state.json";
@@ -57,6 +60,7 @@ pub struct Checkpoint {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CheckpointState {
     /// The configuration of the run, with its seed.
+    #[serde(deserialize_with = "TrainingConfig::read")]
     pub config: TrainingConfig,
     /// What each finished epoch measured; their number is the epoch reached.
     pub records: Vec<EpochRecord>,
@@ -68,7 +72,7 @@ pub struct CheckpointState {
 impl CheckpointState {
     /// From what form 1 means by it.
     fn read_as_form_1(mut self) -> Self {
-        if self.config.n_validation > 0 {
+        if self.config.data.n_validation > 0 {
             for record in &mut self.records {
                 record.validation_error = record.test_error.take();
                 record.validation_cost = record.test_cost.take();
@@ -109,16 +113,19 @@ impl Manifest {
 }
 
 impl Checkpoint {
-    /// A training by `config` before its first epoch, from the parameters of a learner in `model`.
+    /// A training by `config` before its first epoch, from the parameters of `learner`.
     ///
     /// # Panics
     /// If [`TrainingConfig::validate`] fails.
-    pub fn before_training(config: TrainingConfig, model: ModuleRecord) -> Self {
+    pub fn before_training(
+        config: TrainingConfig,
+        learner: AnyLearner<EquilibriumPropagation>,
+    ) -> Self {
         Self {
-            model,
             optimizer: config.optimizer().to_record(),
             // A schedule that has not begun is the same for any number of batches.
-            scheduler: config.learning_rate(1).to_record(),
+            scheduler: config.learning_rate(&learner.network, 1).to_record(),
+            model: learner.into_record(),
             particles: None,
             warm: None,
             state: CheckpointState {
@@ -204,8 +211,8 @@ impl Checkpoint {
             let epochs = config.epochs;
             return Err(CheckpointError::TooFewEpochs { epochs, n_begun });
         }
-        if config.schedule == ScheduleKind::Cosine && config.epochs != stored.epochs && n_begun > 0
-        {
+        let is_fixed = config.optimizer.schedule == Schedule::Cosine && n_begun > 0;
+        if is_fixed && config.epochs != stored.epochs {
             return Err(CheckpointError::ScheduleIsFixed {
                 epochs: stored.epochs,
                 found: config.epochs,

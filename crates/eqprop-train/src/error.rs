@@ -8,7 +8,6 @@ use eqprop_core::error::ConfigError;
 use eqprop_core::shape::LayerShape;
 
 use crate::data::DataError;
-use crate::initial_state::InitialState;
 use crate::suggestion::did_you_mean;
 use crate::weights::WeightsError;
 
@@ -103,7 +102,7 @@ pub enum TrainingError {
     /// No such field.
     #[error(
         "unknown key `{key}`{}; the keys are: {}",
-        did_you_mean(key, known.iter().map(String::as_str)),
+        did_you_mean(key.rsplit('.').next().unwrap_or_default(), known.iter().map(String::as_str)),
         known.join(", ")
     )]
     UnknownKey {
@@ -111,6 +110,21 @@ pub enum TrainingError {
         key: String,
         /// All names.
         known: Vec<String>,
+    },
+    /// An option of a choice that is not made.
+    #[error(
+        "`{key}` is an option of {choice} \"{needed}\", but {choice} is \"{found}\": set {choice} to \
+         \"{needed}\" too, or leave `{key}` out"
+    )]
+    UnusedOption {
+        /// The option.
+        key: String,
+        /// The field that it belongs to.
+        choice: &'static str,
+        /// The choice that has it.
+        needed: &'static str,
+        /// The choice that is made.
+        found: String,
     },
     /// The value does not fit the field.
     #[error("`{value}` does not fit the key `{key}`; it is written like `{example}`")]
@@ -207,7 +221,7 @@ pub enum TrainingError {
     )]
     AwayFromEquilibrium {
         /// Where they would start.
-        start: InitialState,
+        start: String,
     },
     /// Nesterov's momentum without any.
     #[error(

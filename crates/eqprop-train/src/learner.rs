@@ -2,13 +2,15 @@
 
 mod distributed;
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::{ExecutionError, Tensor};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
-use eqprop_core::cost::Cost;
-use eqprop_core::energy::VectorField;
+use eqprop_core::cost::{AnyCost, Cost};
+use eqprop_core::energy::{AnyField, VectorField};
 use eqprop_core::relaxation::Relaxed;
 
 use crate::batch::Batch;
@@ -51,6 +53,12 @@ pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Deb
     #[module(skip)]
     max_gradient_norm: Option<f64>,
 }
+
+/// A learner of any built-in network with either cost, by default with an estimator chosen at run time.
+pub type AnyLearner<G = AnyEstimator> = EquilibriumLearner<AnyField, AnyCost, G>;
+
+/// An estimator for these, chosen at run time.
+pub type AnyEstimator = Arc<dyn GradientEstimator<AnyField, AnyCost>>;
 
 impl<E, C, G> EquilibriumLearner<E, C, G>
 where

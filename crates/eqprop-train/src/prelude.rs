@@ -10,7 +10,9 @@ pub use eqprop_core::prelude::*;
 
 pub use crate::batch::{Augmentation, Batch, BatchLoader, Order};
 pub use crate::block::EquilibriumBlock;
-pub use crate::config::TrainingConfig;
+pub use crate::config::{
+    DataConfig, NetworkConfig, OptimizerConfig, PhaseConfig, Schedule, TrainingConfig,
+};
 pub use crate::data::{Dataset, DatasetKind};
 pub use crate::estimator::{
     ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, EquilibriumPropagation,

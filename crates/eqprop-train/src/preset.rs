@@ -1,18 +1,13 @@
 //! Named configurations, most of them from the literature.
 
+mod configurations;
+
 use std::str::FromStr;
 
-use eqprop_core::activation::Activation;
-use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling};
-use eqprop_core::energy::LayerUpdate;
-
-use crate::batch::Augmentation;
-use crate::config::{
-    ConvolutionalLayer, DynamicsKind, HiddenLayer, ModelKind, NudgingKind, ScheduleKind,
-    SkipConnection, TrainingConfig,
-};
+use crate::config::TrainingConfig;
 use crate::data::DatasetKind;
 use crate::error::TrainingError;
+use configurations::{deep_dhn, deep_paper, dhn, drn, paper};
 
 /// A named configuration.
 ///
@@ -133,50 +128,17 @@ impl Preset {
 
     /// The name by which it is chosen.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Digits => "digits",
-            Self::Paper1h => "paper-1h",
-            Self::Paper2h => "paper-2h",
-            Self::Paper3h => "paper-3h",
-            Self::Dhn1h => "dhn-1h",
-            Self::Dhn2h => "dhn-2h",
-            Self::Dhn3h => "dhn-3h",
-            Self::ConvMnist => "conv-mnist",
-            Self::Dchn => "dchn",
-            Self::HopfieldResnet13 => "hopfield-resnet13",
-            Self::PcnMnist => "pcn-mnist",
-            Self::PcnVgg5 => "pcn-vgg5",
-            Self::DrnXs => "drn-xs",
-            Self::Drn1h => "drn-1h",
-        }
+        self.entry().name
     }
 
     /// Where it comes from and what was reported with it.
     pub fn source(self) -> &'static str {
-        match self {
-            Self::Digits => "chosen here: learns the bundled 8x8 digits in seconds",
-            Self::Paper1h => {
-                "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 25 epochs"
-            }
-            Self::Paper2h => {
-                "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 60 epochs"
-            }
-            Self::Paper3h => {
-                "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 500 epochs"
-            }
-            Self::Dhn1h => "Scellier 2024 (arXiv:2402.11674), code: 1.79 % after 100 epochs",
-            Self::Dhn2h => "Scellier 2024 (arXiv:2402.11674), code: 1.65 % after 100 epochs",
-            Self::Dhn3h => "Scellier 2024 (arXiv:2402.11674), code: 1.65 % after 100 epochs",
-            Self::ConvMnist => "Ernoult et al. 2019 (arXiv:1905.13633): about 1 % test error",
-            Self::Dchn => "Scellier et al. 2023 (arXiv:2312.15103), 100 epochs",
-            Self::HopfieldResnet13 => "arXiv:2509.26003: 6.08 % on CIFAR-10 after 300 epochs",
-            Self::PcnMnist => "chosen here, phases of arXiv:2606.03584",
-            Self::PcnVgg5 => {
-                "Kerjan et al. 2026 (arXiv:2606.03584): 0.32 % on MNIST, 7.8 % on CIFAR-10, 100 epochs"
-            }
-            Self::DrnXs => "Scellier 2024 (arXiv:2402.11674), code: 3.46 % after 10 epochs",
-            Self::Drn1h => "Scellier 2024 (arXiv:2402.11674), code: 1.57 % after 50 epochs",
-        }
+        self.entry().source
+    }
+
+    /// Its configuration.
+    pub fn config(self) -> TrainingConfig {
+        (self.entry().config)()
     }
 
     /// Its configuration for a data set, whose images are padded to the size that its convolutions
@@ -185,238 +147,113 @@ impl Preset {
     ///
     /// For the data set of the preset this is [`config`](Self::config).
     pub fn config_for(self, dataset: DatasetKind) -> TrainingConfig {
-        let config = self.config();
-        let padding = match self.image_side() {
+        let mut config = self.config();
+        config.data.dataset = dataset;
+        if let Some(side) = self.entry().image_side {
             // The images of all data sets are square, of an even side.
-            Some(side) => {
-                let [_, height, _] = dataset.image_shape();
-                side.saturating_sub(height) / 2
-            }
-            None => config.padding,
-        };
-        TrainingConfig { dataset, ..config }.with_padding(padding)
+            let [_, height, _] = dataset.image_shape();
+            config.data.padding = side.saturating_sub(height) / 2;
+        }
+        config
     }
 
-    /// Height and width that the convolutions of the preset are made for.
-    fn image_side(self) -> Option<usize> {
+    fn entry(self) -> Entry {
         match self {
-            Self::ConvMnist => Some(28),
-            Self::Dchn | Self::HopfieldResnet13 | Self::PcnVgg5 => Some(32),
-            Self::Digits
-            | Self::Paper1h
-            | Self::Paper2h
-            | Self::Paper3h
-            | Self::Dhn1h
-            | Self::Dhn2h
-            | Self::Dhn3h
-            | Self::PcnMnist
-            | Self::DrnXs
-            | Self::Drn1h => None,
+            Self::Digits => Entry {
+                name: "digits",
+                source: "chosen here: learns the bundled 8x8 digits in seconds",
+                image_side: None,
+                config: configurations::digits,
+            },
+            Self::Paper1h => Entry {
+                name: "paper-1h",
+                source: "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 25 epochs",
+                image_side: None,
+                config: || paper(&[0.2, 0.1], [20, 4], 25),
+            },
+            Self::Paper2h => Entry {
+                name: "paper-2h",
+                source: "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 60 epochs",
+                image_side: None,
+                config: || deep_paper(&[0.8, 0.2, 0.02], [100, 6], 60),
+            },
+            Self::Paper3h => Entry {
+                name: "paper-3h",
+                source: "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 500 epochs",
+                image_side: None,
+                config: || deep_paper(&[0.256, 0.064, 0.016, 0.004], [500, 8], 500),
+            },
+            Self::Dhn1h => Entry {
+                name: "dhn-1h",
+                source: "Scellier 2024 (arXiv:2402.11674), code: 1.79 % after 100 epochs",
+                image_side: None,
+                config: || dhn(&[0.05, 0.05], [15, 15]),
+            },
+            Self::Dhn2h => Entry {
+                name: "dhn-2h",
+                source: "Scellier 2024 (arXiv:2402.11674), code: 1.65 % after 100 epochs",
+                image_side: None,
+                config: || deep_dhn(&[0.2, 0.05, 0.01], [50, 20]),
+            },
+            Self::Dhn3h => Entry {
+                name: "dhn-3h",
+                source: "Scellier 2024 (arXiv:2402.11674), code: 1.65 % after 100 epochs",
+                image_side: None,
+                config: || deep_dhn(&[0.2, 0.05, 0.01, 0.002], [100, 10]),
+            },
+            Self::ConvMnist => Entry {
+                name: "conv-mnist",
+                source: "Ernoult et al. 2019 (arXiv:1905.13633): about 1 % test error",
+                image_side: Some(28),
+                config: configurations::conv_mnist,
+            },
+            Self::Dchn => Entry {
+                name: "dchn",
+                source: "Scellier et al. 2023 (arXiv:2312.15103), 100 epochs",
+                image_side: Some(32),
+                config: configurations::dchn,
+            },
+            Self::HopfieldResnet13 => Entry {
+                name: "hopfield-resnet13",
+                source: "arXiv:2509.26003: 6.08 % on CIFAR-10 after 300 epochs",
+                image_side: Some(32),
+                config: configurations::hopfield_resnet13,
+            },
+            Self::PcnMnist => Entry {
+                name: "pcn-mnist",
+                source: "chosen here, phases of arXiv:2606.03584",
+                image_side: None,
+                config: configurations::pcn_mnist,
+            },
+            Self::PcnVgg5 => Entry {
+                name: "pcn-vgg5",
+                source: "Kerjan et al. 2026 (arXiv:2606.03584): 0.32 % on MNIST, 7.8 % on CIFAR-10, 100 epochs",
+                image_side: Some(32),
+                config: configurations::pcn_vgg5,
+            },
+            Self::DrnXs => Entry {
+                name: "drn-xs",
+                source: "Scellier 2024 (arXiv:2402.11674), code: 3.46 % after 10 epochs",
+                image_side: None,
+                config: || drn(100, 100.0, 10),
+            },
+            Self::Drn1h => Entry {
+                name: "drn-1h",
+                source: "Scellier 2024 (arXiv:2402.11674), code: 1.57 % after 50 epochs",
+                image_side: None,
+                config: || drn(1024, 480.0, 50),
+            },
         }
     }
-
-    /// Its configuration.
-    pub fn config(self) -> TrainingConfig {
-        match self {
-            Self::Digits => TrainingConfig::new(
-                DatasetKind::Digits,
-                vec![128.into()],
-                0.5,
-                15,
-                6,
-                vec![0.1, 0.02],
-                8,
-                40,
-            )
-            .with_output_activation(Activation::Identity)
-            .with_initializer(InitializerConfig::FanIn { gain: 0.5 })
-            .with_learning_rate_decay(0.97),
-            Self::Paper1h => paper(&[0.2, 0.1], 20, 4, 25),
-            Self::Paper2h => deep_paper(&[0.8, 0.2, 0.02], 100, 6, 60),
-            Self::Paper3h => deep_paper(&[0.256, 0.064, 0.016, 0.004], 500, 8, 500),
-            Self::Dhn1h => dhn(&[0.05, 0.05], 15, 15),
-            Self::Dhn2h => deep_dhn(&[0.2, 0.05, 0.01], 50, 20),
-            Self::Dhn3h => deep_dhn(&[0.2, 0.05, 0.01, 0.002], 100, 10),
-            Self::ConvMnist => conv_mnist(),
-            Self::Dchn => dchn(),
-            Self::HopfieldResnet13 => hopfield_resnet13(),
-            Self::PcnMnist => pcn_mnist(),
-            Self::PcnVgg5 => pcn_vgg5(),
-            Self::DrnXs => drn(100, 100.0, 10),
-            Self::Drn1h => drn(1024, 480.0, 50),
-        }
-    }
 }
 
-fn conv_mnist() -> TrainingConfig {
-    let maps = |channels| {
-        let layer = ConvolutionalLayer::new(channels, 5);
-        HiddenLayer::Convolution(layer.with_pooling(Pooling::Max(2)))
-    };
-    let (hidden, rates) = (vec![maps(32), maps(64)], vec![0.1, 0.05, 0.025]);
-    TrainingConfig::new(DatasetKind::Mnist, hidden, 0.25, 20, 8, rates, 20, 40)
-        .with_output_activation(Activation::Identity)
-        .with_initializer(InitializerConfig::FanIn { gain: 0.6 })
-        .with_learning_rate_decay(0.95)
-}
-
-fn dchn() -> TrainingConfig {
-    let maps = |channels| {
-        let layer = ConvolutionalLayer::new(channels, 3).with_padding(1);
-        HiddenLayer::Convolution(layer.with_pooling(Pooling::Max(2)))
-    };
-    let hidden = [128, 256, 512, 512].map(maps).to_vec();
-    let rates = vec![0.0625, 0.0375, 0.025, 0.02, 0.0125];
-    TrainingConfig::new(DatasetKind::Mnist, hidden, 0.25, 60, 15, rates, 128, 100)
-        .with_padding(2)
-        .with_normalize(true)
-        .with_augmentation(Augmentation {
-            shift: 2,
-            flip: false,
-        })
-        .with_output_activation(Activation::Identity)
-        .with_initializer(InitializerConfig::FanIn { gain: 0.5 })
-        .with_schedule(ScheduleKind::Cosine)
-        .with_momentum(0.9)
-        .with_weight_decay(3e-4)
-}
-
-fn hopfield_resnet13() -> TrainingConfig {
-    let channels = [128, 256, 512, 512];
-    let block = |channels| {
-        let first = ConvolutionalLayer::new(channels, 3).with_padding(1);
-        let second = first.with_stride(2);
-        [first, second].map(HiddenLayer::Convolution)
-    };
-    let hidden = channels.into_iter().flat_map(block).collect();
-    let skip = |block: usize| SkipConnection {
-        from: 2 * block,
-        to: 2 * block + 2,
-        kind: ConnectionKind::Convolution(ConvolutionConfig::new(1).with_stride(2)),
-    };
-    let rates = vec![0.03; 2 * channels.len() + 1];
-    let gains = [
-        vec![0.6; 2 * channels.len()],
-        vec![0.8],
-        vec![0.7; channels.len()],
-    ];
-    TrainingConfig::new(DatasetKind::Cifar10, hidden, 0.1, 120, 50, rates, 128, 300)
-        .with_skips((0..channels.len()).map(skip).collect())
-        .with_normalize(true)
-        .with_augmentation(Augmentation {
-            shift: 4,
-            flip: true,
-        })
-        .with_hidden_activation(Activation::ClippedRelu { max: 6.0 })
-        .with_output_activation(Activation::Identity)
-        .with_gains(gains.concat())
-        .with_schedule(ScheduleKind::Cosine)
-        .with_momentum(0.9)
-        .with_nesterov(true)
-        .with_weight_decay(2.5e-4)
-        .with_gradient_clip(Some(1.0))
-}
-
-fn pcn_mnist() -> TrainingConfig {
-    let (hidden, rates) = (vec![512.into(); 2], vec![0.05; 3]);
-    let config = TrainingConfig::new(DatasetKind::Mnist, hidden, 0.02, 1, 3, rates, 64, 20);
-    predictive_coding(config).with_learning_rate_decay(0.95)
-}
-
-fn pcn_vgg5() -> TrainingConfig {
-    let maps = |channels| {
-        let layer = ConvolutionalLayer::new(channels, 3).with_padding(1);
-        HiddenLayer::Convolution(layer.with_pooling(Pooling::Max(2)))
-    };
-    let hidden = [128, 256, 512, 512].map(maps).to_vec();
-    let rates = vec![0.04; hidden.len() + 1];
-    let config = TrainingConfig::new(DatasetKind::Mnist, hidden, 0.02, 1, 5, rates, 16, 100);
-    predictive_coding(config)
-        .with_padding(2)
-        .with_normalize(true)
-        .with_schedule(ScheduleKind::Cosine)
-        .with_nesterov(true)
-        .with_weight_decay(3e-4)
-}
-
-/// `config` with rectified hidden layers and a linear output that are nudged from one side.
-fn predictive_coding(config: TrainingConfig) -> TrainingConfig {
-    // Uniform of variance 1/n_in: with 2/n_in, which rectified layers pass on, the first updates
-    // of a deep network go too far, backpropagation's too.
-    let gain = 3f64.sqrt();
-    config
-        .with_model(ModelKind::PredictiveCoding)
-        .with_layer_update(LayerUpdate::PreActivation)
-        .with_hidden_activation(Activation::Relu)
-        .with_output_activation(Activation::Identity)
-        .with_initializer(InitializerConfig::FanIn { gain })
-        .with_nudging(NudgingKind::RandomSign)
-        .with_momentum(0.9)
-}
-
-fn paper(rates: &[f64], free_steps: usize, nudged_steps: usize, epochs: usize) -> TrainingConfig {
-    let hidden = vec![500.into(); rates.len() - 1];
-    let (dataset, rates) = (DatasetKind::Mnist, rates.to_vec());
-    TrainingConfig::new(
-        dataset,
-        hidden,
-        1.0,
-        free_steps,
-        nudged_steps,
-        rates,
-        20,
-        epochs,
-    )
-    .with_nudging(NudgingKind::RandomSign)
-    .with_dynamics(DynamicsKind::GradientFlow)
-    .with_step_size(0.5)
-}
-
-fn deep_paper(
-    rates: &[f64],
-    free_steps: usize,
-    nudged_steps: usize,
-    epochs: usize,
-) -> TrainingConfig {
-    paper(rates, free_steps, nudged_steps, epochs)
-        .with_initializer(InitializerConfig::FanIn { gain: 0.7 })
-        .with_tolerance(Some(1e-3))
-        .with_check_every(10)
-}
-
-fn dhn(rates: &[f64], free_steps: usize, nudged_steps: usize) -> TrainingConfig {
-    let hidden = vec![1024.into(); rates.len() - 1];
-    let (dataset, rates) = (DatasetKind::Mnist, rates.to_vec());
-    TrainingConfig::new(
-        dataset,
-        hidden,
-        0.2,
-        free_steps,
-        nudged_steps,
-        rates,
-        16,
-        100,
-    )
-    .with_output_activation(Activation::Identity)
-    .with_initializer(InitializerConfig::FanIn { gain: 0.7 })
-    .with_learning_rate_decay(0.99)
-}
-
-fn deep_dhn(rates: &[f64], free_steps: usize, nudged_steps: usize) -> TrainingConfig {
-    dhn(rates, free_steps, nudged_steps)
-        .with_tolerance(Some(1e-4))
-        .with_check_every(20)
-}
-
-fn drn(n_hidden: usize, input_gain: f64, epochs: usize) -> TrainingConfig {
-    let (hidden, rates) = (vec![n_hidden.into()], vec![0.006; 2]);
-    TrainingConfig::new(DatasetKind::Mnist, hidden, 1.0, 4, 4, rates, 4, epochs)
-        .with_model(ModelKind::Resistive)
-        .with_input_gain(input_gain)
-        .with_hidden_activation(Activation::Diode)
-        .with_output_activation(Activation::Identity)
-        .with_initializer(InitializerConfig::FanIn { gain: 1.0 })
-        .with_learning_rate_decay(0.99)
+/// All that is said of a preset.
+struct Entry {
+    name: &'static str,
+    source: &'static str,
+    /// Height and width that its convolutions are made for.
+    image_side: Option<usize>,
+    config: fn() -> TrainingConfig,
 }
 
 impl FromStr for Preset {

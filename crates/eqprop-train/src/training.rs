@@ -1,7 +1,6 @@
 //! A training run, epoch by epoch.
 
 mod epoch;
-mod measured;
 mod tally;
 
 use std::ops::ControlFlow;
@@ -26,14 +25,13 @@ use crate::error::{CheckpointError, TrainingError};
 use crate::estimator::GradientEstimator;
 use crate::initial_state::{KeptStates, Particles, PreviousState};
 use crate::learner::EquilibriumLearner;
+pub use crate::learner::{AnyEstimator, AnyLearner};
+pub use crate::measurement::{EpochRecord, Evaluation, Progress, Sums, UnfinishedEpoch};
 use crate::panic;
 use crate::record;
 use crate::update::UpdateMonitor;
 use crate::weights;
 use epoch::OpenEpoch;
-pub use epoch::UnfinishedEpoch;
-pub use measured::{EpochRecord, Evaluation, Progress};
-pub use tally::Sums;
 use tally::Tally;
 
 /// Batch size of evaluations.
@@ -42,12 +40,6 @@ const EVALUATION_BATCH: usize = 500;
 const LOOSE_TOLERANCE: f64 = 1e-2;
 /// Updates between two measurements of `‖ΔW‖/‖W‖`.
 const UPDATES_PER_MEASUREMENT: u64 = 50;
-
-/// A learner of any built-in network with either cost.
-pub type AnyLearner<G = AnyEstimator> = EquilibriumLearner<AnyField, AnyCost, G>;
-
-/// An estimator for these, chosen at run time.
-pub type AnyEstimator = Arc<dyn GradientEstimator<AnyField, AnyCost>>;
 
 /// A training run as a [`TrainingConfig`] describes it.
 pub struct Training {
@@ -95,13 +87,13 @@ impl Training {
         let train = dataset
             .train
             .clone()
-            .take(config.n_train.unwrap_or(usize::MAX));
+            .take(config.data.n_train.unwrap_or(usize::MAX));
         let n_train = train.len();
-        let (train, validation) = train.split_tail(config.n_validation);
+        let (train, validation) = train.split_tail(config.data.n_validation);
         if train.is_empty() {
             return Err(TrainingError::NothingToTrainOn {
                 n_train,
-                n_validation: config.n_validation,
+                n_validation: config.data.n_validation,
             });
         }
         if validation.is_empty() && dataset.test.is_empty() {
@@ -117,24 +109,25 @@ impl Training {
             OrderKind::Sequential => Order::Sequential,
         };
         let network = config.network(device);
-        network.check_nudging(config.nudging())?;
+        network.check_nudging(config.phases.nudging)?;
         let updates = UpdateMonitor::new(UPDATES_PER_MEASUREMENT);
         let mut learner = EquilibriumLearner::new(network, Arc::new(estimator) as AnyEstimator)
-            .with_start(config.start, train.len())
+            .with_start(config.phases.start, train.len())
             .with_update_monitor(updates.clone());
-        if let Some(max_norm) = config.gradient_clip {
+        if let Some(max_norm) = config.optimizer.gradient_clip {
             learner = learner.with_max_gradient_norm(max_norm);
         }
         let train = BatchLoader::new(&train, config.batch_size, order, device)
-            .with_augmentation(config.augmentation)
+            .with_augmentation(config.data.augmentation)
             .with_augmentation_seed(config.seed);
+        // Burn's optimizers want parameters that know autodiff.
+        let learner = learner.train();
         Ok(Self {
             optimizer: config.optimizer(),
-            scheduler: config.learning_rate(train.n_batches()),
+            scheduler: config.learning_rate(&learner.network, train.n_batches()),
             validation: judge(&validation),
             test: judge(&dataset.test),
-            // Burn's optimizers want parameters that know autodiff.
-            learner: learner.train(),
+            learner,
             updates,
             train,
             records: Vec::new(),
@@ -160,7 +153,10 @@ impl Training {
             let path = name.into();
             move |reason| CheckpointError::Unfit { path, reason }
         };
-        let (optimizer, scheduler) = (self.optimizer, self.scheduler);
+        // The parameters have the ids of the record now.
+        let n_batches = self.train.n_batches();
+        let scheduler = self.config.learning_rate(&self.learner.network, n_batches);
+        let optimizer = self.optimizer;
         self.optimizer = panic::catch(|| optimizer.load_record(checkpoint.optimizer))
             .map_err(unfit("optimizer.bpk"))?;
         self.scheduler = panic::catch(|| scheduler.load_record(checkpoint.scheduler))
@@ -283,7 +279,7 @@ impl Training {
         // Each epoch measures the same updates, whether or not the run was resumed before it.
         self.updates.go_on(&open.done.update_ratios, &open.learner);
 
-        let tolerance = self.config.tolerance.unwrap_or(LOOSE_TOLERANCE);
+        let tolerance = self.config.phases.tolerance.unwrap_or(LOOSE_TOLERANCE);
         let mut tally = Tally::new(tolerance, open.done.sums);
         let (n_total, batch_size) = (self.train.num_items(), self.config.batch_size);
         let progress = |n_updates: usize, sums: &Sums| Progress {

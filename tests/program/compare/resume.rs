@@ -349,7 +349,7 @@ fn what_cannot_be_gone_on_with_is_refused() {
     let text = good.to_string();
     refuse(&text[..text.len() / 2], &["`out/results.json`", "damaged"]);
     refuse("", &["damaged"]);
-    refuse(&with("/format", 7.into()), &["format 7", "up to 1"]);
+    refuse(&with("/format", 7.into()), &["format 7", "up to 2"]);
     refuse(&with("/format", Value::Null), &["no format"]);
     refuse(&with("/runs/0/seed", 9.into()), &["seed 9", "damaged"]);
     refuse(&with("/runs/0/seed", 1.into()), &["twice", "damaged"]);

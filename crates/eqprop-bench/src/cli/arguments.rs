@@ -37,7 +37,7 @@ impl ModelArguments {
         });
         let own = preset.config();
         let (name, config) = match self.dataset {
-            Some(dataset) if dataset != own.dataset => {
+            Some(dataset) if dataset != own.data.dataset => {
                 let name = format!("{}-{dataset}", preset.name());
                 (name, preset.config_for(dataset))
             }
@@ -51,10 +51,7 @@ impl ModelArguments {
     /// # Errors
     /// As [`configure`](Self::configure).
     pub fn change(&self, config: TrainingConfig) -> Result<TrainingConfig, TrainingError> {
-        let mut changes = self.overrides.iter();
-        changes.try_fold(config, |config, change| {
-            config.with_override(&change.key, &change.value)
-        })
+        Override::apply(&self.overrides, config)
     }
 }
 
@@ -99,4 +96,15 @@ pub struct DeviceArguments {
     /// the first that this build has].
     #[arg(long, value_name = "DEV")]
     pub device: Option<String>,
+}
+
+impl Override {
+    /// `config` with all of them.
+    ///
+    /// # Errors
+    /// As [`TrainingConfig::with_override`].
+    pub fn apply(all: &[Self], config: TrainingConfig) -> Result<TrainingConfig, TrainingError> {
+        let changes = all.iter();
+        config.with_overrides(changes.map(|change| (&*change.key, &*change.value)))
+    }
 }

@@ -20,12 +20,12 @@ fn every_preset_can_be_chosen_for_every_data_set() {
         let dataset = dataset.to_string();
         let (_, config) = configure(&["--dataset", &dataset]);
         assert!(config.validate().is_ok(), "{dataset}");
-        assert_eq!(config.dataset.to_string(), dataset);
+        assert_eq!(config.data.dataset.to_string(), dataset);
         for preset in Preset::ALL {
             let name = preset.name();
             let (_, config) = configure(&["--dataset", &dataset, "--preset", name]);
             assert!(config.validate().is_ok(), "{name}, {dataset}");
-            assert_eq!(config.dataset.to_string(), dataset);
+            assert_eq!(config.data.dataset.to_string(), dataset);
         }
     }
 }
@@ -33,10 +33,10 @@ fn every_preset_can_be_chosen_for_every_data_set() {
 #[test]
 fn the_data_set_of_a_preset_changes_its_padding_and_its_name() {
     let (name, config) = configure(&["--preset", "dchn", "--dataset", "cifar-10"]);
-    assert_eq!((name.as_str(), config.padding), ("dchn-cifar-10", 0));
+    assert_eq!((name.as_str(), config.data.padding), ("dchn-cifar-10", 0));
     let (name, config) = configure(&["--preset", "dchn", "--dataset", "mnist"]);
-    assert_eq!((name.as_str(), config.padding), ("dchn", 2));
+    assert_eq!((name.as_str(), config.data.padding), ("dchn", 2));
     // What is asked for comes last.
     let (_, config) = configure(&["--dataset", "cifar-10", "--set", "padding=8"]);
-    assert_eq!(config.padding, 8);
+    assert_eq!(config.data.padding, 8);
 }

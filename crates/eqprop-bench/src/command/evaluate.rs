@@ -24,13 +24,13 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
         "test error {} on {} examples of {}; mean cost {:.5}, mean residual {:.2e}",
         percent(result.error),
         result.n_examples,
-        run.config.dataset,
+        run.config.data.dataset,
         result.cost,
         result.residual
     );
     let report = json!({
         "run": text_of(&arguments.run),
-        "dataset": run.config.dataset,
+        "dataset": run.config.data.dataset,
         "device": run.device.name,
         "test_error": result.error,
         "test_cost": result.cost,

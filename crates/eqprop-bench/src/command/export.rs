@@ -16,8 +16,9 @@ pub const FORMAT: &str = "eqprop.format";
 /// Under which the version of the program is kept that wrote a weights file.
 pub const VERSION: &str = "eqprop.version";
 /// The form of weights files, raised when it changes: names and shapes of the tensors, and the keys
-/// beside them. Files without one were written before there was a second key.
-pub const CURRENT_FORMAT: u32 = 1;
+/// beside them. Files without one were written before there was a second key; the configuration of form 1
+/// was flat.
+pub const CURRENT_FORMAT: u32 = 2;
 
 /// Writes the weights of a trained network.
 ///

@@ -157,22 +157,11 @@ fn start(arguments: &FidelityArguments) -> Result<Subject> {
 fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
     let folder = RunFolder::open(run)?;
     let trained = folder.trained(arguments.device.device.as_deref())?;
-    let mut config = trained.config.clone();
-    for change in &arguments.model.overrides {
-        config = config.with_override(&change.key, &change.value)?;
-    }
+    let config = arguments.model.change(trained.config.clone())?;
     config.validate()?;
     let network = |config: &TrainingConfig| {
-        let TrainingConfig {
-            dataset,
-            model,
-            feedback_update,
-            input_gain,
-            cost,
-            ..
-        } = *config;
-        let model = (model, feedback_update, input_gain);
-        (dataset, model, cost, config.energy())
+        let (model, cost) = (config.network.model, config.network.cost);
+        (config.data.dataset, model, cost, config.energy())
     };
     if network(&config) != network(&trained.config) {
         bail!(
@@ -196,9 +185,9 @@ fn training_examples(subject: &Subject) -> Examples {
     let Subject {
         config, dataset, ..
     } = subject;
-    let n_train = config.n_train.unwrap_or(usize::MAX);
+    let n_train = config.data.n_train.unwrap_or(usize::MAX);
     let examples = dataset.train.clone().take(n_train);
-    examples.split_tail(config.n_validation).0
+    examples.split_tail(config.data.n_validation).0
 }
 
 /// Trains, and gives the network with its test error.

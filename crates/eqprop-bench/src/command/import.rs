@@ -41,7 +41,7 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
 
     let folder = RunFolder::create(arguments.run.as_deref(), &name)?;
     folder.write_model(learner.clone().into_record())?;
-    Checkpoint::before_training(config.clone(), learner.into_record()).save(folder.path())?;
+    Checkpoint::before_training(config.clone(), learner).save(folder.path())?;
     let notation = config.notation();
     // Last, because it makes the folder one of a run.
     folder.write_config(&RunConfig::new(&device, None, config))?;
@@ -65,14 +65,14 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
 fn check_format(file: &WeightsFile, path: &Path) -> Result<()> {
     let version = file.metadata(VERSION).unwrap_or("another one");
     match file.metadata(FORMAT).map(str::parse::<u32>) {
-        None | Some(Ok(CURRENT_FORMAT)) => {}
+        None | Some(Ok(1..=CURRENT_FORMAT)) => {}
         found => {
             let found = match found {
                 Some(Ok(number)) => number.to_string(),
                 _ => format!("{:?}", file.metadata(FORMAT).unwrap_or_default()),
             };
             bail!(
-                "`{}` has format {found}, but this version reads format {CURRENT_FORMAT}: use the \
+                "`{}` has format {found}, but this version reads formats 1 to {CURRENT_FORMAT}: use the \
                  version of eqprop that wrote it, {version}",
                 path.display()
             );

@@ -28,7 +28,7 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
     let run = folder.trained(arguments.device.device.as_deref())?;
     let mut inputs = Vec::with_capacity(arguments.images.len());
     for path in &arguments.images {
-        let shape = run.config.dataset.image_shape();
+        let shape = run.config.data.dataset.image_shape();
         let read = read(path).and_then(|bytes| {
             let pixels = picture::pixels(&bytes, shape, arguments.invert);
             pixels.with_context(|| format!("`{}` cannot be classified", path.display()))
@@ -80,11 +80,11 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
 
 /// An image as an input, `[1, n_inputs]`.
 fn input(config: &TrainingConfig, pixels: Vec<f32>, device: &Device) -> Tensor<2> {
-    let examples = config.prepare(Examples {
+    let examples = config.data.prepare(Examples {
         inputs: pixels,
         labels: vec![0],
-        shape: config.dataset.image_shape(),
-        n_classes: config.dataset.n_classes(),
+        shape: config.data.dataset.image_shape(),
+        n_classes: config.data.dataset.n_classes(),
     });
     let shape = [1, examples.n_inputs()];
     Tensor::from_data(TensorData::new(examples.inputs, shape), device)

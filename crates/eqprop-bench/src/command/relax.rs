@@ -42,7 +42,7 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     let data = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs()]);
     let input = Tensor::from_data(data, &run.device.device);
     let (network, free) = (&run.learner.network, run.config.estimator().free);
-    let course = Course::follow(network, free, &input, run.config.free_steps);
+    let course = Course::follow(network, free, &input, run.config.phases.free_steps);
     let last = course
         .states
         .last()

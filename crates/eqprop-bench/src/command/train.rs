@@ -263,7 +263,7 @@ fn write_results(
     let input = Tensor::from_data(data, &device.device);
     let (config, network) = (training.config(), training.learner().valid().network);
     let free = config.estimator().free;
-    let course = Course::follow(&network, free, &input, config.free_steps);
+    let course = Course::follow(&network, free, &input, config.phases.free_steps);
     let labels: Vec<_> = examples
         .labels
         .iter()
@@ -288,7 +288,7 @@ fn summarize(folder: &RunFolder, training: &Training, device: &NamedDevice) -> S
         run: folder.path().to_path_buf(),
         version: env!("CARGO_PKG_VERSION"),
         device: device.name.clone(),
-        dataset: training.config().dataset,
+        dataset: training.config().data.dataset,
         seed: training.config().seed,
         epochs: records.len(),
         finished: training.is_finished(),

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Comparison, ComparisonError, Run};
 use crate::timing::StepCost;
 
-/// The form of a stored comparison; raised when it changes.
-const FORMAT: u64 = 1;
+/// The form of a stored comparison; raised when it changes. The configuration of form 1 was flat.
+const FORMAT: u64 = 2;
 
 /// All of a comparison but its trainings in progress: those are [`Checkpoints`](super::Checkpoints).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,8 +68,9 @@ impl StoredComparison {
             }
             Some(_) => {}
         }
-        let stored: Self = serde_json::from_slice(text).map_err(ComparisonError::NotStored)?;
+        let mut stored: Self = serde_json::from_slice(text).map_err(ComparisonError::NotStored)?;
         stored.check()?;
+        stored.format = FORMAT;
         Ok(stored)
     }
 

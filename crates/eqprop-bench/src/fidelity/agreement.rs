@@ -5,8 +5,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
+use eqprop_core::nudging::Nudging;
 use eqprop_core::parameters::Parameter;
-use eqprop_train::config::NudgingKind;
 use eqprop_train::estimator::gradient_vectors;
 use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
@@ -43,13 +43,40 @@ pub struct ByNudging<T> {
     pub centered: Option<T>,
 }
 
+/// The ways to nudge that are told apart here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NudgingKind {
+    /// See [`Nudging::OneSided`].
+    OneSided,
+    /// See [`Nudging::RandomSign`].
+    RandomSign,
+    /// See [`Nudging::Centered`]; those of higher order count as such.
+    Centered,
+}
+
+impl NudgingKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::OneSided, Self::RandomSign, Self::Centered];
+}
+
+impl From<Nudging> for NudgingKind {
+    fn from(nudging: Nudging) -> Self {
+        match nudging {
+            Nudging::OneSided { .. } => Self::OneSided,
+            Nudging::RandomSign { .. } => Self::RandomSign,
+            Nudging::Centered { .. } | Nudging::HigherOrder { .. } => Self::Centered,
+        }
+    }
+}
+
 impl<T> ByNudging<T> {
-    /// The value for `kind`; the centered one for higher orders.
+    /// The value for `kind`.
     pub fn get(&self, kind: NudgingKind) -> Option<&T> {
         match kind {
             NudgingKind::OneSided => Some(&self.one_sided),
             NudgingKind::RandomSign => self.random_sign.as_ref(),
-            NudgingKind::Centered | NudgingKind::HigherOrder => self.centered.as_ref(),
+            NudgingKind::Centered => self.centered.as_ref(),
         }
     }
 }

@@ -4,11 +4,10 @@ use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Scheme;
-use eqprop_train::config::NudgingKind;
 use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
 use serde::Serialize;
 
-use super::agreement::Agreements;
+use super::agreement::{Agreements, NudgingKind};
 use super::beta::{BetaCurve, BetaPoint};
 use super::course::FreeCourse;
 use super::problem::{Nudge, Nudged, Problem};
@@ -125,17 +124,13 @@ impl<E: VectorField, C: Cost> Search<'_, '_, E, C> {
     }
 
     fn kind(&self) -> NudgingKind {
-        match self.estimator.nudging {
-            Nudging::OneSided { .. } => NudgingKind::OneSided,
-            Nudging::RandomSign { .. } => NudgingKind::RandomSign,
-            Nudging::Centered { .. } | Nudging::HigherOrder { .. } => NudgingKind::Centered,
-        }
+        self.estimator.nudging.into()
     }
 
     fn cost(&self, free_steps: usize, nudged_steps: usize) -> usize {
         let n_phases = match self.kind() {
             NudgingKind::OneSided | NudgingKind::RandomSign => 1,
-            NudgingKind::Centered | NudgingKind::HigherOrder => 2,
+            NudgingKind::Centered => 2,
         };
         free_steps + n_phases * nudged_steps
     }
@@ -228,7 +223,7 @@ impl<E: VectorField, C: Cost> Search<'_, '_, E, C> {
         let point = self.curve.points.iter().find(|point| point.beta == beta);
         let point = point.expect("only points of the curve are searched");
         let crossed = point.kinks.as_ref().map_or(0.0, |kinks| match self.kind() {
-            NudgingKind::Centered | NudgingKind::HigherOrder => kinks.centered.unwrap_or(0.0),
+            NudgingKind::Centered => kinks.centered.unwrap_or(0.0),
             NudgingKind::OneSided | NudgingKind::RandomSign => kinks.one_sided,
         });
         if self.converged(point) >= Some(self.bound) {

@@ -4,7 +4,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor, TensorData};
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
-use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_core::relaxation::{Dynamics, Relaxation, Scheme};
 use eqprop_core::state::State;
 use eqprop_train::estimator::into_params;
 use eqprop_train::network::EquilibriumNetwork;
@@ -179,12 +179,12 @@ impl Back {
         let terms = costate.iter().enumerate().map(|(layer, costate)| {
             let activation = energy.layers()[layer].activation;
             let drive = energy.drive(layer, &clamped, &state) + drives[layer].clone();
-            let after = match dynamics {
-                Scheme::GradientFlow { step_size } => {
-                    let inverse = activation.inverse(state.layer(layer).clone());
-                    activation.apply(inverse * (1.0 - step_size) + drive * step_size)
-                }
-                _ => activation.apply(drive),
+            let step_size = dynamics.step_size();
+            let after = if step_size == 1.0 {
+                activation.apply(drive)
+            } else {
+                let inverse = activation.inverse(state.layer(layer).clone());
+                activation.apply(inverse * (1.0 - step_size) + drive * step_size)
             };
             (after * costate.clone()).sum()
         });

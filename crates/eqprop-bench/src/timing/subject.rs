@@ -36,13 +36,15 @@ impl Subject {
         device: &Device,
     ) -> Result<Self, MethodError> {
         let estimator = method.estimator(config)?;
-        let learner = EquilibriumLearner::new(config.network(device), estimator)
-            .with_start(config.start, config.batch_size);
+        let network = config.network(device);
+        let scheduler = config.learning_rate(&network, n_steps);
+        let learner = EquilibriumLearner::new(network, estimator)
+            .with_start(config.phases.start, config.batch_size);
         Ok(Self {
             method,
             learner: Some(learner.train()),
             optimizer: config.optimizer(),
-            scheduler: config.learning_rate(n_steps),
+            scheduler,
             step_seconds: Vec::new(),
             phase_seconds: Vec::new(),
             optimizer_seconds: Vec::new(),
@@ -79,7 +81,7 @@ impl Subject {
         StepCost {
             method: self.method,
             batch_size: config.batch_size,
-            free_steps: config.free_steps,
+            free_steps: config.phases.free_steps,
             phases: Phases {
                 free_phase: phase(|seconds| seconds.free_phase),
                 second_phase: phase(|seconds| seconds.second_phase),

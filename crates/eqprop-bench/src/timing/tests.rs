@@ -8,10 +8,9 @@ use super::{Spread, batch, measure, measure_observed, random_batch, turns};
 use crate::method::{Method, MethodError};
 
 fn config(free_steps: usize) -> TrainingConfig {
-    TrainingConfig {
-        free_steps,
-        ..Preset::Digits.config()
-    }
+    let mut config = Preset::Digits.config();
+    config.phases.free_steps = free_steps;
+    config
 }
 
 #[test]
@@ -99,7 +98,8 @@ fn the_free_phase_takes_the_time_when_it_has_the_steps() {
 
 #[test]
 fn particles_are_trained_as_a_training_would() {
-    let config = config(5).with_start(InitialState::Particles);
+    let mut config = config(5);
+    config.phases.start = InitialState::Particles;
     let costs = measure(&config, &[Method::Eqprop], 1, None, &Device::flex()).unwrap();
     assert!(costs[0].step.median > 0.0);
 }
@@ -127,7 +127,7 @@ fn a_measurement_can_be_abandoned_after_any_step() {
 #[test]
 fn a_method_that_cannot_run_is_refused_before_anything_is_timed() {
     let mut config = config(5);
-    config.hidden = vec![2000.into()];
+    config.network.hidden = vec![2000.into()];
     let methods = [Method::Eqprop, Method::Exact];
     let result = measure_observed(&config, &methods, 1, None, &Device::flex(), |_| {
         panic!("a step was taken")

@@ -4,7 +4,6 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
-use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::{Estimate, GradientEstimator};
 
 use eqprop_bench::method::Method;
@@ -56,7 +55,8 @@ fn estimates_on_and_off_autodiff_are_equal_and_lie_off_it() {
         batch.target.clone().autodiff(),
     );
     for cost in COSTS {
-        let config = config().with_cost(cost);
+        let mut config = config();
+        config.network.cost = cost;
         let plain = config.network(&Device::flex());
         let in_training = plain.clone().train();
         let before = parameters(&plain);
@@ -98,10 +98,8 @@ fn estimates_on_and_off_autodiff_are_equal_and_lie_off_it() {
 #[test]
 fn a_free_phase_starts_where_it_is_told_to() {
     let batch = batch_of_digits(4);
-    let config = TrainingConfig {
-        free_steps: 1,
-        ..config()
-    };
+    let mut config = config();
+    config.phases.free_steps = 1;
     let network = config.network(&Device::flex());
     for method in Method::ALL {
         let estimator = method.estimator(&config).expect("possible");

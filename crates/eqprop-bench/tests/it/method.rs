@@ -10,7 +10,7 @@ use eqprop_core::energy::AnyField;
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Stopping;
-use eqprop_train::config::{HiddenLayer, NudgingKind, TrainingConfig};
+use eqprop_train::config::{HiddenLayer, TrainingConfig};
 use eqprop_train::estimator::{CoupledLearning, EquilibriumPropagation, GradientEstimator};
 
 use eqprop_bench::baseline::{Bptt, FeedforwardBackprop, ImplicitExact, RecurrentBackprop};
@@ -46,12 +46,13 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
 
 /// A linear output, nudged by `beta` alone.
 fn one_sided(beta: f64) -> TrainingConfig {
-    let nudging = NudgingKind::OneSided;
-    TrainingConfig {
-        beta,
-        nudging,
-        ..config()
-    }
+    nudged_by(Nudging::OneSided { beta })
+}
+
+fn nudged_by(nudging: Nudging) -> TrainingConfig {
+    let mut config = config();
+    config.phases.nudging = nudging;
+    config
 }
 
 /// With a linear output and the squared error, `E + βC` has no lower bound for β ≤ −1.
@@ -74,9 +75,8 @@ fn a_beta_that_leaves_the_energy_unbounded_is_refused() {
         }
         // Just above, and with a bounded output, nothing speaks against it.
         assert!(method.estimator(&one_sided(0.99)).is_ok(), "{method}");
-        let bounded = linear
-            .clone()
-            .with_output_activation(Activation::HardSigmoid);
+        let mut bounded = linear.clone();
+        bounded.network.output_activation = Activation::HardSigmoid;
         assert!(method.estimator(&bounded).is_ok(), "{method}");
     }
 }
@@ -85,8 +85,8 @@ fn a_beta_that_leaves_the_energy_unbounded_is_refused() {
 fn a_network_too_large_for_the_exact_gradient_is_refused() {
     // With the ten outputs 1001 and 1000 units.
     let units = |hidden: Vec<usize>| {
-        let hidden = hidden.into_iter().map(HiddenLayer::from).collect();
-        let config = TrainingConfig { hidden, ..config() };
+        let mut config = config();
+        config.network.hidden = hidden.into_iter().map(HiddenLayer::from).collect();
         Method::Exact.estimator(&config)
     };
     let error = units(vec![500, 491]).expect_err("too large");
@@ -127,14 +127,11 @@ where
 #[test]
 fn a_method_is_what_its_name_says_whatever_the_configuration_nudges_by() {
     let beta = 0.3;
-    let centered = TrainingConfig { beta, ..config() };
-    for config in [one_sided(-beta), centered] {
+    let centered = nudged_by(Nudging::Centered { beta });
+    for mut config in [one_sided(-beta), centered] {
         // Few steps, after which the ways to one gradient are still apart.
-        let config = TrainingConfig {
-            free_steps: 5,
-            nudged_steps: 2,
-            ..config
-        };
+        config.phases.free_steps = 5;
+        config.phases.nudged_steps = 2;
         let configured = config.estimator();
         let nudged = |nudging| {
             let EquilibriumPropagation { free, nudged, .. } = config.estimator();

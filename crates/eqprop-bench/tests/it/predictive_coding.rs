@@ -3,11 +3,12 @@
 
 use burn::tensor::Device;
 use eqprop_core::cost::{AnyCost, CostConfig};
+use eqprop_core::energy::Model;
 use eqprop_core::energy::{AnyField, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_train::batch::Batch;
-use eqprop_train::config::{ModelKind, TrainingConfig};
+use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::{EquilibriumPropagation, Estimate, GradientEstimator};
 use eqprop_train::preset::Preset;
 use eqprop_train::training::Training;
@@ -115,10 +116,8 @@ fn at_the_forward_pass_every_baseline_is_backpropagation() {
     let setup = Setup::Double;
     for config in configs() {
         for cost in [CostConfig::SquaredError, CostConfig::CrossEntropy] {
-            let config = match cost {
-                CostConfig::SquaredError => config.clone(),
-                CostConfig::CrossEntropy => config.clone().with_cost(cost),
-            };
+            let mut config = config.clone();
+            config.network.cost = cost;
             let mut numbers = Numbers(1);
             let network = config.network(&Device::flex());
             let network = filled(network, setup, |n| numbers.list(n, -0.3, 0.3));
@@ -172,9 +171,9 @@ fn the_twin_reports_what_the_free_phase_does() {
             assert_close(twin, free);
         }
         // Of the Hopfield energy it is another function.
-        let hopfield = config
-            .with_model(ModelKind::Hopfield)
-            .network(&Device::flex());
+        let mut hopfield = config;
+        hopfield.network.model = Model::Hopfield;
+        let hopfield = hopfield.network(&Device::flex());
         let other = FeedforwardBackprop.estimate(&hopfield, &batch, None);
         assert!(numbers(&other)[0].iter().any(|energy| *energy != 0.0));
         assert_eq!(

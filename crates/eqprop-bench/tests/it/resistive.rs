@@ -7,11 +7,11 @@ use eqprop_bench::fidelity::FidelityConfig;
 use eqprop_bench::method::{Method, MethodError};
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
-use eqprop_core::energy::{ResistiveNetworkConfig, VectorField};
+use eqprop_core::energy::{Model, ResistiveNetworkConfig, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
 use eqprop_train::batch::Batch;
-use eqprop_train::config::{ModelKind, TrainingConfig};
+use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
 use eqprop_train::network::EquilibriumNetwork;
 
@@ -159,12 +159,10 @@ fn switches_of_diodes_are_counted() {
 }
 
 fn resistive() -> TrainingConfig {
-    TrainingConfig {
-        model: ModelKind::Resistive,
-        hidden_activation: Activation::Diode,
-        input_gain: 20.0,
-        ..config()
-    }
+    let mut config = config();
+    config.network.model = Model::Resistive { input_gain: 20.0 };
+    config.network.hidden_activation = Activation::Diode;
+    config
 }
 
 #[test]

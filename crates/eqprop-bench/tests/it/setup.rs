@@ -8,9 +8,12 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionConfig, ConnectionKind, InitializerConfig};
 use eqprop_core::cost::{AnyCost, CostConfig};
 use eqprop_core::energy::{AnyField, HopfieldEnergy, HopfieldEnergyConfig, LayerConfig};
+use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_train::batch::{Batch, BatchLoader, Order};
-use eqprop_train::config::TrainingConfig;
+use eqprop_train::config::{
+    DataConfig, NetworkConfig, OptimizerConfig, PhaseConfig, TrainingConfig,
+};
 use eqprop_train::data::{Dataset, DatasetKind};
 use eqprop_train::network::EquilibriumNetwork;
 
@@ -142,17 +145,15 @@ impl Graph<'_> {
 pub fn config() -> TrainingConfig {
     let (free_steps, nudged_steps) = (15, 6);
     TrainingConfig::new(
-        DatasetKind::Digits,
-        vec![16.into()],
-        0.5,
-        free_steps,
-        nudged_steps,
-        vec![0.1, 0.02],
+        DataConfig::new(DatasetKind::Digits),
+        NetworkConfig::new(vec![16.into()])
+            .with_output_activation(Activation::Identity)
+            .with_initializer(InitializerConfig::FanIn { gain: 0.5 }),
+        PhaseConfig::new(Nudging::Centered { beta: 0.5 }, free_steps, nudged_steps),
+        OptimizerConfig::new(vec![0.1, 0.02]),
         8,
         3,
     )
-    .with_output_activation(Activation::Identity)
-    .with_initializer(InitializerConfig::FanIn { gain: 0.5 })
 }
 
 /// The digits, cut to the first `n_train` and `n_test` examples.

@@ -34,12 +34,10 @@ fn slack(epochs: usize) -> f64 {
 }
 
 fn config(epochs: usize) -> TrainingConfig {
-    TrainingConfig {
-        hidden: vec![8.into()],
-        batch_size: 1,
-        epochs,
-        ..Preset::Digits.config()
-    }
+    let mut config = Preset::Digits.config();
+    config.network.hidden = vec![8.into()];
+    (config.batch_size, config.epochs) = (1, epochs);
+    config
 }
 
 fn dataset() -> Dataset {
@@ -85,7 +83,8 @@ fn by_burn(epochs: usize) {
     let config = config(epochs);
     let network = config.network(&Device::flex().autodiff());
     let model = EquilibriumLearner::new(network, config.estimator());
-    let learner = Learner::new(model, config.optimizer(), config.learning_rate(UPDATES));
+    let rates = config.learning_rate(&model.network, UPDATES);
+    let learner = Learner::new(model, config.optimizer(), rates);
     let Dataset { train, test, .. } = dataset();
     let loader = |examples, size| -> Arc<dyn DataLoader<_>> {
         Arc::new(BatchLoader::new(

@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor};
 use self::prepared::PreparedConvolution;
 use super::config::{ConnectionKind, InitializerConfig, can_be_counted, draw, duplicate};
 use super::pool_indices::PoolIndices;
+use super::source::{WeightSource, redraw};
 use super::term::{Prepared, Term, same_kind};
 use crate::contrast::{Share, StatePair};
 use crate::fused::operations;
@@ -116,6 +117,12 @@ impl Term for Convolution {
     }
 
     /// `P(K ∗ s_from)`
+    fn redraw(&mut self, initializer: InitializerConfig, source: &mut dyn WeightSource) {
+        let [n_out, n_in, rows, columns] = self.kernel.val().dims();
+        let fans = [n_in, n_out].map(|channels| channels * rows * columns);
+        redraw(&mut self.kernel, initializer, fans, source);
+    }
+
     fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         let prepared = self.prepared_with(self);
         operations::convolution(&pre, &prepared.kernel, self.geometry)

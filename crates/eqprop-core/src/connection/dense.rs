@@ -5,8 +5,11 @@ use std::sync::{Arc, OnceLock};
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 
-use super::config::{ConnectionConfig, ConnectionKind, can_be_counted, draw, duplicate};
+use super::config::{
+    ConnectionConfig, ConnectionKind, InitializerConfig, can_be_counted, draw, duplicate,
+};
 use super::pool_indices::PoolIndices;
+use super::source::{WeightSource, redraw};
 use super::term::{Prepared, Term, same_kind};
 use crate::contrast::{Share, StatePair};
 use crate::fused::{Weights, operations};
@@ -81,6 +84,11 @@ impl Term for Dense {
     }
 
     /// `s_from W`.
+    fn redraw(&mut self, initializer: InitializerConfig, source: &mut dyn WeightSource) {
+        let fans = self.weight.val().dims();
+        redraw(&mut self.weight, initializer, fans, source);
+    }
+
     fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         operations::product(pre, &self.held())
     }

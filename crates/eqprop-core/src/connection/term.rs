@@ -7,8 +7,9 @@ use std::sync::Arc;
 use burn::module::ParamId;
 use burn::tensor::Tensor;
 
-use super::config::ConnectionKind;
+use super::config::{ConnectionKind, InitializerConfig};
 use super::pool_indices::PoolIndices;
+use super::source::WeightSource;
 use crate::contrast::{Share, StatePair};
 use crate::fused::Weights;
 use crate::gradients::Gradients;
@@ -24,6 +25,9 @@ pub trait Term: Any {
 
     /// Gives the parameters an identity of their own.
     fn renew(&mut self) {}
+
+    /// Gives the parameters new values.
+    fn redraw(&mut self, _initializer: InitializerConfig, _source: &mut dyn WeightSource) {}
 
     fn forward(&self, pre: Tensor<2>) -> Tensor<2>;
 

@@ -1,6 +1,6 @@
 //! A field chosen at run time.
 
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
 
 use super::field::VectorField;
@@ -114,6 +114,14 @@ from! {
     Untied(UntiedHopfield),
     PredictiveCoding(PredictiveCoding),
     Resistive(ResistiveNetwork),
+}
+
+impl AnyField {
+    /// The parameters that drive free layer `layer`: its biases, and those of the connections that lead
+    /// to it, in both directions.
+    pub fn parameters_into(&self, layer: usize) -> ParamGroup {
+        dispatch!(self, field => field.parameters_into(layer))
+    }
 }
 
 impl VectorField for AnyField {

@@ -1,17 +1,19 @@
 //! The Hopfield energy over a graph of layers and connections.
 
 use burn::config::Config;
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 
 use super::bias::{self, dot};
 use super::field::{Energy, VectorField};
+use super::field_config::FieldConfig;
 use super::graph::{ClampedGraph, Edge, add};
 use super::shortcuts::Shortcuts;
 use super::twin::{self, NoTwin, Twin};
 use crate::activation::Activation;
 use crate::connection::{
     Connection, ConnectionConfig, ConnectionKind, InitializerConfig, PreparedConnection, StatePair,
+    WeightSource,
 };
 use crate::error::ConfigError;
 use crate::gradients::Gradients;
@@ -163,6 +165,34 @@ impl HopfieldEnergyConfig {
     }
 }
 
+impl HopfieldEnergyConfig {
+    /// The activation of the output layer.
+    pub(super) fn output_activation(&self) -> Activation {
+        let output = self.layers.last().expect("checked: there is a layer");
+        output.activation
+    }
+}
+
+impl FieldConfig for HopfieldEnergyConfig {
+    type Field = HopfieldEnergy;
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        HopfieldEnergyConfig::validate(self)
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> HopfieldEnergy {
+        let mut energy = self.init(device);
+        for (connection, config) in energy.connections.iter_mut().zip(&self.connections) {
+            connection.redraw(config.initializer, source);
+        }
+        energy
+    }
+
+    fn output(&self) -> Activation {
+        self.output_activation()
+    }
+}
+
 /// Groups free layers `0 .. n_layers` so that no connection joins two layers of a group:
 /// greedy coloring in the order of the layers, which finds even and odd in a chain.
 fn color(n_layers: usize, ends: &[(usize, usize)]) -> Vec<Vec<usize>> {
@@ -192,6 +222,14 @@ impl HopfieldEnergy {
     /// - output: `[1, n_units]`
     pub fn bias(&self, layer: usize) -> Tensor<2> {
         bias::spread(&self.biases[layer], self.layers[layer].shape)
+    }
+
+    /// The parameters that drive free layer `layer`.
+    pub(super) fn parameters_into(&self, layer: usize) -> ParamGroup {
+        let connections = self.connections.iter().zip(&self.ends);
+        let connections = connections.filter(|(_, ends)| ends.1 == layer + 1);
+        let connections: Vec<_> = connections.map(|(found, _)| found.clone()).collect();
+        ParamGroup::ids_from_module((self.biases[layer].clone(), connections))
     }
 
     /// Clamps an input, with each connection between free layers as `prepare` gives it.

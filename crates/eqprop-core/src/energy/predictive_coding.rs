@@ -3,17 +3,18 @@
 mod clamped;
 
 use burn::config::Config;
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::bias;
 use super::field::{Energy, VectorField};
+use super::field_config::FieldConfig;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
 use crate::activation::Activation;
-use crate::connection::{Connection, StatePair};
+use crate::connection::{Connection, StatePair, WeightSource};
 use crate::error::ConfigError;
 use crate::fused::operations;
 use crate::layer::LayerConfig;
@@ -32,10 +33,11 @@ pub struct PredictiveCodingConfig {
 }
 
 /// How the layers of a [`PredictiveCoding`] network move; a linear layer does the same either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerUpdate {
     /// Projected gradient descent with a step of 1 on the energy: from the prediction `f_k`.
+    #[default]
     Projected,
     /// From the pre-activation `a_k` instead, which holds a unit back that its prediction has
     /// clipped: "mod-PGD". It is no descent on the energy, but gives the same gradient to first order
@@ -190,7 +192,33 @@ impl PredictiveCodingConfig {
     }
 }
 
+impl FieldConfig for PredictiveCodingConfig {
+    type Field = PredictiveCoding;
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        PredictiveCodingConfig::validate(self)
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> PredictiveCoding {
+        self.with_parameters(self.chain.init_from(source, device))
+    }
+
+    fn output(&self) -> Activation {
+        Self::projection(self.chain.output_activation())
+    }
+
+    fn starts_at_equilibrium(&self) -> bool {
+        true
+    }
+}
+
 impl PredictiveCoding {
+    /// The parameters that drive free layer `layer` from below.
+    pub(super) fn parameters_into(&self, layer: usize) -> ParamGroup {
+        let into = (self.biases[layer].clone(), self.connections[layer].clone());
+        ParamGroup::ids_from_module(into)
+    }
+
     /// The forward pass: the free equilibrium, for a single use.
     ///
     /// # Shapes

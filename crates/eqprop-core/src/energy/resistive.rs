@@ -4,16 +4,18 @@ mod clamped;
 mod conductances;
 
 use burn::config::Config;
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 
 use super::bias::dot;
 use super::field::{Energy, VectorField};
+use super::field_config::FieldConfig;
 use super::graph::{ClampedGraph, Edge};
+use super::hopfield::HopfieldEnergyConfig;
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
 use crate::activation::Activation;
-use crate::connection::{InitializerConfig, StatePair};
+use crate::connection::{ConnectionKind, InitializerConfig, StatePair, WeightSource, redraw};
 use crate::error::ConfigError;
 use crate::fused::operations;
 use crate::gradients::Gradients;
@@ -170,10 +172,78 @@ impl ResistiveNetworkConfig {
     }
 }
 
+/// A resistive network of the layers and connections of a graph, which draw conductances by their own
+/// initializers.
+#[derive(Debug)]
+pub(super) struct Circuit {
+    pub graph: HopfieldEnergyConfig,
+    pub input_gain: f64,
+}
+
+impl Circuit {
+    fn network(&self) -> Result<ResistiveNetworkConfig, ConfigError> {
+        let mut connections = self.graph.connections.iter().enumerate();
+        let unfit = connections.find(|(index, connection)| {
+            let ends = (connection.from, connection.to);
+            connection.kind != ConnectionKind::Dense || ends != (*index, *index + 1)
+        });
+        if let Some((connection, _)) = unfit {
+            let needed = "the model \"hopfield\": the resistors of a resistive network join every \
+                          unit of a layer with every unit of the next, and no others";
+            let needed = needed.to_string();
+            return Err(ConfigError::DoesNotFit { connection, needed });
+        }
+        let (n_inputs, layers) = (self.graph.input.n_units(), self.graph.layers.clone());
+        Ok(ResistiveNetworkConfig::new(n_inputs, layers).with_input_gain(self.input_gain))
+    }
+}
+
+impl FieldConfig for Circuit {
+    type Field = ResistiveNetwork;
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.network()?.validate()
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> ResistiveNetwork {
+        let network = self.network().unwrap_or_else(|error| panic!("{error}"));
+        let mut network = network.init(device);
+        let connections = network.connections.iter_mut();
+        for (connection, config) in connections.zip(&self.graph.connections) {
+            let fans = connection.conductance.val().dims();
+            redraw(
+                &mut connection.conductance,
+                config.initializer,
+                fans,
+                source,
+            );
+        }
+        network.project()
+    }
+
+    fn output(&self) -> Activation {
+        self.graph.output_activation()
+    }
+
+    fn limits_of_beta_are_learned(&self) -> bool {
+        true
+    }
+
+    fn conducts_both_ways(&self) -> bool {
+        true
+    }
+}
+
 impl ResistiveNetwork {
     /// The voltage of an input value of 1.
     pub fn input_gain(&self) -> f64 {
         self.input_gain
+    }
+
+    /// The parameters that drive free layer `layer` from below.
+    pub(super) fn parameters_into(&self, layer: usize) -> ParamGroup {
+        let into = (self.biases[layer].clone(), self.connections[layer].clone());
+        ParamGroup::ids_from_module(into)
     }
 
     /// The voltages of the sources: `γx`, then `−γx`.

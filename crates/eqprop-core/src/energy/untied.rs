@@ -1,16 +1,19 @@
 //! A Hopfield network with weights of their own in each direction: a vector field, no energy.
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::field::VectorField;
+use super::field_config::FieldConfig;
 use super::graph::ClampedGraph;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
-use crate::connection::{Connection, Share, StatePair};
+use crate::activation::Activation;
+use crate::connection::{Connection, Share, StatePair, WeightSource};
+use crate::error::ConfigError;
 use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
 
@@ -50,20 +53,22 @@ pub struct UntiedHopfieldConfig {
 /// difference never changes, and weight decay `λ` shrinks it by `1 − ηλ` at each step of SGD, as
 /// Kolen and Pollack (1994) have it, so that the Jacobian becomes symmetric while it learns. The
 /// gradient of moving both directions alike is the sum of the two of `Own`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedbackUpdate {
     /// Each direction by its own contrast.
     Own,
     /// Both by the contrast of the tied network.
+    #[default]
     Same,
 }
 
 /// What the feedback parameters begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedbackInitializer {
     /// A draw of their own, from the distribution of the forward parameters.
+    #[default]
     Independent,
     /// The forward parameters.
     Forward,
@@ -199,6 +204,42 @@ impl UntiedHopfield {
     /// How the two directions of a connection learn.
     pub fn update(&self) -> FeedbackUpdate {
         self.update
+    }
+
+    /// The parameters that drive free layer `layer`.
+    pub(super) fn parameters_into(&self, layer: usize) -> ParamGroup {
+        let feedback = self.feedback.iter().zip(self.forward.ends());
+        let feedback = feedback.filter(|(_, ends)| ends.1 == layer + 1);
+        let feedback: Vec<_> = feedback.map(|(feedback, _)| feedback.clone()).collect();
+        let forward = self.forward.parameters_into(layer);
+        forward.fuse(&ParamGroup::ids_from_module(feedback))
+    }
+}
+
+impl FieldConfig for UntiedHopfieldConfig {
+    type Field = UntiedHopfield;
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.graph.validate()
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> UntiedHopfield {
+        let mut aside = source.aside();
+        let forward = FieldConfig::init_from(&self.graph, source, device);
+        let mut field = UntiedHopfieldConfig::init_from(self, forward, device);
+        if self.feedback == FeedbackInitializer::Independent {
+            let feedback = field.feedback.iter_mut().zip(&self.graph.connections);
+            for (feedback, config) in feedback {
+                if let Some(feedback) = feedback {
+                    feedback.redraw(config.initializer, &mut *aside);
+                }
+            }
+        }
+        field
+    }
+
+    fn output(&self) -> Activation {
+        self.graph.output_activation()
     }
 }
 

@@ -79,7 +79,7 @@ impl AdaptiveFlow {
     /// If the error is not in (0, 1).
     pub fn validate(error: f64) -> Result<(), ConfigError> {
         if error > 0.0 && error < 1.0 {
-            return Ok(());
+            return ConfigError::single_precision("adaptive_flow error", error);
         }
         Err(ConfigError::OutOfRange {
             field: "adaptive_flow error",

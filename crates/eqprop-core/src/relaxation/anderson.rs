@@ -154,7 +154,7 @@ pub(super) fn validate(history: usize, mixing: f64) -> Result<(), ConfigError> {
             found: mixing,
         });
     }
-    Ok(())
+    ConfigError::single_precision("mixing", mixing)
 }
 
 impl History {

@@ -21,7 +21,7 @@ impl GradientFlow {
     pub fn validate(self) -> Result<(), ConfigError> {
         let step_size = self.step_size;
         if step_size > 0.0 && step_size <= 1.0 {
-            return Ok(());
+            return ConfigError::single_precision("step_size", step_size);
         }
         Err(ConfigError::OutOfRange {
             field: "step_size",

@@ -56,24 +56,56 @@ pub enum Scheme {
     FixedPoint,
     /// Projected gradient flow in Euler steps.
     GradientFlow {
-        /// Euler step ε, in (0, 1].
+        /// Euler step ε, in (0, 1]; 0.5 where a text does not say.
+        #[serde(default = "half")]
         step_size: f64,
     },
     /// [`Anderson`] acceleration of `Asynchronous`.
     Anderson {
-        /// Differences remembered, 1 to 8.
+        /// Differences remembered, 1 to 8; 5 where a text does not say.
+        #[serde(default = "five")]
         history: usize,
-        /// Mixing μ, in (0, 1].
+        /// Mixing μ, in (0, 1]; 1 where a text does not say.
+        #[serde(default = "one")]
         mixing: f64,
     },
     /// [`AdaptiveFlow`]: gradient flow with a step size for each example.
     AdaptiveFlow {
-        /// Relative error of a step, in (0, 1).
+        /// Relative error of a step, in (0, 1); 0.8 where a text does not say.
+        #[serde(default = "four_fifths")]
         error: f64,
     },
 }
 
+fn half() -> f64 {
+    0.5
+}
+
+fn five() -> usize {
+    5
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn four_fifths() -> f64 {
+    0.8
+}
+
 impl Scheme {
+    /// All dynamics, with the options that they have where a text does not say.
+    pub fn all() -> [Self; 5] {
+        let (step_size, history, mixing, error) = (half(), five(), one(), four_fifths());
+        [
+            Self::Asynchronous,
+            Self::FixedPoint,
+            Self::GradientFlow { step_size },
+            Self::Anderson { history, mixing },
+            Self::AdaptiveFlow { error },
+        ]
+    }
+
     /// Checks the options.
     ///
     /// # Errors

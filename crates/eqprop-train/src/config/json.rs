@@ -6,21 +6,9 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::TrainingConfig;
-use crate::data::DatasetKind;
+use super::setting::{self, SECTIONS, Settings};
 use crate::error::TrainingError;
 use crate::suggestion::did_serde_mean;
-
-/// The fields that have no default.
-const REQUIRED: [&str; 8] = [
-    "dataset",
-    "hidden",
-    "beta",
-    "free_steps",
-    "nudged_steps",
-    "learning_rates",
-    "batch_size",
-    "epochs",
-];
 
 impl TrainingConfig {
     /// Reads a configuration. A field that is not there has its default: the text may be older than
@@ -46,86 +34,79 @@ impl TrainingConfig {
     }
 
     fn from_fields(given: Map<String, Value>) -> Result<Self, TrainingError> {
-        let defaults = Self::new(DatasetKind::Digits, vec![], 1.0, 1, 1, vec![], 1, 1);
-        if let Some(&key) = REQUIRED.iter().find(|&&key| !given.contains_key(key)) {
-            return Err(TrainingError::MissingKey { key });
+        let mut settings = Settings::unset();
+        settings.set_all(given.into_iter().collect())?;
+        match settings.missing() {
+            Some(key) => Err(TrainingError::MissingKey { key }),
+            None => from_settings(settings, None),
         }
-        given
-            .into_iter()
-            .try_fold(defaults, |config, (key, value)| {
-                config.with_field(&key, value, None)
-            })
     }
 
-    /// A copy with one field replaced; `text` is how the value was given, if not as JSON.
-    pub(super) fn with_field(
-        &self,
-        key: &str,
-        value: Value,
-        text: Option<&str>,
+    /// A copy with the setting `key` changed to `value`, written as JSON or as a bare word: `beta` to
+    /// `0.5`, `hidden` to `[500, 500]`, `nudging` to `centered`. The section may stand before the name:
+    /// `phases.beta`.
+    ///
+    /// # Errors
+    /// If there is no such setting, it is the option of another choice than is made, or the value does not
+    /// fit it.
+    pub fn with_override(&self, key: &str, value: &str) -> Result<Self, TrainingError> {
+        let parsed = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        let mut settings = Settings::of(self);
+        settings.set(key, parsed)?;
+        from_settings(settings, Some((key, value)))
+    }
+
+    /// As [`with_override`](Self::with_override) for each of `changes`, in an order in which choices come
+    /// before their options.
+    ///
+    /// # Errors
+    /// As [`with_override`](Self::with_override).
+    pub fn with_overrides<'a>(
+        self,
+        changes: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, TrainingError> {
-        let mut fields = self.fields();
-        if !fields.contains_key(key) {
-            return Err(TrainingError::UnknownKey {
-                key: key.to_string(),
-                known: fields.keys().cloned().collect(),
-            });
-        }
-        let text = text.map_or_else(|| value.to_string(), String::from);
-        fields.insert(key.to_string(), value);
-        serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
-            let key = key.to_string();
-            if has_infinite_number(&text) {
-                return TrainingError::NotFinite { key, value: text };
-            }
-            let message = error.to_string();
-            let source = serde_json::Error::custom(message.clone() + &did_serde_mean(&message));
-            TrainingError::UnfitValue {
-                example: example(&key),
-                value: text,
-                key,
-                source,
-            }
+        let mut changes: Vec<_> = changes.into_iter().collect();
+        changes.sort_by_key(|(key, _)| setting::depth(key));
+        let mut changes = changes.into_iter();
+        changes.try_fold(self, |config, (key, value)| {
+            config.with_override(key, value)
         })
     }
 
-    /// The fields that differ from `other`, by name.
+    /// The names of the settings that differ from `other`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let (mine, theirs) = (self.fields(), other.fields());
-        let differs = |key: &&String| mine.get(*key) != theirs.get(*key);
-        mine.keys().filter(differs).cloned().collect()
-    }
-
-    fn fields(&self) -> Map<String, Value> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(fields)) => fields,
-            _ => unreachable!("a configuration is a JSON object with text keys"),
-        }
+        Settings::of(self).differences(&Settings::of(other))
     }
 }
 
-/// A value of the field `key`.
-fn example(key: &str) -> String {
-    let written = match key {
-        "hidden" => r#"[128, {"channels": 32, "kernel": 5, "pooling": {"max": 2}}]"#,
-        "skips" => r#"[{"from": 0, "to": 2, "kind": {"convolution": {"kernel": 1, "stride": 2}}}]"#,
-        "hidden_activation" | "output_activation" => {
-            r#"hard_sigmoid or {"clipped_relu": {"max": 6}}"#
+/// Reads a configuration of which `given` was set, or anything.
+fn from_settings(
+    settings: Settings,
+    given: Option<(&str, &str)>,
+) -> Result<TrainingConfig, TrainingError> {
+    let read = serde_path_to_error::deserialize(settings.clone().into_json());
+    read.map_err(|error| {
+        let path = error.path().to_string();
+        let name = setting::name_at(&path);
+        let (key, value) = match given {
+            Some((key, value)) => (key.to_string(), value.to_string()),
+            None => {
+                let value = settings.get(name).cloned().unwrap_or_default();
+                (name.to_string(), value.to_string())
+            }
+        };
+        if has_infinite_number(&value) {
+            return TrainingError::NotFinite { key, value };
         }
-        "initializer" => r#"glorot or {"fan_in": {"gain": 0.7}}"#,
-        "learning_rates" => "[0.1, 0.05]",
-        "gains" => "[0.6, 0.8]",
-        "n_train" => "1000 or null",
-        "tolerance" => "1e-3 or null",
-        "gradient_clip" => "1.0 or null",
-        _ => {
-            let config = crate::preset::Preset::Digits.config();
-            let value = config.fields().remove(key).unwrap_or_default();
-            let text = value.as_str().map(String::from);
-            return text.unwrap_or_else(|| value.to_string());
+        let message = error.to_string();
+        let source = serde_json::Error::custom(message.clone() + &did_serde_mean(&message));
+        TrainingError::UnfitValue {
+            example: setting::example(setting::name_at(&key)),
+            value,
+            key,
+            source,
         }
-    };
-    written.to_string()
+    })
 }
 
 /// An error with all that it comes from.
@@ -161,10 +142,14 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         let mut fields = Map::new();
-        while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+        while let Some(key) = entries.next_key::<String>()? {
             if fields.contains_key(&key) {
                 return Err(A::Error::custom(format!("the key `{key}` is there twice")));
             }
+            let value = match SECTIONS.contains(&key.as_str()) {
+                true => Value::Object(entries.next_value::<Fields>()?.0),
+                false => entries.next_value()?,
+            };
             fields.insert(key, value);
         }
         Ok(fields)

@@ -7,9 +7,10 @@ use eqprop_core::connection::{ConnectionKind, Pooling};
 use eqprop_core::error::ConfigError;
 use eqprop_core::shape::LayerShape;
 
-use super::{InitialState, TrainingConfig};
+use super::TrainingConfig;
 use crate::data::Dataset;
 use crate::error::TrainingError;
+use crate::initial_state::InitialState;
 
 /// The largest count of anything, such as epochs or steps: the product of two can still be counted.
 const MOST: usize = u32::MAX as usize;
@@ -35,16 +36,17 @@ const SHARE: f64 = 0.5;
 impl TrainingConfig {
     /// Checks the size of every number, as far as single fields decide.
     pub(super) fn check_numbers(&self) -> Result<(), TrainingError> {
+        let (data, network, phases) = (&self.data, &self.network, &self.phases);
         for (field, found, most) in [
-            ("padding", self.padding, MOST_PADDING),
-            ("augmentation shift", self.augmentation.shift, MOST),
-            ("n_train", self.n_train.unwrap_or(0), MOST),
-            ("n_validation", self.n_validation, MOST),
-            ("hidden layers", self.hidden.len(), MOST_LAYERS),
-            ("skips", self.skips.len(), MOST_LAYERS),
-            ("free_steps", self.free_steps, MOST),
-            ("nudged_steps", self.nudged_steps, MOST),
-            ("check_every", self.check_every, MOST),
+            ("padding", data.padding, MOST_PADDING),
+            ("augmentation shift", data.augmentation.shift, MOST),
+            ("n_train", data.n_train.unwrap_or(0), MOST),
+            ("n_validation", data.n_validation, MOST),
+            ("hidden layers", network.hidden.len(), MOST_LAYERS),
+            ("skips", network.skips.len(), MOST_LAYERS),
+            ("free_steps", phases.free_steps, MOST),
+            ("nudged_steps", phases.nudged_steps, MOST),
+            ("check_every", phases.check_every, MOST),
             ("batch_size", self.batch_size, MOST),
             ("epochs", self.epochs, MOST),
         ] {
@@ -52,28 +54,24 @@ impl TrainingConfig {
                 return Err(TrainingError::TooMany { field, most, found });
             }
         }
+        let optimizer = &self.optimizer;
         let numbers = [
-            ("input_gain", self.input_gain),
-            ("beta", self.beta),
-            ("step_size", self.step_size),
-            ("mixing", self.mixing),
-            ("step_error", self.step_error),
-            ("tolerance", self.tolerance.unwrap_or(0.0)),
-            ("learning_rate_decay", self.learning_rate_decay),
-            ("momentum", self.momentum),
-            ("weight_decay", self.weight_decay),
-            ("gradient_clip", self.gradient_clip.unwrap_or(0.0)),
+            ("beta", phases.nudging.beta()),
+            ("tolerance", phases.tolerance.unwrap_or(0.0)),
+            ("momentum", optimizer.momentum),
+            ("weight_decay", optimizer.weight_decay),
+            ("gradient_clip", optimizer.gradient_clip.unwrap_or(0.0)),
         ];
-        let rates = self.learning_rates.iter();
+        let rates = optimizer.learning_rates.iter();
         let rates = rates.map(|&rate| ("learning_rates", rate));
-        let gains = self.gains.iter().map(|&gain| ("gains", gain));
+        let gains = network.gains.iter().map(|&gain| ("gains", gain));
         for (field, number) in numbers.into_iter().chain(rates).chain(gains) {
             // What is not finite has a message of its own.
             if number.is_finite() {
                 ConfigError::single_precision(field, number)?;
             }
         }
-        for &gain in &self.gains {
+        for &gain in &network.gains {
             ConfigError::positive_number("gains", gain)?;
         }
         Ok(())
@@ -110,7 +108,11 @@ impl TrainingConfig {
                 }
             }
         }
-        let n_examples = self.n_train.unwrap_or(MOST_EXAMPLES).min(MOST_EXAMPLES);
+        let n_examples = self
+            .data
+            .n_train
+            .unwrap_or(MOST_EXAMPLES)
+            .min(MOST_EXAMPLES);
         let batch = self.batch_size.min(n_examples) as f64;
         in_memory("parameters", PARAMETERS * parameters)?;
         in_memory("states of a batch", batch * states)
@@ -142,21 +144,25 @@ impl TrainingConfig {
     /// If they do not.
     pub fn check_data(&self, dataset: &Dataset) -> Result<(), TrainingError> {
         self.check_numbers()?;
-        let frame = 2 * self.padding;
+        let frame = 2 * self.data.padding;
         let numbers = [&dataset.train, &dataset.test].map(|examples| {
             let [channels, height, width] = examples.shape.map(|size| size as f64);
             let (height, width) = (height + frame as f64, width + frame as f64);
             examples.len() as f64 * channels * height * width
         });
         in_memory("padded images", IMAGES * numbers.iter().sum::<f64>())?;
-        if self.start == InitialState::Particles {
+        if self.phases.start == InitialState::Particles {
             let energy = self.energy();
             let units: f64 = energy
                 .layers
                 .iter()
                 .map(|layer| layer.n_units() as f64)
                 .sum();
-            let n_examples = self.n_train.unwrap_or(usize::MAX).min(dataset.train.len());
+            let n_examples = self
+                .data
+                .n_train
+                .unwrap_or(usize::MAX)
+                .min(dataset.train.len());
             in_memory("particles", n_examples as f64 * units)?;
         }
         Ok(())

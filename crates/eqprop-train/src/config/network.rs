@@ -1,116 +1,170 @@
-//! New networks of a training configuration.
+//! The network of a training configuration.
 
-use burn::module::Param;
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use eqprop_core::connection::{Connection, InitializerConfig};
-use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::{
-    AnyField, FeedbackInitializer, HopfieldEnergy, ResistiveNetwork, UntiedHopfield,
-    UntiedHopfieldConfig, VectorField,
+use burn::config::Config;
+use burn::tensor::{Device, Distribution, Shape, TensorData};
+use eqprop_core::activation::Activation;
+use eqprop_core::connection::{
+    ConnectionConfig, ConnectionKind, InitializerConfig, WeightSource, redraw,
 };
+use eqprop_core::cost::{AnyCost, CostConfig};
+use eqprop_core::energy::{AnyField, HopfieldEnergyConfig, LayerConfig, Model, ModelConfig};
+use eqprop_core::shape::LayerShape;
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
-use super::{ModelKind, TrainingConfig};
+use super::TrainingConfig;
+use super::hidden::{HiddenLayer, SkipConnection};
 use crate::network::EquilibriumNetwork;
 
+/// Layers, connections and what is made of them.
+#[derive(Config, Debug, PartialEq)]
+pub struct NetworkConfig {
+    /// Hidden layers, from the input to the output: a number of units, or {"channels": 32,
+    /// "kernel": 5} with "stride", "padding" and "pooling" ({"max": 2} or {"average": 2}).
+    pub hidden: Vec<HiddenLayer>,
+    /// What the network relaxes: "hopfield", {"untied": {"update": "same", "feedback": "independent"}},
+    /// {"predictive_coding": {"layer_update": "projected"}} or {"resistive": {"input_gain": 1.0}}. See
+    /// [`Model`].
+    #[config(default = "Model::Hopfield")]
+    pub model: Model,
+    /// Connections beside those from layer to layer: {"from": 0, "to": 2, "kind": "dense"} with
+    /// layers counted from the input as 0, and kind "identity" or {"convolution": {"kernel": 1}}.
+    #[config(default = "Vec::new()")]
+    pub skips: Vec<SkipConnection>,
+    /// Activation of the hidden layers, see [`Activation`]: "hard_sigmoid", {"clipped_relu": {"max":
+    /// 1.0}}; with the model "resistive" one that is clipped or linear.
+    #[config(default = "Activation::HardSigmoid")]
+    pub hidden_activation: Activation,
+    /// Activation of the output layer; with the cross-entropy cost there is none.
+    #[config(default = "Activation::HardSigmoid")]
+    pub output_activation: Activation,
+    /// Initial weights: "glorot" or {"fan_in": {"gain": 0.7}}.
+    #[config(default = "InitializerConfig::Glorot")]
+    pub initializer: InitializerConfig,
+    /// A gain for each connection instead, in ±gain/√n_in: those from layer to layer, then the
+    /// skips; none for the initial weights above.
+    #[config(default = "Vec::new()")]
+    pub gains: Vec<f64>,
+    /// "squared_error" on an output layer, or "cross_entropy" through a softmax readout of the
+    /// last hidden layer.
+    #[config(default = "CostConfig::SquaredError")]
+    pub cost: CostConfig,
+}
+
 impl TrainingConfig {
+    /// Hidden layers and an output, each connected with the one below, and the skips, as an energy.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails.
+    pub fn energy(&self) -> HopfieldEnergyConfig {
+        let network = &self.network;
+        let input = self.input_shape();
+        let mut shape = input;
+        let mut layers = Vec::new();
+        let mut kinds = Vec::new();
+        for (index, layer) in network.hidden.iter().enumerate() {
+            let above = layer.above(shape);
+            shape = above.unwrap_or_else(|| panic!("hidden layer {index} does not fit"));
+            layers.push(LayerConfig::new(shape, network.hidden_activation));
+            kinds.push(layer.connection());
+        }
+        if network.cost == CostConfig::SquaredError {
+            let n_classes = self.data.dataset.n_classes();
+            layers.push(LayerConfig::new(n_classes, network.output_activation));
+            kinds.push(ConnectionKind::Dense);
+        }
+        let chain = kinds.into_iter().enumerate();
+        let chain = chain.map(|(from, kind)| (from, from + 1, kind));
+        let skips = network.skips.iter();
+        let skips = skips.map(|skip| (skip.from, skip.to, skip.kind));
+        let connection = |(index, (from, to, kind)): (usize, _)| ConnectionConfig {
+            from,
+            to,
+            kind,
+            initializer: match network.gains.get(index) {
+                Some(&gain) => InitializerConfig::FanIn { gain },
+                None => network.initializer,
+            },
+        };
+        let connections = chain.chain(skips).enumerate();
+        let connections = connections.map(connection).collect();
+        HopfieldEnergyConfig::new(input, layers, connections)
+    }
+
+    /// What the [model](NetworkConfig::model) makes of these layers and connections.
+    ///
+    /// # Panics
+    /// As [`energy`](Self::energy).
+    pub fn field(&self) -> ModelConfig {
+        ModelConfig {
+            model: self.network.model,
+            graph: self.energy(),
+        }
+    }
+
+    /// The input: feature maps if a layer needs them.
+    pub(super) fn input_shape(&self) -> LayerShape {
+        let maps = self.data.image_shape();
+        match self.network.hidden.first() {
+            Some(HiddenLayer::Convolution { .. }) => LayerShape::Maps(maps),
+            _ => LayerShape::Flat(maps.iter().product()),
+        }
+    }
+
+    /// The network in the usual notation, such as 784-500-10 or 1×28×28-32×12×12-10.
+    ///
+    /// # Panics
+    /// As [`energy`](Self::energy).
+    pub fn notation(&self) -> String {
+        let energy = self.energy();
+        let shapes = energy.layers.iter().map(|layer| layer.shape);
+        let shapes = std::iter::once(energy.input).chain(shapes);
+        let shapes: Vec<_> = shapes.map(|shape| shape.to_string()).collect();
+        shapes.join("-")
+    }
+
     /// A network with new weights, which depend on the seed alone: they are drawn here and not
     /// on the device, whose one stream of random numbers all threads share.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails.
     pub fn network(&self, device: &Device) -> EquilibriumNetwork<AnyField, AnyCost> {
-        let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
-        let config = self.energy();
-        let output = config.layers.last().expect("validated: there is a layer");
-        let n_outputs = output.n_units();
-        let energy = match self.model {
-            ModelKind::Hopfield => self.new_hopfield(&mut rng, device).into(),
-            ModelKind::Untied => self.new_untied(&mut rng, device).into(),
-            ModelKind::PredictiveCoding => {
-                let energy = self.new_hopfield(&mut rng, device);
-                self.predictive_coding().with_parameters(energy).into()
-            }
-            ModelKind::Resistive => self.new_resistive(&mut rng, device).into(),
-        };
-        let n_classes = self.dataset.n_classes();
-        let mut cost = self.cost.init(n_outputs, n_classes, device);
+        let mut source = Seeded::new(self.seed, 0);
+        let last = self.energy().layers.pop();
+        let n_outputs = last.expect("validated: there is a layer").n_units();
+        let energy = self.field().init_from(&mut source, device);
+        let n_classes = self.data.dataset.n_classes();
+        let mut cost = self.network.cost.init(n_outputs, n_classes, device);
         if let AnyCost::CrossEntropy(readout) = &mut cost {
-            let [n_in, n_out] = readout.weight.val().dims();
-            let bound = InitializerConfig::Glorot.bound(n_in, n_out);
-            redraw(&mut readout.weight, bound, &mut rng);
+            let (weight, fans) = (&mut readout.weight, [n_outputs, n_classes]);
+            redraw(weight, InitializerConfig::Glorot, fans, &mut source);
         }
-        EquilibriumNetwork::new(energy, cost).with_start(self.start)
-    }
-
-    fn new_hopfield(&self, rng: &mut ChaCha12Rng, device: &Device) -> HopfieldEnergy {
-        let config = self.energy();
-        let mut energy = config.init(device);
-        for (connection, config) in energy.connections.iter_mut().zip(&config.connections) {
-            redraw_connection(connection, config.initializer, rng);
-        }
-        energy
-    }
-
-    fn new_untied(&self, rng: &mut ChaCha12Rng, device: &Device) -> UntiedHopfield {
-        let config = self.energy();
-        let untied = UntiedHopfieldConfig::new(config.clone())
-            .with_update(self.feedback_update)
-            .with_feedback(self.feedback_initializer);
-        let mut field = untied.init_from(self.new_hopfield(rng, device), device);
-        if self.feedback_initializer == FeedbackInitializer::Independent {
-            // From a stream of their own, so that all else is drawn as without feedback.
-            let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
-            rng.set_stream(1);
-            for (feedback, config) in field.feedback.iter_mut().zip(&config.connections) {
-                if let Some(feedback) = feedback {
-                    redraw_connection(feedback, config.initializer, &mut rng);
-                }
-            }
-        }
-        field
-    }
-
-    fn new_resistive(&self, rng: &mut ChaCha12Rng, device: &Device) -> ResistiveNetwork {
-        let config = self.resistive().unwrap_or_else(|error| panic!("{error}"));
-        let mut network = config.init(device);
-        let configs = self.energy().connections;
-        for (connection, config) in network.connections.iter_mut().zip(configs) {
-            let [n_in, n_out] = connection.conductance.val().dims();
-            let bound = config.initializer.bound(n_in, n_out);
-            redraw(&mut connection.conductance, bound, rng);
-        }
-        network.project()
+        EquilibriumNetwork::new(energy, cost).with_start(self.phases.start)
     }
 }
 
-/// New weights.
-fn redraw_connection(
-    connection: &mut Connection,
-    initializer: InitializerConfig,
-    rng: &mut ChaCha12Rng,
-) {
-    match connection {
-        Connection::Dense(dense) => {
-            let [n_in, n_out] = dense.weight.val().dims();
-            redraw(&mut dense.weight, initializer.bound(n_in, n_out), rng);
-        }
-        Connection::Convolution(convolution) => {
-            let [n_out, n_in, rows, columns] = convolution.kernel.val().dims();
-            let area = rows * columns;
-            let bound = initializer.bound(n_in * area, n_out * area);
-            redraw(&mut convolution.kernel, bound, rng);
-        }
-        Connection::Identity(_) => {}
+/// The weights of a seed.
+struct Seeded {
+    seed: u64,
+    stream: u64,
+    rng: ChaCha12Rng,
+}
+
+impl Seeded {
+    fn new(seed: u64, stream: u64) -> Self {
+        let mut rng = ChaCha12Rng::seed_from_u64(seed);
+        rng.set_stream(stream);
+        Self { seed, stream, rng }
     }
 }
 
-/// New values, uniform in `±bound`.
-fn redraw<const D: usize>(param: &mut Param<Tensor<D>>, bound: f64, rng: &mut ChaCha12Rng) {
-    let uniform = Distribution::Uniform(-bound, bound);
-    let values = TensorData::random::<f32, _, _>(param.val().dims(), uniform, rng);
-    *param = param
-        .clone()
-        .map(|old| Tensor::from_data(values, &old.device()));
+impl WeightSource for Seeded {
+    fn draw(&mut self, shape: Shape, bound: f64) -> TensorData {
+        let uniform = Distribution::Uniform(-bound, bound);
+        TensorData::random::<f32, _, _>(shape, uniform, &mut self.rng)
+    }
+
+    fn aside(&self) -> Box<dyn WeightSource> {
+        Box::new(Self::new(self.seed, self.stream + 1))
+    }
 }

@@ -1,83 +1,108 @@
 //! The optimizer of a training configuration, and its learning rates.
 
+use burn::config::Config;
 use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::LrSchedulerConfig;
 use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
 use burn::optim::lr_scheduler::step::StepLrSchedulerConfig;
+use eqprop_core::cost::AnyCost;
+use eqprop_core::energy::{AnyField, VectorField};
+use serde::{Deserialize, Serialize};
 
-use super::{ModelKind, ScheduleKind, TrainingConfig};
+use super::TrainingConfig;
+use crate::network::EquilibriumNetwork;
 use crate::optimizer::FusedSgdConfig;
+
+/// How parameters follow their gradients.
+#[derive(Config, Debug, PartialEq)]
+pub struct OptimizerConfig {
+    /// Learning rate of each layer, for its biases and the connections that lead to it, from the
+    /// first hidden layer to the output; with the cross-entropy one more, for the readout.
+    pub learning_rates: Vec<f64>,
+    /// Scale a gradient that is longer than this, over all parameters, down to it; null for never.
+    pub gradient_clip: Option<f64>,
+    /// Course of all learning rates: {"exponential": {"decay": 0.97}} or "cosine".
+    #[config(default = "Schedule::Exponential { decay: 1.0 }")]
+    pub schedule: Schedule,
+    /// Momentum, in [0, 1).
+    #[config(default = 0.0)]
+    pub momentum: f64,
+    /// Nesterov's momentum, of a momentum greater than 0.
+    #[config(default = false)]
+    pub nesterov: bool,
+    /// Weight decay: this times the parameter is added to its gradient.
+    #[config(default = 0.0)]
+    pub weight_decay: f64,
+}
+
+/// Course of the learning rates.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// A constant factor after each epoch.
+    Exponential {
+        /// The factor, in (0, 1].
+        #[serde(default = "one")]
+        decay: f64,
+    },
+    /// From update to update along half a cosine that reaches 0 at the end of the run.
+    Cosine,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Schedule {
+    /// Of a learning rate, in `n_epochs` epochs of `n_batches` updates.
+    fn of(self, rate: f64, n_batches: usize, n_epochs: usize) -> LrSchedulerConfig {
+        match self {
+            Self::Exponential { decay } => {
+                let epochs = StepLrSchedulerConfig::new(rate, n_batches);
+                epochs.with_gamma(decay).into()
+            }
+            Self::Cosine => {
+                CosineAnnealingLrSchedulerConfig::new(rate, n_batches * n_epochs).into()
+            }
+        }
+    }
+}
 
 impl TrainingConfig {
     /// Stochastic gradient descent as configured.
     pub fn optimizer(&self) -> ModuleOptimizer {
         FusedSgdConfig {
-            momentum: self.momentum,
-            nesterov: self.nesterov,
-            weight_decay: self.weight_decay,
+            momentum: self.optimizer.momentum,
+            nesterov: self.optimizer.nesterov,
+            weight_decay: self.optimizer.weight_decay,
         }
         .init()
     }
 
-    /// One learning rate for each layer, its biases and the connections that lead to it, in epochs
-    /// of `n_batches` updates.
+    /// One learning rate for each layer of `network`, its biases and the connections that lead to it, in
+    /// epochs of `n_batches` updates. Parameters are known by their ids, which loading a record changes.
     ///
     /// # Panics
-    /// If [`validate`](Self::validate) fails, or `n_batches` is 0.
-    pub fn learning_rate(&self, n_batches: usize) -> ModuleLrScheduler {
-        let schedule = |rate| match self.schedule {
-            ScheduleKind::Exponential => LrSchedulerConfig::from(
-                StepLrSchedulerConfig::new(rate, n_batches).with_gamma(self.learning_rate_decay),
-            ),
-            ScheduleKind::Cosine => LrSchedulerConfig::from(CosineAnnealingLrSchedulerConfig::new(
-                rate,
-                n_batches * self.epochs,
-            )),
-        };
-        let mut scheduler = ModuleLrSchedulerConfig::new(schedule(self.learning_rates[0]));
-        let energy = self.energy();
-        // Where the parameters are that belong to a layer, and to a connection.
-        let (biases, connections): (&str, &[&str]) = match self.model {
-            ModelKind::Hopfield => (
-                "network.energy.Hopfield.biases",
-                &["network.energy.Hopfield.connections"],
-            ),
-            ModelKind::Untied => (
-                "network.energy.Untied.forward.biases",
-                &[
-                    "network.energy.Untied.forward.connections",
-                    "network.energy.Untied.feedback",
-                ],
-            ),
-            ModelKind::PredictiveCoding => (
-                "network.energy.PredictiveCoding.biases",
-                &["network.energy.PredictiveCoding.connections"],
-            ),
-            ModelKind::Resistive => (
-                "network.energy.Resistive.biases",
-                &["network.energy.Resistive.connections"],
-            ),
-        };
-        for (index, &rate) in self.learning_rates.iter().enumerate() {
-            let group = if index < energy.layers.len() {
-                let into = energy.connections.iter().enumerate();
-                let into = into.filter(|(_, connection)| connection.to == index + 1);
-                let paths = into.flat_map(|(connection, _)| {
-                    connections
-                        .iter()
-                        .map(move |path| format!("{path}.{connection}."))
-                });
-                paths.fold(
-                    ParamGroup::from_path(format!("{biases}.{index}")),
-                    |group, path| group.fuse(&ParamGroup::from_predicate(path)),
-                )
-            } else {
-                ParamGroup::from_predicate("network.cost.")
-            };
-            scheduler = scheduler.with_group(group, schedule(rate));
-        }
+    /// If [`validate`](Self::validate) fails, `n_batches` is 0, or `network` has other layers.
+    pub fn learning_rate(
+        &self,
+        network: &EquilibriumNetwork<AnyField, AnyCost>,
+        n_batches: usize,
+    ) -> ModuleLrScheduler {
+        let rates = &self.optimizer.learning_rates;
+        let schedule = |rate| self.optimizer.schedule.of(rate, n_batches, self.epochs);
+        let n_layers = network.energy.layers().len();
+        let layers = (0..n_layers).map(|layer| network.energy.parameters_into(layer));
+        let readout = || ParamGroup::ids_from_module(network.cost.clone());
+        let groups = layers.chain(std::iter::once_with(readout));
+        let scheduler = ModuleLrSchedulerConfig::new(schedule(rates[0]));
+        let scheduler = groups
+            .zip(rates)
+            .fold(scheduler, |scheduler, (group, &rate)| {
+                scheduler.with_group(group, schedule(rate))
+            });
         scheduler.init().expect("an epoch has at least one batch")
     }
 }

@@ -1,14 +1,19 @@
 //! What makes a training configuration one that can work.
 
-use eqprop_core::activation::Activation;
 use eqprop_core::cost::{CostConfig, SquaredError};
-use eqprop_core::energy::PredictiveCodingConfig;
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
+use eqprop_core::shape::LayerShape;
 
-use super::{InitialState, ModelKind, ScheduleKind, TrainingConfig};
+use super::TrainingConfig;
+use super::hidden::HiddenLayer;
+use super::optimizer::{OptimizerConfig, Schedule};
 use crate::data::Examples;
 use crate::error::TrainingError;
+use crate::initial_state::InitialState;
+
+/// The largest padding that is suggested for images that do not fit.
+const MOST_SUGGESTED: usize = 16;
 
 impl TrainingConfig {
     /// Checks every field.
@@ -20,73 +25,68 @@ impl TrainingConfig {
         self.check_hidden()?;
         self.energy().validate()?;
         self.check_memory()?;
-        if self.model == ModelKind::PredictiveCoding {
-            self.predictive_coding().validate()?;
-            if let InitialState::Particles | InitialState::Previous = self.start {
-                let start = self.start;
-                return Err(TrainingError::AwayFromEquilibrium { start });
-            }
-        }
-        if self.model == ModelKind::Resistive {
-            self.resistive()?.validate()?;
-        }
-        at_least_one("batch_size", self.batch_size)?;
-        at_least_one("epochs", self.epochs)?;
-        if let Some(n_train) = self.n_train {
-            at_least_one("n_train", n_train)?;
-        }
-        let expected = self.energy().connections.len();
-        if !self.gains.is_empty() && self.gains.len() != expected {
-            return Err(TrainingError::Gains {
-                expected,
-                found: self.gains.len(),
+        let field = self.field();
+        field.validate()?;
+        let start = self.phases.start;
+        if let InitialState::Particles | InitialState::Previous = start
+            && field.starts_at_equilibrium()
+        {
+            return Err(TrainingError::AwayFromEquilibrium {
+                start: start.to_string(),
             });
         }
-        self.free_stopping().validate()?;
-        self.nudged_stopping().validate()?;
-        self.scheme(self.dynamics).validate()?;
-        self.check_nudging(self.nudging())?;
+        ConfigError::at_least_one("batch_size", self.batch_size)?;
+        ConfigError::at_least_one("epochs", self.epochs)?;
+        if let Some(n_train) = self.data.n_train {
+            ConfigError::at_least_one("n_train", n_train)?;
+        }
+        let (expected, found) = (self.energy().connections.len(), self.network.gains.len());
+        if found > 0 && found != expected {
+            return Err(TrainingError::Gains { expected, found });
+        }
+        let phases = &self.phases;
+        phases.free().stopping.validate()?;
+        phases.nudged().stopping.validate()?;
+        phases.dynamics.validate()?;
+        self.check_nudging(phases.nudging)?;
 
-        let expected = self.n_learning_rates();
-        if self.learning_rates.len() != expected {
-            return Err(TrainingError::LearningRates {
-                expected,
-                found: self.learning_rates.len(),
-            });
+        let (expected, found) = (self.n_learning_rates(), self.optimizer.learning_rates.len());
+        if found != expected {
+            return Err(TrainingError::LearningRates { expected, found });
         }
-        for &rate in &self.learning_rates {
-            let ok = rate.is_finite() && rate >= 0.0;
-            in_range("learning_rates", "numbers of at least 0", rate, ok)?;
-        }
-        if self.schedule == ScheduleKind::Cosine {
-            for &rate in &self.learning_rates {
-                let ok = rate > 0.0 && rate <= 1.0;
-                let expected = "greater than 0 and at most 1 with the cosine schedule";
-                in_range("learning_rates", expected, rate, ok)?;
-            }
-        }
-        let decay = self.learning_rate_decay;
-        let ok = decay > 0.0 && decay <= 1.0;
-        in_range(
-            "learning_rate_decay",
-            "greater than 0 and at most 1",
-            decay,
-            ok,
-        )?;
-        let momentum = self.momentum;
-        let ok = (0.0..1.0).contains(&momentum);
-        in_range("momentum", "at least 0 and less than 1", momentum, ok)?;
-        if self.nesterov && momentum == 0.0 {
-            return Err(TrainingError::NesterovWithoutMomentum);
-        }
-        let decay = self.weight_decay;
-        let ok = decay.is_finite() && decay >= 0.0;
-        in_range("weight_decay", "a number of at least 0", decay, ok)?;
-        if let Some(max_norm) = self.gradient_clip {
-            let ok = max_norm.is_finite() && max_norm > 0.0;
-            in_range("gradient_clip", "a positive number", max_norm, ok)?;
-        }
-        Ok(())
+        self.optimizer.validate()
+    }
+
+    /// Checks that every convolutional layer fits onto the one below.
+    fn check_hidden(&self) -> Result<(), TrainingError> {
+        let Err((layer, below)) = self.fit() else {
+            return Ok(());
+        };
+        let padding = self.data.padding;
+        let fits = |&padding: &usize| {
+            let mut padded = self.clone();
+            padded.data.padding = padding;
+            padded.fit().is_ok()
+        };
+        let paddings = (0..=MOST_SUGGESTED).filter(fits);
+        let [_, height, width] = self.data.dataset.image_shape();
+        Err(TrainingError::HiddenLayer {
+            layer,
+            below,
+            image: [height, width],
+            padding,
+            fitting: paddings.min_by_key(|fitting| fitting.abs_diff(padding)),
+        })
+    }
+
+    /// Lays each layer onto the one below; fails with the number of the first that does not fit, from
+    /// 1, and with the shape below it.
+    fn fit(&self) -> Result<(), (usize, LayerShape)> {
+        let mut layers = self.network.hidden.iter().zip(1..);
+        let fit = |below, (layer, number): (&HiddenLayer, usize)| {
+            layer.above(below).ok_or((number, below))
+        };
+        layers.try_fold(self.input_shape(), fit).map(|_| ())
     }
 
     /// Checks whether the network can be trained on `examples`, or judged by them.
@@ -101,7 +101,7 @@ impl TrainingConfig {
         if expected != found {
             return Err(TrainingError::InputSize { expected, found });
         }
-        let (expected, found) = (self.dataset.n_classes(), examples.n_classes);
+        let (expected, found) = (self.data.dataset.n_classes(), examples.n_classes);
         if expected != found {
             return Err(TrainingError::Classes { expected, found });
         }
@@ -124,34 +124,57 @@ impl TrainingConfig {
     /// If β is out of range, or leaves the total energy without a lower bound.
     pub fn check_nudging(&self, nudging: Nudging) -> Result<(), ConfigError> {
         // No device is touched here: the default one may be a GPU that is not there.
-        match (self.model, self.cost) {
-            (ModelKind::Resistive, _) | (_, CostConfig::CrossEntropy) => nudging.validate_range(),
-            (_, CostConfig::SquaredError) => {
-                nudging.validate(&SquaredError, self.nudged_activation())
+        let field = self.field();
+        match self.network.cost {
+            CostConfig::SquaredError if !field.limits_of_beta_are_learned() => {
+                nudging.validate(&SquaredError, field.output())
             }
-        }
-    }
-
-    /// The activation by which the output layer relaxes.
-    fn nudged_activation(&self) -> Activation {
-        match self.model {
-            ModelKind::Hopfield | ModelKind::Untied | ModelKind::Resistive => {
-                self.output_activation
-            }
-            ModelKind::PredictiveCoding => {
-                PredictiveCodingConfig::projection(self.output_activation)
-            }
+            CostConfig::SquaredError | CostConfig::CrossEntropy => nudging.validate_range(),
         }
     }
 
     fn n_learning_rates(&self) -> usize {
-        let readout = usize::from(self.cost == CostConfig::CrossEntropy);
+        let readout = usize::from(self.network.cost == CostConfig::CrossEntropy);
         self.energy().layers.len() + readout
     }
 }
 
-fn at_least_one(field: &'static str, value: usize) -> Result<(), ConfigError> {
-    in_range(field, "at least 1", value as f64, value > 0)
+impl OptimizerConfig {
+    /// Checks every number by itself.
+    fn validate(&self) -> Result<(), TrainingError> {
+        for &rate in &self.learning_rates {
+            let ok = rate.is_finite() && rate >= 0.0;
+            in_range("learning_rates", "numbers of at least 0", rate, ok)?;
+        }
+        match self.schedule {
+            Schedule::Cosine => {
+                for &rate in &self.learning_rates {
+                    let ok = rate > 0.0 && rate <= 1.0;
+                    let expected = "greater than 0 and at most 1 with the cosine schedule";
+                    in_range("learning_rates", expected, rate, ok)?;
+                }
+            }
+            Schedule::Exponential { decay } => {
+                let (ok, expected) = (decay > 0.0 && decay <= 1.0, "greater than 0 and at most 1");
+                in_range("learning_rate_decay", expected, decay, ok)?;
+                ConfigError::single_precision("learning_rate_decay", decay)?;
+            }
+        }
+        let momentum = self.momentum;
+        let ok = (0.0..1.0).contains(&momentum);
+        in_range("momentum", "at least 0 and less than 1", momentum, ok)?;
+        if self.nesterov && momentum == 0.0 {
+            return Err(TrainingError::NesterovWithoutMomentum);
+        }
+        let decay = self.weight_decay;
+        let ok = decay.is_finite() && decay >= 0.0;
+        in_range("weight_decay", "a number of at least 0", decay, ok)?;
+        if let Some(max_norm) = self.gradient_clip {
+            let ok = max_norm.is_finite() && max_norm > 0.0;
+            in_range("gradient_clip", "a positive number", max_norm, ok)?;
+        }
+        Ok(())
+    }
 }
 
 fn in_range(

@@ -14,6 +14,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub(super) use super::kind::CIFAR_FILES as FILE_NAMES;
 use super::{
     DataError, Dataset, DatasetKind, Examples, place,
     reader::{self, DataFile},
@@ -22,16 +23,6 @@ use super::{
 const KIND: DatasetKind = DatasetKind::Cifar10;
 const MAX_PIXEL: f32 = 255.0;
 const N_PIXELS: usize = 3 * 32 * 32;
-
-/// The files, as they are published: five of the training split, then the test split.
-pub(super) const FILE_NAMES: [&str; 6] = [
-    "data_batch_1.bin",
-    "data_batch_2.bin",
-    "data_batch_3.bin",
-    "data_batch_4.bin",
-    "data_batch_5.bin",
-    "test_batch.bin",
-];
 
 /// Records of a published file.
 pub(super) const N_RECORDS: usize = 10_000;

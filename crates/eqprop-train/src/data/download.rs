@@ -17,6 +17,7 @@ use flate2::read::GzDecoder;
 
 use crate::{file::write_atomically, panic};
 
+use super::kind::CIFAR_10_URL;
 use super::{
     DataError, Dataset, DatasetKind, Examples, archive, cifar,
     idx::{self, Split},
@@ -24,9 +25,6 @@ use super::{
 
 /// The address given in Fashion-MNIST's own documentation.
 const FASHION_MNIST_URL: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com";
-
-/// The archive of the binary version, on the page of the data set.
-pub(super) const CIFAR_10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
 
 /// No unpacked file of MNIST or Fashion-MNIST is longer: 60,000 images of 28×28 bytes and a header.
 const MAX_FILE_BYTES: u64 = 60_000 * 28 * 28 + 16;

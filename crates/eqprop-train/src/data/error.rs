@@ -2,7 +2,8 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use super::{Contents, DATA_DIR_VARIABLE, DatasetKind, download::CIFAR_10_URL};
+use super::Contents;
+use super::kind::{CIFAR_10_URL, DATA_DIR_VARIABLE, DatasetKind};
 use crate::suggestion::did_you_mean;
 
 /// Why a data set could not be loaded.

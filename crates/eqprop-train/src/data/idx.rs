@@ -13,6 +13,7 @@
 
 use std::path::Path;
 
+pub(super) use super::kind::IDX_FILES as FILE_NAMES;
 use super::{
     DataError, Dataset, DatasetKind, Examples, place,
     reader::{self, DataFile},
@@ -21,14 +22,6 @@ use super::{
 const IMAGES_MAGIC: u32 = 2051;
 const LABELS_MAGIC: u32 = 2049;
 const MAX_PIXEL: f32 = 255.0;
-
-/// The four files of a data set, as they are published.
-pub(super) const FILE_NAMES: [&str; 4] = [
-    TRAIN.images_name,
-    TRAIN.labels_name,
-    TEST.images_name,
-    TEST.labels_name,
-];
 
 /// One of the two splits: the names of its files, the most items they may hold, and the first labels
 /// with which each data set is published, which tell the two apart.
@@ -51,8 +44,8 @@ impl Split {
 }
 
 pub(super) const TRAIN: Split = Split {
-    images_name: "train-images-idx3-ubyte",
-    labels_name: "train-labels-idx1-ubyte",
+    images_name: FILE_NAMES[0],
+    labels_name: FILE_NAMES[1],
     max_items: 60_000,
     published: [
         (DatasetKind::Mnist, [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]),
@@ -61,8 +54,8 @@ pub(super) const TRAIN: Split = Split {
 };
 
 pub(super) const TEST: Split = Split {
-    images_name: "t10k-images-idx3-ubyte",
-    labels_name: "t10k-labels-idx1-ubyte",
+    images_name: FILE_NAMES[2],
+    labels_name: FILE_NAMES[3],
     max_items: 10_000,
     published: [
         (DatasetKind::Mnist, [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]),

@@ -2,8 +2,10 @@ use std::error::Error;
 use std::ops::ControlFlow;
 
 use burn::tensor::Device;
+use eqprop_core::connection::ConvolutionConfig;
 
 use super::*;
+use crate::config::HiddenLayer;
 use crate::data::{Dataset, Examples};
 use crate::training::Training;
 
@@ -23,16 +25,12 @@ fn synthetic(kind: DatasetKind) -> Dataset {
 }
 
 /// Takes one step with a configuration as it stands, but for few steps of its phases.
-fn step(config: TrainingConfig) -> Result<(), Box<dyn Error>> {
-    let config = TrainingConfig {
-        free_steps: config.free_steps.min(2),
-        nudged_steps: config.nudged_steps.min(2),
-        batch_size: 2,
-        epochs: 1,
-        ..config
-    };
+fn step(mut config: TrainingConfig) -> Result<(), Box<dyn Error>> {
+    (config.batch_size, config.epochs) = (2, 1);
+    config.phases.free_steps = config.phases.free_steps.min(2);
+    config.phases.nudged_steps = config.phases.nudged_steps.min(2);
     config.validate()?;
-    let dataset = synthetic(config.dataset).map(|examples| config.prepare(examples));
+    let dataset = synthetic(config.data.dataset).map(|examples| config.data.prepare(examples));
     let mut training = Training::new(config, &dataset, &Device::flex())?;
     let record = training.run_epoch(|_| ControlFlow::Continue(()))?;
     let record = record.ok_or("stopped")?;
@@ -55,10 +53,15 @@ fn every_preset_takes_a_step_on_every_data_set() {
 fn a_preset_for_another_data_set_differs_in_data_set_and_padding_only() {
     for preset in Preset::ALL {
         let own = preset.config();
-        assert_eq!(preset.config_for(own.dataset), own, "{}", preset.name());
+        assert_eq!(
+            preset.config_for(own.data.dataset),
+            own,
+            "{}",
+            preset.name()
+        );
         for dataset in DatasetKind::ALL {
             let config = preset.config_for(dataset);
-            assert_eq!(config.dataset, dataset);
+            assert_eq!(config.data.dataset, dataset);
             let mut differences = own.differences(&config);
             differences.retain(|key| *key != "dataset" && *key != "padding");
             assert!(differences.is_empty(), "{}: {differences:?}", preset.name());
@@ -75,7 +78,7 @@ fn images_are_padded_to_the_size_that_a_preset_is_made_for() {
         (Preset::ConvMnist, [10, 0, 0, 0]),
         (Preset::Paper1h, [0; 4]),
     ] {
-        let found = DatasetKind::ALL.map(|dataset| preset.config_for(dataset).padding);
+        let found = DatasetKind::ALL.map(|dataset| preset.config_for(dataset).data.padding);
         assert_eq!(found, padding, "{}", preset.name());
     }
 }
@@ -106,20 +109,16 @@ fn a_network_that_images_do_not_fit_is_refused_with_sizes_and_remedy() {
             ],
         ),
     ] {
-        let config = preset.config_for(dataset).with_padding(padding);
+        let mut config = preset.config_for(dataset);
+        config.data.padding = padding;
         let said = config.validate().unwrap_err().to_string();
         for part in expected {
             assert!(said.contains(part), "{part:?} is not in: {said}");
         }
     }
     // Where no padding helps, none is named.
-    let config = TrainingConfig {
-        hidden: vec![
-            10.into(),
-            HiddenLayer::Convolution(ConvolutionalLayer::new(2, 3)),
-        ],
-        ..Preset::Dchn.config()
-    };
+    let mut config = Preset::Dchn.config();
+    config.network.hidden = vec![10.into(), HiddenLayer::maps(2, ConvolutionConfig::new(3))];
     let said = config.validate().unwrap_err().to_string();
     assert!(
         said.contains("hidden layer 2 ") && !said.contains("padding to"),

@@ -5,30 +5,12 @@ use std::time::Instant;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::ModuleOptimizer;
 use burn::train::TrainStep;
-use serde::{Deserialize, Serialize};
 
-use super::tally::{Sums, Tally};
-use super::{AnyLearner, EpochRecord, Evaluation};
+use super::tally::Tally;
 use crate::batch::Batch;
 use crate::initial_state::KeptStates;
-use crate::update::MeasuredRatios;
-
-/// A paused epoch, as far as it is text.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct UnfinishedEpoch {
-    /// Updates done in this epoch.
-    pub n_updates: usize,
-    /// What the training examples showed so far.
-    pub sums: Sums,
-    /// What the updates measured so far.
-    pub update_ratios: MeasuredRatios,
-    /// Seconds of training.
-    pub seconds: f64,
-    /// Of these, seconds in the gradient estimator.
-    pub seconds_estimating: f64,
-    /// Of these, seconds in the optimizer.
-    pub seconds_optimizing: f64,
-}
+use crate::learner::AnyLearner;
+use crate::measurement::{EpochRecord, Evaluation, UnfinishedEpoch};
 
 /// All that an epoch changes. The training keeps its own until the epoch has ended.
 #[derive(Clone)]
@@ -104,13 +86,5 @@ impl OpenEpoch {
             seconds_optimizing: self.done.seconds_optimizing,
             update_ratios,
         }
-    }
-}
-
-impl UnfinishedEpoch {
-    /// Whether everything measured is finite: JSON has no other numbers.
-    pub(super) fn is_finite(&self) -> bool {
-        let mut ratios = self.update_ratios.sums.iter();
-        self.sums.is_finite() && ratios.all(|(_, sum)| sum.is_finite())
     }
 }

@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
 
-use super::Evaluation;
 use crate::learner::EquilibriumOutput;
+use crate::measurement::{Evaluation, Sums};
 
 /// What a batch showed is read back when this much time has passed: not per batch, because
 /// reading waits for the device.
@@ -22,40 +21,6 @@ pub struct Tally {
     last_read: Option<Instant>,
     /// As of the last reading.
     pub sums: Sums,
-}
-
-/// Sums over examples.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sums {
-    /// Examples.
-    pub n_examples: usize,
-    /// Of these, examples that were classified wrongly.
-    pub errors: f64,
-    /// Costs.
-    pub cost: f64,
-    /// Energies, if there is an energy.
-    pub energy: Option<f64>,
-    /// Residuals.
-    pub residual: f64,
-    /// Examples that did not converge.
-    pub unconverged: f64,
-    /// Steps of the free phase.
-    pub steps: f64,
-}
-
-impl Sums {
-    /// A sum as a mean over the examples.
-    pub fn mean(&self, sum: f64) -> f64 {
-        sum / self.n_examples as f64
-    }
-
-    /// Whether all are finite: JSON has no other numbers.
-    pub fn is_finite(&self) -> bool {
-        let energy = self.energy.unwrap_or_default();
-        [self.cost, energy, self.residual]
-            .iter()
-            .all(|sum| sum.is_finite())
-    }
 }
 
 impl Tally {

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use eqprop_train::checkpoint::Checkpoint;
-use eqprop_train::config::InitialState;
 use eqprop_train::error::CheckpointError;
 use eqprop_train::training::Training;
 
@@ -14,9 +13,7 @@ use crate::setup::{chain, config, digits, parameters, training, with};
 
 /// A run of `n_epochs` epochs on 20 digits, with momentum and particles to have every file.
 fn run(n_epochs: usize) -> Training {
-    let config = config()
-        .with_momentum(0.5)
-        .with_start(InitialState::Particles);
+    let config = with(config(), &[("momentum", "0.5"), ("start", "particles")]);
     let mut training = training(config, &digits(20, 10));
     for _ in 0..n_epochs {
         training
@@ -254,7 +251,7 @@ fn another_version_and_a_foreign_manifest_are_refused() {
     let (folder, checkpoint) = saved();
     let file = checkpoint.join("manifest.json");
     let text = fs::read_to_string(&file).expect("readable");
-    let newer = text.replace("\"version\": 2", "\"version\": 7");
+    let newer = text.replace("\"version\": 3", "\"version\": 7");
     assert_ne!(newer, text);
     fs::write(&file, newer).expect("writable");
     let error = refused(folder.path());
@@ -262,7 +259,7 @@ fn another_version_and_a_foreign_manifest_are_refused() {
         matches!(
             error,
             CheckpointError::Version {
-                expected: 2,
+                expected: 3,
                 found: 7,
                 ..
             }
@@ -331,7 +328,7 @@ fn another_number_of_epochs_is_a_longer_run_unless_the_learning_rates_follow_a_c
     exponential
         .check_continues(&longer("exponential"))
         .expect("longer");
-    let error = exponential.check_continues(&of("exponential").with_momentum(0.25));
+    let error = exponential.check_continues(&with(of("exponential"), &[("momentum", "0.25")]));
     let Err(CheckpointError::OtherConfig { fields }) = error else {
         panic!("{error:?}");
     };

@@ -151,7 +151,8 @@ fn step_as_distributed(device: &Device) {
     let config = config();
     let network = config.network(&device.clone().autodiff());
     let model: Model = EquilibriumLearner::new(network, config.estimator());
-    let mut learner = Learner::new(model, config.optimizer(), config.learning_rate(1));
+    let rates = config.learning_rate(&model.network, 1);
+    let mut learner = Learner::new(model, config.optimizer(), rates);
     let mut batch = batch(4);
     batch.input = batch.input.to_device(device);
     batch.target = batch.target.to_device(device);

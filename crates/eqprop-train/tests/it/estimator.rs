@@ -23,7 +23,9 @@ const COSTS: [CostConfig; 2] = [CostConfig::SquaredError, CostConfig::CrossEntro
 const TOLERANCE: f64 = 1e-5;
 
 fn network(cost: CostConfig) -> Network {
-    let EquilibriumNetwork { energy, cost, .. } = config().with_cost(cost).network(&Device::flex());
+    let mut config = config();
+    config.network.cost = cost;
+    let EquilibriumNetwork { energy, cost, .. } = config.network(&Device::flex());
     let AnyField::Hopfield(energy) = energy else {
         panic!("a Hopfield network");
     };

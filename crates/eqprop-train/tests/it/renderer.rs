@@ -100,17 +100,14 @@ fn each_split_of_an_epoch_is_a_line_with_the_means_of_its_examples() {
     let valid = loader(&data.test, 50, Order::Sequential);
     let train = loader(&data.train, 20, Order::Sequential);
     let text = Text::default();
+    let rates = config.learning_rate(&model.network, 5);
     let trained = SupervisedTraining::new(folder.path(), Arc::new(train), Arc::new(valid))
         .renderer(Box::new(EpochLines::new(text.clone())))
         .with_application_logger(None)
         .metrics((AccuracyMetric::new(), LossMetric::new()))
         .metric_valid_numeric(ResidualMetric::default())
         .num_epochs(2)
-        .launch(Learner::new(
-            model,
-            config.optimizer(),
-            config.learning_rate(5),
-        ));
+        .launch(Learner::new(model, config.optimizer(), rates));
     let text = text.0.lock().expect("the training is over").clone();
     let text = String::from_utf8(text).expect("text");
     let lines: Vec<_> = text.lines().collect();

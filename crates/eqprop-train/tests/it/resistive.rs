@@ -12,11 +12,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::{Learner, TrainStep};
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, SquaredError};
+use eqprop_core::energy::Model;
 use eqprop_core::energy::{AnyField, ResistiveNetworkConfig, TotalEnergy, VectorField};
 use eqprop_core::error::ConfigError;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_train::checkpoint::Checkpoint;
-use eqprop_train::config::{ModelKind, TrainingConfig};
+use eqprop_train::config::TrainingConfig;
 use eqprop_train::error::TrainingError;
 use eqprop_train::estimator::stochastic::Langevin;
 use eqprop_train::estimator::{
@@ -154,7 +155,8 @@ fn run(training: &mut Training, n_epochs: usize) {
 #[test]
 fn a_resistive_network_learns_and_resumes() {
     let dataset = digits(400, 100);
-    let config = config().with_momentum(0.5).with_learning_rate_decay(0.9);
+    let changes = [("momentum", "0.5"), ("learning_rate_decay", "0.9")];
+    let config = with(config(), &changes);
     let mut whole = training(config.clone(), &dataset);
     run(&mut whole, 4);
     let errors: Vec<f64> = whole.records().iter().map(|r| r.train_error).collect();
@@ -186,12 +188,11 @@ fn the_presets_are_the_published_networks() {
         let config = preset.config();
         assert!(config.validate().is_ok(), "{}", preset.name());
         assert_eq!(
-            (config.model, config.epochs),
-            (ModelKind::Resistive, epochs)
+            (config.network.model, config.epochs),
+            (Model::Resistive { input_gain: gain }, epochs)
         );
-        let network = config.resistive().expect("dense");
-        assert_eq!(network.n_inputs, 784);
-        assert_eq!(network.input_gain, gain);
+        let network = config.energy();
+        assert_eq!(network.input.n_units(), 784);
         let layers: Vec<_> = network
             .layers
             .iter()

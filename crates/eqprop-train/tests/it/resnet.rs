@@ -19,11 +19,11 @@ use crate::setup::{chain, values};
 /// The preset with 2 to 4 maps a layer for 128 to 512.
 fn narrow() -> TrainingConfig {
     let mut config = Preset::HopfieldResnet13.config();
-    for layer in &mut config.hidden {
-        let HiddenLayer::Convolution(maps) = layer else {
+    for layer in &mut config.network.hidden {
+        let HiddenLayer::Convolution { channels, .. } = layer else {
             panic!("{layer:?} is not convolutional");
         };
-        maps.channels = 2 + maps.channels / 256;
+        *channels = 2 + *channels / 256;
     }
     config
 }
@@ -121,7 +121,7 @@ fn the_energy_falls_in_asynchronous_sweeps_of_the_free_and_the_nudged_phase() {
     (target[3], target[17]) = (1.0, 1.0);
     let like = (&Device::flex(), DType::F64);
     let target = Tensor::from_data(TensorData::new(target, [2, 10]), like);
-    for beta in [config.beta, -config.beta] {
+    for beta in [config.phases.nudging.beta(), -config.phases.nudging.beta()] {
         let cost = AnyCost::SquaredError(eqprop_core::cost::SquaredError);
         let beta = Tensor::full([1, 1], beta, like);
         let total = TotalEnergy::nudged(&energy, &clamped, &cost, &target, beta);
@@ -159,18 +159,21 @@ fn gains_go_with_the_connections_in_their_order() {
     let found = largest(&config);
     assert!(found <= bound && found > 0.8 * bound, "{found}, {bound}");
     let mut doubled = config.clone();
-    doubled.gains[1] = 1.2;
+    doubled.network.gains[1] = 1.2;
     assert!((largest(&doubled) / found - 2.0).abs() < 1e-6);
     // Without gains all have the initializer's.
     let mut none = config.clone();
-    none.gains.clear();
-    assert_eq!(none.energy().connections[1].initializer, none.initializer);
+    none.network.gains.clear();
+    assert_eq!(
+        none.energy().connections[1].initializer,
+        none.network.initializer
+    );
 }
 
 #[test]
 fn gains_that_do_not_fit_are_refused() {
     let mut config = narrow();
-    config.gains.pop();
+    config.network.gains.pop();
     let error = config.validate().expect_err("one is missing");
     assert!(
         matches!(
@@ -182,7 +185,7 @@ fn gains_that_do_not_fit_are_refused() {
         ),
         "{error:?}"
     );
-    config.gains.push(0.0);
+    config.network.gains.push(0.0);
     let message = chain(&config.validate().expect_err("not positive"));
     assert!(message.contains("gain"), "{message}");
 }

@@ -1,13 +1,16 @@
 //! Small runs on the bundled digits, and parameters as lists of numbers.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::InitializerConfig;
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::HopfieldEnergy;
+use eqprop_core::nudging::Nudging;
 use eqprop_train::batch::{Batch, BatchLoader, Order};
-use eqprop_train::config::TrainingConfig;
+use eqprop_train::config::{
+    DataConfig, NetworkConfig, OptimizerConfig, PhaseConfig, TrainingConfig,
+};
 use eqprop_train::data::{Dataset, DatasetKind, Examples};
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::training::Training;
@@ -19,24 +22,21 @@ pub type Network = EquilibriumNetwork<HopfieldEnergy, AnyCost>;
 /// 64-16-10 with steps enough for a converged free phase; learns within a few epochs.
 pub fn config() -> TrainingConfig {
     TrainingConfig::new(
-        DatasetKind::Digits,
-        vec![16.into()],
-        0.5,
-        15,
-        6,
-        vec![0.1, 0.02],
+        DataConfig::new(DatasetKind::Digits),
+        NetworkConfig::new(vec![16.into()])
+            .with_output_activation(Activation::Identity)
+            .with_initializer(InitializerConfig::FanIn { gain: 0.5 }),
+        PhaseConfig::new(Nudging::Centered { beta: 0.5 }, 15, 6),
+        OptimizerConfig::new(vec![0.1, 0.02]),
         8,
         4,
     )
-    .with_output_activation(Activation::Identity)
-    .with_initializer(InitializerConfig::FanIn { gain: 0.5 })
 }
 
 /// A configuration with fields replaced by name.
 pub fn with(config: TrainingConfig, overrides: &[(&str, &str)]) -> TrainingConfig {
-    overrides.iter().fold(config, |config, (key, value)| {
-        config.with_override(key, value).expect(key)
-    })
+    let changed = config.with_overrides(overrides.iter().copied());
+    changed.unwrap_or_else(|error| panic!("{}", chain(&error)))
 }
 
 /// The digits, cut to the first `n_train` and `n_test` examples.
@@ -92,6 +92,21 @@ pub fn parameters<M: Module>(module: &M) -> Vec<(String, Vec<f64>)> {
     let mut lists = Lists::default();
     module.visit(&mut lists);
     lists.found
+}
+
+/// The id of every float parameter, in the order of [`parameters`].
+pub fn ids<M: Module>(module: &M) -> Vec<ParamId> {
+    struct Ids(Vec<ParamId>);
+
+    impl ModuleVisitor for Ids {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            self.0.push(parameter.id);
+        }
+    }
+
+    let mut ids = Ids(Vec::new());
+    module.visit(&mut ids);
+    ids.0
 }
 
 /// The group of learning rates that a parameter belongs to: its layer, or `n_layers` for the

@@ -16,7 +16,8 @@ type Learner = AnyLearner<EquilibriumPropagation>;
 
 fn learner(start: InitialState, free_steps: usize) -> Learner {
     let steps = free_steps.to_string();
-    let config = with(config().with_start(start), &[("free_steps", &steps)]);
+    let mut config = with(config(), &[("free_steps", &steps)]);
+    config.phases.start = start;
     let network = config.network(&Device::flex());
     EquilibriumLearner::new(network, config.estimator()).with_start(start, 6)
 }

@@ -16,7 +16,6 @@ use burn::train::renderer::{
     MetricsRendererTraining,
 };
 use burn::train::{Learner, SupervisedTraining};
-use eqprop_core::cost::CostConfig;
 use eqprop_train::batch::{Batch, BatchLoader, Order};
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Examples;
@@ -87,7 +86,8 @@ fn model(config: &TrainingConfig) -> Model {
 /// With one learning rate per layer.
 fn learner(config: &TrainingConfig, model: Model) -> Learner<Model> {
     let n_batches = N_TRAIN.div_ceil(config.batch_size);
-    Learner::new(model, config.optimizer(), config.learning_rate(n_batches))
+    let rates = config.learning_rate(&model.network, n_batches);
+    Learner::new(model, config.optimizer(), rates)
 }
 
 fn supervised(folder: &Path, train: Arc<dyn DataLoader<Batch>>) -> SupervisedTraining<Model> {
@@ -209,7 +209,7 @@ fn every_metric_is_logged_with_finite_numbers_under_accumulation() {
     }
     let mean = |split, name: &str| weighted_mean(&logged(folder.path(), split, EPOCHS, name));
     assert!(mean("valid", "Loss") < mean("train", "Loss") * 2.0);
-    assert_eq!(mean("train", &names[4]), config.free_steps as f64);
+    assert_eq!(mean("train", &names[4]), config.phases.free_steps as f64);
     assert_eq!(mean("valid", &names[5]), 0.0);
     let ratio = mean("train", &names[6]);
     assert!((1e-5..1e-1).contains(&ratio), "{ratio}");
@@ -310,16 +310,14 @@ fn burns_own_data_loader_feeds_the_learner() {
 #[test]
 fn a_learning_rate_of_0_leaves_exactly_its_layer_unchanged() {
     let squared_error = with(config(), &[("hidden", "[16, 12]")]);
-    let cross_entropy = squared_error.clone().with_cost(CostConfig::CrossEntropy);
+    let cross_entropy = with(squared_error.clone(), &[("cost", "cross_entropy")]);
     for config in [squared_error, cross_entropy] {
         let n_layers = config.energy().layers.len();
         for frozen in 0..3 {
             let mut rates = vec![0.1; 3];
             rates[frozen] = 0.0;
-            let config = TrainingConfig {
-                learning_rates: rates,
-                ..config.clone()
-            };
+            let mut config = config.clone();
+            config.optimizer.learning_rates = rates;
             let mut learner = learner(&config, model(&config));
             let before = parameters(&learner.model());
             for _ in 0..2 {

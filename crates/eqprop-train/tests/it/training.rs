@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use eqprop_train::checkpoint::Checkpoint;
-use eqprop_train::config::{InitialState, NudgingKind, TrainingConfig};
+use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Dataset;
 use eqprop_train::error::TrainingError;
 use eqprop_train::training::{EpochRecord, Progress, Training};
@@ -37,11 +37,13 @@ fn measured(training: &Training) -> Vec<EpochRecord> {
 /// Everything that carries state from one update to the next: momentum, random signs,
 /// particles, a new order in each epoch, falling learning rates.
 fn stateful() -> TrainingConfig {
-    config()
-        .with_momentum(0.5)
-        .with_nudging(NudgingKind::RandomSign)
-        .with_start(InitialState::Particles)
-        .with_learning_rate_decay(0.9)
+    let changes = [
+        ("momentum", "0.5"),
+        ("nudging", "random_sign"),
+        ("start", "particles"),
+        ("learning_rate_decay", "0.9"),
+    ];
+    with(config(), &changes)
 }
 
 /// Through the disk into a new training.
@@ -126,7 +128,7 @@ fn a_resumed_run_ends_the_same_wherever_its_free_phases_start_and_however_they_r
         assert_eq!(measured(&second), measured(&whole));
 
         // And the start and the dynamics do make a difference.
-        let mut other = training(config.with_start(InitialState::Rest), &dataset);
+        let mut other = training(with(config, &[("start", "rest")]), &dataset);
         run(&mut other, 3);
         let is_same = parameters(other.learner()) == parameters(whole.learner());
         assert_eq!(is_same, start == "rest", "{start}");
@@ -206,7 +208,7 @@ fn an_epoch_is_observed_after_every_update_and_while_it_is_evaluated() {
 #[test]
 fn validation_and_test_examples_are_both_judged_by() {
     let dataset = digits(120, 40);
-    let mut both = training(config().with_n_validation(40), &dataset);
+    let mut both = training(with(config(), &[("n_validation", "40")]), &dataset);
     run(&mut both, 2);
     let last = both.records().last().expect("two epochs");
     let (train, validation) = dataset.train.clone().split_tail(40);
@@ -321,7 +323,7 @@ fn a_data_set_that_does_not_fit_is_refused_at_the_start() {
         "{text}"
     );
 
-    let (error, text) = refused(&config().with_padding(1), &dataset);
+    let (error, text) = refused(&with(config(), &[("padding", "1")]), &dataset);
     assert!(
         matches!(error, TrainingError::InputSize { .. }),
         "{error:?}"
@@ -339,20 +341,23 @@ fn a_data_set_that_does_not_fit_is_refused_at_the_start() {
     );
     assert!(text.contains("n_validation"), "{text}");
     // Validation examples take the place of the test examples.
-    run(&mut training(config().with_n_validation(5), &untested), 1);
+    run(
+        &mut training(with(config(), &[("n_validation", "5")]), &untested),
+        1,
+    );
 }
 
 #[test]
 fn validation_examples_are_held_out_of_the_training() {
     let dataset = digits(60, 10);
-    let held_out = training(config().with_n_validation(20), &dataset);
+    let held_out = training(with(config(), &[("n_validation", "20")]), &dataset);
     assert_eq!(held_out.n_examples(), 40);
     assert_eq!(
-        training(config().with_n_train(Some(30)), &dataset).n_examples(),
+        training(with(config(), &[("n_train", "30")]), &dataset).n_examples(),
         30
     );
 
-    let config = config().with_n_validation(60);
+    let config = with(config(), &[("n_validation", "60")]);
     let error = Training::new(config, &dataset, &Device::flex()).err();
     let error = error.expect("nothing left");
     assert!(

@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use burn::module::ParamId;
 use burn::tensor::Device;
 use eqprop_core::cost::{AnyCost, CostConfig};
+use eqprop_core::energy::Model;
 use eqprop_core::energy::{AnyField, FeedbackInitializer, FeedbackUpdate, UntiedHopfield};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_train::checkpoint::Checkpoint;
-use eqprop_train::config::{InitialState, ModelKind, NudgingKind, TrainingConfig};
+use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::{
     ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, EquilibriumPropagation,
     GradientEstimator,
@@ -19,13 +19,13 @@ use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::preset::Preset;
 use eqprop_train::training::Training;
 
-use crate::setup::{batch, config, digits, distance, group_of, parameters, training, with};
+use crate::setup::{batch, config, digits, distance, group_of, ids, parameters, training, with};
 
 type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
 /// 64-16-10 with untied weights.
 fn untied() -> TrainingConfig {
-    config().with_model(ModelKind::Untied)
+    with(config(), &[("model", "untied")])
 }
 
 fn run(training: &mut Training, n_epochs: usize) {
@@ -61,10 +61,8 @@ fn largest(values: &[f64]) -> f64 {
 #[test]
 fn everything_but_the_feedback_is_drawn_as_for_the_tied_network() {
     for cost in [CostConfig::SquaredError, CostConfig::CrossEntropy] {
-        let config = TrainingConfig {
-            hidden: vec![8.into(), 16.into()],
-            ..config().with_cost(cost)
-        };
+        let mut config = with(config(), &[("hidden", "[8, 16]")]);
+        config.network.cost = cost;
         let of = |config: &TrainingConfig| config.network(&Device::flex());
         let lists = |network: &Network| -> Vec<Vec<f64>> {
             let lists = parameters(network).into_iter();
@@ -72,7 +70,7 @@ fn everything_but_the_feedback_is_drawn_as_for_the_tied_network() {
             but_feedback.map(|(_, list)| list).collect()
         };
         let tied = lists(&of(&config));
-        let config = config.with_model(ModelKind::Untied);
+        let config = with(config, &[("model", "untied")]);
         let independent = of(&config);
         assert_eq!(lists(&independent), tied);
         // Uniform in ±0.5/√8, as forward.
@@ -82,7 +80,7 @@ fn everything_but_the_feedback_is_drawn_as_for_the_tied_network() {
         let other = of(&config.clone().with_seed(1));
         assert_ne!(difference(&other), difference(&independent));
 
-        let equal = of(&config.with_feedback_initializer(FeedbackInitializer::Forward));
+        let equal = of(&with(config, &[("feedback_initializer", "forward")]));
         assert_eq!(lists(&equal), tied);
         assert_eq!(largest(&difference(&equal)), 0.0);
     }
@@ -110,21 +108,19 @@ fn the_model_is_chosen_by_name() {
 
 #[test]
 fn both_directions_of_a_connection_have_the_learning_rate_of_its_layer() {
-    let config = TrainingConfig {
-        hidden: vec![2.into(); 12],
-        learning_rates: (1..=13).map(f64::from).collect(),
-        ..untied()
-    };
+    let mut config = untied();
+    config.network.hidden = vec![2.into(); 12];
+    config.optimizer.learning_rates = (1..=13).map(f64::from).collect();
     let network = config.network(&Device::flex());
     let learner = EquilibriumLearner::new(network, config.estimator());
-    let rate = config.learning_rate(5).step();
+    let rate = config.learning_rate(&learner.network, 5).step();
     let paths = parameters(&learner).into_iter().map(|(path, _)| path);
     let paths: Vec<String> = paths.collect();
     // 13 forward and 12 feedback weights, 13 biases.
     assert_eq!(paths.len(), 38);
-    for path in paths {
-        let expected = config.learning_rates[group_of(&path, 13)];
-        let found = rate.lr_from_param(ParamId::new(), Some(&path));
+    for (path, id) in paths.into_iter().zip(ids(&learner)) {
+        let expected = config.optimizer.learning_rates[group_of(&path, 13)];
+        let found = rate.lr_from_param(id, None);
         assert_eq!(found, expected, "{path}");
     }
 }
@@ -165,9 +161,8 @@ type Lists = Vec<Vec<f64>>;
 #[test]
 fn every_estimator_finds_for_equal_directions_what_it_finds_for_the_tied_network() {
     let tied = config().network(&Device::flex());
-    let equal = untied()
-        .with_feedback_initializer(FeedbackInitializer::Forward)
-        .network(&Device::flex());
+    let equal = with(untied(), &[("feedback_initializer", "forward")]);
+    let equal = equal.network(&Device::flex());
     let different = untied().network(&Device::flex());
     let phase = || Relaxation::steps(Scheme::Asynchronous, 15);
     let check = |found: &dyn Fn(&Network) -> Lists, what: &str| {
@@ -208,9 +203,12 @@ fn under_the_same_update_the_difference_of_the_directions_stays_or_decays() {
     let dataset = digits(200, 10);
     let rate = 0.1;
     let of = |update, weight_decay: f64| {
-        let config = with(untied(), &[("learning_rates", "[0.1, 0.1]")])
-            .with_feedback_update(update)
-            .with_weight_decay(weight_decay);
+        let mut config = with(untied(), &[("learning_rates", "[0.1, 0.1]")]);
+        config.network.model = Model::Untied {
+            update,
+            feedback: FeedbackInitializer::default(),
+        };
+        config.optimizer.weight_decay = weight_decay;
         let mut training = training(config, &dataset);
         let before = difference(&training.learner().network);
         run(&mut training, 2);
@@ -238,11 +236,11 @@ fn under_the_same_update_the_difference_of_the_directions_stays_or_decays() {
 fn the_digits_are_learned_with_either_update() {
     let dataset = digits(usize::MAX, usize::MAX);
     for update in [FeedbackUpdate::Own, FeedbackUpdate::Same] {
-        let config = TrainingConfig {
-            epochs: 20,
-            model: ModelKind::Untied,
-            feedback_update: update,
-            ..Preset::Digits.config()
+        let mut config = Preset::Digits.config();
+        config.epochs = 20;
+        config.network.model = Model::Untied {
+            update,
+            feedback: FeedbackInitializer::default(),
         };
         let mut training = training(config, &dataset);
         run(&mut training, 20);
@@ -259,10 +257,12 @@ fn the_digits_are_learned_with_either_update() {
 #[test]
 fn a_run_resumed_from_its_checkpoint_ends_as_one_that_was_never_interrupted() {
     let dataset = digits(100, 20);
-    let config = untied()
-        .with_momentum(0.5)
-        .with_nudging(NudgingKind::RandomSign)
-        .with_start(InitialState::Particles);
+    let changes = [
+        ("momentum", "0.5"),
+        ("nudging", "random_sign"),
+        ("start", "particles"),
+    ];
+    let config = with(untied(), &changes);
     let mut whole = training(config.clone(), &dataset);
     run(&mut whole, 2);
     let mut first = training(config.clone(), &dataset);

@@ -43,7 +43,8 @@ fn the_ratio_of_an_update_is_the_norm_of_the_change_over_the_norm() {
     let model = EquilibriumLearner::new(network, config.estimator())
         .with_update_monitor(monitor.clone())
         .train();
-    let mut learner = Learner::new(model, config.optimizer(), config.learning_rate(1));
+    let rates = config.learning_rate(&model.network, 1);
+    let mut learner = Learner::new(model, config.optimizer(), rates);
     assert!(monitor.latest().is_empty() && monitor.take_mean().is_empty());
 
     let mut expected = Vec::new();

@@ -274,7 +274,7 @@ fn the_names_are_the_same_whether_the_energy_was_chosen_at_run_time_or_not() {
     let config: TrainingConfig = with(config(), &[DENSE]);
     let device = Device::flex();
     let energy: HopfieldEnergy = config.energy().init(&device);
-    let typed = EquilibriumNetwork::new(energy, config.cost.init(10, 10, &device));
+    let typed = EquilibriumNetwork::new(energy, config.network.cost.init(10, 10, &device));
     save_safetensors(&typed, &path, &[]).expect("a file");
 
     let file = WeightsFile::open(&path).expect("a file");

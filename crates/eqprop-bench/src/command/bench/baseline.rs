@@ -66,7 +66,7 @@ impl Baseline {
                 && row.method == cost.method.to_string()
                 && row.batch_size == cost.batch_size
                 && row.free_steps == cost.free_steps
-                && row.nudged_steps == setting.config.nudged_steps
+                && row.nudged_steps == setting.config.phases.nudged_steps
         })?;
         Some(match (to_backprop, row.ratio_to_backprop) {
             (Some(now), Some(before)) => now / before,

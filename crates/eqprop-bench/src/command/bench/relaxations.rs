@@ -1,5 +1,6 @@
 //! `eqprop bench --relaxations`.
 
+use std::mem::discriminant;
 use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, bail};
@@ -7,14 +8,14 @@ use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_bench::relaxations::{RESIDUALS, Reached, RelaxationComparison, RelaxationCost};
+use eqprop_core::relaxation::Scheme;
 use eqprop_train::batch::{BatchLoader, Order};
-use eqprop_train::config::DynamicsKind;
 use eqprop_train::training::Training;
 use serde::Serialize;
 
 use super::results::{align, milliseconds};
 use super::setting::{Setting, at_least_one, settings};
-use crate::cli::BenchArguments;
+use crate::cli::{BenchArguments, Override};
 use crate::device::{self, NamedDevice};
 use crate::machine::Machine;
 use crate::output::{Report, say};
@@ -72,16 +73,14 @@ fn measure(
 ) -> Result<Measured> {
     let preset = setting.preset.name();
     let max_steps = if arguments.steps.is_empty() {
-        PHASES * setting.config.free_steps
+        PHASES * setting.config.phases.free_steps
     } else {
-        setting.config.free_steps
+        setting.config.phases.free_steps
     };
     let batch_size = setting.config.batch_size;
     // The training is that of the preset; the batch size is that of the relaxation alone.
     let mut config = setting.preset.config();
-    for change in &arguments.overrides {
-        config = config.with_override(&change.key, &change.value)?;
-    }
+    config = Override::apply(&arguments.overrides, config)?;
     config.epochs = arguments.epochs.max(1);
     let dataset = config.load_data(arguments.data_dir.as_deref())?;
     let examples = &dataset.train;
@@ -104,7 +103,10 @@ fn measure(
     let loader = BatchLoader::new(examples, batch_size, order, &device.device);
     let batch = loader.iter().next().context("there is an example")?;
     let input: Tensor<2> = batch.expect("examples in memory can always be read").input;
-    let schemes = DynamicsKind::ALL.map(|kind| config.scheme(kind));
+    // The dynamics of the configuration has its options, the others their usual ones.
+    let own = config.phases.dynamics;
+    let is_own = |scheme: &Scheme| discriminant(scheme) == discriminant(&own);
+    let schemes = Scheme::all().map(|scheme| if is_own(&scheme) { own } else { scheme });
     let comparison = RelaxationComparison {
         dynamics: schemes.to_vec(),
         max_steps,

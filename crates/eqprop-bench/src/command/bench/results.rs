@@ -170,7 +170,7 @@ impl Results {
             measured.costs.iter().map(|cost| Row {
                 preset: measured.setting.preset.name(),
                 inputs: measured.inputs,
-                nudged_steps: measured.setting.config.nudged_steps,
+                nudged_steps: measured.setting.config.phases.nudged_steps,
                 cost,
                 ratio_to_backprop: measured.ratio_to_backprop(cost),
                 ratio_to_baseline: measured.ratio_to_baseline(self.baseline.as_ref(), cost),
@@ -201,7 +201,7 @@ impl Results {
             let config = &measured.setting.config;
             let (network, setting) = (config.notation(), &measured.setting);
             let inputs = match measured.inputs {
-                Inputs::Examples => config.dataset.to_string(),
+                Inputs::Examples => config.data.dataset.to_string(),
                 Inputs::Random => "random inputs".to_string(),
             };
             let table = measured.table(self.baseline.as_ref());

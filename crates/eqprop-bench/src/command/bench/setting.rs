@@ -9,7 +9,7 @@ use eqprop_train::data::Examples;
 use eqprop_train::preset::Preset;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::BenchArguments;
+use crate::cli::{BenchArguments, Override};
 
 /// A network to time, with one batch size and one number of steps.
 #[derive(Debug, Clone)]
@@ -22,17 +22,13 @@ pub struct Setting {
 
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TrainingConfig {
-            batch_size,
-            free_steps,
-            nudged_steps,
-            ..
-        } = self.config;
-        let preset = self.preset.name();
-        write!(
-            f,
-            "{preset}, batch {batch_size}, {free_steps} + {nudged_steps} steps"
-        )
+        let (preset, phases) = (self.preset.name(), &self.config.phases);
+        let (batch_size, free, nudged) = (
+            self.config.batch_size,
+            phases.free_steps,
+            phases.nudged_steps,
+        );
+        write!(f, "{preset}, batch {batch_size}, {free} + {nudged} steps")
     }
 }
 
@@ -74,14 +70,13 @@ pub fn settings(arguments: &BenchArguments) -> Result<Vec<Setting>> {
     let mut settings = Vec::new();
     for preset in distinct(&arguments.preset) {
         // With a tolerance the number of steps would depend on the input; --set brings it back.
-        let mut config = preset.config().with_tolerance(None);
-        for change in &arguments.overrides {
-            config = config.with_override(&change.key, &change.value)?;
-        }
+        let mut config = preset.config();
+        config.phases.tolerance = None;
+        let config = Override::apply(&arguments.overrides, config)?;
         for batch_size in or_default(&arguments.batch, config.batch_size) {
-            for free_steps in or_default(&arguments.steps, config.free_steps) {
+            for free_steps in or_default(&arguments.steps, config.phases.free_steps) {
                 let mut config = config.clone();
-                (config.batch_size, config.free_steps) = (batch_size, free_steps);
+                (config.batch_size, config.phases.free_steps) = (batch_size, free_steps);
                 let valid = config.validate();
                 valid.with_context(|| format!("preset {}", preset.name()))?;
                 settings.push(Setting { preset, config });

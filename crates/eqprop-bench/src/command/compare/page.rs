@@ -274,7 +274,7 @@ fn legend(results: &Results) -> Markup {
                 "After the last of " (config.epochs) " epochs, mean ± standard deviation of the \
                  sample over the seeds. Training examples are judged before their update."
                 @if results.has_validation() {
-                    " The " (config.n_validation) " validation examples are the last of the \
+                    " The " (config.data.n_validation) " validation examples are the last of the \
                      training set, and not trained on."
                 }
             }

@@ -37,8 +37,8 @@ impl Display {
         let n_train = dataset
             .train
             .len()
-            .min(config.n_train.unwrap_or(usize::MAX));
-        let n_examples = n_train.saturating_sub(config.n_validation);
+            .min(config.data.n_train.unwrap_or(usize::MAX));
+        let n_examples = n_train.saturating_sub(config.data.n_validation);
         let n_runs = comparison.methods.len() * comparison.seeds.len();
         let n_total = n_runs
             .saturating_mul(config.epochs)

@@ -76,7 +76,7 @@ impl Results {
 
     /// Whether training examples are held out for validation.
     pub fn has_validation(&self) -> bool {
-        self.comparison().config.n_validation > 0
+        self.comparison().config.data.n_validation > 0
     }
 
     /// The examples by whose error trainings are held against one another.
@@ -133,7 +133,7 @@ impl Results {
         format!(
             "{} on {} (preset {}), {} epochs, {} seed{}",
             self.network(),
-            config.dataset,
+            config.data.dataset,
             self.stored.preset,
             config.epochs,
             seeds.len(),

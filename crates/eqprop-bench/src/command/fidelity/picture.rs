@@ -2,19 +2,12 @@
 
 use anyhow::Result;
 use eqprop_bench::fidelity::{
-    Agreements, BetaPoint, Course, Fidelity, Order, StepPoint, StepwiseLayer,
+    Agreements, BetaPoint, Course, Fidelity, NudgingKind, Order, StepPoint, StepwiseLayer,
 };
-use eqprop_train::config::NudgingKind;
 
 use super::Results;
 use super::text::kind_name;
 use crate::plot::{self, Panel, Scale, Series};
-
-const KINDS: [NudgingKind; 3] = [
-    NudgingKind::OneSided,
-    NudgingKind::RandomSign,
-    NudgingKind::Centered,
-];
 
 /// Steps of the comparison step by step that are shown at least.
 const LEAST_SHOWN: usize = 12;
@@ -55,7 +48,7 @@ fn beta(fidelity: &Fidelity) -> Vec<Panel> {
             .map(|point| (point.beta.abs(), value(point).unwrap_or(f64::NAN)))
             .collect(),
     };
-    let errors = KINDS.map(|kind| {
+    let errors = NudgingKind::ALL.map(|kind| {
         let order = fidelity.beta.orders.get(kind);
         let order = order.and_then(|order: &Order| order.whole);
         let label = match order {
@@ -148,7 +141,7 @@ fn steps(fidelity: &Fidelity) -> Vec<Panel> {
         )
     });
     let by_kind = parts.iter().map(|(points, x_label, what)| {
-        let series = KINDS.map(|kind| {
+        let series = NudgingKind::ALL.map(|kind| {
             let label = kind_name(kind).to_string();
             curve(points, label, kind, &Agreements::lowest_cosine)
         });

@@ -1,7 +1,8 @@
 //! The results as tables.
 
-use eqprop_bench::fidelity::{Agreements, ByNudging, Candidate, Fidelity, Limit, Order, StepPoint};
-use eqprop_train::config::NudgingKind;
+use eqprop_bench::fidelity::{
+    Agreements, ByNudging, Candidate, Fidelity, Limit, NudgingKind, Order, StepPoint,
+};
 
 use super::Results;
 use crate::output::percent;
@@ -51,9 +52,9 @@ fn title(results: &Results) -> String {
         results.fidelity.precision.name(),
         machine.device,
         kind_name(results.fidelity.recommendation.nudging),
-        training.beta,
-        training.free_steps,
-        training.nudged_steps,
+        training.phases.nudging.beta(),
+        training.phases.free_steps,
+        training.phases.nudged_steps,
         results.fidelity.recommendation.dynamics,
     )
 }
@@ -68,7 +69,6 @@ pub fn kind_name(kind: NudgingKind) -> &'static str {
         NudgingKind::OneSided => "one-sided",
         NudgingKind::RandomSign => "random sign",
         NudgingKind::Centered => "centered",
-        NudgingKind::HigherOrder => "higher order",
     }
 }
 
@@ -132,17 +132,12 @@ fn betas(fidelity: &Fidelity) -> String {
 
 /// The cell of each kind of nudging.
 fn each<T>(values: &ByNudging<T>, cell: impl Fn(&T) -> String) -> [String; 3] {
-    [
-        NudgingKind::OneSided,
-        NudgingKind::RandomSign,
-        NudgingKind::Centered,
-    ]
-    .map(|kind| values.get(kind).map_or(NONE.into(), &cell))
+    NudgingKind::ALL.map(|kind| values.get(kind).map_or(NONE.into(), &cell))
 }
 
 fn parameters(results: &Results) -> String {
     let fidelity = &results.fidelity;
-    let beta = results.training.beta;
+    let beta = results.training.phases.nudging.beta();
     let points = fidelity.beta.points.iter();
     let Some(point) = points.into_iter().find(|point| point.beta == beta) else {
         return String::new();

@@ -1,21 +1,40 @@
 //! Configurations as text: older ones, newer ones, and such as nobody wrote.
 
-use eqprop_train::config::TrainingConfig;
+use eqprop_core::energy::Model;
+use eqprop_core::nudging::Nudging;
+use eqprop_core::relaxation::Scheme;
+use eqprop_train::config::{Schedule, TrainingConfig};
 use eqprop_train::error::TrainingError;
 use eqprop_train::preset::Preset;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::setup::{chain, config};
+use crate::setup::{chain, config, with};
 
-fn fields(config: &TrainingConfig) -> Map<String, Value> {
-    let value = serde_json::to_value(config).expect("plain fields");
-    value.as_object().expect("an object").clone()
+fn fields(config: &TrainingConfig) -> Value {
+    serde_json::to_value(config).expect("plain fields")
 }
 
-fn read(fields: &Map<String, Value>) -> Result<TrainingConfig, TrainingError> {
-    TrainingConfig::from_json(&Value::Object(fields.clone()).to_string())
+fn read(fields: &Value) -> Result<TrainingConfig, TrainingError> {
+    TrainingConfig::from_json(&fields.to_string())
 }
+
+/// The names of the fields in a section, or of those outside of all.
+fn names(fields: &Value, section: &str) -> Vec<String> {
+    let section = match section {
+        "" => fields,
+        section => &fields[section],
+    };
+    let section = section.as_object().expect("an object").iter();
+    let is_field =
+        |(_, value): &(_, &Value)| value.get("dataset").or(value.get("hidden")).is_none();
+    let fields = section.filter(is_field).map(|(name, _)| name.clone());
+    fields
+        .filter(|name| !["phases", "optimizer"].contains(&name.as_str()))
+        .collect()
+}
+
+const SECTIONS: [&str; 5] = ["", "data", "network", "phases", "optimizer"];
 
 #[test]
 fn a_configuration_without_a_newer_field_is_read_with_its_default() {
@@ -23,35 +42,82 @@ fn a_configuration_without_a_newer_field_is_read_with_its_default() {
         let config = preset.config();
         let all = fields(&config);
         assert_eq!(read(&all).expect("whole"), config);
-        let mut n_defaults = 0;
-        for key in all.keys() {
-            let mut older = all.clone();
-            older.remove(key);
-            match read(&older) {
-                Ok(read) => {
-                    n_defaults += 1;
-                    let differences = read.differences(&config);
-                    assert!(differences.is_empty() || differences == [key.clone()]);
+        let mut missing_keys = Vec::new();
+        for section in SECTIONS {
+            for name in names(&all, section) {
+                let mut older = all.clone();
+                let fields = match section {
+                    "" => &mut older,
+                    section => &mut older[section],
+                };
+                fields.as_object_mut().expect("an object").remove(&name);
+                match read(&older) {
+                    Ok(read) => {
+                        let differences = read.differences(&config);
+                        let of_it = |key: &String| *key == name || key.starts_with("learning_rate");
+                        assert!(differences.iter().all(of_it), "{name}: {differences:?}");
+                    }
+                    Err(TrainingError::MissingKey { key }) => missing_keys.push(key),
+                    Err(error) => panic!("{name}: {error}"),
                 }
-                Err(TrainingError::MissingKey { key: missing }) => assert_eq!(missing, key),
-                Err(error) => panic!("{key}: {error}"),
             }
         }
-        assert_eq!(all.len() - n_defaults, 8, "fields without a default");
+        missing_keys.sort_unstable();
+        let expected = [
+            "batch_size",
+            "beta",
+            "dataset",
+            "epochs",
+            "free_steps",
+            "hidden",
+            "learning_rates",
+            "nudged_steps",
+        ];
+        assert_eq!(missing_keys, expected);
+    }
+}
+
+#[test]
+fn a_flat_configuration_of_form_2_is_the_preset_that_it_was() {
+    let text = include_str!("../../../../../tests/golden/form-2/presets.json");
+    let flat: serde_json::Map<String, Value> = serde_json::from_str(text).expect("JSON");
+    assert_eq!(flat.len(), Preset::ALL.len());
+    for (name, flat) in flat {
+        let preset: Preset = name.parse().expect("a preset");
+        assert_eq!(read(&flat).expect(&name), preset.config(), "{name}");
+        // In any order, and what another choice would use is left out as it was.
+        let mut other = flat.clone();
+        other["history"] = json!(0);
+        other["step_size"] = json!(7);
+        let mut expected = preset.config();
+        if let Scheme::GradientFlow { step_size } = &mut expected.phases.dynamics {
+            *step_size = 7.0;
+        }
+        assert_eq!(read(&other).expect(&name), expected, "{name}");
     }
 }
 
 #[test]
 fn an_unknown_or_doubled_key_of_a_configuration_is_refused() {
-    let mut newer = fields(&config());
-    newer.insert("momentun".into(), json!(0.5));
-    let message = read(&newer).expect_err("unknown").to_string();
-    assert!(message.contains("unknown key `momentun`; did you mean `momentum`?"));
+    for key in ["momentun", "optimizer.momentun"] {
+        let mut newer = fields(&config());
+        match key.split_once('.') {
+            Some((section, name)) => newer[section][name] = json!(0.5),
+            None => newer[key] = json!(0.5),
+        }
+        let message = read(&newer).expect_err("unknown").to_string();
+        let expected = format!("unknown key `{key}`; did you mean `momentum`?");
+        assert!(message.contains(&expected), "{message}");
+    }
 
-    let text = Value::Object(fields(&config())).to_string();
-    let doubled = text.replacen('{', r#"{"seed": 3, "#, 1);
-    let message = chain(&TrainingConfig::from_json(&doubled).expect_err("twice"));
-    assert!(message.contains("`seed` is there twice"), "{message}");
+    let text = fields(&config()).to_string();
+    for (place, doubled) in [("{", "seed"), (r#""data":{"#, "padding")] {
+        let twice = format!(r#"{place}"{doubled}": 3, "#);
+        let doubled_text = text.replacen(place, &twice, 1);
+        let message = chain(&TrainingConfig::from_json(&doubled_text).expect_err("twice"));
+        let expected = format!("`{doubled}` is there twice");
+        assert!(message.contains(&expected), "{message}");
+    }
     for text in ["", "7", "[]", "{", "null"] {
         let error = TrainingConfig::from_json(text).expect_err(text);
         assert!(matches!(error, TrainingError::NotAConfiguration { .. }));
@@ -66,10 +132,11 @@ fn a_configuration_within_a_file_is_read_in_the_same_way() {
         training: TrainingConfig,
     }
     let mut older = fields(&config());
-    older.remove("nesterov");
+    let optimizer = older["optimizer"].as_object_mut();
+    optimizer.expect("an object").remove("nesterov");
     let file: File = serde_json::from_value(json!({ "training": older })).expect("an older file");
     assert_eq!(file.training, config());
-    older.insert("hidden".into(), json!([{"channels": 2}]));
+    older["network"]["hidden"] = json!([{"channels": 2}]);
     let file = serde_json::from_value::<File>(json!({ "training": older }));
     let message = file.expect_err("no kernel").to_string();
     assert!(
@@ -192,16 +259,132 @@ fn a_mistake_in_a_value_is_named_with_its_place_and_an_example() {
     assert!(message.to_string().contains(kernel), "{message}");
 }
 
+/// Every name of a setting, from the answer to one that is none.
+fn all_names() -> Vec<String> {
+    let error = config().with_override("no", "such").expect_err("no such");
+    let TrainingError::UnknownKey { known, .. } = error else {
+        panic!("{error}");
+    };
+    known
+}
+
 #[test]
-fn the_example_of_every_field_fits_it() {
-    for key in fields(&config()).keys() {
-        let error = config().with_override(key, r#"{"no": "such"}"#);
-        let TrainingError::UnfitValue { example, .. } = error.expect_err(key) else {
+fn the_example_of_every_setting_fits_it() {
+    let names = all_names();
+    assert_eq!(names.len(), 42);
+    for key in names {
+        let mut config = config();
+        if let Err(TrainingError::UnusedOption { choice, needed, .. }) =
+            config.with_override(&key, "1")
+        {
+            config = config.with_override(choice, needed).expect(needed);
+        }
+        let error = config.with_override(&key, r#"{"no": "such"}"#);
+        let TrainingError::UnfitValue { example, .. } = error.expect_err(&key) else {
             panic!("{key} takes anything");
         };
         for example in example.split(" or ") {
-            let config = config().with_override(key, example);
+            let config = config.with_override(&key, example);
             config.unwrap_or_else(|error| panic!("{example}: {}", chain(&error)));
         }
+    }
+}
+
+#[test]
+fn a_setting_is_found_by_its_name_and_by_the_way_to_it() {
+    let flow = with(
+        config(),
+        &[("step_size", "0.3"), ("dynamics", "gradient_flow")],
+    );
+    assert_eq!(
+        flow.phases.dynamics,
+        Scheme::GradientFlow { step_size: 0.3 },
+        "choices come first"
+    );
+    for (short, long, value) in [
+        ("free_steps", "phases.free_steps", "30"),
+        ("beta", "phases.beta", "0.2"),
+        ("beta", "phases.nudging.centered.beta", "0.2"),
+        (
+            "step_size",
+            "phases.dynamics.gradient_flow.step_size",
+            "0.2",
+        ),
+        ("step_size", "phases.step_size", "0.2"),
+        ("augmentation", "data.augmentation", r#"{"shift": 2}"#),
+        ("augmentation.shift", "data.augmentation.shift", "2"),
+        ("dynamics", "phases.dynamics", "anderson"),
+    ] {
+        let [short, long] = [short, long].map(|key| flow.with_override(key, value).expect(key));
+        assert_eq!(short, long);
+        assert_ne!(short, flow);
+    }
+    let several = flow.with_override("phases", r#"{"free_steps": 30, "nudging": "random_sign"}"#);
+    let several = several.expect("two of a section");
+    assert_eq!(several.phases.free_steps, 30);
+    assert_eq!(several.phases.nudging, Nudging::RandomSign { beta: 0.5 });
+    assert_eq!(several.phases.dynamics, flow.phases.dynamics);
+}
+
+#[test]
+fn a_choice_of_one_word_has_the_options_that_it_shares_or_the_usual_ones() {
+    let chosen = |changes: &[(&str, &str)]| with(config(), changes);
+    let phases = chosen(&[("beta", "0.3"), ("nudging", "higher_order")]).phases;
+    assert_eq!(
+        phases.nudging,
+        Nudging::HigherOrder {
+            beta: 0.3,
+            n_pairs: 2
+        }
+    );
+    for (name, expected) in ["gradient_flow", "anderson", "adaptive_flow"]
+        .into_iter()
+        .zip(&Scheme::all()[2..])
+    {
+        assert_eq!(chosen(&[("dynamics", name)]).phases.dynamics, *expected);
+    }
+    let schedule = |changes| chosen(changes).optimizer.schedule;
+    assert_eq!(
+        schedule(&[("schedule", "exponential")]),
+        Schedule::Exponential { decay: 1.0 }
+    );
+    let again = [("learning_rate_decay", "0.9"), ("schedule", "exponential")];
+    assert_eq!(schedule(&again), Schedule::Exponential { decay: 0.9 });
+    assert_eq!(
+        chosen(&[("model", "resistive"), ("input_gain", "3")])
+            .network
+            .model,
+        Model::Resistive { input_gain: 3.0 }
+    );
+}
+
+#[test]
+fn an_option_of_a_choice_that_is_not_made_is_refused_with_the_choice() {
+    for (key, value, choice, needed, found) in [
+        (
+            "step_size",
+            "0.3",
+            "dynamics",
+            "gradient_flow",
+            "asynchronous",
+        ),
+        ("input_gain", "3", "model", "resistive", "hopfield"),
+        ("n_pairs", "3", "nudging", "higher_order", "centered"),
+        (
+            "phases.dynamics.anderson.history",
+            "3",
+            "dynamics",
+            "anderson",
+            "asynchronous",
+        ),
+    ] {
+        let message = config()
+            .with_override(key, value)
+            .expect_err(key)
+            .to_string();
+        let expected = format!(
+            "`{key}` is an option of {choice} \"{needed}\", but {choice} is \"{found}\": set {choice} to"
+        );
+        assert!(message.contains(&expected), "{message}");
     }
 }

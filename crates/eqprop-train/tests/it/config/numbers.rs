@@ -135,11 +135,11 @@ fn try_out(
     let config = base.with_override(key, value)?;
     config.validate()?;
     config.check_data(data)?;
-    let prepared = data.clone().map(|examples| config.prepare(examples));
+    let prepared = data.clone().map(|examples| config.data.prepare(examples));
     let device = burn::tensor::Device::flex();
     let mut training = eqprop_train::training::Training::new(config, &prepared, &device)?;
     let config = training.config();
-    if config.free_steps.max(config.nudged_steps) < 100_000 {
+    if config.phases.free_steps.max(config.phases.nudged_steps) < 100_000 {
         training.run_epoch(|_| ControlFlow::Continue(()))?;
     }
     Ok(())
@@ -148,11 +148,7 @@ fn try_out(
 #[test]
 fn no_number_in_a_configuration_panics() {
     let data = digits(8, 4);
-    let base = TrainingConfig {
-        free_steps: 3,
-        nudged_steps: 2,
-        ..config()
-    };
+    let base = with(config(), &[("free_steps", "3"), ("nudged_steps", "2")]);
     let (mut n_refused, mut n_worked) = (0, 0);
     let mut panics = Vec::new();
     for overrides in SETTINGS {
@@ -231,7 +227,7 @@ fn what_is_too_much_is_refused_with_its_limit() {
 #[test]
 fn images_that_are_too_large_when_padded_are_refused_before_they_are() {
     // 1797 images of 65,544 × 65,544 pixels; each alone could be counted.
-    let config = config().with_padding(32_700);
+    let config = with(config(), &[("padding", "32700")]);
     let error = config.load_data(None).expect_err("30 TB");
     assert!(matches!(error, TrainingError::Memory { .. }), "{error}");
     let text = error.to_string();
@@ -239,7 +235,7 @@ fn images_that_are_too_large_when_padded_are_refused_before_they_are() {
         text.contains("padded images") && text.contains("less padding"),
         "{text}"
     );
-    let config = self::config().with_padding(1);
+    let config = with(self::config(), &[("padding", "1")]);
     assert_eq!(config.load_data(None).expect("small").train.n_inputs(), 100);
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::update::MeasuredRatios;
+
 /// What an epoch measured. Errors are shares of the examples, in [0, 1].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
@@ -50,7 +52,7 @@ impl EpochRecord {
     }
 
     /// Whether everything measured is finite: JSON has no other numbers.
-    pub(super) fn is_finite(&self) -> bool {
+    pub(crate) fn is_finite(&self) -> bool {
         let ratios = self.update_ratios.iter().map(|(_, ratio)| *ratio);
         let means = [self.train_cost, self.residual];
         let optional = [self.test_cost, self.validation_cost, self.energy];
@@ -83,4 +85,63 @@ pub struct Evaluation {
     pub residual: f64,
     /// Number of examples.
     pub n_examples: usize,
+}
+
+/// Sums over examples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Examples.
+    pub n_examples: usize,
+    /// Of these, examples that were classified wrongly.
+    pub errors: f64,
+    /// Costs.
+    pub cost: f64,
+    /// Energies, if there is an energy.
+    pub energy: Option<f64>,
+    /// Residuals.
+    pub residual: f64,
+    /// Examples that did not converge.
+    pub unconverged: f64,
+    /// Steps of the free phase.
+    pub steps: f64,
+}
+
+impl Sums {
+    /// A sum as a mean over the examples.
+    pub fn mean(&self, sum: f64) -> f64 {
+        sum / self.n_examples as f64
+    }
+
+    /// Whether all are finite: JSON has no other numbers.
+    pub fn is_finite(&self) -> bool {
+        let energy = self.energy.unwrap_or_default();
+        [self.cost, energy, self.residual]
+            .iter()
+            .all(|sum| sum.is_finite())
+    }
+}
+
+/// A paused epoch, as far as it is text.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnfinishedEpoch {
+    /// Updates done in this epoch.
+    pub n_updates: usize,
+    /// What the training examples showed so far.
+    pub sums: Sums,
+    /// What the updates measured so far.
+    pub update_ratios: MeasuredRatios,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Of these, seconds in the gradient estimator.
+    pub seconds_estimating: f64,
+    /// Of these, seconds in the optimizer.
+    pub seconds_optimizing: f64,
+}
+
+impl UnfinishedEpoch {
+    /// Whether everything measured is finite: JSON has no other numbers.
+    pub(crate) fn is_finite(&self) -> bool {
+        let mut ratios = self.update_ratios.sums.iter();
+        self.sums.is_finite() && ratios.all(|(_, sum)| sum.is_finite())
+    }
 }

@@ -1,0 +1,212 @@
+//! The configurations of the presets.
+
+use eqprop_core::activation::Activation;
+use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling};
+use eqprop_core::energy::{LayerUpdate, Model};
+use eqprop_core::nudging::Nudging;
+use eqprop_core::relaxation::Scheme;
+
+use crate::batch::Augmentation;
+use crate::config::{
+    DataConfig, HiddenLayer, NetworkConfig, OptimizerConfig, PhaseConfig, Schedule, SkipConnection,
+    TrainingConfig,
+};
+use crate::data::DatasetKind;
+
+pub(super) fn digits() -> TrainingConfig {
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Digits),
+        linear_output(vec![128.into()], 0.5),
+        PhaseConfig::new(Nudging::Centered { beta: 0.5 }, 15, 6),
+        OptimizerConfig::new(vec![0.1, 0.02]).with_schedule(decay(0.97)),
+        8,
+        40,
+    )
+}
+
+pub(super) fn paper(rates: &[f64], steps: [usize; 2], epochs: usize) -> TrainingConfig {
+    let hidden = vec![500.into(); rates.len() - 1];
+    let [free_steps, nudged_steps] = steps;
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Mnist),
+        NetworkConfig::new(hidden),
+        PhaseConfig::new(Nudging::RandomSign { beta: 1.0 }, free_steps, nudged_steps)
+            .with_dynamics(Scheme::GradientFlow { step_size: 0.5 }),
+        OptimizerConfig::new(rates.to_vec()),
+        20,
+        epochs,
+    )
+}
+
+pub(super) fn deep_paper(rates: &[f64], steps: [usize; 2], epochs: usize) -> TrainingConfig {
+    let mut config = paper(rates, steps, epochs);
+    config.network.initializer = InitializerConfig::FanIn { gain: 0.7 };
+    config.phases.tolerance = Some(1e-3);
+    config.phases.check_every = 10;
+    config
+}
+
+pub(super) fn dhn(rates: &[f64], steps: [usize; 2]) -> TrainingConfig {
+    let hidden = vec![1024.into(); rates.len() - 1];
+    let [free_steps, nudged_steps] = steps;
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Mnist),
+        linear_output(hidden, 0.7),
+        PhaseConfig::new(Nudging::Centered { beta: 0.2 }, free_steps, nudged_steps),
+        OptimizerConfig::new(rates.to_vec()).with_schedule(decay(0.99)),
+        16,
+        100,
+    )
+}
+
+pub(super) fn deep_dhn(rates: &[f64], steps: [usize; 2]) -> TrainingConfig {
+    let mut config = dhn(rates, steps);
+    config.phases.tolerance = Some(1e-4);
+    config.phases.check_every = 20;
+    config
+}
+
+pub(super) fn conv_mnist() -> TrainingConfig {
+    let convolution = ConvolutionConfig::new(5).with_pooling(Pooling::Max(2));
+    let hidden = [32, 64].map(|channels| HiddenLayer::maps(channels, convolution));
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Mnist),
+        linear_output(hidden.to_vec(), 0.6),
+        PhaseConfig::new(Nudging::Centered { beta: 0.25 }, 20, 8),
+        OptimizerConfig::new(vec![0.1, 0.05, 0.025]).with_schedule(decay(0.95)),
+        20,
+        40,
+    )
+}
+
+pub(super) fn dchn() -> TrainingConfig {
+    TrainingConfig::new(
+        padded_mnist().with_augmentation(Augmentation {
+            shift: 2,
+            flip: false,
+        }),
+        linear_output(four_convolutions(), 0.5),
+        PhaseConfig::new(Nudging::Centered { beta: 0.25 }, 60, 15),
+        OptimizerConfig::new(vec![0.0625, 0.0375, 0.025, 0.02, 0.0125])
+            .with_schedule(Schedule::Cosine)
+            .with_momentum(0.9)
+            .with_weight_decay(3e-4),
+        128,
+        100,
+    )
+}
+
+pub(super) fn hopfield_resnet13() -> TrainingConfig {
+    let channels = [128, 256, 512, 512];
+    let (n_blocks, n_layers) = (channels.len(), 2 * channels.len());
+    let first = ConvolutionConfig::new(3).with_padding(1);
+    let second = first.with_stride(2);
+    let block = |channels| [first, second].map(|layer| HiddenLayer::maps(channels, layer));
+    let skip = |block: usize| SkipConnection {
+        from: 2 * block,
+        to: 2 * block + 2,
+        kind: ConnectionKind::Convolution(ConvolutionConfig::new(1).with_stride(2)),
+    };
+    let gains = [vec![0.6; n_layers], vec![0.8], vec![0.7; n_blocks]];
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Cifar10)
+            .with_normalize(true)
+            .with_augmentation(Augmentation {
+                shift: 4,
+                flip: true,
+            }),
+        NetworkConfig::new(channels.into_iter().flat_map(block).collect())
+            .with_skips((0..n_blocks).map(skip).collect())
+            .with_hidden_activation(Activation::ClippedRelu { max: 6.0 })
+            .with_output_activation(Activation::Identity)
+            .with_gains(gains.concat()),
+        PhaseConfig::new(Nudging::Centered { beta: 0.1 }, 120, 50),
+        OptimizerConfig::new(vec![0.03; n_layers + 1])
+            .with_schedule(Schedule::Cosine)
+            .with_momentum(0.9)
+            .with_nesterov(true)
+            .with_weight_decay(2.5e-4)
+            .with_gradient_clip(Some(1.0)),
+        128,
+        300,
+    )
+}
+
+pub(super) fn pcn_mnist() -> TrainingConfig {
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Mnist),
+        predictive_coding(vec![512.into(); 2]),
+        PhaseConfig::new(Nudging::RandomSign { beta: 0.02 }, 1, 3),
+        OptimizerConfig::new(vec![0.05; 3])
+            .with_schedule(decay(0.95))
+            .with_momentum(0.9),
+        64,
+        20,
+    )
+}
+
+pub(super) fn pcn_vgg5() -> TrainingConfig {
+    TrainingConfig::new(
+        padded_mnist(),
+        predictive_coding(four_convolutions()),
+        PhaseConfig::new(Nudging::RandomSign { beta: 0.02 }, 1, 5),
+        OptimizerConfig::new(vec![0.04; 5])
+            .with_schedule(Schedule::Cosine)
+            .with_momentum(0.9)
+            .with_nesterov(true)
+            .with_weight_decay(3e-4),
+        16,
+        100,
+    )
+}
+
+pub(super) fn drn(n_hidden: usize, input_gain: f64, epochs: usize) -> TrainingConfig {
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Mnist),
+        linear_output(vec![n_hidden.into()], 1.0)
+            .with_model(Model::Resistive { input_gain })
+            .with_hidden_activation(Activation::Diode),
+        PhaseConfig::new(Nudging::Centered { beta: 1.0 }, 4, 4),
+        OptimizerConfig::new(vec![0.006; 2]).with_schedule(decay(0.99)),
+        4,
+        epochs,
+    )
+}
+
+/// A network with a linear output, of initial weights in ±gain/√n_in.
+fn linear_output(hidden: Vec<HiddenLayer>, gain: f64) -> NetworkConfig {
+    NetworkConfig::new(hidden)
+        .with_output_activation(Activation::Identity)
+        .with_initializer(InitializerConfig::FanIn { gain })
+}
+
+/// A network with rectified hidden layers and a linear output.
+fn predictive_coding(hidden: Vec<HiddenLayer>) -> NetworkConfig {
+    // Uniform of variance 1/n_in: with 2/n_in, which rectified layers pass on, the first updates
+    // of a deep network go too far, backpropagation's too.
+    let gain = 3f64.sqrt();
+    linear_output(hidden, gain)
+        .with_model(Model::PredictiveCoding {
+            layer_update: LayerUpdate::PreActivation,
+        })
+        .with_hidden_activation(Activation::Relu)
+}
+
+/// 3×3 kernels, each followed by max pooling.
+fn four_convolutions() -> Vec<HiddenLayer> {
+    let convolution = ConvolutionConfig::new(3).with_padding(1);
+    let convolution = convolution.with_pooling(Pooling::Max(2));
+    let layers = [128, 256, 512, 512].map(|channels| HiddenLayer::maps(channels, convolution));
+    layers.to_vec()
+}
+
+/// MNIST as normalized images of 32×32.
+fn padded_mnist() -> DataConfig {
+    DataConfig::new(DatasetKind::Mnist)
+        .with_padding(2)
+        .with_normalize(true)
+}
+
+fn decay(decay: f64) -> Schedule {
+    Schedule::Exponential { decay }
+}
