@@ -75,6 +75,11 @@ impl Crate {
         inner.into_iter().next().or(Some(file))
     }
 
+    /// The module paths of the files.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     fn defines(&self, file: &str, item: &str) -> bool {
         self.0[file].used.contains(&format!("define {item}"))
     }

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod error;
+mod run;
 mod stored;
 mod summary;
 mod turns;
@@ -11,78 +12,16 @@ use std::ops::ControlFlow;
 use burn::tensor::Device;
 use eqprop_train::config::{Schedule, TrainingConfig};
 use eqprop_train::data::Dataset;
-use eqprop_train::error::CheckpointError;
-use eqprop_train::training::{EpochRecord, Progress, Training};
-use serde::{Deserialize, Serialize};
+use eqprop_train::training::{EpochRecord, Training};
 
 use crate::method::Method;
 pub use checkpoints::Checkpoints;
 pub use error::ComparisonError;
+use run::seeds;
+pub use run::{Comparison, Event, Run};
 pub use stored::StoredComparison;
 pub use summary::{MeanSpread, Summary};
 use turns::Turns;
-
-/// The most seeds of a comparison.
-const MOST_SEEDS: usize = 10_000;
-
-/// The same network trained by several methods, with several seeds.
-///
-/// For each seed all methods start from the same weights, see the same examples in the same order
-/// and use the same optimizer and learning rates; nothing differs but the gradient. They take
-/// turns epoch by epoch, so that their times are of the same minutes of the machine.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Comparison {
-    /// The network, its phases and its training; the seed is replaced by each of `seeds`.
-    #[serde(deserialize_with = "TrainingConfig::read")]
-    pub config: TrainingConfig,
-    /// The methods.
-    pub methods: Vec<Method>,
-    /// The seeds.
-    pub seeds: Vec<u64>,
-    /// One entry per seed and method, in this order, as far as they were started.
-    pub runs: Vec<Run>,
-}
-
-/// One training of a comparison.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Run {
-    /// The method.
-    pub method: Method,
-    /// The seed.
-    pub seed: u64,
-    /// What the finished epochs measured.
-    pub epochs: Vec<EpochRecord>,
-    /// Why it ended early, if it did by itself.
-    pub failure: Option<String>,
-}
-
-/// Where a comparison stands.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// Within an epoch.
-    Batch {
-        /// The run.
-        run: &'a Run,
-        /// The number of the epoch, from 1.
-        epoch: usize,
-        /// Its place in the epoch.
-        progress: Progress,
-    },
-    /// At the end of an epoch, or of a run that failed in it.
-    Epoch {
-        /// The run.
-        run: &'a Run,
-        /// The number of the epoch, from 1.
-        epoch: usize,
-        /// All there is so far.
-        comparison: &'a Comparison,
-    },
-    /// A training in progress could not be saved. It goes on.
-    Unsaved {
-        /// Why.
-        error: &'a CheckpointError,
-    },
-}
 
 impl Comparison {
     /// A comparison with seeds `config.seed`, `config.seed + 1`, …, before anything is trained.
@@ -273,18 +212,6 @@ impl Comparison {
         self.runs
             .iter()
             .filter(move |run| run.epochs.len() == epochs)
-    }
-}
-
-/// `n_seeds` seeds from `first` on.
-fn seeds(first: u64, n_seeds: usize) -> Result<Vec<u64>, ComparisonError> {
-    if n_seeds == 0 {
-        return Err(ComparisonError::Nothing { what: "seed" });
-    }
-    let last = first.checked_add(n_seeds as u64 - 1);
-    match last.filter(|_| n_seeds <= MOST_SEEDS) {
-        Some(last) => Ok((first..=last).collect()),
-        None => Err(ComparisonError::Seeds { first, n_seeds }),
     }
 }
 

@@ -24,6 +24,7 @@ mod beta;
 mod check;
 mod course;
 mod equilibrium;
+mod error;
 mod precision;
 mod problem;
 mod recommendation;
@@ -44,6 +45,7 @@ pub use agreement::{Agreement, Agreements, ByNudging, NudgingKind};
 pub use beta::{BetaCurve, BetaPoint, Kinks, Order};
 pub use check::{Check, Comparison, check, compare};
 pub use course::{FreePhase, ResidualQuantiles};
+pub use error::FidelityError;
 pub use precision::Precision;
 pub use problem::Exactness;
 pub use recommendation::{Candidate, Limit, Recommendation};
@@ -104,33 +106,6 @@ pub struct Progress {
     pub done: usize,
     /// All parts; they take about as long as each other.
     pub total: usize,
-}
-
-/// Why a network cannot be examined.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FidelityError {
-    /// A value of the configuration cannot work.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The device does not have the number format.
-    #[error("this device does not compute in {}; leave the precision open", precision.name())]
-    Precision {
-        /// The number format.
-        precision: Precision,
-    },
-    /// Nothing to measure on.
-    #[error("an examination needs at least one batch with at least one example")]
-    NoExamples,
-    /// There is no gradient to compare with.
-    #[error(
-        "the {phase} became infinite or not a number: the network has no equilibrium for some \
-         example, so there is no gradient to compare with"
-    )]
-    NotFinite {
-        /// Where it happened.
-        phase: &'static str,
-    },
 }
 
 impl FidelityConfig {

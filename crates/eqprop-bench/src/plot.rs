@@ -3,45 +3,22 @@
 mod axis;
 mod bars;
 mod canvas;
+mod style;
 mod tiles;
 
-use std::{error::Error, fmt, io};
+use plotters::prelude::{Color, WHITE};
 
-use plotters::prelude::{Color, DrawingAreaErrorKind, RGBColor, WHITE};
-
-use axis::{Axis, position};
+use axis::{Axis, position, widest_label};
 use canvas::{Anchor, Canvas, INK, Point, document, text_width};
 
+use style::{FONT, GRID, PALETTE, PANEL};
+
 pub use bars::{Bar, render_bars};
+pub use style::{PlotError, Scale};
 pub use tiles::{Tile, render_tiles};
 
-/// Width and height of a panel in pixels.
-const PANEL: Point = (480.0, 340.0);
 /// Series with fewer drawable points than this get a marker at each.
 const MARKERS_BELOW: usize = 40;
-/// Font sizes of headings, names of axes, and the rest.
-const FONT: (f64, f64, f64) = (15.0, 13.0, 11.5);
-/// Okabe and Ito's colors, safe for the color-blind, without yellow: too faint for a line on white.
-const PALETTE: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(0, 0, 0),
-];
-const GRID: RGBColor = RGBColor(228, 228, 228);
-
-/// How an axis maps values to positions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
-    /// Equal distances for equal differences.
-    Linear,
-    /// Equal distances for equal ratios; only positive values can be drawn.
-    Log,
-}
-
 /// One line of a chart.
 ///
 /// A point that cannot be drawn (not finite, above `1e300` in magnitude, or not positive on a log
@@ -69,28 +46,6 @@ pub struct Panel {
     pub y_scale: Scale,
     /// The lines in the order of the legend.
     pub series: Vec<Series>,
-}
-
-/// A drawing that the SVG backend refused.
-#[derive(Debug)]
-pub struct PlotError(DrawingAreaErrorKind<io::Error>);
-
-impl fmt::Display for PlotError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cannot draw the SVG figure")
-    }
-}
-
-impl Error for PlotError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
-    }
-}
-
-impl From<DrawingAreaErrorKind<io::Error>> for PlotError {
-    fn from(error: DrawingAreaErrorKind<io::Error>) -> Self {
-        Self(error)
-    }
 }
 
 /// Draws the panels left to right, `columns` to a row, as a standalone SVG document.
@@ -225,11 +180,6 @@ fn draw_panel(canvas: &Canvas, panel: &Panel) -> Result<(), PlotError> {
         draw_legend(canvas, panel, corner, legend)?;
     }
     Ok(())
-}
-
-fn widest_label(axis: &Axis) -> f64 {
-    let widths = axis.ticks.iter().map(|t| text_width(&t.label, FONT.2));
-    widths.fold(0.0, f64::max)
 }
 
 /// Whether a path passes through the box at `corner`.

@@ -4,6 +4,7 @@
 //! does falls on all of them alike. Every time is that of finished work, because the device is
 //! waited for inside the clock.
 
+mod cost;
 mod growth;
 mod phase_clock;
 mod spread;
@@ -21,12 +22,12 @@ use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Examples;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use crate::memory::peak_of;
 use crate::method::{Method, MethodError};
+pub use cost::{Phases, StepCost};
 pub use growth::MemoryGrowth;
-use phase_clock::PhaseClock;
+use phase_clock::{PhaseClock, sync};
 pub use spread::Spread;
 use subject::Subject;
 
@@ -35,44 +36,6 @@ use subject::Subject;
 const WARM_UP_ROUNDS: usize = 2;
 /// Steps of each method in a round: one for the caches, one timed whole, one timed by phase.
 const STEPS_PER_ROUND: usize = 3;
-
-/// What a training step of a method costs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StepCost {
-    /// The method.
-    pub method: Method,
-    /// Examples per step.
-    pub batch_size: usize,
-    /// Steps of the free phase, as configured: a tolerance may end it sooner.
-    pub free_steps: usize,
-    /// Seconds of a step: gradient estimate and update, measured as one.
-    pub step: Spread,
-    /// Where the time goes, measured in steps of their own.
-    pub phases: Phases,
-    /// Examples per second at the median of [`step`](Self::step).
-    pub samples_per_second: f64,
-    /// The most bytes that one step holds at once beyond what was held before it.
-    ///
-    /// On a CPU these are allocations of the whole process, counted by
-    /// [`CountingAllocator`](crate::memory::CountingAllocator); `None` if the program has not
-    /// installed it. On a GPU it is what the device's pools reserved, less what was in use
-    /// before, and so includes the unused ends of their pages; `None` if it reports no pools.
-    pub peak_memory: Option<usize>,
-}
-
-/// Seconds of the parts of a training step; 0 for a phase that a method does not have. The parts
-/// leave out what is computed beside them, such as energy, cost and scores for the metrics.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Phases {
-    /// Relaxation without a nudge. Backpropagation through time records its graph here.
-    pub free_phase: Spread,
-    /// Nudged relaxation, or the costate of recurrent backpropagation.
-    pub second_phase: Spread,
-    /// From states to gradients; for backpropagation the backward pass.
-    pub gradient: Spread,
-    /// The update of the parameters.
-    pub optimizer: Spread,
-}
 
 /// Where a measurement stands.
 #[derive(Debug, Clone, Copy)]
@@ -183,12 +146,6 @@ fn random_batch(config: &TrainingConfig, device: &Device) -> Batch {
 /// The order in which `n` methods take their turns in a round: another one begins each time.
 fn turns(n: usize, round: usize) -> impl Iterator<Item = usize> {
     (0..n).map(move |turn| (round + turn) % n)
-}
-
-/// Waits until the device has done all that it was given.
-fn sync(device: &Device) {
-    let done = device.sync();
-    done.unwrap_or_else(|error| panic!("the device failed: {error}"));
 }
 
 /// Seconds that `work` takes, with the device idle before and after.

@@ -2,6 +2,7 @@
 
 mod picture;
 mod progress;
+mod results;
 mod text;
 
 use std::ops::ControlFlow;
@@ -11,7 +12,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
-use eqprop_bench::fidelity::{Fidelity, FidelityConfig};
+use eqprop_bench::fidelity::FidelityConfig;
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::AnyField;
 use eqprop_train::batch::{Batch, BatchLoader, Order};
@@ -19,7 +20,6 @@ use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::{Dataset, Examples};
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::training::Training;
-use serde::Serialize;
 
 use crate::cli::FidelityArguments;
 use crate::device::{self, NamedDevice};
@@ -28,26 +28,7 @@ use crate::output::Report;
 use crate::report_folder::ReportFolder;
 use crate::run::{RunData, RunFolder};
 use progress::Display;
-
-/// What `fidelity --json` prints and `fidelity.json` holds.
-#[derive(Debug, Serialize)]
-struct Results {
-    command: String,
-    machine: Machine,
-    /// Name of the preset, or the run folder.
-    network: String,
-    /// Epochs that were trained here; none for a network that was trained before.
-    epochs: Option<usize>,
-    /// Error on the test examples after them, in [0, 1].
-    test_error: Option<f64>,
-    training: TrainingConfig,
-    batches: usize,
-    batch_size: usize,
-    /// Seconds of the examination, without the training.
-    seconds: f64,
-    #[serde(flatten)]
-    fidelity: Fidelity,
-}
+use results::Results;
 
 /// What is examined.
 struct Subject {

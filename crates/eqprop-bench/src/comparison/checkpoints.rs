@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::error::CheckpointError;
 
-use super::{Comparison, Run};
+use super::run::{Comparison, Run};
 use crate::method::Method;
 
 /// Trainings are saved at most this often, if nothing else is said.

@@ -3,8 +3,10 @@
 use eqprop_train::error::{CheckpointError, TrainingError};
 use thiserror::Error;
 
-use super::MOST_SEEDS;
 use crate::method::{Method, MethodError};
+
+/// The most seeds of a comparison.
+pub(super) const MOST_SEEDS: usize = 10_000;
 
 /// Why there is no comparison, or why it cannot go on.
 #[derive(Debug, Error)]

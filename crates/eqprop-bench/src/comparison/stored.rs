@@ -3,7 +3,8 @@
 use eqprop_train::training::EpochRecord;
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, ComparisonError, Run};
+use super::error::ComparisonError;
+use super::run::{Comparison, Run};
 use crate::timing::StepCost;
 
 /// The form of a stored comparison; raised when it changes. The configuration of form 1 was flat.
@@ -80,7 +81,7 @@ impl StoredComparison {
         let comparison = &self.comparison;
         comparison.config.validate()?;
         comparison.check_methods()?;
-        let seeds = super::seeds(comparison.config.seed, comparison.seeds.len())?;
+        let seeds = super::run::seeds(comparison.config.seed, comparison.seeds.len())?;
         if seeds != comparison.seeds {
             let first = comparison.config.seed;
             return inconsistent(format!(

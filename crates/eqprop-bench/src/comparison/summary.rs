@@ -3,7 +3,7 @@
 use eqprop_train::training::EpochRecord;
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, Run};
+use super::run::{Comparison, Run};
 use crate::method::Method;
 
 /// A mean over seeds and its spread.

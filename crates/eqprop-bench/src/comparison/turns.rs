@@ -11,7 +11,9 @@ use eqprop_train::error::TrainingError;
 use eqprop_train::panic;
 use eqprop_train::training::{EpochRecord, Training};
 
-use super::{Checkpoints, Comparison, ComparisonError, Event};
+use super::checkpoints::Checkpoints;
+use super::error::ComparisonError;
+use super::run::{Comparison, Event};
 use crate::method::Method;
 
 /// The trainings of one seed.

@@ -11,8 +11,9 @@ use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
 use super::agreement::{Agreement, Agreements, LayerGradients};
+use super::error::FidelityError;
+use super::precision::Precision;
 use super::problem::Problem;
-use super::{FidelityError, Precision};
 
 /// How two gradients of a module agree.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -7,7 +7,7 @@ use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
 use eqprop_core::state::State;
 use eqprop_train::network::EquilibriumNetwork;
 
-use super::Precision;
+use super::precision::Precision;
 
 /// Steps after which the examples that have converged are set aside.
 const ROUND: usize = 30;

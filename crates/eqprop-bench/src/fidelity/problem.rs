@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use super::agreement::{Agreements, ByNudging, LayerGradients};
 use super::equilibrium::{Phase, largest, read, select};
-use super::{FidelityError, Precision};
+use super::error::FidelityError;
+use super::precision::Precision;
 use crate::baseline::{ImplicitExact, RecurrentBackprop};
 
 /// The most units of a network whose costate is also solved for, and the examples that it is

@@ -1,6 +1,7 @@
 //! The range of an axis, the places of its ticks and their labels.
 
-use super::Scale;
+use super::canvas::text_width;
+use super::style::{FONT, Scale};
 
 /// Magnitudes above this are not drawn, so that the length of a range stays finite.
 const LARGEST: f64 = 1e300;
@@ -136,4 +137,10 @@ fn log_ticks(low: f64, high: f64, n_ticks: usize) -> Vec<Tick> {
         })
         .filter(|tick| (low..=high).contains(&tick.position))
         .collect()
+}
+
+/// The width of the widest label.
+pub fn widest_label(axis: &Axis) -> f64 {
+    let widths = axis.ticks.iter().map(|t| text_width(&t.label, FONT.2));
+    widths.fold(0.0, f64::max)
 }

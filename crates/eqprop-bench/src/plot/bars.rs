@@ -1,8 +1,8 @@
 //! Horizontal bars, each the sum of its parts.
 
-use super::axis::Axis;
-use super::canvas::{Anchor, document, text_width};
-use super::{FONT, GRID, INK, PALETTE, PANEL, PlotError, Scale, widest_label};
+use super::axis::{Axis, widest_label};
+use super::canvas::{Anchor, INK, document, text_width};
+use super::style::{FONT, GRID, PALETTE, PANEL, PlotError, Scale};
 
 /// One bar of [`render_bars`].
 #[derive(Clone, Debug)]

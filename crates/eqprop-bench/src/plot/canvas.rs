@@ -4,7 +4,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::PlotError;
+use super::style::PlotError;
 
 /// Grid steps of the drawing per pixel: the backend rounds coordinates to integers, so that on
 /// the pixel grid itself a slowly decaying curve would show steps.

@@ -1,3 +1,5 @@
+use plotters::prelude::RGBColor;
+
 use super::*;
 
 const NAN: f64 = f64::NAN;

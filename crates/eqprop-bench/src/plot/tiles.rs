@@ -3,7 +3,7 @@
 use plotters::prelude::RGBColor;
 
 use super::canvas::{Anchor, Canvas, Point, document, text_width};
-use super::{FONT, GRID, PlotError};
+use super::style::{FONT, GRID, PlotError};
 
 /// The longest side of a drawn tile in pixels.
 const TILE: f64 = 84.0;

@@ -10,8 +10,6 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{Interest, Subscriber};
 use tracing::{Event, Metadata};
 
-use super::sync;
-
 /// The names of the spans; the number of a span is its position plus one.
 const NAMES: [&str; 3] = ["free_phase", "second_phase", "gradient"];
 
@@ -134,6 +132,12 @@ impl Subscriber for PhaseSubscriber {
     fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
 
     fn event(&self, _event: &Event<'_>) {}
+}
+
+/// Waits until the device has done all that it was given.
+pub(super) fn sync(device: &Device) {
+    let done = device.sync();
+    done.unwrap_or_else(|error| panic!("the device failed: {error}"));
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use eqprop_train::config::TrainingConfig;
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::training::AnyLearner;
 
+use super::cost::{Phases, StepCost};
 use super::phase_clock::PhaseSeconds;
-use super::{Phases, Spread, StepCost};
+use super::spread::Spread;
 use crate::method::{Method, MethodError};
 
 /// A method in the middle of a training, and its times so far.

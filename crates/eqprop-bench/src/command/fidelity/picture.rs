@@ -5,7 +5,7 @@ use eqprop_bench::fidelity::{
     Agreements, BetaPoint, Course, Fidelity, NudgingKind, Order, StepPoint, StepwiseLayer,
 };
 
-use super::Results;
+use super::results::Results;
 use super::text::kind_name;
 use crate::plot::{self, Panel, Scale, Series};
 

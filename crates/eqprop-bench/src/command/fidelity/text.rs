@@ -4,7 +4,7 @@ use eqprop_bench::fidelity::{
     Agreements, ByNudging, Candidate, Fidelity, Limit, NudgingKind, Order, StepPoint,
 };
 
-use super::Results;
+use super::results::Results;
 use crate::output::percent;
 
 /// What is said in a column without a value.
