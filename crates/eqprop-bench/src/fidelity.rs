@@ -11,7 +11,7 @@
 //! | [`BetaCurve`] | with everything converged, how does the estimate depend on β? |
 //! | [`StepCurves`] | at the configured β, how does it depend on the steps of the two phases? |
 //! | [`Stepwise`] | does each nudged step make the update that backpropagation through time makes? |
-//! | [`FreePhase`] | how far is the free phase from its equilibrium after each step? |
+//! | [`FreePhaseCourse`] | how far is the free phase from its equilibrium after each step? |
 //! | [`Recommendation`] | how few steps, and how large a β, are enough? |
 //!
 //! [`check`] asks one question only, of any estimator and energy: does its gradient point along the
@@ -42,15 +42,15 @@ use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
 pub use agreement::{Agreement, Agreements, ByNudging, NudgingKind};
-pub use beta::{BetaCurve, BetaPoint, Kinks, Order};
-pub use check::{Check, Comparison, check, compare};
-pub use course::{FreePhase, ResidualQuantiles};
+pub use beta::{BetaCurve, BetaPoint, FittedOrder, Kinks};
+pub use check::{Check, GradientPair, check, compare};
+pub use course::{FreePhaseCourse, ResidualQuantiles};
 pub use error::FidelityError;
 pub use precision::Precision;
 pub use problem::Exactness;
 pub use recommendation::{Candidate, Limit, Recommendation};
 pub use steps::{StepCurves, StepPoint};
-pub use stepwise::{Course, Entry, Stepwise, StepwiseLayer};
+pub use stepwise::{Entry, EntryCourse, Stepwise, StepwiseLayer};
 
 use problem::Problem;
 
@@ -92,14 +92,14 @@ pub struct Fidelity {
     /// The second phase against backpropagation through time.
     pub stepwise: Stepwise,
     /// The residual of the free phase.
-    pub free_phase: FreePhase,
+    pub free_phase: FreePhaseCourse,
     /// Steps and β that are enough.
     pub recommendation: Recommendation,
 }
 
 /// How far an examination is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct FidelityProgress {
     /// What is being measured.
     pub what: &'static str,
     /// Parts that are done.
@@ -142,7 +142,7 @@ impl FidelityConfig {
         network: &EquilibriumNetwork<E, C>,
         estimator: &EquilibriumPropagation<Scheme>,
         batches: &[Batch],
-        observe: impl FnMut(Progress),
+        observe: impl FnMut(FidelityProgress),
     ) -> Result<Fidelity, FidelityError> {
         self.validate()?;
         let has_examples = batches.iter().all(|batch| batch.input.dims()[0] > 0);
@@ -221,10 +221,10 @@ struct Clock<F> {
     observe: F,
 }
 
-impl<F: FnMut(Progress)> Clock<F> {
+impl<F: FnMut(FidelityProgress)> Clock<F> {
     /// The next part begins.
     fn tick(&mut self, what: &'static str) {
-        (self.observe)(Progress {
+        (self.observe)(FidelityProgress {
             what,
             done: self.done,
             total: self.total,

@@ -102,7 +102,7 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
 
 /// How some examples relax, step by step.
 #[derive(Debug)]
-pub struct Course {
+pub struct RelaxationCourse {
     /// Energy of each example after each step; empty if there is no energy.
     energy: Vec<Vec<f64>>,
     /// Largest change of any unit of each example in each step.
@@ -118,7 +118,7 @@ const MOST_STEPS: usize = 1000;
 /// The most bytes of states that are kept to be drawn.
 const MOST_BYTES: usize = 1 << 30;
 
-impl Course {
+impl RelaxationCourse {
     /// Follows the free phase of `input`, by the dynamics of a configured one, for `n_steps` steps, or as many as can be drawn.
     pub fn follow(
         network: &EquilibriumNetwork<AnyField, AnyCost>,

@@ -39,7 +39,7 @@ const STEPS_PER_ROUND: usize = 3;
 
 /// Where a measurement stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Progress {
+pub struct TimingProgress {
     /// Training steps done, of all methods.
     pub n_done: usize,
     /// Training steps to do.
@@ -86,7 +86,7 @@ pub fn measure_observed(
     rounds: usize,
     examples: Option<&Examples>,
     device: &Device,
-    observe: impl FnMut(Progress) -> ControlFlow<()>,
+    observe: impl FnMut(TimingProgress) -> ControlFlow<()>,
 ) -> Result<Option<Vec<StepCost>>, MethodError> {
     assert!(rounds > 0, "rounds must be at least 1, but is 0");
     let n_steps = rounds
@@ -99,7 +99,7 @@ pub fn measure_observed(
     let mut bench = Bench {
         batch: batch(config, examples, device),
         device,
-        progress: Progress {
+        progress: TimingProgress {
             n_done: 0,
             n_total: n_steps.saturating_mul(subjects.len()),
         },
@@ -182,11 +182,11 @@ struct Bench<'a, F> {
     subjects: Vec<Subject>,
     batch: Batch,
     device: &'a Device,
-    progress: Progress,
+    progress: TimingProgress,
     observe: F,
 }
 
-impl<F: FnMut(Progress) -> ControlFlow<()>> Bench<'_, F> {
+impl<F: FnMut(TimingProgress) -> ControlFlow<()>> Bench<'_, F> {
     fn run(&mut self, rounds: usize) -> ControlFlow<()> {
         let n = self.subjects.len();
         let clock = PhaseClock::new(self.device);

@@ -20,6 +20,7 @@ pub use self::dense::Dense;
 pub(crate) use self::dense::PreparedDense;
 pub use self::identity::Identity;
 pub use self::pool_indices::PoolIndices;
+#[doc(hidden)]
 pub use self::source::{WeightSource, redraw};
 use self::term::{Prepared, Term};
 pub(crate) use crate::contrast::Share;

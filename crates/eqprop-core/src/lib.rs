@@ -61,7 +61,6 @@
 //! | [`state`], [`gradients`], [`error`] | what these hand to each other | |
 //! | [`parameters`] | the parameters of a module, as a list | |
 //! | [`prelude`] | the names that most programs need | |
-//! | [`pullback`] | values with a backward pass of their own, for Burn's autodiff | |
 //!
 //! # Words
 //!
@@ -99,8 +98,10 @@ pub mod gradients;
 pub mod kernel;
 mod layer;
 pub mod nudging;
+#[doc(hidden)]
 pub mod parameters;
 pub mod prelude;
+#[doc(hidden)]
 pub mod pullback;
 pub mod relaxation;
 mod relaxed;

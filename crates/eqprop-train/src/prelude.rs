@@ -1,11 +1,18 @@
 //! The names that most programs need, of Burn, of `eqprop-core` and of this crate.
 
+#[doc(no_inline)]
 pub use burn::data::dataloader::DataLoader;
+#[doc(no_inline)]
 pub use burn::module::Module;
+#[doc(no_inline)]
 pub use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+#[doc(no_inline)]
 pub use burn::tensor::{Device, Tensor};
+#[doc(no_inline)]
 pub use burn::train::metric::{AccuracyMetric, LossMetric};
+#[doc(no_inline)]
 pub use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainStep};
+#[doc(no_inline)]
 pub use eqprop_core::prelude::*;
 
 pub use crate::batch::{Augmentation, Batch, BatchLoader, Order};

@@ -10,7 +10,7 @@ use eqprop_train::file::write_atomically;
 use serde_json::json;
 
 use crate::cli::RelaxArguments;
-use crate::figure::Course;
+use crate::figure::RelaxationCourse;
 use crate::output::{Report, check_finite, text_of};
 use crate::plot::Tile;
 use crate::run::RunFolder;
@@ -42,7 +42,7 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     let data = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs()]);
     let input = Tensor::from_data(data, &run.device.device);
     let (network, free) = (&run.learner.network, run.config.estimator().free);
-    let course = Course::follow(network, free, &input, run.config.phases.free_steps);
+    let course = RelaxationCourse::follow(network, free, &input, run.config.phases.free_steps);
     let last = course
         .states
         .last()

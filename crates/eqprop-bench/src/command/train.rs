@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::cli::TrainArguments;
 use crate::device::{self, NamedDevice};
-use crate::figure::{self, Course};
+use crate::figure::{self, RelaxationCourse};
 use crate::interrupt::Interrupt;
 use crate::machine::quote;
 use crate::output::{Report, held_out_errors, percent, say};
@@ -263,7 +263,7 @@ fn write_results(
     let input = Tensor::from_data(data, &device.device);
     let (config, network) = (training.config(), training.learner().valid().network);
     let free = config.estimator().free;
-    let course = Course::follow(&network, free, &input, config.phases.free_steps);
+    let course = RelaxationCourse::follow(&network, free, &input, config.phases.free_steps);
     let labels: Vec<_> = examples
         .labels
         .iter()

@@ -23,7 +23,7 @@ pub struct BetaCurve {
     /// One point for each β, from small to large.
     pub points: Vec<BetaPoint>,
     /// The order of the error in β.
-    pub orders: ByNudging<Order>,
+    pub orders: ByNudging<FittedOrder>,
 }
 
 /// The estimate at one β.
@@ -60,7 +60,7 @@ pub struct Kinks {
 /// The order of the error in β: the slope of its logarithm over that of β, by least squares, where
 /// the error is below 0.3 and above what rounding makes. None with fewer than three such points.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Order {
+pub struct FittedOrder {
     /// Of all parameters together.
     pub whole: Option<f64>,
     /// Of each parameter.
@@ -110,7 +110,7 @@ pub(super) fn measure<E: VectorField, C: Cost>(
             };
             slope(&points.iter().filter_map(of).collect::<Vec<_>>())
         };
-        Some(Order {
+        Some(FittedOrder {
             whole: slope(&|found| found.whole.relative_error),
             parameters: (0..n_parameters)
                 .map(|index| slope(&|found| found.parameters[index].relative_error))
@@ -119,7 +119,7 @@ pub(super) fn measure<E: VectorField, C: Cost>(
     };
     let of_one_sided = order(&|point| Some(point.estimates.one_sided.clone()));
     let orders = ByNudging {
-        one_sided: of_one_sided.unwrap_or(Order {
+        one_sided: of_one_sided.unwrap_or(FittedOrder {
             whole: None,
             parameters: Vec::new(),
         }),

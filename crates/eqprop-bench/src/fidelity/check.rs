@@ -17,14 +17,14 @@ use super::problem::Problem;
 
 /// How two gradients of a module agree.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Comparison {
+pub struct GradientPair {
     /// All parameters as one vector.
     pub whole: Agreement,
     /// Each parameter by its path in the module, such as `energy.function.weight`.
     pub parameters: Vec<(String, Agreement)>,
 }
 
-impl Comparison {
+impl GradientPair {
     /// The lowest cosine of a parameter; not a number if one is not.
     pub fn lowest_cosine(&self) -> f64 {
         let parameters = self.parameters.iter();
@@ -39,11 +39,11 @@ pub fn compare<M: Module>(
     module: &M,
     estimate: &GradientsParams,
     exact: &GradientsParams,
-) -> Comparison {
+) -> GradientPair {
     let of = |gradients| LayerGradients::by_path(module, gradients);
     let (estimate, exact) = (of(estimate), of(exact));
     let agreements = Agreements::between(&estimate, &exact);
-    Comparison {
+    GradientPair {
         whole: agreements.whole,
         parameters: exact
             .names()
@@ -57,7 +57,7 @@ pub fn compare<M: Module>(
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
     /// The agreement.
-    pub gradient: Comparison,
+    pub gradient: GradientPair,
     /// The number format that everything was computed in.
     pub precision: Precision,
     /// Largest residual of the free equilibria at which the gradient is exact. If it is not small,

@@ -15,7 +15,7 @@ const DEFAULT_TOLERANCE: f64 = 1e-3;
 
 /// How far the free phase is from an equilibrium.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FreePhase {
+pub struct FreePhaseCourse {
     /// The residual after each step.
     pub residuals: Vec<ResidualQuantiles>,
     /// The configured number of steps.
@@ -82,7 +82,7 @@ impl<E: VectorField, C: Cost> Problem<'_, E, C> {
 pub(super) fn summarize(
     courses: &[FreeCourse],
     estimator: &EquilibriumPropagation<Scheme>,
-) -> FreePhase {
+) -> FreePhaseCourse {
     let stopping = estimator.free.stopping;
     let tolerance = stopping.tolerance.unwrap_or(DEFAULT_TOLERANCE);
     let n_steps = courses.iter().map(|c| c.residuals.len()).min().unwrap_or(0);
@@ -92,7 +92,7 @@ pub(super) fn summarize(
     };
     let reached = all(stopping.max_steps.min(n_steps) - 1);
     let converged = reached.iter().filter(|&&r| r <= tolerance).count();
-    FreePhase {
+    FreePhaseCourse {
         residuals: (0..n_steps)
             .map(|step| quantiles(step + 1, all(step)))
             .collect(),

@@ -41,7 +41,7 @@ impl<E: VectorField, C: Cost> Phase<'_, E, C> {
         let stopping = self.precision.stopping();
         let tolerance = self.precision.tolerance();
         let relaxation = Relaxation {
-            dynamics: Scheme::Asynchronous,
+            dynamics: Scheme::default(),
             stopping: Stopping {
                 max_steps: ROUND,
                 ..stopping

@@ -279,7 +279,7 @@ fn half(costate: &State) -> f64 {
 
 /// At an equilibrium: stays there.
 fn one_step() -> Relaxation {
-    Relaxation::steps(Scheme::Asynchronous, 1)
+    Relaxation::steps(Scheme::default(), 1)
 }
 
 fn check(phase: &'static str, residual: f64) -> Result<(), FidelityError> {

@@ -62,14 +62,14 @@ pub struct StepwiseLayer {
     /// `Σ_t |EP − BPTT|² / Σ_t |BPTT|²` over all entries.
     pub relative_mean_squared_error: f64,
     /// The mean over all entries.
-    pub mean: Course,
+    pub mean: EntryCourse,
     /// The entries with the largest sums over time.
     pub entries: Vec<Entry>,
 }
 
 /// Both sides of the comparison against the time `t`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Course {
+pub struct EntryCourse {
     /// Equilibrium propagation.
     pub eqprop: Vec<f64>,
     /// Backpropagation through time.
@@ -82,7 +82,7 @@ pub struct Entry {
     /// Its index, row by row.
     pub index: usize,
     /// Its course.
-    pub course: Course,
+    pub course: EntryCourse,
 }
 
 /// Compares over `n_steps` steps at the free equilibrium.
@@ -238,7 +238,7 @@ impl Tally {
             layer: StepwiseLayer {
                 name,
                 relative_mean_squared_error: 0.0,
-                mean: Course::default(),
+                mean: EntryCourse::default(),
                 entries: entries(sum),
             },
             difference: 0.0,
@@ -282,7 +282,7 @@ fn entries(sums: Tensor<1>) -> Vec<Entry> {
     indices.sort_by(|&a, &b| values[b].abs().total_cmp(&values[a].abs()));
     let entry = |&index: &usize| Entry {
         index,
-        course: Course::default(),
+        course: EntryCourse::default(),
     };
     indices.iter().take(N_ENTRIES).map(entry).collect()
 }

@@ -1,15 +1,20 @@
-//! A field chosen at run time.
+//! A field chosen at run time, and what makes one of a graph.
 
 use burn::module::{Module, ParamGroup};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use super::field::VectorField;
-use super::hopfield::HopfieldEnergy;
-use super::predictive_coding::PredictiveCoding;
-use super::resistive::ResistiveNetwork;
+use super::field_config::FieldConfig;
+use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
+use super::predictive_coding::{LayerUpdate, PredictiveCoding, PredictiveCodingConfig};
+use super::resistive::{Circuit, ResistiveNetwork};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
-use super::untied::UntiedHopfield;
+use super::untied::{FeedbackInitializer, FeedbackUpdate, UntiedHopfield, UntiedHopfieldConfig};
+use crate::activation::Activation;
+use crate::connection::WeightSource;
+use crate::error::ConfigError;
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::state::State;
@@ -185,5 +190,114 @@ impl VectorField for AnyField {
 
     fn twin(&self, input: &Tensor<2>) -> Result<Twin, NoTwin> {
         dispatch!(self, field => field.twin(input))
+    }
+}
+
+/// Which of the built-in energies and fields the layers and connections of a graph make.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Model {
+    /// See [`HopfieldEnergy`].
+    Hopfield,
+    /// See [`UntiedHopfield`].
+    Untied {
+        /// How the two directions of a connection learn.
+        #[serde(default)]
+        update: FeedbackUpdate,
+        /// What the feedback parameters begin with.
+        #[serde(default)]
+        feedback: FeedbackInitializer,
+    },
+    /// See [`PredictiveCoding`].
+    PredictiveCoding {
+        /// How the layers move.
+        #[serde(default)]
+        layer_update: LayerUpdate,
+    },
+    /// See [`ResistiveNetwork`].
+    Resistive {
+        /// Voltage of an input value of 1, greater than 0.
+        #[serde(default = "one")]
+        input_gain: f64,
+    },
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// Calls the same method of whichever configuration it is, of the graph as that field.
+macro_rules! configured {
+    ($self:expr, $config:ident => $call:expr) => {{
+        let graph = $self.graph.clone();
+        match $self.model {
+            Model::Hopfield => {
+                let $config = graph;
+                $call
+            }
+            Model::Untied { update, feedback } => {
+                let $config = UntiedHopfieldConfig::new(graph)
+                    .with_update(update)
+                    .with_feedback(feedback);
+                $call
+            }
+            Model::PredictiveCoding { layer_update } => {
+                let $config = PredictiveCodingConfig::new(graph).with_layer_update(layer_update);
+                $call
+            }
+            Model::Resistive { input_gain } => {
+                let $config = Circuit { graph, input_gain };
+                $call
+            }
+        }
+    }};
+}
+
+/// A graph of layers and connections, and what it becomes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelConfig {
+    /// What it becomes.
+    pub model: Model,
+    /// The layers and connections.
+    pub graph: HopfieldEnergyConfig,
+}
+
+impl ModelConfig {
+    /// Checks that the graph is one that makes such a field.
+    ///
+    /// # Errors
+    /// Names the first part that cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        configured!(self, config => FieldConfig::validate(&config))
+    }
+
+    /// The field with new weights from `source` and zero biases.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails, with its message.
+    pub fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
+        configured!(self, config => FieldConfig::init_from(&config, source, device).into())
+    }
+
+    /// The activation by which the output layer relaxes.
+    pub fn output(&self) -> Activation {
+        configured!(self, config => config.output())
+    }
+
+    /// Whether free phases start at their equilibrium.
+    pub fn starts_at_equilibrium(&self) -> bool {
+        configured!(self, config => config.starts_at_equilibrium())
+    }
+
+    /// Whether the parameters decide how much of a nudge the output bears.
+    pub fn limits_of_beta_are_learned(&self) -> bool {
+        configured!(self, config => config.limits_of_beta_are_learned())
+    }
+
+    /// Whether what drives a layer along a connection cannot be had without what leads back, so that
+    /// there is no feedforward network of the same parameters.
+    pub fn conducts_both_ways(&self) -> bool {
+        configured!(self, config => config.conducts_both_ways())
     }
 }

@@ -98,6 +98,9 @@ pub struct ResistiveNetwork {
 }
 
 impl ResistiveNetworkConfig {
+    /// The activation of hidden layers in the papers.
+    pub const HIDDEN: Activation = Activation::Diode;
+
     /// `sizes[0]` inputs, then a layer for each further size: diodes in all but the last, which is
     /// linear.
     ///
@@ -109,7 +112,7 @@ impl ResistiveNetworkConfig {
             let is_output = index + 1 == free.len();
             let activation = match is_output {
                 true => Activation::Identity,
-                false => Activation::Diode,
+                false => Self::HIDDEN,
             };
             LayerConfig::new(size, activation)
         });

@@ -25,7 +25,7 @@ pub struct PhaseConfig {
     pub check_every: usize,
     /// The step: "asynchronous", "fixed_point", {"gradient_flow": {"step_size": 0.5}}, {"anderson":
     /// {"history": 5, "mixing": 1.0}} or {"adaptive_flow": {"error": 0.8}}. See [`Scheme`].
-    #[config(default = "Scheme::Asynchronous")]
+    #[config(default = "Scheme::default()")]
     pub dynamics: Scheme,
     /// Where free phases start: "rest" (with predictive coding at their equilibrium), or
     /// "feedforward", at one pass from the input to the output; in the training, but not with

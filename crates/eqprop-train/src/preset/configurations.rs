@@ -2,7 +2,7 @@
 
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling};
-use eqprop_core::energy::{LayerUpdate, Model};
+use eqprop_core::energy::{LayerUpdate, Model, ResistiveNetworkConfig};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Scheme;
 
@@ -165,7 +165,7 @@ pub(super) fn drn(n_hidden: usize, input_gain: f64, epochs: usize) -> TrainingCo
         DataConfig::new(DatasetKind::Mnist),
         linear_output(vec![n_hidden.into()], 1.0)
             .with_model(Model::Resistive { input_gain })
-            .with_hidden_activation(Activation::Diode),
+            .with_hidden_activation(ResistiveNetworkConfig::HIDDEN),
         PhaseConfig::new(Nudging::Centered { beta: 1.0 }, 4, 4),
         OptimizerConfig::new(vec![0.006; 2]).with_schedule(decay(0.99)),
         4,

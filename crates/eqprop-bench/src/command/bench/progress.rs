@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use eqprop_bench::timing::Progress;
+use eqprop_bench::timing::TimingProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::setting::Setting;
@@ -40,12 +40,12 @@ impl Display {
     }
 
     /// Shows how far it is.
-    pub fn update(&self, progress: &Progress) {
+    pub fn update(&self, progress: &TimingProgress) {
         self.bar.set_length(progress.n_total as u64);
         self.bar.set_position(progress.n_done as u64);
         if self.bar.is_hidden() && self.last_line.get().elapsed() >= LINE_EVERY {
             self.last_line.set(Instant::now());
-            let Progress { n_done, n_total } = progress;
+            let TimingProgress { n_done, n_total } = progress;
             say(format_args!(
                 "{}: {n_done} of {n_total} training steps",
                 self.setting

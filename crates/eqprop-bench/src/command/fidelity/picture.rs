@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use eqprop_bench::fidelity::{
-    Agreements, BetaPoint, Course, Fidelity, NudgingKind, Order, StepPoint, StepwiseLayer,
+    Agreements, BetaPoint, EntryCourse, Fidelity, FittedOrder, NudgingKind, StepPoint,
+    StepwiseLayer,
 };
 
 use super::results::Results;
@@ -50,7 +51,7 @@ fn beta(fidelity: &Fidelity) -> Vec<Panel> {
     };
     let errors = NudgingKind::ALL.map(|kind| {
         let order = fidelity.beta.orders.get(kind);
-        let order = order.and_then(|order: &Order| order.whole);
+        let order = order.and_then(|order: &FittedOrder| order.whole);
         let label = match order {
             Some(order) => format!("{}, order {order:.2}", kind_name(kind)),
             None => kind_name(kind).to_string(),
@@ -167,7 +168,7 @@ fn stepwise(fidelity: &Fidelity) -> Vec<Panel> {
         .unwrap_or(0)
         .max(LEAST_SHOWN);
     let panel = |layer: &StepwiseLayer| {
-        let pair = |label: &str, course: &Course| {
+        let pair = |label: &str, course: &EntryCourse| {
             let scale = 1.0 / peak(course).max(f64::MIN_POSITIVE);
             let shown = |values: &[f64]| -> Vec<(f64, f64)> {
                 let points = values.iter().enumerate().take(n_shown);
@@ -208,7 +209,7 @@ fn stepwise(fidelity: &Fidelity) -> Vec<Panel> {
     layers.map(panel).collect()
 }
 
-fn peak(course: &Course) -> f64 {
+fn peak(course: &EntryCourse) -> f64 {
     course.bptt.iter().fold(0.0, |a, b| a.max(b.abs()))
 }
 

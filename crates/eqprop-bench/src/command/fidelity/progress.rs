@@ -49,7 +49,7 @@ impl Display {
     }
 
     /// Shows how far the examination is.
-    pub fn examining(&self, progress: &fidelity::Progress) {
+    pub fn examining(&self, progress: &fidelity::FidelityProgress) {
         self.bar.set_length(progress.total as u64);
         self.bar.set_position(progress.done as u64);
         self.bar.set_message(progress.what);

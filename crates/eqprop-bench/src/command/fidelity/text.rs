@@ -1,7 +1,7 @@
 //! The results as tables.
 
 use eqprop_bench::fidelity::{
-    Agreements, ByNudging, Candidate, Fidelity, Limit, NudgingKind, Order, StepPoint,
+    Agreements, ByNudging, Candidate, Fidelity, FittedOrder, Limit, NudgingKind, StepPoint,
 };
 
 use super::results::Results;
@@ -112,7 +112,7 @@ fn betas(fidelity: &Fidelity) -> String {
         })
         .collect();
     let mut orders = vec!["order".to_string()];
-    orders.extend(each(&curve.orders, |order: &Order| {
+    orders.extend(each(&curve.orders, |order: &FittedOrder| {
         order
             .whole
             .map_or(NONE.into(), |order| format!("{order:.2}"))
