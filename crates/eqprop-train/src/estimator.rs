@@ -7,6 +7,7 @@ pub(crate) mod free_equilibrium;
 pub mod holomorphic;
 mod signs;
 pub mod stochastic;
+mod weight_perturbation;
 
 use core::fmt::Debug;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use equilibrium_propagation::EquilibriumPropagation;
 pub use free_equilibrium::FreeEquilibrium;
 pub use holomorphic::{HolomorphicEquilibriumPropagation, HolomorphicError};
 pub use stochastic::{Sampling, StochasticEquilibriumPropagation};
+pub use weight_perturbation::WeightPerturbation;
 
 /// From a batch to the gradient of its mean cost.
 ///

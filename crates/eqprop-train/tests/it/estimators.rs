@@ -5,6 +5,7 @@ mod continual;
 mod coupled_learning;
 mod higher_order;
 mod holomorphic;
+mod weight_perturbation;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};

@@ -1,0 +1,174 @@
+//! Weight perturbation: the gradient from what random changes of the parameters do to the cost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::VectorField;
+use eqprop_core::gradients::Gradients;
+use eqprop_core::relaxation::{Dynamics, Relaxation, Scheme};
+use eqprop_core::state::State;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tracing::debug_span;
+
+use super::{Estimate, FreeEquilibrium, GradientEstimator, into_params};
+use crate::batch::Batch;
+use crate::network::{EquilibriumNetwork, FreePhase};
+
+/// Weight perturbation, or SPSA: all parameters change at once by `±ε`, each by a random sign, and the
+/// difference of the costs counts for all of them.
+///
+/// ```text
+/// v_i = ±1 at random for every parameter θ_i
+/// ĝ = 1/2ε · [C(θ + εv) − C(θ − εv)] · v,     mean over n draws of v
+/// ```
+///
+/// with the mean cost of a batch at the free equilibrium, which each change is given the free equilibrium to
+/// relax from. The readout's parameters are changed with the others.
+///
+/// # Error
+/// Its mean over the draws is `dC/dθ + O(ε²)`, whatever the energy is; no nudge is needed and no synapse
+/// measures anything. The price is noise: a single draw is off by `√(N/n)` times the length of the gradient for
+/// `N` parameters and `n` draws, where equilibrium propagation is off by `O(β²)`.
+///
+/// # Cost
+/// `2n` relaxations, one after the other, each with the input clamped anew.
+///
+/// # When to choose it
+/// As the method that equilibrium propagation spares hardware: to compare with circuits that can only measure
+/// their cost.
+///
+/// # Reference
+/// Spall (1992), <https://doi.org/10.1109/9.119632>; in circuits, Jabri & Flower (1992),
+/// <https://doi.org/10.1109/72.105429>
+#[derive(Debug, Clone)]
+pub struct WeightPerturbation<D = Scheme> {
+    /// By how much each parameter changes, `ε`, greater than 0.
+    pub size: f64,
+    /// Number `n` of draws, at least 1.
+    pub n_draws: usize,
+    /// The free phase, and that after each change.
+    pub free: Relaxation<D>,
+    seed: u64,
+    n_estimates: Arc<AtomicU64>,
+}
+
+impl<D: Dynamics> WeightPerturbation<D> {
+    /// Weight perturbation with the given phase. Signs are drawn from seed 0.
+    ///
+    /// # Panics
+    /// If `size` is not a positive number, or there are no draws.
+    pub fn new(size: f64, n_draws: usize, free: Relaxation<D>) -> Self {
+        assert!(
+            size.is_finite() && size > 0.0,
+            "size must be a positive number, but is {size}"
+        );
+        assert!(n_draws > 0, "n_draws must be at least 1, but is 0");
+        Self {
+            size,
+            n_draws,
+            free,
+            seed: 0,
+            n_estimates: Arc::default(),
+        }
+    }
+
+    /// Draws signs from `seed`.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The signs of draw `draw` of estimate `count`, in the order in which parameters are visited.
+    fn signs(&self, count: u64, draw: usize) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(count.wrapping_mul(self.n_draws as u64) + draw as u64);
+        rng
+    }
+
+    /// The mean cost of `θ + by · v`.
+    fn cost<E: VectorField, C: Cost>(
+        &self,
+        at: &FreeEquilibrium<E, C>,
+        rng: ChaCha8Rng,
+        by: f64,
+    ) -> Tensor<1> {
+        let mut change = Change {
+            rng,
+            by: Tensor::full([1], by, (&at.target.device(), at.target.dtype())),
+            signs: None,
+        };
+        let network = at.network.clone().map(&mut change);
+        let clamped = network.energy.clamp(&at.input);
+        let start = Some(at.state().clone());
+        let relaxed = self.free.run(&network, &at.input, &clamped, start);
+        let cost = network.cost.value(relaxed.state.output(), &at.target);
+        cost.mean()
+    }
+}
+
+/// Adds `by` times a random sign to every parameter, and keeps the product if there is where to.
+struct Change {
+    rng: ChaCha8Rng,
+    by: Tensor<1>,
+    signs: Option<Gradients>,
+}
+
+impl ModuleMapper for Change {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let id = parameter.id;
+        parameter.map(|value| {
+            let n = value.shape().num_elements();
+            let signs = (0..n).map(|_| if self.rng.random() { 1f32 } else { -1.0 });
+            let signs = TensorData::new(signs.collect::<Vec<_>>(), value.dims());
+            let signs = Tensor::from_data(signs, (&value.device(), value.dtype()));
+            let term: Tensor<D> = signs * self.by.clone().unsqueeze();
+            if let Some(kept) = &mut self.signs {
+                kept.register(id, term.clone());
+            }
+            value + term
+        })
+    }
+}
+
+impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for WeightPerturbation<D> {
+    fn free_phase(&self) -> &dyn FreePhase<E, C> {
+        &self.free
+    }
+
+    fn estimate(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> Estimate {
+        let free = FreeEquilibrium::find(&self.free, network, batch, start);
+        let count = self.n_estimates.fetch_add(1, Ordering::Relaxed);
+        // Relaxations and gradient are one here.
+        let gradients = debug_span!("second_phase").in_scope(|| {
+            let mut gradients = Gradients::new();
+            for draw in 0..self.n_draws {
+                let signs = || self.signs(count, draw);
+                let rise =
+                    self.cost(&free, signs(), self.size) - self.cost(&free, signs(), -self.size);
+                let mut change = Change {
+                    rng: signs(),
+                    by: rise * (0.5 / (self.size * self.n_draws as f64)),
+                    signs: Some(Gradients::new()),
+                };
+                let _ = free.network.clone().map(&mut change);
+                let term = change.signs.expect("it was given");
+                gradients.add(&term, &free.network);
+            }
+            gradients
+        });
+        let gradients = into_params(&gradients, &free.network);
+        free.estimate(gradients, None)
+    }
+
+    fn resume(&self, n_estimates: u64) {
+        self.n_estimates.store(n_estimates, Ordering::Relaxed);
+    }
+}
