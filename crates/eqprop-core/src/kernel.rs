@@ -4,6 +4,7 @@
 //! The only module with `unsafe` code: what it skips is a check of bounds per number, and zeros that
 //! would be written twice.
 
+mod aligned;
 pub mod channels_last;
 pub mod convolution;
 pub mod descent;
@@ -11,6 +12,7 @@ pub mod epilogue;
 mod left;
 mod narrow;
 pub mod outer;
+pub mod pair;
 mod panels;
 mod product;
 pub mod response;
@@ -18,9 +20,11 @@ mod right;
 mod shallow;
 mod short;
 pub mod simd;
+pub mod team;
 pub mod threads;
 mod zero_pattern;
 
 pub use left::{Left, TILE_ROWS};
 pub use right::Right;
+pub use shallow::Shallow;
 pub use zero_pattern::ZeroPattern;

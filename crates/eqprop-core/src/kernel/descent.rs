@@ -1,8 +1,7 @@
 //! Steps of stochastic gradient descent in one pass.
 
-use rayon::prelude::*;
-
 use super::simd::vectorized;
+use super::team::share;
 use super::threads::threads_for;
 
 /// Numbers that are worth a thread.
@@ -25,20 +24,16 @@ impl Pass {
     /// Overwrites parameters and velocity by those after the step.
     pub fn run(self, parameters: &mut [f32], gradients: &[f32], velocity: Option<&mut [f32]>) {
         let n = gradients.len();
-        let part = n.div_ceil(threads_for(n, WORTH_A_THREAD)).max(1);
+        let n_threads = threads_for(n, WORTH_A_THREAD);
+        let part = n.div_ceil(n_threads).max(1);
+        let parts = parameters.chunks_mut(part).zip(gradients.chunks(part));
         match velocity {
-            None if part >= n => self.plain(parameters, gradients),
-            None => {
-                let parts = parameters.par_chunks_mut(part);
-                let parts = parts.zip(gradients.par_chunks(part));
-                parts.for_each(|(parameters, gradients)| self.plain(parameters, gradients));
-            }
-            Some(velocity) if part >= n => self.with_momentum(parameters, gradients, velocity),
+            None => share(parts.collect(), n_threads, |(parameters, gradients)| {
+                self.plain(parameters, gradients);
+            }),
             Some(velocity) => {
-                let parts = parameters.par_chunks_mut(part);
-                let parts = parts.zip(gradients.par_chunks(part));
-                let parts = parts.zip(velocity.par_chunks_mut(part));
-                parts.for_each(|((parameters, gradients), velocity)| {
+                let parts = parts.zip(velocity.chunks_mut(part)).collect();
+                share(parts, n_threads, |((parameters, gradients), velocity)| {
                     self.with_momentum(parameters, gradients, velocity);
                 });
             }

@@ -153,16 +153,18 @@ impl Epilogue<'_> {
 }
 
 /// How vectors are read and written.
-trait Access {
+pub trait Access {
+    /// Reads `V` vectors.
     fn load<S: Simd, const V: usize>(simd: S, numbers: &[f32]) -> [S::f32s; V];
+    /// Writes them.
     fn store<S: Simd, const V: usize>(simd: S, vectors: [S::f32s; V], out: &mut [f32]);
 }
 
 /// There are `V` vectors of numbers.
-struct Whole;
+pub struct Whole;
 
 /// There are fewer.
-struct Partial;
+pub struct Partial;
 
 impl Access for Whole {
     #[inline(always)]
@@ -208,7 +210,7 @@ impl Access for Partial {
 
 /// Between the bounds; NaN passes through.
 #[inline(always)]
-fn clip<S: Simd>(simd: S, x: S::f32s, [low, high]: [f32; 2]) -> S::f32s {
+pub fn clip<S: Simd>(simd: S, x: S::f32s, [low, high]: [f32; 2]) -> S::f32s {
     let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
     if S::F32_LANES == 1 {
         // The minimum and maximum of Rust leave NaN out.

@@ -5,6 +5,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::aligned::Aligned;
 use super::panels::lanes;
 use super::short::{SHORT_BLOCK, SHORT_SIDE, ShortProduct};
 
@@ -15,7 +16,7 @@ const TILE_ROWS: usize = 4;
 /// time lies together.
 #[derive(Debug)]
 pub struct Narrow {
-    data: Vec<f32>,
+    data: Aligned,
     depth: usize,
     columns: usize,
 }
@@ -25,7 +26,7 @@ impl Narrow {
     pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
         let lanes = lanes();
         let padded = depth.next_multiple_of(lanes);
-        let mut data = vec![0.0; padded * columns.next_multiple_of(SHORT_BLOCK)];
+        let mut data = Aligned::zeros(padded * columns.next_multiple_of(SHORT_BLOCK));
         for column in 0..columns {
             let first = column / SHORT_BLOCK * SHORT_BLOCK * padded + column % SHORT_BLOCK * lanes;
             let vectors = data[first..].chunks_mut(SHORT_BLOCK * lanes);

@@ -3,11 +3,10 @@
 
 use std::borrow::Cow;
 
-use rayon::prelude::*;
-
 use super::left::Left;
 use super::panels::{Panels, lanes};
 use super::product::{multiply_columns, multiply_once};
+use super::team::share;
 use super::threads::{append_in_parts, threads_for};
 use super::zero_pattern::Columns;
 
@@ -103,13 +102,16 @@ pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> 
     let n_vectors = n_out.div_ceil(lanes());
     let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD).min(n_vectors);
     let bound = |thread: usize| n_out.min(thread * n_vectors / n_threads * lanes());
-    let parts = (0..n_threads).into_par_iter().map(|thread| {
-        let columns = bound(thread)..bound(thread + 1);
-        let mut part = vec![0.0; batch * columns.len()];
-        multiply_once(left, weights, n_out, columns, &mut part);
-        part
-    });
-    let mut parts: Vec<Vec<f32>> = parts.collect();
+    let mut parts = vec![Vec::new(); n_threads];
+    share(
+        parts.iter_mut().enumerate().collect(),
+        n_threads,
+        |(thread, part)| {
+            let columns = bound(thread)..bound(thread + 1);
+            part.resize(batch * columns.len(), 0.0);
+            multiply_once(left, weights, n_out, columns, part);
+        },
+    );
     if let [_] = parts[..] {
         return parts.swap_remove(0);
     }

@@ -4,21 +4,17 @@ use core::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::aligned::Aligned;
 use super::simd::dispatch;
 use super::threads::{append_in_parts, threads_for};
 
 /// Numbers that are worth a thread to pack.
 const WORTH_A_THREAD: usize = 50_000;
 
-/// Numbers in a line of the cache, which is also the longest vector.
-const LINE: usize = 16;
-
 /// A right factor `[depth, columns]`, in panels: what is read together lies together.
 #[derive(Debug)]
 pub struct Panels {
-    data: Vec<f32>,
-    /// Where in `data` the first panel begins: at a line of the cache.
-    start: usize,
+    data: Aligned,
     depth: usize,
     columns: usize,
     lanes: usize,
@@ -78,23 +74,12 @@ impl Panels {
             let stride = columns.len().next_multiple_of(lanes);
             write(columns, stride, out);
         };
-        // Vectors that lie across two lines of the cache take twice as long to read, and allocators
-        // promise no more than 16 bytes.
-        let mut data: Vec<f32> = Vec::with_capacity(n + LINE - 1);
-        let start = data.as_ptr().align_offset(LINE * size_of::<f32>());
-        let start = start.min(LINE - 1);
-        data.resize(start, 0.0);
-        match threads_for(n, WORTH_A_THREAD) {
-            1 => {
-                data.resize(start + n, 0.0);
-                let panels = data[start..].chunks_mut(part).enumerate();
-                panels.for_each(|(index, panel)| write_panel(index, panel));
-            }
-            n_threads => append_in_parts(&mut data, n, part, n_threads, write_panel),
-        }
+        let n_threads = threads_for(n, WORTH_A_THREAD);
+        let data = Aligned::new(n, |data| {
+            append_in_parts(data, n, part, n_threads, write_panel)
+        });
         Self {
             data,
-            start,
             depth,
             columns,
             lanes,
@@ -164,7 +149,7 @@ impl Panels {
         let n = panel_width().min(self.columns - first);
         let stride = n.next_multiple_of(self.lanes);
         Panel {
-            data: &self.data[self.start + first * self.depth..][..stride * self.depth],
+            data: &self.data[first * self.depth..][..stride * self.depth],
             stride,
             vectors: stride / self.lanes,
         }

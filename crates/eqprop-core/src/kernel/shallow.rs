@@ -5,18 +5,19 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::aligned::Aligned;
 use super::panels::lanes;
 use super::short::{SHORT_BLOCK, SHORT_SIDE, ShortProduct};
 
 /// Rows that are taken together: their numbers stay in 20 of the 32 registers of AVX-512.
 const TILE_ROWS: usize = 2;
 /// Vectors that are taken together.
-const TILE_VECTORS: usize = 2;
+pub const TILE_VECTORS: usize = 2;
 
 /// A right factor `[depth, columns]` with few rows: what belongs to a tile's columns lies together.
 #[derive(Debug)]
 pub struct Shallow {
-    data: Vec<f32>,
+    data: Aligned,
     depth: usize,
     columns: usize,
 }
@@ -26,7 +27,7 @@ impl Shallow {
     pub fn new(depth: usize, columns: usize, entry: impl Fn(usize, usize) -> f32) -> Self {
         let width = TILE_VECTORS * lanes();
         let filled = depth.next_multiple_of(SHORT_BLOCK);
-        let mut data = vec![0.0; filled * columns.next_multiple_of(width)];
+        let mut data = Aligned::zeros(filled * columns.next_multiple_of(width));
         let tiles = data.chunks_exact_mut((filled * width).max(1));
         for (tile, first) in tiles.zip((0..columns).step_by(width)) {
             for (row, out) in tile.chunks_exact_mut(width).take(depth).enumerate() {
@@ -40,6 +41,23 @@ impl Shallow {
             depth,
             columns,
         }
+    }
+}
+
+impl Shallow {
+    /// Tile by tile, a vector of each row, and then of the rows that fill up a block.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The number of rows.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::mem::MaybeUninit;
 
-use rayon::prelude::*;
+use super::team::share;
 
 /// How many threads to share `work` out to, where each should get at least `worth`: with less, a second
 /// thread costs more than it saves.
@@ -21,11 +21,8 @@ pub fn append_in_parts(
     write: impl Fn(usize, &mut [f32]) + Sync,
 ) {
     numbers.reserve(n);
-    let parts = numbers.spare_capacity_mut()[..n].par_chunks_mut(part);
-    let parts = parts
-        .enumerate()
-        .with_min_len((n.div_ceil(part) / n_threads).max(1));
-    parts.for_each(|(index, part)| {
+    let parts = numbers.spare_capacity_mut()[..n].chunks_mut(part);
+    share(parts.enumerate().collect(), n_threads, |(index, part)| {
         part.fill(MaybeUninit::new(0.0));
         // SAFETY: the part was filled.
         #[allow(unsafe_code)]

@@ -3,11 +3,11 @@
 use core::ops::Range;
 
 use burn::tensor::{Device, Tensor};
-use rayon::prelude::*;
 
 use super::floats::tensor;
 use crate::fused::Update;
 use crate::kernel::simd::largest_difference;
+use crate::kernel::team::share;
 use crate::kernel::threads::threads_for;
 use crate::relaxed::{Relaxed, Stopping};
 use crate::state::State;
@@ -33,21 +33,31 @@ pub fn n_threads(batch: usize, n_steps: usize, work: usize) -> usize {
     threads_for(work, WORTH_A_THREAD).min(batch)
 }
 
-/// A batch shared out to `n` workers.
+/// A batch shared out to `n` workers, which so many threads make.
 pub fn share_out<W: Send>(
     batch: usize,
-    n: usize,
+    [n, n_threads]: [usize; 2],
     worker: impl Fn(Range<usize>) -> W + Sync,
 ) -> Vec<W> {
     let bound = |index: usize| index * batch / n;
-    let workers = (0..n).into_par_iter();
-    workers
-        .map(|index| worker(bound(index)..bound(index + 1)))
-        .collect()
+    let mut workers: Vec<Option<W>> = (0..n).map(|_| None).collect();
+    share(
+        workers.iter_mut().enumerate().collect(),
+        n_threads,
+        |(index, place)| {
+            *place = Some(worker(bound(index)..bound(index + 1)));
+        },
+    );
+    workers.into_iter().flatten().collect()
 }
 
-/// Takes steps until it is time to stop; returns their number.
-pub fn run<W: Worker>(workers: &mut [W], update: Update, stopping: Stopping) -> usize {
+/// Takes steps until it is time to stop, on so many threads; returns their number.
+pub fn run<W: Worker>(
+    workers: &mut [W],
+    n_threads: usize,
+    update: Update,
+    stopping: Stopping,
+) -> usize {
     let Stopping {
         max_steps,
         tolerance,
@@ -60,10 +70,9 @@ pub fn run<W: Worker>(workers: &mut [W], update: Update, stopping: Stopping) -> 
             Some(_) => rest.min(check_every),
             None => rest,
         };
-        match &mut *workers {
-            [worker] => worker.run(now),
-            workers => workers.par_iter_mut().for_each(|worker| worker.run(now)),
-        }
+        share(workers.iter_mut().collect(), n_threads, |worker| {
+            worker.run(now)
+        });
         n_steps += now;
         let is_over = n_steps >= max_steps
             || tolerance.is_some_and(|tolerance| {

@@ -32,8 +32,8 @@ pub fn relax(problem: &Problem<'_>, chain: &Predictions<'_>, start: &State) -> O
     }
     let work = plan.connections.iter().map(|connection| connection.work());
     let n_threads = n_threads(batch, stopping.max_steps, work.sum());
-    let mut workers = share_out(batch, n_threads, |rows| ChainWorker::new(&plan, rows));
-    let n_steps = run(&mut workers, update, stopping);
+    let mut workers = share_out(batch, [n_threads; 2], |rows| ChainWorker::new(&plan, rows));
+    let n_steps = run(&mut workers, n_threads, update, stopping);
     let above = plan.sizes.iter().enumerate().skip(1);
     let drives = above.map(|(layer, &n)| {
         let write = |worker: &ChainWorker<'_>, out: &mut [f32]| {

@@ -36,8 +36,8 @@ pub fn relax(
     let n_threads = n_threads(batch, stopping.max_steps, work.sum());
     let n_workers = n_threads * batch.div_ceil(n_threads * rows_in_cache(&plan));
     let worker = |rows| GraphWorker::new(&plan, rows, &start);
-    let mut workers = share_out(batch, n_workers, worker);
-    let n_steps = run(&mut workers, update, stopping);
+    let mut workers = share_out(batch, [n_workers, n_threads], worker);
+    let n_steps = run(&mut workers, n_threads, update, stopping);
     let layout = (&plan.sizes[..], &plan.device);
     Some(Settled {
         relaxed: collect(&workers, update, stopping, n_steps, layout),

@@ -1,7 +1,6 @@
 //! Single operations.
 
 use burn::tensor::{DType, Tensor};
-use rayon::prelude::*;
 
 use super::floats::{Floats, tensor};
 use super::packed;
@@ -13,6 +12,7 @@ use crate::kernel::descent::Pass;
 use crate::kernel::epilogue::{Base, Epilogue, Rule};
 use crate::kernel::outer::{self, Half, Pre};
 use crate::kernel::response::{Response as Of, apply, error};
+use crate::kernel::team::share;
 use crate::kernel::threads::threads_for;
 use crate::kernel::{Left, ZeroPattern};
 
@@ -145,10 +145,10 @@ pub fn prediction(
     let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD).min(batch);
     let rows = batch.div_ceil(n_threads);
     let [mut drives, mut values] = [(); 2].map(|()| vec![0.0; batch * n_out]);
-    let parts = drives.par_chunks_mut(rows * n_out);
-    let parts = parts.zip(values.par_chunks_mut(rows * n_out));
-    let parts = parts.zip(states.slice().par_chunks(rows * n_in));
-    parts.for_each(|((drive, value), states)| {
+    let parts = drives.chunks_mut(rows * n_out);
+    let parts = parts.zip(values.chunks_mut(rows * n_out));
+    let parts = parts.zip(states.slice().chunks(rows * n_in));
+    share(parts.collect(), n_threads, |((drive, value), states)| {
         let starts: Vec<usize> = (0..states.len() / n_in).map(|row| row * n_in).collect();
         let left = Left::matrix(states, &starts, n_in);
         right.multiply(left, epilogue, drive, n_out, &mut ZeroPattern::default());

@@ -1,16 +1,18 @@
 //! Whole batches, for a single use of the weights.
 
-use rayon::prelude::*;
-
 use super::{Geometry, PackedConvolution, Pooled, Scratch};
 use crate::kernel::outer::{Half, Pre};
+use crate::kernel::team::share;
 use crate::kernel::threads::threads_for;
 
 /// Multiplications that are worth a thread.
 const WORTH_A_THREAD: usize = 1_000_000;
 
-fn rows_per_thread(rows: usize, work: usize) -> usize {
-    rows.div_ceil(threads_for(work, WORTH_A_THREAD)).max(1)
+/// Into how many parts to share out a batch, and how many rows each has.
+fn parts_of(batch: usize, work: usize) -> [usize; 2] {
+    let n_threads = threads_for(batch * work, WORTH_A_THREAD);
+    let rows = batch.div_ceil(n_threads).max(1);
+    [batch.div_ceil(rows), rows]
 }
 
 /// `P(K ∗ s)` of `batch` examples, in the order of the tensor.
@@ -22,12 +24,12 @@ pub fn forward_of_batch(
 ) -> Vec<f32> {
     let convolution = PackedConvolution::new([kernel; 2], geometry);
     let (n_in, n_out) = (convolution.n_below(), convolution.n_above());
-    let rows = rows_per_thread(batch, batch * convolution.work());
+    let [n_parts, rows] = parts_of(batch, convolution.work());
     let [order_below, order_above] = geometry.orders();
     let mut out = vec![0.0; batch * n_out];
-    let parts = out.par_chunks_mut(rows * n_out);
-    let parts = parts.zip(below.par_chunks(rows * n_in));
-    parts.for_each(|(out, below)| {
+    let parts = out.chunks_mut(rows * n_out);
+    let parts = parts.zip(below.chunks(rows * n_in));
+    share(parts.collect(), n_parts, |(out, below)| {
         let mut pooled = Pooled::default();
         let below = order_below.reorder(below);
         convolution.forward(&below, &mut pooled, &mut Scratch::default());
@@ -49,22 +51,24 @@ pub fn contrast_of_batch(
     let convolution = PackedConvolution::new([kernel; 2], geometry);
     let (n_in, n_out) = (convolution.n_below(), convolution.n_above());
     let batch = post[0].len() / n_out;
-    let rows = rows_per_thread(batch, batch * convolution.work());
-    let sums = (0..batch.div_ceil(rows)).into_par_iter().map(|part| {
-        let mut sum = vec![0.0; kernel.len()];
-        for example in part * rows..batch.min((part + 1) * rows) {
-            let post = post.map(|post| &post[example * n_out..][..n_out]);
-            let pre = pre.map(|pre| &pre[example * n_in..][..n_in]);
-            convolution.add_contrast(halves, pre, post, scale, &mut sum);
-        }
-        sum
-    });
-    let sum = sums.reduce_with(|mut sum, term| {
+    let [n_parts, rows] = parts_of(batch, convolution.work());
+    let mut sums = vec![vec![0.0; kernel.len()]; n_parts.max(1)];
+    share(
+        sums.iter_mut().enumerate().collect(),
+        n_parts,
+        |(part, sum)| {
+            for example in part * rows..batch.min((part + 1) * rows) {
+                let post = post.map(|post| &post[example * n_out..][..n_out]);
+                let pre = pre.map(|pre| &pre[example * n_in..][..n_in]);
+                convolution.add_contrast(halves, pre, post, scale, sum);
+            }
+        },
+    );
+    let (sum, terms) = sums.split_first_mut().expect("one part or more");
+    for term in terms {
         let numbers = sum.iter_mut().zip(term);
-        numbers.for_each(|(sum, term)| *sum += term);
-        sum
-    });
-    let sum = sum.unwrap_or_else(|| vec![0.0; kernel.len()]);
+        numbers.for_each(|(sum, term)| *sum += *term);
+    }
     // From `[below, kernel, kernel, above]`.
     let above = geometry.output[0];
     let places = (0..above).flat_map(|channel| (channel..kernel.len()).step_by(above));

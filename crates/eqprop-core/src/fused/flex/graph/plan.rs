@@ -7,6 +7,7 @@ use crate::fused::flex::packed::{PackedConnection, order, response};
 use crate::fused::{Edge, Output, Problem, Update};
 use crate::kernel::channels_last::ChannelsLast;
 use crate::kernel::response::Response;
+use crate::kernel::{Right, Shallow};
 
 /// What all threads share.
 pub struct GraphPlan<'a> {
@@ -19,6 +20,8 @@ pub struct GraphPlan<'a> {
     pub connections: Vec<&'a PackedConnection>,
     /// What drives each layer.
     pub terms: Vec<Vec<Term>>,
+    /// The layer that takes its turn together with the output, if one does.
+    pub beside_output: Option<BesideOutput<'a>>,
     pub output: OutputNumbers,
     pub device: Device,
 }
@@ -38,6 +41,17 @@ pub struct Term {
 pub enum Direction {
     Forward,
     Backward,
+}
+
+/// A layer that drives an output of a few units and is driven by it alone, in the turn before it.
+#[derive(Debug, Clone, Copy)]
+pub struct BesideOutput<'a> {
+    /// Which one.
+    pub layer: usize,
+    /// What the output sends back along.
+    pub weights: &'a Shallow,
+    /// Of the layer.
+    pub bounds: [f32; 2],
 }
 
 /// [`Output`], in numbers.
@@ -120,7 +134,7 @@ impl<'a> GraphPlan<'a> {
                 matches!(connections[term.connection], PackedConnection::Dense(_))
             });
         }
-        Some(Self {
+        let plan = Self {
             update: problem.update,
             groups: problem.groups,
             responses,
@@ -129,9 +143,39 @@ impl<'a> GraphPlan<'a> {
             constants: constants?,
             connections,
             terms,
+            beside_output: None,
             output,
             device: constant.first()?.device(),
+        };
+        Some(Self {
+            beside_output: plan.beside_output(),
+            ..plan
         })
+    }
+
+    /// The layer that can take its turn together with the output.
+    fn beside_output(&self) -> Option<BesideOutput<'a>> {
+        let mut order = self.groups.iter().flatten();
+        let (Some(&layer), Some(&output), None) = (order.next(), order.next(), order.next()) else {
+            return None;
+        };
+        let ([term], [_]) = (&self.terms[layer][..], &self.terms[output][..]) else {
+            return None;
+        };
+        let PackedConnection::Dense(dense) = self.connections[term.connection] else {
+            return None;
+        };
+        match (dense.backward(), self.responses[layer], &self.output) {
+            (_, _, OutputNumbers::Clamped(_)) => None,
+            (Right::Shallow(weights), Response::Clip(bounds), _) if output > layer => {
+                Some(BesideOutput {
+                    layer,
+                    weights,
+                    bounds,
+                })
+            }
+            _ => None,
+        }
     }
 
     /// Whether all that was clamped, and what acts on the output, is for this many examples.

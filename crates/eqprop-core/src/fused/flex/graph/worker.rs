@@ -2,15 +2,16 @@
 
 use core::ops::Range;
 
-use super::plan::{Direction, GraphPlan, OutputNumbers, Term};
+use super::plan::{BesideOutput, Direction, GraphPlan, OutputNumbers, Term};
 use crate::fused::Update;
 use crate::fused::flex::batch::{Worker, measure};
 use crate::fused::flex::floats::Floats;
 use crate::fused::flex::packed::PackedConnection;
 use crate::kernel::convolution::{Pooled, Scratch};
 use crate::kernel::epilogue::{Base, Epilogue, Rule};
+use crate::kernel::pair::{Order, Pair};
 use crate::kernel::response::{Response, clip, respond};
-use crate::kernel::simd::vectorized;
+use crate::kernel::simd::{dispatch, vectorized};
 use crate::kernel::{Left, ZeroPattern};
 
 /// Some examples of the batch, on one thread.
@@ -62,6 +63,9 @@ impl<'a> GraphWorker<'a> {
 
     fn step(&mut self) {
         let plan = self.plan;
+        if let Some(beside) = plan.beside_output {
+            return self.step_beside(beside);
+        }
         match plan.update {
             Update::InTurn => {
                 for &layer in plan.groups.iter().flatten() {
@@ -72,6 +76,46 @@ impl<'a> GraphWorker<'a> {
             Update::AtOnce => self.step_together(None),
             Update::Flow(step_size) => self.step_together(Some(step_size as f32)),
         }
+    }
+
+    /// The output and the layer beside it in one pass.
+    fn step_beside(&mut self, beside: BesideOutput<'_>) {
+        let plan = self.plan;
+        let BesideOutput {
+            layer,
+            weights,
+            bounds,
+        } = beside;
+        let output = plan.sizes.len() - 1;
+        let [out, short_out] = self
+            .next
+            .get_disjoint_mut([layer, output])
+            .expect("two layers");
+        let state = &self.state[layer];
+        let (order, step_size) = match plan.update {
+            Update::InTurn => (Order::InTurn, None),
+            Update::AtOnce => {
+                let step_size = 1.0;
+                (Order::AtOnce { state, step_size }, None)
+            }
+            Update::Flow(step_size) => {
+                let step_size = step_size as f32;
+                (Order::AtOnce { state, step_size }, Some(step_size))
+            }
+        };
+        dispatch(Pair {
+            weights,
+            short: &self.state[output],
+            base: &self.constant[layer],
+            bounds,
+            order,
+            out,
+            short_base: &self.constant[output],
+            short_out,
+        });
+        self.respond(output, step_size);
+        self.take_next(layer);
+        self.take_next(output);
     }
 
     /// All layers from the state before the step.

@@ -1,0 +1,164 @@
+//! Two layers that drive one another, the second with a few units: a step of both is one pass over the first,
+//! which reads the weights between them once.
+
+use pulp::{Simd, WithSimd};
+
+use super::epilogue::{Access, Partial, Whole, clip};
+use super::shallow::{Shallow, TILE_VECTORS};
+use super::short::{SHORT_BLOCK, SHORT_SIDE};
+
+/// A step of the layer and the drive of the short one, for some examples in rows:
+///
+/// ```text
+/// h′ = clip(base_h + o Wᵀ)  or a part of the way there,    base_o + h′ W  or  base_o + h W
+///
+/// h, h′: [rows, n_h],  o: [rows, n_o],  W: [n_h, n_o]
+/// ```
+pub struct Pair<'a> {
+    /// `Wᵀ`
+    pub weights: &'a Shallow,
+    /// `o`
+    pub short: &'a [f32],
+    /// `base_h`
+    pub base: &'a [f32],
+    /// Where `h′` stops.
+    pub bounds: [f32; 2],
+    /// Which of the two drives the short layer, and how far `h` goes.
+    pub order: Order<'a>,
+    /// `h′`
+    pub out: &'a mut [f32],
+    /// `base_o`
+    pub short_base: &'a [f32],
+    /// Where the drive of `o` goes.
+    pub short_out: &'a mut [f32],
+}
+
+/// Which layer goes first.
+#[derive(Debug, Clone, Copy)]
+pub enum Order<'a> {
+    /// `h′ = clip(drive)`, and then it drives the short layer.
+    InTurn,
+    /// `h′ = clip((1 − ε) h + ε drive)`, while `h` drives the short layer.
+    AtOnce {
+        /// `h`
+        state: &'a [f32],
+        /// `ε`
+        step_size: f32,
+    },
+}
+
+impl WithSimd for Pair<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match (self.weights.depth() <= SHORT_BLOCK, self.order) {
+            (true, Order::InTurn) => self.rows::<S, SHORT_BLOCK, false>(simd),
+            (true, Order::AtOnce { .. }) => self.rows::<S, SHORT_BLOCK, true>(simd),
+            (false, Order::InTurn) => self.rows::<S, SHORT_SIDE, false>(simd),
+            (false, Order::AtOnce { .. }) => self.rows::<S, SHORT_SIDE, true>(simd),
+        }
+    }
+}
+
+impl Pair<'_> {
+    #[inline(always)]
+    fn rows<S: Simd, const D: usize, const AT_ONCE: bool>(self, simd: S) {
+        let (n, n_short) = (self.weights.columns(), self.weights.depth());
+        let width = TILE_VECTORS * S::F32_LANES;
+        let whole = n / width * width;
+        let tiles = S::as_simd_f32s(self.weights.data()).0;
+        let (state, step_size) = match self.order {
+            // Not read.
+            Order::InTurn => (self.base, 1.0),
+            Order::AtOnce { state, step_size } => (state, step_size),
+        };
+        let step = Step {
+            bounds: self.bounds,
+            keep: simd.splat_f32s(1.0 - step_size),
+            step_size: simd.splat_f32s(step_size),
+        };
+        let short = self.short.chunks_exact(n_short);
+        let short = short.zip(self.short_base.chunks_exact(n_short));
+        let short = short.zip(self.short_out.chunks_exact_mut(n_short));
+        for (row, ((short, short_base), short_out)) in short.enumerate() {
+            let mut sent = [simd.splat_f32s(0.0); D];
+            for (sent, &x) in sent.iter_mut().zip(short) {
+                *sent = simd.splat_f32s(x);
+            }
+            let mut sums = [simd.splat_f32s(0.0); D];
+            let units = row * n..(row + 1) * n;
+            let (base, base_rest) = self.base[units.clone()].split_at(whole);
+            let (state, state_rest) = state[units.clone()].split_at(whole);
+            let (out, out_rest) = self.out[units].split_at_mut(whole);
+            let mut tiles = tiles.chunks_exact(D * TILE_VECTORS);
+            let before = base.chunks_exact(width).zip(state.chunks_exact(width));
+            let units = before.zip(out.chunks_exact_mut(width));
+            for (((base, state), out), tile) in units.zip(tiles.by_ref()) {
+                step.tile::<Whole, S, D, AT_ONCE>(simd, tile, &sent, [base, state], out, &mut sums);
+            }
+            if let Some(tile) = tiles.next() {
+                let before = [base_rest, state_rest];
+                step.tile::<Partial, S, D, AT_ONCE>(simd, tile, &sent, before, out_rest, &mut sums);
+            }
+            for ((out, base), sum) in short_out.iter_mut().zip(short_base).zip(sums) {
+                *out = base + simd.reduce_sum_f32s(sum);
+            }
+        }
+    }
+}
+
+/// How far units go, and their bounds.
+#[derive(Clone, Copy)]
+struct Step<V> {
+    bounds: [f32; 2],
+    keep: V,
+    step_size: V,
+}
+
+impl<V> Step<V> {
+    /// Moves the units of one tile, and adds up what they send to the layer above.
+    #[inline(always)]
+    fn tile<A: Access, S: Simd<f32s = V>, const D: usize, const AT_ONCE: bool>(
+        &self,
+        simd: S,
+        tile: &[V],
+        sent: &[V; D],
+        [base, state]: [&[f32]; 2],
+        out: &mut [f32],
+        sums: &mut [V; D],
+    ) where
+        V: Copy,
+    {
+        let mut units = A::load::<S, TILE_VECTORS>(simd, base);
+        for d in 0..D {
+            for v in 0..TILE_VECTORS {
+                units[v] = simd.mul_add_f32s(sent[d], tile[d * TILE_VECTORS + v], units[v]);
+            }
+        }
+        let mut driving = units;
+        if AT_ONCE {
+            driving = A::load::<S, TILE_VECTORS>(simd, state);
+            for v in 0..TILE_VECTORS {
+                let kept = simd.mul_f32s(self.keep, driving[v]);
+                units[v] = simd.mul_add_f32s(self.step_size, units[v], kept);
+            }
+        }
+        for unit in &mut units {
+            *unit = clip(simd, *unit, self.bounds);
+        }
+        A::store(simd, units, out);
+        if !AT_ONCE {
+            driving = units;
+        }
+        for d in 0..D {
+            for v in 0..TILE_VECTORS {
+                // Behind the last unit the weights are 0.
+                sums[d] = simd.mul_add_f32s(driving[v], tile[d * TILE_VECTORS + v], sums[d]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
