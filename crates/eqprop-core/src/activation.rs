@@ -78,12 +78,12 @@ impl Activation {
     /// What is known of it: a new activation is a file beside the others, a variant above and a line here.
     fn rule<R>(self, with: impl FnOnce(&dyn Rule) -> R) -> R {
         match self {
-            Self::HardSigmoid => with(&Clipped::up_to(1.0)),
+            Self::HardSigmoid => with(&Clipped([0.0, 1.0])),
             Self::Sigmoid => with(&Sigmoid),
             Self::Tanh => with(&Tanh),
-            Self::Relu => with(&Clipped::ABOVE_ZERO),
-            Self::ClippedRelu { max } => with(&Clipped::up_to(max)),
-            Self::Identity => with(&Clipped::NOWHERE),
+            Self::Relu => with(&Clipped([0.0, f64::INFINITY])),
+            Self::ClippedRelu { max } => with(&Clipped([0.0, max])),
+            Self::Identity => with(&Clipped([f64::NEG_INFINITY, f64::INFINITY])),
             Self::Softmax => with(&Softmax),
             Self::Softplus => with(&Softplus),
             Self::Diode => with(&Diode),
@@ -174,7 +174,10 @@ impl Activation {
     /// # Errors
     /// If one is out of its range.
     pub(crate) fn validate(self) -> Result<(), ConfigError> {
-        self.rule(|rule| rule.validate())
+        match self {
+            Self::ClippedRelu { max } => ConfigError::positive_number("clipped_relu max", max),
+            _ => Ok(()),
+        }
     }
 
     /// The response as fast code knows it.

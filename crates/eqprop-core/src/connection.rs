@@ -10,7 +10,7 @@ mod term;
 
 use std::sync::Arc;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 
 pub(crate) use self::config::draw;
@@ -105,9 +105,15 @@ impl Connection {
 
     /// A connection with parameters of its own that begin with the values of these.
     pub(crate) fn duplicate(&self) -> Self {
-        let mut other = self.clone();
-        other.term_mut().renew();
-        other
+        struct Renew;
+
+        impl ModuleMapper for Renew {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                Param::from_tensor(param.val().detach())
+            }
+        }
+
+        self.clone().map(&mut Renew)
     }
 
     /// `f_θ(s_from)`, for a single use; a relaxation [prepares](Self::prepare) the connection.
@@ -117,7 +123,7 @@ impl Connection {
 
     /// [`forward`](Self::forward), with the units whose values max pooling lets through.
     pub fn forward_with_indices(&self, pre: Tensor<2>) -> (Tensor<2>, PoolIndices) {
-        self.term().forward_with_indices(pre)
+        self.prepare().forward_with_indices(pre)
     }
 
     /// The connection with its parameters held: what a relaxation uses at every step.

@@ -81,8 +81,8 @@ pub trait Cost: Module + ModuleDisplay {
         None
     }
 
-    /// Registers the batch mean of `∂C/∂θ` for the cost's own parameters in `gradients`.
-    fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients);
+    /// Registers the batch mean of `∂C/∂θ` for the cost's own parameters, if it has any, in `gradients`.
+    fn gradients(&self, _output: &Tensor<2>, _target: &Tensor<2>, _gradients: &mut Gradients) {}
 }
 
 /// One step of mirror descent on `F(s) = G(s) − drive·s + βC(s)` in the geometry of `G`:

@@ -4,7 +4,6 @@ mod any;
 mod bias;
 mod custom;
 mod field;
-mod field_config;
 mod graph;
 mod hopfield;
 mod predictive_coding;

@@ -117,19 +117,32 @@ impl ConfigError {
     /// networks compute in, twice the one is not infinite and half the other not 0.
     pub const LARGEST: f64 = 1e37;
 
+    /// Checks that a number is as `expected`, which `ok` says.
+    ///
+    /// # Errors
+    /// [`OutOfRange`](Self::OutOfRange), if it is not.
+    pub fn in_range(
+        field: &'static str,
+        expected: &'static str,
+        found: f64,
+        ok: bool,
+    ) -> Result<(), Self> {
+        match ok {
+            true => Ok(()),
+            false => Err(Self::OutOfRange {
+                field,
+                expected,
+                found,
+            }),
+        }
+    }
+
     /// Checks a count.
     ///
     /// # Errors
     /// If it is 0.
     pub fn at_least_one(field: &'static str, found: usize) -> Result<(), Self> {
-        match found {
-            0 => Err(Self::OutOfRange {
-                field,
-                expected: "at least 1",
-                found: 0.0,
-            }),
-            _ => Ok(()),
-        }
+        Self::in_range(field, "at least 1", found as f64, found > 0)
     }
 
     /// Checks a number.
@@ -138,15 +151,19 @@ impl ConfigError {
     /// If it is 0, negative, infinite or not a number, or [`single_precision`](Self::single_precision)
     /// refuses it.
     pub fn positive_number(field: &'static str, found: f64) -> Result<(), Self> {
-        if found.is_finite() && found > 0.0 {
-            Self::single_precision(field, found)
-        } else {
-            Err(Self::OutOfRange {
-                field,
-                expected: "a positive number",
-                found,
-            })
-        }
+        let ok = found.is_finite() && found > 0.0;
+        Self::in_range(field, "a positive number", found, ok)?;
+        Self::single_precision(field, found)
+    }
+
+    /// Checks a number that is at most 1.
+    ///
+    /// # Errors
+    /// If it is not in (0, 1], or [`single_precision`](Self::single_precision) refuses it.
+    pub fn fraction(field: &'static str, found: f64) -> Result<(), Self> {
+        let ok = found > 0.0 && found <= 1.0;
+        Self::in_range(field, "greater than 0 and at most 1", found, ok)?;
+        Self::single_precision(field, found)
     }
 
     /// Checks that `f32` can hold a number: in it another would be infinite, or 0.
@@ -154,14 +171,16 @@ impl ConfigError {
     /// # Errors
     /// If its size is above [`LARGEST`](Self::LARGEST), or below one over that and not 0.
     pub fn single_precision(field: &'static str, found: f64) -> Result<(), Self> {
-        if found == 0.0 || (1.0 / Self::LARGEST..=Self::LARGEST).contains(&found.abs()) {
-            Ok(())
-        } else {
-            Err(Self::OutOfRange {
-                field,
-                expected: "of a size between 1e-37 and 1e37, which single precision can hold",
-                found,
-            })
-        }
+        let ok = found == 0.0 || (1.0 / Self::LARGEST..=Self::LARGEST).contains(&found.abs());
+        let expected = "of a size between 1e-37 and 1e37, which single precision can hold";
+        Self::in_range(field, expected, found, ok)
     }
+}
+
+/// What was checked.
+///
+/// # Panics
+/// If it is not valid, with the message of the error.
+pub(crate) fn assert_valid<T>(checked: Result<T, ConfigError>) -> T {
+    checked.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -77,23 +77,17 @@ impl ConvolutionConfig {
 
     /// Height and width of the maps that maps of `size` lead to, or `None` where the kernel does
     /// not fit, the pooling windows do not tile the result, or the padding is too large to count.
-    pub fn output(self, size: [usize; 2]) -> Option<[usize; 2]> {
-        let [height, width] = self.convolved(size)?;
+    pub fn output(self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
         let pool = self.pooling.size();
-        let tiles = pool > 0 && height.is_multiple_of(pool) && width.is_multiple_of(pool);
-        tiles.then(|| [height / pool, width / pool])
-    }
-
-    /// Height and width before the pooling.
-    fn convolved(self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
-        if self.kernel == 0 || self.stride == 0 {
-            return None;
-        }
         let along = |size: usize| {
             let padded = self.padding.checked_mul(2)?.checked_add(size)?;
             let room = padded.checked_sub(self.kernel)?;
-            (room / self.stride).checked_add(1)
+            let convolved = room.checked_div(self.stride)?.checked_add(1)?;
+            convolved.is_multiple_of(pool).then(|| convolved / pool)
         };
+        if self.kernel == 0 {
+            return None;
+        }
         Some([along(height)?, along(width)?])
     }
 }

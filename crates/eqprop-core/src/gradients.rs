@@ -49,14 +49,10 @@ impl Gradients {
     /// All gradients of the float parameters of `module` as one list, in the order in which it
     /// visits them. Reads back, which waits for the device.
     pub fn to_vec<M: Module>(&self, module: &M) -> Vec<f64> {
-        let mut numbers = Vec::new();
-        for gradient in parameters_with(module, self)
-            .into_iter()
-            .filter_map(|(_, g)| g)
-        {
-            numbers.extend(gradient.into_data().iter::<f64>());
-        }
-        numbers
+        let found = parameters_with(module, self).into_iter();
+        let gradients = found.filter_map(|(_, gradient)| gradient);
+        let numbers = |gradient: Tensor<1>| gradient.into_data().iter().collect::<Vec<f64>>();
+        gradients.flat_map(numbers).collect()
     }
 
     /// Number of parameters that have a gradient.

@@ -59,7 +59,6 @@
 //! | [`descent`] | how a parameter follows its gradient | |
 //! | [`shape`] | how the units of a layer are arranged | |
 //! | [`state`], [`gradients`], [`error`] | what these hand to each other | |
-//! | [`parameters`] | the parameters of a module, as a list | |
 //! | [`prelude`] | the names that most programs need | |
 //!
 //! # Words

@@ -153,27 +153,18 @@ impl Nudging {
     /// than 20.
     pub fn validate_range(self) -> Result<(), ConfigError> {
         match self {
-            Self::OneSided { beta } if beta.is_finite() && beta != 0.0 => {
+            Self::OneSided { beta } => {
+                let ok = beta.is_finite() && beta != 0.0;
+                ConfigError::in_range("beta", "a number other than 0", beta, ok)?;
                 ConfigError::single_precision("beta", beta)
             }
-            Self::OneSided { beta } => Err(ConfigError::OutOfRange {
-                field: "beta",
-                expected: "a number other than 0",
-                found: beta,
-            }),
             Self::RandomSign { beta } | Self::Centered { beta } => {
                 ConfigError::positive_number("beta", beta)
             }
             Self::HigherOrder { beta, n_pairs } => {
                 ConfigError::positive_number("beta", beta)?;
-                match n_pairs {
-                    1..=MOST_PAIRS => Ok(()),
-                    _ => Err(ConfigError::OutOfRange {
-                        field: "n_pairs",
-                        expected: "1 to 20",
-                        found: n_pairs as f64,
-                    }),
-                }
+                let ok = (1..=MOST_PAIRS).contains(&n_pairs);
+                ConfigError::in_range("n_pairs", "1 to 20", n_pairs as f64, ok)
             }
         }
     }

@@ -22,17 +22,16 @@ pub trait ByParameter {
     fn get<const D: usize>(&self, id: ParamId) -> Option<Tensor<D>>;
 }
 
+/// No tensors.
+impl ByParameter for () {
+    fn get<const D: usize>(&self, _id: ParamId) -> Option<Tensor<D>> {
+        None
+    }
+}
+
 /// Every float parameter of `module`, in the order in which it visits them.
 pub fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
-    struct Nothing;
-
-    impl ByParameter for Nothing {
-        fn get<const D: usize>(&self, _id: ParamId) -> Option<Tensor<D>> {
-            None
-        }
-    }
-
-    let all = parameters_with(module, &Nothing).into_iter();
+    let all = parameters_with(module, &()).into_iter();
     all.map(|(parameter, _)| parameter).collect()
 }
 

@@ -2,10 +2,8 @@
 
 mod adaptive_flow;
 mod anderson;
-mod asynchronous;
 mod dynamics;
-mod fixed_point;
-mod gradient_flow;
+mod plain;
 mod scheme;
 mod trace;
 
@@ -16,6 +14,7 @@ pub use self::scheme::Scheme;
 pub use self::trace::Trace;
 use crate::cost::Cost;
 use crate::energy::{TotalEnergy, VectorField};
+use crate::error::assert_valid;
 use crate::relaxed::largest;
 pub use crate::relaxed::{Outcome, RelaxationError, RelaxationInfo, Relaxed, Stopping};
 use crate::state::State;
@@ -58,7 +57,7 @@ impl<D: Dynamics> Relaxation<D> {
         total: &TotalEnergy<'_, E, C>,
         start: State,
     ) -> Relaxed {
-        self.stopping.assert_valid();
+        assert_valid(self.stopping.validate());
         let fused = self.dynamics.fused();
         let relaxed = fused.and_then(|update| total.relax_fused(update, self.stopping, &start));
         relaxed.unwrap_or_else(|| self.relax_observed(total, start, |_, _| {}))
@@ -75,36 +74,33 @@ impl<D: Dynamics> Relaxation<D> {
         start: State,
         mut observe: impl FnMut(usize, &State),
     ) -> Relaxed {
-        self.stopping.assert_valid();
-        let Stopping {
-            max_steps,
-            tolerance,
-            check_every,
-        } = self.stopping;
+        assert_valid(self.stopping.validate());
+        let stopping = self.stopping;
         let mut dynamics = self.dynamics.begin();
         let mut state = start;
         observe(0, &state);
         let mut step = 0;
         loop {
             step += 1;
-            let last = step >= max_steps;
-            let check = tolerance.filter(|_| step % check_every == 0);
+            let last = step >= stopping.max_steps;
+            let is_check = step % stopping.check_every == 0;
+            let check = stopping.tolerance.filter(|_| is_check);
             let before = (last || check.is_some()).then(|| state.clone());
             dynamics.step(total, &mut state);
             observe(step, &state);
             let Some(before) = before else { continue };
             let residual = dynamics.residual(total, &before, &state);
             // A state that is infinite or not a number does not recover.
-            let go_on = check.is_some_and(|tolerance| {
+            let is_over = check.is_some_and(|tolerance| {
                 let largest = largest(&residual);
-                largest.is_finite() && largest > tolerance
+                !largest.is_finite() || largest <= tolerance
             });
-            if last || (check.is_some() && !go_on) {
+            if last || is_over {
                 return Relaxed {
                     state,
                     residual,
                     n_steps: step,
-                    tolerance,
+                    tolerance: stopping.tolerance,
                 };
             }
         }

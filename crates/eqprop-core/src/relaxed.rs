@@ -32,12 +32,6 @@ impl Stopping {
             None => Ok(()),
         }
     }
-
-    pub(crate) fn assert_valid(&self) {
-        if let Err(error) = self.validate() {
-            panic!("{error}");
-        }
-    }
 }
 
 /// A state after a relaxation, and how far it came.
@@ -137,14 +131,9 @@ pub enum RelaxationError {
     },
 }
 
-/// The largest entry, or NaN if one is NaN.
+/// The largest entry of numbers that are not negative, or NaN if one is NaN.
 pub(crate) fn largest(values: &Tensor<1>) -> f64 {
-    let values = values.clone().into_data().iter::<f64>().collect::<Vec<_>>();
-    values.into_iter().fold(0.0, |a, b| {
-        if a.is_nan() || b.is_nan() {
-            f64::NAN
-        } else {
-            a.max(b)
-        }
-    })
+    let values = values.clone().into_data();
+    let larger = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };
+    values.iter::<f64>().fold(0.0, larger)
 }

@@ -96,9 +96,6 @@ impl State {
 
     /// The state repeated along the batch axis, `n` times one after the other.
     pub fn repeat(&self, n: usize) -> Self {
-        if n == 1 {
-            return self.clone();
-        }
         let version = |version: &Version| Version {
             n_repeats: version.n_repeats * n,
             ..*version

@@ -4,43 +4,17 @@ use burn::tensor::{Tensor, activation};
 
 use super::complex::Complex;
 use super::rule::{Continuation, Rule};
-use crate::error::ConfigError;
 use crate::fused::Response;
 
-/// `clip(u, low, high)` with `G(s) = ½s²`, where there are such bounds.
-pub struct Clipped {
-    low: Option<f64>,
-    high: Option<f64>,
-}
-
-impl Clipped {
-    /// Between 0 and `high`.
-    pub const fn up_to(high: f64) -> Self {
-        Self {
-            low: Some(0.0),
-            high: Some(high),
-        }
-    }
-
-    /// From 0 on.
-    pub const ABOVE_ZERO: Self = Self {
-        low: Some(0.0),
-        high: None,
-    };
-
-    /// Anywhere.
-    pub const NOWHERE: Self = Self {
-        low: None,
-        high: None,
-    };
-}
+/// `clip(u, low, high)` with `G(s) = ½s²`, between 0 and a number, from 0 to infinity, or anywhere.
+pub struct Clipped(pub [f64; 2]);
 
 impl Rule for Clipped {
     fn apply(&self, drive: Tensor<2>) -> Tensor<2> {
-        match (self.low, self.high) {
-            (Some(low), Some(high)) => drive.clamp(low, high),
-            (Some(_), None) => activation::relu(drive),
-            (None, _) => drive,
+        match self.0 {
+            [f64::NEG_INFINITY, _] => drive,
+            [_, f64::INFINITY] => activation::relu(drive),
+            [low, high] => drive.clamp(low, high),
         }
     }
 
@@ -49,13 +23,13 @@ impl Rule for Clipped {
     }
 
     fn pull_back(&self, response: Tensor<2>, gradient: Tensor<2>) -> Tensor<2> {
-        let Some(low) = self.low else {
-            return gradient;
-        };
-        let below = response.clone().lower_equal_elem(low);
-        let clipped = match self.high {
-            Some(high) => below.bool_or(response.greater_equal_elem(high)),
-            None => below,
+        let clipped = match self.0 {
+            [f64::NEG_INFINITY, _] => return gradient,
+            [low, f64::INFINITY] => response.lower_equal_elem(low),
+            [low, high] => {
+                let below = response.clone().lower_equal_elem(low);
+                below.bool_or(response.greater_equal_elem(high))
+            }
         };
         gradient.mask_fill(clipped, 0.0)
     }
@@ -65,10 +39,7 @@ impl Rule for Clipped {
     }
 
     fn range(&self) -> [f64; 2] {
-        [
-            self.low.unwrap_or(f64::NEG_INFINITY),
-            self.high.unwrap_or(f64::INFINITY),
-        ]
+        self.0
     }
 
     fn is_quadratic(&self) -> bool {
@@ -76,35 +47,28 @@ impl Rule for Clipped {
     }
 
     fn has_kinks(&self) -> bool {
-        self.low.is_some()
+        self.0[0].is_finite()
     }
 
     fn reflect(&self, value: Tensor<2>) -> Tensor<2> {
-        match (self.low, self.high) {
-            (Some(_), Some(high)) => {
+        match self.0 {
+            [f64::NEG_INFINITY, _] => value,
+            [_, f64::INFINITY] => value.abs(),
+            [_, high] => {
                 let value = value.abs().remainder_scalar(2.0 * high);
                 value.clone().min_pair(value * -1.0 + 2.0 * high)
             }
-            (Some(_), None) => value.abs(),
-            (None, _) => value,
-        }
-    }
-
-    fn validate(&self) -> Result<(), ConfigError> {
-        match self.high {
-            Some(high) => ConfigError::positive_number("clipped_relu max", high),
-            None => Ok(()),
         }
     }
 
     fn response(&self) -> Option<Response> {
-        Some(Response::Clip(self.range()))
+        Some(Response::Clip(self.0))
     }
 
     fn continuation(&self) -> Option<&dyn Continuation> {
-        match self.low {
-            Some(_) => None,
-            None => Some(self),
+        match self.has_kinks() {
+            true => None,
+            false => Some(self),
         }
     }
 }

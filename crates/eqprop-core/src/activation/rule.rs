@@ -3,7 +3,6 @@
 use burn::tensor::Tensor;
 
 use super::complex::Complex;
-use crate::error::ConfigError;
 use crate::fused::Response;
 
 /// Keeps logarithms finite at the ends of an activation's range; smaller than any
@@ -33,10 +32,6 @@ pub trait Rule {
 
     fn reflect(&self, _value: Tensor<2>) -> Tensor<2> {
         panic!("only values of a quadratic potential are reflected")
-    }
-
-    fn validate(&self) -> Result<(), ConfigError> {
-        Ok(())
     }
 
     /// The response as fast code knows it, if it does.

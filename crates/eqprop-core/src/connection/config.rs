@@ -68,17 +68,6 @@ impl InitializerConfig {
             Self::FanIn { gain } => gain / (n_in as f64).sqrt(),
         }
     }
-
-    pub(crate) fn initializer(self) -> Initializer {
-        match self {
-            Self::Glorot => Initializer::XavierUniform { gain: 1.0 },
-            // Burn's Kaiming bound is gain·√(3 / n_in).
-            Self::FanIn { gain } => Initializer::KaimingUniform {
-                gain: gain / 3f64.sqrt(),
-                fan_out_only: false,
-            },
-        }
-    }
 }
 
 /// Weights, drawn at once: Burn draws a parameter when it is first used, so that it would depend
@@ -89,15 +78,10 @@ pub(crate) fn draw<const D: usize>(
     (n_in, n_out): (usize, usize),
     device: &Device,
 ) -> Param<Tensor<D>> {
-    let initializer = initializer.initializer();
-    let weight = initializer.init_with(shape, Some(n_in), Some(n_out), device);
+    let max = initializer.bound(n_in, n_out);
+    let weight = Initializer::Uniform { min: -max, max }.init(shape, device);
     weight.val();
     weight
-}
-
-/// A parameter of its own with the same values.
-pub fn duplicate<const D: usize>(param: &Param<Tensor<D>>) -> Param<Tensor<D>> {
-    Param::from_tensor(param.val().detach())
 }
 
 /// Whether a tensor of these sizes has an address for each of its bytes, in double precision too.

@@ -8,7 +8,7 @@ use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 
 use self::prepared::PreparedConvolution;
-use super::config::{ConnectionKind, InitializerConfig, can_be_counted, draw, duplicate};
+use super::config::{ConnectionKind, InitializerConfig, can_be_counted, draw};
 use super::pool_indices::PoolIndices;
 use super::source::{WeightSource, redraw};
 use super::term::{Prepared, Term, same_kind};
@@ -112,25 +112,17 @@ impl Term for Convolution {
         Some(self.kernel.id)
     }
 
-    fn renew(&mut self) {
-        self.kernel = duplicate(&self.kernel);
-    }
-
-    /// `P(K ∗ s_from)`
     fn redraw(&mut self, initializer: InitializerConfig, source: &mut dyn WeightSource) {
         let [n_out, n_in, rows, columns] = self.kernel.val().dims();
         let fans = [n_in, n_out].map(|channels| channels * rows * columns);
         redraw(&mut self.kernel, initializer, fans, source);
     }
 
+    /// `P(K ∗ s_from)`
     fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         let prepared = self.prepared_with(self);
         operations::convolution(&pre, &prepared.kernel, self.geometry)
             .unwrap_or_else(|| prepared.forward(pre))
-    }
-
-    fn forward_with_indices(&self, pre: Tensor<2>) -> (Tensor<2>, PoolIndices) {
-        self.prepared_with(self).forward_with_indices(pre)
     }
 
     fn prepare(&self, feedback: &dyn Term) -> Arc<dyn Prepared> {

@@ -5,9 +5,7 @@ use std::sync::{Arc, OnceLock};
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 
-use super::config::{
-    ConnectionConfig, ConnectionKind, InitializerConfig, can_be_counted, draw, duplicate,
-};
+use super::config::{ConnectionConfig, ConnectionKind, InitializerConfig, can_be_counted, draw};
 use super::pool_indices::PoolIndices;
 use super::source::{WeightSource, redraw};
 use super::term::{Prepared, Term, same_kind};
@@ -59,14 +57,19 @@ impl Dense {
         }
     }
 
-    /// The weights, without the diagonal within one layer.
+    /// The weights that join two units.
     fn held(&self) -> Tensor<2> {
-        let weight = self.weight.val();
-        if self.lateral {
-            weight.clone() * off_diagonal(&weight)
-        } else {
-            weight
+        self.without_self(self.weight.val())
+    }
+
+    /// Without what joins a unit with itself: within one layer the diagonal.
+    fn without_self(&self, weight: Tensor<2>) -> Tensor<2> {
+        if !self.lateral {
+            return weight;
         }
+        let [n, _] = weight.dims();
+        let eye = Tensor::<2>::eye(n, &weight.device()).cast(weight.dtype());
+        weight * (1.0 - eye)
     }
 }
 
@@ -79,16 +82,12 @@ impl Term for Dense {
         Some(self.weight.id)
     }
 
-    fn renew(&mut self) {
-        self.weight = duplicate(&self.weight);
-    }
-
-    /// `s_from W`.
     fn redraw(&mut self, initializer: InitializerConfig, source: &mut dyn WeightSource) {
         let fans = self.weight.val().dims();
         redraw(&mut self.weight, initializer, fans, source);
     }
 
+    /// `s_from W`
     fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         operations::product(pre, &self.held())
     }
@@ -108,12 +107,7 @@ impl Term for Dense {
         scale: f64,
         gradients: &mut Gradients,
     ) {
-        let product = operations::contrast(share, pre, post, -scale);
-        let gradient = if self.lateral {
-            product.clone() * off_diagonal(&product)
-        } else {
-            product
-        };
+        let gradient = self.without_self(operations::contrast(share, pre, post, -scale));
         for id in others.iter().filter_map(|other| other.parameter()) {
             gradients.register(id, gradient.clone());
         }
@@ -130,13 +124,6 @@ impl Term for Dense {
         let gradient = operations::correlation(pre, &post, scale);
         gradients.register(self.weight.id, gradient);
     }
-}
-
-/// 1 off the diagonal, 0 on it.
-fn off_diagonal(like: &Tensor<2>) -> Tensor<2> {
-    let [n, _] = like.dims();
-    let eye = Tensor::<2>::eye(n, &like.device()).cast(like.dtype());
-    1.0 - eye
 }
 
 /// The transpose, copied: products with a transposed right factor run several times slower on

@@ -34,14 +34,11 @@ impl Term for Identity {
     }
 
     fn prepare(&self, _feedback: &dyn Term) -> Arc<dyn Prepared> {
-        Arc::new(PreparedIdentity)
+        Arc::new(Self)
     }
 }
 
-#[derive(Debug)]
-struct PreparedIdentity;
-
-impl Prepared for PreparedIdentity {
+impl Prepared for Identity {
     fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         pre
     }

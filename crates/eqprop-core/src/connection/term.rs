@@ -23,17 +23,10 @@ pub trait Term: Any {
         None
     }
 
-    /// Gives the parameters an identity of their own.
-    fn renew(&mut self) {}
-
     /// Gives the parameters new values.
     fn redraw(&mut self, _initializer: InitializerConfig, _source: &mut dyn WeightSource) {}
 
     fn forward(&self, pre: Tensor<2>) -> Tensor<2>;
-
-    fn forward_with_indices(&self, pre: Tensor<2>) -> (Tensor<2>, PoolIndices) {
-        (self.forward(pre), PoolIndices::all())
-    }
 
     /// With the parameters of `feedback`, of the same kind, for the way back.
     fn prepare(&self, feedback: &dyn Term) -> Arc<dyn Prepared>;

@@ -46,8 +46,6 @@ pub struct CrossEntropy {
 pub struct CrossEntropyNudge {
     beta: Tensor<2>,
     target: Tensor<2>,
-    weight: Tensor<2>,
-    bias: Tensor<2>,
     /// A bound on the curvature of `βC`, for the mirror step.
     gamma: Tensor<2>,
 }
@@ -69,9 +67,9 @@ impl CrossEntropy {
         output.clone().matmul(self.weight.val()) + self.bias.val().unsqueeze()
     }
 
-    /// `softmax(s_out W_r + b_r) − y = ∂C/∂logits`.
+    /// `y − softmax(s_out W_r + b_r) = −∂C/∂logits`.
     fn error(&self, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<2> {
-        softmax(self.logits(output), 1) - target.clone()
+        target.clone() - softmax(self.logits(output), 1)
     }
 }
 
@@ -94,13 +92,10 @@ impl Cost for CrossEntropy {
         beta: Tensor<2>,
         _activation: Activation,
     ) -> CrossEntropyNudge {
-        let weight = self.weight.val();
         CrossEntropyNudge {
-            gamma: curvature(&weight) * beta.clone().clamp_min(0.0),
+            gamma: curvature(&self.weight.val()) * beta.clone().clamp_min(0.0),
             beta,
             target: target.clone(),
-            weight,
-            bias: self.bias.val().unsqueeze(),
         }
     }
 
@@ -110,9 +105,8 @@ impl Cost for CrossEntropy {
     }
 
     fn force(&self, nudge: &CrossEntropyNudge, output: &Tensor<2>) -> Tensor<2> {
-        let logits = output.clone().matmul(nudge.weight.clone()) + nudge.bias.clone();
-        let error = nudge.target.clone() - softmax(logits, 1);
-        error.matmul(nudge.weight.clone().transpose()) * nudge.beta.clone()
+        let error = self.error(output, &nudge.target);
+        error.matmul(self.weight.val().transpose()) * nudge.beta.clone()
     }
 
     fn minimize(
@@ -133,7 +127,7 @@ impl Cost for CrossEntropy {
     }
 
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients) {
-        let error = self.error(output, target) / output.dims()[0] as f64;
+        let error = self.error(output, target) / -(output.dims()[0] as f64);
         let weight = output.clone().transpose().matmul(error.clone());
         gradients.register(self.weight.id, weight);
         gradients.register(self.bias.id, error.sum_dim(0).squeeze_dim::<1>(0));

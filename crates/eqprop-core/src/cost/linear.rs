@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::Cost;
-use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
+use crate::{activation::Activation, error::ConfigError};
 
 /// The linear cost `C = ⟨g, s_out⟩`, whose slope `g` is what stands where a target would.
 ///
@@ -69,6 +69,4 @@ impl Cost for LinearCost {
     fn is_quadratic(&self) -> bool {
         true
     }
-
-    fn gradients(&self, _output: &Tensor<2>, _target: &Tensor<2>, _gradients: &mut Gradients) {}
 }

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::{Cost, QuadraticNudge, mirror_step};
-use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
+use crate::{activation::Activation, error::ConfigError};
 
 /// The squared error `C = ½|s_out − y|²`, with the ½ (eq. 2 of Scellier & Bengio 2017).
 ///
@@ -118,6 +118,4 @@ impl Cost for SquaredError {
             shrink: &nudge.shrink,
         })
     }
-
-    fn gradients(&self, _output: &Tensor<2>, _target: &Tensor<2>, _gradients: &mut Gradients) {}
 }

@@ -5,16 +5,15 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::field::VectorField;
-use super::field_config::FieldConfig;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::predictive_coding::{LayerUpdate, PredictiveCoding, PredictiveCodingConfig};
-use super::resistive::{Circuit, ResistiveNetwork};
+use super::resistive::{ResistiveNetwork, ResistiveNetworkConfig};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
 use super::untied::{FeedbackInitializer, FeedbackUpdate, UntiedHopfield, UntiedHopfieldConfig};
 use crate::activation::Activation;
 use crate::connection::WeightSource;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, assert_valid};
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::state::State;
@@ -55,7 +54,7 @@ pub enum AnyClamped {
     Resistive(Held<ResistiveNetwork>),
 }
 
-/// Calls the same method of whichever field it is; with `clamps` it gives the field's clamped input.
+/// Calls the same method of whichever field it is.
 macro_rules! dispatch {
     ($self:expr, $field:ident => $call:expr) => {
         match $self {
@@ -65,35 +64,12 @@ macro_rules! dispatch {
             AnyField::Resistive($field) => $call,
         }
     };
-    ($self:expr, $field:ident clamps $call:expr) => {
-        match $self {
-            AnyField::Hopfield($field) => AnyClamped::Hopfield($call),
-            AnyField::Untied($field) => AnyClamped::Untied($call),
-            AnyField::PredictiveCoding($field) => AnyClamped::PredictiveCoding($call),
-            AnyField::Resistive($field) => AnyClamped::Resistive($call),
-        }
-    };
     ($self:expr, $clamped:expr, ($field:ident, $inner:ident) => $call:expr) => {
         match ($self, $clamped) {
             (AnyField::Hopfield($field), AnyClamped::Hopfield($inner)) => $call,
             (AnyField::Untied($field), AnyClamped::Untied($inner)) => $call,
             (AnyField::PredictiveCoding($field), AnyClamped::PredictiveCoding($inner)) => $call,
             (AnyField::Resistive($field), AnyClamped::Resistive($inner)) => $call,
-            _ => foreign(),
-        }
-    };
-    ($self:expr, $clamped:expr, ($field:ident, $inner:ident) clamps $call:expr) => {
-        match ($self, $clamped) {
-            (AnyField::Hopfield($field), AnyClamped::Hopfield($inner)) => {
-                AnyClamped::Hopfield($call)
-            }
-            (AnyField::Untied($field), AnyClamped::Untied($inner)) => AnyClamped::Untied($call),
-            (AnyField::PredictiveCoding($field), AnyClamped::PredictiveCoding($inner)) => {
-                AnyClamped::PredictiveCoding($call)
-            }
-            (AnyField::Resistive($field), AnyClamped::Resistive($inner)) => {
-                AnyClamped::Resistive($call)
-            }
             _ => foreign(),
         }
     };
@@ -141,11 +117,25 @@ impl VectorField for AnyField {
     }
 
     fn clamp(&self, input: &Tensor<2>) -> AnyClamped {
-        dispatch!(self, field clamps field.clamp(input))
+        match self {
+            Self::Hopfield(field) => AnyClamped::Hopfield(field.clamp(input)),
+            Self::Untied(field) => AnyClamped::Untied(field.clamp(input)),
+            Self::PredictiveCoding(field) => AnyClamped::PredictiveCoding(field.clamp(input)),
+            Self::Resistive(field) => AnyClamped::Resistive(field.clamp(input)),
+        }
     }
 
     fn repeat(&self, clamped: &AnyClamped, n: usize) -> AnyClamped {
-        dispatch!(self, clamped, (field, inner) clamps field.repeat(inner, n))
+        use AnyClamped::{Hopfield, PredictiveCoding, Resistive, Untied};
+        match (self, clamped) {
+            (Self::Hopfield(field), Hopfield(inner)) => Hopfield(field.repeat(inner, n)),
+            (Self::Untied(field), Untied(inner)) => Untied(field.repeat(inner, n)),
+            (Self::PredictiveCoding(field), PredictiveCoding(inner)) => {
+                PredictiveCoding(field.repeat(inner, n))
+            }
+            (Self::Resistive(field), Resistive(inner)) => Resistive(field.repeat(inner, n)),
+            _ => foreign(),
+        }
     }
 
     fn drive(&self, layer: usize, clamped: &AnyClamped, state: &State) -> Tensor<2> {
@@ -180,7 +170,7 @@ impl VectorField for AnyField {
         dispatch!(self, clamped, (field, inner) => field.energy_of(inner, state))
     }
 
-    fn shortcuts<'a>(&'a self, clamped: &'a AnyClamped) -> Shortcuts<'a> {
+    fn shortcuts<'a>(&'a self, clamped: &'a AnyClamped) -> Box<dyn Shortcuts + 'a> {
         dispatch!(self, clamped, (field, inner) => field.shortcuts(inner))
     }
 
@@ -227,33 +217,6 @@ fn one() -> f64 {
     1.0
 }
 
-/// Calls the same method of whichever configuration it is, of the graph as that field.
-macro_rules! configured {
-    ($self:expr, $config:ident => $call:expr) => {{
-        let graph = $self.graph.clone();
-        match $self.model {
-            Model::Hopfield => {
-                let $config = graph;
-                $call
-            }
-            Model::Untied { update, feedback } => {
-                let $config = UntiedHopfieldConfig::new(graph)
-                    .with_update(update)
-                    .with_feedback(feedback);
-                $call
-            }
-            Model::PredictiveCoding { layer_update } => {
-                let $config = PredictiveCodingConfig::new(graph).with_layer_update(layer_update);
-                $call
-            }
-            Model::Resistive { input_gain } => {
-                let $config = Circuit { graph, input_gain };
-                $call
-            }
-        }
-    }};
-}
-
 /// A graph of layers and connections, and what it becomes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
@@ -269,7 +232,11 @@ impl ModelConfig {
     /// # Errors
     /// Names the first part that cannot work.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        configured!(self, config => FieldConfig::validate(&config))
+        match self.model {
+            Model::Hopfield | Model::Untied { .. } => self.graph.validate(),
+            Model::PredictiveCoding { layer_update } => self.chain(layer_update).validate(),
+            Model::Resistive { input_gain } => self.circuit(input_gain)?.validate(),
+        }
     }
 
     /// The field with new weights from `source` and zero biases.
@@ -277,27 +244,57 @@ impl ModelConfig {
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
     pub fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
-        configured!(self, config => FieldConfig::init_from(&config, source, device).into())
+        match self.model {
+            Model::Hopfield => self.graph.init_from(source, device).into(),
+            Model::Untied { update, feedback } => {
+                let config = UntiedHopfieldConfig::new(self.graph.clone())
+                    .with_update(update)
+                    .with_feedback(feedback);
+                config.drawn(source, device).into()
+            }
+            Model::PredictiveCoding { layer_update } => {
+                let energy = self.graph.init_from(source, device);
+                self.chain(layer_update).with_parameters(energy).into()
+            }
+            Model::Resistive { input_gain } => {
+                let network = assert_valid(self.circuit(input_gain)).init(device);
+                network.drawn(&self.graph.connections, source).into()
+            }
+        }
+    }
+
+    fn chain(&self, layer_update: LayerUpdate) -> PredictiveCodingConfig {
+        PredictiveCodingConfig::new(self.graph.clone()).with_layer_update(layer_update)
+    }
+
+    fn circuit(&self, input_gain: f64) -> Result<ResistiveNetworkConfig, ConfigError> {
+        let config = ResistiveNetworkConfig::of_graph(&self.graph)?;
+        Ok(config.with_input_gain(input_gain))
     }
 
     /// The activation by which the output layer relaxes.
     pub fn output(&self) -> Activation {
-        configured!(self, config => config.output())
+        let output = self.graph.layers.last();
+        let activation = output.expect("checked: there is a layer").activation;
+        match self.model {
+            Model::PredictiveCoding { .. } => PredictiveCodingConfig::projection(activation),
+            Model::Hopfield | Model::Untied { .. } | Model::Resistive { .. } => activation,
+        }
     }
 
     /// Whether free phases start at their equilibrium.
     pub fn starts_at_equilibrium(&self) -> bool {
-        configured!(self, config => config.starts_at_equilibrium())
+        matches!(self.model, Model::PredictiveCoding { .. })
     }
 
     /// Whether the parameters decide how much of a nudge the output bears.
     pub fn limits_of_beta_are_learned(&self) -> bool {
-        configured!(self, config => config.limits_of_beta_are_learned())
+        matches!(self.model, Model::Resistive { .. })
     }
 
     /// Whether what drives a layer along a connection cannot be had without what leads back, so that
     /// there is no feedforward network of the same parameters.
     pub fn conducts_both_ways(&self) -> bool {
-        configured!(self, config => config.conducts_both_ways())
+        matches!(self.model, Model::Resistive { .. })
     }
 }

@@ -20,9 +20,10 @@ pub fn spread(bias: &Param<Tensor<1>>, shape: LayerShape) -> Tensor<2> {
 /// The sum over the batch, and over each feature map: the adjoint of [`spread`].
 ///
 /// # Shapes
-/// - `values`: `[batch, n_units]`, output: `[n_biases]`
-pub fn gather(values: Tensor<2>, shape: LayerShape) -> Tensor<1> {
-    let per_bias = values.sum_dim(0).reshape([shape.n_biases() as i32, -1]);
+/// - `values`: `[batch, n_units]`, `bias` and output: `[n_biases]`
+pub fn gather(values: Tensor<2>, bias: &Param<Tensor<1>>) -> Tensor<1> {
+    let [n_biases] = bias.dims();
+    let per_bias = values.sum_dim(0).reshape([n_biases as i32, -1]);
     per_bias.sum_dim(1).squeeze_dim::<1>(1)
 }
 

@@ -84,9 +84,8 @@ impl<F: EnergyFunction> CustomEnergy<F> {
 
     /// `σ_k⁻¹(s_k) − ∂E/∂s_k` by autodiff, outside autodiff.
     fn drive_by_autodiff(&self, layer: usize, input: &Tensor<2>, state: &State) -> Tensor<2> {
-        let inverse = self.layers[layer]
-            .activation
-            .inverse(state.layer(layer).clone());
+        let activation = self.layers[layer].activation;
+        let inverse = activation.inverse(state.layer(layer).clone());
         inverse - slopes::of_layer(&self.function, layer, input, state)
     }
 }
@@ -124,7 +123,8 @@ impl<F: EnergyFunction> VectorField for CustomEnergy<F> {
             function: self.function.valid(),
             ..self.clone()
         };
-        let (input, state) = (input.clone().without_autodiff(), slopes::plain(state));
+        let input = input.clone().without_autodiff();
+        let state = state.map(|layer| layer.clone().without_autodiff());
         let drive = plain.drive_by_autodiff(layer, &input, &state);
         let activation = self.layers[layer].activation;
         with_pullback(drive, parent, move |vector| {

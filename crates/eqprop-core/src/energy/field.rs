@@ -1,7 +1,7 @@
 //! What the model is, for all that relaxes and learns.
 
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use super::shortcuts::Shortcuts;
 use super::slopes::{backward, leaf, slope};
@@ -99,22 +99,16 @@ pub trait VectorField: Module + ModuleDisplay {
 
     /// What the built-in fields know beyond their equations; others leave it out.
     #[doc(hidden)]
-    fn shortcuts<'a>(&'a self, _clamped: &'a Self::Clamped) -> Shortcuts<'a> {
-        Shortcuts::none()
+    fn shortcuts<'a>(&'a self, _clamped: &'a Self::Clamped) -> Box<dyn Shortcuts + 'a> {
+        Box::new(())
     }
 
     /// The state that nothing has driven yet, see
     /// [`Activation::rest`](crate::activation::Activation::rest). It has the data type of
     /// `input`.
     fn rest(&self, input: &Tensor<2>) -> State {
-        let [batch, _] = input.dims();
-        let device: Device = input.device();
-        let layers = self.layers().iter().map(|layer| {
-            let n_units = layer.n_units();
-            let value = layer.activation.rest(n_units);
-            Tensor::full([batch, n_units], value, (&device, input.dtype()))
-        });
-        State::new(layers.collect())
+        let rest = |layer: &LayerConfig| layer.activation.rest(layer.n_units());
+        uniform(self.layers(), input.dims()[0], input, rest)
     }
 
     /// Where a free phase starts that has no better state: at [rest](Self::rest), or at an
@@ -144,14 +138,8 @@ pub trait VectorField: Module + ModuleDisplay {
         if let Some(pass) = self.shortcuts(clamped).equilibrium() {
             return pass;
         }
-        let [batch, _] = input.dims();
-        let like = (&input.device(), input.dtype());
-        let layers = self.layers();
-        let zeros = layers
-            .iter()
-            .map(|layer| Tensor::zeros([batch, layer.n_units()], like));
-        let mut state = State::new(zeros.collect());
-        for (index, layer) in layers.iter().enumerate() {
+        let mut state = uniform(self.layers(), input.dims()[0], input, |_| 0.0);
+        for (index, layer) in self.layers().iter().enumerate() {
             let drive = self.drive(index, clamped, &state);
             state.set(index, layer.activation.apply(drive));
         }
@@ -191,6 +179,19 @@ pub trait Energy: VectorField {
     /// # Shapes
     /// - output: `[batch]`
     fn energy(&self, clamped: &Self::Clamped, state: &State) -> Tensor<1>;
+}
+
+/// A state in which all units of a layer have one value, on the device and in the precision of `like`.
+pub(super) fn uniform(
+    layers: &[LayerConfig],
+    batch: usize,
+    like: &Tensor<2>,
+    value: impl Fn(&LayerConfig) -> f64,
+) -> State {
+    let like = (&like.device(), like.dtype());
+    let layers = layers.iter();
+    let layers = layers.map(|layer| Tensor::full([batch, layer.n_units()], value(layer), like));
+    State::new(layers.collect())
 }
 
 /// [`VectorField::input_contrast`] from the energy, if the field has one.

@@ -1,10 +1,13 @@
 //! Drives as sums over connections.
 
+use burn::module::Param;
 use burn::tensor::Tensor;
 
-use super::shortcuts::Known;
-use crate::connection::PreparedConnection;
+use super::bias;
+use super::shortcuts::Shortcuts;
+use crate::connection::{PreparedConnection, StatePair};
 use crate::fused::{self, Drives, Packed};
+use crate::gradients::Gradients;
 use crate::state::{State, repeated};
 
 /// A clamped field whose drives are sums over its connections:
@@ -64,15 +67,61 @@ impl ClampedGraph {
         add(&mut drive, self.constant[layer].clone());
         drive.expect("the constant part was added")
     }
+
+    /// The contrast of an energy `E = … − Σ_k b_k·s_k` over connections with these `ends`, the mean over
+    /// the batch; that of each connection from `each`: which one, its two ends, the scale of a sum over
+    /// the batch, and where to add it.
+    pub fn contrast(
+        &self,
+        ends: &[(usize, usize)],
+        biases: &[Param<Tensor<1>>],
+        [first, second]: [&State; 2],
+        scale: f64,
+        each: impl Fn(usize, [StatePair<'_>; 2], f64, &mut Gradients),
+    ) -> Gradients {
+        let input = &self.input();
+        let scale = scale / first.batch_size() as f64;
+        let mut gradients = Gradients::new();
+        let pair = |layer: usize| match layer {
+            0 => StatePair::Clamped(input),
+            free => StatePair::Free(first.layer(free - 1), second.layer(free - 1)),
+        };
+        for (connection, &(from, to)) in ends.iter().enumerate() {
+            each(connection, [pair(from), pair(to)], scale, &mut gradients);
+        }
+        for (index, bias) in biases.iter().enumerate() {
+            // ∂E/∂b = −s
+            let difference = first.layer(index).clone() - second.layer(index).clone();
+            gradients.register(bias.id, bias::gather(difference, bias) * (-scale));
+        }
+        gradients
+    }
 }
 
-impl Known for &ClampedGraph {
+impl Shortcuts for &ClampedGraph {
     fn drives(&self) -> Option<Drives<'_>> {
         Some(Drives::Sums {
             constant: &self.constant,
             edges: self.edges.iter().map(Edge::as_data).collect(),
         })
     }
+}
+
+/// Groups free layers `0 .. n_layers` so that no connection joins two layers of a group:
+/// greedy coloring in the order of the layers, which finds even and odd in a chain.
+pub fn color(n_layers: usize, ends: &[(usize, usize)]) -> Vec<Vec<usize>> {
+    let joined = |a: usize, b: usize| ends.contains(&(a, b)) || ends.contains(&(b, a));
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for layer in 0..n_layers {
+        let free = groups
+            .iter_mut()
+            .find(|group| group.iter().all(|&other| !joined(layer + 1, other + 1)));
+        match free {
+            Some(group) => group.push(layer),
+            None => groups.push(vec![layer]),
+        }
+    }
+    groups
 }
 
 /// Adds to a sum that may still be empty.

@@ -6,8 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::bias::{self, dot};
 use super::field::{Energy, VectorField};
-use super::field_config::FieldConfig;
-use super::graph::{ClampedGraph, Edge, add};
+use super::graph::{ClampedGraph, Edge, add, color};
 use super::shortcuts::Shortcuts;
 use super::twin::{self, NoTwin, Twin};
 use crate::activation::Activation;
@@ -15,7 +14,7 @@ use crate::connection::{
     Connection, ConnectionConfig, ConnectionKind, InitializerConfig, PreparedConnection, StatePair,
     WeightSource,
 };
-use crate::error::ConfigError;
+use crate::error::{ConfigError, assert_valid};
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::shape::LayerShape;
@@ -143,9 +142,7 @@ impl HopfieldEnergyConfig {
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
     pub fn init(&self, device: &Device) -> HopfieldEnergy {
-        if let Err(error) = self.validate() {
-            panic!("{error}");
-        }
+        assert_valid(self.validate());
         let connections = self.connections.iter().map(|config| {
             let (from, to) = (self.shape(config.from), self.shape(config.to));
             Connection::new(config, from, to, device)
@@ -163,51 +160,19 @@ impl HopfieldEnergyConfig {
             layers: self.layers.clone(),
         }
     }
-}
 
-impl HopfieldEnergyConfig {
-    /// The activation of the output layer.
-    pub(super) fn output_activation(&self) -> Activation {
-        let output = self.layers.last().expect("checked: there is a layer");
-        output.activation
-    }
-}
-
-impl FieldConfig for HopfieldEnergyConfig {
-    type Field = HopfieldEnergy;
-
-    fn validate(&self) -> Result<(), ConfigError> {
-        HopfieldEnergyConfig::validate(self)
-    }
-
-    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> HopfieldEnergy {
+    /// A network with new weights from `source` and zero biases.
+    pub(super) fn init_from(
+        &self,
+        source: &mut dyn WeightSource,
+        device: &Device,
+    ) -> HopfieldEnergy {
         let mut energy = self.init(device);
         for (connection, config) in energy.connections.iter_mut().zip(&self.connections) {
             connection.redraw(config.initializer, source);
         }
         energy
     }
-
-    fn output(&self) -> Activation {
-        self.output_activation()
-    }
-}
-
-/// Groups free layers `0 .. n_layers` so that no connection joins two layers of a group:
-/// greedy coloring in the order of the layers, which finds even and odd in a chain.
-fn color(n_layers: usize, ends: &[(usize, usize)]) -> Vec<Vec<usize>> {
-    let joined = |a: usize, b: usize| ends.contains(&(a, b)) || ends.contains(&(b, a));
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for layer in 0..n_layers {
-        let free = groups
-            .iter_mut()
-            .find(|group| group.iter().all(|&other| !joined(layer + 1, other + 1)));
-        match free {
-            Some(group) => group.push(layer),
-            None => groups.push(vec![layer]),
-        }
-    }
-    groups
 }
 
 impl HopfieldEnergy {
@@ -249,43 +214,18 @@ impl HopfieldEnergy {
                 edges.push(Edge::new(from - 1, to - 1, prepare(connection)));
             }
         }
-        let with_bias = constant.into_iter().enumerate().map(|(layer, sum)| {
-            let bias = self.bias(layer);
-            match sum {
-                Some(sum) => sum + bias,
-                None => bias.repeat_dim(0, batch),
-            }
-        });
+        let constant = constant.into_iter().enumerate();
+        let with_bias = constant.map(|(layer, sent)| self.with_bias(layer, sent, batch));
         ClampedGraph::new(input.clone(), with_bias.collect(), edges)
     }
 
-    /// The contrast, with that of each connection from `each`: which one, its two ends, the scale
-    /// and where to add it.
-    pub(super) fn contrast_with(
-        &self,
-        clamped: &ClampedGraph,
-        [first, second]: [&State; 2],
-        scale: f64,
-        each: impl Fn(usize, [StatePair<'_>; 2], f64, &mut Gradients),
-    ) -> Gradients {
-        let input = &clamped.input();
-        let scale = scale / first.batch_size() as f64;
-        let mut gradients = Gradients::new();
-        let contrast = |layer: usize| match layer {
-            0 => StatePair::Clamped(input),
-            free => StatePair::Free(first.layer(free - 1), second.layer(free - 1)),
-        };
-        for (connection, &(from, to)) in self.ends.iter().enumerate() {
-            let ends = [contrast(from), contrast(to)];
-            each(connection, ends, scale, &mut gradients);
+    /// What a layer is sent, if anything, and its bias, `[batch, n_units]`.
+    fn with_bias(&self, layer: usize, sent: Option<Tensor<2>>, batch: usize) -> Tensor<2> {
+        let bias = self.bias(layer);
+        match sent {
+            Some(sent) => sent + bias,
+            None => bias.repeat_dim(0, batch),
         }
-        for (index, bias) in self.biases.iter().enumerate() {
-            // ∂E/∂b = −s
-            let difference = first.layer(index).clone() - second.layer(index).clone();
-            let shape = self.layers[index].shape;
-            gradients.register(bias.id, bias::gather(difference, shape) * (-scale));
-        }
-        gradients
     }
 }
 
@@ -323,11 +263,11 @@ impl VectorField for HopfieldEnergy {
             |connection: usize, [pre, post]: [StatePair<'_>; 2], scale, gradients: &mut _| {
                 self.connections[connection].contrast(pre, post, scale, gradients);
             };
-        self.contrast_with(clamped, [first, second], scale, each)
+        clamped.contrast(&self.ends, &self.biases, [first, second], scale, each)
     }
 
-    fn shortcuts<'a>(&'a self, clamped: &'a ClampedGraph) -> Shortcuts<'a> {
-        Shortcuts::of(clamped)
+    fn shortcuts<'a>(&'a self, clamped: &'a ClampedGraph) -> Box<dyn Shortcuts + 'a> {
+        Box::new(clamped)
     }
 
     /// In closed form: `∂E/∂x = −f_θᵀ s_to`, through the input's winners where it is pooled.
@@ -367,11 +307,7 @@ impl VectorField for HopfieldEnergy {
                     add(&mut sent, connection.forward(values[from].clone()));
                 }
             }
-            let bias = self.bias(index);
-            let drive = match sent {
-                Some(sent) => sent + bias,
-                None => bias.repeat_dim(0, input.dims()[0]),
-            };
+            let drive = self.with_bias(index, sent, input.dims()[0]);
             values.push(layer.activation.apply(drive.clone()));
             drives.push(drive);
         }

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::bias;
 use super::field::{Energy, VectorField};
-use super::field_config::FieldConfig;
+use super::graph::Edge;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
 use crate::activation::Activation;
-use crate::connection::{Connection, StatePair, WeightSource};
-use crate::error::ConfigError;
+use crate::connection::{Connection, StatePair};
+use crate::error::{ConfigError, assert_valid};
 use crate::fused::operations;
 use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
@@ -113,17 +113,10 @@ impl PredictiveCodingConfig {
     /// Names the first field that cannot work.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.chain.validate()?;
-        let HopfieldEnergyConfig {
-            layers,
-            connections,
-            ..
-        } = &self.chain;
+        let (layers, connections) = (&self.chain.layers, &self.chain.connections);
         let is_link = |below: usize| {
-            let mut found = connections.iter().skip(below);
-            below < layers.len()
-                && found
-                    .next()
-                    .is_some_and(|c| (c.from, c.to) == (below, below + 1))
+            let link = connections.get(below);
+            below < layers.len() && link.is_some_and(|c| (c.from, c.to) == (below, below + 1))
         };
         let mut places = 0..layers.len().max(connections.len());
         if let Some(below) = places.find(|&below| !is_link(below)) {
@@ -169,13 +162,10 @@ impl PredictiveCodingConfig {
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
     pub fn with_parameters(&self, energy: HopfieldEnergy) -> PredictiveCoding {
-        if let Err(error) = self.validate() {
-            panic!("{error}");
-        }
+        assert_valid(self.validate());
         let layers = &self.chain.layers;
-        let last = layers.len() - 1;
-        let from_output = |distance: usize| (0..=last).filter(move |k| (last - k) % 2 == distance);
-        let groups = [0, 1].map(|distance| from_output(distance).collect());
+        let mut groups = energy.groups().to_vec();
+        groups.sort_by_key(|group| !group.contains(&(layers.len() - 1)));
         let relaxed =
             |layer: &LayerConfig| LayerConfig::new(layer.shape, Self::projection(layer.activation));
         PredictiveCoding {
@@ -183,32 +173,9 @@ impl PredictiveCodingConfig {
             biases: energy.biases,
             activations: layers.iter().map(|layer| layer.activation).collect(),
             layers: layers.iter().map(relaxed).collect(),
-            groups: groups
-                .into_iter()
-                .filter(|group: &Vec<_>| !group.is_empty())
-                .collect(),
+            groups,
             layer_update: self.layer_update,
         }
-    }
-}
-
-impl FieldConfig for PredictiveCodingConfig {
-    type Field = PredictiveCoding;
-
-    fn validate(&self) -> Result<(), ConfigError> {
-        PredictiveCodingConfig::validate(self)
-    }
-
-    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> PredictiveCoding {
-        self.with_parameters(self.chain.init_from(source, device))
-    }
-
-    fn output(&self) -> Activation {
-        Self::projection(self.chain.output_activation())
-    }
-
-    fn starts_at_equilibrium(&self) -> bool {
-        true
     }
 }
 
@@ -229,23 +196,13 @@ impl PredictiveCoding {
 
     /// The forward pass, and the [drive](VectorField::drive) of the output in it.
     fn pass(&self, input: &Tensor<2>) -> (State, Tensor<2>) {
-        let mut below = input.clone();
-        let mut output_drive = None;
-        let layers = self
-            .connections
-            .iter()
-            .enumerate()
-            .map(|(layer, connection)| {
-                let drive = connection.forward(below.clone()) + self.bias(layer);
-                below = self.activations[layer].apply(drive.clone());
-                output_drive = Some(match self.layer_update {
-                    LayerUpdate::Projected => below.clone(),
-                    LayerUpdate::PreActivation => drive,
-                });
-                below.clone()
-            });
+        let mut latest = [input.clone(), input.clone()];
+        let layers = (0..self.layers.len()).map(|layer| {
+            latest = self.predict(layer, &latest[0]);
+            latest[0].clone()
+        });
         let state = State::new(layers.collect());
-        (state, output_drive.expect("a network has a layer"))
+        (state, self.moves_from(latest))
     }
 
     /// The part of the [drive](VectorField::drive) of free layer `layer` that comes from the layer
@@ -254,9 +211,19 @@ impl PredictiveCoding {
     /// # Shapes
     /// - `below`: `[batch, n_in]`, output: `[batch, n_units]`
     pub fn drive_from_below(&self, layer: usize, below: &Tensor<2>) -> Tensor<2> {
+        self.moves_from(self.predict(layer, below))
+    }
+
+    /// `f_k` and `a_k` of free layer `layer`, for a single use.
+    fn predict(&self, layer: usize, below: &Tensor<2>) -> [Tensor<2>; 2] {
         let drive = self.connections[layer].forward(below.clone()) + self.bias(layer);
+        [self.activations[layer].apply(drive.clone()), drive]
+    }
+
+    /// Of `f_k` and `a_k` what the layer moves from.
+    fn moves_from(&self, [value, drive]: [Tensor<2>; 2]) -> Tensor<2> {
         match self.layer_update {
-            LayerUpdate::Projected => self.activations[layer].apply(drive),
+            LayerUpdate::Projected => value,
             LayerUpdate::PreActivation => drive,
         }
     }
@@ -307,14 +274,14 @@ impl VectorField for PredictiveCoding {
 
     fn clamp(&self, input: &Tensor<2>) -> ClampedPredictions {
         let above = self.connections.iter().enumerate().skip(1);
-        let predictors = above.map(|(layer, connection)| {
-            let (bias, activation) = (self.bias(layer), self.activations[layer]);
-            Predictor::new(layer, connection.prepare(), bias, activation)
+        let predictors = above.map(|(layer, connection)| Predictor {
+            edge: Edge::new(layer - 1, layer, connection.prepare()),
+            bias: self.bias(layer),
+            activation: self.activations[layer],
         });
         let (sent, indices) = self.connections[0].forward_with_indices(input.clone());
-        let activation = self.activations[0];
-        let first = Prediction::new(sent + self.bias(0), activation, indices);
-        ClampedPredictions::new(input, (first, activation), predictors.collect())
+        let first = Prediction::new(sent + self.bias(0), self.activations[0], indices);
+        ClampedPredictions::new(input, first, predictors.collect())
     }
 
     fn repeat(&self, clamped: &ClampedPredictions, n: usize) -> ClampedPredictions {
@@ -325,15 +292,15 @@ impl VectorField for PredictiveCoding {
     /// back.
     fn drive(&self, layer: usize, clamped: &ClampedPredictions, state: &State) -> Tensor<2> {
         let prediction = clamped.prediction(layer, state);
-        let from_below = match self.layer_update {
-            LayerUpdate::Projected => prediction.value,
-            LayerUpdate::PreActivation => prediction.drive,
-        };
+        let from_below = self.moves_from([prediction.value, prediction.drive]);
         if layer + 1 == self.layers.len() {
             return from_below;
         }
         match self.error(layer + 1, clamped, state) {
-            Some((error, above)) => from_below + clamped.backward(layer + 1, error, &above),
+            Some((error, above)) => {
+                let connection = &clamped.predictors[layer].edge.connection;
+                from_below + connection.backward_through(error, &above.indices)
+            }
             None => from_below,
         }
     }
@@ -372,8 +339,8 @@ impl VectorField for PredictiveCoding {
                     connection.correlate(pre, post, &indices, -scale, &mut gradients);
                 }
             }
-            let bias = bias::gather(difference, self.layers[layer].shape) * (-scale);
-            gradients.register(self.biases[layer].id, bias);
+            let bias = &self.biases[layer];
+            gradients.register(bias.id, bias::gather(difference, bias) * (-scale));
         }
         gradients
     }
@@ -382,10 +349,11 @@ impl VectorField for PredictiveCoding {
         Some(self.energy(clamped, state))
     }
 
-    fn shortcuts<'a>(&'a self, clamped: &'a ClampedPredictions) -> Shortcuts<'a> {
-        Shortcuts::of(Pass {
+    fn shortcuts<'a>(&'a self, clamped: &'a ClampedPredictions) -> Box<dyn Shortcuts + 'a> {
+        Box::new(Pass {
             clamped,
             from_pre_activation: self.layer_update == LayerUpdate::PreActivation,
+            is_clipped: self.activations.iter().all(|a| a.is_quadratic()),
         })
     }
 

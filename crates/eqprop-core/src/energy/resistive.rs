@@ -9,14 +9,15 @@ use burn::tensor::{Device, Tensor};
 
 use super::bias::dot;
 use super::field::{Energy, VectorField};
-use super::field_config::FieldConfig;
-use super::graph::{ClampedGraph, Edge};
+use super::graph::{ClampedGraph, Edge, color};
 use super::hopfield::HopfieldEnergyConfig;
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
 use crate::activation::Activation;
-use crate::connection::{ConnectionKind, InitializerConfig, StatePair, WeightSource, redraw};
-use crate::error::ConfigError;
+use crate::connection::{
+    ConnectionConfig, ConnectionKind, InitializerConfig, StatePair, WeightSource, redraw,
+};
+use crate::error::{ConfigError, assert_valid};
 use crate::fused::operations;
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
@@ -107,16 +108,9 @@ impl ResistiveNetworkConfig {
     /// # Panics
     /// If `sizes` is empty.
     pub fn dense(sizes: &[usize]) -> Self {
-        let (&n_inputs, free) = sizes.split_first().expect("sizes start with the input's");
-        let layers = free.iter().enumerate().map(|(index, &size)| {
-            let is_output = index + 1 == free.len();
-            let activation = match is_output {
-                true => Activation::Identity,
-                false => Self::HIDDEN,
-            };
-            LayerConfig::new(size, activation)
-        });
-        Self::new(n_inputs, layers.collect())
+        let (hidden, output) = (Self::HIDDEN, Activation::Identity);
+        let graph = HopfieldEnergyConfig::dense(sizes, hidden, output, InitializerConfig::Glorot);
+        Self::new(sizes[0], graph.layers)
     }
 
     /// Checks sizes, activations and ranges.
@@ -150,9 +144,7 @@ impl ResistiveNetworkConfig {
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
     pub fn init(&self, device: &Device) -> ResistiveNetwork {
-        if let Err(error) = self.validate() {
-            panic!("{error}");
-        }
+        assert_valid(self.validate());
         let sizes: Vec<usize> = self.layers.iter().map(LayerConfig::n_units).collect();
         let below = std::iter::once(2 * self.n_inputs).chain(sizes.iter().copied());
         let connections = below
@@ -161,31 +153,21 @@ impl ResistiveNetworkConfig {
         let biases = sizes
             .iter()
             .map(|&size| Param::from_tensor(Tensor::zeros([size], device)));
-        let groups = [0, 1].map(|parity| (parity..sizes.len()).step_by(2).collect::<Vec<_>>());
         ResistiveNetwork {
             connections: connections.collect(),
             biases: biases.collect(),
             input_gain: self.input_gain,
             layers: self.layers.clone(),
-            groups: groups
-                .into_iter()
-                .filter(|group| !group.is_empty())
-                .collect(),
+            groups: color(sizes.len(), &chain(sizes.len())),
         }
     }
-}
 
-/// A resistive network of the layers and connections of a graph, which draw conductances by their own
-/// initializers.
-#[derive(Debug)]
-pub(super) struct Circuit {
-    pub graph: HopfieldEnergyConfig,
-    pub input_gain: f64,
-}
-
-impl Circuit {
-    fn network(&self) -> Result<ResistiveNetworkConfig, ConfigError> {
-        let mut connections = self.graph.connections.iter().enumerate();
+    /// The layers of a graph as a circuit.
+    ///
+    /// # Errors
+    /// If other connections join them than resistors can.
+    pub(super) fn of_graph(graph: &HopfieldEnergyConfig) -> Result<Self, ConfigError> {
+        let mut connections = graph.connections.iter().enumerate();
         let unfit = connections.find(|(index, connection)| {
             let ends = (connection.from, connection.to);
             connection.kind != ConnectionKind::Dense || ends != (*index, *index + 1)
@@ -196,48 +178,30 @@ impl Circuit {
             let needed = needed.to_string();
             return Err(ConfigError::DoesNotFit { connection, needed });
         }
-        let (n_inputs, layers) = (self.graph.input.n_units(), self.graph.layers.clone());
-        Ok(ResistiveNetworkConfig::new(n_inputs, layers).with_input_gain(self.input_gain))
+        Ok(Self::new(graph.input.n_units(), graph.layers.clone()))
     }
 }
 
-impl FieldConfig for Circuit {
-    type Field = ResistiveNetwork;
-
-    fn validate(&self) -> Result<(), ConfigError> {
-        self.network()?.validate()
-    }
-
-    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> ResistiveNetwork {
-        let network = self.network().unwrap_or_else(|error| panic!("{error}"));
-        let mut network = network.init(device);
-        let connections = network.connections.iter_mut();
-        for (connection, config) in connections.zip(&self.graph.connections) {
-            let fans = connection.conductance.val().dims();
-            redraw(
-                &mut connection.conductance,
-                config.initializer,
-                fans,
-                source,
-            );
-        }
-        network.project()
-    }
-
-    fn output(&self) -> Activation {
-        self.graph.output_activation()
-    }
-
-    fn limits_of_beta_are_learned(&self) -> bool {
-        true
-    }
-
-    fn conducts_both_ways(&self) -> bool {
-        true
-    }
+/// The ends of what joins `n_layers` layers, each with the one before.
+fn chain(n_layers: usize) -> Vec<(usize, usize)> {
+    (0..n_layers).map(|below| (below, below + 1)).collect()
 }
 
 impl ResistiveNetwork {
+    /// With new conductances from `source`, each connection's by the initializer of its configuration.
+    pub(super) fn drawn(
+        mut self,
+        configs: &[ConnectionConfig],
+        source: &mut dyn WeightSource,
+    ) -> Self {
+        for (connection, config) in self.connections.iter_mut().zip(configs) {
+            let conductance = &mut connection.conductance;
+            let fans = conductance.val().dims();
+            redraw(conductance, config.initializer, fans, source);
+        }
+        self.project()
+    }
+
     /// The voltage of an input value of 1.
     pub fn input_gain(&self) -> f64 {
         self.input_gain
@@ -323,27 +287,16 @@ impl VectorField for ResistiveNetwork {
         second: &State,
         scale: f64,
     ) -> Gradients {
-        let scale = scale / first.batch_size() as f64;
-        let mut gradients = Gradients::new();
-        let sources = clamped.graph.input();
-        let contrast = |layer: usize| match layer {
-            0 => StatePair::Clamped(&sources),
-            free => StatePair::Free(first.layer(free - 1), second.layer(free - 1)),
-        };
-        for (index, connection) in self.connections.iter().enumerate() {
-            connection.contrast(contrast(index), contrast(index + 1), scale, &mut gradients);
-        }
-        for (index, bias) in self.biases.iter().enumerate() {
-            // ∂E/∂b = −v
-            let difference = first.layer(index).clone() - second.layer(index).clone();
-            let gradient = difference.sum_dim(0).squeeze_dim::<1>(0) * (-scale);
-            gradients.register(bias.id, gradient);
-        }
-        gradients
+        let each =
+            |connection: usize, [below, above]: [StatePair<'_>; 2], scale, gradients: &mut _| {
+                self.connections[connection].contrast(below, above, scale, gradients);
+            };
+        let (graph, ends) = (&clamped.graph, chain(self.layers.len()));
+        graph.contrast(&ends, &self.biases, [first, second], scale, each)
     }
 
-    fn shortcuts<'a>(&'a self, clamped: &'a ClampedResistive) -> Shortcuts<'a> {
-        Shortcuts::of(&clamped.graph)
+    fn shortcuts<'a>(&'a self, clamped: &'a ClampedResistive) -> Box<dyn Shortcuts + 'a> {
+        Box::new(&clamped.graph)
     }
 
     fn energy_of(&self, clamped: &ClampedResistive, state: &State) -> Option<Tensor<1>> {

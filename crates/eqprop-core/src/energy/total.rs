@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use self::holomorphic::Holomorphic;
 use super::field::{Energy, VectorField};
-use crate::activation::Complex;
+use crate::activation::{Activation, Complex};
 use crate::cost::Cost;
 use crate::fused::{self, Layer, Problem, Update};
 use crate::relaxed::{Relaxed, Stopping};
@@ -58,13 +58,17 @@ impl<C, N> Nudged<'_, C, N> {
 }
 
 impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
-    /// `F = E`.
-    pub fn free(energy: &'a E, clamped: &'a E::Clamped) -> Self {
+    fn new(energy: &'a E, clamped: &'a E::Clamped, phase: Phase<'a, C, C::Nudge>) -> Self {
         Self {
             energy,
             clamped,
-            phase: Phase::Free,
+            phase,
         }
+    }
+
+    /// `F = E`.
+    pub fn free(energy: &'a E, clamped: &'a E::Clamped) -> Self {
+        Self::new(energy, clamped, Phase::Free)
     }
 
     /// `F = E + βC`, with one β per example.
@@ -87,11 +91,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
             relative: curvature.map(|curvature| nudge(beta.clone() / curvature)),
             nudge: nudge(beta),
         };
-        Self {
-            energy,
-            clamped,
-            phase: Phase::Nudged(nudged),
-        }
+        Self::new(energy, clamped, Phase::Nudged(nudged))
     }
 
     /// `F = E` with the output layer held at `output`: only the layers before it relax, and each
@@ -104,11 +104,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// # Shapes
     /// - `output`: `[batch, n_units]`
     pub fn output_clamped(energy: &'a E, clamped: &'a E::Clamped, output: Tensor<2>) -> Self {
-        Self {
-            energy,
-            clamped,
-            phase: Phase::Clamped(output),
-        }
+        Self::new(energy, clamped, Phase::Clamped(output))
     }
 
     /// `F = E + βC` continued to complex β and complex states, with one β per example.
@@ -138,11 +134,8 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         target: &Tensor<2>,
         beta: [Tensor<2>; 2],
     ) -> Self {
-        Self {
-            energy,
-            clamped,
-            phase: Phase::Holomorphic(Holomorphic::new(energy, clamped, cost, target, beta)),
-        }
+        let nudge = Holomorphic::new(energy, clamped, cost, target, beta);
+        Self::new(energy, clamped, Phase::Holomorphic(nudge))
     }
 
     /// The energy that this total energy is built on.
@@ -153,16 +146,18 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// The value of layer `layer` that minimizes `F` with all other layers held: `σ(drive)`
     /// for a free layer, see [`Cost::minimize`] for the nudged output.
     pub fn minimize(&self, layer: usize, state: &State) -> Tensor<2> {
-        let activation = self.energy.layers()[layer].activation;
-        let drive = || self.energy.drive(layer, self.clamped, state);
+        if let Some(output) = self.held(layer) {
+            return output.clone();
+        }
+        let drive = self.energy.drive(layer, self.clamped, state);
         match &self.phase {
-            Phase::Clamped(output) if self.is_output(layer) => output.clone(),
             Phase::Nudged(nudged) if self.is_output(layer) => {
-                let Nudged { cost, .. } = nudged;
-                cost.minimize(nudged.relative(), activation, drive(), state.layer(layer))
+                let (nudge, activation) = (nudged.relative(), self.activation(layer));
+                let output = state.layer(layer);
+                nudged.cost.minimize(nudge, activation, drive, output)
             }
-            Phase::Holomorphic(nudge) => nudge.minimize(self.energy, self.clamped, layer, state),
-            Phase::Free | Phase::Nudged(..) | Phase::Clamped(_) => activation.apply(drive()),
+            Phase::Holomorphic(nudge) => nudge.minimize(layer, &drive, state),
+            Phase::Free | Phase::Nudged(_) | Phase::Clamped(_) => self.apply(layer, drive),
         }
     }
 
@@ -177,18 +172,12 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// elsewhere the flow runs in `u`, as in Hopfield's network of graded neurons (mirror
     /// descent), so that it cannot leave the range of the activation.
     pub fn descend(&self, layer: usize, state: &State, step_size: f64) -> Tensor<2> {
-        let activation = self.energy.layers()[layer].activation;
-        match &self.phase {
-            Phase::Clamped(output) if self.is_output(layer) => output.clone(),
-            Phase::Holomorphic(nudge) => {
-                nudge.descend(self.energy, self.clamped, layer, state, step_size)
-            }
-            Phase::Free | Phase::Nudged(..) | Phase::Clamped(_) => {
-                let inverse = activation.inverse(state.layer(layer).clone());
-                let force = self.force(layer, state);
-                activation.apply(inverse * (1.0 - step_size) + force * step_size)
-            }
+        if let Some(output) = self.held(layer) {
+            return output.clone();
         }
+        let inverse = self.inverse(layer, state.layer(layer));
+        let force = self.force(layer, state);
+        self.apply(layer, inverse * (1.0 - step_size) + force * step_size)
     }
 
     /// The whole relaxation as one computation, or `None` if it must go step by step: on another
@@ -242,12 +231,11 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// Whether layer `layer` is known to stay as it is, so that
     /// [`minimize`](Self::minimize) and [`descend`](Self::descend) would return it unchanged.
     pub fn stays(&self, layer: usize, state: &State) -> bool {
-        let is_held_by_energy = match self.phase {
-            Phase::Free => true,
-            Phase::Nudged(..) | Phase::Clamped(_) => !self.is_output(layer),
+        match self.phase {
             Phase::Holomorphic(_) => false,
-        };
-        is_held_by_energy && self.energy.shortcuts(self.clamped).stays(layer, state)
+            Phase::Nudged(_) | Phase::Clamped(_) if self.is_output(layer) => false,
+            _ => self.energy.shortcuts(self.clamped).stays(layer, state),
+        }
     }
 
     /// How fast the gradient flow moves each layer, in `u = σ⁻¹(s)`:
@@ -258,17 +246,10 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     ///
     /// 0 for an output that is held. See [`follow`](Self::follow).
     pub fn velocity(&self, state: &State) -> State {
-        let layers = state.layers().iter().enumerate().map(|(layer, value)| {
-            let activation = self.energy.layers()[layer].activation;
-            match &self.phase {
-                Phase::Clamped(_) if self.is_output(layer) => value.zeros_like(),
-                Phase::Holomorphic(nudge) => {
-                    nudge.velocity(self.energy, self.clamped, layer, state)
-                }
-                Phase::Free | Phase::Nudged(..) | Phase::Clamped(_) => {
-                    self.force(layer, state) - activation.inverse(value.clone())
-                }
-            }
+        let layers = state.layers().iter().enumerate();
+        let layers = layers.map(|(layer, value)| match self.held(layer) {
+            Some(_) => value.zeros_like(),
+            None => self.force(layer, state) - self.inverse(layer, value),
         });
         State::new(layers.collect())
     }
@@ -282,19 +263,11 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     pub fn follow(&self, state: &State, velocity: &State, step_size: &Tensor<2>) -> State {
         let pairs = state.layers().iter().zip(velocity.layers());
         let layers = pairs.enumerate().map(|(layer, (value, velocity))| {
-            let activation = self.energy.layers()[layer].activation;
-            let moved = velocity.clone() * step_size.clone();
-            match &self.phase {
-                Phase::Clamped(output) if self.is_output(layer) => output.clone(),
-                Phase::Holomorphic(_) => {
-                    let held = activation.inverse_complex(Complex::split(value));
-                    let moved = held.add(Complex::split(&moved));
-                    activation.apply_complex(moved).stack()
-                }
-                Phase::Free | Phase::Nudged(..) | Phase::Clamped(_) => {
-                    activation.apply(activation.inverse(value.clone()) + moved)
-                }
+            if let Some(output) = self.held(layer) {
+                return output.clone();
             }
+            let moved = velocity.clone() * step_size.clone();
+            self.apply(layer, self.inverse(layer, value) + moved)
         });
         State::new(layers.collect())
     }
@@ -306,15 +279,46 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         State::new(layers.collect()).max_distance(state)
     }
 
-    /// `drive_k − β/a_k ∂C/∂s_k` of a layer that is free or nudged by a real β.
+    /// `drive_k − β/a_k ∂C/∂s_k`.
     fn force(&self, layer: usize, state: &State) -> Tensor<2> {
         let drive = self.energy.drive(layer, self.clamped, state);
         match &self.phase {
             Phase::Nudged(nudged) if self.is_output(layer) => {
                 drive + nudged.cost.force(nudged.relative(), state.output())
             }
-            _ => drive,
+            Phase::Holomorphic(nudge) => nudge.force(layer, &drive, state).stack(),
+            Phase::Free | Phase::Nudged(_) | Phase::Clamped(_) => drive,
         }
+    }
+
+    /// `σ` of a drive, complex where the state is.
+    fn apply(&self, layer: usize, drive: Tensor<2>) -> Tensor<2> {
+        let activation = self.activation(layer);
+        match &self.phase {
+            Phase::Holomorphic(_) => activation.apply_complex(Complex::split(&drive)).stack(),
+            _ => activation.apply(drive),
+        }
+    }
+
+    /// `σ⁻¹` of a layer, complex where the state is.
+    fn inverse(&self, layer: usize, value: &Tensor<2>) -> Tensor<2> {
+        let activation = self.activation(layer);
+        match &self.phase {
+            Phase::Holomorphic(_) => activation.inverse_complex(Complex::split(value)).stack(),
+            _ => activation.inverse(value.clone()),
+        }
+    }
+
+    /// Where a layer is held, if it is.
+    fn held(&self, layer: usize) -> Option<&Tensor<2>> {
+        match &self.phase {
+            Phase::Clamped(output) if self.is_output(layer) => Some(output),
+            _ => None,
+        }
+    }
+
+    fn activation(&self, layer: usize) -> Activation {
+        self.energy.layers()[layer].activation
     }
 
     fn is_output(&self, layer: usize) -> bool {

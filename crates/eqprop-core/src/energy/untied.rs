@@ -6,14 +6,11 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::field::VectorField;
-use super::field_config::FieldConfig;
 use super::graph::ClampedGraph;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
-use crate::activation::Activation;
 use crate::connection::{Connection, Share, StatePair, WeightSource};
-use crate::error::ConfigError;
 use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
 
@@ -91,13 +88,7 @@ pub enum FeedbackInitializer {
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};
-/// # use eqprop_core::activation::Activation;
-/// # use eqprop_core::connection::InitializerConfig;
-/// # use eqprop_core::cost::SquaredError;
-/// # use eqprop_core::energy::{
-/// #     HopfieldEnergyConfig, TotalEnergy, UntiedHopfieldConfig, VectorField,
-/// # };
-/// # use eqprop_core::relaxation::{Relaxation, Scheme};
+/// # use eqprop_core::prelude::*;
 /// # let sigmoid = Activation::HardSigmoid;
 /// # let glorot = InitializerConfig::Glorot;
 /// # let graph = HopfieldEnergyConfig::dense(&[4, 8, 2], sigmoid, sigmoid, glorot);
@@ -115,13 +106,7 @@ pub enum FeedbackInitializer {
 ///
 /// ```compile_fail
 /// # use burn::tensor::{Device, Tensor};
-/// # use eqprop_core::activation::Activation;
-/// # use eqprop_core::connection::InitializerConfig;
-/// # use eqprop_core::cost::SquaredError;
-/// # use eqprop_core::energy::{
-/// #     HopfieldEnergyConfig, TotalEnergy, UntiedHopfieldConfig, VectorField,
-/// # };
-/// # use eqprop_core::relaxation::{Relaxation, Scheme};
+/// # use eqprop_core::prelude::*;
 /// # let sigmoid = Activation::HardSigmoid;
 /// # let glorot = InitializerConfig::Glorot;
 /// # let graph = HopfieldEnergyConfig::dense(&[4, 8, 2], sigmoid, sigmoid, glorot);
@@ -139,12 +124,7 @@ pub enum FeedbackInitializer {
 ///
 /// ```compile_fail
 /// # use burn::tensor::{Device, Tensor};
-/// # use eqprop_core::activation::Activation;
-/// # use eqprop_core::connection::InitializerConfig;
-/// # use eqprop_core::cost::SquaredError;
-/// # use eqprop_core::energy::{
-/// #     HopfieldEnergyConfig, TotalEnergy, UntiedHopfieldConfig, VectorField,
-/// # };
+/// # use eqprop_core::prelude::*;
 /// # let sigmoid = Activation::HardSigmoid;
 /// # let glorot = InitializerConfig::Glorot;
 /// # let graph = HopfieldEnergyConfig::dense(&[4, 8, 2], sigmoid, sigmoid, glorot);
@@ -198,6 +178,21 @@ impl UntiedHopfieldConfig {
             update: self.update,
         }
     }
+
+    /// A network with new weights from `source` and zero biases.
+    pub(super) fn drawn(&self, source: &mut dyn WeightSource, device: &Device) -> UntiedHopfield {
+        let mut aside = source.aside();
+        let mut field = self.init_from(self.graph.init_from(source, device), device);
+        if self.feedback == FeedbackInitializer::Independent {
+            let feedback = field.feedback.iter_mut().zip(&self.graph.connections);
+            for (feedback, config) in feedback {
+                if let Some(feedback) = feedback {
+                    feedback.redraw(config.initializer, &mut *aside);
+                }
+            }
+        }
+        field
+    }
 }
 
 impl UntiedHopfield {
@@ -213,33 +208,6 @@ impl UntiedHopfield {
         let feedback: Vec<_> = feedback.map(|(feedback, _)| feedback.clone()).collect();
         let forward = self.forward.parameters_into(layer);
         forward.fuse(&ParamGroup::ids_from_module(feedback))
-    }
-}
-
-impl FieldConfig for UntiedHopfieldConfig {
-    type Field = UntiedHopfield;
-
-    fn validate(&self) -> Result<(), ConfigError> {
-        self.graph.validate()
-    }
-
-    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> UntiedHopfield {
-        let mut aside = source.aside();
-        let forward = FieldConfig::init_from(&self.graph, source, device);
-        let mut field = UntiedHopfieldConfig::init_from(self, forward, device);
-        if self.feedback == FeedbackInitializer::Independent {
-            let feedback = field.feedback.iter_mut().zip(&self.graph.connections);
-            for (feedback, config) in feedback {
-                if let Some(feedback) = feedback {
-                    feedback.redraw(config.initializer, &mut *aside);
-                }
-            }
-        }
-        field
-    }
-
-    fn output(&self) -> Activation {
-        self.graph.output_activation()
     }
 }
 
@@ -297,11 +265,11 @@ impl VectorField for UntiedHopfield {
                 }
             }
         };
-        self.forward
-            .contrast_with(clamped, [first, second], scale, each)
+        let (ends, biases) = (self.forward.ends(), &self.forward.biases);
+        clamped.contrast(ends, biases, [first, second], scale, each)
     }
 
-    fn shortcuts<'a>(&'a self, clamped: &'a ClampedGraph) -> Shortcuts<'a> {
+    fn shortcuts<'a>(&'a self, clamped: &'a ClampedGraph) -> Box<dyn Shortcuts + 'a> {
         self.forward.shortcuts(clamped)
     }
 

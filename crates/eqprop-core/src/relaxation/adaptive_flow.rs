@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use super::dynamics::Dynamics;
 use crate::cost::Cost;
 use crate::energy::{TotalEnergy, VectorField};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, assert_valid};
 use crate::state::State;
 
 /// The first step size, and that of a step on its own.
@@ -67,9 +67,7 @@ impl AdaptiveFlow {
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
     pub fn new(error: f64) -> Self {
-        if let Err(error) = Self::validate(error) {
-            panic!("{error}");
-        }
+        assert_valid(Self::validate(error));
         Self { error, next: None }
     }
 
@@ -78,14 +76,9 @@ impl AdaptiveFlow {
     /// # Errors
     /// If the error is not in (0, 1).
     pub fn validate(error: f64) -> Result<(), ConfigError> {
-        if error > 0.0 && error < 1.0 {
-            return ConfigError::single_precision("adaptive_flow error", error);
-        }
-        Err(ConfigError::OutOfRange {
-            field: "adaptive_flow error",
-            expected: "greater than 0 and less than 1",
-            found: error,
-        })
+        let (field, expected) = ("adaptive_flow error", "greater than 0 and less than 1");
+        ConfigError::in_range(field, expected, error, error > 0.0 && error < 1.0)?;
+        ConfigError::single_precision(field, error)
     }
 }
 
@@ -97,17 +90,11 @@ impl fmt::Display for AdaptiveFlow {
 
 impl Dynamics for AdaptiveFlow {
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
-        let NextStep { step, velocity } = match self.next.take() {
-            Some(next) => next,
-            None => NextStep {
-                step: Tensor::full(
-                    [state.batch_size(), 1],
-                    FIRST_STEP,
-                    (&state.device(), state.output().dtype()),
-                ),
-                velocity: total.velocity(state),
-            },
-        };
+        let like = (&state.device(), state.output().dtype());
+        let NextStep { step, velocity } = self.next.take().unwrap_or_else(|| NextStep {
+            step: Tensor::full([state.batch_size(), 1], FIRST_STEP, like),
+            velocity: total.velocity(state),
+        });
         let next = total.follow(state, &velocity, &step);
         let next_velocity = total.velocity(&next);
         let moved = squared_distance(&next, state).sqrt();

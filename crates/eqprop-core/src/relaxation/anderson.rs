@@ -9,7 +9,7 @@ use burn::tensor::{Bool, Tensor};
 use super::dynamics::Dynamics;
 use crate::cost::Cost;
 use crate::energy::{TotalEnergy, VectorField};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, assert_valid};
 use crate::state::State;
 use least_squares::least_squares;
 
@@ -76,9 +76,7 @@ impl<D: Dynamics> Anderson<D> {
     /// # Panics
     /// If the history is not 1 to 8 differences long, or the mixing not in (0, 1].
     pub fn new(base: D, history: usize, mixing: f64) -> Self {
-        if let Err(error) = validate(history, mixing) {
-            panic!("{error}");
-        }
+        assert_valid(validate(history, mixing));
         Self {
             base,
             history,
@@ -140,21 +138,9 @@ impl<D: Dynamics> Dynamics for Anderson<D> {
 
 /// Checks that the history is 1 to 8 differences long, and the mixing in (0, 1].
 pub(super) fn validate(history: usize, mixing: f64) -> Result<(), ConfigError> {
-    if !(1..=LONGEST).contains(&history) {
-        return Err(ConfigError::OutOfRange {
-            field: "history",
-            expected: "1 to 8",
-            found: history as f64,
-        });
-    }
-    if !(mixing > 0.0 && mixing <= 1.0) {
-        return Err(ConfigError::OutOfRange {
-            field: "mixing",
-            expected: "greater than 0 and at most 1",
-            found: mixing,
-        });
-    }
-    ConfigError::single_precision("mixing", mixing)
+    let ok = (1..=LONGEST).contains(&history);
+    ConfigError::in_range("history", "1 to 8", history as f64, ok)?;
+    ConfigError::fraction("mixing", mixing)
 }
 
 impl History {
@@ -175,11 +161,8 @@ impl History {
 
     /// Where the next plain step starts.
     fn extrapolate(&self, mixing: f64) -> Tensor<2> {
-        let weights = least_squares(
-            &self.residuals,
-            &self.counted,
-            self.residual.clone().unsqueeze_dim(2),
-        );
+        let target = self.residual.clone().unsqueeze_dim(2);
+        let weights = least_squares(&self.residuals, &self.counted, target);
         // Constants to whoever differentiates through the steps.
         let weights = weights.swap_dims(1, 2).detach();
         let combined = |differences: &Tensor<3>| {
@@ -197,22 +180,16 @@ impl History {
     /// After the plain step from there, which is kept where it made progress or was not extrapolated.
     fn advance(mut self, output: Tensor<2>, residual: Tensor<2>) -> Self {
         let [batch, history, n_units] = self.residuals.dims();
-        let is_plain = self
-            .counted
-            .clone()
-            .sum_dim(1)
-            .equal_elem(0.0)
-            .squeeze_dim::<2>(2);
+        let n_counted = self.counted.clone().sum_dim(1).squeeze_dim::<2>(2);
+        let is_plain = n_counted.equal_elem(0.0);
         let square = squared_length(&residual);
         let wanted = self.lowest.clone() * (1.0 - PROGRESS);
         let kept: Tensor<2, Bool> = square.clone().lower_equal(wanted).bool_or(is_plain);
         let lost = kept.clone().bool_not().expand([batch, n_units]);
         let at = [0..batch, self.slot..self.slot + 1, 0..n_units];
         let difference = |new: &Tensor<2>, old: &Tensor<2>| {
-            let difference = new.clone() - old.clone();
-            difference
-                .mask_fill(lost.clone(), 0.0)
-                .unsqueeze_dim::<3>(1)
+            let difference = (new.clone() - old.clone()).mask_fill(lost.clone(), 0.0);
+            difference.unsqueeze_dim::<3>(1)
         };
         let f = difference(&residual, &self.residual);
         let g = difference(&output, &self.output);

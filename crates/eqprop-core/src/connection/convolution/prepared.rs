@@ -28,8 +28,8 @@ impl Prepared for PreparedConvolution {
         let convolved = self.convolve(pre);
         let pooled = match self.geometry.config.pooling {
             Pooling::None => convolved,
-            Pooling::Max(size) => max_pool2d(convolved, max_pool(size)),
-            Pooling::Average(size) => avg_pool2d(convolved, average_pool(size)),
+            Pooling::Max(size) => max_pool2d(convolved, MaxPoolOptions::new([size; 2])),
+            Pooling::Average(size) => avg_pool2d(convolved, AvgPoolOptions::new([size; 2])),
         };
         pooled.flatten(1, 3)
     }
@@ -38,7 +38,8 @@ impl Prepared for PreparedConvolution {
         match self.geometry.config.pooling {
             Pooling::None | Pooling::Average(_) => (self.forward(pre), PoolIndices::all()),
             Pooling::Max(size) => {
-                let (pooled, winners) = max_pool2d_with_indices(self.convolve(pre), max_pool(size));
+                let options = MaxPoolOptions::new([size; 2]);
+                let (pooled, winners) = max_pool2d_with_indices(self.convolve(pre), options);
                 (pooled.flatten(1, 3), PoolIndices::of(winners))
             }
         }
@@ -176,14 +177,6 @@ impl PreparedConvolution {
         let config = self.geometry.config;
         ConvOptions::new([config.stride; 2], [config.padding; 2], [1, 1], 1)
     }
-}
-
-fn max_pool(size: usize) -> MaxPoolOptions<2> {
-    MaxPoolOptions::new([size; 2])
-}
-
-fn average_pool(size: usize) -> AvgPoolOptions<2> {
-    AvgPoolOptions::new([size; 2])
 }
 
 /// Each value to the place of the winner of its window.

@@ -5,7 +5,8 @@ use burn::tensor::{DType, Tensor};
 use super::function::EnergyFunction;
 use super::{CustomEnergy, slopes};
 use crate::energy::field::{VectorField, input_slopes};
-use crate::parameters::parameters_with;
+use crate::parameters::{flat, parameters_with};
+use crate::relaxed::largest;
 use crate::state::State;
 
 /// A closed form of an [`EnergyFunction`], and how far it is from autodiff.
@@ -110,12 +111,7 @@ fn tolerance(dtype: DType) -> f64 {
 
 impl ClosedForm {
     fn new<const D: usize>(what: String, found: Tensor<D>, expected: Tensor<D>) -> Self {
-        let largest = |tensor: Tensor<D>| {
-            let numbers = tensor.without_autodiff().into_data();
-            let numbers: Vec<f64> = numbers.iter::<f64>().map(f64::abs).collect();
-            let larger = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };
-            numbers.into_iter().fold(0.0, larger)
-        };
+        let largest = |tensor: Tensor<D>| largest(&flat(tensor.without_autodiff().abs()));
         let size = largest(expected.clone());
         let difference = largest(found - expected);
         Self {

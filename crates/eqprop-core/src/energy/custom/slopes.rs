@@ -95,11 +95,6 @@ fn relative_step(dtype: DType) -> f64 {
     }
 }
 
-/// The state outside autodiff.
-pub(super) fn plain(state: &State) -> State {
-    state.map(|layer| layer.clone().without_autodiff())
-}
-
 /// The module with every float parameter a variable whose slope is asked for.
 fn lifted<M: Module>(module: &M) -> M {
     struct Lift;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use burn::tensor::Tensor;
 
 use crate::activation::Activation;
-use crate::connection::{PoolIndices, PreparedConnection};
+use crate::connection::PoolIndices;
 use crate::energy::graph::Edge;
-use crate::energy::shortcuts::Known;
+use crate::energy::shortcuts::Shortcuts;
 use crate::fused::{Drives, Predictions, operations};
 use crate::state::{State, Version, repeated};
 
@@ -23,10 +23,8 @@ pub struct ClampedPredictions {
     n_copies: usize,
     /// The prediction of the first layer, from the input.
     first: Prediction,
-    /// How the first layer responds.
-    first_activation: Activation,
     /// What predicts each layer above it.
-    predictors: Vec<Predictor>,
+    pub(super) predictors: Vec<Predictor>,
     pass: Arc<OnceLock<ForwardPass>>,
     /// The last prediction of each layer above the first, with what it was made from.
     latest: Arc<Mutex<Vec<Latest>>>,
@@ -38,9 +36,9 @@ type Latest = Option<(Version, Prediction)>;
 /// What predicts a layer from the one below.
 #[derive(Debug, Clone)]
 pub(super) struct Predictor {
-    edge: Edge,
-    bias: Tensor<2>,
-    activation: Activation,
+    pub edge: Edge,
+    pub bias: Tensor<2>,
+    pub activation: Activation,
 }
 
 /// What is predicted of a layer.
@@ -63,20 +61,6 @@ struct ForwardPass {
 }
 
 impl Predictor {
-    /// What predicts free layer `layer`; that of the first layer predicts from the input.
-    pub fn new(
-        layer: usize,
-        connection: PreparedConnection,
-        bias: Tensor<2>,
-        activation: Activation,
-    ) -> Self {
-        Self {
-            edge: Edge::new(layer - 1, layer, connection),
-            bias,
-            activation,
-        }
-    }
-
     fn predict(&self, below: &Tensor<2>) -> Prediction {
         let fast = self.activation.response().and_then(|response| {
             operations::prediction(self.edge.as_data(), below, &self.bias, response)
@@ -111,27 +95,13 @@ impl Prediction {
     }
 }
 
-impl ForwardPass {
-    fn repeat(&self, n: usize) -> Self {
-        Self {
-            state: self.state.repeat(n),
-            predictions: self.predictions.iter().map(|p| p.repeat(n)).collect(),
-        }
-    }
-}
-
 impl ClampedPredictions {
-    /// From the prediction of the first layer with its activation, and what predicts the others.
-    pub(super) fn new(
-        input: &Tensor<2>,
-        (first, first_activation): (Prediction, Activation),
-        predictors: Vec<Predictor>,
-    ) -> Self {
+    /// From the prediction of the first layer, and what predicts the others.
+    pub(super) fn new(input: &Tensor<2>, first: Prediction, predictors: Vec<Predictor>) -> Self {
         Self {
             input: input.clone(),
             n_copies: 1,
             first,
-            first_activation,
             pass: Arc::default(),
             latest: Arc::new(Mutex::new(vec![None; predictors.len()])),
             predictors,
@@ -147,7 +117,10 @@ impl ClampedPredictions {
         if n == 1 {
             return self.clone();
         }
-        let pass = self.pass.get().map(|pass| pass.repeat(n));
+        let pass = self.pass.get().map(|pass| ForwardPass {
+            state: pass.state.repeat(n),
+            predictions: pass.predictions.iter().map(|p| p.repeat(n)).collect(),
+        });
         Self {
             n_copies: self.n_copies * n,
             first: self.first.repeat(n),
@@ -212,42 +185,26 @@ impl ClampedPredictions {
             }
         }
     }
-
-    /// The error of `layer` at its pre-activation, passed back to the layer below.
-    pub(super) fn backward(
-        &self,
-        layer: usize,
-        error: Tensor<2>,
-        prediction: &Prediction,
-    ) -> Tensor<2> {
-        let connection = &self.predictors[layer - 1].edge.connection;
-        connection.backward_through(error, &prediction.indices)
-    }
 }
 
 /// The chain around its free equilibrium, the forward pass.
 pub(super) struct Pass<'a> {
     pub clamped: &'a ClampedPredictions,
     pub from_pre_activation: bool,
+    /// Whether each layer projects onto the range that it is clipped to.
+    pub is_clipped: bool,
 }
 
-impl Known for Pass<'_> {
-    /// If the forward pass was made, and each layer projects onto the range that it is clipped to.
+impl Shortcuts for Pass<'_> {
+    /// If the forward pass was made, and all layers are clipped.
     fn drives(&self) -> Option<Drives<'_>> {
         let clamped = self.clamped;
-        let pass = clamped.pass.get()?;
+        let pass = clamped.pass.get().filter(|_| self.is_clipped)?;
         let above = clamped.predictors.iter();
-        let activations = above.clone().map(|predictor| predictor.activation);
-        let mut activations = activations.chain([clamped.first_activation]);
-        if !activations.all(Activation::is_quadratic) {
-            return None;
-        }
         let drives = pass.predictions.iter().map(|prediction| &prediction.drive);
         Some(Drives::Predictions(Predictions {
             pass: &pass.state,
-            drives: core::iter::once(&clamped.first.drive)
-                .chain(drives)
-                .collect(),
+            drives: [&clamped.first.drive].into_iter().chain(drives).collect(),
             edges: above.clone().map(|p| p.edge.as_data()).collect(),
             biases: above.map(|p| &p.bias).collect(),
             from_pre_activation: self.from_pre_activation,

@@ -2,12 +2,14 @@
 
 use burn::tensor::Tensor;
 
-use crate::activation::Complex;
+use crate::activation::{Activation, Complex};
 use crate::cost::Cost;
-use crate::energy::field::{Energy, VectorField};
+use crate::energy::field::{Energy, VectorField, uniform};
 use crate::state::State;
 
 /// A complex nudge, with what belongs to the real part alone computed once.
+///
+/// Drives come from the energy as those of the stacked parts.
 #[derive(Debug)]
 pub(super) struct Holomorphic<'a, C, N> {
     cost: &'a C,
@@ -15,8 +17,8 @@ pub(super) struct Holomorphic<'a, C, N> {
     /// The nudge with `β = 1`.
     unit: N,
     beta: Complex,
-    /// The drive of each layer in a state of zeros.
-    constant: Vec<Tensor<2>>,
+    /// Of each layer, with its drive in a state of zeros.
+    layers: Vec<(Activation, Tensor<2>)>,
 }
 
 impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
@@ -45,34 +47,32 @@ impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
             );
         }
         let [batch, _] = re.dims();
-        let like = (&re.device(), re.dtype());
-        let layers = energy.layers().iter();
-        let zeros = layers.map(|layer| Tensor::zeros([2 * batch, layer.n_units()], like));
-        let zeros = State::new(zeros.collect());
+        let zeros = uniform(energy.layers(), 2 * batch, &re, |_| 0.0);
         let constant = |layer| energy.drive(layer, clamped, &zeros).narrow(0, batch, batch);
-        let output = energy.layers().last().expect("a network has a layer");
-        let one = Tensor::ones([1, 1], like);
+        let activations = energy.layers().iter().map(|layer| layer.activation);
+        let layers: Vec<_> = activations.zip((0..).map(constant)).collect();
+        let (output, _) = layers.last().expect("a network has a layer");
+        let one = Tensor::ones([1, 1], (&re.device(), re.dtype()));
         Self {
             cost,
             target: target.clone(),
-            unit: cost.nudge(target, one, output.activation),
+            unit: cost.nudge(target, one, *output),
             beta: Complex { re, im },
-            constant: (0..energy.layers().len()).map(constant).collect(),
+            layers,
         }
     }
 
+    fn is_output(&self, layer: usize) -> bool {
+        layer + 1 == self.layers.len()
+    }
+
     /// `drive_k − β ∂C/∂s_k`.
-    fn force<E: VectorField>(
-        &self,
-        energy: &E,
-        clamped: &E::Clamped,
-        layer: usize,
-        state: &State,
-    ) -> Complex {
-        let Complex { re, im } = Complex::split(&energy.drive(layer, clamped, state));
-        let im = im - self.constant[layer].clone();
+    pub fn force(&self, layer: usize, drive: &Tensor<2>, state: &State) -> Complex {
+        let (_, constant) = &self.layers[layer];
+        let Complex { re, im } = Complex::split(drive);
+        let im = im - constant.clone();
         let drive = Complex { re, im };
-        if layer + 1 < energy.layers().len() {
+        if !self.is_output(layer) {
             return drive;
         }
         let output = Complex::split(state.output());
@@ -85,94 +85,46 @@ impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
     /// `σ(drive)` for a layer before the output. The output takes the step of
     /// [`mirror_step`](crate::cost), with `γ = β` where that leads to the stationary point at once,
     /// and the fixed-point step `γ = 0` elsewhere.
-    pub fn minimize<E: VectorField>(
-        &self,
-        energy: &E,
-        clamped: &E::Clamped,
-        layer: usize,
-        state: &State,
-    ) -> Tensor<2> {
-        let activation = energy.layers()[layer].activation;
-        let mut drive = self.force(energy, clamped, layer, state);
-        if layer + 1 == energy.layers().len() && activation.is_quadratic() {
+    pub fn minimize(&self, layer: usize, drive: &Tensor<2>, state: &State) -> Tensor<2> {
+        let (activation, _) = self.layers[layer];
+        let mut force = self.force(layer, drive, state);
+        if self.is_output(layer) && activation.is_quadratic() {
             let held = Complex::split(state.layer(layer)).mul(self.beta.clone());
-            drive = drive.add(held).div(self.beta.clone().affine(1.0, 1.0));
+            force = force.add(held).div(self.beta.clone().affine(1.0, 1.0));
         }
-        activation.apply_complex(drive).stack()
-    }
-
-    /// See [`TotalEnergy::descend`](super::TotalEnergy::descend).
-    pub fn descend<E: VectorField>(
-        &self,
-        energy: &E,
-        clamped: &E::Clamped,
-        layer: usize,
-        state: &State,
-        step_size: f64,
-    ) -> Tensor<2> {
-        let activation = energy.layers()[layer].activation;
-        let held = activation.inverse_complex(Complex::split(state.layer(layer)));
-        let drive = self.force(energy, clamped, layer, state);
-        let moved = held
-            .affine(1.0 - step_size, 0.0)
-            .add(drive.affine(step_size, 0.0));
-        activation.apply_complex(moved).stack()
-    }
-
-    /// See [`TotalEnergy::velocity`](super::TotalEnergy::velocity).
-    pub fn velocity<E: VectorField>(
-        &self,
-        energy: &E,
-        clamped: &E::Clamped,
-        layer: usize,
-        state: &State,
-    ) -> Tensor<2> {
-        let activation = energy.layers()[layer].activation;
-        let held = activation.inverse_complex(Complex::split(state.layer(layer)));
-        let drive = self.force(energy, clamped, layer, state);
-        drive.add(held.affine(-1.0, 0.0)).stack()
+        activation.apply_complex(force).stack()
     }
 
     /// The real part of `F`, up to a constant.
     pub fn value<E: Energy>(&self, energy: &E, clamped: &E::Clamped, state: &State) -> Tensor<1> {
-        let [re, im] = [0, 1].map(|part| {
-            let batch = state.batch_size() / 2;
-            state.narrow(part * batch, batch)
-        });
-        let parts = |first: &State, second: &State| {
-            let pairs = first.layers().iter().zip(second.layers());
-            let layers = pairs.map(|(a, b)| Tensor::cat(vec![a.clone(), b.clone()], 0));
-            State::new(layers.collect())
-        };
-        let times = |state: &State, factor: f64| state.map(|layer| layer.clone() * factor);
+        let batch = state.batch_size() / 2;
         // The energy but for the potentials is quadratic, and so is the cost:
         // Re p(a + ib) = p(a) − ½[p(b) + p(−b)] + p(0).
         let interactions = |state: &State| {
             let layers = energy.layers().iter().zip(state.layers());
             let potentials = layers.map(|(layer, s)| layer.activation.potential(s.clone()));
             let potential = potentials.reduce(|sum, term| sum + term);
-            energy.energy(clamped, state) - potential.expect("a network has a layer")
+            let both = energy.energy(clamped, state) - potential.expect("a network has a layer");
+            [0, batch].map(|start| both.clone().narrow(0, start, batch))
         };
-        let halves = |both: Tensor<1>| {
-            let [rows] = both.dims();
-            let half = rows / 2;
-            (both.clone().narrow(0, 0, half), both.narrow(0, half, half))
-        };
-        let (at_re, at_im) = halves(interactions(state));
-        let (at_zero, at_minus_im) =
-            halves(interactions(&parts(&times(&im, 0.0), &times(&im, -1.0))));
+        let opposite = state.map(|layer| {
+            let im = Complex::split(layer).im;
+            Tensor::cat(vec![im.zeros_like(), im.neg()], 0)
+        });
+        let [at_re, at_im] = interactions(state);
+        let [at_zero, at_minus_im] = interactions(&opposite);
         let mut value = at_re - (at_im + at_minus_im) * 0.5 + at_zero;
         for (layer, stacked) in energy.layers().iter().zip(state.layers()) {
             value = value + layer.activation.potential_complex(Complex::split(stacked));
         }
 
-        let (re, im) = (re.output(), im.output());
+        let Complex { re, im } = Complex::split(state.output());
         let cost = |output: &Tensor<2>| self.cost.value(output, &self.target);
-        let even = (cost(im) + cost(&im.clone().neg())) * 0.5 - cost(&im.zeros_like());
+        let even = (cost(&im) + cost(&im.clone().neg())) * 0.5 - cost(&im.zeros_like());
         // Im C(a + ib) = b · ∂C/∂a, minus the force.
-        let odd = (im.clone() * self.cost.force(&self.unit, re)).sum_dim(1);
+        let odd = (im * self.cost.force(&self.unit, &re)).sum_dim(1);
         let beta = self.beta.clone();
-        let real = beta.re.squeeze_dim::<1>(1) * (cost(re) - even);
+        let real = beta.re.squeeze_dim::<1>(1) * (cost(&re) - even);
         value + real + (beta.im * odd).squeeze_dim(1)
     }
 }
