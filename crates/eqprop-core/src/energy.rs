@@ -4,6 +4,7 @@ mod any;
 mod bias;
 mod custom;
 mod field;
+mod field_config;
 mod graph;
 mod hopfield;
 mod predictive_coding;

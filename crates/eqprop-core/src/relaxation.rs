@@ -2,8 +2,10 @@
 
 mod adaptive_flow;
 mod anderson;
+mod asynchronous;
 mod dynamics;
-mod plain;
+mod fixed_point;
+mod gradient_flow;
 mod scheme;
 mod trace;
 

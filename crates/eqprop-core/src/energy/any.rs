@@ -5,15 +5,16 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::field::VectorField;
+use super::field_config::FieldConfig;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::predictive_coding::{LayerUpdate, PredictiveCoding, PredictiveCodingConfig};
-use super::resistive::{ResistiveNetwork, ResistiveNetworkConfig};
+use super::resistive::{Circuit, ResistiveNetwork};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
 use super::untied::{FeedbackInitializer, FeedbackUpdate, UntiedHopfield, UntiedHopfieldConfig};
 use crate::activation::Activation;
 use crate::connection::WeightSource;
-use crate::error::{ConfigError, assert_valid};
+use crate::error::ConfigError;
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::state::State;
@@ -217,6 +218,33 @@ fn one() -> f64 {
     1.0
 }
 
+/// Calls the same method of whichever configuration it is, of the graph as that field.
+macro_rules! configured {
+    ($self:expr, $config:ident => $call:expr) => {{
+        let graph = $self.graph.clone();
+        match $self.model {
+            Model::Hopfield => {
+                let $config = graph;
+                $call
+            }
+            Model::Untied { update, feedback } => {
+                let $config = UntiedHopfieldConfig::new(graph)
+                    .with_update(update)
+                    .with_feedback(feedback);
+                $call
+            }
+            Model::PredictiveCoding { layer_update } => {
+                let $config = PredictiveCodingConfig::new(graph).with_layer_update(layer_update);
+                $call
+            }
+            Model::Resistive { input_gain } => {
+                let $config = Circuit { graph, input_gain };
+                $call
+            }
+        }
+    }};
+}
+
 /// A graph of layers and connections, and what it becomes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
@@ -232,11 +260,7 @@ impl ModelConfig {
     /// # Errors
     /// Names the first part that cannot work.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        match self.model {
-            Model::Hopfield | Model::Untied { .. } => self.graph.validate(),
-            Model::PredictiveCoding { layer_update } => self.chain(layer_update).validate(),
-            Model::Resistive { input_gain } => self.circuit(input_gain)?.validate(),
-        }
+        configured!(self, config => FieldConfig::validate(&config))
     }
 
     /// The field with new weights from `source` and zero biases.
@@ -244,57 +268,27 @@ impl ModelConfig {
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
     pub fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> AnyField {
-        match self.model {
-            Model::Hopfield => self.graph.init_from(source, device).into(),
-            Model::Untied { update, feedback } => {
-                let config = UntiedHopfieldConfig::new(self.graph.clone())
-                    .with_update(update)
-                    .with_feedback(feedback);
-                config.drawn(source, device).into()
-            }
-            Model::PredictiveCoding { layer_update } => {
-                let energy = self.graph.init_from(source, device);
-                self.chain(layer_update).with_parameters(energy).into()
-            }
-            Model::Resistive { input_gain } => {
-                let network = assert_valid(self.circuit(input_gain)).init(device);
-                network.drawn(&self.graph.connections, source).into()
-            }
-        }
-    }
-
-    fn chain(&self, layer_update: LayerUpdate) -> PredictiveCodingConfig {
-        PredictiveCodingConfig::new(self.graph.clone()).with_layer_update(layer_update)
-    }
-
-    fn circuit(&self, input_gain: f64) -> Result<ResistiveNetworkConfig, ConfigError> {
-        let config = ResistiveNetworkConfig::of_graph(&self.graph)?;
-        Ok(config.with_input_gain(input_gain))
+        configured!(self, config => FieldConfig::init_from(&config, source, device).into())
     }
 
     /// The activation by which the output layer relaxes.
     pub fn output(&self) -> Activation {
-        let output = self.graph.layers.last();
-        let activation = output.expect("checked: there is a layer").activation;
-        match self.model {
-            Model::PredictiveCoding { .. } => PredictiveCodingConfig::projection(activation),
-            Model::Hopfield | Model::Untied { .. } | Model::Resistive { .. } => activation,
-        }
+        configured!(self, config => config.output())
     }
 
     /// Whether free phases start at their equilibrium.
     pub fn starts_at_equilibrium(&self) -> bool {
-        matches!(self.model, Model::PredictiveCoding { .. })
+        configured!(self, config => config.starts_at_equilibrium())
     }
 
     /// Whether the parameters decide how much of a nudge the output bears.
     pub fn limits_of_beta_are_learned(&self) -> bool {
-        matches!(self.model, Model::Resistive { .. })
+        configured!(self, config => config.limits_of_beta_are_learned())
     }
 
     /// Whether what drives a layer along a connection cannot be had without what leads back, so that
     /// there is no feedforward network of the same parameters.
     pub fn conducts_both_ways(&self) -> bool {
-        matches!(self.model, Model::Resistive { .. })
+        configured!(self, config => config.conducts_both_ways())
     }
 }

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::bias::{self, dot};
 use super::field::{Energy, VectorField};
+use super::field_config::FieldConfig;
 use super::graph::{ClampedGraph, Edge, add, color};
 use super::shortcuts::Shortcuts;
 use super::twin::{self, NoTwin, Twin};
@@ -160,18 +161,25 @@ impl HopfieldEnergyConfig {
             layers: self.layers.clone(),
         }
     }
+}
 
-    /// A network with new weights from `source` and zero biases.
-    pub(super) fn init_from(
-        &self,
-        source: &mut dyn WeightSource,
-        device: &Device,
-    ) -> HopfieldEnergy {
+impl FieldConfig for HopfieldEnergyConfig {
+    type Field = HopfieldEnergy;
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        HopfieldEnergyConfig::validate(self)
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> HopfieldEnergy {
         let mut energy = self.init(device);
         for (connection, config) in energy.connections.iter_mut().zip(&self.connections) {
             connection.redraw(config.initializer, source);
         }
         energy
+    }
+
+    fn graph(&self) -> &HopfieldEnergyConfig {
+        self
     }
 }
 

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::bias;
 use super::field::{Energy, VectorField};
+use super::field_config::FieldConfig;
 use super::graph::Edge;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
 use crate::activation::Activation;
-use crate::connection::{Connection, StatePair};
+use crate::connection::{Connection, StatePair, WeightSource};
 use crate::error::{ConfigError, assert_valid};
 use crate::fused::operations;
 use crate::layer::LayerConfig;
@@ -176,6 +177,30 @@ impl PredictiveCodingConfig {
             groups,
             layer_update: self.layer_update,
         }
+    }
+}
+
+impl FieldConfig for PredictiveCodingConfig {
+    type Field = PredictiveCoding;
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        PredictiveCodingConfig::validate(self)
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> PredictiveCoding {
+        self.with_parameters(self.chain.init_from(source, device))
+    }
+
+    fn graph(&self) -> &HopfieldEnergyConfig {
+        &self.chain
+    }
+
+    fn output(&self) -> Activation {
+        Self::projection(self.chain.output())
+    }
+
+    fn starts_at_equilibrium(&self) -> bool {
+        true
     }
 }
 

@@ -9,14 +9,13 @@ use burn::tensor::{Device, Tensor};
 
 use super::bias::dot;
 use super::field::{Energy, VectorField};
+use super::field_config::FieldConfig;
 use super::graph::{ClampedGraph, Edge, color};
 use super::hopfield::HopfieldEnergyConfig;
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
 use crate::activation::Activation;
-use crate::connection::{
-    ConnectionConfig, ConnectionKind, InitializerConfig, StatePair, WeightSource, redraw,
-};
+use crate::connection::{ConnectionKind, InitializerConfig, StatePair, WeightSource, redraw};
 use crate::error::{ConfigError, assert_valid};
 use crate::fused::operations;
 use crate::gradients::Gradients;
@@ -161,13 +160,19 @@ impl ResistiveNetworkConfig {
             groups: color(sizes.len(), &chain(sizes.len())),
         }
     }
+}
 
-    /// The layers of a graph as a circuit.
-    ///
-    /// # Errors
-    /// If other connections join them than resistors can.
-    pub(super) fn of_graph(graph: &HopfieldEnergyConfig) -> Result<Self, ConfigError> {
-        let mut connections = graph.connections.iter().enumerate();
+/// A resistive network of the layers and connections of a graph, which draw conductances by their own
+/// initializers.
+#[derive(Debug)]
+pub(super) struct Circuit {
+    pub graph: HopfieldEnergyConfig,
+    pub input_gain: f64,
+}
+
+impl Circuit {
+    fn network(&self) -> Result<ResistiveNetworkConfig, ConfigError> {
+        let mut connections = self.graph.connections.iter().enumerate();
         let unfit = connections.find(|(index, connection)| {
             let ends = (connection.from, connection.to);
             connection.kind != ConnectionKind::Dense || ends != (*index, *index + 1)
@@ -178,7 +183,39 @@ impl ResistiveNetworkConfig {
             let needed = needed.to_string();
             return Err(ConfigError::DoesNotFit { connection, needed });
         }
-        Ok(Self::new(graph.input.n_units(), graph.layers.clone()))
+        let (n_inputs, layers) = (self.graph.input.n_units(), self.graph.layers.clone());
+        Ok(ResistiveNetworkConfig::new(n_inputs, layers).with_input_gain(self.input_gain))
+    }
+}
+
+impl FieldConfig for Circuit {
+    type Field = ResistiveNetwork;
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.network()?.validate()
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> ResistiveNetwork {
+        let mut network = assert_valid(self.network()).init(device);
+        let connections = network.connections.iter_mut();
+        for (connection, config) in connections.zip(&self.graph.connections) {
+            let conductance = &mut connection.conductance;
+            let fans = conductance.val().dims();
+            redraw(conductance, config.initializer, fans, source);
+        }
+        network.project()
+    }
+
+    fn graph(&self) -> &HopfieldEnergyConfig {
+        &self.graph
+    }
+
+    fn limits_of_beta_are_learned(&self) -> bool {
+        true
+    }
+
+    fn conducts_both_ways(&self) -> bool {
+        true
     }
 }
 
@@ -188,20 +225,6 @@ fn chain(n_layers: usize) -> Vec<(usize, usize)> {
 }
 
 impl ResistiveNetwork {
-    /// With new conductances from `source`, each connection's by the initializer of its configuration.
-    pub(super) fn drawn(
-        mut self,
-        configs: &[ConnectionConfig],
-        source: &mut dyn WeightSource,
-    ) -> Self {
-        for (connection, config) in self.connections.iter_mut().zip(configs) {
-            let conductance = &mut connection.conductance;
-            let fans = conductance.val().dims();
-            redraw(conductance, config.initializer, fans, source);
-        }
-        self.project()
-    }
-
     /// The voltage of an input value of 1.
     pub fn input_gain(&self) -> f64 {
         self.input_gain

@@ -6,11 +6,13 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::field::VectorField;
+use super::field_config::FieldConfig;
 use super::graph::ClampedGraph;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
 use crate::connection::{Connection, Share, StatePair, WeightSource};
+use crate::error::ConfigError;
 use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
 
@@ -178,11 +180,19 @@ impl UntiedHopfieldConfig {
             update: self.update,
         }
     }
+}
 
-    /// A network with new weights from `source` and zero biases.
-    pub(super) fn drawn(&self, source: &mut dyn WeightSource, device: &Device) -> UntiedHopfield {
+impl FieldConfig for UntiedHopfieldConfig {
+    type Field = UntiedHopfield;
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.graph.validate()
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> UntiedHopfield {
         let mut aside = source.aside();
-        let mut field = self.init_from(self.graph.init_from(source, device), device);
+        let forward = FieldConfig::init_from(&self.graph, source, device);
+        let mut field = UntiedHopfieldConfig::init_from(self, forward, device);
         if self.feedback == FeedbackInitializer::Independent {
             let feedback = field.feedback.iter_mut().zip(&self.graph.connections);
             for (feedback, config) in feedback {
@@ -192,6 +202,10 @@ impl UntiedHopfieldConfig {
             }
         }
         field
+    }
+
+    fn graph(&self) -> &HopfieldEnergyConfig {
+        &self.graph
     }
 }
 

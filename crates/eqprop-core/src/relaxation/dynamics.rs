@@ -44,3 +44,17 @@ pub trait Dynamics: Clone + Debug + Send + Sync {
         after.max_distance(before) / self.step_size()
     }
 }
+
+/// Moves `layers` by `rule`, each with the others where they were, but for those that
+/// [stay](TotalEnergy::stays).
+pub fn update<E: VectorField, C: Cost>(
+    total: &TotalEnergy<'_, E, C>,
+    state: &mut State,
+    layers: impl Iterator<Item = usize>,
+    rule: impl Fn(usize, &State) -> Tensor<2>,
+) {
+    let before = state.clone();
+    for layer in layers.filter(|&layer| !total.stays(layer, &before)) {
+        state.set(layer, rule(layer, &before));
+    }
+}

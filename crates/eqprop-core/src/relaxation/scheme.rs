@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::adaptive_flow::{AdaptiveFlow, FIRST_STEP};
 use super::anderson::{self, Anderson};
+use super::asynchronous::Asynchronous;
 use super::dynamics::Dynamics;
+use super::fixed_point::FixedPoint;
+use super::gradient_flow::GradientFlow;
 use crate::cost::Cost;
 use crate::energy::{TotalEnergy, VectorField};
 use crate::error::ConfigError;
@@ -18,7 +21,9 @@ use crate::state::State;
 macro_rules! dispatch {
     ($self:expr, $dynamics:ident => $call:expr) => {
         match $self {
-            Running::Plain($dynamics) => $call,
+            Running::Asynchronous($dynamics) => $call,
+            Running::FixedPoint($dynamics) => $call,
+            Running::GradientFlow($dynamics) => $call,
             Running::Anderson($dynamics) => $call,
             Running::AdaptiveFlow($dynamics) => $call,
         }
@@ -107,7 +112,7 @@ impl Scheme {
     /// If one is out of its range.
     pub fn validate(self) -> Result<(), ConfigError> {
         match self {
-            Self::GradientFlow { step_size } => ConfigError::fraction("step_size", step_size),
+            Self::GradientFlow { step_size } => GradientFlow { step_size }.validate(),
             Self::Anderson { history, mixing } => anderson::validate(history, mixing),
             Self::AdaptiveFlow { error } => AdaptiveFlow::validate(error),
             _ => Ok(()),
@@ -118,29 +123,32 @@ impl Scheme {
     /// line here.
     fn running(self) -> Running {
         match self {
+            Self::Asynchronous => Running::Asynchronous(Asynchronous),
+            Self::FixedPoint => Running::FixedPoint(FixedPoint),
+            Self::GradientFlow { step_size } => Running::GradientFlow(GradientFlow { step_size }),
             Self::Anderson { history, mixing } => {
-                Running::Anderson(Anderson::new(Update::InTurn, history, mixing))
+                Running::Anderson(Anderson::new(Asynchronous, history, mixing))
             }
             Self::AdaptiveFlow { error } => Running::AdaptiveFlow(AdaptiveFlow::new(error)),
-            _ => Running::Plain(self.plain()),
         }
     }
 
     /// What it is without a memory of its steps.
-    fn plain(self) -> Update {
+    fn plain(self) -> Self {
         match self {
-            Self::Asynchronous | Self::Anderson { .. } => Update::InTurn,
-            Self::FixedPoint => Update::AtOnce,
-            Self::GradientFlow { step_size } => Update::Flow(step_size),
-            Self::AdaptiveFlow { .. } => Update::Flow(FIRST_STEP),
+            Self::Anderson { .. } => Self::Asynchronous,
+            Self::AdaptiveFlow { .. } => Self::GradientFlow {
+                step_size: FIRST_STEP,
+            },
+            plain => plain,
         }
     }
 
     /// The same with all layers at once, and without a memory of its steps.
     pub fn synchronous(self) -> Self {
         match self.plain() {
-            Update::InTurn | Update::AtOnce => Self::FixedPoint,
-            Update::Flow(step_size) => Self::GradientFlow { step_size },
+            Self::Asynchronous => Self::FixedPoint,
+            synchronous => synchronous,
         }
     }
 }
@@ -148,13 +156,7 @@ impl Scheme {
 /// The name with the most important option, such as `gradient flow, ε = 0.5`.
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.running() {
-            Running::Plain(Update::InTurn) => f.write_str("asynchronous"),
-            Running::Plain(Update::AtOnce) => f.write_str("synchronous fixed point"),
-            Running::Plain(Update::Flow(step_size)) => write!(f, "gradient flow, ε = {step_size}"),
-            Running::Anderson(dynamics) => dynamics.fmt(f),
-            Running::AdaptiveFlow(dynamics) => dynamics.fmt(f),
-        }
+        dispatch!(self.running(), dynamics => dynamics.fmt(f))
     }
 }
 
@@ -162,7 +164,7 @@ impl fmt::Display for Scheme {
 /// `Asynchronous`, and a step of `AdaptiveFlow` one of `GradientFlow` with the first step size.
 impl Dynamics for Scheme {
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
-        self.plain().step(total, state);
+        self.plain().running().step(total, state);
     }
 
     fn begin(&self) -> impl Dynamics {
@@ -174,7 +176,7 @@ impl Dynamics for Scheme {
     }
 
     fn step_size(&self) -> f64 {
-        self.plain().step_size()
+        self.plain().running().step_size()
     }
 
     fn residual<E: VectorField, C: Cost>(
@@ -194,8 +196,10 @@ impl Dynamics for Scheme {
     reason = "one lives at a time, for a whole relaxation"
 )]
 enum Running {
-    Plain(Update),
-    Anderson(Anderson<Update>),
+    Asynchronous(Asynchronous),
+    FixedPoint(FixedPoint),
+    GradientFlow(GradientFlow),
+    Anderson(Anderson<Asynchronous>),
     AdaptiveFlow(AdaptiveFlow),
 }
 

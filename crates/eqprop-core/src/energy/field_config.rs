@@ -1,0 +1,38 @@
+//! What is said of a field before there is one.
+
+use burn::tensor::Device;
+
+use super::hopfield::HopfieldEnergyConfig;
+use crate::activation::Activation;
+use crate::connection::WeightSource;
+use crate::error::ConfigError;
+
+/// A graph of layers and connections, as one of the fields; see [`ModelConfig`](super::ModelConfig).
+pub trait FieldConfig {
+    /// The field.
+    type Field;
+
+    fn validate(&self) -> Result<(), ConfigError>;
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> Self::Field;
+
+    /// The layers and connections.
+    fn graph(&self) -> &HopfieldEnergyConfig;
+
+    fn output(&self) -> Activation {
+        let output = self.graph().layers.last();
+        output.expect("checked: there is a layer").activation
+    }
+
+    fn starts_at_equilibrium(&self) -> bool {
+        false
+    }
+
+    fn limits_of_beta_are_learned(&self) -> bool {
+        false
+    }
+
+    fn conducts_both_ways(&self) -> bool {
+        false
+    }
+}
