@@ -143,6 +143,7 @@ impl Table {
         );
     }
 
+    /// The gradient of dense weights: formed, or added to the weights as it is formed.
     fn contrast(&self, [batch, n_in, n_out]: [usize; 3], zeros: f64, is_input: bool) {
         let [a, b] = [zeros, zeros].map(|zeros| numbers(batch * n_in, zeros));
         let [c, d] = [1, 2].map(|n| numbers(batch * n_out + n, 0.0)[n..].to_vec());
@@ -150,20 +151,18 @@ impl Table {
             true => (Pre::Same(&a), 1.0),
             false => (Pre::Two(&a, &b), 2.0),
         };
+        let (below, above) = outer::factors(&[Half::Difference, Half::Sum], pre, [&c, &d], 0.1);
+        let below = below.as_deref().unwrap_or(&a);
         let flop = 2.0 * n * (batch * n_in * n_out) as f64;
-        let halves = [Half::Difference, Half::Sum];
-        let work = || {
-            let shape = [n_in, n_out];
-            drop(black_box(outer::contrast(
-                &halves,
-                pre,
-                [&c, &d],
-                0.1,
-                shape,
-            )));
+        let (shape, of) = (format!("{batch}x{n_in}x{n_out}"), [n_in, n_out]);
+        let formed = || drop(black_box(outer::product_over_rows(below, &above, of)));
+        self.line("gradient", &shape, zeros, flop, formed);
+        let weights = std::sync::Mutex::new(numbers(n_in * n_out, 0.0));
+        let step = || {
+            let mut weights = weights.lock().expect("one caller");
+            outer::add_product_over_rows(1e-9, below, &above, of, &mut weights);
         };
-        let shape = format!("{batch}x{n_in}x{n_out}");
-        self.line("contrast", &shape, zeros, flop, work);
+        self.line("gradient and step", &shape, zeros, flop, step);
     }
 
     /// Both directions of a convolution with max pooling, as in `conv-mnist`.

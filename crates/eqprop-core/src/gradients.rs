@@ -1,8 +1,11 @@
 //! Gradients by parameter, as the core hands them out.
 
+use std::collections::HashMap;
+
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, container::TensorContainer};
 
+use crate::fused::operations;
 use crate::parameters::{ByParameter, parameters_with};
 
 /// Gradient tensors by [`ParamId`], of any rank.
@@ -11,6 +14,40 @@ use crate::parameters::{ByParameter, parameters_with};
 #[derive(Debug, Default)]
 pub struct Gradients {
     container: TensorContainer<ParamId>,
+    products: HashMap<ParamId, OuterProduct>,
+}
+
+/// The gradient of dense weights as what was measured before and after the synapses, `Σ before ⊗ after` over
+/// the rows of the two: of fewer numbers than the weights, and an update can be formed from them at once.
+#[derive(Debug, Clone)]
+pub struct OuterProduct {
+    before: Tensor<2>,
+    after: Tensor<2>,
+}
+
+impl OuterProduct {
+    /// `beforeᵀ after`
+    ///
+    /// # Shapes
+    /// - `[rows, n_in]` and `[rows, n_out]`
+    pub(crate) fn new([before, after]: [Tensor<2>; 2]) -> Self {
+        Self { before, after }
+    }
+
+    /// The gradient, `[n_in, n_out]`.
+    pub fn form(&self) -> Tensor<2> {
+        operations::product_over_rows(&self.before, &self.after)
+    }
+
+    /// That of the weights.
+    pub(crate) fn shape(&self) -> [usize; 2] {
+        [&self.before, &self.after].map(|factor| factor.dims()[1])
+    }
+
+    /// What was measured before and after the synapses.
+    pub(crate) fn factors(&self) -> [&Tensor<2>; 2] {
+        [&self.before, &self.after]
+    }
 }
 
 impl Gradients {
@@ -21,12 +58,28 @@ impl Gradients {
 
     /// Adds the gradient of parameter `id`, replacing one that is already there.
     pub fn register<const D: usize>(&mut self, id: ParamId, gradient: Tensor<D>) {
+        self.products.remove(&id);
         self.container.register(id, gradient);
+    }
+
+    /// Adds the gradient of dense weights `id`, replacing one that is already there.
+    pub(crate) fn register_product(&mut self, id: ParamId, gradient: OuterProduct) {
+        self.container.remove::<Tensor<2>>(&id);
+        self.products.insert(id, gradient);
+    }
+
+    /// Removes the gradient of parameter `id` if it is there as a product that is not formed yet.
+    pub fn remove_product(&mut self, id: ParamId) -> Option<OuterProduct> {
+        self.products.remove(&id)
     }
 
     /// The gradient of parameter `id`.
     pub fn get<const D: usize>(&self, id: ParamId) -> Option<Tensor<D>> {
-        self.container.get(&id)
+        self.container.get(&id).or_else(|| {
+            let formed = self.products.get(&id)?.form();
+            let shape: [usize; D] = formed.dims().as_slice().try_into().ok()?;
+            Some(formed.reshape(shape))
+        })
     }
 
     /// Adds the gradients of `other` for the float parameters of `module` to these.
@@ -57,7 +110,7 @@ impl Gradients {
 
     /// Number of parameters that have a gradient.
     pub fn len(&self) -> usize {
-        self.container.len()
+        self.container.len() + self.products.len()
     }
 
     /// Whether no parameter has a gradient.

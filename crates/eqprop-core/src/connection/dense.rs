@@ -11,7 +11,7 @@ use super::source::{WeightSource, redraw};
 use super::term::{Prepared, Term, same_kind};
 use crate::contrast::{Share, StatePair};
 use crate::fused::{Weights, operations};
-use crate::gradients::Gradients;
+use crate::gradients::{Gradients, OuterProduct};
 use crate::shape::LayerShape;
 
 /// Dense connection, the term `−s_from W s_toᵀ` of the energy.
@@ -107,10 +107,13 @@ impl Term for Dense {
         scale: f64,
         gradients: &mut Gradients,
     ) {
-        let gradient = self.without_self(operations::contrast(share, pre, post, -scale));
-        for id in others.iter().filter_map(|other| other.parameter()) {
-            gradients.register(id, gradient.clone());
+        let gradient = OuterProduct::new(operations::factors(share, pre, post, -scale));
+        let ids = others.iter().filter_map(|other| other.parameter());
+        if self.lateral {
+            let gradient = self.without_self(gradient.form());
+            return ids.for_each(|id| gradients.register(id, gradient.clone()));
         }
+        ids.for_each(|id| gradients.register_product(id, gradient.clone()));
     }
 
     fn correlate(
@@ -121,8 +124,8 @@ impl Term for Dense {
         scale: f64,
         gradients: &mut Gradients,
     ) {
-        let gradient = operations::correlation(pre, &post, scale);
-        gradients.register(self.weight.id, gradient);
+        let gradient = OuterProduct::new([pre.clone(), post * scale]);
+        gradients.register_product(self.weight.id, gradient);
     }
 }
 

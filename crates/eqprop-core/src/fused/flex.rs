@@ -13,8 +13,8 @@ mod packed;
 use super::{Drives, Problem, Settled};
 use crate::state::State;
 pub use operations::{
-    contrast, convolution, convolution_contrast, correlation, descend, prediction,
-    prediction_error, product,
+    convolution, convolution_contrast, descend, descend_along, factors, prediction,
+    prediction_error, product, product_over_rows,
 };
 
 /// The whole relaxation, or `None` if it has a part that this cannot do.

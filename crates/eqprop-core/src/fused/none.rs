@@ -15,17 +15,29 @@ pub fn product(_x: &Tensor<2>, _weights: &Tensor<2>) -> Option<Tensor<2>> {
     None
 }
 
-pub fn contrast(
+pub fn factors(
     _share: Share,
-    _pre: StatePair<'_>,
+    _pair: StatePair<'_>,
     _post: [&Tensor<2>; 2],
     _scale: f64,
-) -> Option<Tensor<2>> {
+) -> Option<[Tensor<2>; 2]> {
     None
 }
 
-pub fn correlation(_pre: &Tensor<2>, _post: &Tensor<2>, _scale: f64) -> Option<Tensor<2>> {
+pub fn product_over_rows(_below: &Tensor<2>, _above: &Tensor<2>) -> Option<Tensor<2>> {
     None
+}
+
+#[allow(
+    clippy::result_large_err,
+    reason = "the tensor must be handed back, so that nobody else holds it"
+)]
+pub fn descend_along(
+    _rate: f64,
+    parameter: Tensor<2>,
+    _factors: [&Tensor<2>; 2],
+) -> Result<Tensor<2>, Tensor<2>> {
+    Err(parameter)
 }
 
 pub fn convolution(

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::flex;
 /// Those that their callers do otherwise, where no backend has a way of its own.
 pub(crate) use super::flex::{
-    convolution, convolution_contrast, descend, prediction, prediction_error,
+    convolution, convolution_contrast, descend, descend_along, prediction, prediction_error,
 };
 use crate::contrast::{Share, StatePair};
 
@@ -17,38 +17,46 @@ pub(crate) fn product(x: Tensor<2>, weights: &Tensor<2>) -> Tensor<2> {
     flex::product(&x, weights).unwrap_or_else(|| x.matmul(weights.clone()))
 }
 
-/// The share of `scale · Σ_batch [preᵀ post (first) − preᵀ post (second)]`, formed as
-/// `½[Δ_preᵀ Σ_post + Σ_preᵀ Δ_post]` from the differences `Δ` and sums `Σ` of the two states, which loses
-/// no digits when the states are close.
+/// Two factors with the share of `scale · Σ_batch [preᵀ post (first) − preᵀ post (second)]` as their
+/// [product over rows](product_over_rows): of the differences `Δ` and sums `Σ` of the two states,
+/// `½[Δ_preᵀ Σ_post + Σ_preᵀ Δ_post]`, which loses no digits when the states are close.
 ///
 /// # Shapes
-/// - `pre`: `[batch, n_in]`, `post`: `[batch, n_out]`, output: `[n_in, n_out]`
-pub(crate) fn contrast(
+/// - `pre`: `[batch, n_in]`, `post`: `[batch, n_out]`, output: `[n · batch, n_in]` and `[n · batch, n_out]`
+pub(crate) fn factors(
     share: Share,
     pre: StatePair<'_>,
     post: [&Tensor<2>; 2],
     scale: f64,
-) -> Tensor<2> {
-    if let Some(contrast) = flex::contrast(share, pre, post, scale) {
-        return contrast;
+) -> [Tensor<2>; 2] {
+    if let Some(factors) = flex::factors(share, pre, post, scale) {
+        return factors;
     }
     let [post_first, post_second] = post;
     let post_difference = post_first.clone() - post_second.clone();
     match pre {
-        StatePair::Clamped(input) => input.clone().transpose().matmul(post_difference * scale),
+        StatePair::Clamped(input) => [input.clone(), post_difference * scale],
         StatePair::Free(pre_first, pre_second) => {
             let half = 0.5 * scale;
             let feedback = || {
-                let pre_difference = (pre_first.clone() - pre_second.clone()) * half;
-                let post_sum = post_first.clone() + post_second.clone();
-                pre_difference.transpose().matmul(post_sum)
+                let pre_difference = pre_first.clone() - pre_second.clone();
+                [
+                    pre_difference,
+                    (post_first.clone() + post_second.clone()) * half,
+                ]
             };
             let forward = || {
                 let pre_sum = pre_first.clone() + pre_second.clone();
-                pre_sum.transpose().matmul(post_difference.clone() * half)
+                [pre_sum, post_difference.clone() * half]
             };
             match share {
-                Share::Whole => feedback() + forward(),
+                Share::Whole => {
+                    let ([below, above], [sum, difference]) = (feedback(), forward());
+                    [
+                        Tensor::cat(vec![below, sum], 0),
+                        Tensor::cat(vec![above, difference], 0),
+                    ]
+                }
                 Share::Forward => forward(),
                 Share::Feedback => feedback(),
             }
@@ -56,11 +64,11 @@ pub(crate) fn contrast(
     }
 }
 
-/// `scale · preᵀ post`.
+/// `belowᵀ above`.
 ///
 /// # Shapes
-/// - as [`contrast`]
-pub(crate) fn correlation(pre: &Tensor<2>, post: &Tensor<2>, scale: f64) -> Tensor<2> {
-    flex::correlation(pre, post, scale)
-        .unwrap_or_else(|| pre.clone().transpose().matmul(post.clone() * scale))
+/// - `below`: `[rows, n_in]`, `above`: `[rows, n_out]`, output: `[n_in, n_out]`
+pub(crate) fn product_over_rows(below: &Tensor<2>, above: &Tensor<2>) -> Tensor<2> {
+    flex::product_over_rows(below, above)
+        .unwrap_or_else(|| below.clone().transpose().matmul(above.clone()))
 }

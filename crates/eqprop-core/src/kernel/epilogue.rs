@@ -60,6 +60,11 @@ impl Epilogue<'_> {
         rule: Rule::Keep,
     };
 
+    /// Whether a product that is 0 changes nothing.
+    pub fn keeps_out(self) -> bool {
+        matches!((self.base, self.rule), (Base::Out, Rule::Keep))
+    }
+
     /// Puts down a tile, with `sums` as its product: some columns of the rows from `row` on, which are
     /// `stride` apart in `out`.
     #[inline(always)]

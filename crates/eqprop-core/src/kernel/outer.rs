@@ -1,8 +1,7 @@
 //! Products of whole batches: with weights for a single use, and sums over the batch of outer products,
 //! which gradients are.
 
-use std::borrow::Cow;
-
+use super::epilogue::Epilogue;
 use super::left::Left;
 use super::panels::{Panels, lanes};
 use super::product::{multiply_columns, multiply_once};
@@ -42,56 +41,107 @@ impl<'a> Pre<'a> {
             Self::Two(first, second) => Self::Two(part(first), part(second)),
         }
     }
+}
 
-    /// The numbers before and after a synapse whose products, times `scale`, sum up to the halves of
-    /// the contrast: `x` and `Δ`, or `Δ` and `½Σ`, `Σ` and `½Δ` one below the other.
-    fn factors(self, halves: &[Half], post: [&[f32]; 2], scale: f32) -> [Cow<'a, [f32]>; 2] {
-        let half = 0.5 * scale;
-        let (mut below, mut above) = (Vec::new(), Vec::new());
-        match self {
-            Self::Same(both) => {
-                combine(post, &mut above, |a, b| (a - b) * scale);
-                return [both.into(), above.into()];
-            }
-            Self::Two(a, b) => {
-                for of in halves {
-                    match of {
-                        Half::Difference => {
-                            combine([a, b], &mut below, |a, b| a - b);
-                            combine(post, &mut above, |a, b| (a + b) * half);
-                        }
-                        Half::Sum => {
-                            combine([a, b], &mut below, |a, b| a + b);
-                            combine(post, &mut above, |a, b| (a - b) * half);
-                        }
+/// The numbers before and after a synapse whose outer products, summed, are the halves of
+/// `scale · Σ_batch [pre ⊗ post (first) − pre ⊗ post (second)]`: `Δ` and `½Σ`, `Σ` and `½Δ` one below the
+/// other, or `x` and `Δ`, of which the first is there already.
+pub fn factors(
+    halves: &[Half],
+    pre: Pre<'_>,
+    post: [&[f32]; 2],
+    scale: f32,
+) -> (Option<Vec<f32>>, Vec<f32>) {
+    let half = 0.5 * scale;
+    let (mut below, mut above) = (Vec::new(), Vec::new());
+    match pre {
+        Pre::Same(_) => {
+            combine(post, &mut above, |a, b| (a - b) * scale);
+            return (None, above);
+        }
+        Pre::Two(a, b) => {
+            for of in halves {
+                match of {
+                    Half::Difference => {
+                        combine([a, b], &mut below, |a, b| a - b);
+                        combine(post, &mut above, |a, b| (a + b) * half);
+                    }
+                    Half::Sum => {
+                        combine([a, b], &mut below, |a, b| a + b);
+                        combine(post, &mut above, |a, b| (a - b) * half);
                     }
                 }
             }
         }
-        [below.into(), above.into()]
     }
+    (Some(below), above)
 }
 
 fn combine([first, second]: [&[f32]; 2], out: &mut Vec<f32>, of: impl Fn(f32, f32) -> f32) {
     out.extend(first.iter().zip(second).map(|(&a, &b)| of(a, b)));
 }
 
-/// The halves of `scale · Σ_batch [pre ⊗ post (first) − pre ⊗ post (second)]`, `[n_in, n_out]`.
-pub fn contrast(
-    halves: &[Half],
-    pre: Pre<'_>,
-    post: [&[f32]; 2],
-    scale: f32,
-    shape: [usize; 2],
-) -> Vec<f32> {
-    let [below, above] = pre.factors(halves, post, scale);
-    product_over_batch(&below, &above, shape)
+/// `belowᵀ above`, `[n_in, n_out]`.
+pub fn product_over_rows(below: &[f32], above: &[f32], shape: [usize; 2]) -> Vec<f32> {
+    let product = OverRows::new(below, above, shape);
+    let [n_in, n_out] = shape;
+    let mut out = Vec::new();
+    let part = ROWS_AT_ONCE * n_out;
+    append_in_parts(
+        &mut out,
+        n_in * n_out,
+        part,
+        product.n_threads,
+        |index, out| {
+            product.put(index, Epilogue::SET, out);
+        },
+    );
+    out
 }
 
-/// `scale · Σ_batch pre ⊗ post`, `[n_in, n_out]`.
-pub fn correlation(pre: &[f32], post: &[f32], scale: f32, shape: [usize; 2]) -> Vec<f32> {
-    let above: Vec<f32> = post.iter().map(|x| x * scale).collect();
-    product_over_batch(pre, &above, shape)
+/// `out ← out + factor · belowᵀ above`, `[n_in, n_out]`.
+pub fn add_product_over_rows(
+    factor: f32,
+    below: &[f32],
+    above: &[f32],
+    shape: [usize; 2],
+    out: &mut [f32],
+) {
+    let above: Vec<f32> = above.iter().map(|x| x * factor).collect();
+    let product = OverRows::new(below, &above, shape);
+    let parts = out
+        .chunks_mut(ROWS_AT_ONCE * shape[1])
+        .enumerate()
+        .collect();
+    share(parts, product.n_threads, |(index, out)| {
+        product.put(index, Epilogue::ADD, out);
+    });
+}
+
+/// `belowᵀ above`, some rows of it at a time.
+struct OverRows<'a> {
+    below: &'a [f32],
+    right: Panels,
+    n_in: usize,
+    n_threads: usize,
+}
+
+impl<'a> OverRows<'a> {
+    fn new(below: &'a [f32], above: &[f32], [n_in, n_out]: [usize; 2]) -> Self {
+        Self {
+            right: Panels::of_columns(above, n_out, 0..n_out),
+            n_in,
+            n_threads: threads_for(below.len() * n_out, WORTH_A_THREAD),
+            below,
+        }
+    }
+
+    /// Puts down part `index` of the rows.
+    fn put(&self, index: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
+        let units = index * ROWS_AT_ONCE..self.n_in.min((index + 1) * ROWS_AT_ONCE);
+        let left = Columns::new(self.below, self.n_in, units);
+        multiply_columns(&left, &self.right, epilogue, out, self.right.columns());
+    }
 }
 
 /// `x W` for a single use, `[batch, n_out]`.
@@ -123,19 +173,4 @@ pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> 
         }
     }
     out
-}
-
-/// The product of one matrix, transposed, with another.
-fn product_over_batch(below: &[f32], above: &[f32], [n_in, n_out]: [usize; 2]) -> Vec<f32> {
-    let depth = below.len() / n_in;
-    let right = Panels::of_columns(above, n_out, 0..n_out);
-    let mut product = Vec::new();
-    let n_threads = threads_for(n_in * n_out * depth, WORTH_A_THREAD);
-    let part = ROWS_AT_ONCE * n_out;
-    append_in_parts(&mut product, n_in * n_out, part, n_threads, |index, out| {
-        let units = index * ROWS_AT_ONCE..n_in.min((index + 1) * ROWS_AT_ONCE);
-        let left = Columns::new(below, n_in, units);
-        multiply_columns(&left, &right, out, n_out);
-    });
-    product
 }

@@ -49,8 +49,14 @@ pub fn multiply(
 }
 
 /// Puts down `Aᵀ B`, as [`multiply`].
-pub fn multiply_columns(left: &Columns, right: &Panels, out: &mut [f32], stride: usize) {
-    right.multiply(Source::Columns(left), Epilogue::SET, out, stride);
+pub fn multiply_columns(
+    left: &Columns,
+    right: &Panels,
+    epilogue: Epilogue<'_>,
+    out: &mut [f32],
+    stride: usize,
+) {
+    right.multiply(Source::Columns(left), epilogue, out, stride);
 }
 
 /// Puts down the product with columns `columns` of a matrix `[depth, right_stride]`, for a single use.
@@ -195,6 +201,9 @@ fn multiply_panel(
                 Source::Columns(left) => {
                     let mut sums = [[simd.splat_f32s(0.0); V]; R];
                     let (places, entries) = left.of_tile(index);
+                    if places.is_empty() && self.epilogue.keeps_out() {
+                        return;
+                    }
                     for (&place, entries) in places.iter().zip(entries.chunks_exact(R)) {
                         let rows = core::array::from_fn(|r| &entries[r..=r]);
                         // SAFETY: the places are below the depth, and each row has a number.

@@ -9,7 +9,7 @@ use crate::connection::{
     InitializerConfig, PreparedConnection, PreparedDense, Share, StatePair, draw,
 };
 use crate::fused::operations;
-use crate::gradients::Gradients;
+use crate::gradients::{Gradients, OuterProduct};
 
 /// A resistor between every node of one layer and every node of the next.
 #[derive(Module, Debug)]
@@ -82,8 +82,8 @@ impl Conductances {
             );
             (difference * sum).sum_dim(0) * (0.5 * scale)
         };
-        let products = operations::contrast(Share::Whole, first_layer, [first, second], -scale);
-        let mut gradient = products + of_layer(first, second);
+        let factors = operations::factors(Share::Whole, first_layer, [first, second], -scale);
+        let mut gradient = OuterProduct::new(factors).form() + of_layer(first, second);
         if let StatePair::Free(first, second) = first_layer {
             gradient = gradient + of_layer(first, second).transpose();
         }

@@ -58,28 +58,55 @@ pub fn product(x: &Tensor<2>, weights: &Tensor<2>) -> Option<Tensor<2>> {
     Some(tensor(out, [batch, n_out], &x.device()))
 }
 
-pub fn contrast(
+pub fn factors(
     share: Share,
-    pre: StatePair<'_>,
+    pair: StatePair<'_>,
     [first, second]: [&Tensor<2>; 2],
     scale: f64,
-) -> Option<Tensor<2>> {
-    let (StatePair::Clamped(below) | StatePair::Free(below, _)) = pre;
+) -> Option<[Tensor<2>; 2]> {
+    let (StatePair::Clamped(below) | StatePair::Free(below, _)) = pair;
     let ([_, n_in], [_, n_out]) = (below.dims(), first.dims());
     let device = first.device();
     let (first, second) = (Floats::of(first)?, Floats::of(second)?);
-    let pre = Numbers::of(pre)?;
-    let (shape, post) = ([n_in, n_out], [first.slice(), second.slice()]);
-    let out = outer::contrast(halves(share), pre.pre(), post, scale as f32, shape);
+    let pre = Numbers::of(pair)?;
+    let post = [first.slice(), second.slice()];
+    let (sent, received) = outer::factors(halves(share), pre.pre(), post, scale as f32);
+    let rows = |numbers: Vec<f32>, n: usize| {
+        let rows = numbers.len() / n;
+        tensor(numbers, [rows, n], &device)
+    };
+    let sent = sent.map_or_else(|| below.clone(), |sent| rows(sent, n_in));
+    Some([sent, rows(received, n_out)])
+}
+
+pub fn product_over_rows(below: &Tensor<2>, above: &Tensor<2>) -> Option<Tensor<2>> {
+    let shape = [below.dims()[1], above.dims()[1]];
+    let device = below.device();
+    let (below, above) = (Floats::of(below)?, Floats::of(above)?);
+    let out = outer::product_over_rows(below.slice(), above.slice(), shape);
     Some(tensor(out, shape, &device))
 }
 
-pub fn correlation(pre: &Tensor<2>, post: &Tensor<2>, scale: f64) -> Option<Tensor<2>> {
-    let ([_, n_in], [_, n_out]) = (pre.dims(), post.dims());
-    let (below, above) = (Floats::of(pre)?, Floats::of(post)?);
-    let shape = [n_in, n_out];
-    let out = outer::correlation(below.slice(), above.slice(), scale as f32, shape);
-    Some(tensor(out, shape, &pre.device()))
+/// `parameter − rate · belowᵀ above` in place, or the parameter as it was.
+#[allow(
+    clippy::result_large_err,
+    reason = "the tensor must be handed back, so that nobody else holds it"
+)]
+pub fn descend_along(
+    rate: f64,
+    parameter: Tensor<2>,
+    [below, above]: [&Tensor<2>; 2],
+) -> Result<Tensor<2>, Tensor<2>> {
+    let shape = parameter.dims();
+    let (Some(below), Some(above), Some(_)) =
+        (Floats::of(below), Floats::of(above), Floats::of(&parameter))
+    else {
+        return Err(parameter);
+    };
+    let mut out = Floats::owned(parameter).expect("checked to be for this backend");
+    let factor = -(rate as f32);
+    outer::add_product_over_rows(factor, below.slice(), above.slice(), shape, out.slice_mut());
+    Ok(out.into_tensor())
 }
 
 /// `P(K ∗ pre)`, for a single use of the kernel.

@@ -92,7 +92,7 @@ fn products_of_every_size_are_sums_of_products_of_numbers() {
             assert_close(&out, &expected, &format!("packed, {size:?}"));
             out.fill(f32::NAN);
             let below = Columns::new(&transposed(&a, depth), rows, 0..rows);
-            multiply_columns(&below, right, &mut out, columns);
+            multiply_columns(&below, right, Epilogue::SET, &mut out, columns);
             assert_close(&out, &expected, &format!("columns, {size:?}"));
         }
         out.fill(f32::NAN);
