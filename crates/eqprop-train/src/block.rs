@@ -91,26 +91,9 @@ pub struct EquilibriumBlock<E: VectorField, D: Clone + core::fmt::Debug + Send =
     pub energy: E,
     #[module(skip)]
     method: EquilibriumPropagation<D>,
+    /// The last nudged phase, shared by all clones: a training step works on clones.
     #[module(skip)]
-    nudged: LastNudged,
-}
-
-/// The last nudged phase, shared by all clones of a block: a training step works on clones.
-#[derive(Debug, Clone, Default)]
-struct LastNudged(Arc<Mutex<Option<Relaxed>>>);
-
-impl LastNudged {
-    fn get(&self) -> Option<Relaxed> {
-        // A panic elsewhere leaves a whole phase behind.
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn set(&self, relaxed: Relaxed) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(relaxed);
-    }
+    nudged: Arc<Mutex<Option<Relaxed>>>,
 }
 
 impl<E, D> EquilibriumBlock<E, D>
@@ -131,7 +114,7 @@ where
         Self {
             energy,
             method,
-            nudged: LastNudged::default(),
+            nudged: Arc::default(),
         }
     }
 
@@ -170,7 +153,7 @@ where
         let parent = joined(&self.energy, &[input]);
         let output = with_pullback(output, parent, move |slope| {
             let (gradients, phase) = backward(free, &method, reaches_below, slope);
-            nudged.set(phase);
+            *nudged.lock().unwrap_or_else(PoisonError::into_inner) = Some(phase);
             gradients
         });
         (output, relaxed)
@@ -179,7 +162,9 @@ where
     /// The nudged phase of the last backward pass, of this block or a clone: of a centered estimate
     /// `β` and then `−β` as one batch.
     pub fn last_nudged(&self) -> Option<Relaxed> {
-        self.nudged.get()
+        // A panic elsewhere leaves a whole phase behind.
+        let nudged = self.nudged.lock();
+        nudged.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

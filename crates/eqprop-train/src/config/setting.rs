@@ -1,5 +1,7 @@
 //! The settings of a configuration by name, as JSON.
 
+use std::iter;
+
 use eqprop_core::nudging::Nudging;
 use serde_json::{Map, Value, json};
 
@@ -101,22 +103,14 @@ impl Settings {
 
     /// The names of all settings.
     pub fn names(&self) -> Vec<String> {
-        let fields = |value: &Value| {
-            value
-                .as_object()
-                .into_iter()
-                .flat_map(Map::keys)
-                .cloned()
-                .collect::<Vec<_>>()
-        };
-        let mut names = fields(&self.0);
+        let sections = SECTIONS.into_iter().map(|section| &self.0[section]);
+        let objects = iter::once(&self.0).chain(sections);
+        let fields = objects.filter_map(Value::as_object).flat_map(Map::keys);
+        let fields = fields
+            .map(String::as_str)
+            .chain(OPTIONS.map(|(name, _)| name));
+        let mut names: Vec<_> = fields.map(String::from).collect();
         names.retain(|name| !SECTIONS.contains(&name.as_str()));
-        names.extend(
-            SECTIONS
-                .iter()
-                .flat_map(|&section| fields(&self.0[section])),
-        );
-        names.extend(OPTIONS.iter().map(|(name, _)| name.to_string()));
         names.sort();
         names
     }

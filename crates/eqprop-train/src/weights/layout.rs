@@ -62,10 +62,8 @@ impl Layout {
             let index = name.strip_prefix(LIST).and_then(|n| n.strip_prefix('.'));
             index.is_some_and(|index| index.parse::<usize>().is_ok())
         };
-        if tensors
-            .keys()
-            .any(|name| name.starts_with(&format!("{SYNAPSES}.")))
-        {
+        let synapses = format!("{SYNAPSES}.");
+        if tensors.keys().any(|name| name.starts_with(&synapses)) {
             Self::Synapses
         } else if tensors.keys().all(in_list) {
             Self::List
@@ -157,18 +155,16 @@ impl Parameter {
             Part::ReadoutWeight => (n_layers, "weight"),
             Part::ReadoutBias => (n_layers, "bias"),
         };
-        let is_transposed = self.shape.len() == 2;
-        let mut shape = self.shape.clone();
-        if is_transposed {
-            shape.reverse();
-        }
-        Entry {
+        let mut entry = Entry {
             tensor: format!("{SYNAPSES}.{index}.{name}"),
-            shape,
-            is_transposed,
             is_optional: name == "bias" && !has_bias,
-            is_spread: false,
+            ..Entry::as_it_is(self)
+        };
+        if entry.shape.len() == 2 {
+            entry.shape.reverse();
+            entry.is_transposed = true;
         }
+        entry
     }
 
     fn listed(&self, part: Part, n_layers: usize) -> Result<Entry, String> {
