@@ -133,15 +133,10 @@ where
     /// all layers, outside autodiff.
     pub fn forward_relaxed(&self, input: Tensor<2>) -> (Tensor<2>, Relaxed) {
         let network = EquilibriumNetwork::new(self.energy.clone(), LinearCost);
-        let n_units = self
-            .energy
-            .layers()
-            .last()
-            .expect("a network has a layer")
-            .n_units();
+        let output = self.energy.layers().last().expect("a network has a layer");
         let like = (&input.device().without_autodiff(), input.dtype());
         // The slope of the loss is known in the backward pass.
-        let no_slope = Tensor::zeros([input.dims()[0], n_units], like);
+        let no_slope = Tensor::zeros([input.dims()[0], output.n_units()], like);
         let batch = Batch::new(input.clone(), no_slope);
         let free = FreeEquilibrium::find(&self.method.free, &network, &batch, None);
         let (output, relaxed) = (free.state().output().clone(), free.relaxed.clone());

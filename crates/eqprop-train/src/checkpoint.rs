@@ -215,10 +215,8 @@ impl Checkpoint {
     /// # Errors
     /// If a file cannot be read or is not what was written.
     pub fn load_latest(run: &Path) -> Result<Option<Self>, CheckpointError> {
-        match list(run)?.last() {
-            Some(folder) => Self::load(folder).map(Some),
-            None => Ok(None),
-        }
+        let folders = list(run)?;
+        folders.last().map(|folder| Self::load(folder)).transpose()
     }
 
     fn load(folder: &Path) -> Result<Self, CheckpointError> {
@@ -277,10 +275,8 @@ impl Checkpoint {
         }
         let mut files = vec![(STATE, Bytes::from_bytes_vec(to_json(&self.state)))];
         for (name, bytes) in records {
-            files.push((
-                name,
-                bytes.map_err(CheckpointError::record(folder.join(name)))?,
-            ));
+            let bytes = bytes.map_err(CheckpointError::record(folder.join(name)))?;
+            files.push((name, bytes));
         }
         Ok(files)
     }

@@ -73,8 +73,7 @@ use configurations::{deep_dhn, deep_paper, dhn, drn, paper};
 /// equations have it, the nudged states of `pcn-mnist` become infinite within an epoch. `pcn-vgg5`
 /// has the layers of `dchn` and the paper's optimizer; a full run needs a GPU.
 ///
-/// Every preset is there for every data set: [`config_for`](Preset::config_for) frames smaller images
-/// with zeros, so that they have the size that the convolutions of the preset are made for.
+/// Every preset is there for every data set, see [`config_for`](Preset::config_for).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// 64-128-10 on the digits that come with this crate.
@@ -195,8 +194,8 @@ impl Preset {
         }
     }
 
-    /// Its configuration for a data set, whose images are padded to the size that its convolutions
-    /// are made for: 28×28 for `conv-mnist` and 32×32 for the other convolutional presets. Larger
+    /// Its configuration for a data set, whose images are padded with zeros to the size that its
+    /// convolutions are made for: 28×28 for `conv-mnist` and 32×32 for the other convolutional presets. Larger
     /// images, and those of dense presets, stay as they are.
     ///
     /// For the data set of the preset this is [`config`](Self::config).

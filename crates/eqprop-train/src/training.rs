@@ -86,10 +86,8 @@ impl Training {
         config.validate()?;
         config.check_examples(&dataset.train)?;
         config.check_examples(&dataset.test)?;
-        let train = dataset
-            .train
-            .clone()
-            .take(config.data.n_train.unwrap_or(usize::MAX));
+        let at_most = config.data.n_train.unwrap_or(usize::MAX);
+        let train = dataset.train.clone().take(at_most);
         let n_train = train.len();
         let (train, validation) = train.split_tail(config.data.n_validation);
         if train.is_empty() {
@@ -183,6 +181,7 @@ impl Training {
     /// The run as it stands: after the last finished epoch, or within the epoch that was paused.
     pub fn checkpoint(&self) -> Checkpoint {
         let open = self.open();
+        let learner = open.learner;
         Checkpoint {
             state: CheckpointState {
                 config: self.config.clone(),
@@ -191,12 +190,9 @@ impl Training {
             },
             optimizer: open.optimizer.to_record(),
             scheduler: open.scheduler.to_record(),
-            particles: open.learner.particles().map(Particles::to_record),
-            warm: open
-                .learner
-                .previous_state()
-                .and_then(PreviousState::to_record),
-            model: open.learner.into_record(),
+            particles: learner.particles().map(Particles::to_record),
+            warm: learner.previous_state().and_then(PreviousState::to_record),
+            model: learner.into_record(),
         }
     }
 

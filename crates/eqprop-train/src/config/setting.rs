@@ -197,11 +197,11 @@ impl Settings {
                 });
             }
             // It may have been left to its default.
-            let there = self
-                .at(&[section, choice, found])
-                .is_some_and(Value::is_object);
+            let options = self.at(&[section, choice, found]);
             return match parts.next() {
-                None if there => Ok([section, choice, found, option].map(String::from).to_vec()),
+                None if options.is_some_and(Value::is_object) => {
+                    Ok([section, choice, found, option].map(String::from).to_vec())
+                }
                 _ => Err(unknown()),
             };
         } else {
@@ -244,10 +244,8 @@ impl Settings {
 fn options() -> impl Iterator<Item = (&'static str, [&'static str; 4])> {
     OPTIONS.into_iter().map(|(name, path)| {
         let mut parts = path.split('.');
-        (
-            name,
-            std::array::from_fn(|_| parts.next().unwrap_or_default()),
-        )
+        let parts = std::array::from_fn(|_| parts.next().unwrap_or_default());
+        (name, parts)
     })
 }
 
