@@ -150,24 +150,25 @@ impl BatchLoader {
     /// The batches of epoch `epoch` from number `first` on, counted from 0: the rest of an epoch that
     /// was begun. Leaves alone which epoch the next iteration counts as.
     pub fn batches(&self, epoch: u64, first: usize) -> impl Iterator<Item = Batch> + '_ {
-        let batches = Batches {
-            loader: self,
-            epoch,
-            order: self.permutation(epoch),
-            position: first.saturating_mul(self.batch_size),
-        };
+        let mut batches = self.epoch(epoch);
+        batches.position = first.saturating_mul(self.batch_size);
         batches.map(|batch| batch.expect("examples in memory can always be read"))
     }
 
-    /// The examples in the order of epoch `epoch`.
-    fn permutation(&self, epoch: u64) -> Vec<usize> {
-        let mut indices = self.indices.clone();
+    /// The batches of epoch `epoch`.
+    fn epoch(&self, epoch: u64) -> Batches<'_> {
+        let mut order = self.indices.clone();
         if let Order::Shuffled { seed } = self.order {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(epoch);
-            indices.shuffle(&mut rng);
+            order.shuffle(&mut rng);
         }
-        indices
+        Batches {
+            loader: self,
+            epoch,
+            order,
+            position: 0,
+        }
     }
 
     /// The images of `indices` as they are in epoch `epoch`, `[batch, n_inputs]`.
@@ -206,12 +207,7 @@ impl BatchLoader {
 impl DataLoader<Batch> for BatchLoader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
-        Box::new(Batches {
-            loader: self,
-            epoch,
-            order: self.permutation(epoch),
-            position: 0,
-        })
+        Box::new(self.epoch(epoch))
     }
 
     fn num_items(&self) -> usize {

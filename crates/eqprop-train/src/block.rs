@@ -91,26 +91,9 @@ pub struct EquilibriumBlock<E: VectorField, D: Clone + core::fmt::Debug + Send =
     pub energy: E,
     #[module(skip)]
     method: EquilibriumPropagation<D>,
+    /// The last nudged phase, shared by all clones: a training step works on clones.
     #[module(skip)]
-    nudged: LastNudged,
-}
-
-/// The last nudged phase, shared by all clones of a block: a training step works on clones.
-#[derive(Debug, Clone, Default)]
-struct LastNudged(Arc<Mutex<Option<Relaxed>>>);
-
-impl LastNudged {
-    fn get(&self) -> Option<Relaxed> {
-        // A panic elsewhere leaves a whole phase behind.
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn set(&self, relaxed: Relaxed) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(relaxed);
-    }
+    nudged: Arc<Mutex<Option<Relaxed>>>,
 }
 
 impl<E, D> EquilibriumBlock<E, D>
@@ -131,7 +114,7 @@ where
         Self {
             energy,
             method,
-            nudged: LastNudged::default(),
+            nudged: Arc::default(),
         }
     }
 
@@ -150,15 +133,10 @@ where
     /// all layers, outside autodiff.
     pub fn forward_relaxed(&self, input: Tensor<2>) -> (Tensor<2>, Relaxed) {
         let network = EquilibriumNetwork::new(self.energy.clone(), LinearCost);
-        let n_units = self
-            .energy
-            .layers()
-            .last()
-            .expect("a network has a layer")
-            .n_units();
+        let output = self.energy.layers().last().expect("a network has a layer");
         let like = (&input.device().without_autodiff(), input.dtype());
         // The slope of the loss is known in the backward pass.
-        let no_slope = Tensor::zeros([input.dims()[0], n_units], like);
+        let no_slope = Tensor::zeros([input.dims()[0], output.n_units()], like);
         let batch = Batch::new(input.clone(), no_slope);
         let free = FreeEquilibrium::find(&self.method.free, &network, &batch, None);
         let (output, relaxed) = (free.state().output().clone(), free.relaxed.clone());
@@ -170,7 +148,7 @@ where
         let parent = joined(&self.energy, &[input]);
         let output = with_pullback(output, parent, move |slope| {
             let (gradients, phase) = backward(free, &method, reaches_below, slope);
-            nudged.set(phase);
+            *nudged.lock().unwrap_or_else(PoisonError::into_inner) = Some(phase);
             gradients
         });
         (output, relaxed)
@@ -179,7 +157,9 @@ where
     /// The nudged phase of the last backward pass, of this block or a clone: of a centered estimate
     /// `β` and then `−β` as one batch.
     pub fn last_nudged(&self) -> Option<Relaxed> {
-        self.nudged.get()
+        // A panic elsewhere leaves a whole phase behind.
+        let nudged = self.nudged.lock();
+        nudged.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -27,11 +27,13 @@ const VERSION: u32 = 3;
 const PREFIX: &str = "checkpoint-";
 const MANIFEST: &str = "manifest.json";
 const STATE: &str = "state.json";
-const MODEL: &str = "model.bpk";
-const OPTIMIZER: &str = "optimizer.bpk";
-const SCHEDULER: &str = "scheduler.bpk";
-const PARTICLES: &str = "particles.bpk";
-const WARM: &str = "warm.bpk";
+pub(crate) const MODEL: &str = "model.bpk";
+pub(crate) const OPTIMIZER: &str = "optimizer.bpk";
+pub(crate) const SCHEDULER: &str = "scheduler.bpk";
+pub(crate) const PARTICLES: &str = "particles.bpk";
+pub(crate) const WARM: &str = "warm.bpk";
+/// The files that every checkpoint has.
+const NEEDED: [&str; 4] = [STATE, MODEL, OPTIMIZER, SCHEDULER];
 
 /// All that a training needs to go on as if it had never stopped.
 ///
@@ -98,16 +100,14 @@ struct ManifestEntry {
 impl Manifest {
     /// Refuses one that vouches for other files than those of a checkpoint, or not for all.
     fn check(&self) -> Result<(), serde_json::Error> {
-        let has = |name: &str| self.files.iter().any(|entry| entry.name == name);
-        let missing = [STATE, MODEL, OPTIMIZER, SCHEDULER];
-        let missing = missing.into_iter().find(|name| !has(name));
-        let known = [STATE, MODEL, OPTIMIZER, SCHEDULER, PARTICLES, WARM];
-        let other = self.files.iter().map(|entry| entry.name.as_str());
-        let other = other.into_iter().find(|name| !known.contains(name));
-        match (missing, other) {
-            (None, None) => Ok(()),
-            (Some(name), _) => Err(Error::custom(format!("it does not list {name}"))),
-            (_, Some(name)) => Err(Error::custom(format!("it lists `{name}`"))),
+        let listed: Vec<_> = self.files.iter().map(|entry| entry.name.as_str()).collect();
+        if let Some(name) = NEEDED.iter().find(|name| !listed.contains(name)) {
+            return Err(Error::custom(format!("it does not list {name}")));
+        }
+        let known = [&NEEDED[..], &[PARTICLES, WARM]].concat();
+        match listed.iter().find(|name| !known.contains(name)) {
+            Some(name) => Err(Error::custom(format!("it lists `{name}`"))),
+            None => Ok(()),
         }
     }
 }
@@ -142,15 +142,11 @@ impl Checkpoint {
     /// If the folder cannot be written to; the older checkpoints are then still there.
     pub fn save(self, run: &Path) -> Result<(), CheckpointError> {
         let place = Place::of(&self.state);
-        let write = |path: &Path| {
-            let path = path.to_path_buf();
-            move |source| CheckpointError::Write { path, source }
-        };
         remove_temporary_folders(run);
         let folder = tempfile::Builder::new()
             .prefix(TEMPORARY_PREFIX)
             .tempdir_in(run)
-            .map_err(write(run))?;
+            .map_err(CheckpointError::write(run))?;
 
         let mut manifest = Manifest {
             version: VERSION,
@@ -165,7 +161,7 @@ impl Checkpoint {
             write_synced(&folder.path().join(name), &bytes)?;
         }
         write_synced(&folder.path().join(MANIFEST), &to_json(&manifest))?;
-        sync_folder(folder.path()).map_err(write(folder.path()))?;
+        sync_folder(folder.path()).map_err(CheckpointError::write(folder.path()))?;
 
         let target = run.join(place.name());
         if target.exists() {
@@ -174,14 +170,14 @@ impl Checkpoint {
             // with one zero more.
             let aside = run.join(place.name().replacen(PREFIX, &format!("{PREFIX}0"), 1));
             if aside.exists() {
-                fs::remove_dir_all(&aside).map_err(write(&aside))?;
+                fs::remove_dir_all(&aside).map_err(CheckpointError::write(&aside))?;
             }
-            fs::rename(&target, &aside).map_err(write(&target))?;
+            fs::rename(&target, &aside).map_err(CheckpointError::write(&target))?;
         }
-        fs::rename(folder.keep(), &target).map_err(write(&target))?;
-        sync_folder(run).map_err(write(run))?;
+        fs::rename(folder.keep(), &target).map_err(CheckpointError::write(&target))?;
+        sync_folder(run).map_err(CheckpointError::write(run))?;
         for old in list(run)?.into_iter().filter(|path| *path != target) {
-            fs::remove_dir_all(&old).map_err(write(&old))?;
+            fs::remove_dir_all(&old).map_err(CheckpointError::write(&old))?;
         }
         Ok(())
     }
@@ -193,20 +189,13 @@ impl Checkpoint {
     /// # Errors
     /// Says what differs.
     pub fn check_continues(&self, config: &TrainingConfig) -> Result<(), CheckpointError> {
-        let CheckpointState {
-            config: stored,
-            records,
-            unfinished,
-        } = &self.state;
-        let fields = config.differences(stored);
-        let fields: Vec<_> = fields
-            .into_iter()
-            .filter(|field| field != "epochs")
-            .collect();
+        let stored = &self.state.config;
+        let mut fields = config.differences(stored);
+        fields.retain(|field| field != "epochs");
         if !fields.is_empty() {
             return Err(CheckpointError::OtherConfig { fields });
         }
-        let n_begun = records.len() + usize::from(unfinished.is_some());
+        let n_begun = self.state.records.len() + usize::from(self.state.unfinished.is_some());
         if config.epochs < n_begun {
             let epochs = config.epochs;
             return Err(CheckpointError::TooFewEpochs { epochs, n_begun });
@@ -226,10 +215,8 @@ impl Checkpoint {
     /// # Errors
     /// If a file cannot be read or is not what was written.
     pub fn load_latest(run: &Path) -> Result<Option<Self>, CheckpointError> {
-        match list(run)?.last() {
-            Some(folder) => Self::load(folder).map(Some),
-            None => Ok(None),
-        }
+        let folders = list(run)?;
+        folders.last().map(|folder| Self::load(folder)).transpose()
     }
 
     fn load(folder: &Path) -> Result<Self, CheckpointError> {
@@ -242,8 +229,7 @@ impl Checkpoint {
                 found: manifest.version,
             });
         }
-        let checked = manifest.check();
-        checked.map_err(|source| CheckpointError::Format { path, source })?;
+        manifest.check().map_err(CheckpointError::format(&path))?;
         for entry in &manifest.files {
             let path = folder.join(&entry.name);
             let bytes = read(&path)?;
@@ -279,23 +265,18 @@ impl Checkpoint {
     }
 
     fn into_files(self, folder: &Path) -> Result<Vec<(&'static str, Bytes)>, CheckpointError> {
-        let pack = |name: &'static str, bytes: Result<Bytes, RecordError>| match bytes {
-            Ok(bytes) => Ok((name, bytes)),
-            Err(source) => Err(CheckpointError::Record {
-                path: folder.join(name),
-                source,
-            }),
-        };
-        let mut files = vec![
-            (STATE, Bytes::from_bytes_vec(to_json(&self.state))),
-            pack(MODEL, self.model.into_bytes())?,
-            pack(OPTIMIZER, self.optimizer.into_bytes())?,
-            pack(SCHEDULER, self.scheduler.into_bytes())?,
+        let mut records = vec![
+            (MODEL, self.model.into_bytes()),
+            (OPTIMIZER, self.optimizer.into_bytes()),
+            (SCHEDULER, self.scheduler.into_bytes()),
         ];
         for (name, part) in [(PARTICLES, self.particles), (WARM, self.warm)] {
-            if let Some(part) = part {
-                files.push(pack(name, part.into_bytes())?);
-            }
+            records.extend(part.map(|part| (name, part.into_bytes())));
+        }
+        let mut files = vec![(STATE, Bytes::from_bytes_vec(to_json(&self.state)))];
+        for (name, bytes) in records {
+            let bytes = bytes.map_err(CheckpointError::record(folder.join(name)))?;
+            files.push((name, bytes));
         }
         Ok(files)
     }
@@ -344,13 +325,10 @@ impl Place {
 /// The checkpoint folders of a run, oldest first. Of two of one place, the one with the longer name
 /// was set aside for the other.
 fn list(run: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
-    let read = |source| CheckpointError::Read {
-        path: run.to_path_buf(),
-        source,
-    };
+    let unreadable = || CheckpointError::read(run);
     let mut folders = Vec::new();
-    for entry in fs::read_dir(run).map_err(read)? {
-        let path = entry.map_err(read)?.path();
+    for entry in fs::read_dir(run).map_err(unreadable())? {
+        let path = entry.map_err(unreadable())?.path();
         let name = path.file_name().unwrap_or_default();
         if let Some(place) = Place::from_name(name)
             && path.is_dir()
@@ -366,17 +344,11 @@ fn record<R>(
     path: &Path,
     parse: fn(Bytes) -> Result<R, RecordError>,
 ) -> Result<R, CheckpointError> {
-    parse(Bytes::from_bytes_vec(read(path)?)).map_err(|source| CheckpointError::Record {
-        path: path.to_path_buf(),
-        source,
-    })
+    parse(Bytes::from_bytes_vec(read(path)?)).map_err(CheckpointError::record(path))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
-    fs::read(path).map_err(|source| CheckpointError::Read {
-        path: path.to_path_buf(),
-        source,
-    })
+    fs::read(path).map_err(CheckpointError::read(path))
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
@@ -385,10 +357,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
         file.write_all(bytes)?;
         file.sync_all()
     };
-    write().map_err(|source| CheckpointError::Write {
-        path: path.to_path_buf(),
-        source,
-    })
+    write().map_err(CheckpointError::write(path))
 }
 
 fn to_json(value: &impl Serialize) -> Vec<u8> {
@@ -396,8 +365,5 @@ fn to_json(value: &impl Serialize) -> Vec<u8> {
 }
 
 fn from_json<T: for<'a> Deserialize<'a>>(path: &Path, text: &[u8]) -> Result<T, CheckpointError> {
-    serde_json::from_slice(text).map_err(|source| CheckpointError::Format {
-        path: path.to_path_buf(),
-        source,
-    })
+    serde_json::from_slice(text).map_err(CheckpointError::format(path))
 }

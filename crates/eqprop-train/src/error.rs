@@ -355,3 +355,31 @@ pub enum CheckpointError {
         reason: String,
     },
 }
+
+/// Errors of a file or folder, from what was found there.
+impl CheckpointError {
+    pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        |source| Self::Write { path, source }
+    }
+
+    pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        |source| Self::Read { path, source }
+    }
+
+    pub(crate) fn format(path: impl Into<PathBuf>) -> impl FnOnce(serde_json::Error) -> Self {
+        let path = path.into();
+        |source| Self::Format { path, source }
+    }
+
+    pub(crate) fn record(path: impl Into<PathBuf>) -> impl FnOnce(RecordError) -> Self {
+        let path = path.into();
+        |source| Self::Record { path, source }
+    }
+
+    pub(crate) fn unfit(path: impl Into<PathBuf>) -> impl FnOnce(String) -> Self {
+        let path = path.into();
+        |reason| Self::Unfit { path, reason }
+    }
+}

@@ -5,8 +5,8 @@ pub mod coupled_learning;
 pub mod equilibrium_propagation;
 pub(crate) mod free_equilibrium;
 pub mod holomorphic;
-mod signs;
 pub mod stochastic;
+mod streams;
 mod weight_perturbation;
 
 use core::fmt::Debug;

@@ -32,12 +32,7 @@ pub enum InitialState {
 
 impl fmt::Display for InitialState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Rest => "rest",
-            Self::Particles => "particles",
-            Self::Feedforward => "feedforward",
-            Self::Previous => "previous",
-        })
+        self.serialize(f)
     }
 }
 

@@ -14,7 +14,7 @@ use eqprop_core::energy::{AnyField, VectorField};
 use eqprop_core::relaxation::Relaxed;
 
 use crate::batch::Batch;
-use crate::estimator::GradientEstimator;
+use crate::estimator::{Estimate, FreeEquilibrium, GradientEstimator};
 use crate::gradient_norm::clip_global_norm;
 use crate::initial_state::{InitialState, KeptStates, Particles, PreviousState};
 use crate::leaves;
@@ -168,6 +168,18 @@ pub struct EquilibriumOutput {
 }
 
 impl EquilibriumOutput {
+    /// What an estimate of a batch with this target showed.
+    fn new(estimate: Estimate, target: Tensor<2>) -> Self {
+        Self {
+            cost: estimate.cost,
+            energy: estimate.energy,
+            scores: estimate.scores,
+            target: target.without_autodiff(),
+            residual: estimate.free.residual,
+            n_steps: estimate.free.n_steps,
+        }
+    }
+
     /// Whether each example is classified wrongly, as 0 or 1; `[batch]`.
     pub fn errors(&self) -> Tensor<1> {
         let predicted = self.scores.clone().argmax(1);
@@ -201,24 +213,17 @@ where
         // Here, because an estimator of the user's own may have gradients of another making.
         leaves::clear(&batch.input.device().without_autodiff());
         let start = self.kept.as_ref().and_then(|kept| kept.start(&batch));
-        let estimate = self.estimator.estimate(&self.network, &batch, start);
+        let mut estimate = self.estimator.estimate(&self.network, &batch, start);
         if let Some(kept) = &self.kept {
             kept.keep(&batch, &estimate.free.state);
         }
-        let gradients = match self.max_gradient_norm {
-            Some(max_norm) => clip_global_norm(estimate.gradients, &self.network, max_norm),
-            None => estimate.gradients,
-        };
+        let mut gradients = std::mem::take(&mut estimate.gradients);
+        if let Some(max_norm) = self.max_gradient_norm {
+            gradients = clip_global_norm(gradients, &self.network, max_norm);
+        }
         TrainOutput {
             grads: gradients,
-            item: EquilibriumOutput {
-                cost: estimate.cost,
-                energy: estimate.energy,
-                scores: estimate.scores,
-                target: batch.target.without_autodiff(),
-                residual: estimate.free.residual,
-                n_steps: estimate.free.n_steps,
-            },
+            item: EquilibriumOutput::new(estimate, batch.target),
         }
     }
 
@@ -251,19 +256,9 @@ where
     type Output = EquilibriumOutput;
 
     fn step(&self, batch: Batch) -> EquilibriumOutput {
-        let network = self.network.valid();
-        let input = batch.input.without_autodiff();
-        let target = batch.target.without_autodiff();
-        let clamped = network.energy.clamp(&input);
         let phase = self.estimator.free_phase();
-        let relaxed = phase.run(&network, &input, &clamped, None);
-        EquilibriumOutput {
-            cost: network.cost.value(relaxed.state.output(), &target),
-            energy: network.energy.energy_of(&clamped, &relaxed.state),
-            scores: network.scores(&clamped, &relaxed.state),
-            target,
-            residual: relaxed.residual.clone(),
-            n_steps: relaxed.n_steps,
-        }
+        let free = FreeEquilibrium::find(phase, &self.network, &batch, None);
+        let shown = free.estimate(GradientsParams::new(), None);
+        EquilibriumOutput::new(shown, batch.target)
     }
 }

@@ -118,8 +118,7 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
     /// If β is out of range or, unless the output has a [curvature](VectorField::curvature), leaves
     /// the total energy without a lower bound.
     pub(crate) fn assert_nudging(&self, nudging: Nudging) {
-        let output = self.energy.layers().len() - 1;
-        let checked = match self.energy.curvature(output) {
+        let checked = match self.energy.curvature(self.output()) {
             Some(_) => nudging.validate_range(),
             None => self.check_nudging(nudging),
         };
@@ -133,7 +132,7 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
     /// # Errors
     /// If it leaves the total energy without a lower bound.
     pub fn check_beta(&self, beta: f64) -> Result<(), ConfigError> {
-        let output = self.energy.layers().len() - 1;
+        let output = self.output();
         let activation = self.energy.layers()[output].activation;
         let Some(curvature) = self.energy.curvature(output) else {
             return self.cost.check_beta(beta, activation);
@@ -154,7 +153,10 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
 
     /// The drive of the output, `[batch, n_units]`.
     pub(crate) fn output_drive(&self, clamped: &E::Clamped, state: &State) -> Tensor<2> {
-        let output = self.energy.layers().len() - 1;
-        self.energy.drive(output, clamped, state)
+        self.energy.drive(self.output(), clamped, state)
+    }
+
+    fn output(&self) -> usize {
+        self.energy.layers().len() - 1
     }
 }

@@ -4,7 +4,7 @@ mod configurations;
 
 use std::str::FromStr;
 
-use crate::config::TrainingConfig;
+use crate::config::{HiddenLayer, TrainingConfig};
 use crate::data::DatasetKind;
 use crate::error::TrainingError;
 use configurations::{deep_dhn, deep_paper, dhn, drn, paper};
@@ -73,8 +73,7 @@ use configurations::{deep_dhn, deep_paper, dhn, drn, paper};
 /// equations have it, the nudged states of `pcn-mnist` become infinite within an epoch. `pcn-vgg5`
 /// has the layers of `dchn` and the paper's optimizer; a full run needs a GPU.
 ///
-/// Every preset is there for every data set: [`config_for`](Preset::config_for) frames smaller images
-/// with zeros, so that they have the size that the convolutions of the preset are made for.
+/// Every preset is there for every data set, see [`config_for`](Preset::config_for).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// 64-128-10 on the digits that come with this crate.
@@ -128,132 +127,90 @@ impl Preset {
 
     /// The name by which it is chosen.
     pub fn name(self) -> &'static str {
-        self.entry().name
+        match self {
+            Self::Digits => "digits",
+            Self::Paper1h => "paper-1h",
+            Self::Paper2h => "paper-2h",
+            Self::Paper3h => "paper-3h",
+            Self::Dhn1h => "dhn-1h",
+            Self::Dhn2h => "dhn-2h",
+            Self::Dhn3h => "dhn-3h",
+            Self::ConvMnist => "conv-mnist",
+            Self::Dchn => "dchn",
+            Self::HopfieldResnet13 => "hopfield-resnet13",
+            Self::PcnMnist => "pcn-mnist",
+            Self::PcnVgg5 => "pcn-vgg5",
+            Self::DrnXs => "drn-xs",
+            Self::Drn1h => "drn-1h",
+        }
     }
 
     /// Where it comes from and what was reported with it.
     pub fn source(self) -> &'static str {
-        self.entry().source
+        match self {
+            Self::Digits => "chosen here: learns the bundled 8x8 digits in seconds",
+            Self::Paper1h => {
+                "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 25 epochs"
+            }
+            Self::Paper2h => {
+                "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 60 epochs"
+            }
+            Self::Paper3h => {
+                "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 500 epochs"
+            }
+            Self::Dhn1h => "Scellier 2024 (arXiv:2402.11674), code: 1.79 % after 100 epochs",
+            Self::Dhn2h | Self::Dhn3h => {
+                "Scellier 2024 (arXiv:2402.11674), code: 1.65 % after 100 epochs"
+            }
+            Self::ConvMnist => "Ernoult et al. 2019 (arXiv:1905.13633): about 1 % test error",
+            Self::Dchn => "Scellier et al. 2023 (arXiv:2312.15103), 100 epochs",
+            Self::HopfieldResnet13 => "arXiv:2509.26003: 6.08 % on CIFAR-10 after 300 epochs",
+            Self::PcnMnist => "chosen here, phases of arXiv:2606.03584",
+            Self::PcnVgg5 => {
+                "Kerjan et al. 2026 (arXiv:2606.03584): 0.32 % on MNIST, 7.8 % on CIFAR-10, 100 epochs"
+            }
+            Self::DrnXs => "Scellier 2024 (arXiv:2402.11674), code: 3.46 % after 10 epochs",
+            Self::Drn1h => "Scellier 2024 (arXiv:2402.11674), code: 1.57 % after 50 epochs",
+        }
     }
 
     /// Its configuration.
     pub fn config(self) -> TrainingConfig {
-        (self.entry().config)()
+        match self {
+            Self::Digits => configurations::digits(),
+            Self::Paper1h => paper(&[0.2, 0.1], [20, 4], 25),
+            Self::Paper2h => deep_paper(&[0.8, 0.2, 0.02], [100, 6], 60),
+            Self::Paper3h => deep_paper(&[0.256, 0.064, 0.016, 0.004], [500, 8], 500),
+            Self::Dhn1h => dhn(&[0.05, 0.05], [15, 15]),
+            Self::Dhn2h => deep_dhn(&[0.2, 0.05, 0.01], [50, 20]),
+            Self::Dhn3h => deep_dhn(&[0.2, 0.05, 0.01, 0.002], [100, 10]),
+            Self::ConvMnist => configurations::conv_mnist(),
+            Self::Dchn => configurations::dchn(),
+            Self::HopfieldResnet13 => configurations::hopfield_resnet13(),
+            Self::PcnMnist => configurations::pcn_mnist(),
+            Self::PcnVgg5 => configurations::pcn_vgg5(),
+            Self::DrnXs => drn(100, 100.0, 10),
+            Self::Drn1h => drn(1024, 480.0, 50),
+        }
     }
 
-    /// Its configuration for a data set, whose images are padded to the size that its convolutions
-    /// are made for: 28×28 for `conv-mnist` and 32×32 for the other convolutional presets. Larger
+    /// Its configuration for a data set, whose images are padded with zeros to the size that its
+    /// convolutions are made for: 28×28 for `conv-mnist` and 32×32 for the other convolutional presets. Larger
     /// images, and those of dense presets, stay as they are.
     ///
     /// For the data set of the preset this is [`config`](Self::config).
     pub fn config_for(self, dataset: DatasetKind) -> TrainingConfig {
         let mut config = self.config();
-        config.data.dataset = dataset;
-        if let Some(side) = self.entry().image_side {
-            // The images of all data sets are square, of an even side.
-            let [_, height, _] = dataset.image_shape();
-            config.data.padding = side.saturating_sub(height) / 2;
+        // The images of all data sets are square, of an even side.
+        let side = |dataset: DatasetKind| dataset.image_shape()[1];
+        let mut hidden = config.network.hidden.iter();
+        if hidden.any(|layer| matches!(layer, HiddenLayer::Convolution { .. })) {
+            let made_for = side(config.data.dataset) + 2 * config.data.padding;
+            config.data.padding = made_for.saturating_sub(side(dataset)) / 2;
         }
+        config.data.dataset = dataset;
         config
     }
-
-    fn entry(self) -> Entry {
-        match self {
-            Self::Digits => Entry {
-                name: "digits",
-                source: "chosen here: learns the bundled 8x8 digits in seconds",
-                image_side: None,
-                config: configurations::digits,
-            },
-            Self::Paper1h => Entry {
-                name: "paper-1h",
-                source: "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 25 epochs",
-                image_side: None,
-                config: || paper(&[0.2, 0.1], [20, 4], 25),
-            },
-            Self::Paper2h => Entry {
-                name: "paper-2h",
-                source: "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 60 epochs",
-                image_side: None,
-                config: || deep_paper(&[0.8, 0.2, 0.02], [100, 6], 60),
-            },
-            Self::Paper3h => Entry {
-                name: "paper-3h",
-                source: "Scellier & Bengio 2017 (arXiv:1602.05179): 2-3 % test error, 500 epochs",
-                image_side: None,
-                config: || deep_paper(&[0.256, 0.064, 0.016, 0.004], [500, 8], 500),
-            },
-            Self::Dhn1h => Entry {
-                name: "dhn-1h",
-                source: "Scellier 2024 (arXiv:2402.11674), code: 1.79 % after 100 epochs",
-                image_side: None,
-                config: || dhn(&[0.05, 0.05], [15, 15]),
-            },
-            Self::Dhn2h => Entry {
-                name: "dhn-2h",
-                source: "Scellier 2024 (arXiv:2402.11674), code: 1.65 % after 100 epochs",
-                image_side: None,
-                config: || deep_dhn(&[0.2, 0.05, 0.01], [50, 20]),
-            },
-            Self::Dhn3h => Entry {
-                name: "dhn-3h",
-                source: "Scellier 2024 (arXiv:2402.11674), code: 1.65 % after 100 epochs",
-                image_side: None,
-                config: || deep_dhn(&[0.2, 0.05, 0.01, 0.002], [100, 10]),
-            },
-            Self::ConvMnist => Entry {
-                name: "conv-mnist",
-                source: "Ernoult et al. 2019 (arXiv:1905.13633): about 1 % test error",
-                image_side: Some(28),
-                config: configurations::conv_mnist,
-            },
-            Self::Dchn => Entry {
-                name: "dchn",
-                source: "Scellier et al. 2023 (arXiv:2312.15103), 100 epochs",
-                image_side: Some(32),
-                config: configurations::dchn,
-            },
-            Self::HopfieldResnet13 => Entry {
-                name: "hopfield-resnet13",
-                source: "arXiv:2509.26003: 6.08 % on CIFAR-10 after 300 epochs",
-                image_side: Some(32),
-                config: configurations::hopfield_resnet13,
-            },
-            Self::PcnMnist => Entry {
-                name: "pcn-mnist",
-                source: "chosen here, phases of arXiv:2606.03584",
-                image_side: None,
-                config: configurations::pcn_mnist,
-            },
-            Self::PcnVgg5 => Entry {
-                name: "pcn-vgg5",
-                source: "Kerjan et al. 2026 (arXiv:2606.03584): 0.32 % on MNIST, 7.8 % on CIFAR-10, 100 epochs",
-                image_side: Some(32),
-                config: configurations::pcn_vgg5,
-            },
-            Self::DrnXs => Entry {
-                name: "drn-xs",
-                source: "Scellier 2024 (arXiv:2402.11674), code: 3.46 % after 10 epochs",
-                image_side: None,
-                config: || drn(100, 100.0, 10),
-            },
-            Self::Drn1h => Entry {
-                name: "drn-1h",
-                source: "Scellier 2024 (arXiv:2402.11674), code: 1.57 % after 50 epochs",
-                image_side: None,
-                config: || drn(1024, 480.0, 50),
-            },
-        }
-    }
-}
-
-/// All that is said of a preset.
-struct Entry {
-    name: &'static str,
-    source: &'static str,
-    /// Height and width that its convolutions are made for.
-    image_side: Option<usize>,
-    config: fn() -> TrainingConfig,
 }
 
 impl FromStr for Preset {

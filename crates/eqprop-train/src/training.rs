@@ -18,7 +18,9 @@ use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, VectorField};
 
 use crate::batch::{BatchLoader, Order};
-use crate::checkpoint::{Checkpoint, CheckpointState};
+use crate::checkpoint::{
+    Checkpoint, CheckpointState, MODEL, OPTIMIZER, PARTICLES, SCHEDULER, WARM,
+};
 use crate::config::{OrderKind, TrainingConfig};
 use crate::data::{Dataset, Examples};
 use crate::error::{CheckpointError, TrainingError};
@@ -84,10 +86,8 @@ impl Training {
         config.validate()?;
         config.check_examples(&dataset.train)?;
         config.check_examples(&dataset.test)?;
-        let train = dataset
-            .train
-            .clone()
-            .take(config.data.n_train.unwrap_or(usize::MAX));
+        let at_most = config.data.n_train.unwrap_or(usize::MAX);
+        let train = dataset.train.clone().take(at_most);
         let n_train = train.len();
         let (train, validation) = train.split_tail(config.data.n_validation);
         if train.is_empty() {
@@ -141,42 +141,26 @@ impl Training {
     /// # Errors
     /// If the checkpoint is of another network, or not one of a training.
     pub fn restore(mut self, checkpoint: Checkpoint) -> Result<Self, CheckpointError> {
-        let mismatch = |name: &str| {
-            let path = name.into();
-            move |source| CheckpointError::Record { path, source }
-        };
         let learner = record::load(self.learner, checkpoint.model);
-        self.learner = learner.map_err(mismatch("model.bpk"))?;
-        weights::check_finite(&self.learner, Path::new("model.bpk")).map_err(Box::new)?;
-        // Burn's optimizers and schedules have no other way to refuse a record.
-        let unfit = |name: &str| {
-            let path = name.into();
-            move |reason| CheckpointError::Unfit { path, reason }
-        };
+        self.learner = learner.map_err(CheckpointError::record(MODEL))?;
+        weights::check_finite(&self.learner, Path::new(MODEL)).map_err(Box::new)?;
         // The parameters have the ids of the record now.
         let n_batches = self.train.n_batches();
         let scheduler = self.config.learning_rate(&self.learner.network, n_batches);
-        let optimizer = self.optimizer;
-        self.optimizer = panic::catch(|| optimizer.load_record(checkpoint.optimizer))
-            .map_err(unfit("optimizer.bpk"))?;
-        self.scheduler = panic::catch(|| scheduler.load_record(checkpoint.scheduler))
-            .map_err(unfit("scheduler.bpk"))?;
+        // Burn's optimizers and schedules have no other way to refuse a record.
+        let optimizer = panic::catch(|| self.optimizer.load_record(checkpoint.optimizer));
+        self.optimizer = optimizer.map_err(CheckpointError::unfit(OPTIMIZER))?;
+        let scheduler = panic::catch(|| scheduler.load_record(checkpoint.scheduler));
+        self.scheduler = scheduler.map_err(CheckpointError::unfit(SCHEDULER))?;
         if let (Some(particles), Some(record)) = (self.learner.particles(), checkpoint.particles) {
-            particles
-                .load_record(record)
-                .map_err(mismatch("particles.bpk"))?;
+            let loaded = particles.load_record(record);
+            loaded.map_err(CheckpointError::record(PARTICLES))?;
         }
-        let CheckpointState {
-            records,
-            unfinished,
-            ..
-        } = checkpoint.state;
-        self.records = records;
-        if let Some(done) = unfinished {
-            let open = OpenEpoch {
-                done,
-                ..self.open()
-            };
+        self.records = checkpoint.state.records;
+        self.paused = None;
+        if let Some(done) = checkpoint.state.unfinished {
+            let mut open = self.open();
+            open.done = done;
             if let (Some(previous), Some(record)) = (open.learner.previous_state(), checkpoint.warm)
             {
                 // Those of the batch before.
@@ -186,9 +170,8 @@ impl Training {
                 let n_examples = n_examples.min(self.config.batch_size);
                 let layers = self.learner.network.energy.layers();
                 let device = self.learner.devices().swap_remove(0).without_autodiff();
-                previous
-                    .load_record(record, layers, n_examples, &device)
-                    .map_err(mismatch("warm.bpk"))?;
+                let loaded = previous.load_record(record, layers, n_examples, &device);
+                loaded.map_err(CheckpointError::record(WARM))?;
             }
             self.paused = Some(open);
         }
@@ -197,28 +180,19 @@ impl Training {
 
     /// The run as it stands: after the last finished epoch, or within the epoch that was paused.
     pub fn checkpoint(&self) -> Checkpoint {
-        let new;
-        let open = match &self.paused {
-            Some(paused) => paused,
-            None => {
-                new = self.open();
-                &new
-            }
-        };
+        let open = self.open();
+        let learner = open.learner;
         Checkpoint {
             state: CheckpointState {
                 config: self.config.clone(),
                 records: self.records.clone(),
                 unfinished: self.paused.as_ref().map(|paused| paused.done.clone()),
             },
-            model: open.learner.clone().into_record(),
             optimizer: open.optimizer.to_record(),
             scheduler: open.scheduler.to_record(),
-            particles: open.learner.particles().map(Particles::to_record),
-            warm: open
-                .learner
-                .previous_state()
-                .and_then(PreviousState::to_record),
+            particles: learner.particles().map(Particles::to_record),
+            warm: learner.previous_state().and_then(PreviousState::to_record),
+            model: learner.into_record(),
         }
     }
 
@@ -269,10 +243,7 @@ impl Training {
         let done = self.records.len();
         let epoch = done + 1;
         let diverged = || Err(TrainingError::Diverged { epoch });
-        let mut open = match &self.paused {
-            Some(paused) => paused.copied(),
-            None => self.open().copied(),
-        };
+        let mut open = self.open().copied();
         let first = open.done.n_updates;
         let n_before = (done as u64).saturating_mul(self.train.n_batches() as u64);
         self.learner.estimator().resume(n_before + first as u64);
@@ -302,29 +273,24 @@ impl Training {
         }
         tally.read();
         open.done.seconds += start.elapsed().as_secs_f64();
+        open.done.sums = tally.sums;
         if !tally.sums.is_finite() {
             return diverged();
         }
         if flow.is_break() {
-            return self.pause(open, tally.sums);
+            return self.pause(open);
         }
         let look = || observe(progress(open.done.n_updates, &tally.sums));
         let ControlFlow::Continue([validation, test]) = self.judge(&open.learner, look) else {
-            return self.pause(open, tally.sums);
+            return self.pause(open);
         };
-        open.done.sums = tally.sums;
         let record = open.record(epoch, self.updates.take_mean(), validation, test);
         if !record.is_finite() {
             // The last update of the epoch went wrong: keep it out of the checkpoints.
             return diverged();
         }
-        let OpenEpoch {
-            learner,
-            optimizer,
-            scheduler,
-            ..
-        } = open;
-        (self.learner, self.optimizer, self.scheduler) = (learner, optimizer, scheduler);
+        (self.learner, self.optimizer, self.scheduler) =
+            (open.learner, open.optimizer, open.scheduler);
         self.paused = None;
         self.records.push(record.clone());
         Ok(Some(record))
@@ -346,12 +312,7 @@ impl Training {
     }
 
     /// Keeps `open` until the next call.
-    fn pause(
-        &mut self,
-        mut open: OpenEpoch,
-        sums: Sums,
-    ) -> Result<Option<EpochRecord>, TrainingError> {
-        open.done.sums = sums;
+    fn pause(&mut self, mut open: OpenEpoch) -> Result<Option<EpochRecord>, TrainingError> {
         open.done.update_ratios = self.updates.so_far();
         if !open.done.is_finite() {
             let epoch = self.records.len() + 1;
@@ -361,14 +322,15 @@ impl Training {
         Ok(None)
     }
 
-    /// An epoch that has not begun.
+    /// The epoch that was paused, or else one that has not begun.
     fn open(&self) -> OpenEpoch {
-        OpenEpoch {
+        let new = || OpenEpoch {
             learner: self.learner.clone().with_kept(KeptStates::of_new_epoch),
             optimizer: self.optimizer.clone(),
             scheduler: self.scheduler.clone(),
             done: UnfinishedEpoch::default(),
-        }
+        };
+        self.paused.clone().unwrap_or_else(new)
     }
 }
 

@@ -26,11 +26,13 @@ struct Shared {
 }
 
 /// Ratios by parameter path, on the device.
+type Ratios = Vec<(String, Tensor<1>)>;
+
 #[derive(Debug, Default)]
 struct Measured {
-    latest: Vec<(String, Tensor<1>)>,
-    /// Sum of the ratios since the last [`UpdateMonitor::take_mean`].
-    sum: Vec<Tensor<1>>,
+    latest: Ratios,
+    /// Sums since the last [`UpdateMonitor::take_mean`].
+    sums: Ratios,
     count: usize,
 }
 
@@ -62,29 +64,20 @@ impl UpdateMonitor {
     /// them back, which waits for the device. A parameter that was all zero has ratio 0.
     pub fn latest(&self) -> Vec<(String, f64)> {
         let latest = self.measured().latest.clone();
-        let read = latest
-            .into_iter()
-            .map(|(path, ratio)| (path, ratio.into_scalar::<f64>()));
-        read.collect()
+        read(&latest)
     }
 
     /// The mean of the ratios measured since the last call, by parameter path; empty if there
     /// was none. Reads them back, which waits for the device.
     pub fn take_mean(&self) -> Vec<(String, f64)> {
-        let (latest, sum, count) = {
+        let (sums, count) = {
             let mut measured = self.measured();
-            let count = std::mem::take(&mut measured.count);
-            (
-                measured.latest.clone(),
-                std::mem::take(&mut measured.sum),
-                count,
-            )
+            let sums = std::mem::take(&mut measured.sums);
+            (sums, std::mem::take(&mut measured.count))
         };
-        let paths = latest.into_iter().map(|(path, _)| path);
-        let means = sum
-            .into_iter()
-            .map(|sum| sum.into_scalar::<f64>() / count as f64);
-        paths.zip(means).collect()
+        let mut means = read(&sums);
+        means.iter_mut().for_each(|(_, sum)| *sum /= count as f64);
+        means
     }
 
     /// Forgets what was measured; the next update counts as the first.
@@ -96,15 +89,10 @@ impl UpdateMonitor {
     /// What was measured since the last restart. Reads it back, which waits for the device.
     pub(crate) fn so_far(&self) -> MeasuredRatios {
         let measured = self.measured();
-        let paths = measured.latest.iter().map(|(path, _)| path.clone());
-        let sums = measured
-            .sum
-            .iter()
-            .map(|sum| sum.clone().into_scalar::<f64>());
         MeasuredRatios {
             n_updates: self.shared.n_updates.load(Ordering::Relaxed),
             n_measured: measured.count,
-            sums: paths.zip(sums).collect(),
+            sums: read(&measured.sums),
         }
     }
 
@@ -122,8 +110,8 @@ impl UpdateMonitor {
             Some((path.clone(), sum))
         });
         let mut measured = self.measured();
-        measured.latest = sums.collect();
-        measured.sum = measured.latest.iter().map(|(_, sum)| sum.clone()).collect();
+        measured.sums = sums.collect();
+        measured.latest = measured.sums.clone();
         measured.count = from.n_measured;
     }
 
@@ -153,21 +141,26 @@ impl UpdateMonitor {
                 let none = size.clone().equal_elem(0.0);
                 (path, (change / size).mask_fill(none, 0.0))
             });
-        let ratios: Vec<(String, Tensor<1>)> = ratios.collect();
+        let latest: Ratios = ratios.collect();
         let mut measured = self.measured();
-        measured.sum = if measured.count == 0 {
-            ratios.iter().map(|(_, ratio)| ratio.clone()).collect()
+        if measured.count == 0 {
+            measured.sums = latest.clone();
         } else {
-            let sums = std::mem::take(&mut measured.sum).into_iter();
-            sums.zip(&ratios)
-                .map(|(sum, (_, ratio))| sum + ratio.clone())
-                .collect()
-        };
+            for ((_, sum), (_, ratio)) in measured.sums.iter_mut().zip(&latest) {
+                *sum = sum.clone() + ratio.clone();
+            }
+        }
         measured.count += 1;
-        measured.latest = ratios;
+        measured.latest = latest;
         drop(measured);
         module
     }
+}
+
+fn read(ratios: &Ratios) -> Vec<(String, f64)> {
+    let ratios = ratios.iter();
+    let read = ratios.map(|(path, ratio)| (path.clone(), ratio.clone().into_scalar::<f64>()));
+    read.collect()
 }
 
 fn norm(values: Tensor<1>) -> Tensor<1> {

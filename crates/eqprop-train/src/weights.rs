@@ -52,17 +52,10 @@ pub fn save_safetensors<M: Module>(
         store = store.metadata(*key, *text);
     }
     let saved = module.save_into(&mut store);
-    let bytes =
-        saved
-            .and_then(|()| store.get_bytes())
-            .map_err(|source| WeightsError::Safetensors {
-                path: path.to_path_buf(),
-                source,
-            })?;
-    write_atomically(path, &bytes).map_err(|source| WeightsError::Write {
-        path: path.to_path_buf(),
-        source,
-    })
+    let bytes = saved.and_then(|()| store.get_bytes());
+    let bytes = bytes.map_err(WeightsError::safetensors(path))?;
+    let path = path.to_path_buf();
+    write_atomically(&path, &bytes).map_err(|source| WeightsError::Write { path, source })
 }
 
 /// Replaces the parameters of `module` by those of a safetensors file; for other files see
@@ -88,18 +81,16 @@ impl WeightsFile {
         } else {
             (pytorch::read(path)?, BTreeMap::new())
         };
+        let path = path.to_path_buf();
         if tensors.is_empty() {
-            return Err(WeightsError::Empty {
-                path: path.to_path_buf(),
-            });
+            return Err(WeightsError::Empty { path });
         }
-        let tensors = wrapper::bare_synapses(tensors);
-        let tensors = tensors.map_err(|modules| WeightsError::Several {
-            path: path.to_path_buf(),
-            modules,
-        })?;
+        let tensors = match wrapper::bare_synapses(tensors) {
+            Ok(tensors) => tensors,
+            Err(modules) => return Err(WeightsError::Several { path, modules }),
+        };
         Ok(Self {
-            path: path.to_path_buf(),
+            path,
             layout: Layout::of(&tensors),
             tensors,
             metadata,
@@ -149,15 +140,13 @@ impl WeightsFile {
     /// # Errors
     /// If a tensor is missing, left over, of another shape, not of floats or not finite.
     pub fn load<M: Module>(&self, mut module: M) -> Result<M, WeightsError> {
-        let parameters: Vec<_> = module
-            .collect(None, None, true)
-            .into_iter()
-            .map(|tensor| Parameter {
-                shape: tensor.shape.as_slice().to_vec(),
-                dtype: tensor.dtype,
-                name: tensor.name,
-            })
-            .collect();
+        let parameters = module.collect(None, None, true).into_iter();
+        let parameters = parameters.map(|tensor| Parameter {
+            shape: tensor.shape.as_slice().to_vec(),
+            dtype: tensor.dtype,
+            name: tensor.name,
+        });
+        let parameters: Vec<_> = parameters.collect();
         let names: BTreeSet<_> = self.tensors.keys().map(String::as_str).collect();
         let entries = self.layout.entries(&parameters, &names);
         let entries = entries.map_err(|reason| WeightsError::Layout {
@@ -188,14 +177,15 @@ impl WeightsFile {
 
     /// The numbers of one parameter, in the shape and the type that the module has.
     fn arranged(&self, entry: &Entry, parameter: &Parameter) -> Result<TensorData, WeightsError> {
-        let Some(data) = self.tensors.get(&entry.tensor) else {
+        let (path, tensor) = (self.path.clone(), entry.tensor.clone());
+        let (shape, dtype) = (parameter.shape.clone(), parameter.dtype);
+        let Some(data) = self.tensors.get(&tensor) else {
             if entry.is_optional {
-                return Ok(TensorData::zeros::<f64, _>(parameter.shape.clone())
-                    .convert_dtype(parameter.dtype));
+                return Ok(TensorData::zeros::<f64, _>(shape).convert_dtype(dtype));
             }
             return Err(WeightsError::Missing {
-                path: self.path.clone(),
-                tensor: entry.tensor.clone(),
+                path,
+                tensor,
                 expected: entry.shape.clone(),
                 known: self.tensors.keys().cloned().collect(),
             });
@@ -203,25 +193,26 @@ impl WeightsFile {
         let found = data.shape().as_slice().to_vec();
         if !entry.fits(&found) {
             return Err(WeightsError::Shape {
-                path: self.path.clone(),
-                tensor: entry.tensor.clone(),
+                path,
+                tensor,
                 expected: entry.shape.clone(),
                 found,
             });
         }
         if !data.dtype().is_float() {
+            let found = data.dtype();
             return Err(WeightsError::Kind {
-                path: self.path.clone(),
-                tensor: entry.tensor.clone(),
-                found: data.dtype(),
+                path,
+                tensor,
+                found,
             });
         }
         let mut values: Vec<f64> = data.iter::<f64>().collect();
-        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+        if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
             return Err(WeightsError::NotFinite {
-                path: self.path.clone(),
-                tensor: entry.tensor.clone(),
-                value: *value,
+                path,
+                tensor,
+                value,
             });
         }
         if entry.is_transposed {
@@ -230,22 +221,23 @@ impl WeightsFile {
         if !parameter.is_of_cost() {
             values.iter_mut().for_each(|value| *value *= self.factor);
         }
-        let converted = TensorData::new(values, parameter.shape.clone());
-        let converted = converted.convert_dtype(parameter.dtype);
+        let converted = TensorData::new(values, shape).convert_dtype(dtype);
         // Scaled, or in the module's type, a number may be one no more.
-        let is_finite = converted.iter::<f64>().all(f64::is_finite);
-        match is_finite {
-            true => Ok(converted),
-            false if self.factor.abs() <= 1.0 => Err(WeightsError::TooLarge {
-                path: self.path.clone(),
-                tensor: entry.tensor.clone(),
-                dtype: parameter.dtype,
-            }),
-            false => Err(WeightsError::Overscaled {
-                path: self.path.clone(),
-                tensor: entry.tensor.clone(),
-                factor: self.factor,
-            }),
+        let factor = self.factor;
+        if converted.iter::<f64>().all(f64::is_finite) {
+            Ok(converted)
+        } else if factor.abs() <= 1.0 {
+            Err(WeightsError::TooLarge {
+                path,
+                tensor,
+                dtype,
+            })
+        } else {
+            Err(WeightsError::Overscaled {
+                path,
+                tensor,
+                factor,
+            })
         }
     }
 }
@@ -257,15 +249,12 @@ impl WeightsFile {
 /// Names the first parameter that holds an infinite number or none.
 pub fn check_finite<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
     for tensor in module.collect(None, None, true) {
-        let data = bridge::to_data(&tensor).map_err(|source| WeightsError::Tensor {
-            path: path.to_path_buf(),
-            tensor: tensor.name.clone(),
-            source,
-        })?;
+        let data = bridge::to_data(&tensor).map_err(WeightsError::tensor(path, &tensor.name))?;
         if let Some(value) = data.iter::<f64>().find(|value| !value.is_finite()) {
+            let (path, tensor) = (path.to_path_buf(), tensor.name);
             return Err(WeightsError::NotFinite {
-                path: path.to_path_buf(),
-                tensor: tensor.name.clone(),
+                path,
+                tensor,
                 value,
             });
         }
@@ -282,31 +271,23 @@ fn transposed(values: &[f64], n_rows: usize, n_columns: usize) -> Vec<f64> {
 /// Whether a file begins with the length of a JSON object, and the object.
 fn starts_as_safetensors(path: &Path) -> Result<bool, WeightsError> {
     let mut head = Vec::new();
-    let file = File::open(path).map_err(|source| read_error(path, source))?;
+    let file = File::open(path).map_err(WeightsError::read(path))?;
     let read = file.take(9).read_to_end(&mut head);
-    read.map_err(|source| read_error(path, source))?;
+    read.map_err(WeightsError::read(path))?;
     Ok(head.get(8) == Some(&b'{'))
 }
 
 type Contents = (BTreeMap<String, TensorData>, BTreeMap<String, String>);
 
 fn read_safetensors(path: &Path) -> Result<Contents, WeightsError> {
-    let bytes = fs::read(path).map_err(|source| read_error(path, source))?;
+    let bytes = fs::read(path).map_err(WeightsError::read(path))?;
     let metadata = header_metadata(&bytes);
     let mut store = SafetensorsStore::from_bytes(Some(bytes));
-    let tensors = store
-        .get_all_tensors()
-        .map_err(|source| WeightsError::Safetensors {
-            path: path.to_path_buf(),
-            source,
-        })?;
+    let tensors = store.get_all_tensors();
+    let tensors = tensors.map_err(WeightsError::safetensors(path))?;
     let data = tensors.values().map(|tensor| {
-        let data = bridge::to_data(tensor).map_err(|source| WeightsError::Tensor {
-            path: path.to_path_buf(),
-            tensor: tensor.name.clone(),
-            source,
-        });
-        Ok((tensor.name.clone(), data?))
+        let data = bridge::to_data(tensor).map_err(WeightsError::tensor(path, &tensor.name))?;
+        Ok((tensor.name.clone(), data))
     });
     Ok((data.collect::<Result<_, _>>()?, metadata))
 }
@@ -325,11 +306,4 @@ fn header_metadata(bytes: &[u8]) -> BTreeMap<String, String> {
         serde_json::from_slice::<Header>(rest.get(..length)?).ok()
     });
     header.map(|header| header.metadata).unwrap_or_default()
-}
-
-fn read_error(path: &Path, source: std::io::Error) -> WeightsError {
-    WeightsError::Read {
-        path: path.to_path_buf(),
-        source,
-    }
 }

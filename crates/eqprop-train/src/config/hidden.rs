@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use eqprop_core::connection::{ConnectionKind, ConvolutionConfig};
+use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, Pooling};
 use eqprop_core::shape::LayerShape;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Unexpected, Visitor};
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A hidden layer and the connection from the layer below.
@@ -100,49 +100,31 @@ impl<'de> Visitor<'de> for HiddenLayerVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HiddenLayer, A::Error> {
-        let mut channels = None;
-        let rest = MapAccessDeserializer::new(WithoutChannels {
-            map,
-            channels: &mut channels,
-        });
-        let convolution = ConvolutionConfig::deserialize(rest)?;
-        let channels = channels.ok_or_else(|| A::Error::missing_field("channels"))?;
-        Ok(HiddenLayer::maps(channels, convolution))
+        let fields = Fields::deserialize(MapAccessDeserializer::new(map))?;
+        let convolution = ConvolutionConfig {
+            kernel: fields.kernel,
+            stride: fields.stride,
+            padding: fields.padding,
+            pooling: fields.pooling,
+        };
+        Ok(HiddenLayer::maps(fields.channels, convolution))
     }
 }
 
-/// The entries of a map but `channels`, which is put aside.
-struct WithoutChannels<'a, A> {
-    map: A,
-    channels: &'a mut Option<usize>,
+/// The fields of feature maps and of their convolution, side by side.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    channels: usize,
+    kernel: usize,
+    #[serde(default = "one")]
+    stride: usize,
+    #[serde(default)]
+    padding: usize,
+    #[serde(default)]
+    pooling: Pooling,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithoutChannels<'_, A> {
-    type Error = A::Error;
-
-    fn next_key_seed<K>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error>
-    where
-        K: DeserializeSeed<'de>,
-    {
-        while let Some(key) = self.map.next_key::<String>()? {
-            if key != "channels" {
-                let key = seed.deserialize(key.into_deserializer());
-                // The other fields do not know of this one.
-                let all = |error: A::Error| {
-                    let all = error.to_string().replace("one of ", "one of `channels`, ");
-                    A::Error::custom(all)
-                };
-                return key.map(Some).map_err(all);
-            }
-            *self.channels = Some(self.map.next_value()?);
-        }
-        Ok(None)
-    }
-
-    fn next_value_seed<V>(&mut self, seed: V) -> Result<V::Value, A::Error>
-    where
-        V: DeserializeSeed<'de>,
-    {
-        self.map.next_value_seed(seed)
-    }
+fn one() -> usize {
+    1
 }

@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 
 use eqprop_core::connection::{ConnectionKind, Pooling};
+use eqprop_core::energy::HopfieldEnergyConfig;
 use eqprop_core::error::ConfigError;
 use eqprop_core::shape::LayerShape;
 
@@ -64,8 +65,7 @@ impl TrainingConfig {
         ];
         let rates = optimizer.learning_rates.iter();
         let rates = rates.map(|&rate| ("learning_rates", rate));
-        let gains = network.gains.iter().map(|&gain| ("gains", gain));
-        for (field, number) in numbers.into_iter().chain(rates).chain(gains) {
+        for (field, number) in numbers.into_iter().chain(rates) {
             // What is not finite has a message of its own.
             if number.is_finite() {
                 ConfigError::single_precision(field, number)?;
@@ -85,10 +85,7 @@ impl TrainingConfig {
             layer => energy.layers[layer - 1].shape,
         };
         let units = |shape: LayerShape| shape.n_units() as f64;
-        let (mut parameters, mut states) = (0.0, units(energy.input));
-        for layer in &energy.layers {
-            states += STATES * units(layer.shape);
-        }
+        let (mut parameters, mut states) = (0.0, units(energy.input) + STATES * n_units(&energy));
         for connection in &energy.connections {
             let (from, to) = (shape(connection.from), shape(connection.to));
             match connection.kind {
@@ -108,12 +105,8 @@ impl TrainingConfig {
                 }
             }
         }
-        let n_examples = self
-            .data
-            .n_train
-            .unwrap_or(MOST_EXAMPLES)
-            .min(MOST_EXAMPLES);
-        let batch = self.batch_size.min(n_examples) as f64;
+        let n_train = self.data.n_train.unwrap_or(MOST_EXAMPLES);
+        let batch = self.batch_size.min(n_train).min(MOST_EXAMPLES) as f64;
         in_memory("parameters", PARAMETERS * parameters)?;
         in_memory("states of a batch", batch * states)
     }
@@ -127,14 +120,9 @@ impl TrainingConfig {
     /// # Panics
     /// As [`energy`](Self::energy).
     pub fn check_trajectory(&self, n_steps: usize) -> Result<(), TrainingError> {
-        let energy = self.energy();
-        let units: f64 = energy
-            .layers
-            .iter()
-            .map(|layer| layer.n_units() as f64)
-            .sum();
+        let numbers = n_units(&self.energy()) * n_steps as f64;
         let batch = self.batch_size.min(MOST_EXAMPLES) as f64;
-        in_memory("states of all steps", batch * units * n_steps as f64)
+        in_memory("states of all steps", batch * numbers)
     }
 
     /// Checks that the images of `dataset` fit into the memory of this machine when they are padded, and
@@ -152,21 +140,18 @@ impl TrainingConfig {
         });
         in_memory("padded images", IMAGES * numbers.iter().sum::<f64>())?;
         if self.phases.start == InitialState::Particles {
-            let energy = self.energy();
-            let units: f64 = energy
-                .layers
-                .iter()
-                .map(|layer| layer.n_units() as f64)
-                .sum();
-            let n_examples = self
-                .data
-                .n_train
-                .unwrap_or(usize::MAX)
-                .min(dataset.train.len());
-            in_memory("particles", n_examples as f64 * units)?;
+            let n_train = self.data.n_train.unwrap_or(usize::MAX);
+            let n_examples = n_train.min(dataset.train.len()) as f64;
+            in_memory("particles", n_examples * n_units(&self.energy()))?;
         }
         Ok(())
     }
+}
+
+/// The units of all free layers.
+fn n_units(energy: &HopfieldEnergyConfig) -> f64 {
+    let layers = energy.layers.iter();
+    layers.map(|layer| layer.n_units() as f64).sum()
 }
 
 /// Checks that so many numbers in single precision fit into the [share](SHARE) of the memory.
@@ -190,11 +175,10 @@ fn memory() -> f64 {
     static MEMORY: OnceLock<f64> = OnceLock::new();
     *MEMORY.get_or_init(|| {
         let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let total = table
-            .lines()
-            .find_map(|line| line.strip_prefix("MemTotal:"));
-        let total = total.and_then(|rest| rest.trim().strip_suffix(" kB"));
-        let kibibytes = total.and_then(|number| number.trim().parse::<f64>().ok());
-        kibibytes.map_or(UNKNOWN, |number| number * 1024.0)
+        let total = |line: &str| {
+            let kibibytes = line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?;
+            Some(1024.0 * kibibytes.trim().parse::<f64>().ok()?)
+        };
+        table.lines().find_map(total).unwrap_or(UNKNOWN)
     })
 }

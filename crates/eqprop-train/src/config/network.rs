@@ -73,21 +73,20 @@ impl TrainingConfig {
             layers.push(LayerConfig::new(n_classes, network.output_activation));
             kinds.push(ConnectionKind::Dense);
         }
-        let chain = kinds.into_iter().enumerate();
-        let chain = chain.map(|(from, kind)| (from, from + 1, kind));
-        let skips = network.skips.iter();
-        let skips = skips.map(|skip| (skip.from, skip.to, skip.kind));
-        let connection = |(index, (from, to, kind)): (usize, _)| ConnectionConfig {
+        let connection = |from, to, kind| ConnectionConfig {
             from,
             to,
             kind,
-            initializer: match network.gains.get(index) {
-                Some(&gain) => InitializerConfig::FanIn { gain },
-                None => network.initializer,
-            },
+            initializer: network.initializer,
         };
-        let connections = chain.chain(skips).enumerate();
-        let connections = connections.map(connection).collect();
+        let chain = kinds.into_iter().enumerate();
+        let chain = chain.map(|(from, kind)| connection(from, from + 1, kind));
+        let skips = network.skips.iter();
+        let skips = skips.map(|skip| connection(skip.from, skip.to, skip.kind));
+        let mut connections: Vec<_> = chain.chain(skips).collect();
+        for (connection, &gain) in connections.iter_mut().zip(&network.gains) {
+            connection.initializer = InitializerConfig::FanIn { gain };
+        }
         HopfieldEnergyConfig::new(input, layers, connections)
     }
 

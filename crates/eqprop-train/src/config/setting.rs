@@ -1,5 +1,7 @@
 //! The settings of a configuration by name, as JSON.
 
+use std::iter;
+
 use eqprop_core::nudging::Nudging;
 use serde_json::{Map, Value, json};
 
@@ -101,22 +103,14 @@ impl Settings {
 
     /// The names of all settings.
     pub fn names(&self) -> Vec<String> {
-        let fields = |value: &Value| {
-            value
-                .as_object()
-                .into_iter()
-                .flat_map(Map::keys)
-                .cloned()
-                .collect::<Vec<_>>()
-        };
-        let mut names = fields(&self.0);
+        let sections = SECTIONS.into_iter().map(|section| &self.0[section]);
+        let objects = iter::once(&self.0).chain(sections);
+        let fields = objects.filter_map(Value::as_object).flat_map(Map::keys);
+        let fields = fields
+            .map(String::as_str)
+            .chain(OPTIONS.map(|(name, _)| name));
+        let mut names: Vec<_> = fields.map(String::from).collect();
         names.retain(|name| !SECTIONS.contains(&name.as_str()));
-        names.extend(
-            SECTIONS
-                .iter()
-                .flat_map(|&section| fields(&self.0[section])),
-        );
-        names.extend(OPTIONS.iter().map(|(name, _)| name.to_string()));
         names.sort();
         names
     }
@@ -203,11 +197,11 @@ impl Settings {
                 });
             }
             // It may have been left to its default.
-            let there = self
-                .at(&[section, choice, found])
-                .is_some_and(Value::is_object);
+            let options = self.at(&[section, choice, found]);
             return match parts.next() {
-                None if there => Ok([section, choice, found, option].map(String::from).to_vec()),
+                None if options.is_some_and(Value::is_object) => {
+                    Ok([section, choice, found, option].map(String::from).to_vec())
+                }
                 _ => Err(unknown()),
             };
         } else {
@@ -250,10 +244,8 @@ impl Settings {
 fn options() -> impl Iterator<Item = (&'static str, [&'static str; 4])> {
     OPTIONS.into_iter().map(|(name, path)| {
         let mut parts = path.split('.');
-        (
-            name,
-            std::array::from_fn(|_| parts.next().unwrap_or_default()),
-        )
+        let parts = std::array::from_fn(|_| parts.next().unwrap_or_default());
+        (name, parts)
     })
 }
 

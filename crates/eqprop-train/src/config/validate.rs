@@ -1,5 +1,7 @@
 //! What makes a training configuration one that can work.
 
+use std::ops::{Bound, RangeBounds};
+
 use eqprop_core::cost::{CostConfig, SquaredError};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
@@ -142,36 +144,30 @@ impl TrainingConfig {
 impl OptimizerConfig {
     /// Checks every number by itself.
     fn validate(&self) -> Result<(), TrainingError> {
+        let at_least_0 = 0.0..f64::INFINITY;
+        let to_1 = (Bound::Excluded(0.0), Bound::Included(1.0));
         for &rate in &self.learning_rates {
-            let ok = rate.is_finite() && rate >= 0.0;
-            in_range("learning_rates", "numbers of at least 0", rate, ok)?;
-        }
-        match self.schedule {
-            Schedule::Cosine => {
-                for &rate in &self.learning_rates {
-                    let ok = rate > 0.0 && rate <= 1.0;
-                    let expected = "greater than 0 and at most 1 with the cosine schedule";
-                    in_range("learning_rates", expected, rate, ok)?;
-                }
-            }
-            Schedule::Exponential { decay } => {
-                let (ok, expected) = (decay > 0.0 && decay <= 1.0, "greater than 0 and at most 1");
-                in_range("learning_rate_decay", expected, decay, ok)?;
-                ConfigError::single_precision("learning_rate_decay", decay)?;
+            let expected = "numbers of at least 0";
+            in_range("learning_rates", expected, rate, at_least_0.clone())?;
+            if self.schedule == Schedule::Cosine {
+                let expected = "greater than 0 and at most 1 with the cosine schedule";
+                in_range("learning_rates", expected, rate, to_1)?;
             }
         }
-        let momentum = self.momentum;
-        let ok = (0.0..1.0).contains(&momentum);
-        in_range("momentum", "at least 0 and less than 1", momentum, ok)?;
-        if self.nesterov && momentum == 0.0 {
+        if let Schedule::Exponential { decay } = self.schedule {
+            let expected = "greater than 0 and at most 1";
+            in_range("learning_rate_decay", expected, decay, to_1)?;
+            ConfigError::single_precision("learning_rate_decay", decay)?;
+        }
+        let expected = "at least 0 and less than 1";
+        in_range("momentum", expected, self.momentum, 0.0..1.0)?;
+        if self.nesterov && self.momentum == 0.0 {
             return Err(TrainingError::NesterovWithoutMomentum);
         }
-        let decay = self.weight_decay;
-        let ok = decay.is_finite() && decay >= 0.0;
-        in_range("weight_decay", "a number of at least 0", decay, ok)?;
+        let expected = "a number of at least 0";
+        in_range("weight_decay", expected, self.weight_decay, at_least_0)?;
         if let Some(max_norm) = self.gradient_clip {
-            let ok = max_norm.is_finite() && max_norm > 0.0;
-            in_range("gradient_clip", "a positive number", max_norm, ok)?;
+            ConfigError::positive_number("gradient_clip", max_norm)?;
         }
         Ok(())
     }
@@ -181,15 +177,12 @@ fn in_range(
     field: &'static str,
     expected: &'static str,
     found: f64,
-    ok: bool,
+    range: impl RangeBounds<f64>,
 ) -> Result<(), ConfigError> {
-    if ok {
-        Ok(())
-    } else {
-        Err(ConfigError::OutOfRange {
-            field,
-            expected,
-            found,
-        })
-    }
+    let error = ConfigError::OutOfRange {
+        field,
+        expected,
+        found,
+    };
+    range.contains(&found).then_some(()).ok_or(error)
 }

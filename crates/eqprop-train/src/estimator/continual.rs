@@ -133,14 +133,9 @@ impl<D: Dynamics> ContinualEquilibriumPropagation<D> {
     /// The sum of all steps' contrasts, which is `(θ_0 − θ_K)/η` without the division, and the
     /// nudged phase.
     fn nudge<E: VectorField, C: Cost>(&self, free: &FreeEquilibrium<E, C>) -> (Gradients, Relaxed) {
-        let FreeEquilibrium {
-            network,
-            input,
-            target,
-            ..
-        } = free;
+        let (cost, target) = (&free.network.cost, &free.target);
         let beta = free.column([self.beta]);
-        let mut energy = network.energy.clone();
+        let mut energy = free.network.energy.clone();
         let rates = self.rates.of(&energy);
         let mut dynamics = self.free.dynamics.clone();
         let mut state = free.state().clone();
@@ -149,8 +144,7 @@ impl<D: Dynamics> ContinualEquilibriumPropagation<D> {
         loop {
             step += 1;
             let before = state.clone();
-            let clamped = energy.clamp(input);
-            let cost = &network.cost;
+            let clamped = energy.clamp(&free.input);
             let total = TotalEnergy::nudged(&energy, &clamped, cost, target, beta.clone());
             dynamics.step(&total, &mut state);
             let term = energy.contrast(&clamped, &state, &before, 1.0 / self.beta);

@@ -5,9 +5,10 @@ use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Scheme};
 use eqprop_core::state::State;
+use tracing::debug_span;
 
-use super::free_equilibrium::{Copies, FreeEquilibrium};
-use super::signs::Signs;
+use super::free_equilibrium::FreeEquilibrium;
+use super::streams::Streams;
 use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
@@ -81,7 +82,7 @@ pub struct CoupledLearning<D = Scheme> {
     pub free: Relaxation<D>,
     /// The clamped phase.
     pub clamped: Relaxation<D>,
-    signs: Signs,
+    signs: Streams,
 }
 
 impl<D: Dynamics> CoupledLearning<D> {
@@ -91,7 +92,7 @@ impl<D: Dynamics> CoupledLearning<D> {
             nudging,
             free,
             clamped,
-            signs: Signs::new(0),
+            signs: Streams::new(0),
         }
     }
 
@@ -102,7 +103,7 @@ impl<D: Dynamics> CoupledLearning<D> {
 
     /// Draws random signs from `seed`.
     pub fn with_seed(mut self, seed: u64) -> Self {
-        self.signs = Signs::new(seed);
+        self.signs = Streams::new(seed);
         self
     }
 }
@@ -125,13 +126,9 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLe
         }
         let free = FreeEquilibrium::find(&self.free, network, batch, start);
         let sign = self.signs.sign(self.nudging);
-        let (gradients, clamped) = free.contrast(self.nudging, sign, |betas| {
+        let (pairs, clamped) = free.pairs(self.nudging, sign, |betas| {
             let EquilibriumNetwork { energy, cost, .. } = &free.network;
-            let Copies {
-                clamped,
-                target,
-                mut start,
-            } = free.copies(betas.len());
+            let (clamped, target, mut start) = free.copies(betas.len());
             let last = energy.layers().len() - 1;
             let beta = free.column(betas.iter().copied());
             let nudge = cost.nudge(&target, beta, energy.layers()[last].activation);
@@ -140,6 +137,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLe
             let total = TotalEnergy::<E, C>::output_clamped(energy, &clamped, output);
             self.clamped.relax(&total, start)
         });
+        let gradients = debug_span!("gradient").in_scope(|| free.gradients(&pairs));
         free.contrasted(gradients, clamped)
     }
 

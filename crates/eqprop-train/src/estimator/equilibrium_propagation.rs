@@ -7,8 +7,8 @@ use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use tracing::debug_span;
 
-use super::free_equilibrium::{Copies, FreeEquilibrium, Pair};
-use super::signs::Signs;
+use super::free_equilibrium::{FreeEquilibrium, Pair};
+use super::streams::Streams;
 use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
@@ -38,7 +38,7 @@ pub struct EquilibriumPropagation<D = Scheme> {
     pub free: Relaxation<D>,
     /// The nudged phase.
     pub nudged: Relaxation<D>,
-    signs: Signs,
+    signs: Streams,
 }
 
 impl<D: Dynamics> EquilibriumPropagation<D> {
@@ -48,13 +48,13 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
             nudging,
             free,
             nudged,
-            signs: Signs::new(0),
+            signs: Streams::new(0),
         }
     }
 
     /// Draws random signs from `seed`.
     pub fn with_seed(mut self, seed: u64) -> Self {
-        self.signs = Signs::new(seed);
+        self.signs = Streams::new(seed);
         self
     }
 
@@ -66,11 +66,7 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
         let sign = self.signs.sign(self.nudging);
         free.pairs(self.nudging, sign, |betas| {
             let EquilibriumNetwork { energy, cost, .. } = &free.network;
-            let Copies {
-                clamped,
-                target,
-                start,
-            } = free.copies(betas.len());
+            let (clamped, target, start) = free.copies(betas.len());
             let beta = free.column(betas.iter().copied());
             let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
             self.nudged.relax(&total, start)

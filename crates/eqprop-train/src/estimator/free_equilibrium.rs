@@ -29,14 +29,6 @@ pub struct FreeEquilibrium<E: VectorField, C: Cost> {
     pub relaxed: Relaxed,
 }
 
-/// Several copies of a free phase, one after the other along the batch axis: relaxed as one batch,
-/// they read the weights once.
-pub(crate) struct Copies<E: VectorField> {
-    pub clamped: E::Clamped,
-    pub target: Tensor<2>,
-    pub start: State,
-}
-
 /// Two equilibria, and the weight of their difference in an estimate.
 pub(crate) struct Pair {
     pub first: State,
@@ -89,13 +81,12 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
         &self.relaxed.state
     }
 
-    /// `n` copies.
-    pub(crate) fn copies(&self, n: usize) -> Copies<E> {
-        Copies {
-            clamped: self.network.energy.repeat(&self.clamped, n),
-            target: self.target.clone().repeat_dim(0, n),
-            start: self.state().repeat(n),
-        }
+    /// `n` copies of what is clamped, of the target and of the state, one after the other along the
+    /// batch axis: relaxed as one batch, they read the weights once.
+    pub(crate) fn copies(&self, n: usize) -> (E::Clamped, Tensor<2>, State) {
+        let clamped = self.network.energy.repeat(&self.clamped, n);
+        let target = self.target.clone().repeat_dim(0, n);
+        (clamped, target, self.state().repeat(n))
     }
 
     /// Each of `values` for a whole batch, one after the other: `[values · batch, 1]`.
@@ -141,28 +132,11 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
     pub(crate) fn gradients(&self, pairs: &[Pair]) -> Gradients {
         let (energy, clamped) = (&self.network.energy, &self.clamped);
         let mut gradients = Gradients::new();
-        for Pair {
-            first,
-            second,
-            weight,
-        } in pairs
-        {
-            let term = energy.contrast(clamped, first, second, *weight);
+        for pair in pairs {
+            let term = energy.contrast(clamped, &pair.first, &pair.second, pair.weight);
             gradients.add(&term, energy);
         }
         gradients
-    }
-
-    /// The gradient of [`pairs`](Self::pairs), and the second phase.
-    pub(crate) fn contrast(
-        &self,
-        nudging: Nudging,
-        sign: f64,
-        relax: impl FnOnce(&[f64]) -> Relaxed,
-    ) -> (Gradients, Relaxed) {
-        let (pairs, second_phase) = self.pairs(nudging, sign, relax);
-        let gradients = debug_span!("gradient").in_scope(|| self.gradients(&pairs));
-        (gradients, second_phase)
     }
 
     /// The gradients of the energy's parameters with those of the cost's, which are `∂C/∂θ` at the
@@ -176,19 +150,10 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
 
     /// The gradients of all parameters, and what was measured at the free equilibrium.
     pub fn estimate(self, gradients: GradientsParams, second_phase: Option<Relaxed>) -> Estimate {
-        let EquilibriumNetwork { energy, cost, .. } = &self.network;
-        let (measured, drive) = (
-            energy.energy_of(&self.clamped, self.state()),
-            self.network.output_drive(&self.clamped, self.state()),
-        );
-        let judged = (cost, &self.target);
-        Estimate::new(
-            gradients,
-            self.relaxed,
-            second_phase,
-            judged,
-            measured,
-            drive,
-        )
+        let network = &self.network;
+        let energy = network.energy.energy_of(&self.clamped, self.state());
+        let drive = network.output_drive(&self.clamped, self.state());
+        let judged = (&network.cost, &self.target);
+        Estimate::new(gradients, self.relaxed, second_phase, judged, energy, drive)
     }
 }

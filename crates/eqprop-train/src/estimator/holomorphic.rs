@@ -13,7 +13,7 @@ use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use tracing::debug_span;
 
-use super::free_equilibrium::{Copies, FreeEquilibrium};
+use super::free_equilibrium::FreeEquilibrium;
 use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
@@ -138,11 +138,7 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
     fn relax<C: Cost>(&self, free: &FreeEquilibrium<HopfieldEnergy, C>) -> Relaxed {
         let EquilibriumNetwork { energy, cost, .. } = &free.network;
         let points = self.circle.upper_half();
-        let Copies {
-            clamped,
-            target,
-            start,
-        } = free.copies(2 * points.len());
+        let (clamped, target, start) = free.copies(2 * points.len());
         let target = target.narrow(0, 0, points.len() * free.state().batch_size());
         let beta = [
             free.column(points.iter().map(|point| point.re)),

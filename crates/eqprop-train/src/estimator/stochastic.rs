@@ -3,8 +3,6 @@
 mod langevin;
 
 use core::iter::repeat_n;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::config::Config;
 use burn::tensor::Tensor;
@@ -17,8 +15,8 @@ use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 use tracing::debug_span;
 
-use super::free_equilibrium::{Copies, FreeEquilibrium};
-use super::signs::Signs;
+use super::free_equilibrium::FreeEquilibrium;
+use super::streams::Streams;
 use super::{Estimate, GradientEstimator, into_params};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
@@ -106,11 +104,9 @@ pub struct StochasticEquilibriumPropagation<D = Scheme> {
     pub free: Relaxation<D>,
     /// How the chains are sampled.
     pub sampling: Sampling,
-    signs: Signs,
-    /// Estimate number `n` has stream `n` of this seed for its noise.
-    seed: u64,
-    /// Shared by all clones: Burn's learner clones its model at every step.
-    n_estimates: Arc<AtomicU64>,
+    signs: Streams,
+    /// Estimate number `n` has stream `n` for its noise.
+    noise: Streams,
 }
 
 impl Sampling {
@@ -141,18 +137,16 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
             nudging,
             free,
             sampling,
-            signs: Signs::new(!0),
-            seed: 0,
-            n_estimates: Arc::default(),
+            signs: Streams::new(!0),
+            noise: Streams::new(0),
         }
     }
 
     /// Draws noise and random signs from `seed`.
     pub fn with_seed(mut self, seed: u64) -> Self {
         // Signs and noise have the same streams: of one seed they would be the same numbers.
-        self.signs = Signs::new(!seed);
-        self.seed = seed;
-        self.n_estimates = Arc::default();
+        self.signs = Streams::new(!seed);
+        self.noise = Streams::new(seed);
         self
     }
 
@@ -173,7 +167,7 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
         Langevin::new(
             self.sampling.step_size,
             self.sampling.temperature,
-            self.seed,
+            self.noise.seed,
         )
     }
 
@@ -188,11 +182,7 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
         let EquilibriumNetwork { energy, cost, .. } = &free.network;
         let sampling = &self.sampling;
         let n_chains = sampling.n_chains;
-        let Copies {
-            clamped,
-            target,
-            start,
-        } = free.copies(betas.len() * n_chains);
+        let (clamped, target, start) = free.copies(betas.len() * n_chains);
         let beta = free.column(betas.iter().flat_map(|&beta| repeat_n(beta, n_chains)));
         let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
 
@@ -235,8 +225,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
         let differences = self.nudging.differences(self.signs.sign(self.nudging));
         let betas = differences.iter().flat_map(|d| [d.first, d.second]);
         let betas: Vec<f64> = betas.collect();
-        let count = self.n_estimates.fetch_add(1, Ordering::Relaxed);
-        let langevin = self.langevin().with_stream(count);
+        let langevin = self.langevin().with_stream(self.noise.take());
         let (chains, samples) =
             debug_span!("second_phase").in_scope(|| self.sample(&free, &betas, langevin));
 
@@ -263,7 +252,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
 
     fn resume(&self, n_estimates: u64) {
         self.signs.resume(n_estimates);
-        self.n_estimates.store(n_estimates, Ordering::Relaxed);
+        self.noise.resume(n_estimates);
     }
 }
 

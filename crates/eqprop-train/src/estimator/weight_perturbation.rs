@@ -1,8 +1,5 @@
 //! Weight perturbation: the gradient from what random changes of the parameters do to the cost.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 use eqprop_core::cost::Cost;
@@ -10,10 +7,11 @@ use eqprop_core::energy::VectorField;
 use eqprop_core::gradients::Gradients;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Scheme};
 use eqprop_core::state::State;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tracing::debug_span;
 
+use super::streams::Streams;
 use super::{Estimate, FreeEquilibrium, GradientEstimator, into_params};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
@@ -52,8 +50,7 @@ pub struct WeightPerturbation<D = Scheme> {
     pub n_draws: usize,
     /// The free phase, and that after each change.
     pub free: Relaxation<D>,
-    seed: u64,
-    n_estimates: Arc<AtomicU64>,
+    streams: Streams,
 }
 
 impl<D: Dynamics> WeightPerturbation<D> {
@@ -71,21 +68,14 @@ impl<D: Dynamics> WeightPerturbation<D> {
             size,
             n_draws,
             free,
-            seed: 0,
-            n_estimates: Arc::default(),
+            streams: Streams::new(0),
         }
     }
 
     /// Draws signs from `seed`.
-    pub fn with_seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
-    }
-
-    /// The signs of draw `draw` of estimate `count`, in the order in which parameters are visited.
-    fn signs(&self, count: u64, draw: usize) -> ChaCha8Rng {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(count.wrapping_mul(self.n_draws as u64) + draw as u64);
-        rng
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.streams = Streams::new(seed);
+        self
     }
 
     /// The mean cost of `θ + by · v`.
@@ -145,12 +135,13 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for WeightPer
         start: Option<State>,
     ) -> Estimate {
         let free = FreeEquilibrium::find(&self.free, network, batch, start);
-        let count = self.n_estimates.fetch_add(1, Ordering::Relaxed);
+        let first = self.streams.take().wrapping_mul(self.n_draws as u64);
         // Relaxations and gradient are one here.
         let gradients = debug_span!("second_phase").in_scope(|| {
             let mut gradients = Gradients::new();
             for draw in 0..self.n_draws {
-                let signs = || self.signs(count, draw);
+                // In the order in which parameters are visited.
+                let signs = || self.streams.numbers(first + draw as u64);
                 let rise =
                     self.cost(&free, signs(), self.size) - self.cost(&free, signs(), -self.size);
                 let mut change = Change {
@@ -169,6 +160,6 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for WeightPer
     }
 
     fn resume(&self, n_estimates: u64) {
-        self.n_estimates.store(n_estimates, Ordering::Relaxed);
+        self.streams.resume(n_estimates);
     }
 }

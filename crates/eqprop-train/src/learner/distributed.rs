@@ -13,15 +13,6 @@ use burn::tensor::Tensor;
 /// # Panics
 /// If a parameter of `module` is marked.
 pub(super) fn refuse<M: Module>(module: &M) {
-    assert!(
-        !is_distributed(module),
-        "DistributedDataParallel reduces gradients inside autodiff's backward pass, which the \
-         gradients of an equilibrium network do not come from: the replicas would drift apart. Use \
-         ExecutionStrategy::multi, which adds up gradients wherever they come from"
-    );
-}
-
-fn is_distributed<M: Module>(module: &M) -> bool {
     struct Marks(bool);
 
     impl ModuleVisitor for Marks {
@@ -34,5 +25,10 @@ fn is_distributed<M: Module>(module: &M) -> bool {
 
     let mut marks = Marks(false);
     module.visit(&mut marks);
-    marks.0
+    assert!(
+        !marks.0,
+        "DistributedDataParallel reduces gradients inside autodiff's backward pass, which the \
+         gradients of an equilibrium network do not come from: the replicas would drift apart. Use \
+         ExecutionStrategy::multi, which adds up gradients wherever they come from"
+    );
 }

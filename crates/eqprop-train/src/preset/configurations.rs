@@ -26,11 +26,10 @@ pub(super) fn digits() -> TrainingConfig {
 
 pub(super) fn paper(rates: &[f64], steps: [usize; 2], epochs: usize) -> TrainingConfig {
     let hidden = vec![500.into(); rates.len() - 1];
-    let [free_steps, nudged_steps] = steps;
     TrainingConfig::new(
         DataConfig::new(DatasetKind::Mnist),
         NetworkConfig::new(hidden),
-        PhaseConfig::new(Nudging::RandomSign { beta: 1.0 }, free_steps, nudged_steps)
+        PhaseConfig::new(Nudging::RandomSign { beta: 1.0 }, steps[0], steps[1])
             .with_dynamics(Scheme::GradientFlow { step_size: 0.5 }),
         OptimizerConfig::new(rates.to_vec()),
         20,
@@ -48,11 +47,10 @@ pub(super) fn deep_paper(rates: &[f64], steps: [usize; 2], epochs: usize) -> Tra
 
 pub(super) fn dhn(rates: &[f64], steps: [usize; 2]) -> TrainingConfig {
     let hidden = vec![1024.into(); rates.len() - 1];
-    let [free_steps, nudged_steps] = steps;
     TrainingConfig::new(
         DataConfig::new(DatasetKind::Mnist),
         linear_output(hidden, 0.7),
-        PhaseConfig::new(Nudging::Centered { beta: 0.2 }, free_steps, nudged_steps),
+        PhaseConfig::new(Nudging::Centered { beta: 0.2 }, steps[0], steps[1]),
         OptimizerConfig::new(rates.to_vec()).with_schedule(decay(0.99)),
         16,
         100,

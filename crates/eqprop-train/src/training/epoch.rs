@@ -24,40 +24,26 @@ pub(super) struct OpenEpoch {
 impl OpenEpoch {
     /// A copy that shares nothing that an epoch changes.
     pub fn copied(&self) -> Self {
-        let copy = self.clone();
-        Self {
-            learner: copy.learner.with_kept(KeptStates::copied),
-            ..copy
-        }
+        let mut copy = self.clone();
+        copy.learner = copy.learner.with_kept(KeptStates::copied);
+        copy
     }
 
     /// One update. The learner moves through it, so that its optimizer may update in place.
-    pub fn update(self, batch: Batch, tally: &mut Tally) -> Self {
-        let Self {
-            learner,
-            mut optimizer,
-            mut scheduler,
-            mut done,
-        } = self;
+    pub fn update(mut self, batch: Batch, tally: &mut Tally) -> Self {
         let clock = Instant::now();
-        let output = TrainStep::step(&learner, batch);
-        let estimating = clock.elapsed();
+        let output = TrainStep::step(&self.learner, batch);
+        self.done.seconds_estimating += clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        let rate = scheduler.step();
-        let learner = learner.optimize(&mut optimizer, rate, output.grads);
-        let optimizing = clock.elapsed();
+        let rate = self.scheduler.step();
+        let optimizer = &mut self.optimizer;
+        self.learner = self.learner.optimize(optimizer, rate, output.grads);
+        self.done.seconds_optimizing += clock.elapsed().as_secs_f64();
 
         tally.add(output.item);
-        done.n_updates += 1;
-        done.seconds_estimating += estimating.as_secs_f64();
-        done.seconds_optimizing += optimizing.as_secs_f64();
-        Self {
-            learner,
-            optimizer,
-            scheduler,
-            done,
-        }
+        self.done.n_updates += 1;
+        self
     }
 
     /// What the epoch measured, with what was found at its end.

@@ -92,10 +92,8 @@ fn join<const D: usize>(
     outputs: &[EquilibriumOutput],
     part: impl Fn(&EquilibriumOutput) -> &Tensor<D>,
 ) -> Tensor<D> {
-    Tensor::cat(
-        outputs.iter().map(|output| part(output).clone()).collect(),
-        0,
-    )
+    let parts = outputs.iter().map(|output| part(output).clone());
+    Tensor::cat(parts.collect(), 0)
 }
 
 /// Adds the values one after the other, so that the sum does not depend on how many batches

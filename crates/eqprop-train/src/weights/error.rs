@@ -1,7 +1,7 @@
 //! Why weights cannot be read or written.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::store::SafetensorsStoreError;
 use burn::store::burn_pack;
@@ -204,4 +204,26 @@ pub enum WeightsError {
         /// What it was multiplied by.
         factor: f64,
     },
+}
+
+/// Errors of a file, from what was found there.
+impl WeightsError {
+    pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        |source| Self::Read { path, source }
+    }
+
+    pub(super) fn safetensors(path: &Path) -> impl FnOnce(SafetensorsStoreError) -> Self {
+        let path = path.to_path_buf();
+        |source| Self::Safetensors { path, source }
+    }
+
+    pub(super) fn tensor(path: &Path, tensor: &str) -> impl FnOnce(burn_pack::Error) -> Self {
+        let (path, tensor) = (path.to_path_buf(), tensor.to_string());
+        |source| Self::Tensor {
+            path,
+            tensor,
+            source,
+        }
+    }
 }

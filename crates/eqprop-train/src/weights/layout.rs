@@ -62,10 +62,8 @@ impl Layout {
             let index = name.strip_prefix(LIST).and_then(|n| n.strip_prefix('.'));
             index.is_some_and(|index| index.parse::<usize>().is_ok())
         };
-        if tensors
-            .keys()
-            .any(|name| name.starts_with(&format!("{SYNAPSES}.")))
-        {
+        let synapses = format!("{SYNAPSES}.");
+        if tensors.keys().any(|name| name.starts_with(&synapses)) {
             Self::Synapses
         } else if tensors.keys().all(in_list) {
             Self::List
@@ -87,10 +85,10 @@ impl Layout {
             return Ok(parameters.iter().map(Entry::as_it_is).collect());
         }
         let parts: Vec<_> = parameters.iter().map(Parameter::part).collect();
-        let count =
-            |wanted: fn(&Part) -> bool| parts.iter().flatten().filter(|p| wanted(p)).count();
-        let n_layers = count(|part| matches!(part, Part::Bias(_)));
-        let n_weights = count(|part| matches!(part, Part::Weight(_)));
+        let of_energy = |part: &&Part| part.index.is_some();
+        let of_energy = parts.iter().flatten().filter(of_energy);
+        let (biases, weights): (Vec<_>, Vec<_>) = of_energy.partition(|part| part.is_bias);
+        let (n_layers, n_weights) = (biases.len(), weights.len());
         if n_weights != n_layers {
             return Err(format!(
                 "only connections from each layer to the next, but the network has {n_weights} \
@@ -121,14 +119,10 @@ impl fmt::Display for Layout {
 }
 
 /// Which part of a network a parameter is.
-#[derive(Debug, Clone, Copy)]
-enum Part {
-    /// The weight or kernel of a connection.
-    Weight(usize),
-    /// The biases of a free layer, from 0.
-    Bias(usize),
-    ReadoutWeight,
-    ReadoutBias,
+struct Part {
+    /// The connection, or the free layer of the biases, from 0; none for a readout.
+    index: Option<usize>,
+    is_bias: bool,
 }
 
 impl Parameter {
@@ -139,48 +133,40 @@ impl Parameter {
 
     fn part(&self) -> Option<Part> {
         let segments: Vec<_> = self.name.split('.').collect();
-        match segments[..] {
-            ["energy", "connections", index, "weight" | "kernel"] => {
-                index.parse().ok().map(Part::Weight)
-            }
-            ["energy", "biases", index] => index.parse().ok().map(Part::Bias),
-            ["cost", "weight"] => Some(Part::ReadoutWeight),
-            ["cost", "bias"] => Some(Part::ReadoutBias),
-            _ => None,
-        }
+        let (index, is_bias) = match segments[..] {
+            ["energy", "connections", index, "weight" | "kernel"] => (Some(index), false),
+            ["energy", "biases", index] => (Some(index), true),
+            ["cost", "weight"] => (None, false),
+            ["cost", "bias"] => (None, true),
+            _ => return None,
+        };
+        let index = index.map(str::parse).transpose().ok()?;
+        Some(Part { index, is_bias })
     }
 
     fn synapse(&self, part: Part, n_layers: usize, has_bias: bool) -> Entry {
-        let (index, name) = match part {
-            Part::Weight(index) => (index, "weight"),
-            Part::Bias(index) => (index, "bias"),
-            Part::ReadoutWeight => (n_layers, "weight"),
-            Part::ReadoutBias => (n_layers, "bias"),
-        };
-        let is_transposed = self.shape.len() == 2;
-        let mut shape = self.shape.clone();
-        if is_transposed {
-            shape.reverse();
-        }
-        Entry {
+        let index = part.index.unwrap_or(n_layers);
+        let name = if part.is_bias { "bias" } else { "weight" };
+        let mut entry = Entry {
             tensor: format!("{SYNAPSES}.{index}.{name}"),
-            shape,
-            is_transposed,
-            is_optional: name == "bias" && !has_bias,
-            is_spread: false,
+            is_optional: part.is_bias && !has_bias,
+            ..Entry::as_it_is(self)
+        };
+        if entry.shape.len() == 2 {
+            entry.shape.reverse();
+            entry.is_transposed = true;
         }
+        entry
     }
 
     fn listed(&self, part: Part, n_layers: usize) -> Result<Entry, String> {
-        let index = match part {
-            Part::Bias(index) => index,
-            Part::Weight(index) => n_layers + index,
-            Part::ReadoutWeight | Part::ReadoutBias => {
-                return Err(format!(
-                    "no readout, but the network has `{}`: use the squared error",
-                    self.name
-                ));
-            }
+        let name = &self.name;
+        let readout = || format!("no readout, but the network has `{name}`: use the squared error");
+        let index = part.index.ok_or_else(readout)?;
+        let index = if part.is_bias {
+            index
+        } else {
+            n_layers + index
         };
         Ok(Entry {
             tensor: format!("{LIST}.{index}"),

@@ -53,44 +53,29 @@ fn contents(
     path: &Path,
     reader: PytorchReader,
 ) -> Result<BTreeMap<String, TensorData>, WeightsError> {
-    check_tensors(path, &reader)?;
+    let sizes = reader.tensors().values();
+    let sizes = sizes.map(|tensor| tensor.byte_len() as u64);
+    check_size(path, sizes.fold(0, u64::saturating_add))?;
     let tensors = reader.into_tensors().into_iter().map(|(name, tensor)| {
         let data = bridge::into_data(bridge::from_pytorch(tensor));
-        let data = data.map_err(|source| WeightsError::Tensor {
-            path: path.to_path_buf(),
-            tensor: name.clone(),
-            source,
-        });
-        Ok((name, data?))
+        let data = data.map_err(WeightsError::tensor(path, &name))?;
+        Ok((name, data))
     });
     tensors.collect()
 }
 
 /// Refuses an archive that unpacks to much more than its file is long, as `torch.save` never writes.
 fn check_archive(path: &Path) -> Result<(), WeightsError> {
-    let file = File::open(path).map_err(|source| WeightsError::Read {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let file = File::open(path).map_err(WeightsError::read(path))?;
     // What is no archive, or a damaged one, is for the reader to say.
     let archive = ZipArchive::new(BufReader::new(file));
     let size = archive.ok().and_then(|archive| archive.decompressed_size());
     check_size(path, size.unwrap_or(0).try_into().unwrap_or(u64::MAX))
 }
 
-/// Refuses tensors that would take much more memory than their file is long.
-fn check_tensors(path: &Path, reader: &PytorchReader) -> Result<(), WeightsError> {
-    let tensors = reader.tensors().values();
-    let sizes = tensors.map(|tensor| tensor.byte_len() as u64);
-    check_size(path, sizes.fold(0, u64::saturating_add))
-}
-
+/// Refuses contents that take much more memory than their file is long.
 fn check_size(path: &Path, needed: u64) -> Result<(), WeightsError> {
-    let metadata = fs::metadata(path).map_err(|source| WeightsError::Read {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let size = metadata.len();
+    let size = fs::metadata(path).map_err(WeightsError::read(path))?.len();
     if needed <= size.saturating_mul(MAX_EXPANSION).saturating_add(SMALL) {
         Ok(())
     } else {

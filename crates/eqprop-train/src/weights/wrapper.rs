@@ -47,7 +47,7 @@ pub(super) fn unwrapped<T>(mut tensors: BTreeMap<String, T>) -> BTreeMap<String,
 /// # Errors
 /// The names of several modules with synapses.
 pub(super) fn bare_synapses<T>(
-    tensors: BTreeMap<String, T>,
+    mut tensors: BTreeMap<String, T>,
 ) -> Result<BTreeMap<String, T>, Vec<String>> {
     let outer = |name: &str| {
         let (outer, inner) = name.split_once(&format!(".{SYNAPSES}."))?;
@@ -55,18 +55,14 @@ pub(super) fn bare_synapses<T>(
         is_index.then(|| outer.to_string())
     };
     let modules: BTreeSet<_> = tensors.keys().filter_map(|name| outer(name)).collect();
+    let modules = Vec::from_iter(modules);
     let prefix = format!("{SYNAPSES}.");
     let is_bare = tensors.keys().any(|name| name.starts_with(&prefix));
-    let mut tensors = tensors;
-    match modules.len() {
+    match &modules[..] {
         _ if is_bare => {}
-        0 => return Ok(tensors),
-        1 => {
-            for module in modules {
-                tensors = below(tensors, &module);
-            }
-        }
-        _ => return Err(modules.into_iter().collect()),
+        [] => return Ok(tensors),
+        [module] => tensors = below(tensors, module),
+        _ => return Err(modules),
     }
     let plain = |(name, tensor): (String, T)| {
         let segments = name

@@ -7,6 +7,18 @@ fn image() -> Vec<f32> {
     (0..24).map(|i| i as f32).collect()
 }
 
+fn augmentation(shift: usize, flip: bool) -> Augmentation {
+    Augmentation { shift, flip }
+}
+
+fn change(rows: i64, columns: i64, flip: bool) -> Change {
+    Change {
+        rows,
+        columns,
+        flip,
+    }
+}
+
 fn changed(change: Change, image: &[f32], shape: [usize; 3]) -> Vec<f32> {
     let mut changed = Vec::new();
     change.apply(image, shape, &mut changed);
@@ -39,16 +51,11 @@ fn reference(image: &[f32], flip: bool, padding: usize, top: usize, left: usize)
 #[test]
 fn a_small_image_is_changed_as_by_hand() {
     let image = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-    let change = |flip| Change {
-        rows: 1,
-        columns: -1,
-        flip,
-    };
     // Up by one row, right by one column.
     let expected = [4.0, 4.0, 5.0, 4.0, 4.0, 5.0];
-    assert_eq!(changed(change(false), &image, [1, 2, 3]), expected);
+    assert_eq!(changed(change(1, -1, false), &image, [1, 2, 3]), expected);
     let expected = [6.0, 6.0, 5.0, 6.0, 6.0, 5.0];
-    assert_eq!(changed(change(true), &image, [1, 2, 3]), expected);
+    assert_eq!(changed(change(1, -1, true), &image, [1, 2, 3]), expected);
 }
 
 #[test]
@@ -56,11 +63,7 @@ fn a_change_is_a_crop_of_the_padded_image_that_was_mirrored_first() {
     let padding = 5;
     for flip in [false, true] {
         for (top, left) in (0..=10).flat_map(|top| (0..=10).map(move |left| (top, left))) {
-            let change = Change {
-                rows: top as i64 - 5,
-                columns: left as i64 - 5,
-                flip,
-            };
+            let change = change(top as i64 - 5, left as i64 - 5, flip);
             assert_eq!(
                 changed(change, &image(), SHAPE),
                 reference(&image(), flip, padding, top, left),
@@ -72,11 +75,7 @@ fn a_change_is_a_crop_of_the_padded_image_that_was_mirrored_first() {
 
 #[test]
 fn mirroring_twice_changes_nothing() {
-    let flip = Change {
-        rows: 0,
-        columns: 0,
-        flip: true,
-    };
+    let flip = change(0, 0, true);
     let once = changed(flip, &image(), SHAPE);
     assert_eq!(once[..4], [3.0, 2.0, 1.0, 0.0]);
     assert_eq!(changed(flip, &once, SHAPE), image());
@@ -84,10 +83,7 @@ fn mirroring_twice_changes_nothing() {
 
 #[test]
 fn a_shift_beyond_the_image_leaves_one_pixel_of_it() {
-    let augmentation = Augmentation {
-        shift: usize::MAX,
-        flip: false,
-    };
+    let augmentation = augmentation(usize::MAX, false);
     for example in 0..20 {
         let change = augmentation.draw(1, 2, example);
         for channel in changed(change, &image(), SHAPE).chunks(12) {
@@ -98,10 +94,7 @@ fn a_shift_beyond_the_image_leaves_one_pixel_of_it() {
 
 #[test]
 fn a_draw_depends_on_seed_epoch_and_example_alone() {
-    let augmentation = Augmentation {
-        shift: 1000,
-        flip: true,
-    };
+    let augmentation = augmentation(1000, true);
     let draws = |seed, epoch| -> Vec<Change> {
         let draw = |example| augmentation.draw(seed, epoch, example);
         (0..100).map(draw).collect()
@@ -118,10 +111,7 @@ fn a_draw_depends_on_seed_epoch_and_example_alone() {
 
 #[test]
 fn every_shift_and_both_sides_are_equally_likely() {
-    let augmentation = Augmentation {
-        shift: 2,
-        flip: true,
-    };
+    let augmentation = augmentation(2, true);
     let n = 1_000_000;
     let changes: Vec<_> = (0..n)
         .map(|example| augmentation.draw(11, 0, example))
@@ -151,10 +141,7 @@ fn every_shift_and_both_sides_are_equally_likely() {
 
 #[test]
 fn the_mean_of_many_epochs_is_the_mean_of_all_crops() {
-    let augmentation = Augmentation {
-        shift: 1,
-        flip: true,
-    };
+    let augmentation = augmentation(1, true);
     let mean_of = |images: &[Vec<f32>]| -> Vec<f32> {
         let sum = |i: usize| images.iter().map(|image| image[i]).sum::<f32>();
         (0..24).map(|i| sum(i) / images.len() as f32).collect()
@@ -180,10 +167,7 @@ fn the_mean_of_many_epochs_is_the_mean_of_all_crops() {
 fn configurations_name_what_differs_from_none() {
     let read = serde_json::from_str::<Augmentation>;
     assert!(read("{}").unwrap().is_none());
-    let shift = Augmentation {
-        shift: 4,
-        flip: false,
-    };
+    let shift = augmentation(4, false);
     assert_eq!(read(r#"{"shift": 4}"#).unwrap(), shift);
     assert!(!shift.is_none());
     let text = serde_json::to_string(&shift).unwrap();

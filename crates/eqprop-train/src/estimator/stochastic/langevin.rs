@@ -114,20 +114,15 @@ impl Langevin {
     /// If the step size is not in (0, 1], the temperature is not a positive number, or the
     /// potential of a layer is not `½s²`.
     pub fn validate(&self, layers: &[LayerConfig]) -> Result<(), LangevinError> {
-        let Self {
-            step_size,
-            temperature,
-            ..
-        } = *self;
-        if !(step_size > 0.0 && step_size <= 1.0) {
+        if !(self.step_size > 0.0 && self.step_size <= 1.0) {
             let error = ConfigError::OutOfRange {
                 field: "step_size",
                 expected: "greater than 0 and at most 1",
-                found: step_size,
+                found: self.step_size,
             };
             return Err(error.into());
         }
-        ConfigError::positive_number("temperature", temperature)?;
+        ConfigError::positive_number("temperature", self.temperature)?;
         let mut activations = (1..).zip(layers.iter().map(|layer| layer.activation));
         match activations.find(|(_, activation)| !activation.is_quadratic()) {
             Some((layer, activation)) => Err(LangevinError::NotQuadratic { layer, activation }),
