@@ -68,6 +68,14 @@ impl Gradients {
         self.products.insert(id, gradient);
     }
 
+    /// Removes the gradients that are there as products and not formed yet, as gradients of their own.
+    pub fn split_products(&mut self) -> Self {
+        Self {
+            products: core::mem::take(&mut self.products),
+            ..Self::default()
+        }
+    }
+
     /// Removes the gradient of parameter `id` if it is there as a product that is not formed yet.
     pub fn remove_product(&mut self, id: ParamId) -> Option<OuterProduct> {
         self.products.remove(&id)

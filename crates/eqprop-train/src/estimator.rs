@@ -57,6 +57,17 @@ pub trait GradientEstimator<E: VectorField, C: Cost>: Debug + Send + Sync {
         start: Option<State>,
     ) -> Estimate;
 
+    /// [`estimate`](Self::estimate), with the gradients of dense weights apart where the method has them as
+    /// products that are not formed yet: an update can then be formed at once.
+    fn estimate_apart(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> (Estimate, Gradients) {
+        (self.estimate(network, batch, start), Gradients::new())
+    }
+
     /// Goes on as if `n_estimates` gradients had been estimated since the start of the run. Clones
     /// go on from there too.
     ///
@@ -89,6 +100,15 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C> + ?Sized> GradientEstim
         start: Option<State>,
     ) -> Estimate {
         (**self).estimate(network, batch, start)
+    }
+
+    fn estimate_apart(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> (Estimate, Gradients) {
+        (**self).estimate_apart(network, batch, start)
     }
 
     fn resume(&self, n_estimates: u64) {

@@ -1,5 +1,6 @@
 //! The learner: any energy and estimator as a model for Burn's training.
 
+mod apart;
 mod distributed;
 
 use std::sync::Arc;
@@ -11,7 +12,9 @@ use burn::tensor::{ExecutionError, Tensor};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use eqprop_core::cost::{AnyCost, Cost};
 use eqprop_core::energy::{AnyField, VectorField};
+use eqprop_core::gradients::Gradients;
 use eqprop_core::relaxation::Relaxed;
+use eqprop_core::state::State;
 
 use crate::batch::Batch;
 use crate::estimator::{Estimate, FreeEquilibrium, GradientEstimator};
@@ -20,6 +23,7 @@ use crate::initial_state::{InitialState, KeptStates, Particles, PreviousState};
 use crate::leaves;
 use crate::network::EquilibriumNetwork;
 use crate::update::UpdateMonitor;
+use apart::descend_along;
 
 /// A network together with the way its gradient is estimated: a model that Burn's `Learner` and
 /// `SupervisedTraining` train like any other.
@@ -136,6 +140,49 @@ where
         self.estimator.infer(&self.network.valid(), &input, None)
     }
 
+    /// [`TrainStep::step`], with the gradients of dense weights apart where the estimator has them as products:
+    /// for [`optimize_apart`](Self::optimize_apart).
+    pub fn step_apart(&self, batch: Batch) -> (TrainOutput<EquilibriumOutput>, Gradients) {
+        self.step_by(batch, |batch, start| {
+            self.estimator.estimate_apart(&self.network, batch, start)
+        })
+    }
+
+    /// [`TrainStep::optimize`] by plain stochastic gradient descent, to which `optimizer` must amount: weights
+    /// whose gradients are `products` take their step as those are formed, which saves to write them down.
+    pub fn optimize_apart(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        learning_rate: ModuleLearningRate,
+        gradients: GradientsParams,
+        products: Gradients,
+    ) -> Self {
+        self.updated(|learner| {
+            let learner = descend_along(learner, products, &learning_rate);
+            optimizer.step(learning_rate, learner, gradients)
+        })
+    }
+
+    fn step_by(
+        &self,
+        batch: Batch,
+        estimate: impl FnOnce(&Batch, Option<State>) -> (Estimate, Gradients),
+    ) -> (TrainOutput<EquilibriumOutput>, Gradients) {
+        distributed::refuse(&self.network);
+        // Here, because an estimator of the user's own may have gradients of another making.
+        leaves::clear(&batch.input.device().without_autodiff());
+        let start = self.kept.as_ref().and_then(|kept| kept.start(&batch));
+        let (mut estimate, products) = estimate(&batch, start);
+        if let Some(kept) = &self.kept {
+            kept.keep(&batch, &estimate.free.state);
+        }
+        let output = TrainOutput {
+            grads: std::mem::take(&mut estimate.gradients),
+            item: EquilibriumOutput::new(estimate, batch.target),
+        };
+        (output, products)
+    }
+
     /// An update by `optimize`, to parameters that the energy can have.
     fn updated(self, optimize: impl FnOnce(Self) -> Self) -> Self {
         let update = |learner| {
@@ -209,22 +256,14 @@ where
     /// If there are persistent particles and the batch does not say which examples it holds; if
     /// the strategy is `DistributedDataParallel`.
     fn step(&self, batch: Batch) -> TrainOutput<EquilibriumOutput> {
-        distributed::refuse(&self.network);
-        // Here, because an estimator of the user's own may have gradients of another making.
-        leaves::clear(&batch.input.device().without_autodiff());
-        let start = self.kept.as_ref().and_then(|kept| kept.start(&batch));
-        let mut estimate = self.estimator.estimate(&self.network, &batch, start);
-        if let Some(kept) = &self.kept {
-            kept.keep(&batch, &estimate.free.state);
-        }
-        let mut gradients = std::mem::take(&mut estimate.gradients);
+        let (mut output, _) = self.step_by(batch, |batch, start| {
+            let estimate = self.estimator.estimate(&self.network, batch, start);
+            (estimate, Gradients::new())
+        });
         if let Some(max_norm) = self.max_gradient_norm {
-            gradients = clip_global_norm(gradients, &self.network, max_norm);
+            output.grads = clip_global_norm(output.grads, &self.network, max_norm);
         }
-        TrainOutput {
-            grads: gradients,
-            item: EquilibriumOutput::new(estimate, batch.target),
-        }
+        output
     }
 
     fn optimize(

@@ -259,10 +259,11 @@ impl Training {
             n_total,
             train_error: sums.mean(sums.errors),
         };
+        let is_plain = self.config.optimizer.is_plain();
         let mut flow = ControlFlow::Continue(());
         let start = Instant::now();
         for batch in self.train.batches(done as u64, first) {
-            open = open.update(batch, &mut tally);
+            open = open.update(batch, is_plain, &mut tally);
             if !tally.sums.is_finite() {
                 return diverged();
             }

@@ -5,6 +5,7 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use burn::train::TrainStep;
+use eqprop_core::gradients::Gradients;
 use eqprop_train::batch::Batch;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::learner::EquilibriumLearner;
@@ -22,6 +23,8 @@ pub(super) struct Subject {
     learner: Option<AnyLearner>,
     optimizer: ModuleOptimizer,
     scheduler: ModuleLrScheduler,
+    /// As a training does it.
+    is_plain: bool,
     pub step_seconds: Vec<f64>,
     pub phase_seconds: Vec<PhaseSeconds>,
     pub optimizer_seconds: Vec<f64>,
@@ -46,6 +49,7 @@ impl Subject {
             learner: Some(learner.train()),
             optimizer: config.optimizer(),
             scheduler,
+            is_plain: config.optimizer.is_plain(),
             step_seconds: Vec::new(),
             phase_seconds: Vec::new(),
             optimizer_seconds: Vec::new(),
@@ -55,21 +59,27 @@ impl Subject {
 
     /// A whole training step.
     pub fn step(&mut self, batch: &Batch) {
-        let gradients = self.estimate(batch);
-        self.update(gradients);
+        let estimated = self.estimate(batch);
+        self.update(estimated);
     }
 
-    /// The first half of a step: the gradients.
-    pub fn estimate(&self, batch: &Batch) -> GradientsParams {
+    /// The first half of a step: the gradients, those apart that the update forms.
+    pub fn estimate(&self, batch: &Batch) -> (GradientsParams, Gradients) {
         let learner = self.learner.as_ref().expect("every update puts it back");
-        TrainStep::step(learner, batch.clone()).grads
+        if self.is_plain {
+            let (output, products) = learner.step_apart(batch.clone());
+            return (output.grads, products);
+        }
+        let output = TrainStep::step(learner, batch.clone());
+        (output.grads, Gradients::new())
     }
 
     /// The second half: the update of the parameters.
-    pub fn update(&mut self, gradients: GradientsParams) {
+    pub fn update(&mut self, (gradients, products): (GradientsParams, Gradients)) {
         let rate = self.scheduler.step();
         let learner = self.learner.take().expect("every update puts it back");
-        self.learner = Some(learner.optimize(&mut self.optimizer, rate, gradients));
+        let optimizer = &mut self.optimizer;
+        self.learner = Some(learner.optimize_apart(optimizer, rate, gradients, products));
     }
 
     /// What was measured.

@@ -70,6 +70,13 @@ impl Schedule {
     }
 }
 
+impl OptimizerConfig {
+    /// Whether an update is `θ ← θ − η ĝ` and no more.
+    pub fn is_plain(&self) -> bool {
+        self.momentum == 0.0 && self.weight_decay == 0.0 && self.gradient_clip.is_none()
+    }
+}
+
 impl TrainingConfig {
     /// Stochastic gradient descent as configured.
     pub fn optimizer(&self) -> ModuleOptimizer {

@@ -2,6 +2,7 @@
 
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
+use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
@@ -74,6 +75,22 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
     }
 }
 
+impl<D: Dynamics> EquilibriumPropagation<D> {
+    /// The free equilibrium, the gradient of the energy's parameters, and the nudged phase.
+    fn phases<E: VectorField, C: Cost>(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> (FreeEquilibrium<E, C>, Gradients, Relaxed) {
+        network.assert_nudging(self.nudging);
+        let free = FreeEquilibrium::find(&self.free, network, batch, start);
+        let (pairs, nudged) = self.nudge(&free);
+        let gradients = debug_span!("gradient").in_scope(|| free.gradients(&pairs));
+        (free, gradients, nudged)
+    }
+}
+
 impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for EquilibriumPropagation<D> {
     fn free_phase(&self) -> &dyn FreePhase<E, C> {
         &self.free
@@ -89,11 +106,19 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Equilibri
         batch: &Batch,
         start: Option<State>,
     ) -> Estimate {
-        network.assert_nudging(self.nudging);
-        let free = FreeEquilibrium::find(&self.free, network, batch, start);
-        let (pairs, nudged) = self.nudge(&free);
-        let gradients = debug_span!("gradient").in_scope(|| free.gradients(&pairs));
+        let (free, gradients, nudged) = self.phases(network, batch, start);
         free.contrasted(gradients, nudged)
+    }
+
+    fn estimate_apart(
+        &self,
+        network: &EquilibriumNetwork<E, C>,
+        batch: &Batch,
+        start: Option<State>,
+    ) -> (Estimate, Gradients) {
+        let (free, mut gradients, nudged) = self.phases(network, batch, start);
+        let products = gradients.split_products();
+        (free.contrasted(gradients, nudged), products)
     }
 
     fn resume(&self, n_estimates: u64) {

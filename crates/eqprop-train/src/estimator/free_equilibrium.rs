@@ -131,11 +131,10 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
     /// The gradient of the energy's parameters that `pairs` make together.
     pub(crate) fn gradients(&self, pairs: &[Pair]) -> Gradients {
         let (energy, clamped) = (&self.network.energy, &self.clamped);
-        let mut gradients = Gradients::new();
-        for pair in pairs {
-            let term = energy.contrast(clamped, &pair.first, &pair.second, pair.weight);
-            gradients.add(&term, energy);
-        }
+        let of = |pair: &Pair| energy.contrast(clamped, &pair.first, &pair.second, pair.weight);
+        let mut terms = pairs.iter().map(of);
+        let mut gradients = terms.next().unwrap_or_default();
+        terms.for_each(|term| gradients.add(&term, energy));
         gradients
     }
 
@@ -144,7 +143,9 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
     pub(crate) fn contrasted(self, mut gradients: Gradients, second_phase: Relaxed) -> Estimate {
         let (cost, output) = (&self.network.cost, self.state().output());
         cost.gradients(output, &self.target, &mut gradients);
-        let gradients = into_params(&gradients, &self.network);
+        // Products are formed here.
+        let gradients = || into_params(&gradients, &self.network);
+        let gradients = debug_span!("gradient").in_scope(gradients);
         self.estimate(gradients, Some(second_phase))
     }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::ModuleOptimizer;
 use burn::train::TrainStep;
+use eqprop_core::gradients::Gradients;
 
 use super::tally::Tally;
 use crate::batch::Batch;
@@ -29,16 +30,21 @@ impl OpenEpoch {
         copy
     }
 
-    /// One update. The learner moves through it, so that its optimizer may update in place.
-    pub fn update(mut self, batch: Batch, tally: &mut Tally) -> Self {
+    /// One update, of plain descent or by the optimizer as it is. The learner moves through it, so that it may be
+    /// updated in place.
+    pub fn update(mut self, batch: Batch, is_plain: bool, tally: &mut Tally) -> Self {
         let clock = Instant::now();
-        let output = TrainStep::step(&self.learner, batch);
+        let (output, products) = match is_plain {
+            true => self.learner.step_apart(batch),
+            false => (TrainStep::step(&self.learner, batch), Gradients::new()),
+        };
         self.done.seconds_estimating += clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        let rate = self.scheduler.step();
-        let optimizer = &mut self.optimizer;
-        self.learner = self.learner.optimize(optimizer, rate, output.grads);
+        let (optimizer, rate) = (&mut self.optimizer, self.scheduler.step());
+        self.learner = self
+            .learner
+            .optimize_apart(optimizer, rate, output.grads, products);
         self.done.seconds_optimizing += clock.elapsed().as_secs_f64();
 
         tally.add(output.item);
