@@ -12,12 +12,13 @@ use eqprop_core::energy::{
 use eqprop_core::gradients::Gradients;
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
-
-use crate::graphs::{self, DENSE, Problem, SIZES};
-use crate::network::{
-    ACTIVATIONS, Numbers, chain, equilibrium, gradients_of, graph, network, parameter_differences,
+use eqprop_testing::{
+    ACTIVATIONS, Numbers, Setup, assert_close, chain, distance, equilibrium, gradients_in, graph,
+    network, parameter_differences, values,
 };
-use crate::setup::{Setup, assert_close, distance, values};
+
+use crate::devices;
+use crate::graphs::{self, DENSE, Problem, SIZES};
 
 /// The energy of a Hopfield network, and nothing else of it.
 #[derive(Module, Debug)]
@@ -49,7 +50,7 @@ fn tolerance(setup: &Setup) -> f64 {
 
 #[test]
 fn autodiff_finds_the_closed_forms_of_every_graph() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         for activation in ACTIVATIONS {
             // Every backend is asked about autodiff, one about every convolution.
             let graphs = match setup.name {
@@ -101,11 +102,11 @@ fn assert_same(problem: &Problem, tolerance: f64, what: &str) {
         );
         assert_close(&found, &expected, tolerance, what);
     }
-    let found = gradients_of(
+    let found = gradients_in(
         &custom,
         &custom.contrast(&custom.clamp(input), first, second, 1.7),
     );
-    let expected = gradients_of(
+    let expected = gradients_in(
         energy,
         &energy.contrast(&energy.clamp(input), first, second, 1.7),
     );
@@ -168,7 +169,7 @@ fn states_relax_as_with_closed_forms() {
         Scheme::FixedPoint,
         Scheme::GradientFlow { step_size: 0.3 },
     ];
-    for setup in Setup::all() {
+    for setup in devices::all() {
         for activation in [
             Activation::HardSigmoid,
             Activation::Sigmoid,
@@ -339,7 +340,7 @@ impl EnergyFunction for WithClosedForms {
 
 #[test]
 fn a_wrong_closed_form_is_named() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let hopfield = network(&chain(&[3, 4, 2], Activation::Tanh), &setup, 1.0, 7);
         let mut numbers = Numbers(8);
         let input = numbers.matrix(&setup, [3, 3], 0.0, 1.0);
