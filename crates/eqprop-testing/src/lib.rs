@@ -5,6 +5,7 @@
 //! For integration tests only: a unit test of a crate has types of its own.
 
 mod equilibrium;
+mod function;
 mod gradient;
 mod graph;
 mod list;
@@ -17,6 +18,7 @@ mod slope;
 mod training;
 
 pub use equilibrium::{equilibrium, equilibrium_within};
+pub use function::{Function, custom};
 pub use gradient::{gradients_in, gradients_of};
 pub use graph::Graph;
 pub use list::{

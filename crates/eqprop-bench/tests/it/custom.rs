@@ -5,9 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{Cost, CostConfig, SquaredError};
-use eqprop_core::energy::{
-    CustomEnergy, Energy, EnergyFunction, HopfieldEnergy, LayerConfig, VectorField,
-};
+use eqprop_core::energy::{CustomEnergy, EnergyFunction, LayerConfig};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
 use eqprop_core::state::State;
@@ -18,7 +16,8 @@ use eqprop_train::network::EquilibriumNetwork;
 use eqprop_bench::baseline::{Bptt, ImplicitExact, RecurrentBackprop};
 use eqprop_bench::fidelity;
 use eqprop_testing::{
-    Graph, Lists, Numbers, Setup, assert_agrees, filled, gradients_of, parameter_differences,
+    Graph, Lists, Numbers, Setup, assert_agrees, custom, filled, gradients_of,
+    parameter_differences,
 };
 
 /// `E = Σ G − x W hᵀ − h V oᵀ − λ Σ h³ − Σ (h U)·o²`, of third order.
@@ -128,18 +127,6 @@ fn the_exact_gradient_of_an_energy_of_third_order_is_as_exact_as_its_format() {
     assert_agrees(&single, &double, 2e-3, "f32");
 }
 
-/// The Hopfield energy and nothing else of the network.
-#[derive(Module, Debug)]
-struct Function {
-    hopfield: HopfieldEnergy,
-}
-
-impl EnergyFunction for Function {
-    fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1> {
-        self.hopfield.energy(&self.hopfield.clamp(input), state)
-    }
-}
-
 /// With a skip and a connection within a layer.
 #[test]
 fn the_exact_gradient_of_a_function_is_that_of_its_closed_form() {
@@ -154,11 +141,7 @@ fn the_exact_gradient_of_a_function_is_that_of_its_closed_form() {
     let mut numbers = Numbers(5);
     let hopfield = filled(graph.energy(), setup, |n| numbers.list(n, -0.5, 0.5));
     let batch = graph.batch(setup, 3, 6);
-    let layers = hopfield.layers().to_vec();
-    let function = Function {
-        hopfield: hopfield.clone(),
-    };
-    let custom = EquilibriumNetwork::new(CustomEnergy::new(function, layers), SquaredError);
+    let custom = EquilibriumNetwork::new(custom(hopfield.clone()), SquaredError);
     let closed = EquilibriumNetwork::new(hopfield, SquaredError);
     let exact = ImplicitExact { free: setup.free() };
     let expected = exact.estimate(&closed, &batch, None);

@@ -13,31 +13,12 @@ use eqprop_core::gradients::Gradients;
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
 use eqprop_testing::{
-    ACTIVATIONS, Numbers, Setup, assert_close, chain, distance, equilibrium, gradients_in, graph,
-    network, parameter_differences, values,
+    ACTIVATIONS, Function, Numbers, Setup, assert_close, chain, custom, distance, equilibrium,
+    gradients_in, graph, network, parameter_differences, values,
 };
 
 use crate::devices;
 use crate::graphs::{self, DENSE, Problem, SIZES};
-
-/// The energy of a Hopfield network, and nothing else of it.
-#[derive(Module, Debug)]
-struct Function {
-    hopfield: HopfieldEnergy,
-}
-
-impl EnergyFunction for Function {
-    fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1> {
-        let clamped = self.hopfield.clamp(input);
-        self.hopfield.energy(&clamped, state)
-    }
-}
-
-fn custom(hopfield: &HopfieldEnergy) -> CustomEnergy<Function> {
-    let layers = hopfield.layers().to_vec();
-    let hopfield = hopfield.clone();
-    CustomEnergy::new(Function { hopfield }, layers)
-}
 
 /// Two ways to sum some ten terms of order 1. Softmax and the smooth activations take logarithms
 /// of numbers that are a tenth, which cost a digit.
@@ -76,7 +57,7 @@ fn assert_same(problem: &Problem, tolerance: f64, what: &str) {
         input,
         states: [first, second],
     } = problem;
-    let custom = custom(energy);
+    let custom = custom(energy.clone());
     let clamped = (energy.clamp(input), custom.clamp(input));
     assert_close(
         &values(&custom.energy(&clamped.1, first)),
@@ -176,7 +157,7 @@ fn states_relax_as_with_closed_forms() {
             Activation::Tanh,
         ] {
             let energy = network(&chain(&[3, 5, 4, 2], activation), &setup, 0.4, 2);
-            let custom = custom(&energy);
+            let custom = custom(energy.clone());
             let mut numbers = Numbers(1);
             let input = numbers.matrix(&setup, [4, 3], 0.0, 1.0);
             let target = numbers.matrix(&setup, [4, 2], 0.0, 1.0);
@@ -223,7 +204,7 @@ fn drives_are_differentiable_in_parameters_input_and_state() {
             let input = leaf(&input);
             let state = state.map(leaf);
             let energy = energy.map(&mut Lift);
-            let found = slopes_of_drives(&custom(&energy), &input, &state);
+            let found = slopes_of_drives(&custom(energy.clone()), &input, &state);
             let expected = slopes_of_drives(&energy, &input, &state);
             for (found, expected) in found.iter().zip(&expected) {
                 assert!(
@@ -366,7 +347,7 @@ fn a_wrong_closed_form_is_named() {
         assert!(matches!(forgotten, Err(ClosedFormError::Missing { .. })));
         // Nothing supplied, nothing compared.
         assert_eq!(
-            custom(&hopfield).check_closed_forms(&input, &state),
+            custom(hopfield.clone()).check_closed_forms(&input, &state),
             Ok(vec![])
         );
     }

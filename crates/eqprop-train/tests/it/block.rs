@@ -9,7 +9,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Tensor};
 use eqprop_core::gradients::Gradients;
 use eqprop_testing::{
-    Setup, distance, filled, named_parameters, norm, relative_error, sines, values,
+    Setup, custom, distance, filled, named_parameters, norm, relative_error, sines, values,
 };
 use eqprop_train::prelude::*;
 
@@ -226,36 +226,18 @@ fn gradients_through_blocks_are_those_of_autodiff_through_their_steps() {
     }
 }
 
-/// The Hopfield energy as a function: its drives are found by a backward pass within the backward
-/// pass.
-#[derive(Module, Debug)]
-struct Function {
-    hopfield: HopfieldEnergy,
-}
-
-impl EnergyFunction for Function {
-    fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1> {
-        let clamped = self.hopfield.clamp(input);
-        self.hopfield.energy(&clamped, state)
-    }
-}
-
+/// Its drives are found by a backward pass within the backward pass.
 #[test]
 fn a_custom_energy_is_a_block_as_any_other() {
     for (what, model) in models(0.05) {
-        let custom = |block: EquilibriumBlock<HopfieldEnergy>| {
-            let layers = block.energy.layers().to_vec();
-            let hopfield = block.energy;
-            EquilibriumBlock::new(
-                CustomEnergy::new(Function { hopfield }, layers),
-                method(0.05),
-            )
+        let with_function = |block: EquilibriumBlock<HopfieldEnergy>| {
+            EquilibriumBlock::new(custom(block.energy), method(0.05))
         };
         let expected = gradients(&model, contrasting);
         let model = Model {
             below: model.below,
-            first: custom(model.first),
-            second: model.second.map(custom),
+            first: with_function(model.first),
+            second: model.second.map(with_function),
             above: model.above,
         };
         let found = gradients(&model, contrasting);
