@@ -201,28 +201,26 @@ impl RelaxationCourse {
         let mut rows = Vec::new();
         for (index, label) in self.labels.iter().enumerate() {
             for layer in [0, output].into_iter().take(1 + output.min(1)) {
+                let is_output = layer == output;
+                let unit = largest.filter(|_| !is_output);
+                let name = match unit {
+                    _ if is_output => "output".to_string(),
+                    None => "hidden".to_string(),
+                    Some(unit) => format!("hidden / {unit:.3}"),
+                };
                 let shown = steps.iter().map(|&step| {
                     let values = self.states[step].layer(layer).clone().narrow(0, index, 1);
-                    let unit = largest.filter(|_| layer != output).unwrap_or(1.0);
-                    let values = (values / unit).into_data();
+                    let values = (values / unit.unwrap_or(1.0)).into_data();
                     let values: Vec<f32> = values.iter::<f32>().collect();
-                    let width = if layer == output {
-                        values.len()
-                    } else {
-                        wide(values.len())
-                    };
+                    let n = values.len();
+                    let width = if is_output { n } else { wide(n) };
                     Tile {
                         caption: format!("step {step}"),
-                        height: values.len() / width,
+                        height: n / width,
                         width,
                         values,
                     }
                 });
-                let name = match largest {
-                    _ if layer == output => "output".to_string(),
-                    None => "hidden".to_string(),
-                    Some(unit) => format!("hidden / {unit:.3}"),
-                };
                 let row = std::iter::once(inputs[index].clone()).chain(shown);
                 rows.push((format!("{label}, {name}"), row.collect()));
             }
