@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::place::Place;
+#[cfg(unix)]
+use crate::place::signal;
 
 fn number(value: &Value, pointer: &str) -> f64 {
     let found = value.pointer(pointer).and_then(Value::as_f64);
@@ -236,7 +237,7 @@ fn an_interrupted_measurement_prints_what_it_has_and_says_what_is_missing() {
 fn interrupt(name: &str) {
     let place = Place::new();
     // The second setting takes a hundred times as long as the first.
-    let mut command = place.command(&[
+    let mut child = place.start(&[
         "bench",
         "--preset",
         "digits",
@@ -248,17 +249,13 @@ fn interrupt(name: &str) {
         "10",
         "--json",
     ]);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
     while !said.contains("timing digits, batch 8, 20000 + 6 steps") {
         let n_bytes = stderr.read_line(&mut said).unwrap();
         assert!(n_bytes > 0, "ended: {said}");
     }
-    let process = child.id().to_string();
-    let mut signal = std::process::Command::new("kill");
-    assert!(signal.args([name, &process]).status().unwrap().success());
+    signal(&child, name);
     stderr.read_to_string(&mut said).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");

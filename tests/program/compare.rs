@@ -4,12 +4,13 @@ mod faults;
 mod resume;
 
 use std::fs;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::place::Place;
+#[cfg(unix)]
+use crate::place::signal;
 
 const QUICK: [&str; 9] = [
     "compare",
@@ -164,9 +165,7 @@ fn an_interrupted_comparison_keeps_what_it_has() {
         "--save-every",
         "100",
     ];
-    let mut command = place.command(&arguments);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
+    let child = place.start(&arguments);
     let written = place.path("out").join("results.json");
     let start = Instant::now();
     let saved = place.path("out").join("checkpoints");
@@ -174,10 +173,7 @@ fn an_interrupted_comparison_keeps_what_it_has() {
     while !saved.is_dir() && start.elapsed() < Duration::from_secs(120) {
         std::thread::sleep(Duration::from_millis(50));
     }
-    let killed = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(killed.unwrap().success());
+    signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();

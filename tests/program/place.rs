@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -60,6 +60,16 @@ impl Place {
             command.env(folder, self.cache.path());
         }
         command
+    }
+
+    /// The program with `arguments`, started.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     /// What the program with `arguments` did.
@@ -132,6 +142,15 @@ fn collect(folder: &Path, contents: &mut Contents) {
     }
 }
 
+/// Sends a signal such as `-INT` to a program that was started; it may have ended by itself.
+#[cfg(unix)]
+pub fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    let mut kill = Command::new("kill");
+    kill.args([name, &id]).stderr(Stdio::null());
+    kill.status().unwrap();
+}
+
 /// What a command did.
 #[derive(Debug)]
 pub struct Outcome {
@@ -142,11 +161,20 @@ pub struct Outcome {
 
 impl Outcome {
     pub fn of(mut command: Command) -> Self {
+        Self::read(command.stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Waits until a program that was started has ended.
+    pub fn end(child: Child) -> Self {
+        Self::read(child.wait_with_output().unwrap())
+    }
+
+    fn read(output: Output) -> Self {
         let Output {
             status,
             stdout,
             stderr,
-        } = command.stdin(Stdio::null()).output().unwrap();
+        } = output;
         let outcome = Self {
             code: status.code(),
             stdout: String::from_utf8(stdout).unwrap(),

@@ -14,6 +14,8 @@ use eqprop_train::learner::EquilibriumLearner;
 use serde_json::Value;
 
 use crate::place::Place;
+#[cfg(unix)]
+use crate::place::{self, Outcome};
 
 const EPOCHS: usize = 8;
 
@@ -78,7 +80,7 @@ fn parameters(run: &Path) -> Vec<Vec<u32>> {
 }
 
 /// `metrics.csv` without what the clock says.
-fn metrics(run: &Path) -> Vec<Vec<String>> {
+pub fn metrics(run: &Path) -> Vec<Vec<String>> {
     let mut reader = csv::Reader::from_path(run.join("metrics.csv")).unwrap();
     let header = reader.headers().unwrap().clone();
     let row = |row: csv::StringRecord| {
@@ -113,12 +115,6 @@ fn epoch_reached(run: &Path) -> Option<usize> {
     latest.or_else(|| run.join("config.json").is_file().then_some(0))
 }
 
-fn start(place: &Place, arguments: &[&str]) -> Child {
-    let mut command = place.command(arguments);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap()
-}
-
 /// Kills `child` a moment after the run has reached `epoch`; true if it was still training.
 fn kill_after(mut child: Child, run: &Path, epoch: usize, moment: Duration) -> bool {
     while epoch_reached(run).is_none_or(|reached| reached < epoch) {
@@ -151,13 +147,13 @@ fn a_run_that_was_killed_ends_as_if_it_had_not_been() {
         let (epoch, within) = (epochs as usize, epoch_time.mul_f32(epochs.fract()));
         let name = format!("killed-{moment}");
         let run = place.path(&name);
-        let child = start(&place, &go_on(&place, &name));
+        let child = place.start(&go_on(&place, &name));
         n_killed += usize::from(kill_after(child, &run, epoch, within));
         // Every other run is killed twice more.
         for extra in 1..=if moment % 2 == 0 { 0 } else { 2 } {
             let reached = epoch_reached(&run).unwrap();
             if reached < EPOCHS {
-                let child = start(&place, &go_on(&place, &name));
+                let child = place.start(&go_on(&place, &name));
                 let epoch = (reached + extra - 1).min(EPOCHS);
                 n_killed += usize::from(kill_after(child, &run, epoch, within));
             }
@@ -195,14 +191,9 @@ fn a_run_that_is_stopped_by_any_signal_at_any_moment_ends_as_if_it_had_not_been(
     for moment in 0..n_moments {
         let signal = ["-TERM", "-INT", "-KILL", "-HUP"][moment % 4];
         let name = format!("it's-{moment}");
-        let child = start(&place, &train(&name, "8"));
+        let child = place.start(&train(&name, "8"));
         sleep(time.mul_f32((moment as f32 + 0.5) / n_moments as f32));
-        let process = child.id().to_string();
-        let mut kill = std::process::Command::new("kill");
-        kill.args([signal, &process])
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
+        place::signal(&child, signal);
         let output = child.wait_with_output().unwrap();
         let is_stopped = !output.status.success();
         n_stopped += usize::from(is_stopped);
@@ -226,20 +217,14 @@ fn a_run_that_is_stopped_by_any_signal_at_any_moment_ends_as_if_it_had_not_been(
 fn an_interrupted_run_stops_at_once_and_says_how_to_go_on() {
     let place = Place::new();
     place.succeed(&train("whole", "8"));
-    let mut command = place.command(&train("it's mine", "8"));
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
+    let child = place.start(&train("it's mine", "8"));
     let run = place.path("it's mine");
     while epoch_reached(&run).is_none_or(|reached| reached < 1) {
         sleep(Duration::from_millis(1));
     }
-    let process = child.id().to_string();
-    let mut signal = std::process::Command::new("kill");
-    assert!(signal.args(["-INT", &process]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(output.stdout.is_empty());
+    place::signal(&child, "-INT");
+    let outcome = Outcome::end(child).failed(&["interrupted"]);
+    let stderr = outcome.stderr;
     assert!(epoch_reached(&run).unwrap() < EPOCHS);
     // A shell takes the advice as it stands.
     let (_, advice) = stderr.split_once("go on with `eqprop").unwrap();
@@ -257,7 +242,7 @@ fn a_run_that_was_killed_while_it_started_can_be_started_again() {
     let place = Place::new();
     for milliseconds in [0, 2, 4, 8, 16, 32, 64] {
         let name = format!("run-{milliseconds}");
-        let mut child = start(&place, &train(&name, "8"));
+        let mut child = place.start(&train(&name, "8"));
         sleep(Duration::from_millis(milliseconds));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -1,13 +1,13 @@
 //! Run folders: one writer, one data set, one course of the learning rates.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::place::{Place, QUICK};
+use crate::place::{Outcome, Place, QUICK};
 
 /// The four files of a small data set in the format of MNIST; images of class `c` are bright in the
 /// rows `c + shift`.
@@ -126,20 +126,10 @@ fn validation_and_test_errors_go_by_their_names() {
     assert!(!picture.contains("validation"));
 }
 
-fn start(mut command: Command) -> Child {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
 fn end(child: Child) -> (bool, String) {
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert!(!said.contains("panicked"), "{said}");
-    (output.status.success(), said)
+    let outcome = Outcome::end(child);
+    let said = outcome.stdout + &outcome.stderr;
+    (outcome.code == Some(0), said)
 }
 
 #[test]
@@ -154,7 +144,7 @@ fn of_two_processes_with_one_run_folder_one_trains() {
     for pair in 0..pairs {
         let run = format!("run-{pair}");
         let train = |seed| [&QUICK[..], &["--run", &run, "--seed", seed, "--json"]].concat();
-        let both = ["1", "2"].map(|seed| start(place.command(&train(seed))));
+        let both = ["1", "2"].map(|seed| place.start(&train(seed)));
         let both = both.map(end);
         let (winner, loser) = match &both {
             [(true, said), (false, other)] | [(false, other), (true, said)] => (said, other),
@@ -180,10 +170,9 @@ fn of_two_processes_with_one_run_folder_one_trains() {
 #[test]
 fn default_names_do_not_collide() {
     let place = Place::new();
-    let all = [(); 6].map(|()| start(place.command(&QUICK)));
+    let all = [(); 6].map(|()| place.start(&QUICK));
     for child in all {
-        let (is_done, said) = end(child);
-        assert!(is_done, "{said}");
+        Outcome::end(child).succeeded();
     }
     assert_eq!(fs::read_dir(place.path("runs")).unwrap().count(), 6);
 }
@@ -193,7 +182,7 @@ fn a_run_that_is_trained_can_be_read_but_not_trained_by_another() {
     let place = Place::new();
     place.succeed(&[&QUICK[..], &["--run", "run"]].concat());
     let resume = ["train", "--resume", "--run", "run", "--epochs", "100000"];
-    let mut first = start(place.command(&resume));
+    let mut first = place.start(&resume);
     // It writes the configuration when it has the lock.
     let mut n_looks = 0;
     while !fs::read_to_string(place.path("run/config.json"))

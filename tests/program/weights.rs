@@ -1,7 +1,6 @@
 //! Weights out of a run folder, and into a new one.
 
 use std::fs;
-use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
@@ -12,11 +11,11 @@ use eqprop_train::weights::save_safetensors;
 use serde_json::Value;
 
 use crate::place::{Place, QUICK};
+use crate::resume::metrics;
 
 /// A file of `tests/weights`.
 fn published(name: &str) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/weights");
-    let path = Path::new(folder).join(name);
+    let path = eqprop_testing::published(name);
     path.to_str().unwrap().to_string()
 }
 
@@ -29,25 +28,6 @@ const MULTILAYER: [&str; 6] = [
     "--set",
     "output_activation=sigmoid",
 ];
-
-/// What `metrics.csv` of a run holds, without the times.
-fn measured(place: &Place, run: &str) -> Vec<Vec<String>> {
-    let text = fs::read_to_string(place.path(run).join("metrics.csv")).unwrap();
-    let rows = text.lines().map(|line| line.split(',').map(String::from));
-    let rows: Vec<Vec<String>> = rows.map(Iterator::collect).collect();
-    let is_time: Vec<bool> = rows[0]
-        .iter()
-        .map(|name| name.contains("seconds"))
-        .collect();
-    let without = |row: Vec<String>| {
-        let columns = row.into_iter().zip(&is_time);
-        columns
-            .filter(|(_, time)| !**time)
-            .map(|(v, _)| v)
-            .collect()
-    };
-    rows.into_iter().map(without).collect()
-}
 
 fn floats(bytes: &[u8]) -> Vec<f32> {
     let floats = bytes.chunks_exact(4).map(|four| four.try_into().unwrap());
@@ -113,7 +93,8 @@ fn training_an_imported_network_is_training_from_its_weights() {
         let import = ["import", "initial.safetensors", "--run", "imported"];
         place.succeed(&[&import, &settings[..]].concat());
         place.succeed(&["train", "--resume", "--run", "imported"]);
-        assert_eq!(measured(&place, "imported"), measured(&place, "direct"));
+        let [imported, direct] = ["imported", "direct"].map(|run| metrics(&place.path(run)));
+        assert_eq!(imported, direct);
 
         place.succeed(&["export", "direct", "a.safetensors"]);
         place.succeed(&["export", "imported", "b.safetensors"]);

@@ -14,6 +14,7 @@ mod adjoint;
 mod bptt;
 mod feedforward_backprop;
 
+pub(crate) use adjoint::cost_gradient;
 pub use adjoint::{ImplicitExact, RecurrentBackprop};
 pub use bptt::Bptt;
 pub use feedforward_backprop::FeedforwardBackprop;

@@ -14,7 +14,7 @@ mod weights;
 use clap::{Args, Parser, Subcommand};
 use eqprop_train::preset::Preset;
 
-pub use arguments::Override;
+pub use arguments::{Override, at_least_one};
 pub use bench::BenchArguments;
 pub use compare::CompareArguments;
 pub use fidelity::FidelityArguments;

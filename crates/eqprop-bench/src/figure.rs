@@ -1,11 +1,13 @@
 //! The pictures of a run.
 
 use anyhow::Result;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Dynamics, Relaxation};
 use eqprop_core::state::State;
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::Examples;
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::training::EpochRecord;
 
@@ -16,47 +18,29 @@ use crate::plot::{self, Panel, Scale, Series, Tile};
 /// # Errors
 /// If the picture cannot be drawn.
 pub fn curves(records: &[EpochRecord]) -> Result<String> {
-    /// The curve of what only some trainings measure, if this one does.
-    fn measured(
-        records: &[EpochRecord],
-        label: &str,
-        value: impl Fn(&EpochRecord) -> Option<f64>,
-    ) -> Option<Series> {
-        let points = records
-            .iter()
-            .filter_map(|record| Some((record.epoch as f64, value(record)?)));
-        let points: Vec<_> = points.collect();
-        (!points.is_empty()).then(|| Series {
-            label: label.to_string(),
-            points,
-        })
-    }
+    type Measured = fn(&EpochRecord) -> Option<f64>;
 
-    let curve = |label: &str, value: &dyn Fn(&EpochRecord) -> f64| Series {
-        label: label.to_string(),
-        points: records
-            .iter()
-            .map(|record| (record.epoch as f64, value(record)))
-            .collect(),
+    let curve = |label: &str, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
+        let points = records.iter();
+        let points = points.filter_map(|record| Some((record.epoch as f64, value(record)?)));
+        Series::new(label, points)
     };
-    let panel = |title: &str, y_label: &str, y_scale, series| Panel {
-        title: title.to_string(),
-        x_label: "epoch".to_string(),
-        y_label: y_label.to_string(),
-        x_scale: Scale::Linear,
-        y_scale,
-        series,
+    // What this training does not measure has no curve.
+    let curves = |values: &[(&str, Measured)]| {
+        let curves = values.iter().map(|(label, value)| curve(label, value));
+        let curves = curves.filter(|curve| !curve.points.is_empty());
+        curves.collect::<Vec<_>>()
     };
-    let weights: Vec<&String> = records
-        .first()
-        .map(|record| record.update_ratios.iter().map(|(path, _)| path).collect())
-        .unwrap_or_default();
+    let panel = |title: &str, y_label: &str, y_scale, series| {
+        Panel::new(title, ["epoch", y_label], [Scale::Linear, y_scale], series)
+    };
+    let weights = records.first().map(|record| &record.update_ratios);
+    let weights = weights.into_iter().flatten().map(|(path, _)| path);
     let is_weight = |path: &&String| path.ends_with("weight") || path.ends_with("conductance");
-    let weights = weights.into_iter().filter(is_weight);
-    let ratios = weights.enumerate().map(|(index, path)| {
+    let ratios = weights.filter(is_weight).enumerate().map(|(index, path)| {
         let ratio = |record: &EpochRecord| {
             let found = record.update_ratios.iter().find(|(other, _)| other == path);
-            found.map_or(f64::NAN, |(_, ratio)| *ratio)
+            Some(found.map_or(f64::NAN, |(_, ratio)| *ratio))
         };
         let label = match path.split_once(".feedback.") {
             Some((_, connection)) => {
@@ -68,32 +52,33 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
         };
         curve(&label, &ratio)
     });
-    let percent = |share: f64| 100.0 * share;
-    let mut errors = vec![curve("training", &|record| percent(record.train_error))];
-    errors.extend(measured(records, "validation", |record| {
-        record.validation_error.map(percent)
-    }));
-    errors.extend(measured(records, "test", |record| {
-        record.test_error.map(percent)
-    }));
-    let mut costs = vec![curve("training", &|record| record.train_cost)];
-    costs.extend(measured(records, "validation", |record| {
-        record.validation_cost
-    }));
-    costs.extend(measured(records, "test", |record| record.test_cost));
+    let errors = curves(&[
+        ("training", |record| Some(100.0 * record.train_error)),
+        ("validation", |record| {
+            Some(100.0 * record.validation_error?)
+        }),
+        ("test", |record| Some(100.0 * record.test_error?)),
+    ]);
+    let costs = curves(&[
+        ("training", |record| Some(record.train_cost)),
+        ("validation", |record| record.validation_cost),
+        ("test", |record| record.test_cost),
+    ]);
+    let residual = curves(&[("training", |record| Some(record.residual))]);
+    let (linear, log) = (Scale::Linear, Scale::Log);
     let panels = [
-        panel("Classification error", "error (%)", Scale::Linear, errors),
-        panel("Cost", "mean cost", Scale::Log, costs),
+        panel("Classification error", "error (%)", linear, errors),
+        panel("Cost", "mean cost", log, costs),
         panel(
             "Residual after the free phase",
             "mean residual",
-            Scale::Log,
-            vec![curve("training", &|record| record.residual)],
+            log,
+            residual,
         ),
         panel(
             "Relative size of an update",
             "|ΔW| / |W|",
-            Scale::Log,
+            log,
             ratios.collect(),
         ),
     ];
@@ -103,6 +88,8 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
 /// How some examples relax, step by step.
 #[derive(Debug)]
 pub struct RelaxationCourse {
+    /// What each example is.
+    labels: Vec<String>,
     /// Energy of each example after each step; empty if there is no energy.
     energy: Vec<Vec<f64>>,
     /// Largest change of any unit of each example in each step.
@@ -119,23 +106,24 @@ const MOST_STEPS: usize = 1000;
 const MOST_BYTES: usize = 1 << 30;
 
 impl RelaxationCourse {
-    /// Follows the free phase of `input`, by the dynamics of a configured one, for `n_steps` steps, or as many as can be drawn.
+    /// Follows the free phase of `examples` as it is configured, for as many steps as can be drawn.
     pub fn follow(
         network: &EquilibriumNetwork<AnyField, AnyCost>,
-        Relaxation { dynamics, .. }: Relaxation,
-        input: &Tensor<2>,
-        n_steps: usize,
+        config: &TrainingConfig,
+        examples: &Examples,
+        device: &Device,
     ) -> Self {
-        let energy = &network.energy;
+        let (energy, input) = (&network.energy, &tensor(examples, device));
+        let dynamics = config.estimator().free.dynamics;
         let units = energy.layers().iter().map(|layer| layer.n_units());
         let bytes = size_of::<f32>() * input.dims()[0] * units.sum::<usize>();
-        let n_steps = n_steps
-            .min(MOST_STEPS)
-            .min(MOST_BYTES / bytes.max(1))
-            .max(1);
+        let n_drawn = MOST_STEPS.min(MOST_BYTES / bytes.max(1)).max(1);
+        let n_steps = config.phases.free_steps.min(n_drawn);
         let clamped = energy.clamp(input);
         let total = TotalEnergy::<AnyField, AnyCost>::free(energy, &clamped);
+        let labels = examples.labels.iter();
         let mut course = Self {
+            labels: labels.map(|label| format!("a {label}")).collect(),
             energy: Vec::new(),
             change: Vec::new(),
             states: Vec::new(),
@@ -167,26 +155,18 @@ impl RelaxationCourse {
     ///
     /// # Errors
     /// If the picture cannot be drawn.
-    pub fn chart(&self, labels: &[String]) -> Result<String> {
+    pub fn chart(&self) -> Result<String> {
         let lines = |rows: &[Vec<f64>], first_step: usize| {
-            let line = |(index, label): (usize, &String)| Series {
-                label: label.clone(),
-                points: rows
-                    .iter()
-                    .enumerate()
-                    .map(|(step, row)| ((step + first_step) as f64, row[index]))
-                    .collect(),
+            let line = |(index, label): (usize, &String)| {
+                let rows = rows.iter().enumerate();
+                let points = rows.map(|(step, row)| ((step + first_step) as f64, row[index]));
+                Series::new(label, points)
             };
-            let lines = labels.iter().enumerate().map(line);
+            let lines = self.labels.iter().enumerate().map(line);
             lines.collect::<Vec<_>>()
         };
-        let panel = |title: &str, y_label: &str, y_scale, series| Panel {
-            title: title.to_string(),
-            x_label: "step".to_string(),
-            y_label: y_label.to_string(),
-            x_scale: Scale::Linear,
-            y_scale,
-            series,
+        let panel = |title: &str, y_label: &str, y_scale, series| {
+            Panel::new(title, ["step", y_label], [Scale::Linear, y_scale], series)
         };
         let energy = panel(
             "Energy in the free phase",
@@ -211,7 +191,7 @@ impl RelaxationCourse {
     ///
     /// # Errors
     /// If the picture cannot be drawn.
-    pub fn tiles(&self, labels: &[String], inputs: &[Tile]) -> Result<String> {
+    pub fn tiles(&self, inputs: &[Tile]) -> Result<String> {
         let last = self.states.len() - 1;
         let mut steps = vec![0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233];
         steps.retain(|&step| step < last);
@@ -219,30 +199,28 @@ impl RelaxationCourse {
         let output = self.states[0].layers().len() - 1;
         let largest = self.voltages.then(|| self.largest_voltage());
         let mut rows = Vec::new();
-        for (index, label) in labels.iter().enumerate() {
+        for (index, label) in self.labels.iter().enumerate() {
             for layer in [0, output].into_iter().take(1 + output.min(1)) {
+                let is_output = layer == output;
+                let unit = largest.filter(|_| !is_output);
+                let name = match unit {
+                    _ if is_output => "output".to_string(),
+                    None => "hidden".to_string(),
+                    Some(unit) => format!("hidden / {unit:.3}"),
+                };
                 let shown = steps.iter().map(|&step| {
                     let values = self.states[step].layer(layer).clone().narrow(0, index, 1);
-                    let unit = largest.filter(|_| layer != output).unwrap_or(1.0);
-                    let values = (values / unit).into_data();
+                    let values = (values / unit.unwrap_or(1.0)).into_data();
                     let values: Vec<f32> = values.iter::<f32>().collect();
-                    let width = if layer == output {
-                        values.len()
-                    } else {
-                        wide(values.len())
-                    };
+                    let n = values.len();
+                    let width = if is_output { n } else { wide(n) };
                     Tile {
                         caption: format!("step {step}"),
-                        height: values.len() / width,
+                        height: n / width,
                         width,
                         values,
                     }
                 });
-                let name = match largest {
-                    _ if layer == output => "output".to_string(),
-                    None => "hidden".to_string(),
-                    Some(unit) => format!("hidden / {unit:.3}"),
-                };
                 let row = std::iter::once(inputs[index].clone()).chain(shown);
                 rows.push((format!("{label}, {name}"), row.collect()));
             }
@@ -261,6 +239,12 @@ impl RelaxationCourse {
         let largest = layers.map(|layer| layer.clone().abs().max().into_scalar::<f64>());
         largest.fold(f64::MIN_POSITIVE, f64::max)
     }
+}
+
+/// Examples as inputs.
+pub fn tensor(examples: &Examples, device: &Device) -> Tensor<2> {
+    let shape = [examples.len(), examples.n_inputs()];
+    Tensor::from_data(TensorData::new(examples.inputs.clone(), shape), device)
 }
 
 /// The width of the rectangle of `n` units that is closest to a square.

@@ -24,6 +24,7 @@ pub mod comparison;
 pub mod fidelity;
 pub mod memory;
 pub mod method;
+mod moments;
 #[doc(hidden)]
 pub mod picture;
 pub mod relaxations;

@@ -78,17 +78,15 @@ pub fn command_line() -> String {
 /// An argument as a shell takes it: in quotes where it needs them, and what is not UTF-8 by number,
 /// which bash and zsh know.
 pub fn quote(argument: &OsStr) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=,:+@%".contains(&byte);
     match argument.to_str() {
-        Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_string(),
+        Some(text) if !text.is_empty() && text.bytes().all(is_plain) => text.to_string(),
         Some(text) => format!("'{}'", text.replace('\'', r"'\''")),
         None => {
             let bytes = argument.as_encoded_bytes().iter();
             let escaped = bytes.map(|&byte| match byte {
-                b if b.is_ascii_alphanumeric() || b"-_./=,:+@%".contains(&b) => {
-                    char::from(b).into()
-                }
-                b => format!("\\x{b:02x}"),
+                byte if is_plain(byte) => char::from(byte).to_string(),
+                byte => format!("\\x{byte:02x}"),
             });
             format!("$'{}'", escaped.collect::<String>())
         }

@@ -15,8 +15,10 @@ mod interrupt;
 mod machine;
 mod output;
 mod plot;
+mod progress;
 mod report_folder;
 mod run;
+mod table;
 
 use std::process::ExitCode;
 

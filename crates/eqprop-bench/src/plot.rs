@@ -19,6 +19,7 @@ pub use tiles::{Tile, render_tiles};
 
 /// Series with fewer drawable points than this get a marker at each.
 const MARKERS_BELOW: usize = 40;
+
 /// One line of a chart.
 ///
 /// A point that cannot be drawn (not finite, above `1e300` in magnitude, or not positive on a log
@@ -46,6 +47,35 @@ pub struct Panel {
     pub y_scale: Scale,
     /// The lines in the order of the legend.
     pub series: Vec<Series>,
+}
+
+impl Series {
+    /// The line `label` through `points`.
+    pub fn new(label: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self {
+            label: label.into(),
+            points: points.into_iter().collect(),
+        }
+    }
+}
+
+impl Panel {
+    /// Axes of these names, horizontal and vertical, with as many scales.
+    pub fn new(
+        title: impl Into<String>,
+        [x_label, y_label]: [&str; 2],
+        [x_scale, y_scale]: [Scale; 2],
+        series: Vec<Series>,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            x_label: x_label.to_string(),
+            y_label: y_label.to_string(),
+            x_scale,
+            y_scale,
+            series,
+        }
+    }
 }
 
 /// Draws the panels left to right, `columns` to a row, as a standalone SVG document.

@@ -41,28 +41,13 @@ impl ReportFolder {
     /// # Errors
     /// If it cannot be made.
     pub fn make(name: &str) -> Result<Self> {
-        let runs = Path::new("runs");
-        let cannot = |path: &Path, error: io::Error| {
+        let path = new_folder(name).map_err(|(path, error)| {
             let path = path.display();
             Error::new(error).context(format!(
                 "cannot make the report folder `{path}`: name another with --report"
             ))
-        };
-        fs::create_dir_all(runs).map_err(|error| cannot(runs, error))?;
-        for n in 1.. {
-            let name = match n {
-                1 => name.to_string(),
-                n => format!("{name}-{n}"),
-            };
-            let path = runs.join(name);
-            // Of two processes at once, one makes it.
-            match fs::create_dir(&path) {
-                Ok(()) => return Self::lock(&path),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(cannot(&path, error)),
-            }
-        }
-        unreachable!("the numbers do not end")
+        })?;
+        Self::lock(&path)
     }
 
     /// The folder at `path`, which is there.
@@ -99,6 +84,28 @@ impl ReportFolder {
         write_atomically(&path, bytes)
             .with_context(|| format!("cannot write `{}`", path.display()))?;
         Ok(path)
+    }
+}
+
+/// Makes the first free one of `runs/NAME`, `runs/NAME-2`, ….
+///
+/// # Errors
+/// The folder that cannot be made, and why.
+pub fn new_folder(name: &str) -> Result<PathBuf, (PathBuf, io::Error)> {
+    let runs = Path::new("runs");
+    fs::create_dir_all(runs).map_err(|error| (runs.into(), error))?;
+    let mut n = 1;
+    loop {
+        let path = runs.join(match n {
+            1 => name.to_string(),
+            n => format!("{name}-{n}"),
+        });
+        // Of several processes that find the same name free, one makes the folder.
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => n += 1,
+            Err(error) => return Err((path, error)),
+        }
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use eqprop_train::config::TrainingConfig;
@@ -21,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::{self, NamedDevice};
 use crate::output::say;
+use crate::report_folder::new_folder;
 
 const CONFIG: &str = "config.json";
 const MODEL: &str = "model.bpk";
@@ -150,21 +150,8 @@ impl RunFolder {
                 path.to_path_buf()
             }
             None => {
-                let runs = Path::new("runs");
-                fs::create_dir_all(runs).with_context(|| cannot(runs))?;
-                let mut n = 1;
-                loop {
-                    let path = runs.join(match n {
-                        1 => name.to_string(),
-                        n => format!("{name}-{n}"),
-                    });
-                    // Of several processes that find the same name free, one makes the folder.
-                    match fs::create_dir(&path) {
-                        Ok(()) => break path,
-                        Err(error) if error.kind() == ErrorKind::AlreadyExists => n += 1,
-                        Err(error) => return Err(error).with_context(|| cannot(&path)),
-                    }
-                }
+                let made = new_folder(name);
+                made.map_err(|(path, error)| Error::new(error).context(cannot(&path)))?
             }
         };
         let lock = FolderLock::acquire(&path)?;

@@ -1,7 +1,6 @@
 //! How true the gradient is: the orders in β, the identity with backpropagation through time, and
 //! recommendations that hold.
 
-use burn::data::dataloader::DataLoader;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 use eqprop_bench::baseline::ImplicitExact;
@@ -9,18 +8,13 @@ use eqprop_bench::fidelity::{
     Fidelity, FidelityConfig, FidelityError, Limit, Precision, StepwiseLayer,
 };
 use eqprop_core::connection::Connection;
-use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::AnyField;
 use eqprop_core::relaxation::{Relaxation, Scheme};
-use eqprop_train::batch::{Batch, BatchLoader, Order};
+use eqprop_testing::{Network, digits, run, training, with};
+use eqprop_train::batch::Batch;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::{Dataset, DatasetKind};
 use eqprop_train::estimator::GradientEstimator;
-use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::preset::Preset;
-use eqprop_train::training::Training;
-
-type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
 const SIGMOID: [(&str, &str); 2] = [
     ("hidden_activation", "sigmoid"),
@@ -29,23 +23,17 @@ const SIGMOID: [(&str, &str); 2] = [
 
 /// The preset for the digits with fields replaced.
 fn config(overrides: &[(&str, &str)]) -> TrainingConfig {
-    let config = Preset::Digits.config();
-    let config = config.with_overrides(overrides.iter().copied());
-    config.expect("known settings")
+    with(Preset::Digits.config(), overrides)
 }
 
 /// The network of a configuration after an epoch of training on 400 digits, and a batch of them.
 fn trained(config: &TrainingConfig, batch: usize) -> (Network, Batch) {
-    let dataset = Dataset::load(DatasetKind::Digits, None).expect("the digits are built in");
     let mut config = config.clone();
     config.data.n_train = Some(400);
-    let device = Device::flex();
-    let mut training = Training::new(config, &dataset, &device).expect("a valid configuration");
-    let go_on = |_| core::ops::ControlFlow::Continue(());
-    training.run_epoch(go_on).expect("the cost stays finite");
-    let loader = BatchLoader::new(&dataset.train, batch, Order::Sequential, &device);
-    let batch = loader.iter().next().expect("a batch").expect("in memory");
-    (training.learner().valid().network, batch)
+    let mut training = training(config, &digits(usize::MAX, usize::MAX));
+    run(&mut training, 1);
+    let network = training.learner().valid().network;
+    (network, eqprop_testing::batch(batch))
 }
 
 fn examine(config: &TrainingConfig, examination: &FidelityConfig) -> Fidelity {

@@ -6,14 +6,11 @@
 #[path = "memory/updates.rs"]
 mod updates;
 
-use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::Device;
 use eqprop_bench::memory::{CountingAllocator, peak_of};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
-use eqprop_train::batch::{Batch, BatchLoader, Order};
-use eqprop_train::data::{Dataset, DatasetKind};
 use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
 use eqprop_train::preset::Preset;
 
@@ -38,13 +35,7 @@ fn memory_grows_with_nothing_but_tracked_steps() {
 fn memory_does_not_grow_with_steps_unless_the_parameters_track_them() {
     let device = Device::flex();
     let network = Preset::Digits.config().network(&device).train();
-    let digits = Dataset::load(DatasetKind::Digits, None).expect("the digits are built in");
-    let batches = BatchLoader::new(&digits.train.take(64), 64, Order::Sequential, &device);
-    let batch: Batch = batches
-        .iter()
-        .next()
-        .expect("one batch")
-        .expect("in memory");
+    let batch = eqprop_testing::batch(64);
 
     for nudging in [
         Nudging::OneSided { beta: 0.5 },

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -21,21 +21,6 @@ const COMPARE: [&str; 9] = [
     "--epochs",
     "6",
 ];
-
-fn start(place: &Place, arguments: &[&str]) -> Child {
-    let mut command = place.command(arguments);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().unwrap()
-}
-
-fn outcome(child: Child) -> Outcome {
-    let output = child.wait_with_output().unwrap();
-    Outcome {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
 
 /// Waits until `path` is there.
 fn wait_for(child: &mut Child, path: &Path) {
@@ -82,7 +67,7 @@ fn a_report_folder_that_is_taken_away_costs_no_result() {
     for change in changes {
         let place = Place::new();
         let report = place.path("out");
-        let mut child = start(&place, &[&COMPARE[..], &["--report", "out"]].concat());
+        let mut child = place.start(&[&COMPARE[..], &["--report", "out"]].concat());
         wait_for(&mut child, &report.join("results.json"));
         fs::rename(&report, place.path("away")).unwrap();
         change(&report);
@@ -90,7 +75,7 @@ fn a_report_folder_that_is_taken_away_costs_no_result() {
             "`out/results.json`",
             "everything is in `runs/compare-digits`",
         ];
-        assert_table(&outcome(child), &expected);
+        assert_table(&Outcome::end(child), &expected);
         // Nothing was put where something else is now.
         assert!(!report.join("results.json").exists());
         let rescued = place.path("runs/compare-digits");
@@ -202,7 +187,7 @@ fn a_full_output_ends_no_report_in_silence() {
 fn a_report_folder_has_one_writer() {
     let place = Place::new();
     let long = [&COMPARE[..8], &["100000", "--report", "out"]].concat();
-    let mut first = start(&place, &long);
+    let mut first = place.start(&long);
     wait_for(&mut first, &place.path("out/results.json"));
     let writing = ["`out` is being written by another eqprop process"];
     place
@@ -232,9 +217,9 @@ fn two_comparisons_at_once_do_not_meet() {
     let place = Place::new();
     let quick = [&COMPARE[..8], &["1"]].concat();
     // Without a name each has a folder of its own.
-    let children = [0, 1].map(|_| start(&place, &quick));
+    let children = [0, 1].map(|_| place.start(&quick));
     for child in children {
-        outcome(child).succeeded();
+        Outcome::end(child).succeeded();
     }
     for name in ["compare-digits", "compare-digits-2"] {
         assert!(
@@ -246,8 +231,8 @@ fn two_comparisons_at_once_do_not_meet() {
     for round in 0..5 {
         let report = format!("out-{round}");
         let arguments = [&quick[..], &["--report", &report]].concat();
-        let children = [0, 1].map(|_| start(&place, &arguments));
-        let outcomes = children.map(outcome);
+        let children = [0, 1].map(|_| place.start(&arguments));
+        let outcomes = children.map(Outcome::end);
         let n_ended = outcomes
             .iter()
             .filter(|outcome| outcome.code == Some(0))

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[cfg(unix)]
+use crate::place::signal;
 use crate::place::{Outcome, Place};
 
 /// A comparison in which all state matters: optimizer, particles, signs, order. Its trainings are
@@ -96,19 +98,7 @@ fn go_on(place: &Place, report: &str) -> Vec<String> {
 
 fn start(place: &Place, arguments: &[String]) -> Child {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let mut command = place.command(&arguments);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().unwrap()
-}
-
-#[cfg(unix)]
-fn signal(child: &Child, name: &str) {
-    let id = child.id().to_string();
-    // It may have ended by itself.
-    let _ = Command::new("kill")
-        .args([name, &id])
-        .stderr(Stdio::null())
-        .status();
+    place.start(&arguments)
 }
 
 /// `EQPROP_KILLS=100 cargo test --release -p eqprop-bench --test program killed` tries a hundred

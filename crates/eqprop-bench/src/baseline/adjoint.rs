@@ -127,15 +127,8 @@ fn product<E: VectorField, C: Cost>(
 struct Adjoint<'a, E: VectorField, C: Cost>(&'a FreeEquilibrium<E, C>);
 
 impl<E: VectorField, C: Cost> Adjoint<'_, E, C> {
-    /// `∂C/∂s` of each example, which only the output has.
     fn cost_gradient(&self) -> State {
-        let output = self.0.state().output().clone().autodiff().require_grad();
-        let cost = self.0.network.cost.value(&output, &self.0.target).sum();
-        let gradient = output.grad(&cost.backward());
-        let mut gradients = self.0.state().map(Tensor::zeros_like);
-        let output = gradients.layers().len() - 1;
-        gradients.set(output, gradient.expect("a cost depends on the output"));
-        gradients
+        cost_gradient(&self.0.network.cost, self.0.state(), &self.0.target)
     }
 
     /// `(∂M/∂s_k)ᵀ λ` for each layer `k` of `layers`.
@@ -196,13 +189,19 @@ impl<E: VectorField, C: Cost> Adjoint<'_, E, C> {
         let sizes: Vec<usize> = layers.map(|layer| layer.n_units()).collect();
         let (n, batch) = (sizes.iter().sum::<usize>(), self.0.state().batch_size());
         let all: Vec<usize> = (0..sizes.len()).collect();
+        let zeros = self.0.state().map(Tensor::zeros_like);
         // `(I − ∂M/∂s)ᵀ` of each example: the product with unit vector `j` is its column `j`.
         let mut systems = vec![DMatrix::<f64>::identity(n, n); batch];
-        for unit in 0..n {
-            let received = self.backward(&all, &self.unit_vector(&sizes, unit));
-            for (system, column) in systems.iter_mut().zip(rows(&received)) {
-                let mut into = system.column_mut(unit);
-                into -= DVector::from_vec(column);
+        let units = sizes.iter().enumerate();
+        let units = units.flat_map(|(layer, &size)| (0..size).map(move |unit| (layer, unit)));
+        for (column, (layer, unit)) in units.enumerate() {
+            let mut vector = zeros.clone();
+            let place = [0..batch, unit..unit + 1];
+            vector.set(layer, zeros.layer(layer).clone().slice_fill(place, 1.0));
+            let received = self.backward(&all, &vector);
+            for (system, received) in systems.iter_mut().zip(rows(&received)) {
+                let mut into = system.column_mut(column);
+                into -= DVector::from_vec(received);
             }
         }
         let right = rows(self.cost_gradient().layers());
@@ -228,31 +227,16 @@ impl<E: VectorField, C: Cost> Adjoint<'_, E, C> {
             tolerance: None,
         }
     }
+}
 
-    /// 1 at unit `unit` of every example, counted through the layers, and 0 elsewhere.
-    fn unit_vector(&self, sizes: &[usize], unit: usize) -> State {
-        let mut start = 0;
-        let layers = self
-            .0
-            .state()
-            .layers()
-            .iter()
-            .zip(sizes)
-            .map(|(layer, &size)| {
-                let zeros = layer.zeros_like();
-                let inside = unit.checked_sub(start).filter(|&index| index < size);
-                start += size;
-                match inside {
-                    Some(index) => {
-                        let batch = layer.dims()[0];
-                        let ones = Tensor::ones([batch, 1], (&layer.device(), layer.dtype()));
-                        zeros.slice_assign([0..batch, index..index + 1], ones)
-                    }
-                    None => zeros,
-                }
-            });
-        State::new(layers.collect())
-    }
+/// `∂C/∂s` of each example, which only the output has.
+pub(crate) fn cost_gradient<C: Cost>(cost: &C, state: &State, target: &Tensor<2>) -> State {
+    let output = state.output().clone().autodiff().require_grad();
+    let gradient = output.grad(&cost.value(&output, target).sum().backward());
+    let mut gradients = state.map(Tensor::zeros_like);
+    let output = gradients.layers().len() - 1;
+    gradients.set(output, gradient.expect("a cost depends on the output"));
+    gradients
 }
 
 /// The values of each example, through all layers.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Result, bail};
 use clap::Args;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::DatasetKind;
@@ -107,4 +108,15 @@ impl Override {
         let changes = all.iter();
         config.with_overrides(changes.map(|change| (&*change.key, &*change.value)))
     }
+}
+
+/// Refuses an option with a 0 among its values.
+///
+/// # Errors
+/// Then.
+pub fn at_least_one(option: &str, values: &[usize]) -> Result<()> {
+    if values.contains(&0) {
+        bail!("{option} must be at least 1, but is 0");
+    }
+    Ok(())
 }

@@ -59,22 +59,16 @@ impl FromStr for Cadence {
             "expected a time or a number of updates, both at least 1, such as 10min, 90s, 2h or 500"
                 .to_string()
         };
-        let number: u32 = number.parse().map_err(|_| wrong())?;
+        let number: Option<u32> = number.parse().ok();
+        let number = number.filter(|&number| number > 0).ok_or_else(wrong)?;
         let seconds = match unit.trim() {
-            "" | "updates" => {
-                return Some(Self::Updates(number as usize))
-                    .filter(|_| number > 0)
-                    .ok_or_else(wrong);
-            }
+            "" | "updates" => return Ok(Self::Updates(number as usize)),
             "s" => 1,
             "m" | "min" => 60,
             "h" => 3600,
             _ => return Err(wrong()),
         };
-        let time = Duration::from_secs(u64::from(number) * seconds);
-        Some(Self::Time(time))
-            .filter(|_| number > 0)
-            .ok_or_else(wrong)
+        Ok(Self::Time(Duration::from_secs(u64::from(number) * seconds)))
     }
 }
 

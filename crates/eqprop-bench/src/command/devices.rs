@@ -7,9 +7,6 @@ use crate::device;
 use crate::output::Report;
 
 /// Lists what this build has and what the machine offers.
-///
-/// # Errors
-/// None.
 pub fn run() -> Result<Report> {
     let offers = device::offers();
     let mut text = String::new();

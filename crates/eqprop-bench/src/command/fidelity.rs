@@ -21,7 +21,7 @@ use eqprop_train::data::{Dataset, Examples};
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::training::Training;
 
-use crate::cli::FidelityArguments;
+use crate::cli::{FidelityArguments, at_least_one};
 use crate::device::{self, NamedDevice};
 use crate::machine::{Machine, command_line};
 use crate::output::Report;
@@ -52,11 +52,8 @@ enum Trained {
 /// used, or the network has no gradient to compare with. What cannot be written is printed all the same.
 pub fn run(arguments: FidelityArguments) -> Result<Report> {
     let (n_batches, batch_size) = (arguments.batches, arguments.batch);
-    for (option, value) in [("--batches", n_batches), ("--batch", batch_size)] {
-        if value == 0 {
-            bail!("{option} must be at least 1, but is 0");
-        }
-    }
+    at_least_one("--batches", &[n_batches])?;
+    at_least_one("--batch", &[batch_size])?;
     let examination = FidelityConfig::new().with_bound(arguments.bound);
     examination.validate()?;
     let subject = match &arguments.run {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use eqprop_bench::picture::{self, Doubt};
 use eqprop_core::energy::VectorField;
 use eqprop_train::config::TrainingConfig;
@@ -13,6 +13,7 @@ use eqprop_train::data::Examples;
 use serde_json::json;
 
 use crate::cli::PredictArguments;
+use crate::figure::tensor;
 use crate::output::{Report, check_finite, text_of};
 use crate::run::RunFolder;
 
@@ -86,8 +87,7 @@ fn input(config: &TrainingConfig, pixels: Vec<f32>, device: &Device) -> Tensor<2
         shape: config.data.dataset.image_shape(),
         n_classes: config.data.dataset.n_classes(),
     });
-    let shape = [1, examples.n_inputs()];
-    Tensor::from_data(TensorData::new(examples.inputs, shape), device)
+    tensor(&examples, device)
 }
 
 /// What is said about an image that may not be what the network was trained on.

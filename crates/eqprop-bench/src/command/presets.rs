@@ -8,9 +8,6 @@ use crate::cli::PresetsArguments;
 use crate::output::Report;
 
 /// Lists the presets, or prints one.
-///
-/// # Errors
-/// None.
 pub fn run(arguments: PresetsArguments) -> Result<Report> {
     if let Some(preset) = arguments.name {
         let config = preset.config();

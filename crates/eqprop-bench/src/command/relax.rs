@@ -3,14 +3,13 @@
 use std::fs;
 
 use anyhow::{Context, Result, bail};
-use burn::tensor::{Tensor, TensorData};
 use eqprop_core::energy::VectorField;
 use eqprop_train::data::Examples;
 use eqprop_train::file::write_atomically;
 use serde_json::json;
 
 use crate::cli::RelaxArguments;
-use crate::figure::RelaxationCourse;
+use crate::figure::{RelaxationCourse, tensor};
 use crate::output::{Report, check_finite, text_of};
 use crate::plot::Tile;
 use crate::run::RunFolder;
@@ -37,17 +36,14 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     let run = folder.trained(arguments.device.device.as_deref())?;
     let dataset = run.load_data(arguments.data.data_dir.as_deref())?;
     let examples = dataset.test.take(arguments.examples);
-    let n = examples.len();
 
-    let data = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs()]);
-    let input = Tensor::from_data(data, &run.device.device);
-    let (network, free) = (&run.learner.network, run.config.estimator().free);
-    let course = RelaxationCourse::follow(network, free, &input, run.config.phases.free_steps);
+    let network = &run.learner.network;
+    let course = RelaxationCourse::follow(network, &run.config, &examples, &run.device.device);
     let last = course
         .states
         .last()
         .context("a relaxation has a last state")?;
-    let network = &run.learner.network;
+    let input = tensor(&examples, &run.device.device);
     let scores = network.scores(&network.energy.clamp(&input), last);
     let numbers = scores.clone().into_data().iter::<f64>().collect::<Vec<_>>();
     check_finite(
@@ -56,17 +52,11 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     )?;
     let classes: Vec<i64> = scores.argmax(1).into_data().iter::<i64>().collect();
 
-    let labels: Vec<String> = examples
-        .labels
-        .iter()
-        .map(|label| format!("a {label}"))
-        .collect();
-    let tiles = input_tiles(&examples);
     let out = arguments.out.as_deref().unwrap_or(folder.path());
     fs::create_dir_all(out).with_context(|| format!("cannot make `{}`", out.display()))?;
     let pictures = [
-        ("relax-energy.svg", course.chart(&labels)?),
-        ("relax-states.svg", course.tiles(&labels, &tiles)?),
+        ("relax-energy.svg", course.chart()?),
+        ("relax-states.svg", course.tiles(&input_tiles(&examples))?),
     ];
     let mut text = String::new();
     for (name, svg) in &pictures {

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use anyhow::{Context, Error, Result, anyhow};
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::data::{Dataset, DatasetKind};
 use eqprop_train::error::TrainingError;
@@ -258,18 +257,9 @@ fn write_results(
     folder.write("curves.svg", figure::curves(records)?.as_bytes())?;
 
     let examples = dataset.test.clone().take(N_DRAWN);
-    let shape = [examples.len(), examples.n_inputs()];
-    let data = TensorData::new(examples.inputs, shape);
-    let input = Tensor::from_data(data, &device.device);
     let (config, network) = (training.config(), training.learner().valid().network);
-    let free = config.estimator().free;
-    let course = RelaxationCourse::follow(&network, free, &input, config.phases.free_steps);
-    let labels: Vec<_> = examples
-        .labels
-        .iter()
-        .map(|label| format!("a {label}"))
-        .collect();
-    folder.write("relaxation.svg", course.chart(&labels)?.as_bytes())?;
+    let course = RelaxationCourse::follow(&network, config, &examples, &device.device);
+    folder.write("relaxation.svg", course.chart()?.as_bytes())?;
 
     let summary = summarize(folder, training, device);
     folder.write("summary.json", &serde_json::to_vec_pretty(&summary)?)?;
@@ -306,47 +296,30 @@ fn summarize(folder: &RunFolder, training: &Training, device: &NamedDevice) -> S
 /// One line per epoch.
 fn metrics(records: &[EpochRecord]) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut header: Vec<String> = [
-        "epoch",
-        "train_error",
-        "train_cost",
-        "validation_error",
-        "validation_cost",
-        "test_error",
-        "test_cost",
-        "energy",
-        "residual",
-        "unconverged",
-        "free_steps",
-        "seconds",
-        "seconds_estimating",
-        "seconds_optimizing",
-    ]
-    .map(String::from)
-    .to_vec();
-    if let Some(record) = records.first() {
-        let names = record.update_ratios.iter();
-        header.extend(names.map(|(path, _)| format!("update_ratio.{path}")));
-    }
-    writer.write_record(&header)?;
     for record in records {
         let numbers = [
-            Some(record.train_error),
-            Some(record.train_cost),
-            record.validation_error,
-            record.validation_cost,
-            record.test_error,
-            record.test_cost,
-            record.energy,
-            Some(record.residual),
-            Some(record.unconverged),
-            Some(record.free_steps),
-            Some(record.seconds),
-            Some(record.seconds_estimating),
-            Some(record.seconds_optimizing),
+            ("train_error", Some(record.train_error)),
+            ("train_cost", Some(record.train_cost)),
+            ("validation_error", record.validation_error),
+            ("validation_cost", record.validation_cost),
+            ("test_error", record.test_error),
+            ("test_cost", record.test_cost),
+            ("energy", record.energy),
+            ("residual", Some(record.residual)),
+            ("unconverged", Some(record.unconverged)),
+            ("free_steps", Some(record.free_steps)),
+            ("seconds", Some(record.seconds)),
+            ("seconds_estimating", Some(record.seconds_estimating)),
+            ("seconds_optimizing", Some(record.seconds_optimizing)),
         ];
-        let ratios = record.update_ratios.iter().map(|(_, ratio)| Some(*ratio));
-        let cells = numbers.into_iter().chain(ratios);
+        let numbers = numbers.map(|(name, number)| (name.to_string(), number));
+        let ratios = record.update_ratios.iter();
+        let ratios = ratios.map(|(path, ratio)| (format!("update_ratio.{path}"), Some(*ratio)));
+        let (names, numbers): (Vec<_>, Vec<_>) = numbers.into_iter().chain(ratios).unzip();
+        if record.epoch == records[0].epoch {
+            writer.write_record(std::iter::once("epoch".to_string()).chain(names))?;
+        }
+        let cells = numbers.into_iter();
         let cells = cells.map(|number| number.map_or(String::new(), |number| number.to_string()));
         writer.write_record(std::iter::once(record.epoch.to_string()).chain(cells))?;
     }

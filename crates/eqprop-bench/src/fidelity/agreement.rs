@@ -157,8 +157,7 @@ impl Agreements {
 
     /// The lowest cosine of a parameter; not a number if one is not.
     pub fn lowest_cosine(&self) -> f64 {
-        let cosines = self.parameters.iter().map(|parameter| parameter.cosine);
-        cosines.fold(1.0, |a, b| ordered(a, b)[0])
+        lowest_cosine(&self.parameters)
     }
 
     /// The lowest cosines and largest errors; `None` of nothing.
@@ -180,6 +179,12 @@ impl Agreements {
             parameters: pairs.map(|(a, b)| a.combine(*b, &f)).collect(),
         }
     }
+}
+
+/// The lowest cosine of some parameters; not a number if one is not.
+pub(super) fn lowest_cosine<'a>(all: impl IntoIterator<Item = &'a Agreement>) -> f64 {
+    let cosines = all.into_iter().map(|parameter| parameter.cosine);
+    cosines.fold(1.0, |a, b| ordered(a, b)[0])
 }
 
 /// The lower and the larger of two numbers; both not a number if one is not.

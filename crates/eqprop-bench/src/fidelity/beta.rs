@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::agreement::{Agreements, ByNudging};
 use super::equilibrium::{largest, read};
 use super::problem::{Nudge, Nudged, Problem};
+use crate::moments::Moments;
 
 /// Relative errors above this are not small, and do not follow the order in β.
 const SMALL: f64 = 0.3;
@@ -59,7 +60,7 @@ pub struct Kinks {
 
 /// The order of the error in β: the slope of its logarithm over that of β, by least squares, where
 /// the error is below 0.3 and above what rounding makes. None with fewer than three such points.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct FittedOrder {
     /// Of all parameters together.
     pub whole: Option<f64>,
@@ -119,10 +120,7 @@ pub(super) fn measure<E: VectorField, C: Cost>(
     };
     let of_one_sided = order(&|point| Some(point.estimates.one_sided.clone()));
     let orders = ByNudging {
-        one_sided: of_one_sided.unwrap_or(FittedOrder {
-            whole: None,
-            parameters: Vec::new(),
-        }),
+        one_sided: of_one_sided.unwrap_or_default(),
         random_sign: order(&|point| point.estimates.random_sign.clone()),
         centered: order(&|point| point.estimates.centered.clone()),
     };
@@ -226,13 +224,6 @@ fn crossed(a: &Tensor<2>, b: &Tensor<2>, activation: Activation) -> f64 {
 
 /// The slope of `y` over `x` by least squares.
 fn slope(points: &[(f64, f64)]) -> Option<f64> {
-    if points.len() < 3 {
-        return None;
-    }
-    let mean =
-        |part: fn(&(f64, f64)) -> f64| points.iter().map(part).sum::<f64>() / points.len() as f64;
-    let (x0, y0) = (mean(|p| p.0), mean(|p| p.1));
-    let product: f64 = points.iter().map(|(x, y)| (x - x0) * (y - y0)).sum();
-    let square: f64 = points.iter().map(|(x, _)| (x - x0) * (x - x0)).sum();
-    Some(product / square)
+    let Moments { xx, xy, .. } = Moments::of(points);
+    (points.len() >= 3).then(|| xy / xx)
 }

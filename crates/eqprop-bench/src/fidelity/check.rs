@@ -10,7 +10,7 @@ use eqprop_train::estimator::GradientEstimator;
 use eqprop_train::network::EquilibriumNetwork;
 use serde::Serialize;
 
-use super::agreement::{Agreement, Agreements, LayerGradients};
+use super::agreement::{Agreement, Agreements, LayerGradients, lowest_cosine};
 use super::error::FidelityError;
 use super::precision::Precision;
 use super::problem::Problem;
@@ -27,9 +27,7 @@ pub struct GradientPair {
 impl GradientPair {
     /// The lowest cosine of a parameter; not a number if one is not.
     pub fn lowest_cosine(&self) -> f64 {
-        let parameters = self.parameters.iter();
-        let cosines = parameters.map(|(_, agreement)| agreement.cosine);
-        cosines.fold(1.0, |a, b| if a.is_nan() || a < b { a } else { b })
+        lowest_cosine(self.parameters.iter().map(|(_, agreement)| agreement))
     }
 }
 
@@ -99,12 +97,8 @@ pub fn check<E: VectorField, C: Cost>(
 /// When the costate is exact enough: above what differences leave where an energy is
 /// differentiated twice.
 fn costate(precision: Precision) -> Stopping {
-    let tolerance = match precision {
-        Precision::Double => 1e-8,
-        Precision::Single => 1e-3,
-    };
     Stopping {
-        tolerance: Some(tolerance),
+        tolerance: Some(precision.choose(1e-8, 1e-3)),
         ..precision.stopping()
     }
 }

@@ -32,38 +32,34 @@ impl Precision {
         }
     }
 
+    /// The one for `f64` or the one for `f32`.
+    pub(super) fn choose<T>(self, double: T, single: T) -> T {
+        match self {
+            Self::Double => double,
+            Self::Single => single,
+        }
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Double => "f64",
-            Self::Single => "f32",
-        }
+        self.choose("f64", "f32")
     }
 
     /// Its type of numbers.
     pub fn dtype(self) -> DType {
-        match self {
-            Self::Double => DType::F64,
-            Self::Single => DType::F32,
-        }
+        self.choose(DType::F64, DType::F32)
     }
 
     /// The residual at which a state of numbers of order 1 counts as converged: a hundred to a
     /// thousand times the spacing of the numbers, which sums over hundreds of units come to.
     pub(super) fn tolerance(self) -> f64 {
-        match self {
-            Self::Double => 1e-13,
-            Self::Single => 3e-6,
-        }
+        self.choose(1e-13, 3e-6)
     }
 
     /// A small nudging factor whose rounding errors, the tolerance divided by it, are still
     /// smaller than its effect.
     pub(super) fn stepwise_beta(self) -> f64 {
-        match self {
-            Self::Double => 1e-4,
-            Self::Single => 1e-2,
-        }
+        self.choose(1e-4, 1e-2)
     }
 
     /// When a phase, or a costate, that is to converge stops.

@@ -155,20 +155,14 @@ impl<E: VectorField, C: Cost> Search<'_, '_, E, C> {
             .copied()
             .filter(|point| self.converged(point) >= Some(self.bound))
             .collect();
-        if good.is_empty() {
-            let by_cosine = |a: &&&BetaPoint, b: &&&BetaPoint| {
-                let [a, b] = [a, b].map(|point| self.converged(point).unwrap_or(-1.0));
-                a.total_cmp(&b)
-            };
-            points
-                .iter()
-                .max_by(by_cosine)
-                .copied()
-                .into_iter()
-                .collect()
-        } else {
-            good
+        if !good.is_empty() {
+            return good;
         }
+        let closest = points.into_iter().max_by(|a, b| {
+            let [a, b] = [a, b].map(|point| self.converged(point).unwrap_or(-1.0));
+            a.total_cmp(&b)
+        });
+        closest.into_iter().collect()
     }
 
     /// The choices of `beta`, the free steps at `index` of the courses and each of `grid`, from
@@ -240,15 +234,10 @@ impl<E: VectorField, C: Cost> Search<'_, '_, E, C> {
         let nudging = self.estimator.nudging;
         let signs = match nudging {
             // The sign is drawn for each batch: both have to do.
-            Nudging::RandomSign { beta } => {
-                vec![
-                    Nudging::OneSided { beta },
-                    Nudging::OneSided { beta: -beta },
-                ]
-            }
-            Nudging::OneSided { .. } | Nudging::Centered { .. } | Nudging::HigherOrder { .. } => {
-                vec![nudging]
-            }
+            Nudging::RandomSign { beta } => [beta, -beta]
+                .map(|beta| Nudging::OneSided { beta })
+                .to_vec(),
+            other => vec![other],
         };
         let (mut free_steps, mut nudged_steps, mut found) = (0, 0, Vec::new());
         for problem in self.problems {

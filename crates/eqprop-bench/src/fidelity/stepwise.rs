@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::agreement::{LayerGradients, squared};
 use super::equilibrium::{largest, read};
 use super::problem::{Nudge, Problem};
+use crate::baseline::cost_gradient;
 
 /// Single entries that are followed in each layer.
 const N_ENTRIES: usize = 2;
@@ -138,17 +139,6 @@ pub(super) fn measure<E: VectorField, C: Cost>(
     }
 }
 
-/// `∂C/∂s` of each example, which only the output has.
-fn cost_gradient<C: Cost>(cost: &C, state: &State, target: &Tensor<2>) -> Vec<Tensor<2>> {
-    let mut gradients: Vec<_> = state.layers().iter().map(Tensor::zeros_like).collect();
-    let output = state.output().clone().autodiff().require_grad();
-    let found = cost.value(&output, target).sum().backward();
-    if let (Some(last), Some(gradient)) = (gradients.last_mut(), output.grad(&found)) {
-        *last = gradient;
-    }
-    gradients
-}
-
 /// One step of backpropagation through time.
 struct Back {
     /// `∇_θ(t)`, the mean over the batch.
@@ -156,7 +146,7 @@ struct Back {
     /// `−∇_s(t)` of each example.
     drives: Vec<Tensor<1>>,
     /// `λ_{t+1}`.
-    costate: Vec<Tensor<2>>,
+    costate: State,
 }
 
 impl Back {
@@ -165,7 +155,7 @@ impl Back {
         problem: &Problem<'_, E, C>,
         dynamics: Scheme,
         state: &State,
-        costate: &[Tensor<2>],
+        costate: &State,
     ) -> Self {
         let energy = problem.network.energy.clone().train();
         let clamped = energy.clamp(&problem.batch.input);
@@ -176,7 +166,7 @@ impl Back {
             .iter()
             .map(|layer| leaf(layer.clone().without_autodiff().zeros_like()))
             .collect();
-        let terms = costate.iter().enumerate().map(|(layer, costate)| {
+        let terms = costate.layers().iter().enumerate().map(|(layer, costate)| {
             let activation = energy.layers()[layer].activation;
             let drive = energy.drive(layer, &clamped, &state) + drives[layer].clone();
             let step_size = dynamics.step_size();
@@ -202,10 +192,8 @@ impl Back {
                 None => gradient,
             })
         };
-        let (costate, drives): (Vec<_>, Vec<_>) = (
-            state.layers().iter().map(of).collect(),
-            drives.iter().enumerate().map(of_drive).collect(),
-        );
+        let costate = state.map(of);
+        let drives = drives.iter().enumerate().map(of_drive).collect();
         let parameters = GradientsParams::from_module(&mut gradients, &energy);
         let parameters = LayerGradients::of_energy(&energy, &parameters).0;
         let batch = state.batch_size() as f64;

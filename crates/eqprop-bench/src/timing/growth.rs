@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::moments::Moments;
+
 /// How the peak memory of a training step depends on the steps of its free phase: a line by least
 /// squares,
 ///
@@ -35,17 +37,10 @@ impl MemoryGrowth {
         if fewest.0 == most.0 {
             return None;
         }
-        let n = peaks.len() as f64;
-        let mean = |part: fn(&(usize, usize)) -> f64| peaks.iter().map(part).sum::<f64>() / n;
-        let steps = mean(|peak| peak.0 as f64);
-        let bytes = mean(|peak| peak.1 as f64);
-        let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
-        for peak in peaks {
-            let (x, y) = (peak.0 as f64 - steps, peak.1 as f64 - bytes);
-            xx += x * x;
-            xy += x * y;
-            yy += y * y;
-        }
+        let points = peaks
+            .iter()
+            .map(|&(steps, bytes)| (steps as f64, bytes as f64));
+        let Moments { xx, xy, yy } = Moments::of(&points.collect::<Vec<_>>());
         Some(Self {
             fewest_steps: fewest.0,
             most_steps: most.0,

@@ -7,10 +7,7 @@ use eqprop_train::batch::Batch;
 use eqprop_train::estimator::{Estimate, GradientEstimator};
 
 use eqprop_bench::method::Method;
-
-use crate::setup::{
-    COSTS, Lists, Network, batch_of_digits, config, gradients_of, parameters, values,
-};
+use eqprop_testing::{COSTS, Lists, Network, batch, config, gradients_of, parameters, values};
 
 /// All numbers of an estimate, none of which may lie on autodiff; `gradients_of` looks at the
 /// gradients.
@@ -49,7 +46,7 @@ fn requirements(network: &Network) -> Vec<bool> {
 
 #[test]
 fn estimates_on_and_off_autodiff_are_equal_and_lie_off_it() {
-    let batch = batch_of_digits(4);
+    let batch = batch(4);
     let on_autodiff = Batch::new(
         batch.input.clone().autodiff(),
         batch.target.clone().autodiff(),
@@ -97,7 +94,7 @@ fn estimates_on_and_off_autodiff_are_equal_and_lie_off_it() {
 /// A free phase goes on from a start that it is given, but the feedforward pass has none.
 #[test]
 fn a_free_phase_starts_where_it_is_told_to() {
-    let batch = batch_of_digits(4);
+    let batch = batch(4);
     let mut config = config();
     config.phases.free_steps = 1;
     let network = config.network(&Device::flex());

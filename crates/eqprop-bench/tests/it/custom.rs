@@ -5,9 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{Cost, CostConfig, SquaredError};
-use eqprop_core::energy::{
-    CustomEnergy, Energy, EnergyFunction, HopfieldEnergy, LayerConfig, VectorField,
-};
+use eqprop_core::energy::{CustomEnergy, EnergyFunction, LayerConfig};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
 use eqprop_core::state::State;
@@ -17,8 +15,10 @@ use eqprop_train::network::EquilibriumNetwork;
 
 use eqprop_bench::baseline::{Bptt, ImplicitExact, RecurrentBackprop};
 use eqprop_bench::fidelity;
-
-use crate::setup::{Graph, Lists, Numbers, Setup, assert_agrees, filled, gradients_of, parameters};
+use eqprop_testing::{
+    Graph, Lists, Numbers, Setup, assert_agrees, custom, filled, gradients_of,
+    parameter_differences,
+};
 
 /// `E = Σ G − x W hᵀ − h V oᵀ − λ Σ h³ − Σ (h U)·o²`, of third order.
 #[derive(Module, Debug)]
@@ -45,7 +45,7 @@ impl EnergyFunction for Cubic {
 
 type Network = EquilibriumNetwork<CustomEnergy<Cubic>, SquaredError>;
 
-fn network(setup: Setup) -> Network {
+fn network(setup: &Setup) -> Network {
     let mut numbers = Numbers(1);
     let mut matrix = |shape: [usize; 2]| {
         let list = numbers.list(shape[0] * shape[1], -0.6, 0.6);
@@ -61,7 +61,7 @@ fn network(setup: Setup) -> Network {
     EquilibriumNetwork::new(CustomEnergy::new(cubic, layers), SquaredError)
 }
 
-fn batch(setup: Setup) -> Batch {
+fn batch(setup: &Setup) -> Batch {
     let mut numbers = Numbers(2);
     Batch::new(
         setup.tensor(numbers.list(9, 0.0, 1.0), [3, 3]),
@@ -69,7 +69,7 @@ fn batch(setup: Setup) -> Batch {
     )
 }
 
-fn method(setup: Setup, beta: f64) -> EquilibriumPropagation {
+fn method(setup: &Setup, beta: f64) -> EquilibriumPropagation {
     EquilibriumPropagation::new(Nudging::Centered { beta }, setup.free(), setup.free())
 }
 
@@ -82,42 +82,23 @@ fn costate(tolerance: f64) -> Stopping {
 
 /// The slope of the mean cost after relaxing again, for every parameter, by central differences.
 fn differences(network: &Network, batch: &Batch) -> Lists {
-    let setup = Setup::Double;
-    let (parameters, epsilon) = (parameters(network), 1e-4);
-    let cost = |list: usize, entry: usize, by: f64| {
-        let mut lists = parameters.clone();
-        lists[list][entry] += by;
-        let mut lists = lists.into_iter();
-        let moved = filled(network.clone(), setup, |_| {
-            lists.next().expect("a list each")
-        });
-        let relaxed = moved.relax(&setup.free(), &batch.input, None);
+    parameter_differences(network, 1e-4, |network| {
+        let relaxed = network.relax(&Setup::double().free(), &batch.input, None);
         let cost = SquaredError.value(relaxed.state.output(), &batch.target);
         cost.mean().into_scalar::<f64>()
-    };
-    let lists = parameters.iter().enumerate();
-    let slopes = lists.map(|(list, numbers)| {
-        let entries = 0..numbers.len();
-        let slope =
-            |entry| (cost(list, entry, epsilon) - cost(list, entry, -epsilon)) * 0.5 / epsilon;
-        entries.map(slope).collect()
-    });
-    slopes.collect()
+    })
 }
 
 /// Differences are off by ε² = 1e-8 times third derivatives of order 10; what differentiates the
 /// energy twice by ε² = 4e-11, and the estimate at β = 0.0003 by β² = 1e-7 times derivatives.
 #[test]
 fn all_gradients_of_an_energy_of_third_order_are_the_slope_of_its_cost() {
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     let (network, batch) = (network(setup), batch(setup));
     let expected = differences(&network, &batch);
     let agrees = |estimate: Estimate, what: &str| {
         let residual = estimate.free.info().residual;
-        assert!(
-            residual <= setup.tolerance(),
-            "{what}: residual {residual:e}"
-        );
+        assert!(residual <= setup.rest(), "{what}: residual {residual:e}");
         let found = gradients_of(&network, &estimate.gradients);
         assert_agrees(&found, &expected, 1e-6, what);
     };
@@ -137,7 +118,7 @@ fn all_gradients_of_an_energy_of_third_order_are_the_slope_of_its_cost() {
 /// In single precision too, where an energy that is differentiated twice loses half of its digits.
 #[test]
 fn the_exact_gradient_of_an_energy_of_third_order_is_as_exact_as_its_format() {
-    let [double, single] = Setup::ALL.map(|setup| {
+    let [double, single] = Setup::both().each_ref().map(|setup| {
         let exact = ImplicitExact { free: setup.free() };
         let network = network(setup);
         let estimate = exact.estimate(&network, &batch(setup), None);
@@ -146,22 +127,10 @@ fn the_exact_gradient_of_an_energy_of_third_order_is_as_exact_as_its_format() {
     assert_agrees(&single, &double, 2e-3, "f32");
 }
 
-/// The Hopfield energy and nothing else of the network.
-#[derive(Module, Debug)]
-struct Function {
-    hopfield: HopfieldEnergy,
-}
-
-impl EnergyFunction for Function {
-    fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1> {
-        self.hopfield.energy(&self.hopfield.clamp(input), state)
-    }
-}
-
 /// With a skip and a connection within a layer.
 #[test]
 fn the_exact_gradient_of_a_function_is_that_of_its_closed_form() {
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     let graph = Graph {
         sizes: &[3, 4, 3, 2],
         ends: &[(0, 1), (1, 2), (2, 3), (1, 3), (2, 2)],
@@ -172,11 +141,7 @@ fn the_exact_gradient_of_a_function_is_that_of_its_closed_form() {
     let mut numbers = Numbers(5);
     let hopfield = filled(graph.energy(), setup, |n| numbers.list(n, -0.5, 0.5));
     let batch = graph.batch(setup, 3, 6);
-    let layers = hopfield.layers().to_vec();
-    let function = Function {
-        hopfield: hopfield.clone(),
-    };
-    let custom = EquilibriumNetwork::new(CustomEnergy::new(function, layers), SquaredError);
+    let custom = EquilibriumNetwork::new(custom(hopfield.clone()), SquaredError);
     let closed = EquilibriumNetwork::new(hopfield, SquaredError);
     let exact = ImplicitExact { free: setup.free() };
     let expected = exact.estimate(&closed, &batch, None);
@@ -188,7 +153,7 @@ fn the_exact_gradient_of_a_function_is_that_of_its_closed_form() {
 
 #[test]
 fn a_check_tells_a_true_gradient_from_a_false_one() {
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     let (network, batch) = (network(setup), batch(setup));
     let found = fidelity::check(&network, &batch, &method(setup, 0.01)).expect("equilibria");
     let parameters = found.gradient.parameters.iter();

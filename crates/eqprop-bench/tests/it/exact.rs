@@ -6,26 +6,23 @@ use eqprop_core::relaxation::{Outcome, Relaxation, Scheme};
 use eqprop_train::estimator::GradientEstimator;
 
 use eqprop_bench::baseline::ImplicitExact;
+use eqprop_testing::{Graph, Setup, assert_agrees, filled, gradients_of};
 
 use crate::reference::Reference;
-use crate::setup::{Graph, Setup, assert_agrees, filled, gradients_of};
 
 /// Relative errors that the exact gradient may have against the files. They hold converged
 /// numbers in `f64`; in `f32` a rounding of 6e-8 in sums of ten terms, answered tenfold by the
 /// network, makes 1e-5.
-pub fn tolerance(setup: Setup) -> f64 {
-    match setup {
-        Setup::Double => 1e-12,
-        Setup::Single => 1e-5,
-    }
+pub fn tolerance(setup: &Setup) -> f64 {
+    setup.choose(1e-12, 1e-5)
 }
 
 #[test]
 fn the_exact_gradient_agrees_with_the_reference() {
-    for setup in Setup::ALL {
+    for setup in &Setup::both() {
         let estimator = ImplicitExact { free: setup.free() };
         for reference in Reference::all(setup) {
-            let what = format!("{}, {setup:?}", reference.file);
+            let what = format!("{}, {}", reference.file, setup.name);
             let Reference {
                 network,
                 batch,
@@ -35,10 +32,7 @@ fn the_exact_gradient_agrees_with_the_reference() {
             } = reference;
             let estimate = estimator.estimate(&network, &batch, start);
             let residual = estimate.free.info().residual;
-            assert!(
-                residual <= setup.tolerance(),
-                "{what}: residual {residual:e}"
-            );
+            assert!(residual <= setup.rest(), "{what}: residual {residual:e}");
             let found = gradients_of(&network, &estimate.gradients);
             assert_agrees(&found, &exact, tolerance(setup), &what);
         }
@@ -56,7 +50,7 @@ fn a_minimum_that_is_not_strict_has_no_gradient() {
         output: Activation::Identity,
         cost: CostConfig::SquaredError,
     };
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     let batch = graph.batch(setup, 2, 1);
     let estimator = ImplicitExact {
         free: Relaxation::steps(Scheme::Asynchronous, 3),

@@ -13,11 +13,11 @@ use eqprop_train::estimator::GradientEstimator;
 use eqprop_train::initial_state::InitialState;
 
 use eqprop_bench::baseline::FeedforwardBackprop;
-
-use crate::finite_differences::differences;
-use crate::setup::{
+use eqprop_testing::{
     COSTS, Graph, Lists, Setup, assert_agrees, filled, gradients_of, parameters, values,
 };
+
+use crate::finite_differences::differences;
 
 const CHAIN: [(usize, usize); 3] = [(0, 1), (1, 2), (2, 3)];
 
@@ -37,7 +37,7 @@ struct Layers {
 
 impl Layers {
     /// With the parameters of an equilibrium network: weights, biases, and those of a readout.
-    fn new(sizes: &[usize], parameters: Lists, setup: Setup) -> Self {
+    fn new(sizes: &[usize], parameters: Lists, setup: &Setup) -> Self {
         let sizes = sizes.windows(2);
         let layers = sizes.map(|size| LinearConfig::new(size[0], size[1]).init(&Device::flex()));
         let layers = Self {
@@ -80,7 +80,7 @@ fn by_hand(
     graph: &Graph<'_>,
     parameters: Lists,
     batch: &Batch,
-    setup: Setup,
+    setup: &Setup,
 ) -> (f64, Vec<f64>, Lists) {
     let mut sizes = graph.sizes.to_vec();
     if graph.cost == CostConfig::CrossEntropy {
@@ -113,12 +113,9 @@ fn by_hand(
 
 #[test]
 fn it_is_backpropagation_through_burns_own_layers() {
-    for setup in Setup::ALL {
+    for setup in &Setup::both() {
         // Sums of the same ten products of order 1, in whatever order.
-        let tolerance = match setup {
-            Setup::Double => 1e-14,
-            Setup::Single => 1e-6,
-        };
+        let tolerance = setup.choose(1e-14, 1e-6);
         for hidden in [Activation::HardSigmoid, Activation::Sigmoid] {
             for (cost, output) in [
                 (CostConfig::SquaredError, hidden),
@@ -131,7 +128,7 @@ fn it_is_backpropagation_through_burns_own_layers() {
                     cost,
                     ..GRAPH
                 };
-                let what = format!("{hidden:?}, {output:?}, {cost:?}, {setup:?}");
+                let what = format!("{hidden:?}, {output:?}, {cost:?}, {}", setup.name);
                 let network = graph.network(setup, 0.8, 1);
                 let batch = graph.batch(setup, 6, 2);
                 let estimate = FeedforwardBackprop.estimate(&network, &batch, None);
@@ -164,7 +161,7 @@ fn it_is_backpropagation_through_burns_own_layers() {
 /// With a skip too: what leads to a layer comes from the layers before it.
 #[test]
 fn it_is_where_free_phases_with_a_feedforward_start_begin() {
-    for setup in Setup::ALL {
+    for setup in &Setup::both() {
         for hidden in [Activation::HardSigmoid, Activation::Sigmoid] {
             for ends in [&CHAIN[..], &[(2, 3), (0, 1), (1, 3), (1, 2)]] {
                 let graph = Graph {
@@ -180,10 +177,7 @@ fn it_is_where_free_phases_with_a_feedforward_start_begin() {
                 let pass = FeedforwardBackprop.infer(&network, &input, None).state;
                 let difference = values(&start.max_distance(&pass));
                 // Sums of the same terms in another order.
-                let tolerance = match setup {
-                    Setup::Double => 1e-14,
-                    Setup::Single => 1e-6,
-                };
+                let tolerance = setup.choose(1e-14, 1e-6);
                 assert!(difference.iter().all(|&d| d <= tolerance), "{difference:?}");
             }
         }
@@ -193,7 +187,7 @@ fn it_is_where_free_phases_with_a_feedforward_start_begin() {
 /// With skips, and connections in no particular order.
 #[test]
 fn its_gradient_is_the_slope_of_its_cost() {
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     let ends = [(2, 3), (0, 1), (1, 3), (1, 2), (0, 3)];
     for cost in COSTS {
         for hidden in [Activation::HardSigmoid, Activation::Tanh] {
@@ -226,8 +220,8 @@ fn a_layer_that_the_cost_does_not_depend_on_gets_a_gradient_of_zero() {
         ends: &[(0, 1), (0, 2), (2, 3)],
         ..GRAPH
     };
-    let network = graph.network(Setup::Double, 0.8, 7);
-    let batch = graph.batch(Setup::Double, 6, 8);
+    let network = graph.network(&Setup::double(), 0.8, 7);
+    let batch = graph.batch(&Setup::double(), 6, 8);
     let estimate = FeedforwardBackprop.estimate(&network, &batch, None);
     let found = gradients_of(&network, &estimate.gradients);
     let is_zero = found.iter().map(|list| list.iter().all(|g| *g == 0.0));
@@ -237,9 +231,9 @@ fn a_layer_that_the_cost_does_not_depend_on_gets_a_gradient_of_zero() {
 
 #[test]
 fn a_network_with_feedback_has_no_twin() {
-    let input = GRAPH.batch(Setup::Double, 2, 6).input;
+    let input = GRAPH.batch(&Setup::double(), 2, 6).input;
     let has_twin = |ends: &[(usize, usize)]| {
-        let network = Graph { ends, ..GRAPH }.network(Setup::Double, 0.8, 5);
+        let network = Graph { ends, ..GRAPH }.network(&Setup::double(), 0.8, 5);
         network.energy.twin(&input).is_ok()
     };
     assert!(has_twin(&CHAIN));
@@ -256,6 +250,6 @@ fn without_a_twin_the_connections_are_named() {
         ends: &[(0, 1), (2, 1), (2, 3)],
         ..GRAPH
     };
-    let network = graph.network(Setup::Double, 0.8, 5);
-    FeedforwardBackprop.infer(&network, &graph.batch(Setup::Double, 2, 6).input, None);
+    let network = graph.network(&Setup::double(), 0.8, 5);
+    FeedforwardBackprop.infer(&network, &graph.batch(&Setup::double(), 2, 6).input, None);
 }

@@ -9,9 +9,8 @@ use eqprop_core::state::State;
 use eqprop_train::estimator::{Estimate, GradientEstimator};
 
 use eqprop_bench::baseline::{Bptt, ImplicitExact, RecurrentBackprop};
-
-use crate::setup::{
-    COSTS, Graph, Lists, Network, Setup, assert_agrees, filled, gradients_of, parameters,
+use eqprop_testing::{
+    COSTS, Graph, Lists, Network, Setup, assert_agrees, gradients_of, parameter_differences,
 };
 
 /// The slope of the mean cost at the state and for the target that `judged` finds, for every
@@ -21,24 +20,11 @@ pub fn differences(
     epsilon: f64,
     judged: impl Fn(&Network) -> (State, Tensor<2>),
 ) -> Lists {
-    let parameters = parameters(network);
-    let cost = |list: usize, entry: usize, by: f64| {
-        let mut lists = parameters.clone();
-        lists[list][entry] += by;
-        let mut lists = lists.into_iter();
-        let next = |_| lists.next().expect("a list per parameter");
-        let moved = filled(network.clone(), Setup::Double, next);
-        let (state, target) = judged(&moved);
-        let cost = moved.cost.value(state.output(), &target);
+    parameter_differences(network, epsilon, |network| {
+        let (state, target) = judged(network);
+        let cost = network.cost.value(state.output(), &target);
         cost.mean().into_scalar::<f64>()
-    };
-    let slope = |list: usize, entry: usize| {
-        (cost(list, entry, epsilon) - cost(list, entry, -epsilon)) / (2.0 * epsilon)
-    };
-    let lists = parameters.iter().enumerate();
-    let slopes =
-        lists.map(|(list, numbers)| (0..numbers.len()).map(|entry| slope(list, entry)).collect());
-    slopes.collect()
+    })
 }
 
 /// With a skip, and a connection within a layer, whose update is a fixed-point step.
@@ -61,7 +47,7 @@ const TOLERANCE: f64 = 1e-7;
 
 #[test]
 fn gradients_of_smooth_networks_are_slopes_of_the_whole_procedure() {
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     for (activation, cost) in smooth() {
         let graph = graph(activation, cost);
         let network = graph.network(setup, 0.7, 1);
@@ -69,7 +55,7 @@ fn gradients_of_smooth_networks_are_slopes_of_the_whole_procedure() {
         let exact = ImplicitExact { free: setup.free() };
         let free = exact.infer(&network, &batch.input, None);
         let residual = free.info().residual;
-        assert!(residual <= setup.tolerance(), "residual {residual:e}");
+        assert!(residual <= setup.rest(), "residual {residual:e}");
         let expected = differences(&network, EPSILON, |network| {
             let relaxed = exact.infer(network, &batch.input, Some(free.state.clone()));
             (relaxed.state, batch.target.clone())
@@ -94,7 +80,7 @@ fn gradients_of_smooth_networks_are_slopes_of_the_whole_procedure() {
 /// However far it is from convergence, and wherever it starts.
 #[test]
 fn backpropagation_through_time_is_the_slope_of_as_many_steps() {
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     let schemes = [
         Scheme::Asynchronous,
         Scheme::FixedPoint,

@@ -12,7 +12,6 @@ mod predictive_coding;
 mod recurrent_backprop;
 mod reference;
 mod resistive;
-mod setup;
 mod through_time;
 mod training;
 mod untied;

@@ -15,8 +15,7 @@ use eqprop_train::estimator::{CoupledLearning, EquilibriumPropagation, GradientE
 
 use eqprop_bench::baseline::{Bptt, FeedforwardBackprop, ImplicitExact, RecurrentBackprop};
 use eqprop_bench::method::{Method, MethodError};
-
-use crate::setup::{Lists, batch_of_digits, config, gradients_of, relative_error};
+use eqprop_testing::{Lists, batch, config, gradients_of, relative_error};
 
 #[test]
 fn names_are_unique_and_read_back() {
@@ -118,7 +117,7 @@ where
     G: GradientEstimator<AnyField, AnyCost>,
 {
     let network = config.network(&Device::flex());
-    let batch = batch_of_digits(6);
+    let batch = batch(6);
     let estimates = (0..3).map(|_| estimator.estimate(&network, &batch, None));
     let lists = estimates.map(|estimate| gradients_of(&network, &estimate.gradients).concat());
     lists.collect()
@@ -186,7 +185,7 @@ fn a_method_is_what_its_name_says_whatever_the_configuration_nudges_by() {
         };
         for (index, (first, a)) in expected.iter().enumerate() {
             for (second, b) in &expected[..index] {
-                let apart = relative_error(a, b);
+                let apart = relative_error(&a.concat(), &b.concat());
                 if (*first, *second) == (same, Method::Eqprop) {
                     assert_eq!(a, b);
                 } else {
@@ -199,7 +198,7 @@ fn a_method_is_what_its_name_says_whatever_the_configuration_nudges_by() {
 
 #[test]
 fn random_signs_come_from_the_seed_and_go_on_after_a_resume() {
-    let (network, batch) = (config().network(&Device::flex()), batch_of_digits(2));
+    let (network, batch) = (config().network(&Device::flex()), batch(2));
     let draw = |seed: u64, resumed: u64| -> Vec<Vec<f64>> {
         let estimator = Method::RandomSign.estimator(&config().with_seed(seed));
         let estimator = estimator.expect("possible");

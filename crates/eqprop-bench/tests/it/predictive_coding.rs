@@ -11,13 +11,11 @@ use eqprop_train::batch::Batch;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::{EquilibriumPropagation, Estimate, GradientEstimator};
 use eqprop_train::preset::Preset;
-use eqprop_train::training::Training;
 
 use eqprop_bench::baseline::{Bptt, FeedforwardBackprop, ImplicitExact, RecurrentBackprop};
-
-use crate::setup::{
-    Lists, Network, Numbers, Setup, assert_agrees, batch_of_digits, digits, filled, gradients_of,
-    values,
+use eqprop_testing::{
+    Lists, Network, Numbers, Setup, assert_agrees, assert_close, batch, cosine, digits, filled,
+    gradients_of, run, training, values, with,
 };
 
 const CONVOLUTIONS: &str = r#"[
@@ -27,16 +25,13 @@ const CONVOLUTIONS: &str = r#"[
 /// 64-32-24-10 or two convolutions and a dense layer, on the digits, as the presets train.
 fn configs() -> [TrainingConfig; 2] {
     ["[32, 24]", CONVOLUTIONS].map(|hidden| {
-        [
+        let overrides = [
             ("dataset", "digits"),
             ("hidden", hidden),
             ("batch_size", "8"),
             ("learning_rates", "[0.005, 0.005, 0.005]"),
-        ]
-        .into_iter()
-        .fold(Preset::PcnMnist.config(), |config, (key, value)| {
-            config.with_override(key, value).expect(key)
-        })
+        ];
+        with(Preset::PcnMnist.config(), &overrides)
     })
 }
 
@@ -61,22 +56,14 @@ fn layers(lists: &Lists) -> Vec<Vec<f64>> {
         .collect()
 }
 
-fn cosine(a: &[f64], b: &[f64]) -> f64 {
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
-}
-
 #[test]
 fn with_as_many_steps_as_layers_every_gradient_points_where_backpropagations_does() {
     let beta = 0.02;
-    let batch = batch_of_digits(32);
+    let batch = batch(32);
     for config in configs() {
         let dataset = digits(400, 10);
-        let mut training = Training::new(config.clone(), &dataset, &Device::flex())
-            .expect("a valid configuration");
-        training
-            .run_epoch(|_| std::ops::ControlFlow::Continue(()))
-            .expect("it converges");
+        let mut training = training(config.clone(), &dataset);
+        run(&mut training, 1);
         for network in [
             config.network(&Device::flex()),
             training.learner().network.clone(),
@@ -113,7 +100,7 @@ fn with_as_many_steps_as_layers_every_gradient_points_where_backpropagations_doe
 /// All the ways to the gradient of the free equilibrium are the same here.
 #[test]
 fn at_the_forward_pass_every_baseline_is_backpropagation() {
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     for config in configs() {
         for cost in [CostConfig::SquaredError, CostConfig::CrossEntropy] {
             let mut config = config.clone();
@@ -146,17 +133,13 @@ fn at_the_forward_pass_every_baseline_is_backpropagation() {
 
 #[test]
 fn the_twin_reports_what_the_free_phase_does() {
-    let batch = batch_of_digits(5);
+    let batch = batch(5);
     for config in configs() {
         let network = config.network(&Device::flex());
         let twin = FeedforwardBackprop.estimate(&network, &batch, None);
         let free = config.estimator().estimate(&network, &batch, None);
         // The same sums in f32, in another order.
-        let assert_close = |twin: &[f64], free: &[f64]| {
-            assert_eq!(twin.len(), free.len());
-            let is_close = twin.iter().zip(free).all(|(a, b)| (a - b).abs() < 1e-6);
-            assert!(is_close, "{twin:?} and {free:?}");
-        };
+        let assert_close = |twin: &[f64], free: &[f64]| assert_close(twin, free, 1e-6, "twin");
         let distance = twin.free.state.max_distance(&free.free.state);
         assert_close(&values(&distance), &[0.0; 5]);
         let numbers = |estimate: &Estimate| {

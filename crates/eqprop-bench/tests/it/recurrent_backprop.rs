@@ -3,16 +3,17 @@
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
 use eqprop_core::relaxation::{Outcome, Relaxation, Scheme, Stopping};
-use eqprop_core::state::State;
 use eqprop_train::estimator::GradientEstimator;
 
 use eqprop_bench::baseline::{ImplicitExact, RecurrentBackprop};
+use eqprop_testing::{
+    Graph, Setup, assert_agrees, filled, flat, gradients_of, relative_error, values,
+};
 
 use crate::exact;
 use crate::reference::Reference;
-use crate::setup::{Graph, Setup, assert_agrees, filled, gradients_of, relative_error, values};
 
-fn recurrent_backprop(setup: Setup, costate: Stopping) -> RecurrentBackprop {
+fn recurrent_backprop(setup: &Setup, costate: Stopping) -> RecurrentBackprop {
     RecurrentBackprop {
         free: setup.free(),
         costate,
@@ -29,21 +30,18 @@ fn until(tolerance: f64) -> Stopping {
 
 /// Relative error against the linear solve. What a sweep that changes at most `t` leaves is some
 /// ten times `t` in networks that respond tenfold.
-fn tolerance(setup: Setup) -> f64 {
-    match setup {
-        Setup::Double => 1e-12,
-        Setup::Single => 1e-5,
-    }
+fn tolerance(setup: &Setup) -> f64 {
+    setup.choose(1e-12, 1e-5)
 }
 
 #[test]
 fn a_converged_costate_gives_the_exact_gradient() {
-    for setup in Setup::ALL {
-        let stopping = until(setup.tolerance());
+    for setup in &Setup::both() {
+        let stopping = until(setup.rest());
         let iterated = recurrent_backprop(setup, stopping);
         let solved = ImplicitExact { free: setup.free() };
         for reference in Reference::all(setup) {
-            let what = format!("{}, {setup:?}", reference.file);
+            let what = format!("{}, {}", reference.file, setup.name);
             let Reference {
                 network,
                 batch,
@@ -60,15 +58,14 @@ fn a_converged_costate_gives_the_exact_gradient() {
 
             let iterated = iterated.second_phase.expect("a costate");
             let solved = solved.second_phase.expect("a costate");
-            let layers = |of: &State| of.layers().iter().map(values).collect();
-            let (found, expected) = (layers(&iterated.state), layers(&solved.state));
+            let (found, expected) = (flat(&iterated.state), flat(&solved.state));
             let off = relative_error(&found, &expected);
             assert!(off <= tolerance(setup), "{what}: costate off by {off:e}");
 
             let info = iterated.info();
             assert_eq!(info.outcome, Outcome::Converged, "{what}");
             assert_eq!(iterated.tolerance, stopping.tolerance);
-            assert!(info.residual <= setup.tolerance(), "{what}: {info:?}");
+            assert!(info.residual <= setup.rest(), "{what}: {info:?}");
             // It stops at the first check that it passes.
             assert!(
                 info.n_steps < 2000 && info.n_steps % stopping.check_every == 0,
@@ -80,7 +77,7 @@ fn a_converged_costate_gives_the_exact_gradient() {
 
 #[test]
 fn too_few_sweeps_leave_an_error_and_say_so() {
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     for reference in Reference::all_with_response(setup) {
         let Reference {
             file,
@@ -98,7 +95,7 @@ fn too_few_sweeps_leave_an_error_and_say_so() {
             let estimate = estimator.estimate(&network, &batch, start.clone());
             let costate = estimate.second_phase.expect("a costate");
             let found = gradients_of(&network, &estimate.gradients);
-            (relative_error(&found, &exact), costate)
+            (relative_error(&found.concat(), &exact.concat()), costate)
         };
         let (mut errors, mut before) = (Vec::new(), None);
         for n_sweeps in 1..=6 {
@@ -144,7 +141,7 @@ fn a_costate_that_diverges_is_given_up() {
         output: Activation::Identity,
         cost: CostConfig::SquaredError,
     };
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     let network = filled(graph.network(setup, 1.0, 1), setup, |n| vec![1.5; n]);
     let estimator = RecurrentBackprop {
         free: Relaxation::steps(Scheme::Asynchronous, 3),

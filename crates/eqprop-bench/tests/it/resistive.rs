@@ -10,19 +10,18 @@ use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::{Model, ResistiveNetworkConfig, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
+use eqprop_testing::{
+    COSTS, Network, Numbers, Setup, assert_agrees, config, filled, gradients_of, relative_error,
+};
 use eqprop_train::batch::Batch;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
 use eqprop_train::network::EquilibriumNetwork;
 
-use crate::setup::{
-    COSTS, Network, Numbers, Setup, assert_agrees, config, filled, gradients_of, relative_error,
-};
-
 const SIZES: [usize; 4] = [2, 6, 4, 3];
 
 /// Conductances in [0.2, 1.2], current sources in ±0.3 and a readout of such numbers, with a batch.
-fn circuit(which: CostConfig, setup: Setup, seed: u64) -> (Network, Batch) {
+fn circuit(which: CostConfig, setup: &Setup, seed: u64) -> (Network, Batch) {
     let energy = ResistiveNetworkConfig::dense(&SIZES)
         .with_input_gain(2.0)
         .init(&Device::flex());
@@ -44,18 +43,15 @@ fn circuit(which: CostConfig, setup: Setup, seed: u64) -> (Network, Batch) {
     )
 }
 
-fn exact(setup: Setup) -> ImplicitExact {
+fn exact(setup: &Setup) -> ImplicitExact {
     ImplicitExact { free: setup.free() }
 }
 
 #[test]
 fn autodiff_through_the_relaxation_gives_the_exact_gradient() {
-    for setup in Setup::ALL {
+    for setup in &Setup::both() {
         // A relaxation of circuits contracts by a half or so.
-        let tolerance = match setup {
-            Setup::Double => 1e-11,
-            Setup::Single => 1e-4,
-        };
+        let tolerance = setup.choose(1e-11, 1e-4);
         for which in COSTS {
             let (network, batch) = circuit(which, setup, 1);
             let estimate = exact(setup).estimate(&network, &batch, None);
@@ -86,7 +82,7 @@ fn autodiff_through_the_relaxation_gives_the_exact_gradient() {
 
 #[test]
 fn equilibrium_propagation_approaches_the_exact_gradient_at_second_order() {
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     for which in COSTS {
         let (network, batch) = circuit(which, setup, 1);
         let estimate = exact(setup).estimate(&network, &batch, None);
@@ -95,7 +91,10 @@ fn equilibrium_propagation_approaches_the_exact_gradient_at_second_order() {
             let nudging = Nudging::Centered { beta };
             let eqprop = EquilibriumPropagation::new(nudging, setup.free(), setup.free());
             let estimate = eqprop.estimate(&network, &batch, None);
-            relative_error(&gradients_of(&network, &estimate.gradients), &expected)
+            relative_error(
+                &gradients_of(&network, &estimate.gradients).concat(),
+                &expected.concat(),
+            )
         };
         let (small, large) = (error(0.005), error(0.02));
         // A sixteenth; first order would be a fourth.
@@ -110,7 +109,7 @@ fn equilibrium_propagation_approaches_the_exact_gradient_at_second_order() {
 /// Fidelity's own order, and the theorem step by step, whose states need the curvature.
 #[test]
 fn every_step_of_a_nudged_phase_is_a_step_of_backpropagation_through_time() {
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     let (network, batch) = circuit(CostConfig::SquaredError, setup, 1);
     let nudging = Nudging::Centered { beta: 0.01 };
     let phase = |steps| Relaxation::steps(Scheme::Asynchronous, steps);
@@ -143,7 +142,7 @@ fn every_step_of_a_nudged_phase_is_a_step_of_backpropagation_through_time() {
 /// Where the diodes of some units switch between β and −β.
 #[test]
 fn switches_of_diodes_are_counted() {
-    let setup = Setup::Double;
+    let setup = &Setup::double();
     let (network, batch) = circuit(CostConfig::SquaredError, setup, 2);
     let nudging = Nudging::OneSided { beta: 30.0 };
     let phase = Relaxation::steps(Scheme::Asynchronous, 20);
@@ -189,13 +188,13 @@ fn only_the_feedforward_twin_is_refused() {
             }
         }
     }
-    let (network, batch) = circuit(CostConfig::SquaredError, Setup::Double, 3);
+    let (network, batch) = circuit(CostConfig::SquaredError, &Setup::double(), 3);
     assert!(network.energy.twin(&batch.input).is_err());
 }
 
 #[test]
 #[should_panic(expected = "a resistive network has no feedforward twin")]
 fn the_twin_of_a_circuit_is_a_mistake() {
-    let (network, batch) = circuit(CostConfig::SquaredError, Setup::Double, 3);
+    let (network, batch) = circuit(CostConfig::SquaredError, &Setup::double(), 3);
     FeedforwardBackprop.infer(&network.valid(), &batch.input, None);
 }

@@ -7,10 +7,10 @@ use eqprop_core::state::State;
 use eqprop_train::estimator::{Estimate, GradientEstimator};
 
 use eqprop_bench::baseline::Bptt;
+use eqprop_testing::{Lists, Setup, assert_agrees, gradients_of, relative_error, values};
 
 use crate::exact;
 use crate::reference::Reference;
-use crate::setup::{Lists, Setup, assert_agrees, gradients_of, relative_error, values};
 
 const SCHEMES: [Scheme; 3] = [
     Scheme::Asynchronous,
@@ -59,10 +59,10 @@ fn assert_falls(errors: &[f64], what: &str) {
 
 #[test]
 fn a_long_free_phase_gives_the_exact_gradient() {
-    for setup in Setup::ALL {
+    for setup in &Setup::both() {
         for reference in Reference::all(setup) {
             for scheme in SCHEMES {
-                let what = format!("{}, {setup:?}, {scheme:?}", reference.file);
+                let what = format!("{}, {}, {scheme:?}", reference.file, setup.name);
                 let estimator = Bptt::new(Relaxation::steps(scheme, LONG));
                 let found = gradient(&reference, &estimator, reference.start.clone());
                 assert_agrees(&found, &reference.exact, exact::tolerance(setup), &what);
@@ -78,22 +78,22 @@ fn through_accelerated_steps_it_gives_the_exact_gradient_too() {
         history: 5,
         mixing: 1.0,
     };
-    for reference in Reference::all_with_response(Setup::Double) {
+    for reference in Reference::all_with_response(&Setup::double()) {
         let estimator = Bptt::new(Relaxation::steps(anderson, 100));
         let found = gradient(&reference, &estimator, reference.start.clone());
-        let error = relative_error(&found, &reference.exact);
+        let error = relative_error(&found.concat(), &reference.exact.concat());
         assert!(error < 1e-9, "{}: {error:e}", reference.file);
     }
 }
 
 #[test]
 fn its_error_falls_with_the_steps() {
-    for reference in Reference::all_with_response(Setup::Double) {
+    for reference in Reference::all_with_response(&Setup::double()) {
         for scheme in SCHEMES {
             let error = |n_steps: usize| {
                 let estimator = Bptt::new(Relaxation::steps(scheme, n_steps));
                 let found = gradient(&reference, &estimator, reference.start.clone());
-                relative_error(&found, &reference.exact)
+                relative_error(&found.concat(), &reference.exact.concat())
             };
             let errors = [20, 40, 80, 160].map(error);
             assert_falls(&errors, &format!("{}, {scheme:?}", reference.file));
@@ -103,7 +103,7 @@ fn its_error_falls_with_the_steps() {
 
 #[test]
 fn truncated_its_error_falls_with_the_steps_that_it_goes_through() {
-    for reference in Reference::all_with_response(Setup::Double) {
+    for reference in Reference::all_with_response(&Setup::double()) {
         for scheme in SCHEMES {
             let what = format!("{}, {scheme:?}", reference.file);
             let free = || Relaxation::steps(scheme, LONG);
@@ -111,9 +111,10 @@ fn truncated_its_error_falls_with_the_steps_that_it_goes_through() {
                 let estimator = Bptt::truncated(free(), n_steps);
                 gradient(&reference, &estimator, reference.start.clone())
             };
-            let error = |n_steps| relative_error(&through(n_steps), &reference.exact);
+            let error =
+                |n_steps| relative_error(&through(n_steps).concat(), &reference.exact.concat());
             assert_falls(&[1, 10, 40, 160].map(error), &what);
-            let tolerance = exact::tolerance(Setup::Double);
+            let tolerance = exact::tolerance(&Setup::double());
             assert_agrees(&through(LONG), &reference.exact, tolerance, &what);
         }
     }
@@ -124,7 +125,7 @@ fn truncated_its_error_falls_with_the_steps_that_it_goes_through() {
 #[test]
 fn truncated_it_is_backpropagation_through_the_last_steps() {
     let (before, through) = (7, 5);
-    for reference in Reference::all(Setup::Double) {
+    for reference in Reference::all(&Setup::double()) {
         let Reference {
             file,
             network,
@@ -153,7 +154,10 @@ fn truncated_it_is_backpropagation_through_the_last_steps() {
                 values(&whole.free.residual)
             );
             // What the first steps contribute is not lost in rounding.
-            let apart = relative_error(&found, &gradients_of(network, &whole.gradients));
+            let apart = relative_error(
+                &found.concat(),
+                &gradients_of(network, &whole.gradients).concat(),
+            );
             assert!(apart > 1e-6, "{what}: {apart:e}");
         }
     }
@@ -162,7 +166,7 @@ fn truncated_it_is_backpropagation_through_the_last_steps() {
 /// Not a missing one: an optimizer must be given them all.
 #[test]
 fn layers_that_one_step_does_not_reach_get_a_gradient_of_zero() {
-    let reference = &Reference::all(Setup::Double)[0];
+    let reference = &Reference::all(&Setup::double())[0];
     let free = Relaxation::steps(Scheme::FixedPoint, LONG);
     let found = gradient(reference, &Bptt::truncated(free, 1), None);
     let is_zero = found.iter().map(|list| list.iter().all(|g| *g == 0.0));
@@ -173,5 +177,5 @@ fn layers_that_one_step_does_not_reach_get_a_gradient_of_zero() {
 #[test]
 #[should_panic(expected = "n_steps must be at least 1, but is 0")]
 fn truncated_to_no_step_it_is_refused() {
-    Bptt::truncated(Setup::Double.free(), 0);
+    Bptt::truncated(Setup::double().free(), 0);
 }

@@ -3,21 +3,17 @@
 use burn::tensor::Device;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, CostConfig};
-use eqprop_core::energy::{
-    AnyField, FeedbackInitializer, FeedbackUpdate, HopfieldEnergyConfig, LayerConfig,
-    UntiedHopfieldConfig,
-};
+use eqprop_core::energy::{AnyField, FeedbackInitializer, FeedbackUpdate, UntiedHopfieldConfig};
 use eqprop_core::nudging::Nudging;
 use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
 use eqprop_train::network::EquilibriumNetwork;
 
 use eqprop_bench::baseline::{FeedforwardBackprop, ImplicitExact, RecurrentBackprop};
+use eqprop_testing::{
+    Graph, Lists, Network, Numbers, Setup, assert_agrees, filled, gradients_of, relative_error,
+};
 
 use crate::finite_differences::differences;
-use crate::setup::{
-    Graph, Lists, Network, Numbers, Setup, assert_agrees, connection, filled, gradients_of,
-    relative_error,
-};
 
 const GRAPH: Graph<'static> = Graph {
     sizes: &[3, 5, 4, 2],
@@ -35,13 +31,8 @@ const PAIRED: [usize; 3] = [1, 2, 3];
 
 /// Parameters in ±0.7, feedback that is off by `apart` times numbers in ±1.
 fn network(update: FeedbackUpdate, apart: f64) -> Network {
-    let setup = Setup::Double;
-    let layers = GRAPH.sizes[1..].iter();
-    let layers = layers.map(|&size| LayerConfig::new(size, GRAPH.hidden));
-    let connections = GRAPH.ends.iter().map(|&(from, to)| connection(from, to));
-    let (layers, connections) = (layers.collect(), connections.collect());
-    let graph = HopfieldEnergyConfig::new(GRAPH.sizes[0].into(), layers, connections);
-    let config = UntiedHopfieldConfig::new(graph)
+    let setup = &Setup::double();
+    let config = UntiedHopfieldConfig::new(GRAPH.config())
         .with_update(update)
         .with_feedback(FeedbackInitializer::Forward);
     let field = config.init(&Device::flex());
@@ -67,26 +58,26 @@ fn network(update: FeedbackUpdate, apart: f64) -> Network {
 }
 
 fn gradient(network: &Network, estimator: &impl GradientEstimator<AnyField, AnyCost>) -> Lists {
-    let batch = GRAPH.batch(Setup::Double, 3, 2);
+    let batch = GRAPH.batch(&Setup::double(), 3, 2);
     let estimate = estimator.estimate(network, &batch, None);
     gradients_of(network, &estimate.gradients)
 }
 
 fn exact() -> ImplicitExact {
     ImplicitExact {
-        free: Setup::Double.free(),
+        free: Setup::double().free(),
     }
 }
 
 fn eqprop(beta: f64) -> EquilibriumPropagation {
-    let phase = || Setup::Double.free();
+    let phase = || Setup::double().free();
     EquilibriumPropagation::new(Nudging::Centered { beta }, phase(), phase())
 }
 
 #[test]
 fn the_exact_gradient_of_untied_weights_is_the_slope_of_the_whole_procedure() {
     let network = network(FeedbackUpdate::Own, 0.5);
-    let batch = GRAPH.batch(Setup::Double, 3, 2);
+    let batch = GRAPH.batch(&Setup::double(), 3, 2);
     let expected = differences(&network, 1e-5, |network| {
         let relaxed = exact().infer(network, &batch.input, None);
         (relaxed.state, batch.target.clone())
@@ -95,8 +86,8 @@ fn the_exact_gradient_of_untied_weights_is_the_slope_of_the_whole_procedure() {
     // As for smooth networks with an energy.
     assert_agrees(&gradient(&network, &exact()), &expected, 1e-7, "exact");
     let recurrent = RecurrentBackprop {
-        free: Setup::Double.free(),
-        costate: Setup::Double.free().stopping,
+        free: Setup::double().free(),
+        costate: Setup::double().free().stopping,
     };
     assert_agrees(&gradient(&network, &recurrent), &expected, 1e-7, "rbp");
 }
@@ -106,7 +97,12 @@ fn each_directions_own_update_is_its_gradient_where_the_directions_are_equal() {
     let network = network(FeedbackUpdate::Own, 0.0);
     let expected = gradient(&network, &exact());
     // Centered: O(β²). A tenth of β leaves a hundredth of the error.
-    let off = |beta| relative_error(&gradient(&network, &eqprop(beta)), &expected);
+    let off = |beta| {
+        relative_error(
+            &gradient(&network, &eqprop(beta)).concat(),
+            &expected.concat(),
+        )
+    };
     let [coarse, fine] = [0.1, 0.01].map(off);
     assert!(fine < BIAS, "{fine:e}");
     assert!(
@@ -133,7 +129,12 @@ fn the_same_update_is_the_gradient_of_moving_equal_directions_together() {
 fn with_other_feedback_the_update_is_biased_however_small_the_nudge() {
     let network = network(FeedbackUpdate::Own, 0.5);
     let expected = gradient(&network, &exact());
-    let off = |beta| relative_error(&gradient(&network, &eqprop(beta)), &expected);
+    let off = |beta| {
+        relative_error(
+            &gradient(&network, &eqprop(beta)).concat(),
+            &expected.concat(),
+        )
+    };
     let [coarse, fine] = [0.1, 0.01].map(off);
     assert!(fine > 0.05, "{fine:e}");
     assert!((0.9..1.1).contains(&(coarse / fine)), "{coarse:e} {fine:e}");

@@ -1,6 +1,5 @@
 //! Memory that a training keeps from one update to the next.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
@@ -9,14 +8,14 @@ use burn::tensor::Device;
 use burn::train::metric::LossMetric;
 use burn::train::{Learner, SupervisedTraining};
 use eqprop_bench::memory::peak_of;
-use eqprop_train::batch::{BatchLoader, Order};
+use eqprop_testing::{digits, loader, run, training};
+use eqprop_train::batch::Order;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::{Dataset, DatasetKind};
+use eqprop_train::data::Dataset;
 use eqprop_train::estimator::GradientEstimator;
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::preset::Preset;
 use eqprop_train::renderer::EpochLines;
-use eqprop_train::training::Training;
 
 /// Updates of an epoch of [`dataset`].
 const UPDATES: usize = 100;
@@ -41,12 +40,7 @@ fn config(epochs: usize) -> TrainingConfig {
 }
 
 fn dataset() -> Dataset {
-    let digits = Dataset::load(DatasetKind::Digits, None).expect("the digits are built in");
-    Dataset::new(
-        digits.kind,
-        digits.train.take(UPDATES),
-        digits.test.take(10),
-    )
+    digits(UPDATES, 10)
 }
 
 /// Trains by every kind of loop, a short time and a long one.
@@ -71,12 +65,7 @@ pub fn leave_nothing_behind() {
 }
 
 fn by_training(epochs: usize) {
-    let training = Training::new(config(epochs), &dataset(), &Device::flex());
-    let mut training = training.expect("a configuration that works");
-    while !training.is_finished() {
-        let record = training.run_epoch(|_| ControlFlow::Continue(()));
-        record.expect("finite");
-    }
+    run(&mut training(config(epochs), &dataset()), epochs);
 }
 
 fn by_burn(epochs: usize) {
@@ -86,16 +75,11 @@ fn by_burn(epochs: usize) {
     let rates = config.learning_rate(&model.network, UPDATES);
     let learner = Learner::new(model, config.optimizer(), rates);
     let Dataset { train, test, .. } = dataset();
-    let loader = |examples, size| -> Arc<dyn DataLoader<_>> {
-        Arc::new(BatchLoader::new(
-            examples,
-            size,
-            Order::Sequential,
-            &Device::flex(),
-        ))
+    let batches = |examples, size| -> Arc<dyn DataLoader<_>> {
+        Arc::new(loader(examples, size, Order::Sequential))
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    SupervisedTraining::new(folder.path(), loader(&train, 1), loader(&test, 10))
+    SupervisedTraining::new(folder.path(), batches(&train, 1), batches(&test, 10))
         .renderer(Box::new(EpochLines::new(std::io::sink())))
         .with_application_logger(None)
         .metrics((LossMetric::new(),))
@@ -107,7 +91,7 @@ fn by_hand(epochs: usize) {
     let config = config(epochs);
     let mut network = config.network(&Device::flex().autodiff());
     let (mut optimizer, estimator) = (config.optimizer(), config.estimator());
-    let train = BatchLoader::new(&dataset().train, 1, Order::Sequential, &Device::flex());
+    let train = loader(&dataset().train, 1, Order::Sequential);
     for epoch in 0..epochs as u64 {
         for batch in train.batches(epoch, 0) {
             let gradients = estimator.estimate(&network, &batch, None).gradients;

@@ -9,9 +9,11 @@ use eqprop_core::energy::{
 };
 use eqprop_core::relaxation::{AdaptiveFlow, Anderson, Dynamics, Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{
+    ACTIVATIONS, Numbers, Setup, assert_close, chain, distance, filled, flat, network, values,
+};
 
-use crate::network::{ACTIVATIONS, Numbers, chain, filled, network};
-use crate::setup::{Setup, assert_close, distance, values};
+use crate::devices;
 
 const ANDERSON: Scheme = Scheme::Anderson {
     history: 5,
@@ -57,10 +59,6 @@ fn course<E: VectorField, C: Cost>(
         states.push(state.clone());
     });
     states
-}
-
-fn flat(state: &State) -> Vec<f64> {
-    state.layers().iter().flat_map(values).collect()
 }
 
 #[test]
@@ -261,7 +259,7 @@ impl EnergyFunction for Slope {
 
 #[test]
 fn where_the_velocity_stays_the_step_doubles_up_to_its_longest() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let energy = CustomEnergy::new(Slope, [LayerConfig::new(1, Activation::Identity)]);
         // Powers of 2, so that the velocity is without rounding.
         let input = setup.tensor(vec![1.0, -2.0], [2, 1]);

@@ -2,9 +2,9 @@
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
+use eqprop_testing::{ACTIVATIONS, Numbers, Setup, assert_close, values};
 
-use crate::network::{ACTIVATIONS, Numbers};
-use crate::setup::{Setup, assert_close, values};
+use crate::devices;
 
 /// Subtracts the mean of each row where the inverse leaves a constant free.
 fn without_constant(activation: Activation, drive: Tensor<2>) -> Tensor<2> {
@@ -16,7 +16,7 @@ fn without_constant(activation: Activation, drive: Tensor<2>) -> Tensor<2> {
 
 #[test]
 fn inverse_undoes_apply_and_apply_undoes_inverse() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         for activation in ACTIVATIONS {
             let what = format!("{activation:?}, {}", setup.name);
             let state = Numbers(1).inside(activation, &setup, [4, 5]);
@@ -57,7 +57,7 @@ fn a_clipped_unit_has_the_nearest_drive_as_its_inverse() {
 
 #[test]
 fn diodes_keep_the_first_half_of_the_units_above_the_ground_and_the_others_below() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let drive = setup.tensor(vec![-2.0, 3.0, -1.0, 4.0, -5.0, 6.0], [2, 3]);
         let found = values(&Activation::Diode.apply(drive));
         // One of three units is the first half.
@@ -132,7 +132,7 @@ fn the_response_minimizes_potential_minus_work_of_the_drive() {
 #[test]
 fn potential_and_inverse_are_finite_at_the_ends_of_the_range() {
     use std::f64::consts::{LN_2, PI};
-    for setup in Setup::all() {
+    for setup in devices::all() {
         for (activation, state, potential) in [
             (Activation::HardSigmoid, [0.0, 1.0], 0.5),
             (Activation::Sigmoid, [0.0, 1.0], 0.5),

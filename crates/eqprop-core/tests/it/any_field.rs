@@ -8,9 +8,9 @@ use eqprop_core::energy::{
 };
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{Numbers, Setup, chain, cost, filled, gradients_in, values};
 
-use crate::network::{Numbers, chain, cost, filled, gradients_of};
-use crate::setup::{Setup, values};
+use crate::devices;
 
 const SIZES: [usize; 4] = [3, 4, 4, 2];
 const BATCH: usize = 2;
@@ -52,13 +52,13 @@ fn assert_same<F: VectorField>(field: &F, any: &AnyField, has_energy: bool) {
             free(field, &inner).stays(layer, &first)
         );
     }
-    let lists = |gradients| gradients_of(field, &gradients);
+    let lists = |gradients| gradients_in(field, &gradients);
     let found = any.contrast(&any.clamp(&twice), &first, &second, 1.5);
     let expected = field.contrast(&field.clamp(&twice), &first, &second, 1.5);
-    assert_eq!(gradients_of(any, &found), lists(expected));
+    assert_eq!(gradients_in(any, &found), lists(expected));
     let found = any.contrast(&outer, &first, &second, 1.5);
     let expected = field.contrast(&inner, &first, &second, 1.5);
-    assert_eq!(gradients_of(any, &found), lists(expected));
+    assert_eq!(gradients_in(any, &found), lists(expected));
     let numbers_of = |tensor: Option<_>| tensor.map(|tensor| values::<2>(&tensor));
     let found = numbers_of(any.input_contrast(&twice, &first, &second, 1.5));
     let expected = numbers_of(field.input_contrast(&twice, &first, &second, 1.5));
@@ -96,7 +96,7 @@ fn free<'a, F: VectorField>(field: &'a F, clamped: &'a F::Clamped) -> TotalEnerg
 /// In `f32`, where a relaxation is one computation, in an order of summation of its own.
 #[test]
 fn a_field_chosen_at_run_time_relaxes_as_the_field() {
-    let setup = Setup::all().swap_remove(1);
+    let setup = devices::all().swap_remove(1);
     let mut numbers = Numbers(5);
     let input = numbers.matrix(&setup, [5, 40], -1.0, 1.0);
     let config = chain(&[40, 30, 20, 10], HardSigmoid);

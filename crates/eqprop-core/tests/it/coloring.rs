@@ -4,9 +4,7 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionKind, ConvolutionConfig};
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, VectorField};
 use eqprop_core::shape::LayerShape;
-
-use crate::network::{chain, connection, graph, joined};
-use crate::setup::Setup;
+use eqprop_testing::{Setup, chain, connection, graph, joined};
 
 pub fn groups(config: &HopfieldEnergyConfig) -> Vec<Vec<usize>> {
     config.init(&Setup::double().device).groups().to_vec()

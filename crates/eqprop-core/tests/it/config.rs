@@ -8,9 +8,7 @@ use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, InitializerConf
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig};
 use eqprop_core::error::ConfigError;
 use eqprop_core::shape::LayerShape;
-
-use crate::network::{connection, graph, joined};
-use crate::setup::Setup;
+use eqprop_testing::{Setup, connection, graph, joined};
 
 fn valid() -> HopfieldEnergyConfig {
     graph(

@@ -9,9 +9,7 @@ use eqprop_core::energy::{
 };
 use eqprop_core::nudging::Circle;
 use eqprop_core::state::State;
-
-use crate::network::{Numbers, connection, network};
-use crate::setup::{Setup, assert_close, distance, values};
+use eqprop_testing::{Numbers, Setup, assert_close, connection, distance, network, values};
 
 const BATCH: usize = 2;
 /// From roundings that are divided by small numbers, and no more.

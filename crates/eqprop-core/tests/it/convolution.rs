@@ -8,10 +8,10 @@ use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, Pooling, Prepar
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField};
 use eqprop_core::state::State;
+use eqprop_testing::{Numbers, Setup, assert_close, filled, joined, values};
 use proptest::prelude::*;
 
-use crate::network::{Numbers, filled, joined};
-use crate::setup::{Setup, assert_close, values};
+use crate::devices;
 
 /// A convolution between maps of these shapes, with this kernel.
 fn operator(
@@ -234,7 +234,7 @@ fn pooling_takes_and_gives_back_as_its_name_says() {
             to_all([5.0, 10.0, 15.0, 20.0]),
         ),
     ] {
-        for setup in Setup::all() {
+        for setup in devices::all() {
             let convolution = ConvolutionConfig::new(1).with_pooling(pooling);
             let operator = operator(convolution, [1, 4, 4], 1, &setup, vec![weight]);
             let pre = setup.tensor(pre.clone(), [1, 16]);
@@ -262,7 +262,7 @@ fn nothing_comes_back_to_what_no_kernel_reaches() {
         10.0, 20.0, 0.0, 0.0,
         30.0, 40.0, 0.0, 0.0,
     ];
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let convolution = ConvolutionConfig::new(2).with_stride(3);
         let kernel = vec![1.0, 2.0, 3.0, 4.0];
         let operator = operator(convolution, [1, 5, 4], 1, &setup, kernel);

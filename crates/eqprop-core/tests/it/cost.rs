@@ -5,16 +5,16 @@ use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig, CrossEntropyConfig, LinearCost, SquaredError};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
+use eqprop_testing::{ACTIVATIONS, Numbers, Setup, assert_close, cost, distance, filled, values};
 
-use crate::network::{ACTIVATIONS, Numbers, cost, filled, one_hot};
-use crate::setup::{Setup, assert_close, distance, values};
+use crate::devices;
 
 const BETAS: [f64; 4] = [-0.5, 0.3, 1.0, 10.0];
 const SHAPE: [usize; 2] = [20, 4];
 
 #[test]
 fn the_squared_error_is_half_the_squared_distance() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let output = setup.tensor(vec![0.5, 1.0, -1.0, 2.0], [2, 2]);
         let target = setup.tensor(vec![1.0, 0.0, 0.0, 2.0], [2, 2]);
         // ½(0.25 + 1), ½(1 + 0)
@@ -37,7 +37,7 @@ fn the_cross_entropy_is_minus_the_log_probability_of_the_label() {
         };
         (logit(0).exp() + logit(1).exp()).ln() - logit(labels[example])
     });
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let cost = CrossEntropyConfig::new(n_units, 2).init(&setup.device);
         let cost = filled(cost, &setup, |n| {
             if n == 2 {
@@ -47,7 +47,7 @@ fn the_cross_entropy_is_minus_the_log_probability_of_the_label() {
             }
         });
         let output = setup.tensor(output.to_vec(), [2, 3]);
-        let target = one_hot(&setup, &labels, 2);
+        let target = setup.one_hot(&labels, 2);
         let found = values(&cost.value(&output, &target));
         assert_close(&found, &expected, setup.tolerance, setup.name);
     }
@@ -56,7 +56,7 @@ fn the_cross_entropy_is_minus_the_log_probability_of_the_label() {
 /// `C = ⟨g, s⟩`, and a nudge by it is the force `−βg` for every activation.
 #[test]
 fn a_linear_cost_is_a_constant_force() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let slope = setup.tensor(vec![0.5, -1.0, 2.0, 0.25], [2, 2]);
         let output = setup.tensor(vec![0.4, 0.1, 0.3, -0.2], [2, 2]);
         let drive = setup.tensor(vec![0.2, 0.9, 0.1, 0.6], [2, 2]);
@@ -101,7 +101,7 @@ fn minimizer(drive: f64, y: f64, beta: f64, [low, high]: [f64; 2]) -> f64 {
 #[test]
 fn the_squared_error_has_its_exact_minimizer_where_the_potential_is_quadratic() {
     const UNBOUNDED: f64 = f64::INFINITY;
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let mut numbers = Numbers(1);
         let n = SHAPE[0] * SHAPE[1];
         let drives = numbers.list(n, -2.0, 3.0);
@@ -155,7 +155,7 @@ fn follow(cost: &AnyCost, activation: Activation, beta: f64, n_steps: usize) -> 
     let setup = Setup::double();
     let mut numbers = Numbers(2);
     let drive = numbers.matrix(&setup, SHAPE, -1.0, 2.0);
-    let target = one_hot(&setup, &[0, 1, 2, 3].repeat(SHAPE[0] / 4), SHAPE[1]);
+    let target = setup.one_hot(&[0, 1, 2, 3].repeat(SHAPE[0] / 4), SHAPE[1]);
     let nudge = cost.nudge(&target, setup.number(beta), activation);
     let mut output = numbers.inside(activation, &setup, SHAPE);
     let energy = |output: &Tensor<2>| layer_energy(cost, &nudge, activation, &drive, output);

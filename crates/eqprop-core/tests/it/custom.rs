@@ -12,31 +12,13 @@ use eqprop_core::energy::{
 use eqprop_core::gradients::Gradients;
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
-
-use crate::graphs::{self, DENSE, Problem, SIZES};
-use crate::network::{
-    ACTIVATIONS, Numbers, chain, equilibrium, gradients_of, graph, network, parameter_differences,
+use eqprop_testing::{
+    ACTIVATIONS, Function, Numbers, Setup, assert_close, chain, custom, distance, equilibrium,
+    gradients_in, graph, network, parameter_differences, values,
 };
-use crate::setup::{Setup, assert_close, distance, values};
 
-/// The energy of a Hopfield network, and nothing else of it.
-#[derive(Module, Debug)]
-struct Function {
-    hopfield: HopfieldEnergy,
-}
-
-impl EnergyFunction for Function {
-    fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1> {
-        let clamped = self.hopfield.clamp(input);
-        self.hopfield.energy(&clamped, state)
-    }
-}
-
-fn custom(hopfield: &HopfieldEnergy) -> CustomEnergy<Function> {
-    let layers = hopfield.layers().to_vec();
-    let hopfield = hopfield.clone();
-    CustomEnergy::new(Function { hopfield }, layers)
-}
+use crate::devices;
+use crate::graphs::{self, DENSE, Problem, SIZES};
 
 /// Two ways to sum some ten terms of order 1. Softmax and the smooth activations take logarithms
 /// of numbers that are a tenth, which cost a digit.
@@ -49,7 +31,7 @@ fn tolerance(setup: &Setup) -> f64 {
 
 #[test]
 fn autodiff_finds_the_closed_forms_of_every_graph() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         for activation in ACTIVATIONS {
             // Every backend is asked about autodiff, one about every convolution.
             let graphs = match setup.name {
@@ -75,7 +57,7 @@ fn assert_same(problem: &Problem, tolerance: f64, what: &str) {
         input,
         states: [first, second],
     } = problem;
-    let custom = custom(energy);
+    let custom = custom(energy.clone());
     let clamped = (energy.clamp(input), custom.clamp(input));
     assert_close(
         &values(&custom.energy(&clamped.1, first)),
@@ -101,11 +83,11 @@ fn assert_same(problem: &Problem, tolerance: f64, what: &str) {
         );
         assert_close(&found, &expected, tolerance, what);
     }
-    let found = gradients_of(
+    let found = gradients_in(
         &custom,
         &custom.contrast(&custom.clamp(input), first, second, 1.7),
     );
-    let expected = gradients_of(
+    let expected = gradients_in(
         energy,
         &energy.contrast(&energy.clamp(input), first, second, 1.7),
     );
@@ -168,14 +150,14 @@ fn states_relax_as_with_closed_forms() {
         Scheme::FixedPoint,
         Scheme::GradientFlow { step_size: 0.3 },
     ];
-    for setup in Setup::all() {
+    for setup in devices::all() {
         for activation in [
             Activation::HardSigmoid,
             Activation::Sigmoid,
             Activation::Tanh,
         ] {
             let energy = network(&chain(&[3, 5, 4, 2], activation), &setup, 0.4, 2);
-            let custom = custom(&energy);
+            let custom = custom(energy.clone());
             let mut numbers = Numbers(1);
             let input = numbers.matrix(&setup, [4, 3], 0.0, 1.0);
             let target = numbers.matrix(&setup, [4, 2], 0.0, 1.0);
@@ -222,7 +204,7 @@ fn drives_are_differentiable_in_parameters_input_and_state() {
             let input = leaf(&input);
             let state = state.map(leaf);
             let energy = energy.map(&mut Lift);
-            let found = slopes_of_drives(&custom(&energy), &input, &state);
+            let found = slopes_of_drives(&custom(energy.clone()), &input, &state);
             let expected = slopes_of_drives(&energy, &input, &state);
             for (found, expected) in found.iter().zip(&expected) {
                 assert!(
@@ -339,7 +321,7 @@ impl EnergyFunction for WithClosedForms {
 
 #[test]
 fn a_wrong_closed_form_is_named() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let hopfield = network(&chain(&[3, 4, 2], Activation::Tanh), &setup, 1.0, 7);
         let mut numbers = Numbers(8);
         let input = numbers.matrix(&setup, [3, 3], 0.0, 1.0);
@@ -365,7 +347,7 @@ fn a_wrong_closed_form_is_named() {
         assert!(matches!(forgotten, Err(ClosedFormError::Missing { .. })));
         // Nothing supplied, nothing compared.
         assert_eq!(
-            custom(&hopfield).check_closed_forms(&input, &state),
+            custom(hopfield.clone()).check_closed_forms(&input, &state),
             Ok(vec![])
         );
     }

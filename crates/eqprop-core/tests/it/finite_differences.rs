@@ -6,13 +6,13 @@ use eqprop_core::cost::{AnyCost, Cost, CostConfig};
 use eqprop_core::energy::{Energy, HopfieldEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::state::State;
-
-use crate::graphs::{self, BATCH, DENSE, Problem, SIZES};
-use crate::network::{
-    ACTIVATIONS, Numbers, cost, filled, gradients_of, graph, network, parameter_differences,
-    parameters,
+use eqprop_testing::{
+    ACTIVATIONS, Numbers, Setup, assert_close, cost, distance, filled, gradients_in, graph, moved,
+    network, parameter_differences, parameters, values,
 };
-use crate::setup::{Setup, assert_close, distance, values};
+
+use crate::devices;
+use crate::graphs::{self, BATCH, DENSE, Problem, SIZES};
 
 /// Calls `check` for every graph with every activation.
 fn for_all(check: impl Fn(Problem, &str)) {
@@ -21,17 +21,6 @@ fn for_all(check: impl Fn(Problem, &str)) {
             check(Problem::new(&config, &Setup::double()), &name);
         }
     }
-}
-
-/// `state` with unit `unit` of layer `layer` moved in every example.
-fn moved(state: &State, layer: usize, unit: usize, by: f64) -> State {
-    let n_units = state.layer(layer).dims()[1];
-    let mut step = vec![0.0; n_units];
-    step[unit] = by;
-    let step = Setup::double().tensor(step, [1, n_units]);
-    let mut moved = state.clone();
-    moved.set(layer, state.layer(layer).clone() + step);
-    moved
 }
 
 #[test]
@@ -75,7 +64,7 @@ fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
             input,
             states: [first, second],
         } = problem;
-        let found = gradients_of(
+        let found = gradients_in(
             &energy,
             &energy.contrast(&energy.clamp(&input), &first, &second, scale),
         );
@@ -99,7 +88,7 @@ fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
 /// The contrast is made from differences, so that close states lose no digits.
 #[test]
 fn the_contrast_of_close_states_keeps_its_digits() {
-    let [double, single] = [0, 1].map(|index| Setup::all().swap_remove(index));
+    let [double, single] = [0, 1].map(|index| devices::all().swap_remove(index));
     let activation = Activation::HardSigmoid;
     for (what, config) in graphs::all(activation) {
         let problem = Problem::new(&config, &double);
@@ -169,7 +158,7 @@ fn the_diagonal_of_a_connection_within_a_layer_does_nothing() {
     );
 
     let gradients = energy.contrast(&energy.clamp(&input), &first, &second, 1.0);
-    let gradient = &gradients_of(&energy, &gradients)[lateral];
+    let gradient = &gradients_in(&energy, &gradients)[lateral];
     assert_eq!(diagonal.map(|entry| gradient[entry]), [0.0; 3]);
     assert!(gradient[1].abs() > 1e-3);
 }
@@ -224,7 +213,7 @@ fn the_readout_gradient_is_the_slope_of_the_mean_cost() {
         let target = numbers.inside(Activation::Softmax, &setup, [BATCH, n_units]);
         let mut gradients = Gradients::new();
         cost.gradients(&output, &target, &mut gradients);
-        let found = gradients_of(&cost, &gradients);
+        let found = gradients_in(&cost, &gradients);
         let expected = parameter_differences(&cost, EPSILON, |cost| {
             cost.value(&output, &target).mean().into_scalar::<f64>()
         });

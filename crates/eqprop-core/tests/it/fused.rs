@@ -13,9 +13,10 @@ use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, TotalEnergy, Vector
 use eqprop_core::relaxation::{Relaxation, Relaxed, Scheme};
 use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;
-
-use crate::network::{Numbers, connection, cost, gradients_of, graph, joined, network};
-use crate::setup::{Setup, assert_close, distance, values};
+use eqprop_testing::{
+    Numbers, Setup, assert_close, connection, cost, distance, gradients_in, graph, joined, network,
+    values,
+};
 
 const SCHEMES: [Scheme; 3] = [
     Scheme::Asynchronous,
@@ -29,12 +30,6 @@ enum Output {
     Free,
     Nudged,
     Clamped,
-}
-
-fn single() -> Setup {
-    let mut setups = Setup::all();
-    setups.retain(|setup| setup.name == "flex f32");
-    setups.remove(0)
 }
 
 /// The network relaxed step by step, or by whatever way `relax` takes.
@@ -81,7 +76,7 @@ fn relaxed(
     }
 }
 
-fn list(relaxed: &Relaxed) -> Vec<f64> {
+pub fn list(relaxed: &Relaxed) -> Vec<f64> {
     let layers = relaxed.state.layers().iter().flat_map(values);
     layers.chain(values(&relaxed.residual)).collect()
 }
@@ -168,8 +163,8 @@ fn a_fused_relaxation_is_the_same_relaxation() {
             for output in [Output::Free, Output::Nudged, Output::Clamped] {
                 for batch in [1, 21] {
                     let what = format!("{what}, {scheme:?}, {output:?}, batch {batch}");
-                    let fused = relaxed(&config, &single(), scheme, output, batch, false);
-                    let stepwise = relaxed(&config, &single(), scheme, output, batch, true);
+                    let fused = relaxed(&config, &Setup::single(), scheme, output, batch, false);
+                    let stepwise = relaxed(&config, &Setup::single(), scheme, output, batch, true);
                     let exact = relaxed(&config, &Setup::double(), scheme, output, batch, true);
                     assert_eq!(fused.n_steps, stepwise.n_steps);
                     // Sums of some tens of terms of order 1 in f32, seven times over.
@@ -200,7 +195,7 @@ fn single_precision_runs_fused_and_double_does_not() {
     // Short sums come out the same to the last digit.
     let n_fused = networks()
         .iter()
-        .filter(|(_, config)| differ(&single(), config))
+        .filter(|(_, config)| differ(&Setup::single(), config))
         .count();
     assert!(n_fused >= networks().len() - 2, "{n_fused}");
     for (what, config) in networks() {
@@ -217,7 +212,7 @@ fn a_large_batch_is_shared_out_among_threads_without_a_trace() {
     );
     let all = relaxed(
         &config,
-        &single(),
+        &Setup::single(),
         Scheme::Asynchronous,
         Output::Nudged,
         67,
@@ -225,7 +220,7 @@ fn a_large_batch_is_shared_out_among_threads_without_a_trace() {
     );
     let stepwise = relaxed(
         &config,
-        &single(),
+        &Setup::single(),
         Scheme::Asynchronous,
         Output::Nudged,
         67,
@@ -236,7 +231,7 @@ fn a_large_batch_is_shared_out_among_threads_without_a_trace() {
 
 #[test]
 fn a_fused_relaxation_stops_at_its_tolerance_as_a_stepwise_one() {
-    let setup = single();
+    let setup = Setup::single();
     let config = graph(&[5, 70, 3], Activation::HardSigmoid, &[(0, 1), (1, 2)]);
     let energy = network(&config, &setup, 0.2, 3);
     let input = Numbers(4).matrix(&setup, [9, 5], 0.0, 1.0);
@@ -261,7 +256,7 @@ fn a_fused_relaxation_stops_at_its_tolerance_as_a_stepwise_one() {
 
 #[test]
 fn a_state_that_is_not_a_number_is_seen() {
-    let setup = single();
+    let setup = Setup::single();
     let config = graph(&[5, 7, 3], Activation::HardSigmoid, &[(0, 1), (1, 2)]);
     let energy = network(&config, &setup, 0.2, 3);
     let mut numbers = Numbers(4).list(10, 0.0, 1.0);
@@ -279,11 +274,11 @@ fn a_state_that_is_not_a_number_is_seen() {
 /// A cost with another nudge and a softmax layer go step by step, with the same result.
 #[test]
 fn what_cannot_be_fused_goes_step_by_step() {
-    let setup = single();
+    let setup = Setup::single();
     let config = graph(&[5, 7, 3], Activation::HardSigmoid, &[(0, 1), (1, 2)]);
     let energy = network(&config, &setup, 0.4, 3);
     let input = Numbers(4).matrix(&setup, [2, 5], 0.0, 1.0);
-    let target = crate::network::one_hot(&setup, &[0, 2], 3);
+    let target = setup.one_hot(&[0, 2], 3);
     let clamped = energy.clamp(&input);
     let readout = cost(CostConfig::CrossEntropy, 3, &setup, 0.5, 6);
     let total = TotalEnergy::nudged(&energy, &clamped, &readout, &target, setup.number(0.5));
@@ -296,7 +291,7 @@ fn what_cannot_be_fused_goes_step_by_step() {
 #[test]
 #[should_panic(expected = "check_every must be at least 1, but is 0")]
 fn a_relaxation_that_would_never_look_is_refused() {
-    let setup = single();
+    let setup = Setup::single();
     let config = graph(&[5, 7, 3], Activation::HardSigmoid, &[(0, 1), (1, 2)]);
     let energy = network(&config, &setup, 0.2, 3);
     let input = Numbers(4).matrix(&setup, [2, 5], 0.0, 1.0);
@@ -311,7 +306,7 @@ fn a_relaxation_that_would_never_look_is_refused() {
 #[test]
 #[should_panic]
 fn a_start_of_another_batch_size_is_not_relaxed() {
-    let setup = single();
+    let setup = Setup::single();
     let config = graph(&[5, 7, 3], Activation::HardSigmoid, &[(0, 1), (1, 2)]);
     let energy = network(&config, &setup, 0.2, 3);
     let mut numbers = Numbers(4);
@@ -336,11 +331,11 @@ fn clamping_and_contrast_on_slices_are_those_on_tensors() {
             let clamped = energy.clamp(&input);
             let drive = values(&energy.drive(0, &clamped, &first));
             let gradients = energy.contrast(&energy.clamp(&input), &first, &second, 3.0);
-            let mut lists = gradients_of(&energy, &gradients);
+            let mut lists = gradients_in(&energy, &gradients);
             lists.push(drive);
             lists
         };
-        let (found, expected) = (measure(&single()), measure(&Setup::double()));
+        let (found, expected) = (measure(&Setup::single()), measure(&Setup::double()));
         for (found, expected) in found.iter().zip(&expected) {
             // Sums over five examples and up to 48 positions of numbers of order 1, times 3.
             assert_close(found, expected, 5e-5, what);
@@ -369,9 +364,9 @@ fn a_contrast_of_close_states_loses_no_digits() {
             let first = State::new(layers.collect());
             let second = first.map(|layer| layer.clone() + 1.0 / 65536.0);
             let gradients = energy.contrast(&energy.clamp(&input), &first, &second, 65536.0);
-            gradients_of(&energy, &gradients)
+            gradients_in(&energy, &gradients)
         };
-        let (found, expected) = (measure(&single()), measure(&Setup::double()));
+        let (found, expected) = (measure(&Setup::single()), measure(&Setup::double()));
         for (found, expected) in found.iter().zip(&expected) {
             let largest = expected.iter().fold(0.0f64, |most, x| most.max(x.abs()));
             // Products of states, each rounded by 6e-8, would be off by 4e-3 after the scale.

@@ -9,9 +9,7 @@ use eqprop_core::connection::{Connection, ConnectionKind, ConvolutionConfig, Poo
 use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField};
 use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;
-
-use crate::network::{Numbers, connection, graph, joined, network};
-use crate::setup::{Setup, values};
+use eqprop_testing::{Numbers, Setup, connection, graph, joined, network, values};
 
 pub const SIZES: [usize; 4] = [3, 4, 3, 2];
 

@@ -5,9 +5,7 @@ use eqprop_core::cost::SquaredError;
 use eqprop_core::energy::{HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
-
-use crate::network::{ACTIVATIONS, Numbers, filled, graph};
-use crate::setup::{Setup, assert_close, values};
+use eqprop_testing::{ACTIVATIONS, Numbers, Setup, assert_close, filled, graph, values};
 
 const N_UNITS: usize = 4;
 const BATCH: usize = 50;

@@ -1,7 +1,7 @@
 //! Equations, orders and invariants of `eqprop-core`, on every device that was compiled in.
 //!
 //! Flex in `f64` carries the finite differences and the orders in β, so the whole binary
-//! needs the feature `flex`; the other backends come beside it, see `setup`.
+//! needs the feature `flex`; the other backends come beside it, see `devices`.
 #![cfg(feature = "flex")]
 
 mod acceleration;
@@ -13,18 +13,17 @@ mod continuation;
 mod convolution;
 mod cost;
 mod custom;
+mod devices;
 mod finite_differences;
 mod fused;
 mod graphs;
 mod lateral;
-mod network;
 mod predictive_coding;
 mod properties;
 mod record;
 mod reference;
 mod relaxation;
 mod resistive;
-mod setup;
 mod stopping;
 mod theorem;
 mod theory;

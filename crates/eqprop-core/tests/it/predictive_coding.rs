@@ -17,11 +17,10 @@ use eqprop_core::energy::{
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;
-
-use crate::network::{
-    ACTIVATIONS, Numbers, chain, connection, filled, gradients_of, joined, parameter_differences,
+use eqprop_testing::{
+    ACTIVATIONS, Numbers, Setup, assert_close, chain, connection, filled, gradients_in, joined,
+    moved, parameter_differences, values,
 };
-use crate::setup::{Setup, assert_close, values};
 
 const BATCH: usize = 3;
 
@@ -121,19 +120,6 @@ fn for_all(check: impl Fn(Problem, &str)) {
     }
 }
 
-/// `state` with unit `unit` of layer `layer` moved in every example.
-fn moved(state: &State, layer: usize, unit: usize, by: f64) -> State {
-    let n_units = state.layer(layer).dims()[1];
-    let mut step = vec![0.0; n_units];
-    step[unit] = by;
-    let mut moved = state.clone();
-    moved.set(
-        layer,
-        state.layer(layer).clone() + Setup::double().tensor(step, [1, n_units]),
-    );
-    moved
-}
-
 /// Central differences of energies of order 10 in f64, none of which has a kink this near: ε² =
 /// 1e-12 of truncation times third derivatives of some 100, 1e-15/ε of rounding.
 const EPSILON: f64 = 1e-6;
@@ -181,7 +167,7 @@ fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
             input,
             states: [first, second],
         } = problem;
-        let found = gradients_of(
+        let found = gradients_in(
             &energy,
             &energy.contrast(&energy.clamp(&input), &first, &second, scale),
         );
@@ -216,7 +202,7 @@ fn the_forward_pass_has_neither_energy_nor_slope_and_a_free_step_leaves_it() {
             let gradients = energy.contrast(&energy.clamp(&input), state, &elsewhere, 1.0);
             let other = energy.contrast(&energy.clamp(&input), &elsewhere, state, -1.0);
             let sum = |lists: Vec<Vec<f64>>| lists.concat();
-            let pairs = [&gradients, &other].map(|g| sum(gradients_of(&energy, g)));
+            let pairs = [&gradients, &other].map(|g| sum(gradients_in(&energy, g)));
             // What is left is the slope elsewhere, whichever of the two comes first.
             assert_close(&pairs[0], &pairs[1], 1e-14, what);
             values(&energy.energy(&energy.clamp(&input), state))
@@ -224,7 +210,7 @@ fn the_forward_pass_has_neither_energy_nor_slope_and_a_free_step_leaves_it() {
         assert_eq!(zero(&start), [0.0; BATCH], "{what}");
         let gradients = energy.contrast(&energy.clamp(&input), &start, &pass, 1.0);
         assert!(
-            gradients_of(&energy, &gradients)
+            gradients_in(&energy, &gradients)
                 .concat()
                 .iter()
                 .all(|g| *g == 0.0),

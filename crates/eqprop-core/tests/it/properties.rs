@@ -9,11 +9,12 @@ use eqprop_core::energy::{
     HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField,
 };
 use eqprop_core::relaxation::{Dynamics, Scheme};
+use eqprop_testing::{
+    ACTIVATIONS, Numbers, Setup, connection, cost, joined, network, parameters, values,
+};
 use proptest::prelude::*;
 
 use crate::coloring::assert_valid;
-use crate::network::{ACTIVATIONS, Numbers, connection, cost, joined, network, parameters};
-use crate::setup::{Setup, values};
 
 /// A network of one to four layers. Any two layers may be joined, in either order.
 fn any_network(lateral: bool) -> impl Strategy<Value = HopfieldEnergyConfig> {

@@ -4,10 +4,10 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use eqprop_core::activation::Activation;
 use eqprop_core::energy::{Energy, HopfieldEnergy, HopfieldEnergyConfig, VectorField};
+use eqprop_testing::{Numbers, distance, graph, network, parameters, values};
 
+use crate::devices;
 use crate::graphs;
-use crate::network::{Numbers, graph, network, parameters};
-use crate::setup::{Setup, distance, values};
 
 #[test]
 fn a_network_loaded_from_its_record_has_the_same_energies() {
@@ -24,7 +24,7 @@ fn networks_of_maps_loaded_from_their_records_have_the_same_energies() {
 }
 
 fn check(config: &HopfieldEnergyConfig) {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let saved = network(config, &setup, 1.0, 1);
         let fresh = network(config, &setup, 1.0, 2);
         let mut numbers = Numbers(3);

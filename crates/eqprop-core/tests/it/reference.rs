@@ -3,21 +3,20 @@
 mod convolution;
 mod dense;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig};
 use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::relaxation::{Dynamics, Scheme};
 use eqprop_core::state::State;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use eqprop_testing::{
+    Array, ByName, Reference, Setup, assert_close, distance, equilibrium_within, filled,
+    gradients_in, largest, read_reference, relative_error, values,
+};
 
-use crate::network::{equilibrium_within, filled, gradients_of, one_hot};
-use crate::setup::{Setup, assert_close, distance, values};
+use crate::devices;
 
 /// What `generate.py` does.
 const FILE_SCHEME: Scheme = Scheme::GradientFlow { step_size: 0.2 };
@@ -27,38 +26,6 @@ const SCHEMES: [Scheme; 4] = [
     Scheme::FixedPoint,
     Scheme::GradientFlow { step_size: 0.5 },
 ];
-
-#[derive(Deserialize)]
-struct Array {
-    shape: Vec<usize>,
-    data: Vec<f64>,
-}
-
-#[derive(Deserialize)]
-struct Free {
-    state: Vec<Array>,
-    energy: Array,
-    cost: Array,
-}
-
-#[derive(Deserialize)]
-struct Nudged {
-    state: Vec<Array>,
-}
-
-type ByName = BTreeMap<String, Array>;
-
-/// The numbers of a file.
-#[derive(Deserialize)]
-struct Reference {
-    beta: f64,
-    params: ByName,
-    input: Array,
-    labels: Vec<usize>,
-    free: Free,
-    nudged: BTreeMap<String, Nudged>,
-    gradients: BTreeMap<String, ByName>,
-}
 
 /// The network that a file is about, and how close to its numbers a relaxation can come.
 struct Model {
@@ -90,17 +57,11 @@ enum Start {
     NearIt,
 }
 
-fn read<T: DeserializeOwned>(file: &str) -> T {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference");
-    let text = std::fs::read_to_string(format!("{folder}/{file}")).expect(file);
-    serde_json::from_str(&text).expect(file)
-}
-
 impl Model {
     /// Compares with `file` in every way, on every device.
     fn check(&self, file: &str) {
-        let reference: Reference = read(file);
-        for setup in Setup::all() {
+        let reference: Reference = read_reference(file);
+        for setup in devices::all() {
             for &(scheme, start) in &self.schemes {
                 let run = Run {
                     model: self,
@@ -155,15 +116,9 @@ impl Run<'_> {
     }
 
     fn start(&self, rest: State, start: Start) -> State {
-        let near = |(rest, free): (&Tensor<2>, &Array)| {
-            self.setup.tensor(free.data.clone(), rest.dims()) * 0.99 + rest.clone() * 0.01
-        };
         match start {
             Start::Rest => rest,
-            Start::NearIt => {
-                let layers = rest.layers().iter().zip(&self.reference.free.state);
-                State::new(layers.map(near).collect())
-            }
+            Start::NearIt => self.reference.near_free_state(&rest, self.setup),
         }
     }
 
@@ -179,10 +134,8 @@ impl Run<'_> {
             ..
         } = self;
         let (energy, cost) = self.load_model();
-        let n_inputs = model.config.input.n_units();
-        let n = reference.input.shape[0];
-        let input: Tensor<2> = setup.tensor(reference.input.data.clone(), [n, n_inputs]);
-        let target = one_hot(setup, &reference.labels, model.n_classes);
+        let input = reference.input(setup);
+        let target = setup.one_hot(&reference.labels, model.n_classes);
         let clamped = energy.clamp(&input);
         let tolerance = model.state_errors * setup.tolerance + model.file_error;
         let close = |found: &State, expected: &[Array], of: &str| {
@@ -194,12 +147,17 @@ impl Run<'_> {
         let total = TotalEnergy::<_, AnyCost>::free(&energy, &clamped);
         let free = self.relax(&total, self.start(energy.rest(&input), start));
         close(&free, &reference.free.state, "free state");
-        let expected = &reference.free;
-        let found = values(&total.value(&free));
-        let what = self.what("energy");
-        assert_close(&found, &expected.energy.data, tolerance, &what);
-        let found = values(&cost.value(free.output(), &target));
-        assert_close(&found, &expected.cost.data, tolerance, &self.what("cost"));
+        for (found, expected, of) in [
+            (total.value(&free), &reference.free.energy, "energy"),
+            (
+                cost.value(free.output(), &target),
+                &reference.free.cost,
+                "cost",
+            ),
+        ] {
+            let expected = expected.as_ref().expect("the file has it");
+            assert_close(&values(&found), &expected.data, tolerance, &self.what(of));
+        }
 
         let nudged = |beta: f64, of: &str| {
             let beta = setup.number(beta);
@@ -217,8 +175,8 @@ impl Run<'_> {
             let mut readout = Gradients::new();
             cost.gradients(free.output(), &target, &mut readout);
             let lists = [
-                gradients_of(&energy, &contrast),
-                gradients_of(&cost, &readout),
+                gradients_in(&energy, &contrast),
+                gradients_in(&cost, &readout),
             ];
             lists.concat().concat()
         };
@@ -234,7 +192,7 @@ impl Run<'_> {
         let expected = |of: &str| self.in_order(&self.reference.gradients[of]);
         let centered = expected("centered");
         // Rounding errors grow with the response of the network, and so does its gradient.
-        let largest = centered.iter().fold(1.0, |most: f64, g| most.max(g.abs()));
+        let largest = largest(&centered).max(1.0);
         let file_error = self.model.file_error / self.reference.beta;
         let own_error = self.model.gradient_errors * self.setup.gradient_tolerance;
         // An Euler step smaller than half a unit in the last place moves nothing, so a flow ends
@@ -259,9 +217,7 @@ impl Run<'_> {
     /// not by some β.
     fn check_gap(&self, centered: &[f64]) {
         let exact = self.in_order(&self.reference.gradients["exact"]);
-        let norm = exact.iter().map(|g| g * g).sum::<f64>().sqrt();
-        let gap = centered.iter().zip(&exact).map(|(a, b)| (a - b).powi(2));
-        let gap = gap.sum::<f64>().sqrt() / norm;
+        let gap = relative_error(centered, &exact);
         let what = self.what("gap to the exact gradient");
         assert!(self.model.gap.contains(&gap), "{what}: {gap:e}");
     }

@@ -6,9 +6,12 @@ use eqprop_core::cost::{AnyCost, SquaredError};
 use eqprop_core::energy::{HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{
+    Numbers, Setup, assert_close, chain, distance, equilibrium, filled, flat, gradients_in, graph,
+    network,
+};
 
-use crate::network::{Numbers, chain, equilibrium, filled, gradients_of, graph, network};
-use crate::setup::{Setup, assert_close, distance, values};
+use crate::devices;
 
 const BATCH: usize = 4;
 const SCHEMES: [Scheme; 5] = [
@@ -49,7 +52,7 @@ impl Problem {
             Activation::Softmax,
         ];
         let problems = |activation| {
-            let setups = Setup::all().into_iter();
+            let setups = devices::all().into_iter();
             setups.map(move |setup| Self::new(activation, setup))
         };
         activations.into_iter().flat_map(problems).collect()
@@ -87,10 +90,6 @@ impl Problem {
             target: self.target.clone().select(0, indices),
         }
     }
-}
-
-fn flat(state: &State) -> Vec<f64> {
-    state.layers().iter().flat_map(values).collect()
 }
 
 #[test]
@@ -162,7 +161,7 @@ fn duplicating_the_batch_leaves_the_mean_gradient() {
             problem
                 .energy
                 .contrast(&problem.energy.clamp(&problem.input), &up, &down, 1.0);
-        gradients_of(&problem.energy, &gradients).concat()
+        gradients_in(&problem.energy, &gradients).concat()
     };
     for problem in Problem::all() {
         let once = estimate(&problem);

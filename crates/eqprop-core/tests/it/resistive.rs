@@ -9,9 +9,7 @@ use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::energy::{LayerConfig, ResistiveNetwork, ResistiveNetworkConfig, VectorField};
 use eqprop_core::state::State;
-
-use crate::network::{Numbers, filled, parameters};
-use crate::setup::{Setup, values};
+use eqprop_testing::{Numbers, Setup, filled, parameters, values};
 
 const BATCH: usize = 3;
 const GAIN: f64 = 1.5;

@@ -7,9 +7,9 @@ use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::relaxation::RelaxationError;
 use eqprop_core::relaxation::{Dynamics, Outcome, Relaxation, Relaxed, Scheme, Stopping, Trace};
 use eqprop_core::state::State;
+use eqprop_testing::{Numbers, Setup, assert_close, chain, distance, filled, network, values};
 
-use crate::network::{Numbers, chain, filled, network};
-use crate::setup::{Setup, assert_close, distance, values};
+use crate::devices;
 
 const FLOW: Scheme = Scheme::GradientFlow { step_size: 0.3 };
 
@@ -35,7 +35,7 @@ fn relax(
 
 #[test]
 fn a_relaxation_stops_at_the_first_check_within_the_tolerance() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let (energy, input) = problem(Activation::Sigmoid, &setup);
         for scheme in [Scheme::Asynchronous, Scheme::FixedPoint, FLOW] {
             // Ten times what one rounding of f32 makes of a residual of the flow.
@@ -94,7 +94,7 @@ fn without_enough_steps_the_error_names_steps_and_remedy() {
 
 #[test]
 fn an_input_that_is_not_a_number_ends_the_relaxation_at_the_first_check() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         for activation in [Activation::HardSigmoid, Activation::Relu, Activation::Tanh] {
             let (energy, input) = problem(activation, &setup);
             let hole = setup.tensor(vec![0.0, 0.0, f64::NAN, 0.0], [4, 1]);
@@ -120,7 +120,7 @@ fn an_input_that_is_not_a_number_ends_the_relaxation_at_the_first_check() {
 
 #[test]
 fn an_energy_without_a_minimum_ends_as_not_finite() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let config = chain(&[1, 1, 1], Activation::Identity);
         // E = ½a² + ½b² − 10ab − …, and every sweep multiplies the state by 100.
         let energy = filled(config.init(&setup.device), &setup, |n| vec![10.0; n]);
@@ -134,7 +134,7 @@ fn an_energy_without_a_minimum_ends_as_not_finite() {
 
 #[test]
 fn a_trace_has_an_energy_for_the_start_and_for_each_step_and_the_last_residual() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let (energy, input) = problem(Activation::Tanh, &setup);
         for scheme in [Scheme::Asynchronous, Scheme::FixedPoint, FLOW] {
             let (relaxed, trace) = relax(&energy, &input, scheme, Stopping::new(12));
@@ -240,7 +240,7 @@ fn the_residual_of_other_dynamics_is_the_change_of_a_step() {
         }
     }
 
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let (energy, input) = problem(Activation::Sigmoid, &setup);
         let clamped = energy.clamp(&input);
         let total = TotalEnergy::<_, AnyCost>::free(&energy, &clamped);

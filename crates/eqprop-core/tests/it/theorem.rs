@@ -10,11 +10,10 @@ use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::{Difference, Nudging};
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
-
-use crate::network::{
-    Numbers, cost, equilibrium, gradients_of, graph, network, one_hot, parameter_differences,
+use eqprop_testing::{
+    Numbers, Setup, assert_close, cost, equilibrium, fourth_order_differences, gradients_in, graph,
+    network, norm, order_of, residual,
 };
-use crate::setup::{Setup, assert_close};
 
 const BETAS: [f64; 4] = [0.005, 0.01, 0.02, 0.04];
 
@@ -37,7 +36,7 @@ impl Problem {
             energy: network(&config, &setup, 0.4, 2),
             cost: cost(which, 2, &setup, 1.0, 3),
             input: numbers.matrix(&setup, [3, 3], 0.0, 1.0),
-            target: one_hot(&setup, &[0, 1, 1], 2),
+            target: setup.one_hot(&[0, 1, 1], 2),
             setup,
         }
     }
@@ -72,62 +71,34 @@ impl Problem {
             gradients.add(&term, &self.energy);
         }
         let lists = [
-            gradients_of(&self.energy, &gradients),
-            gradients_of(&self.cost, &readout),
+            gradients_in(&self.energy, &gradients),
+            gradients_in(&self.cost, &readout),
         ];
         lists.concat().concat()
     }
 
     /// The gradient of the mean cost at the free equilibrium, by central differences of the whole
-    /// procedure with two step sizes, so that the error ε² cancels: what is left is ε⁴ of truncation
-    /// and 1e-13/ε of relaxation, 1e-10 together.
+    /// procedure: 1e-13/ε of relaxation, 1e-10 together with those of the differences.
     fn exact(&self, free: &State) -> Vec<f64> {
-        let epsilon = 1e-3;
         let mean_cost = |cost: &AnyCost, state: &State| {
             let mean = cost.value(state.output(), &self.target).mean();
             mean.into_scalar::<f64>()
         };
-        let differences = |epsilon: f64| {
-            let energy = parameter_differences(&self.energy, epsilon, |energy| {
-                mean_cost(&self.cost, &self.relax(energy, 0.0, free.clone()))
-            });
-            let readout = parameter_differences(&self.cost, epsilon, |cost| mean_cost(cost, free));
-            [energy, readout].concat().concat()
-        };
-        let (fine, coarse) = (differences(epsilon), differences(2.0 * epsilon));
-        let pairs = fine.iter().zip(coarse);
-        pairs
-            .map(|(fine, coarse)| (4.0 * fine - coarse) / 3.0)
-            .collect()
+        let energy = fourth_order_differences(&self.energy, |energy| {
+            mean_cost(&self.cost, &self.relax(energy, 0.0, free.clone()))
+        });
+        let readout = fourth_order_differences(&self.cost, |cost| mean_cost(cost, free));
+        [energy, readout].concat().concat()
     }
-}
-
-fn norm(values: impl IntoIterator<Item = f64>) -> f64 {
-    values.into_iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
-fn error(estimate: &[f64], exact: &[f64]) -> f64 {
-    norm(estimate.iter().zip(exact).map(|(a, b)| a - b))
-}
-
-/// Slope of `ln y` over `ln x` by least squares.
-fn slope(x: &[f64], y: &[f64]) -> f64 {
-    let logs = |values: &[f64]| {
-        let mean = values.iter().map(|v| v.ln()).sum::<f64>() / values.len() as f64;
-        values.iter().map(|v| v.ln() - mean).collect::<Vec<_>>()
-    };
-    let (x, y) = (logs(x), logs(y));
-    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    product(&x, &y) / product(&x, &x)
 }
 
 fn check_orders(activation: Activation, which: CostConfig) {
     let problem = Problem::new(activation, which);
     let free = problem.free();
     let exact = problem.exact(&free);
-    let size = norm(exact.iter().copied());
+    let size = norm(&exact);
     let errors = |nudging: fn(f64) -> Nudging| {
-        let error = |beta: &f64| error(&problem.estimate(&free, nudging(*beta)), &exact);
+        let error = |beta: &f64| residual(&problem.estimate(&free, nudging(*beta)), &exact);
         BETAS.iter().map(error).collect::<Vec<_>>()
     };
     for (name, nudging, order) in [
@@ -143,7 +114,7 @@ fn check_orders(activation: Activation, which: CostConfig) {
         // The differences' own error is a tenth of the least error looked at, or less.
         assert!(errors[0] > 1e-7, "{what}");
         assert!(errors[0] < 0.05 * size, "{what}");
-        let found = slope(&BETAS, &errors);
+        let found = order_of(&BETAS, &errors);
         // Slopes 1 and 2 are 1 apart.
         assert!((found - order).abs() < 0.1, "slope {found}, {what}");
     }
@@ -152,7 +123,7 @@ fn check_orders(activation: Activation, which: CostConfig) {
         .iter()
         .map(|g| -g)
         .collect();
-    assert!(error(&flipped, &exact) > 1.9 * size);
+    assert!(residual(&flipped, &exact) > 1.9 * size);
 }
 
 #[test]
@@ -177,17 +148,17 @@ fn n_pairs_have_order_2n_in_beta() {
         let problem = Problem::new(activation, CostConfig::SquaredError);
         let free = problem.free();
         let exact = problem.exact(&free);
-        let size = norm(exact.iter().copied());
+        let size = norm(&exact);
         let relative = |beta: f64, n_pairs: usize| {
             let nudging = Nudging::HigherOrder { beta, n_pairs };
-            error(&problem.estimate(&free, nudging), &exact) / size
+            residual(&problem.estimate(&free, nudging), &exact) / size
         };
         for n_pairs in [1, 2, 3] {
             let errors = BETAS.map(|beta| relative(beta, n_pairs));
             let what = format!("{n_pairs} pairs, {activation:?}: {errors:?}");
             // The differences' own error is a tenth of the least error looked at, or less.
             assert!(errors[0] > 1e-9, "{what}");
-            let found = slope(&BETAS, &errors);
+            let found = order_of(&BETAS, &errors);
             // Orders are 2 apart.
             let order = 2.0 * n_pairs as f64;
             assert!((found - order).abs() < 0.3, "slope {found}, {what}");

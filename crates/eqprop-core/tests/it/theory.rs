@@ -21,9 +21,7 @@ use eqprop_core::cost::{AnyCost, Cost, CostConfig};
 use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
-
-use crate::network::{Numbers, cost, equilibrium, graph, network, one_hot};
-use crate::setup::{Setup, values};
+use eqprop_testing::{Numbers, Setup, cost, equilibrium, graph, network, values};
 
 /// A network with a cost, a batch of random inputs and random classes as targets.
 struct Problem {
@@ -47,7 +45,7 @@ impl Problem {
         let mut numbers = Numbers(seed);
         let n_outputs = config.layers.last().expect("a layer").n_units();
         let classes = (0..batch).map(|_| numbers.uniform(0.0, n_outputs as f64) as usize);
-        let target = one_hot(&setup, &classes.collect::<Vec<_>>(), n_outputs);
+        let target = setup.one_hot(&classes.collect::<Vec<_>>(), n_outputs);
         Self {
             energy: network(config, &setup, scale, seed + 1),
             cost: cost(which, n_outputs, &setup, 1.0, seed + 2),
@@ -153,30 +151,4 @@ fn change(a: &State, b: &State, scale: f64) -> Vec<Vec<f64>> {
 fn extrapolate(a: &[f64], b: &[f64], weight: f64) -> Vec<f64> {
     let pairs = a.iter().zip(b);
     pairs.map(|(a, b)| a + weight * (b - a)).collect()
-}
-
-fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |most, value| value.abs().max(most))
-}
-
-fn norm(values: &[f64]) -> f64 {
-    values.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
-/// The norm of `a − b`.
-fn residual(a: &[f64], b: &[f64]) -> f64 {
-    let differences = a.iter().zip(b).map(|(a, b)| a - b);
-    norm(&differences.collect::<Vec<_>>())
-}
-
-/// The order `p` of `y ∝ xᵖ`: the slope of `ln y` over `ln x` by least squares.
-fn order(x: &[f64], y: &[f64]) -> f64 {
-    let centered = |values: &[f64]| {
-        let logs: Vec<f64> = values.iter().map(|v| v.ln()).collect();
-        let mean = logs.iter().sum::<f64>() / logs.len() as f64;
-        logs.iter().map(|log| log - mean).collect::<Vec<_>>()
-    };
-    let (x, y) = (centered(x), centered(y));
-    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    product(&x, &y) / product(&x, &x)
 }

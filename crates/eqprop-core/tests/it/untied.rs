@@ -12,13 +12,12 @@ use eqprop_core::energy::{
 };
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
+use eqprop_testing::{
+    Numbers, Setup, assert_close, chain, cost, distance, equilibrium, filled, gradients_in, graph,
+    joined, network, parameters, values,
+};
 
 use crate::graphs::{self, BATCH, Problem};
-use crate::network::{
-    Numbers, chain, cost, equilibrium, filled, gradients_of, graph, joined, network, one_hot,
-    parameters,
-};
-use crate::setup::{Setup, assert_close, distance, values};
 
 const UPDATES: [FeedbackUpdate; 2] = [FeedbackUpdate::Own, FeedbackUpdate::Same];
 
@@ -74,7 +73,7 @@ fn with_the_forward_parameters_back_it_drives_and_contrasts_as_the_energy_does()
                 states: [first, second],
             } = &problem;
             let tied_gradients = energy.contrast(&energy.clamp(input), first, second, 1.7);
-            let tied_gradients = gradients_of(energy, &tied_gradients);
+            let tied_gradients = gradients_in(energy, &tied_gradients);
             let tied = energy.clamp(input);
             for update in UPDATES {
                 let field = untied(energy, &config, update, 0.0);
@@ -87,7 +86,7 @@ fn with_the_forward_parameters_back_it_drives_and_contrasts_as_the_energy_does()
                     );
                 }
                 let gradients = field.contrast(&field.clamp(input), first, second, 1.7);
-                let gradients = gradients_of(&field, &gradients);
+                let gradients = gradients_in(&field, &gradients);
                 if update == FeedbackUpdate::Same {
                     assert_eq!(gradients[..tied_gradients.len()], tied_gradients, "{what}");
                 }
@@ -117,7 +116,7 @@ fn the_two_directions_own_updates_add_up_to_that_of_the_tied_network() {
         let of = |update| {
             let field = untied(&problem.energy, &config, update, 0.5);
             let gradients = field.contrast(&field.clamp(&problem.input), first, second, 1.7);
-            let lists = gradients_of(&field, &gradients);
+            let lists = gradients_in(&field, &gradients);
             (field, lists)
         };
         let (field, own) = of(FeedbackUpdate::Own);
@@ -225,7 +224,7 @@ fn with_the_forward_parameters_back_equilibria_and_estimates_are_those_of_the_en
     let cost: AnyCost = cost(CostConfig::SquaredError, 3, &setup, 1.0, 6);
     let mut numbers = Numbers(7);
     let input = numbers.matrix(&setup, [BATCH, 4], 0.0, 1.0);
-    let target = one_hot(&setup, &[0, 2, 1], 3);
+    let target = setup.one_hot(&[0, 2, 1], 3);
 
     fn states<E: VectorField>(
         field: &E,
@@ -255,8 +254,8 @@ fn with_the_forward_parameters_back_equilibria_and_estimates_are_those_of_the_en
     assert_eq!(numbers_of(&found), numbers_of(&tied));
     let gradient = equal.contrast(&equal.clamp(&input), &found[1], &found[0], 1.0 / 0.3);
     let expected = energy.contrast(&energy.clamp(&input), &tied[1], &tied[0], 1.0 / 0.3);
-    let expected = gradients_of(&energy, &expected);
-    assert_eq!(gradients_of(&equal, &gradient)[..expected.len()], expected);
+    let expected = gradients_in(&energy, &expected);
+    assert_eq!(gradients_in(&equal, &gradient)[..expected.len()], expected);
 
     let other = states(
         &untied(&energy, &config, FeedbackUpdate::Same, 0.5),

@@ -2,10 +2,9 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::Device;
+use eqprop_testing::{loader, values};
 use eqprop_train::batch::{Augmentation, Batch, BatchLoader, Order};
 use eqprop_train::data::Examples;
-
-use crate::setup::{loader, values};
 
 /// 11 examples of 3 classes; example `i` has the inputs `i` and `−i`.
 fn examples() -> Examples {

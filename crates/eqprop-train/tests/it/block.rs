@@ -6,11 +6,12 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor};
 use eqprop_core::gradients::Gradients;
+use eqprop_testing::{
+    Setup, custom, distance, filled, named_parameters, norm, relative_error, sines, values,
+};
 use eqprop_train::prelude::*;
-
-use crate::setup::{distance, parameters, values};
 
 const BATCH: usize = 4;
 
@@ -108,26 +109,11 @@ fn models(beta: f64) -> [(&'static str, Model<HopfieldEnergy>); 3] {
 
 /// Every parameter replaced by numbers in ±0.6, in `f64`, on autodiff.
 fn in_double<M: Module>(module: M) -> M {
-    struct Fill(f64);
-
-    impl ModuleMapper for Fill {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let shape = param.lazy_shape();
-            let numbers = (0..shape.num_elements()).map(|_| {
-                self.0 += 1.0;
-                0.6 * (self.0 * self.0).sin()
-            });
-            let data = TensorData::new(numbers.collect::<Vec<_>>(), shape);
-            param.map(|_| Tensor::from_data(data, (&Device::flex(), DType::F64)))
-        }
-    }
-
-    module.map(&mut Fill(0.0)).train()
+    filled(module, &Setup::double(), sines(0.6)).train()
 }
 
 fn tensor<const N: usize>(rows: [[f64; N]; BATCH]) -> Tensor<2> {
-    let data = TensorData::new(rows.concat(), [BATCH, N]);
-    Tensor::from_data(data, (&Device::flex(), DType::F64))
+    Setup::double().tensor(rows.concat(), [BATCH, N])
 }
 
 fn input() -> Tensor<2> {
@@ -190,10 +176,6 @@ fn gradients<E: VectorField<Clamped: Send + 'static> + 'static>(
     lists.found
 }
 
-fn norm(values: &[f64]) -> f64 {
-    values.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
 /// The largest relative error of a parameter, and the lowest cosine; each parameter must have a
 /// gradient that is not 0.
 fn compare(found: &[(String, Vec<f64>)], expected: &[(String, Vec<f64>)]) -> (f64, f64) {
@@ -203,10 +185,8 @@ fn compare(found: &[(String, Vec<f64>)], expected: &[(String, Vec<f64>)]) -> (f6
         assert_eq!(name, other);
         let size = norm(expected);
         assert!(size > 1e-3, "{name}: nothing to compare");
-        let off: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
-        let product: f64 = found.iter().zip(expected).map(|(a, b)| a * b).sum();
-        error = error.max(norm(&off) / size);
-        cosine = cosine.min(product / (size * norm(found)));
+        error = error.max(relative_error(found, expected));
+        cosine = cosine.min(eqprop_testing::cosine(found, expected));
     }
     (error, cosine)
 }
@@ -215,7 +195,7 @@ fn compare(found: &[(String, Vec<f64>)], expected: &[(String, Vec<f64>)]) -> (f6
 #[test]
 fn gradients_through_blocks_are_those_of_autodiff_through_their_steps() {
     for (what, model) in models(0.1) {
-        let n_parameters = parameters(&model).len();
+        let n_parameters = named_parameters(&model).len();
         let expected = gradients(&model, through_time);
         assert_eq!(expected.len(), n_parameters + 1, "{what}");
         let at = |beta: f64| {
@@ -246,36 +226,18 @@ fn gradients_through_blocks_are_those_of_autodiff_through_their_steps() {
     }
 }
 
-/// The Hopfield energy as a function: its drives are found by a backward pass within the backward
-/// pass.
-#[derive(Module, Debug)]
-struct Function {
-    hopfield: HopfieldEnergy,
-}
-
-impl EnergyFunction for Function {
-    fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1> {
-        let clamped = self.hopfield.clamp(input);
-        self.hopfield.energy(&clamped, state)
-    }
-}
-
+/// Its drives are found by a backward pass within the backward pass.
 #[test]
 fn a_custom_energy_is_a_block_as_any_other() {
     for (what, model) in models(0.05) {
-        let custom = |block: EquilibriumBlock<HopfieldEnergy>| {
-            let layers = block.energy.layers().to_vec();
-            let hopfield = block.energy;
-            EquilibriumBlock::new(
-                CustomEnergy::new(Function { hopfield }, layers),
-                method(0.05),
-            )
+        let with_function = |block: EquilibriumBlock<HopfieldEnergy>| {
+            EquilibriumBlock::new(custom(block.energy), method(0.05))
         };
         let expected = gradients(&model, contrasting);
         let model = Model {
             below: model.below,
-            first: custom(model.first),
-            second: model.second.map(custom),
+            first: with_function(model.first),
+            second: model.second.map(with_function),
             above: model.above,
         };
         let found = gradients(&model, contrasting);
@@ -293,12 +255,12 @@ fn one_optimizer_moves_all_parts_and_its_clipping_sees_all() {
         let clipping = GradientClippingConfig::Value(1e-3);
         let config = SgdConfig::new().with_gradient_clipping(Some(clipping));
         let mut optimizer: ModuleOptimizer = config.init();
-        let before = parameters(&model);
+        let before = named_parameters(&model);
         let slopes = gradients(&model, contrasting);
         let loss = model.loss(input(), target(), contrasting);
         let found = GradientsParams::from_grads(loss.backward(), &model);
         let model = optimizer.step(1.0, model, found);
-        let after = parameters(&model);
+        let after = named_parameters(&model);
         for (index, ((name, before), (_, after))) in before.iter().zip(&after).enumerate() {
             let moved = before.iter().zip(after).zip(&slopes[index].1);
             for ((before, after), slope) in moved {
@@ -354,7 +316,7 @@ fn a_frozen_part_gets_no_gradient_and_lets_it_pass() {
     };
     let loss = frozen.loss(input(), target(), contrasting);
     let found = GradientsParams::from_grads(loss.backward(), &frozen);
-    assert_eq!(found.len(), parameters(&frozen.first).len());
+    assert_eq!(found.len(), named_parameters(&frozen.first).len());
 }
 
 #[test]
@@ -475,7 +437,7 @@ fn a_field_without_input_contrast_can_be_the_first_block() {
     };
     let loss = model.loss(input(), target(), contrasting);
     let found = GradientsParams::from_grads(loss.backward(), &model);
-    assert_eq!(found.len(), parameters(&model.first).len());
+    assert_eq!(found.len(), named_parameters(&model.first).len());
 }
 
 #[test]

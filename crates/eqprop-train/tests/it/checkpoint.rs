@@ -5,11 +5,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use eqprop_testing::{config, digits, explained, named_parameters, training, with};
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::error::CheckpointError;
 use eqprop_train::training::Training;
-
-use crate::setup::{chain, config, digits, parameters, training, with};
 
 /// A run of `n_epochs` epochs on 20 digits, with momentum and particles to have every file.
 fn run(n_epochs: usize) -> Training {
@@ -281,7 +280,11 @@ fn a_checkpoint_of_another_network_is_refused() {
     let other = training(with(config(), &[("hidden", "[17]")]), &digits(20, 10));
     let error = other.restore(checkpoint).err().expect("another size");
     assert!(matches!(error, CheckpointError::Record { .. }), "{error:?}");
-    assert!(chain(&error).contains("connections.0"), "{}", chain(&error));
+    assert!(
+        explained(&error).contains("connections.0"),
+        "{}",
+        explained(&error)
+    );
 
     let checkpoint = run(1).checkpoint();
     let fewer = run(0).config().clone();
@@ -298,14 +301,14 @@ fn a_checkpoint_holds_what_was_learned() {
     let (folder, _) = saved();
     let trained = run(1);
     let fresh = run(0);
-    let expected = parameters(trained.learner());
-    assert_ne!(parameters(fresh.learner()), expected);
+    let expected = named_parameters(trained.learner());
+    assert_ne!(named_parameters(fresh.learner()), expected);
     let checkpoint = Checkpoint::load_latest(folder.path())
         .expect("whole")
         .expect("one");
     assert_eq!(checkpoint.state.config, *trained.config());
     let restored = fresh.restore(checkpoint).expect("the same network");
-    assert_eq!(parameters(restored.learner()), expected);
+    assert_eq!(named_parameters(restored.learner()), expected);
 }
 
 #[test]

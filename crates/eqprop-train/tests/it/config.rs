@@ -9,13 +9,12 @@ use burn::tensor::Device;
 use eqprop_core::activation::Activation;
 use eqprop_core::energy::VectorField;
 use eqprop_core::nudging::Nudging;
+use eqprop_testing::{config, explained, group_of, ids, named_parameters, with};
 use eqprop_train::config::{HiddenLayer, TrainingConfig};
 use eqprop_train::error::TrainingError;
 use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::learner::{AnyLearner, EquilibriumLearner};
 use eqprop_train::preset::Preset;
-
-use crate::setup::{chain, config, group_of, ids, parameters, with};
 
 type Learner = AnyLearner<EquilibriumPropagation>;
 
@@ -121,7 +120,7 @@ fn an_unfit_value_is_named_with_its_key() {
         let text = error.to_string();
         assert!(text.contains(key) && text.contains(value), "{text}");
         assert!(
-            chain(&error).len() > text.len(),
+            explained(&error).len() > text.len(),
             "says nothing of what was expected"
         );
     }
@@ -216,7 +215,7 @@ fn validation_names_the_field_that_cannot_work() {
     ];
     for (overrides, expected) in cases {
         let error = with(config(), overrides).validate().expect_err(expected);
-        let text = chain(&error);
+        let text = explained(&error);
         assert!(
             text.contains(expected),
             "{overrides:?}: {text:?} without {expected:?}"
@@ -251,14 +250,14 @@ fn values_at_the_bounds_are_accepted() {
         assert!(
             result.is_ok(),
             "{overrides:?}: {}",
-            chain(&result.unwrap_err())
+            explained(&result.unwrap_err())
         );
     }
 }
 
 #[test]
 fn initial_weights_are_a_function_of_the_seed() {
-    let weights = |seed| parameters(&config().with_seed(seed).network(&Device::flex()));
+    let weights = |seed| named_parameters(&config().with_seed(seed).network(&Device::flex()));
     let expected = weights(1);
     assert_eq!(weights(1), expected);
     assert_ne!(weights(2), expected);
@@ -287,7 +286,7 @@ fn learner(config: &TrainingConfig, n_batches: usize) -> (Learner, ModuleLrSched
 fn rates(learner: &Learner, scheduler: &mut ModuleLrScheduler) -> Vec<(usize, f64)> {
     let n_layers = learner.network.energy.layers().len();
     let rate = scheduler.step();
-    let paths = parameters(learner).into_iter().map(|(path, _)| path);
+    let paths = named_parameters(learner).into_iter().map(|(path, _)| path);
     let of = |(path, id): (String, ParamId)| {
         let found = rate.lr_from_param(id, None);
         (group_of(&path, n_layers), found)
@@ -352,7 +351,7 @@ fn convolutional_layers_are_built_on_the_shape_of_the_images() {
     config.validate().expect("it fits");
     assert_eq!(config.notation(), "1×8×8-4×3×3-5-10");
     let network = config.network(&Device::flex());
-    let sizes: Vec<usize> = parameters(&network)
+    let sizes: Vec<usize> = named_parameters(&network)
         .iter()
         .map(|(_, list)| list.len())
         .collect();

@@ -2,15 +2,15 @@
 //! what the closed forms give.
 
 use burn::data::dataloader::DataLoader;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::optim::{ModuleOptimizer, SgdConfig};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainStep};
 use eqprop_core::connection::Connection;
-use eqprop_train::estimator::Estimate;
+use eqprop_testing::{
+    Setup, assert_close, digits, filled, gradients_of, largest, loader, sines, values,
+};
 use eqprop_train::prelude::*;
-
-use crate::setup::{digits, loader, values};
 
 /// `E = Σ_k [G_k(s_k) − b_k·s_k − s_{k−1} W_k s_kᵀ]`, with `s_0` the input.
 #[derive(Module, Debug)]
@@ -59,53 +59,14 @@ fn hopfield(sizes: &[usize], output: Activation, device: &Device) -> HopfieldEne
     HopfieldEnergyConfig::dense(sizes, Activation::HardSigmoid, output, weights).init(device)
 }
 
-/// The gradient of every parameter, in the order of the fields.
-fn listed<M: Module>(network: &M, estimate: &Estimate) -> Vec<f64> {
-    struct Lists<'a>(&'a Estimate, Vec<f64>);
-
-    impl ModuleVisitor for Lists<'_> {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            let gradient = self.0.gradients.get::<D>(parameter.id);
-            let gradient = gradient.expect("every parameter has a gradient");
-            assert!(!gradient.is_autodiff());
-            self.1.extend(values(&gradient));
-        }
-    }
-
-    let mut lists = Lists(estimate, Vec::new());
-    network.visit(&mut lists);
-    lists.1
-}
-
-/// Every parameter from numbers in ±0.6 in the format `dtype`, on autodiff.
-fn filled<M: Module>(module: M, dtype: DType) -> M {
-    struct Fill(f64, DType);
-
-    impl ModuleMapper for Fill {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let shape = param.lazy_shape();
-            let numbers = (0..shape.num_elements()).map(|_| {
-                self.0 += 1.0;
-                0.6 * (self.0 * self.0).sin()
-            });
-            let data = TensorData::new(numbers.collect::<Vec<_>>(), shape);
-            param.map(|_| Tensor::from_data(data, (&Device::flex(), self.1)))
-        }
-    }
-
-    module.map(&mut Fill(0.0, dtype)).train()
-}
-
-fn agree<G>(name: &str, dtype: DType, estimator: impl Fn() -> G)
+fn agree<G>(name: &str, setup: &Setup, estimator: impl Fn() -> G)
 where
     G: GradientEstimator<HopfieldEnergy, SquaredError>
         + GradientEstimator<CustomEnergy<Dense>, SquaredError>,
 {
-    let energy = filled(
-        hopfield(&[3, 4, 2], Activation::Identity, &Device::flex()),
-        dtype,
-    );
-    let like = (&Device::flex(), dtype);
+    let energy = hopfield(&[3, 4, 2], Activation::Identity, &setup.device);
+    let energy = filled(energy, setup, sines(0.6)).train();
+    let like = (&setup.device, setup.dtype);
     let batch = Batch::new(
         Tensor::from_data([[0.3, 0.9, 0.1], [0.7, 0.2, 0.8]], like),
         Tensor::from_data([[1.0, 0.0], [0.0, 1.0]], like),
@@ -116,7 +77,10 @@ where
     let found = estimator().estimate(&custom, &batch, None);
     let expected = estimator().estimate(&network, &batch, None);
     let pairs = [
-        (listed(&custom, &found), listed(&network, &expected)),
+        (
+            gradients_of(&custom, &found.gradients).concat(),
+            gradients_of(&network, &expected.gradients).concat(),
+        ),
         (
             values(found.free.state.output()),
             values(expected.free.state.output()),
@@ -129,20 +93,17 @@ where
         ),
     ];
     // Two ways to sum ten terms, answered tenfold and divided by β = 0.5.
-    let tolerance = if dtype == DType::F64 { 1e-10 } else { 1e-5 };
+    let tolerance = setup.choose(1e-10, 1e-5);
     for (found, expected) in pairs {
-        let largest = expected.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
-        assert!(largest > 0.05, "{name}: nothing to compare");
-        for (found, expected) in found.iter().zip(&expected) {
-            let off = (found - expected).abs();
-            assert!(off <= tolerance, "{name}, {dtype:?}: off by {off:e}");
-        }
+        assert!(largest(&expected) > 0.05, "{name}: nothing to compare");
+        let what = format!("{name}, {}", setup.name);
+        assert_close(&found, &expected, tolerance, &what);
     }
 }
 
 #[test]
 fn every_estimator_finds_the_gradient_that_it_finds_with_closed_forms() {
-    for dtype in [DType::F64, DType::F32] {
+    for setup in &Setup::both() {
         for scheme in [
             Scheme::Asynchronous,
             Scheme::FixedPoint,
@@ -158,19 +119,19 @@ fn every_estimator_finds_the_gradient_that_it_finds_with_closed_forms() {
             ];
             for nudging in nudgings {
                 let name = format!("{nudging:?}, {scheme:?}");
-                agree(&name, dtype, || {
+                agree(&name, setup, || {
                     EquilibriumPropagation::new(nudging, phase(), phase())
                 });
             }
-            agree("coupled", dtype, || {
+            agree("coupled", setup, || {
                 CoupledLearning::new(Nudging::Centered { beta }, phase(), phase())
             });
-            agree("continual", dtype, || {
+            agree("continual", setup, || {
                 let rates = ContinualRates::uniform(0.1);
                 ContinualEquilibriumPropagation::new(beta, rates, phase(), 20)
             });
         }
-        agree("stochastic", dtype, || {
+        agree("stochastic", setup, || {
             let sampling = Sampling::new(0.1).with_burn_in(20).with_n_samples(3);
             let phase = Relaxation::steps(Scheme::Asynchronous, 100);
             StochasticEquilibriumPropagation::new(Nudging::Centered { beta: 0.5 }, phase, sampling)

@@ -9,13 +9,13 @@ use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
 use burn::train::metric::LossMetric;
 use burn::train::{ExecutionStrategy, Learner, MultiDeviceOptim, SupervisedTraining};
+use eqprop_testing::{batch, config, digits, distance, named_parameters, with};
 use eqprop_train::batch::{BatchLoader, Order};
 use eqprop_train::data::Examples;
 use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::training::AnyLearner;
 
-use crate::setup::{batch, config, digits, distance, parameters, with};
 use crate::supervised::{Silent, logged};
 
 type Model = AnyLearner<EquilibriumPropagation>;
@@ -72,7 +72,7 @@ fn train(
     let trained = training.launch(Learner::new(model, optimizer, rate));
     assert!(trained.error.is_none(), "{:?}", trained.error);
     let losses = losses(folder.path(), n_devices);
-    let numbers = parameters(&trained.model).into_iter();
+    let numbers = named_parameters(&trained.model).into_iter();
     (losses, numbers.flat_map(|(_, numbers)| numbers).collect())
 }
 

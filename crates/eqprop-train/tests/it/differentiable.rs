@@ -1,8 +1,8 @@
 //! The drives are differentiable in both directions of every connection: what backpropagation
 //! through time goes through. In `f64`, against differences.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor};
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{
     ConnectionConfig, ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling,
@@ -10,8 +10,7 @@ use eqprop_core::connection::{
 use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, VectorField};
 use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;
-
-use crate::setup::{distance, parameters, values};
+use eqprop_testing::{Setup, distance, filled_with, largest, parameters, sines, values};
 
 const BATCH: usize = 2;
 
@@ -51,33 +50,23 @@ impl Problem {
         let energy = config.init(&Device::flex());
         let free = config.layers.iter().map(LayerConfig::n_units);
         let layers = [config.input.n_units()].into_iter().chain(free);
-        let parameters = parameters(&energy).into_iter().map(|(_, list)| list.len());
+        let parameters = parameters(&energy).into_iter().map(|list| list.len());
         let lengths = layers.map(|n| BATCH * n).chain(parameters);
-        // Numbers in ±1 with which no two values of a window come close.
-        let mut count = 0.0_f64;
-        let mut number = || {
-            count += 1.0;
-            (count * count).sin()
-        };
-        Self {
-            energy,
-            lists: lengths
-                .map(|n| (0..n).map(|_| number()).collect())
-                .collect(),
-        }
+        // With these no two values of a window come close.
+        let lists = lengths.map(sines(1.0)).collect();
+        Self { energy, lists }
     }
 
     fn layers(&self) -> Vec<Tensor<2>> {
         let layers = self.lists[..N_LAYERS].iter();
         layers
-            .map(|list| tensor(list, [BATCH, list.len() / BATCH]))
+            .map(|list| Setup::double().tensor(list.clone(), [BATCH, list.len() / BATCH]))
             .collect()
     }
 
     fn energy(&self) -> HopfieldEnergy {
-        self.energy
-            .clone()
-            .map(&mut Fill(self.lists[N_LAYERS..].iter()))
+        let numbers = self.lists[N_LAYERS..].concat();
+        filled_with(self.energy.clone(), &Setup::double(), &numbers)
     }
 
     /// The slope of the loss in every number, by central differences: off by some ε² of
@@ -99,20 +88,6 @@ impl Problem {
             slopes.push(of_list);
         }
         slopes
-    }
-}
-
-fn tensor<const D: usize>(numbers: &[f64], shape: [usize; D]) -> Tensor<D> {
-    let data = TensorData::new(numbers.to_vec(), shape);
-    Tensor::from_data(data, (&Device::flex(), DType::F64))
-}
-
-struct Fill<'a>(std::slice::Iter<'a, Vec<f64>>);
-
-impl ModuleMapper for Fill<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let numbers = self.0.next().expect("a list per parameter");
-        param.map(|old| tensor(numbers, old.dims()))
     }
 }
 
@@ -147,7 +122,7 @@ fn gradients_of(energy: &HopfieldEnergy, gradients: &Gradients) -> Vec<Vec<f64>>
 fn assert_close(found: &[Vec<f64>], expected: &[Vec<f64>], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (found, expected) in found.iter().zip(expected) {
-        let largest = expected.iter().fold(0.0, |most: f64, g| most.max(g.abs()));
+        let largest = largest(expected);
         assert!(largest > 0.1, "{what}: nothing to compare");
         let distance = distance(found, expected);
         assert!(

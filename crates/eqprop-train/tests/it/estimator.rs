@@ -1,28 +1,24 @@
 //! The estimator against gradients assembled by hand from the core.
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use eqprop_core::cost::{AnyCost, Cost, CostConfig};
 use eqprop_core::energy::{AnyField, TotalEnergy, VectorField};
-use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{COSTS, HopfieldNetwork, batch, config, distance, gradients_in, gradients_of};
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::{EquilibriumPropagation, Estimate, GradientEstimator};
 use eqprop_train::network::EquilibriumNetwork;
 
-use crate::setup::{Network, batch, config, distance, parameters, values};
-
 const BETA: f64 = 0.5;
-const COSTS: [CostConfig; 2] = [CostConfig::SquaredError, CostConfig::CrossEntropy];
 
 /// Both sides are the same sums of some 20 products of order 1 in `f32` (6e-8 each), divided by
 /// β = 0.5; the two signs of a centered estimate run as one batch, which reorders the sums.
 const TOLERANCE: f64 = 1e-5;
 
-fn network(cost: CostConfig) -> Network {
+fn network(cost: CostConfig) -> HopfieldNetwork {
     let mut config = config();
     config.network.cost = cost;
     let EquilibriumNetwork { energy, cost, .. } = config.network(&Device::flex());
@@ -40,44 +36,13 @@ fn estimator(nudging: Nudging) -> EquilibriumPropagation {
     EquilibriumPropagation::new(nudging, phase(), phase())
 }
 
-/// Gradients by parameter, as an estimator or as the core hands them out.
-#[derive(Clone, Copy)]
-enum Source<'a> {
-    Estimate(&'a GradientsParams),
-    Core(&'a Gradients),
-}
-
-/// All gradients in the order of the parameters; every float parameter must have one of its
-/// shape, outside autodiff.
-struct Listed<'a>(Source<'a>, Vec<f64>);
-
-impl ModuleVisitor for Listed<'_> {
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        let gradient: Option<Tensor<D>> = match self.0 {
-            Source::Estimate(gradients) => gradients.get(parameter.id),
-            Source::Core(gradients) => gradients.get(parameter.id),
-        };
-        let gradient = gradient.expect("every parameter has a gradient");
-        assert_eq!(gradient.shape(), parameter.lazy_shape());
-        assert!(!gradient.is_autodiff() && !gradient.is_require_grad());
-        self.1.extend(values(&gradient));
-    }
-}
-
-fn listed(network: &Network, source: Source<'_>) -> Vec<f64> {
-    let mut listed = Listed(source, Vec::new());
-    network.visit(&mut listed);
-    listed.1
-}
-
-fn estimated(network: &Network, estimate: &Estimate) -> Vec<f64> {
-    assert_eq!(estimate.gradients.len(), parameters(network).len());
-    listed(network, Source::Estimate(&estimate.gradients))
+fn estimated(network: &HopfieldNetwork, estimate: &Estimate) -> Vec<f64> {
+    gradients_of(network, &estimate.gradients).concat()
 }
 
 /// `1/(β₁ − β₂) · mean[∂E/∂θ(s^β₁) − ∂E/∂θ(s^β₂)]` of separately relaxed states, and `∂C/∂θ` at
 /// the free state for the readout.
-fn by_hand(network: &Network, batch: &Batch, first: f64, second: f64) -> Vec<f64> {
+fn by_hand(network: &HopfieldNetwork, batch: &Batch, first: f64, second: f64) -> Vec<f64> {
     let (energy, cost, input) = (&network.energy, &network.cost, &batch.input);
     let clamped = energy.clamp(input);
     let total = TotalEnergy::<_, AnyCost>::free(energy, &clamped);
@@ -93,7 +58,7 @@ fn by_hand(network: &Network, batch: &Batch, first: f64, second: f64) -> Vec<f64
     let scale = 1.0 / (first - second);
     let mut gradients = energy.contrast(&energy.clamp(input), &at(first), &at(second), scale);
     cost.gradients(free.output(), &batch.target, &mut gradients);
-    listed(network, Source::Core(&gradients))
+    gradients_in(network, &gradients).concat()
 }
 
 #[test]
@@ -158,7 +123,7 @@ fn a_random_sign_estimate_is_one_of_the_two_one_sided_estimates() {
 }
 
 /// Whether β was positive: the nudge then lowered the cost.
-fn sign(network: &Network, batch: &Batch, estimate: &Estimate) -> bool {
+fn sign(network: &HopfieldNetwork, batch: &Batch, estimate: &Estimate) -> bool {
     let nudged = estimate.second_phase.as_ref().expect("a nudged phase");
     let nudged = network.cost.value(nudged.state.output(), &batch.target);
     nudged.mean().into_scalar::<f64>() < estimate.cost.clone().mean().into_scalar::<f64>()

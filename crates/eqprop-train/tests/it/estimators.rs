@@ -7,15 +7,16 @@ mod higher_order;
 mod holomorphic;
 mod weight_perturbation;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::module::Module;
+use burn::tensor::Device;
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::InitializerConfig;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig, SquaredError};
 use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, TotalEnergy, VectorField};
 use eqprop_core::nudging::{Circle, Nudging};
-use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_core::relaxation::Relaxation;
 use eqprop_core::state::State;
+use eqprop_testing::{HopfieldNetwork, Setup, filled, fourth_order_differences, gradients_of};
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::{
     ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, EquilibriumPropagation,
@@ -25,8 +26,6 @@ use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::panic::catch;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
-use crate::setup::{Network, parameters, values};
 
 #[test]
 fn estimates_of_a_network_on_autodiff_are_the_same_and_outside_it() {
@@ -51,9 +50,12 @@ fn estimates_of_a_network_on_autodiff_are_the_same_and_outside_it() {
         &|problem| problem.estimate(&continual),
     ];
     for estimate in estimates {
-        // `listed` looks at each gradient.
-        let found = listed(&on_autodiff.network, &estimate(&on_autodiff));
-        assert_eq!(found, listed(&problem.network, &estimate(&problem)));
+        // `gradients_of` looks at each gradient.
+        let listed = |problem: &Problem, estimate: &Estimate| {
+            gradients_of(&problem.network, &estimate.gradients)
+        };
+        let found = listed(&on_autodiff, &estimate(&on_autodiff));
+        assert_eq!(found, listed(&problem, &estimate(&problem)));
         let second_phase = estimate(&on_autodiff).second_phase.expect("a second phase");
         assert!(second_phase.state.layers().iter().all(|s| !s.is_autodiff()));
     }
@@ -103,13 +105,6 @@ fn a_nudging_that_cannot_work_is_refused() {
     linear.estimate(&coupled(one_sided(-1.5)));
 }
 
-fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
-    Tensor::from_data(
-        TensorData::new(values, shape),
-        (&Device::flex(), DType::F64),
-    )
-}
-
 fn random(seed: u64) -> impl FnMut(usize, f64, f64) -> Vec<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     move |n, low, high| (0..n).map(|_| rng.random_range(low..high)).collect()
@@ -117,21 +112,21 @@ fn random(seed: u64) -> impl FnMut(usize, f64, f64) -> Vec<f64> {
 
 /// A network with a batch of three examples.
 struct Problem {
-    network: Network,
+    network: HopfieldNetwork,
     batch: Batch,
 }
 
 impl Problem {
     fn new(config: &HopfieldEnergyConfig, cost: CostConfig, scale: f64) -> Self {
-        let device = Device::flex();
+        let (device, setup) = (Device::flex(), Setup::double());
         let mut numbers = random(1);
         let n_units = config.layers.last().expect("an output layer").n_units();
         let cost = cost.init(n_units, 2, &device);
         let network = EquilibriumNetwork::new(config.init(&device), cost);
-        let network = filled(network, |n| numbers(n, -scale, scale));
+        let network = filled(network, &setup, |n| numbers(n, -scale, scale));
         let n_inputs = config.input.n_units();
-        let input = tensor(numbers(3 * n_inputs, 0.0, 1.0), [3, n_inputs]);
-        let target = tensor(vec![1.0, 0.0, 0.0, 1.0, 0.0, 1.0], [3, 2]);
+        let input = setup.tensor(numbers(3 * n_inputs, 0.0, 1.0), [3, n_inputs]);
+        let target = setup.tensor(vec![1.0, 0.0, 0.0, 1.0, 0.0, 1.0], [3, 2]);
         Self {
             network,
             batch: Batch::new(input, target),
@@ -148,10 +143,10 @@ impl Problem {
     }
 
     fn gradient(&self, estimator: &impl GradientEstimator<HopfieldEnergy, AnyCost>) -> Vec<f64> {
-        listed(&self.network, &self.estimate(estimator))
+        gradients_of(&self.network, &self.estimate(estimator).gradients).concat()
     }
 
-    fn free(&self, network: &Network) -> State {
+    fn free(&self, network: &HopfieldNetwork) -> State {
         let clamped = network.energy.clamp(&self.batch.input);
         let total = TotalEnergy::<_, SquaredError>::free(&network.energy, &clamped);
         let rest = network.energy.rest(&self.batch.input);
@@ -160,11 +155,12 @@ impl Problem {
 
     /// The gradient of the mean cost, by differences of free equilibria: off by 1e-10.
     fn exact(&self) -> Vec<f64> {
-        differences(&self.network, |network| {
+        let differences = fourth_order_differences(&self.network, |network| {
             let free = self.free(network);
             let cost = network.cost.value(free.output(), &self.batch.target);
             cost.mean().into_scalar::<f64>()
-        })
+        });
+        differences.concat()
     }
 }
 
@@ -174,85 +170,7 @@ fn chain(sizes: &[usize], hidden: Activation, output: Activation) -> HopfieldEne
 
 /// Relaxes until a step changes nothing that `f64` resolves.
 fn phase() -> Relaxation {
-    Relaxation::steps(Scheme::Asynchronous, 2000).with_tolerance(1e-14)
-}
-
-/// The gradient of every float parameter, in the order of the fields.
-fn listed(network: &Network, estimate: &Estimate) -> Vec<f64> {
-    struct Lists<'a>(&'a Estimate, Vec<f64>);
-
-    impl ModuleVisitor for Lists<'_> {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            let gradient = self.0.gradients.get::<D>(parameter.id);
-            let gradient = gradient.expect("every parameter has a gradient");
-            assert_eq!(gradient.shape(), parameter.lazy_shape());
-            assert!(!gradient.is_autodiff());
-            self.1.extend(values(&gradient));
-        }
-    }
-
-    let mut lists = Lists(estimate, Vec::new());
-    network.visit(&mut lists);
-    lists.1
-}
-
-/// `module` with the numbers of every parameter replaced, in the order of the fields.
-fn filled<M: Module>(module: M, fill: impl FnMut(usize) -> Vec<f64>) -> M {
-    struct Fill<F>(F);
-
-    impl<F: FnMut(usize) -> Vec<f64>> ModuleMapper for Fill<F> {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let shape = param.lazy_shape();
-            let data = TensorData::new((self.0)(shape.num_elements()), shape);
-            let value = Tensor::from_data(data, (&Device::flex(), DType::F64));
-            Param::initialized(param.id, value)
-        }
-    }
-
-    module.map(&mut Fill(fill))
-}
-
-/// `module` with `numbers` for its parameters, one list for all.
-fn with_numbers<M: Module>(module: M, numbers: &[f64]) -> M {
-    let mut rest = numbers;
-    filled(module, |n| {
-        let (first, others) = rest.split_at(n);
-        rest = others;
-        first.to_vec()
-    })
-}
-
-fn numbers_of<M: Module>(module: &M) -> Vec<f64> {
-    let lists = parameters(module).into_iter();
-    lists.flat_map(|(_, numbers)| numbers).collect()
-}
-
-/// `∂f/∂θ` by central differences with steps ε and 2ε, so that the error ε² cancels.
-fn differences(network: &Network, f: impl Fn(&Network) -> f64) -> Vec<f64> {
-    const EPSILON: f64 = 1e-3;
-    let numbers = numbers_of(network);
-    let slope = |index: usize, epsilon: f64| {
-        let at = |by: f64| {
-            let mut moved = numbers.clone();
-            moved[index] += by;
-            f(&with_numbers(network.clone(), &moved))
-        };
-        (at(epsilon) - at(-epsilon)) / (2.0 * epsilon)
-    };
-    let slopes = (0..numbers.len())
-        .map(|index| (4.0 * slope(index, EPSILON) - slope(index, 2.0 * EPSILON)) / 3.0);
-    slopes.collect()
-}
-
-fn norm(values: &[f64]) -> f64 {
-    values.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
-/// `|a − b| / |b|`.
-fn relative(a: &[f64], b: &[f64]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let difference: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-    norm(&difference) / norm(b)
+    Setup::double().free()
 }
 
 /// `Σ factor · list`.

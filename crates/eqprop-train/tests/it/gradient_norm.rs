@@ -6,40 +6,16 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn::train::TrainStep;
-use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::AnyField;
+use eqprop_testing::{
+    Network, batch, config, digits, distance, gradients_of, named_parameters, norm, training, with,
+};
 use eqprop_train::estimator::{Estimate, GradientEstimator};
 use eqprop_train::gradient_norm::clip_global_norm;
 use eqprop_train::learner::EquilibriumLearner;
-use eqprop_train::network::EquilibriumNetwork;
-
-use crate::setup::{batch, config, digits, distance, parameters, training, values, with};
-
-type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
 /// All gradients in one list.
 fn listed(network: &Network, gradients: &GradientsParams) -> Vec<f64> {
-    lists(network, gradients).concat()
-}
-
-/// The gradient of each parameter.
-fn lists(network: &Network, gradients: &GradientsParams) -> Vec<Vec<f64>> {
-    struct Listed<'a>(&'a GradientsParams, Vec<Vec<f64>>);
-
-    impl ModuleVisitor for Listed<'_> {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            let gradient = self.0.get::<D>(parameter.id).expect("a gradient each");
-            self.1.push(values(&gradient));
-        }
-    }
-
-    let mut listed = Listed(gradients, Vec::new());
-    network.visit(&mut listed);
-    listed.1
-}
-
-fn norm(numbers: &[f64]) -> f64 {
-    numbers.iter().map(|x| x * x).sum::<f64>().sqrt()
+    gradients_of(network, gradients).concat()
 }
 
 fn estimate(network: &Network) -> Estimate {
@@ -62,7 +38,7 @@ fn a_long_gradient_is_scaled_down_as_a_whole() {
     assert!(distance(&found, &halved) < 1e-5 * length);
     // No parameter alone is so long as to be clipped.
     let estimate = estimate(&network);
-    let alone = lists(&network, &estimate.gradients).into_iter();
+    let alone = gradients_of(&network, &estimate.gradients).into_iter();
     assert!(
         alone
             .map(|list| norm(&list))
@@ -117,7 +93,7 @@ fn a_configured_clip_bounds_the_steps_of_a_training() {
         );
         let mut training = training(config, &digits(20, 10));
         let all = |training: &eqprop_train::training::Training| -> Vec<f64> {
-            let lists = parameters(training.learner()).into_iter();
+            let lists = named_parameters(training.learner()).into_iter();
             lists.flat_map(|(_, list)| list).collect()
         };
         let before = all(&training);
@@ -134,7 +110,7 @@ fn a_configured_clip_bounds_the_steps_of_a_training() {
     for refused in ["0.0", "-1.0"] {
         let config = with(config(), &[("gradient_clip", refused)]);
         let error = config.validate().expect_err("not positive");
-        let message = crate::setup::chain(&error);
+        let message = eqprop_testing::explained(&error);
         assert!(message.contains("gradient_clip"), "{message}");
     }
 }

@@ -1,11 +1,8 @@
 //! A network without layers: every unit is joined with every other.
 
-use std::ops::ControlFlow;
-
+use eqprop_testing::{digits, named_parameters, run, training, with};
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::preset::Preset;
-
-use crate::setup::{digits, parameters, training, with};
 
 /// 64 hidden units and 10 outputs, all joined with each other and with the input.
 fn unlayered() -> TrainingConfig {
@@ -28,13 +25,10 @@ fn unlayered() -> TrainingConfig {
 #[test]
 fn a_network_whose_units_are_all_joined_learns_the_digits() {
     let mut training = training(unlayered(), &digits(usize::MAX, usize::MAX));
-    let sizes = parameters(training.learner());
+    let sizes = named_parameters(training.learner());
     let sizes: Vec<usize> = sizes.iter().map(|(_, list)| list.len()).collect();
     assert_eq!(sizes, [64 * 64, 64 * 10, 64 * 10, 64 * 64, 10 * 10, 64, 10]);
-    for _ in 0..12 {
-        let record = training.run_epoch(|_| ControlFlow::Continue(()));
-        record.expect("finite").expect("nothing breaks it");
-    }
+    run(&mut training, 12);
     let last = training.records().last().expect("twelve epochs");
     // Always naming one class makes 90 % errors.
     assert!(last.held_out_error() <= 0.08, "{last:?}");

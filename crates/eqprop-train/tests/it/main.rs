@@ -20,7 +20,6 @@ mod reference;
 mod renderer;
 mod resistive;
 mod resnet;
-mod setup;
 mod starts;
 mod stochastic;
 mod supervised;

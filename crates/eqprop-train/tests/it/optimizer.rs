@@ -9,9 +9,8 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use eqprop_core::descent::Descent;
+use eqprop_testing::{distance, named_parameters, values};
 use eqprop_train::optimizer::FusedSgdConfig;
-
-use crate::setup::{distance, parameters, values};
 
 /// Large enough for several threads, and not a multiple of their share.
 const N: [usize; 2] = [431, 301];
@@ -81,8 +80,14 @@ fn a_fused_step_is_that_of_burn_to_the_last_bit() {
     for descent in descents() {
         let expected = steps(layer.clone(), &mut of_burn(descent), 0..3);
         let found = steps(layer.clone(), &mut fused(descent), 0..3);
-        assert!(parameters(&found) == parameters(&expected), "{descent:?}");
-        assert!(parameters(&found) != parameters(&layer), "{descent:?}");
+        assert!(
+            named_parameters(&found) == named_parameters(&expected),
+            "{descent:?}"
+        );
+        assert!(
+            named_parameters(&found) != named_parameters(&layer),
+            "{descent:?}"
+        );
     }
 }
 
@@ -118,9 +123,9 @@ fn steps_in_double_precision_follow_the_equations() {
 fn a_fused_step_leaves_clones_as_they_are() {
     let layer = layer(&Device::flex().autodiff());
     let kept = layer.clone();
-    let before = parameters(&kept);
+    let before = named_parameters(&kept);
     let after = steps(layer, &mut FusedSgdConfig::new().init(), 0..1);
-    assert!(parameters(&kept) == before && parameters(&after) != before);
+    assert!(named_parameters(&kept) == before && named_parameters(&after) != before);
 }
 
 #[test]
@@ -133,13 +138,13 @@ fn a_run_begun_with_burns_optimizer_goes_on_with_the_fused_one() {
         let on = |optimizer: ModuleOptimizer, record| optimizer.load_record(record);
         let mut there = on(fused(descent), first.to_record());
         let mut back = on(of_burn(descent), second.to_record());
-        let expected = parameters(&steps(burns.clone(), &mut first, 2..4));
+        let expected = named_parameters(&steps(burns.clone(), &mut first, 2..4));
         assert!(
-            parameters(&steps(burns, &mut there, 2..4)) == expected,
+            named_parameters(&steps(burns, &mut there, 2..4)) == expected,
             "{descent:?}"
         );
         assert!(
-            parameters(&steps(ours, &mut back, 2..4)) == expected,
+            named_parameters(&steps(ours, &mut back, 2..4)) == expected,
             "{descent:?}"
         );
     }

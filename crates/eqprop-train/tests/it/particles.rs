@@ -7,12 +7,11 @@ use eqprop_core::energy::{LayerConfig, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;
+use eqprop_testing::{batch, config, values};
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
 use eqprop_train::initial_state::{InitialState, Particles};
 use eqprop_train::learner::EquilibriumLearner;
-
-use crate::setup::{batch, config, values};
 
 const LAYERS: [LayerConfig; 2] = [
     LayerConfig {

@@ -3,13 +3,14 @@
 use burn::tensor::Device;
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, VectorField};
+use eqprop_testing::{
+    batch, config, digits, explained, group_of, named_parameters, training, values, with,
+};
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::error::TrainingError;
 use eqprop_train::estimator::GradientEstimator;
 use eqprop_train::network::FreePhase;
 use eqprop_train::preset::Preset;
-
-use crate::setup::{batch, chain, config, digits, group_of, parameters, training, values, with};
 
 /// 64-24-16-10 on the digits, as the presets train.
 fn pcn() -> TrainingConfig {
@@ -56,7 +57,9 @@ fn each_layer_learns_at_its_own_rate() {
         .expect("it converges");
     let after = &training.learner().network;
     // From the field on, as below a learner.
-    let pairs = parameters(&before).into_iter().zip(parameters(after));
+    let pairs = named_parameters(&before)
+        .into_iter()
+        .zip(named_parameters(after));
     for ((path, before), (_, after)) in pairs {
         let layer = group_of(&format!("network.{path}"), 3);
         assert_eq!(before != after, layer == 1, "{path}");
@@ -66,7 +69,7 @@ fn each_layer_learns_at_its_own_rate() {
 #[test]
 fn its_weights_are_those_of_the_hopfield_energy_of_the_same_layers() {
     let numbers = |config: &TrainingConfig| {
-        let lists = parameters(&config.network(&Device::flex()));
+        let lists = named_parameters(&config.network(&Device::flex()));
         lists.into_iter().map(|(_, list)| list).collect::<Vec<_>>()
     };
     let hopfield = with(pcn(), &[("model", "hopfield")]);
@@ -78,7 +81,7 @@ fn its_weights_are_those_of_the_hopfield_energy_of_the_same_layers() {
 fn what_it_cannot_do_is_refused() {
     let refused = |overrides: &[(&str, &str)]| {
         let error = with(pcn(), overrides).validate().expect_err("refused");
-        chain(&error)
+        explained(&error)
     };
     let skip = r#"[{"from": 0, "to": 2, "kind": "dense"}]"#;
     assert!(refused(&[("skips", skip)]).contains("a chain of layers"));

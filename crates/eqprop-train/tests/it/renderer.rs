@@ -12,14 +12,13 @@ use burn::train::metric::{
 };
 use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
 use burn::train::{Learner, SupervisedTraining};
+use eqprop_testing::{config, digits, loader, with};
 use eqprop_train::batch::Order;
 use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::metric::ResidualMetric;
 use eqprop_train::renderer::EpochLines;
 use eqprop_train::training::{AnyLearner, evaluate};
-
-use crate::setup::{config, digits, loader, with};
 
 /// A text that a training writes in its own thread.
 #[derive(Clone, Default)]

@@ -1,7 +1,5 @@
 //! Deep resistive networks in training: conductances stay conductances, runs and configurations.
 
-use std::ops::ControlFlow;
-
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::optim::{
@@ -16,6 +14,7 @@ use eqprop_core::energy::Model;
 use eqprop_core::energy::{AnyField, ResistiveNetworkConfig, TotalEnergy, VectorField};
 use eqprop_core::error::ConfigError;
 use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_testing::{batch, digits, explained, named_parameters, run, training, values, with};
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::error::TrainingError;
@@ -28,11 +27,9 @@ use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::preset::Preset;
 use eqprop_train::training::{AnyLearner, Training};
 
-use crate::setup::{batch, chain, digits, parameters, training, values, with};
-
 /// 2·64-24-10 on the digits; learns within a few epochs.
 fn config() -> TrainingConfig {
-    let config = crate::setup::config();
+    let config = eqprop_testing::config();
     with(
         config,
         &[
@@ -52,7 +49,7 @@ fn learner(config: &TrainingConfig) -> AnyLearner<EquilibriumPropagation> {
 
 /// The least conductance, and how many are 0.
 fn least<M: Module>(module: &M) -> (f64, usize) {
-    let lists = parameters(module);
+    let lists = named_parameters(module);
     let conductances = lists
         .iter()
         .filter(|(path, _)| path.ends_with("conductance"));
@@ -145,13 +142,6 @@ fn an_updated_conductance_is_still_trained() {
     }
 }
 
-fn run(training: &mut Training, n_epochs: usize) {
-    for _ in 0..n_epochs {
-        let record = training.run_epoch(|_| ControlFlow::Continue(()));
-        record.expect("finite").expect("nothing breaks it");
-    }
-}
-
 #[test]
 fn a_resistive_network_learns_and_resumes() {
     let dataset = digits(400, 100);
@@ -176,7 +166,10 @@ fn a_resistive_network_learns_and_resumes() {
         .restore(checkpoint.expect("one"))
         .expect("the same network");
     run(&mut second, 2);
-    assert_eq!(parameters(second.learner()), parameters(whole.learner()));
+    assert_eq!(
+        named_parameters(second.learner()),
+        named_parameters(whole.learner())
+    );
 }
 
 #[test]
@@ -203,7 +196,7 @@ fn the_presets_are_the_published_networks() {
     }
     // Two sources for each pixel; uniform in ±1/√1568, the negative half at 0.
     let network = Preset::DrnXs.config().network(&Device::flex());
-    let lists = parameters(&network);
+    let lists = named_parameters(&network);
     let path = "energy.Resistive.connections.0.conductance";
     assert_eq!(lists[0].0, path);
     let conductances = &lists[0].1;
@@ -221,7 +214,7 @@ fn the_presets_are_the_published_networks() {
 fn each_connection_has_conductances_of_its_own_gain() {
     let gains = [3.0, 0.5];
     let config = with(config(), &[("gains", "[3.0, 0.5]")]);
-    let lists = parameters(&config.network(&Device::flex()));
+    let lists = named_parameters(&config.network(&Device::flex()));
     for ((path, conductances), (gain, n_in)) in lists.iter().zip(gains.into_iter().zip([128, 24])) {
         // Uniform in ±gain/√n_in, the negative half at 0: of 240 numbers the largest is close.
         let bound = gain / f64::from(n_in).sqrt();
@@ -287,7 +280,7 @@ fn a_resistive_configuration_that_cannot_work_says_why() {
     ];
     for (overrides, expected) in cases {
         let error = with(config(), overrides).validate().expect_err(expected);
-        let text = chain(&error);
+        let text = explained(&error);
         assert!(text.contains(expected), "{overrides:?}: {text:?}");
     }
     // The limit of β is not −1 here.
@@ -308,7 +301,7 @@ fn a_beta_that_outweighs_the_conductances_is_refused_at_the_start() {
     assert_eq!(beta, -50.0);
     // 24 conductances of 1/√24 a quarter in the mean.
     assert!((0.3..2.0).contains(&curvature), "{curvature}");
-    let text = chain(&error);
+    let text = explained(&error);
     assert!(text.contains("beta = -50 is refused"), "{text}");
     assert!(
         text.contains(&format!("a curvature of {curvature} only")),

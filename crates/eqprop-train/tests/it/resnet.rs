@@ -7,14 +7,13 @@ use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{explained, parameters, values};
 use eqprop_train::config::{HiddenLayer, TrainingConfig};
 use eqprop_train::error::TrainingError;
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::preset::Preset;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
-use crate::setup::{chain, values};
 
 /// The preset with 2 to 4 maps a layer for 128 to 512.
 fn narrow() -> TrainingConfig {
@@ -149,11 +148,8 @@ fn gains_go_with_the_connections_in_their_order() {
     }
     // The weights are drawn accordingly: uniform in ±gain/√n_in, n_in = 2·3·3 for the second.
     let largest = |config: &TrainingConfig| {
-        let lists = crate::setup::parameters(&config.network(&Device::flex()));
-        lists[1]
-            .1
-            .iter()
-            .fold(0.0, |most: f64, w| most.max(w.abs()))
+        let lists = parameters(&config.network(&Device::flex()));
+        eqprop_testing::largest(&lists[1])
     };
     let bound = 0.6 / 18f64.sqrt();
     let found = largest(&config);
@@ -186,6 +182,6 @@ fn gains_that_do_not_fit_are_refused() {
         "{error:?}"
     );
     config.network.gains.push(0.0);
-    let message = chain(&config.validate().expect_err("not positive"));
+    let message = explained(&config.validate().expect_err("not positive"));
     assert!(message.contains("gain"), "{message}");
 }

@@ -3,14 +3,12 @@
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainStep};
 use eqprop_core::energy::VectorField;
-use eqprop_core::state::State;
+use eqprop_testing::{batch, config, flat, values, with};
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::initial_state::{InitialState, PreviousState};
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::training::AnyLearner;
-
-use crate::setup::{batch, config, values, with};
 
 type Learner = AnyLearner<EquilibriumPropagation>;
 
@@ -26,10 +24,6 @@ fn learner(start: InitialState, free_steps: usize) -> Learner {
 fn residual(learner: &Learner, batch: Batch) -> f64 {
     let residual = TrainStep::step(learner, batch).item.residual;
     values(&residual).into_iter().fold(0.0, f64::max)
-}
-
-fn flat(state: &State) -> Vec<f64> {
-    state.layers().iter().flat_map(values).collect()
 }
 
 fn rows(batch: &Batch, n: usize) -> Batch {

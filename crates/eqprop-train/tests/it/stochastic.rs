@@ -11,23 +11,22 @@ mod quadrature;
 mod samples;
 mod steps;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::module::Module;
+use burn::tensor::Device;
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::InitializerConfig;
 use eqprop_core::cost::{Cost, SquaredError};
 use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_testing::{Setup, distance, filled_with, gradients_of, values};
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::stochastic::{
     LangevinError, Sampling, StochasticEquilibriumPropagation,
 };
-use eqprop_train::estimator::{EquilibriumPropagation, Estimate, GradientEstimator};
+use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
 use eqprop_train::network::EquilibriumNetwork;
 
-use crate::setup::{distance, values};
 use gaussian::{Gaussian, N_HIDDEN, N_IN, N_OUT};
 
 const TEMPERATURE: f64 = 0.5;
@@ -36,33 +35,12 @@ const TARGET: [[f64; N_OUT]; 2] = [[1.0, -0.5], [-0.4, 0.7]];
 
 type Network<C = SquaredError> = EquilibriumNetwork<HopfieldEnergy, C>;
 
-fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
-    let options = (&Device::flex(), DType::F64);
-    Tensor::from_data(TensorData::new(values, shape), options)
-}
-
 fn batch<const N: usize, const M: usize>(input: &[[f64; N]], target: &[[f64; M]]) -> Batch {
-    let n = input.len();
+    let (n, setup) = (input.len(), Setup::double());
     Batch::new(
-        tensor(input.concat(), [n, N]),
-        tensor(target.concat(), [n, M]),
+        setup.tensor(input.concat(), [n, N]),
+        setup.tensor(target.concat(), [n, M]),
     )
-}
-
-/// `network` in `f64` with the numbers of every parameter, in the order of its fields, replaced.
-fn filled<C: Cost>(network: Network<C>, numbers: &[f64]) -> Network<C> {
-    struct Fill<'a>(&'a [f64]);
-
-    impl ModuleMapper for Fill<'_> {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let shape = param.val().dims();
-            let (numbers, rest) = self.0.split_at(shape.iter().product());
-            self.0 = rest;
-            Param::initialized(param.id, tensor(numbers.to_vec(), shape))
-        }
-    }
-
-    network.map(&mut Fill(numbers))
 }
 
 fn network<C: Cost>(
@@ -73,34 +51,14 @@ fn network<C: Cost>(
 ) -> Network<C> {
     let glorot = InitializerConfig::Glorot;
     let config = HopfieldEnergyConfig::dense(sizes, activation, activation, glorot);
-    filled(
-        EquilibriumNetwork::new(config.init(&Device::flex()), cost),
-        numbers,
-    )
+    let network = EquilibriumNetwork::new(config.init(&Device::flex()), cost);
+    filled_with(network, &Setup::double(), numbers)
 }
 
 /// The network of [`Gaussian`], or with other activations.
 fn two_layers(activation: Activation) -> Network {
     let numbers = Gaussian::new().0.concat();
     network(&[N_IN, N_HIDDEN, N_OUT], activation, SquaredError, &numbers)
-}
-
-/// All gradients in the order of the parameters.
-fn listed<C: Cost>(network: &Network<C>, estimate: &Estimate) -> Vec<f64> {
-    struct Listed<'a>(&'a GradientsParams, Vec<f64>);
-
-    impl ModuleVisitor for Listed<'_> {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            let gradient: Option<Tensor<D>> = self.0.get(parameter.id);
-            let gradient = gradient.expect("every parameter has a gradient");
-            assert_eq!(gradient.dims(), parameter.val().dims());
-            self.1.extend(values(&gradient));
-        }
-    }
-
-    let mut listed = Listed(&estimate.gradients, Vec::new());
-    network.visit(&mut listed);
-    listed.1
 }
 
 /// A mean over independent samples and its standard error.
@@ -170,7 +128,7 @@ fn estimates<C: Cost>(
 ) -> Vec<Vec<f64>> {
     let estimates = (0..n).map(|_| estimator.estimate(network, batch, None));
     estimates
-        .map(|estimate| listed(network, &estimate))
+        .map(|estimate| gradients_of(network, &estimate.gradients).concat())
         .collect()
 }
 
@@ -274,11 +232,18 @@ fn without_temperature_estimates_are_those_of_equilibrium_propagation() {
         ] {
             let phase = free_phase;
             let expected = EquilibriumPropagation::new(nudging, phase(), phase());
-            let expected = listed(&network, &expected.estimate(&network, &batch, None));
+            let expected = gradients_of(
+                &network,
+                &expected.estimate(&network, &batch, None).gradients,
+            )
+            .concat();
             let estimate = |temperature| {
                 let sampling = Sampling::new(temperature).with_burn_in(600);
                 let estimate = stochastic(nudging, sampling).estimate(&network, &batch, None);
-                distance(&listed(&network, &estimate), &expected)
+                distance(
+                    &gradients_of(&network, &estimate.gradients).concat(),
+                    &expected,
+                )
             };
             // The samples' deviations are of order √T = 1e-5, and so are those of the contrast,
             // because common random numbers keep them from being divided by β.
@@ -357,7 +322,10 @@ fn an_estimate_on_an_autodiff_device_is_outside_autodiff() {
     let estimator = || stochastic(Nudging::Centered { beta: 0.1 }, sampling);
     let estimate = estimator().estimate(&network, &on_autodiff, None);
     let expected = estimator().estimate(&plain, &inner, None);
-    assert_eq!(listed(&network, &estimate), listed(&plain, &expected));
+    assert_eq!(
+        gradients_of(&network, &estimate.gradients).concat(),
+        gradients_of(&plain, &expected.gradients).concat()
+    );
     let chains = estimate.second_phase.expect("two phases");
     assert_eq!(chains.state.batch_size(), 2 * 16 * 2);
     assert!(!chains.state.output().is_autodiff() && !estimate.cost.is_autodiff());

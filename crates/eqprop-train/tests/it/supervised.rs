@@ -16,6 +16,7 @@ use burn::train::renderer::{
     MetricsRendererTraining,
 };
 use burn::train::{Learner, SupervisedTraining};
+use eqprop_testing::{batch, config, digits, group_of, loader, named_parameters, with};
 use eqprop_train::batch::{Batch, BatchLoader, Order};
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Examples;
@@ -26,8 +27,6 @@ use eqprop_train::metric::{
 };
 use eqprop_train::training::{AnyLearner, evaluate};
 use eqprop_train::update::UpdateMonitor;
-
-use crate::setup::{batch, config, digits, group_of, loader, parameters, with};
 
 type Model = AnyLearner<EquilibriumPropagation>;
 
@@ -248,7 +247,7 @@ fn a_run_resumed_from_burns_checkpoint_ends_as_an_uninterrupted_one() {
         training.launch(learner(&config, initial.clone())).model
     };
     let whole = tempfile::tempdir().expect("a temporary folder");
-    let expected = parameters(&launch(whole.path(), 3, None));
+    let expected = named_parameters(&launch(whole.path(), 3, None));
 
     let folder = tempfile::tempdir().expect("a temporary folder");
     let halfway = launch(folder.path(), 2, None);
@@ -258,11 +257,11 @@ fn a_run_resumed_from_burns_checkpoint_ends_as_an_uninterrupted_one() {
             "{name}"
         );
     }
-    assert_ne!(parameters(&halfway), expected);
+    assert_ne!(named_parameters(&halfway), expected);
     let first_epoch = folder.path().join("train/epoch-1/Loss.log");
     fs::remove_file(&first_epoch).expect("the log of the first epoch");
     let resumed = launch(folder.path(), 3, Some(2));
-    assert_eq!(parameters(&resumed), expected);
+    assert_eq!(named_parameters(&resumed), expected);
     assert!(
         !first_epoch.exists(),
         "resuming trained the first epoch again"
@@ -319,13 +318,13 @@ fn a_learning_rate_of_0_leaves_exactly_its_layer_unchanged() {
             let mut config = config.clone();
             config.optimizer.learning_rates = rates;
             let mut learner = learner(&config, model(&config));
-            let before = parameters(&learner.model());
+            let before = named_parameters(&learner.model());
             for _ in 0..2 {
                 let output = learner.train_step(batch(8));
                 learner.lr_step();
                 learner.optimizer_step(output.grads);
             }
-            let after = parameters(&learner.model());
+            let after = named_parameters(&learner.model());
             for ((path, before), (_, after)) in before.iter().zip(&after) {
                 let stayed = before == after;
                 assert_eq!(

@@ -4,23 +4,15 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use burn::tensor::Device;
+use eqprop_testing::{config, digits, named_parameters, run, training, with};
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Dataset;
 use eqprop_train::error::TrainingError;
 use eqprop_train::training::{EpochRecord, Progress, Training};
 
-use crate::setup::{config, digits, parameters, training, with};
-
 fn go_on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
-}
-
-fn run(training: &mut Training, n_epochs: usize) {
-    for _ in 0..n_epochs {
-        let record = training.run_epoch(go_on).expect("finite");
-        record.expect("nothing breaks it");
-    }
 }
 
 /// What a run measured, without the clock.
@@ -57,7 +49,7 @@ fn reloaded(training: &Training, dataset: &Dataset) -> Training {
         .expect("whole")
         .expect("one");
     let config = checkpoint.state.config.clone();
-    let fresh = crate::setup::training(config, dataset);
+    let fresh = eqprop_testing::training(config, dataset);
     fresh.restore(checkpoint).expect("the same network")
 }
 
@@ -92,11 +84,17 @@ fn a_resumed_run_ends_as_one_that_was_never_interrupted() {
 
     let mut first = training(stateful(), &dataset);
     run(&mut first, 2);
-    assert_ne!(parameters(first.learner()), parameters(whole.learner()));
+    assert_ne!(
+        named_parameters(first.learner()),
+        named_parameters(whole.learner())
+    );
     let mut second = reloaded(&first, &dataset);
     assert!(!second.is_finished());
     run(&mut second, 2);
-    assert_eq!(parameters(second.learner()), parameters(whole.learner()));
+    assert_eq!(
+        named_parameters(second.learner()),
+        named_parameters(whole.learner())
+    );
     assert_eq!(measured(&second), measured(&whole));
 }
 
@@ -124,13 +122,16 @@ fn a_resumed_run_ends_the_same_wherever_its_free_phases_start_and_however_they_r
         run(&mut first, 1);
         let mut second = reloaded(&first, &dataset);
         run(&mut second, 2);
-        assert_eq!(parameters(second.learner()), parameters(whole.learner()));
+        assert_eq!(
+            named_parameters(second.learner()),
+            named_parameters(whole.learner())
+        );
         assert_eq!(measured(&second), measured(&whole));
 
         // And the start and the dynamics do make a difference.
         let mut other = training(with(config, &[("start", "rest")]), &dataset);
         run(&mut other, 3);
-        let is_same = parameters(other.learner()) == parameters(whole.learner());
+        let is_same = named_parameters(other.learner()) == named_parameters(whole.learner());
         assert_eq!(is_same, start == "rest", "{start}");
     }
 }
@@ -161,7 +162,7 @@ fn a_paused_epoch_goes_on_as_if_it_had_not_been_paused() {
 
         let mut paused = training(config, &dataset);
         run(&mut paused, 1);
-        let before = parameters(paused.learner());
+        let before = named_parameters(paused.learner());
         // After the first update, in the middle, around the last ones, and in the evaluation.
         for n_updates in [1, 20, 52, 53, 54] {
             pause(&mut paused, n_updates);
@@ -169,7 +170,7 @@ fn a_paused_epoch_goes_on_as_if_it_had_not_been_paused() {
             assert_eq!(unfinished.n_updates, n_updates.min(53), "{start}");
             assert_eq!(paused.records().len(), 1);
             assert_eq!(
-                parameters(paused.learner()),
+                named_parameters(paused.learner()),
                 before,
                 "the last whole epoch's"
             );
@@ -178,12 +179,18 @@ fn a_paused_epoch_goes_on_as_if_it_had_not_been_paused() {
             pause(&mut resumed, n_updates.min(50) + 3);
             for mut resumed in [reloaded(&resumed, &dataset), reloaded(&paused, &dataset)] {
                 run(&mut resumed, 1);
-                assert_eq!(parameters(resumed.learner()), parameters(whole.learner()));
+                assert_eq!(
+                    named_parameters(resumed.learner()),
+                    named_parameters(whole.learner())
+                );
                 assert_eq!(measured(&resumed), measured(&whole), "{start} {n_updates}");
             }
         }
         run(&mut paused, 1);
-        assert_eq!(parameters(paused.learner()), parameters(whole.learner()));
+        assert_eq!(
+            named_parameters(paused.learner()),
+            named_parameters(whole.learner())
+        );
         assert_eq!(measured(&paused), measured(&whole));
         assert!(paused.unfinished().is_none());
     }
@@ -284,7 +291,7 @@ fn a_checkpoint_after_a_diverged_epoch_is_the_one_before_it() {
         let fresh = training(stateful(), &dataset);
         let mut resumed = fresh.restore(checkpoint).expect("the same network");
         run(&mut resumed, 1);
-        parameters(resumed.learner())
+        named_parameters(resumed.learner())
     };
     assert_eq!(end(diverging.checkpoint()), end(before));
 }

@@ -1,13 +1,15 @@
 //! Untied forward and feedback weights in estimators, configurations and whole runs.
 
-use std::ops::ControlFlow;
-
 use burn::tensor::Device;
 use eqprop_core::cost::{AnyCost, CostConfig};
 use eqprop_core::energy::Model;
 use eqprop_core::energy::{AnyField, FeedbackInitializer, FeedbackUpdate, UntiedHopfield};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_testing::{
+    Lists, Network, batch, config, digits, distance, gradients_of, group_of, ids, largest,
+    named_parameters, run, training, with,
+};
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::{
@@ -15,24 +17,11 @@ use eqprop_train::estimator::{
     GradientEstimator,
 };
 use eqprop_train::learner::EquilibriumLearner;
-use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::preset::Preset;
-use eqprop_train::training::Training;
-
-use crate::setup::{batch, config, digits, distance, group_of, ids, parameters, training, with};
-
-type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
 /// 64-16-10 with untied weights.
 fn untied() -> TrainingConfig {
     with(config(), &[("model", "untied")])
-}
-
-fn run(training: &mut Training, n_epochs: usize) {
-    for _ in 0..n_epochs {
-        let record = training.run_epoch(|_| ControlFlow::Continue(()));
-        record.expect("finite").expect("nothing breaks it");
-    }
 }
 
 fn field(network: &Network) -> &UntiedHopfield {
@@ -47,15 +36,11 @@ fn difference(network: &Network) -> Vec<f64> {
     let field = field(network);
     let feedback = field.feedback[1].as_ref().expect("between free layers");
     let [forward, feedback] = [&field.forward.connections[1], feedback].map(|connection| {
-        let mut lists = parameters(connection).into_iter();
+        let mut lists = named_parameters(connection).into_iter();
         lists.next().expect("weights").1
     });
     let pairs = feedback.iter().zip(&forward);
     pairs.map(|(back, there)| back - there).collect()
-}
-
-fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |most, value| most.max(value.abs()))
 }
 
 #[test]
@@ -65,7 +50,7 @@ fn everything_but_the_feedback_is_drawn_as_for_the_tied_network() {
         config.network.cost = cost;
         let of = |config: &TrainingConfig| config.network(&Device::flex());
         let lists = |network: &Network| -> Vec<Vec<f64>> {
-            let lists = parameters(network).into_iter();
+            let lists = named_parameters(network).into_iter();
             let but_feedback = lists.filter(|(path, _)| !path.contains("feedback"));
             but_feedback.map(|(_, list)| list).collect()
         };
@@ -114,7 +99,7 @@ fn both_directions_of_a_connection_have_the_learning_rate_of_its_layer() {
     let network = config.network(&Device::flex());
     let learner = EquilibriumLearner::new(network, config.estimator());
     let rate = config.learning_rate(&learner.network, 5).step();
-    let paths = parameters(&learner).into_iter().map(|(path, _)| path);
+    let paths = named_parameters(&learner).into_iter().map(|(path, _)| path);
     let paths: Vec<String> = paths.collect();
     // 13 forward and 12 feedback weights, 13 biases.
     assert_eq!(paths.len(), 38);
@@ -127,36 +112,13 @@ fn both_directions_of_a_connection_have_the_learning_rate_of_its_layer() {
 
 /// The gradients of all parameters but the feedback's.
 fn gradient(network: &Network, estimator: &impl GradientEstimator<AnyField, AnyCost>) -> Lists {
-    use burn::module::{Module, ModuleVisitor, Param};
-    use burn::optim::GradientsParams;
-    use burn::tensor::Tensor;
-
-    struct Visitor(GradientsParams, Vec<String>, Lists);
-
-    impl ModuleVisitor for Visitor {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.1.push(name.to_string());
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.1.pop();
-        }
-
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            let gradient = self.0.get::<D>(parameter.id).expect("a gradient each");
-            if !self.1.contains(&"feedback".to_string()) {
-                self.2.push(crate::setup::values(&gradient));
-            }
-        }
-    }
-
     let estimate = estimator.estimate(network, &batch(20), None);
-    let mut visitor = Visitor(estimate.gradients, Vec::new(), Vec::new());
-    network.visit(&mut visitor);
-    visitor.2
+    let paths = named_parameters(network).into_iter();
+    let gradients = gradients_of(network, &estimate.gradients);
+    let pairs = paths.map(|(path, _)| path).zip(gradients);
+    let forward = pairs.filter(|(path, _)| !path.contains("feedback"));
+    forward.map(|(_, gradient)| gradient).collect()
 }
-
-type Lists = Vec<Vec<f64>>;
 
 #[test]
 fn every_estimator_finds_for_equal_directions_what_it_finds_for_the_tied_network() {
@@ -276,5 +238,8 @@ fn a_run_resumed_from_its_checkpoint_ends_as_one_that_was_never_interrupted() {
         .restore(checkpoint.expect("one"))
         .expect("the same network");
     run(&mut second, 1);
-    assert_eq!(parameters(second.learner()), parameters(whole.learner()));
+    assert_eq!(
+        named_parameters(second.learner()),
+        named_parameters(whole.learner())
+    );
 }

@@ -3,21 +3,18 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use burn::train::{Learner, TrainStep};
+use eqprop_testing::{batch, config, named_parameters, norm, residual};
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::update::UpdateMonitor;
-
-use crate::setup::{batch, config, parameters};
 
 /// A number or numbers of each parameter, by its path.
 type ByPath<T> = [(String, T)];
 
 /// The ratio of every parameter, by its definition in `f64`; 0 where the parameter was zero.
 fn by_hand(before: &ByPath<Vec<f64>>, after: &ByPath<Vec<f64>>) -> Vec<(String, f64)> {
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
     let pairs = before.iter().zip(after);
     let ratios = pairs.map(|((path, before), (_, after))| {
-        let change = norm(&mut before.iter().zip(after).map(|(b, a)| a - b));
-        let size = norm(&mut before.iter().copied());
+        let (change, size) = (residual(after, before), norm(before));
         (path.clone(), if size == 0.0 { 0.0 } else { change / size })
     });
     ratios.collect()
@@ -49,11 +46,11 @@ fn the_ratio_of_an_update_is_the_norm_of_the_change_over_the_norm() {
 
     let mut expected = Vec::new();
     for _ in 0..3 {
-        let before = parameters(&learner.model());
+        let before = named_parameters(&learner.model());
         let output = TrainStep::step(&learner.model(), batch(8));
         learner.lr_step();
         learner.optimizer_step(output.grads);
-        expected.push(by_hand(&before, &parameters(&learner.model())));
+        expected.push(by_hand(&before, &named_parameters(&learner.model())));
         // The first and every second update after it are measured.
         let measured = if expected.len() < 3 { 0 } else { 2 };
         assert_same(&monitor.latest(), &expected[measured]);

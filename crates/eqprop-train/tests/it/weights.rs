@@ -4,31 +4,20 @@ mod damage;
 mod wrapped;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::{AnyField, HopfieldEnergy, VectorField};
+use eqprop_core::energy::{HopfieldEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_testing::{Network, config, distance, named_parameters, published, values, with};
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::weights::{Layout, WeightsFile, load_safetensors, save_safetensors};
 
-use crate::setup::{config, distance, parameters, values, with};
-
-pub type Network = EquilibriumNetwork<AnyField, AnyCost>;
-
 /// A sum of up to 64 products in `f32`, relaxed to the last bit, is within 1e-6 of the exact one;
 /// the outputs are of order 0.1.
 const TOLERANCE: f64 = 1e-5;
-
-/// A file beside the script that made it.
-pub fn published(name: &str) -> PathBuf {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/weights");
-    Path::new(folder).join(name)
-}
 
 /// A network for the 8×8 digits with its own random weights.
 pub fn network(overrides: &[(&str, &str)]) -> Network {
@@ -137,7 +126,10 @@ fn weights_are_scaled_wherever_they_are_in_a_module_and_a_readout_is_not() {
     let file = WeightsFile::open(&path).expect("a file");
     let loaded = halved(file).load(learner.clone()).expect("the same layers");
     let mut n_kept = 0;
-    for ((path, found), (_, whole)) in parameters(&loaded).iter().zip(parameters(&learner)) {
+    for ((path, found), (_, whole)) in named_parameters(&loaded)
+        .iter()
+        .zip(named_parameters(&learner))
+    {
         let is_readout = path.contains(".cost.");
         n_kept += usize::from(is_readout);
         let factor = if is_readout { 1.0 } else { 0.5 };
@@ -149,8 +141,8 @@ fn weights_are_scaled_wherever_they_are_in_a_module_and_a_readout_is_not() {
     save_safetensors(&network.energy, &path, &[]).expect("a file");
     let file = WeightsFile::open(&path).expect("a file");
     let loaded = halved(file).load(network.energy.clone());
-    let loaded = parameters(&loaded.expect("the same layers"));
-    for ((path, found), (_, whole)) in loaded.iter().zip(parameters(&network.energy)) {
+    let loaded = named_parameters(&loaded.expect("the same layers"));
+    for ((path, found), (_, whole)) in loaded.iter().zip(named_parameters(&network.energy)) {
         let expected: Vec<_> = whole.iter().map(|value| 0.5 * value).collect();
         assert_eq!(*found, expected, "{path}");
     }
@@ -183,7 +175,7 @@ fn synapses_without_biases_leave_biases_of_zero_also_in_safetensors() {
     // Biases to overwrite, as no new network has any.
     let other = network(&[DENSE]).map(&mut Shift);
     let loaded = load_safetensors(other, &path).expect("the same layers");
-    for (path, numbers) in parameters(&loaded) {
+    for (path, numbers) in named_parameters(&loaded) {
         if path.contains("biases") {
             assert!(numbers.iter().all(|&bias| bias == 0.0), "{path}");
         } else {
@@ -256,10 +248,10 @@ fn every_network_comes_back_from_safetensors_bit_for_bit() {
         assert_eq!(file.metadata("missing"), None);
 
         let other = network(&[overrides, &[("seed", "7")]].concat());
-        let (expected, before) = (parameters(&saved), parameters(&other));
+        let (expected, before) = (named_parameters(&saved), named_parameters(&other));
         assert_ne!(before, expected);
         let loaded = file.load(other).expect("the same layers");
-        assert_eq!(parameters(&loaded), expected);
+        assert_eq!(named_parameters(&loaded), expected);
     }
     assert_eq!(
         std::fs::read_dir(folder.path()).expect("a folder").count(),
@@ -289,7 +281,10 @@ fn the_names_are_the_same_whether_the_energy_was_chosen_at_run_time_or_not() {
     let loaded = load_safetensors(network(&[DENSE]), &path).expect("the same layers");
     let numbers =
         |list: Vec<(String, Vec<f64>)>| list.into_iter().map(|(_, n)| n).collect::<Vec<_>>();
-    assert_eq!(numbers(parameters(&loaded)), numbers(parameters(&typed)));
+    assert_eq!(
+        numbers(named_parameters(&loaded)),
+        numbers(named_parameters(&typed))
+    );
 }
 
 #[test]
@@ -300,7 +295,7 @@ fn a_network_on_an_autodiff_device_is_saved_and_loaded_there() {
     save_safetensors(&saved, &path, &[]).expect("a file");
     let other = network(&[DENSE, ("seed", "7")]).train();
     let loaded = load_safetensors(other, &path).expect("the same layers");
-    assert_eq!(parameters(&loaded), parameters(&saved));
+    assert_eq!(named_parameters(&loaded), named_parameters(&saved));
     let is_autodiff = |network: &Network| network.devices().iter().all(Device::is_autodiff);
     assert!(is_autodiff(&loaded) && !is_autodiff(&loaded.valid()));
 }
@@ -313,7 +308,10 @@ fn halves_are_loaded_as_the_type_of_the_network() {
     let halves = saved.clone().map(&mut Cast(DType::F16));
     save_safetensors(&halves, &path, &[]).expect("a file");
     let loaded = load_safetensors(network(&[DENSE, ("seed", "7")]), &path).expect("floats");
-    for ((path, found), (_, expected)) in parameters(&loaded).iter().zip(&parameters(&saved)) {
+    for ((path, found), (_, expected)) in named_parameters(&loaded)
+        .iter()
+        .zip(&named_parameters(&saved))
+    {
         let off = distance(found, expected);
         // Half precision has 11 bits; no weight is larger than ½.
         assert!(off < 0.5 / 2048.0, "{path} off by {off:e}");

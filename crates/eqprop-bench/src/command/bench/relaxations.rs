@@ -13,12 +13,13 @@ use eqprop_train::batch::{BatchLoader, Order};
 use eqprop_train::training::Training;
 use serde::Serialize;
 
-use super::results::{align, milliseconds};
-use super::setting::{Setting, at_least_one, settings};
-use crate::cli::{BenchArguments, Override};
+use super::results::milliseconds;
+use super::setting::{Setting, settings};
+use crate::cli::{BenchArguments, Override, at_least_one};
 use crate::device::{self, NamedDevice};
 use crate::machine::Machine;
 use crate::output::{Report, say};
+use crate::table::{heads, table};
 
 /// The most steps that are taken without `--steps`, in free phases as configured.
 const PHASES: usize = 5;
@@ -146,23 +147,14 @@ fn text(document: &Document) -> String {
             ..
         } = measured;
         text += &format!("\n{preset} ({network}) {trained}, batch {batch_size}\n");
-        let [first, second, third, fourth] = RESIDUALS.map(|residual| format!("{residual:.0e}"));
-        let heading = ["dynamics".to_string(), "ms/step".to_string()];
-        let [dynamics, step] = heading;
-        let mut rows = vec![[dynamics, step, first, second, third, fourth]];
+        let mut rows = vec![heads(["dynamics", "ms/step"])];
+        rows[0].extend(RESIDUALS.map(|residual| format!("{residual:.0e}")));
         for cost in &measured.relaxations {
-            let mut cells = cost.reached.iter().map(cell);
-            let mut next = || cells.next().unwrap_or_default();
-            rows.push([
-                cost.dynamics.to_string(),
-                milliseconds(cost.step.median),
-                next(),
-                next(),
-                next(),
-                next(),
-            ]);
+            let mut row = vec![cost.dynamics.to_string(), milliseconds(cost.step.median)];
+            row.extend(cost.reached.iter().map(cell));
+            rows.push(row);
         }
-        text += &align(&rows);
+        text += &table(&rows);
     }
     text
 }

@@ -9,9 +9,10 @@ use super::baseline::Baseline;
 use super::setting::{Inputs, Setting};
 use crate::machine::{Machine, threads};
 use crate::output::Report;
+use crate::table::{heads, table};
 
 /// The columns of a table: milliseconds, but for the last four.
-const HEADER: [&str; 11] = [
+const HEADS: [&str; 11] = [
     "method",
     "ms/step",
     "quartiles",
@@ -88,48 +89,55 @@ impl Measured {
         }
     }
 
-    /// How many times as long as backprop's a step takes, if both were measured.
-    fn ratio_to_backprop(&self, cost: &StepCost) -> Option<f64> {
-        let mut costs = self.costs.iter();
-        let backprop = costs.find(|cost| cost.method == Method::Backprop)?;
-        Some(cost.step.median / backprop.step.median)
+    fn rows<'a>(&'a self, baseline: Option<&'a Baseline>) -> impl Iterator<Item = Row<'a>> {
+        let Self {
+            setting,
+            inputs,
+            costs,
+        } = self;
+        let mut methods = costs.iter();
+        let backprop = methods.find(|cost| cost.method == Method::Backprop);
+        costs.iter().map(move |cost| {
+            let ratio = backprop.map(|backprop| cost.step.median / backprop.step.median);
+            Row {
+                preset: setting.preset.name(),
+                inputs: *inputs,
+                nudged_steps: setting.config.phases.nudged_steps,
+                cost,
+                ratio_to_backprop: ratio,
+                ratio_to_baseline: baseline
+                    .and_then(|baseline| baseline.ratio(setting, *inputs, cost, ratio)),
+            }
+        })
     }
+}
 
-    /// See [`Baseline::ratio`].
-    fn ratio_to_baseline(&self, baseline: Option<&Baseline>, cost: &StepCost) -> Option<f64> {
-        let to_backprop = self.ratio_to_backprop(cost);
-        baseline?.ratio(&self.setting, self.inputs, cost, to_backprop)
-    }
-
-    fn table(&self, baseline: Option<&Baseline>) -> String {
-        let mut rows = vec![HEADER.map(String::from)];
-        for cost in &self.costs {
-            let phases = &cost.phases;
-            let ratio = self.ratio_to_backprop(cost).map(significant);
-            let to_baseline = self.ratio_to_baseline(baseline, cost).map(significant);
-            let megabytes = cost
-                .peak_memory
-                .map(|bytes| significant(bytes as f64 / 1e6));
-            let absent = || "-".to_string();
-            rows.push([
-                cost.method.to_string(),
-                milliseconds(cost.step.median),
-                format!(
-                    "{}-{}",
-                    milliseconds(cost.step.low),
-                    milliseconds(cost.step.high)
-                ),
-                milliseconds(phases.free_phase.median),
-                milliseconds(phases.second_phase.median),
-                milliseconds(phases.gradient.median),
-                milliseconds(phases.optimizer.median),
-                format!("{:.0}", cost.samples_per_second),
-                ratio.unwrap_or_else(absent),
-                to_baseline.unwrap_or_else(absent),
-                megabytes.unwrap_or_else(absent),
-            ]);
-        }
-        align(&rows)
+impl Row<'_> {
+    /// The cells under [`HEADS`].
+    fn cells(&self) -> Vec<String> {
+        let StepCost {
+            method,
+            step,
+            phases,
+            samples_per_second,
+            peak_memory,
+            ..
+        } = self.cost;
+        let megabytes = peak_memory.map(|bytes| bytes as f64 / 1e6);
+        let measured = |value: Option<f64>| value.map_or("-".to_string(), significant);
+        vec![
+            method.to_string(),
+            milliseconds(step.median),
+            format!("{}-{}", milliseconds(step.low), milliseconds(step.high)),
+            milliseconds(phases.free_phase.median),
+            milliseconds(phases.second_phase.median),
+            milliseconds(phases.gradient.median),
+            milliseconds(phases.optimizer.median),
+            format!("{samples_per_second:.0}"),
+            measured(self.ratio_to_backprop),
+            measured(self.ratio_to_baseline),
+            measured(megabytes),
+        ]
     }
 }
 
@@ -145,44 +153,31 @@ impl Results {
 
     /// What has become slower than in the baseline, if anything has.
     pub fn slower(&self) -> Option<String> {
-        let costs = self.measured.iter().flat_map(|measured| {
-            measured.costs.iter().filter_map(move |cost| {
-                let ratio = measured.ratio_to_baseline(self.baseline.as_ref(), cost)?;
-                let setting = &measured.setting;
-                let text = format!("{} on {setting}: {}", cost.method, significant(ratio));
-                Baseline::is_slower(ratio).then_some(text)
-            })
+        let rows = self.measured.iter().flat_map(|measured| {
+            let rows = measured.rows(self.baseline.as_ref());
+            rows.map(|row| (&measured.setting, row))
         });
-        let slower: Vec<String> = costs.collect();
-        let text = || {
-            format!(
-                "slower than the baseline, by these factors: {}",
-                slower.join("; ")
-            )
-        };
-        (!slower.is_empty()).then(text)
+        let slower = rows.filter_map(|(setting, row)| {
+            let ratio = row.ratio_to_baseline?;
+            let text = format!("{} on {setting}: {}", row.cost.method, significant(ratio));
+            Baseline::is_slower(ratio).then_some(text)
+        });
+        let slower: Vec<String> = slower.collect();
+        let text = slower.join("; ");
+        (!slower.is_empty()).then(|| format!("slower than the baseline, by these factors: {text}"))
     }
 
     /// The results in both forms.
     pub fn report(&self) -> Report {
+        let baseline = self.baseline.as_ref();
         let measured = self.measured.iter();
-        let results = measured.flat_map(|measured| {
-            measured.costs.iter().map(|cost| Row {
-                preset: measured.setting.preset.name(),
-                inputs: measured.inputs,
-                nudged_steps: measured.setting.config.phases.nudged_steps,
-                cost,
-                ratio_to_backprop: measured.ratio_to_backprop(cost),
-                ratio_to_baseline: measured.ratio_to_baseline(self.baseline.as_ref(), cost),
-            })
-        });
         let document = Document {
             version: self.machine.eqprop,
             device: &self.machine.device,
             threads: threads(),
             rounds: self.rounds,
             machine: &self.machine,
-            results: results.collect(),
+            results: measured.flat_map(|one| one.rows(baseline)).collect(),
             memory_growth: self.memory_growth(),
         };
         Report::new(self.text(&document.memory_growth), &document)
@@ -204,8 +199,9 @@ impl Results {
                 Inputs::Examples => config.data.dataset.to_string(),
                 Inputs::Random => "random inputs".to_string(),
             };
-            let table = measured.table(self.baseline.as_ref());
-            text += &format!("\n{setting} ({network}), {inputs}\n{table}");
+            let mut rows = vec![heads(HEADS)];
+            rows.extend(measured.rows(self.baseline.as_ref()).map(|row| row.cells()));
+            text += &format!("\n{setting} ({network}), {inputs}\n{}", table(&rows));
         }
         let mut heading = None;
         for row in growth {
@@ -225,16 +221,14 @@ impl Results {
                 heading = Some(title);
             }
             let share = format!("{:+.1} %", 100.0 * growth);
-            text += &if row.growth.is_flat() {
-                format!("  {}: flat ({share})\n", row.method)
+            let found = if row.growth.is_flat() {
+                format!("flat ({share})")
             } else {
                 let line = r_squared.map_or(String::new(), |share| format!(", R² {share:.4}"));
                 let kilobytes = significant(bytes_per_step / 1e3);
-                format!(
-                    "  {}: {kilobytes} kB per step ({share}{line})\n",
-                    row.method
-                )
+                format!("{kilobytes} kB per step ({share}{line})")
             };
+            text += &format!("  {}: {found}\n", row.method);
         }
         text
     }
@@ -288,23 +282,4 @@ fn significant(value: f64) -> String {
         _ => 3,
     };
     format!("{value:.decimals$}")
-}
-
-/// The rows with columns of equal width: the first to the left, numbers to the right.
-pub(super) fn align<const N: usize>(rows: &[[String; N]]) -> String {
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.max().unwrap_or(0)
-    });
-    let mut text = String::new();
-    for row in rows {
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            text += &match column {
-                0 => format!("  {cell:width$}"),
-                _ => format!("  {cell:>width$}"),
-            };
-        }
-        text.push('\n');
-    }
-    text
 }

@@ -9,7 +9,7 @@ use eqprop_train::data::Examples;
 use eqprop_train::preset::Preset;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{BenchArguments, Override};
+use crate::cli::{BenchArguments, Override, at_least_one};
 
 /// A network to time, with one batch size and one number of steps.
 #[derive(Debug, Clone)]
@@ -103,13 +103,6 @@ fn or_default(values: &[usize], default: usize) -> Vec<usize> {
     } else {
         distinct(values)
     }
-}
-
-pub fn at_least_one(option: &str, values: &[usize]) -> Result<()> {
-    if values.contains(&0) {
-        bail!("{option} must be at least 1, but is 0");
-    }
-    Ok(())
 }
 
 /// Refuses a batch whose inputs and states alone are more than the machine has memory for: an

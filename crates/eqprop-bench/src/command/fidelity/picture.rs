@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use eqprop_bench::fidelity::{
-    Agreements, BetaPoint, EntryCourse, Fidelity, FittedOrder, NudgingKind, StepPoint,
+    Agreements, BetaPoint, EntryCourse, Fidelity, NudgingKind, ResidualQuantiles, StepPoint,
     StepwiseLayer,
 };
 
@@ -34,34 +34,23 @@ pub fn all(results: &Results) -> Result<Vec<(&'static str, String)>> {
 /// Error against β with its order, cosines against β, and units that cross a kink.
 fn beta(fidelity: &Fidelity) -> Vec<Panel> {
     let points = &fidelity.beta.points;
-    let panel = |title: String, y_label: &str, y_scale, series| Panel {
-        title,
-        x_label: "|β|".to_string(),
-        y_label: y_label.to_string(),
-        x_scale: Scale::Log,
-        y_scale,
-        series,
+    let panel = |title: &str, y_label: &str, y_scale, series| {
+        Panel::new(title, ["|β|", y_label], [Scale::Log, y_scale], series)
     };
-    let curve = |label: String, value: &dyn Fn(&BetaPoint) -> Option<f64>| Series {
-        label,
-        points: points
-            .iter()
-            .map(|point| (point.beta.abs(), value(point).unwrap_or(f64::NAN)))
-            .collect(),
+    let curve = |label: &str, value: &dyn Fn(&BetaPoint) -> Option<f64>| {
+        let found = |point: &BetaPoint| value(point).unwrap_or(f64::NAN);
+        let points = points.iter().map(|point| (point.beta.abs(), found(point)));
+        Series::new(label, points)
     };
     let errors = NudgingKind::ALL.map(|kind| {
-        let order = fidelity.beta.orders.get(kind);
-        let order = order.and_then(|order: &FittedOrder| order.whole);
-        let label = match order {
-            Some(order) => format!("{}, order {order:.2}", kind_name(kind)),
-            None => kind_name(kind).to_string(),
-        };
-        curve(label, &|point| {
+        let order = fidelity.beta.orders.get(kind).and_then(|order| order.whole);
+        let order = order.map_or(String::new(), |order| format!(", order {order:.2}"));
+        curve(&format!("{}{order}", kind_name(kind)), &|point| {
             Some(point.estimates.get(kind)?.whole.relative_error)
         })
     });
     let mut panels = vec![panel(
-        "Error of the whole gradient".to_string(),
+        "Error of the whole gradient",
         "‖ĝ − g‖/‖g‖",
         Scale::Log,
         errors.to_vec(),
@@ -69,24 +58,22 @@ fn beta(fidelity: &Fidelity) -> Vec<Panel> {
     for kind in [NudgingKind::OneSided, NudgingKind::Centered] {
         let names = fidelity.parameters.iter().enumerate();
         let series = names.map(|(index, name)| {
-            curve(name.clone(), &|point| {
+            curve(name, &|point| {
                 Some(point.estimates.get(kind)?.parameters[index].cosine)
             })
         });
         let title = format!("Cosine of each parameter, {}", kind_name(kind));
-        panels.push(panel(title, "cosine", Scale::Linear, series.collect()));
+        panels.push(panel(&title, "cosine", Scale::Linear, series.collect()));
     }
-    if points.iter().any(|point| point.kinks.is_some()) {
-        let n_layers = points
-            .iter()
-            .find_map(|point| Some(point.kinks.as_ref()?.layers.len()));
-        let series = (0..n_layers.unwrap_or(0)).map(|layer| {
-            curve(format!("layer {}", layer + 1), &|point| {
+    let mut kinks = points.iter().filter_map(|point| point.kinks.as_ref());
+    if let Some(kinks) = kinks.next() {
+        let series = (0..kinks.layers.len()).map(|layer| {
+            curve(&format!("layer {}", layer + 1), &|point| {
                 Some(100.0 * point.kinks.as_ref()?.layers[layer])
             })
         });
         panels.push(panel(
-            "Units that cross a kink between 0 and β".to_string(),
+            "Units that cross a kink between 0 and β",
             "share (%)",
             Scale::Linear,
             series.collect(),
@@ -110,47 +97,34 @@ fn steps(fidelity: &Fidelity) -> Vec<Panel> {
         ),
         (&curves.nudged, "nudged steps K", "T converged".to_string()),
     ];
-    let panel = |title: String, x_label: &str, series| Panel {
-        title,
-        x_label: x_label.to_string(),
-        y_label: "cosine".to_string(),
-        x_scale: Scale::Log,
-        y_scale: Scale::Linear,
-        series,
+    let panel = |title: String, x_label: &str, series| {
+        Panel::new(
+            title,
+            [x_label, "cosine"],
+            [Scale::Log, Scale::Linear],
+            series,
+        )
     };
-    let curve = |points: &[StepPoint], label, kind, cosine: &dyn Fn(&Agreements) -> f64| Series {
-        label,
-        points: points
+    let curve = |points: &[StepPoint], label: &str, kind, cosine: &dyn Fn(&Agreements) -> f64| {
+        let found = |point: &StepPoint| point.estimates.get(kind).map_or(f64::NAN, cosine);
+        let points = points
             .iter()
-            .map(|point| {
-                let found = point.estimates.get(kind).map_or(f64::NAN, cosine);
-                (point.steps as f64, found)
-            })
-            .collect(),
+            .map(|point| (point.steps as f64, found(point)));
+        Series::new(label, points)
     };
     let by_parameter = parts.iter().map(|(points, x_label, what)| {
         let names = fidelity.parameters.iter().enumerate();
         let series = names.map(|(index, name)| {
-            curve(points, name.clone(), kind, &|found| {
-                found.parameters[index].cosine
-            })
+            curve(points, name, kind, &|found| found.parameters[index].cosine)
         });
-        panel(
-            format!("{}, {what}", kind_name(kind)),
-            x_label,
-            series.collect(),
-        )
+        let title = format!("{}, {what}", kind_name(kind));
+        panel(title, x_label, series.collect())
     });
     let by_kind = parts.iter().map(|(points, x_label, what)| {
-        let series = NudgingKind::ALL.map(|kind| {
-            let label = kind_name(kind).to_string();
-            curve(points, label, kind, &Agreements::lowest_cosine)
-        });
-        panel(
-            format!("Lowest of a parameter, {what}"),
-            x_label,
-            series.to_vec(),
-        )
+        let series = NudgingKind::ALL
+            .map(|kind| curve(points, kind_name(kind), kind, &Agreements::lowest_cosine));
+        let title = format!("Lowest of a parameter, {what}");
+        panel(title, x_label, series.to_vec())
     });
     by_parameter.chain(by_kind).collect()
 }
@@ -161,12 +135,8 @@ fn steps(fidelity: &Fidelity) -> Vec<Panel> {
 fn stepwise(fidelity: &Fidelity) -> Vec<Panel> {
     let found = &fidelity.stepwise;
     let layers = found.parameters.iter().chain(&found.states);
-    let n_shown = layers
-        .clone()
-        .map(duration)
-        .max()
-        .unwrap_or(0)
-        .max(LEAST_SHOWN);
+    let n_shown = layers.clone().map(duration).fold(LEAST_SHOWN, usize::max);
+    let x_label = format!("step t, {}", found.dynamics);
     let panel = |layer: &StepwiseLayer| {
         let pair = |label: &str, course: &EntryCourse| {
             let scale = 1.0 / peak(course).max(f64::MIN_POSITIVE);
@@ -178,33 +148,23 @@ fn stepwise(fidelity: &Fidelity) -> Vec<Panel> {
             let dots = shown(&course.bptt).into_iter();
             let dots = dots.flat_map(|point| [point, (f64::NAN, f64::NAN)]);
             [
-                Series {
-                    label: format!("EP, {label}"),
-                    points: shown(&course.eqprop),
-                },
-                Series {
-                    label: format!("BPTT, {label}"),
-                    points: dots.collect(),
-                },
+                Series::new(format!("EP, {label}"), shown(&course.eqprop)),
+                Series::new(format!("BPTT, {label}"), dots),
             ]
         };
         let entries = layer.entries.iter();
         let entries =
             entries.flat_map(|entry| pair(&format!("no. {}", entry.index), &entry.course));
-        Panel {
-            title: format!(
+        let series = pair("mean", &layer.mean).into_iter().chain(entries);
+        Panel::new(
+            format!(
                 "{}, Σ|EP − BPTT|²/Σ|BPTT|² = {:.0e}",
                 layer.name, layer.relative_mean_squared_error
             ),
-            x_label: format!("step t, {}", found.dynamics),
-            y_label: "change / largest change".to_string(),
-            x_scale: Scale::Linear,
-            y_scale: Scale::Linear,
-            series: pair("mean", &layer.mean)
-                .into_iter()
-                .chain(entries)
-                .collect(),
-        }
+            [&x_label, "change / largest change"],
+            [Scale::Linear; 2],
+            series.collect(),
+        )
     };
     layers.map(panel).collect()
 }
@@ -226,31 +186,22 @@ fn duration(layer: &StepwiseLayer) -> usize {
 
 /// The residual of the free phase against the step.
 fn residual(fidelity: &Fidelity) -> Panel {
-    let phase = &fidelity.free_phase;
-    let curve =
-        |label: &str, value: fn(&eqprop_bench::fidelity::ResidualQuantiles) -> f64| Series {
-            label: label.to_string(),
-            points: phase
-                .residuals
-                .iter()
-                .map(|found| (found.step as f64, value(found)))
-                .collect(),
-        };
-    Panel {
-        title: format!(
-            "Residual of the free phase, {}",
-            fidelity.recommendation.dynamics
-        ),
-        x_label: "step".to_string(),
-        y_label: "largest change of a unit".to_string(),
-        x_scale: Scale::Linear,
-        y_scale: Scale::Log,
-        series: vec![
+    let curve = |label: &str, value: fn(&ResidualQuantiles) -> f64| {
+        let residuals = fidelity.free_phase.residuals.iter();
+        let points = residuals.map(|found| (found.step as f64, value(found)));
+        Series::new(label, points)
+    };
+    let dynamics = fidelity.recommendation.dynamics;
+    Panel::new(
+        format!("Residual of the free phase, {dynamics}"),
+        ["step", "largest change of a unit"],
+        [Scale::Linear, Scale::Log],
+        vec![
             curve("largest", |found| found.max),
             curve("90 %", |found| found.ninetieth),
             curve("median", |found| found.median),
             curve("10 %", |found| found.tenth),
             curve("smallest", |found| found.min),
         ],
-    }
+    )
 }

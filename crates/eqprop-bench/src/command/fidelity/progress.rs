@@ -1,18 +1,18 @@
-//! The progress of an examination: a bar in a terminal, plain lines elsewhere.
+//! The progress of an examination.
 
 use std::cell::Cell;
 use std::time::Instant;
 
 use eqprop_bench::fidelity;
 use eqprop_train::training::{self, EpochRecord};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::{held_out_errors, percent, say};
+use crate::output::{held_out_errors, percent};
+use crate::progress::Bar;
 
 /// Shows how far an examination is, on standard error.
 #[derive(Debug)]
 pub struct Display {
-    bar: ProgressBar,
+    bar: Bar,
     /// What was announced last.
     said: Cell<&'static str>,
     start: Instant,
@@ -21,10 +21,8 @@ pub struct Display {
 impl Display {
     /// A display before anything happened.
     pub fn new() -> Self {
-        let template = "{bar:30} {percent:>3} %  {msg}";
-        let style = ProgressStyle::with_template(template).expect("a fixed template that parses");
         Self {
-            bar: ProgressBar::new(1).with_style(style),
+            bar: Bar::new(1, "{msg}"),
             said: Cell::new(""),
             start: Instant::now(),
         }
@@ -32,15 +30,14 @@ impl Display {
 
     /// Shows how far an epoch of the training is.
     pub fn training(&self, progress: &training::Progress) {
-        self.bar.set_length(progress.n_total as u64);
-        self.bar.set_position(progress.n_done as u64);
+        self.bar.move_within(progress.n_done, progress.n_total);
         let error = percent(progress.train_error);
-        self.bar.set_message(format!("training, error {error}"));
+        self.bar.announce(format_args!("training, error {error}"));
     }
 
     /// Shows what an epoch measured.
     pub fn epoch(&self, record: &EpochRecord, epochs: usize) {
-        self.say(&format!(
+        self.bar.say(format_args!(
             "epoch {:>3}/{epochs}: {}, {:.1} s",
             record.epoch,
             held_out_errors(record),
@@ -50,29 +47,18 @@ impl Display {
 
     /// Shows how far the examination is.
     pub fn examining(&self, progress: &fidelity::FidelityProgress) {
-        self.bar.set_length(progress.total as u64);
-        self.bar.set_position(progress.done as u64);
-        self.bar.set_message(progress.what);
-        if self.bar.is_hidden() && self.said.replace(progress.what) != progress.what {
-            let (done, total) = (progress.done, progress.total);
+        let fidelity::FidelityProgress { what, done, total } = *progress;
+        self.bar.move_within(done, total);
+        self.bar.announce(what);
+        if self.bar.is_hidden() && self.said.replace(what) != what {
             let seconds = self.start.elapsed().as_secs_f64();
-            say(format_args!(
-                "measuring {} ({done}/{total}), {seconds:.1} s",
-                progress.what
-            ));
-        }
-    }
-
-    fn say(&self, line: &str) {
-        if self.bar.is_hidden() {
-            say(line);
-        } else {
-            self.bar.println(line);
+            let place = format_args!("measuring {what} ({done}/{total}), {seconds:.1} s");
+            self.bar.say(place);
         }
     }
 
     /// Removes the bar.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.bar.finish();
     }
 }

@@ -1,11 +1,14 @@
 //! The results as tables.
 
+use std::fmt::Display;
+
 use eqprop_bench::fidelity::{
     Agreements, ByNudging, Candidate, Fidelity, FittedOrder, Limit, NudgingKind, StepPoint,
 };
 
 use super::results::Results;
 use crate::output::percent;
+use crate::table::{heads, table};
 
 /// What is said in a column without a value.
 const NONE: &str = "–";
@@ -32,11 +35,8 @@ fn title(results: &Results) -> String {
     let trained = match (results.epochs, results.test_error) {
         (None, _) => String::new(),
         (Some(n), Some(error)) => {
-            format!(
-                ", trained for {}, test error {}",
-                count(n, "epoch"),
-                percent(error)
-            )
+            let (epochs, error) = (count(n, "epoch"), percent(error));
+            format!(", trained for {epochs}, test error {error}")
         }
         (Some(_), None) => ", not trained".to_string(),
     };
@@ -92,32 +92,24 @@ fn exactness(fidelity: &Fidelity) -> String {
 fn betas(fidelity: &Fidelity) -> String {
     let curve = &fidelity.beta;
     let has_kinks = curve.points.iter().any(|point| point.kinks.is_some());
-    let mut head = vec!["β", "one-sided", "random sign", "centered"];
+    let mut rows = vec![heads(["β", "one-sided", "random sign", "centered"])];
     if has_kinks {
-        head.extend(["across kinks: 0 to β", "−β to β"]);
+        rows[0].extend(heads(["across kinks: 0 to β", "−β to β"]));
     }
-    let mut rows: Vec<Vec<String>> = curve
-        .points
-        .iter()
-        .map(|point| {
-            let mut row = vec![point.beta.to_string()];
-            row.extend(each(&point.estimates, |found| {
-                format!("{:.1e}", found.whole.relative_error)
-            }));
-            if let Some(kinks) = &point.kinks {
-                row.push(percent(kinks.one_sided));
-                row.push(kinks.centered.map_or(NONE.into(), percent));
-            }
-            row
-        })
-        .collect();
-    let mut orders = vec!["order".to_string()];
-    orders.extend(each(&curve.orders, |order: &FittedOrder| {
-        order
-            .whole
-            .map_or(NONE.into(), |order| format!("{order:.2}"))
-    }));
-    orders.resize(head.len(), String::new());
+    let n_columns = rows[0].len();
+    for point in &curve.points {
+        let error = |found: &Agreements| format!("{:.1e}", found.whole.relative_error);
+        let mut cells = row(point.beta, each(&point.estimates, error));
+        if let Some(kinks) = &point.kinks {
+            cells.push(percent(kinks.one_sided));
+            cells.push(kinks.centered.map_or(NONE.into(), percent));
+        }
+        rows.push(cells);
+    }
+    let order = |order: f64| format!("{order:.2}");
+    let order = |found: &FittedOrder| found.whole.map_or(NONE.into(), order);
+    let mut orders = row("order", each(&curve.orders, order));
+    orders.resize(n_columns, String::new());
     rows.push(orders);
     format!(
         "Error ‖ĝ − g‖/‖g‖ of the whole gradient, all phases converged{}\n{}",
@@ -126,8 +118,13 @@ fn betas(fidelity: &Fidelity) -> String {
         } else {
             ""
         },
-        table(&head, &rows)
+        table(&rows)
     )
+}
+
+/// A row of a table.
+fn row(what: impl Display, cells: impl IntoIterator<Item = String>) -> Vec<String> {
+    std::iter::once(what.to_string()).chain(cells).collect()
 }
 
 /// The cell of each kind of nudging.
@@ -143,18 +140,22 @@ fn parameters(results: &Results) -> String {
         return String::new();
     };
     let configured = &fidelity.recommendation.configured.agreements;
-    let rows = fidelity.parameters.iter().enumerate().map(|(index, name)| {
+    let mut rows = vec![heads([
+        "",
+        "one-sided",
+        "random sign",
+        "centered",
+        "as configured",
+    ])];
+    for (index, name) in fidelity.parameters.iter().enumerate() {
         let cosine = |found: &Agreements| cosine(found.parameters[index].cosine);
-        let mut row = vec![name.clone()];
-        row.extend(each(&point.estimates, cosine));
-        row.push(cosine(configured));
-        row
-    });
-    let head = ["", "one-sided", "random sign", "centered", "as configured"];
+        let kinds = each(&point.estimates, cosine);
+        rows.push(row(name, kinds.into_iter().chain([cosine(configured)])));
+    }
     format!(
         "Cosine of each parameter at β = {beta}, all phases converged; and with the configured \
          steps\n{}",
-        table(&head, &rows.collect::<Vec<_>>())
+        table(&rows)
     )
 }
 
@@ -162,52 +163,42 @@ fn steps(fidelity: &Fidelity) -> String {
     let curves = &fidelity.steps;
     let lowest = |point: &StepPoint| each(&point.estimates, |found| cosine(found.lowest_cosine()));
     let shown = |point: &StepPoint, configured| point.steps <= 2 * configured;
-    let pairs = curves.free.iter().zip(&curves.free_with_configured);
-    let pairs = pairs.filter(|(point, _)| shown(point, fidelity.free_phase.free_steps));
-    let free = pairs.map(|(converged, configured)| {
-        let mut row = vec![converged.steps.to_string()];
-        row.extend(lowest(converged));
-        row.extend(lowest(configured));
-        row
-    });
-    let points = curves.nudged.iter();
-    let points = points.filter(|point| shown(point, curves.nudged_steps));
-    let nudged = points.map(|point| {
-        let mut row = vec![point.steps.to_string()];
-        row.extend(lowest(point));
-        row
-    });
     let k = curves.nudged_steps;
-    let (converged, configured) = ("one-sided, K → ∞", format!("one-sided, K = {k}"));
-    let kinds = ["random sign", "centered"];
-    let head = [
+    let as_configured = format!("one-sided, K = {k}");
+    let mut free = vec![heads([
         "T",
-        converged,
-        kinds[0],
-        kinds[1],
-        &configured,
-        kinds[0],
-        kinds[1],
-    ];
+        "one-sided, K → ∞",
+        "random sign",
+        "centered",
+        &as_configured,
+        "random sign",
+        "centered",
+    ])];
+    for (converged, configured) in curves.free.iter().zip(&curves.free_with_configured) {
+        if shown(converged, fidelity.free_phase.free_steps) {
+            let cells = lowest(converged).into_iter().chain(lowest(configured));
+            free.push(row(converged.steps, cells));
+        }
+    }
+    let mut nudged = vec![heads(["K", "one-sided", "random sign", "centered"])];
+    let points = curves.nudged.iter().filter(|point| shown(point, k));
+    nudged.extend(points.map(|point| row(point.steps, lowest(point))));
     format!(
         "Lowest cosine of a parameter at β = {}, against the free steps T\n{}\n... and against the \
          nudged steps K, free phase converged\n{}",
         curves.beta,
-        table(&head, &free.collect::<Vec<_>>()),
-        table(
-            &["K", "one-sided", kinds[0], kinds[1]],
-            &nudged.collect::<Vec<_>>()
-        ),
+        table(&free),
+        table(&nudged),
     )
 }
 
 fn stepwise(fidelity: &Fidelity) -> String {
     let stepwise = &fidelity.stepwise;
-    let cells = stepwise.parameters.iter().chain(&stepwise.states);
-    let cells = cells.map(|layer| {
+    let mut rows = vec![heads(["", "error"])];
+    for layer in stepwise.parameters.iter().chain(&stepwise.states) {
         let error = layer.relative_mean_squared_error;
-        vec![layer.name.clone(), format!("{error:.1e}")]
-    });
+        rows.push(row(&layer.name, [format!("{error:.1e}")]));
+    }
     format!(
         "Step by step against backpropagation through time, {}, β = {}, {} steps:\nΣ|EP − \
          BPTT|²/Σ|BPTT|²; a unit moved by {:.0e} in the last steps of the free phase\n{}",
@@ -215,7 +206,7 @@ fn stepwise(fidelity: &Fidelity) -> String {
         stepwise.beta,
         stepwise.n_steps,
         stepwise.drift,
-        table(&["", "error"], &cells.collect::<Vec<_>>()),
+        table(&rows),
     )
 }
 
@@ -223,7 +214,8 @@ fn free_phase(fidelity: &Fidelity) -> String {
     let phase = &fidelity.free_phase;
     let steps = fidelity.steps.free.iter().map(|point| point.steps);
     let shown = steps.filter(|&step| step <= 2 * phase.free_steps);
-    let rows = shown.filter_map(|step| {
+    let mut rows = vec![heads(["step", "min", "10 %", "50 %", "90 %", "max"])];
+    rows.extend(shown.filter_map(|step| {
         let found = phase.residuals.iter().find(|found| found.step == step)?;
         let values = [
             found.min,
@@ -232,38 +224,37 @@ fn free_phase(fidelity: &Fidelity) -> String {
             found.ninetieth,
             found.max,
         ];
-        let mut row = vec![step.to_string()];
-        row.extend(values.map(|value| format!("{value:.1e}")));
-        Some(row)
-    });
+        Some(row(step, values.map(|value| format!("{value:.1e}"))))
+    }));
     format!(
         "Residual of the free phase; {} of the examples are within {:.0e} after {} steps\n{}",
         percent(phase.converged),
         phase.tolerance,
         phase.free_steps,
-        table(
-            &["step", "min", "10 %", "50 %", "90 %", "max"],
-            &rows.collect::<Vec<_>>()
-        )
+        table(&rows)
     )
 }
 
 fn recommendation(fidelity: &Fidelity) -> String {
     let found = &fidelity.recommendation;
     let name = kind_name(found.nudging);
-    let row = |what: &str, candidate: &Candidate| {
-        vec![
-            what.to_string(),
-            candidate.free_steps.to_string(),
-            candidate.nudged_steps.to_string(),
-            candidate.beta.to_string(),
-            candidate.cost.to_string(),
-            cosine(candidate.agreements.lowest_cosine()),
-        ]
+    let mut rows = vec![heads(["", "T", "K", "β", "steps", "lowest cosine"])];
+    let mut add = |what: &str, candidate: &Candidate| {
+        let Candidate {
+            free_steps,
+            nudged_steps,
+            beta,
+            cost,
+            agreements,
+        } = candidate;
+        let numbers: [&dyn Display; 4] = [free_steps, nudged_steps, beta, cost];
+        let cells = numbers.map(ToString::to_string).into_iter();
+        let cosine = cosine(agreements.lowest_cosine());
+        rows.push(row(what, cells.chain([cosine])));
     };
-    let mut rows = vec![row("configured", &found.configured)];
-    rows.extend(found.enough.iter().map(|enough| row("enough", enough)));
-    rows.extend(found.best.iter().map(|best| row("best found", best)));
+    add("configured", &found.configured);
+    found.enough.iter().for_each(|enough| add("enough", enough));
+    found.best.iter().for_each(|best| add("best found", best));
     let limit = match found.limit {
         None => "",
         Some(Limit::Steps) => {
@@ -281,37 +272,10 @@ fn recommendation(fidelity: &Fidelity) -> String {
     format!(
         "Cosine of at least {} in every parameter on every batch, {name}\n{}{limit}",
         found.bound,
-        table(&["", "T", "K", "β", "steps", "lowest cosine"], &rows)
+        table(&rows)
     )
 }
 
 fn cosine(value: f64) -> String {
     format!("{value:.5}")
-}
-
-/// Columns aligned to the right, but for the first.
-fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let length = |text: &str| text.chars().count();
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| length(&row[column]));
-        cells.fold(length(head[column]), usize::max)
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let line = |cells: &[&str]| {
-        let padded = cells
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(i, (cell, &width))| match i {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            });
-        let line = padded.collect::<Vec<_>>().join("  ");
-        format!("  {}\n", line.trim_end())
-    };
-    let rows = rows.iter().map(|row| {
-        let cells: Vec<&str> = row.iter().map(String::as_str).collect();
-        line(&cells)
-    });
-    std::iter::once(line(head)).chain(rows).collect()
 }

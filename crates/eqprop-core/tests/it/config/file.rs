@@ -9,11 +9,11 @@ use eqprop_core::connection::{
 };
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig};
 use eqprop_core::shape::LayerShape;
+use eqprop_testing::joined;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::valid;
-use crate::network::joined;
 
 /// Saves and loads a configuration, and returns what its file says.
 fn through_file(config: &HopfieldEnergyConfig, name: &str) -> serde_json::Value {

@@ -8,9 +8,9 @@ use eqprop_core::connection::{
     ConnectionConfig, ConnectionKind, ConvolutionConfig, InitializerConfig,
 };
 use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, LayerConfig};
+use eqprop_testing::{joined, parameters};
 
-use crate::network::{joined, parameters};
-use crate::setup::Setup;
+use crate::devices;
 
 /// Seeds a device whose random numbers all threads share, and keeps other tests from drawing
 /// until the guard is dropped.
@@ -63,7 +63,7 @@ fn initial_weights_fill_the_bounds_of_their_distribution_and_biases_are_zero() {
         InitializerConfig::Glorot,
         InitializerConfig::FanIn { gain: 0.5 },
     ];
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let _guard = seeded(&setup.device, 1);
         for (initializer, bound) in [
             (glorot, (6.0_f64 / 50.0).sqrt()),
@@ -85,7 +85,7 @@ fn initial_weights_fill_the_bounds_of_their_distribution_and_biases_are_zero() {
 
 #[test]
 fn the_same_seed_gives_the_same_weights() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let weights = |seed| {
             let _guard = seeded(&setup.device, seed);
             parameters(&wide(InitializerConfig::Glorot, &setup.device))

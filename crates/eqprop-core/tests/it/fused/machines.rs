@@ -3,11 +3,10 @@
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::Pooling;
 use eqprop_core::relaxation::Scheme;
+use eqprop_testing::{Setup, assert_close, graph};
 use rayon::ThreadPoolBuilder;
 
-use super::{Output, convolutional, list, relaxed, single};
-use crate::network::graph;
-use crate::setup::{Setup, assert_close};
+use super::{Output, convolutional, list, relaxed};
 
 #[test]
 fn any_number_of_threads_relaxes_as_one_step_after_the_other() {
@@ -37,7 +36,7 @@ fn any_number_of_threads_relaxes_as_one_step_after_the_other() {
         };
         let exact = relax(&Setup::double(), true);
         for n_threads in [1, 2, 3] {
-            let found = on(n_threads, &|| relax(&single(), false));
+            let found = on(n_threads, &|| relax(&Setup::single(), false));
             // Sums of 300 terms that add up to some tens in f32, seven times over.
             assert_close(&found, &exact, 5e-4, &format!("{n_threads} threads"));
         }

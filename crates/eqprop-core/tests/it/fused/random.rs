@@ -7,12 +7,11 @@ use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, TotalEnergy, Vector
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;
+use eqprop_testing::{Numbers, Setup, connection, cost, distance, gradients_in, network, values};
 use proptest::prelude::*;
 
-use super::{Output, single};
-use crate::network::{Numbers, connection, cost, gradients_of, network};
+use super::Output;
 use crate::properties::any_network_of_maps;
-use crate::setup::{Setup, distance, values};
 
 /// One, the widths of vectors and their neighbors, and what fills a panel or nearly so.
 const SIZES: [usize; 18] = [
@@ -177,12 +176,12 @@ fn measured(case: &Case, setup: &Setup, stepwise: bool) -> Vec<(&'static str, Ve
             relaxed.state.layers().iter().flat_map(values).collect(),
         ),
         ("residual", values(&relaxed.residual)),
-        ("gradient", gradients_of(&energy, &gradients).concat()),
+        ("gradient", gradients_in(&energy, &gradients).concat()),
     ]
 }
 
 fn assert_same(case: &Case) {
-    let found = measured(case, &single(), false);
+    let found = measured(case, &Setup::single(), false);
     let exact = measured(case, &Setup::double(), true);
     let largest = |numbers: &[f64]| numbers.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
     let state = largest(&exact[1].1);

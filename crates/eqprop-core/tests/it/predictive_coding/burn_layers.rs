@@ -9,10 +9,10 @@ use burn::tensor::activation::relu;
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, ConvolutionConfig, Pooling};
 use eqprop_core::energy::{PredictiveCoding, VectorField};
+use eqprop_testing::{Setup, assert_close, chain, distance, values};
 
 use super::{BATCH, Problem, convolutional};
-use crate::network::chain;
-use crate::setup::{Setup, assert_close, distance, values};
+use crate::devices;
 
 fn linear(energy: &PredictiveCoding, layer: usize, setup: &Setup) -> Linear {
     let Connection::Dense(dense) = &energy.connections[layer] else {
@@ -60,7 +60,7 @@ fn check(setup: &Setup, problem: &Problem, expected: &[Tensor<2>]) {
 
 #[test]
 fn a_dense_network_is_burns_linear_layers() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let mut config = chain(&[3, 4, 5, 2], Activation::Relu);
         config.layers[2].activation = Activation::Identity;
         let problem = Problem::new(&config, &setup, 1.0);
@@ -74,7 +74,7 @@ fn a_dense_network_is_burns_linear_layers() {
 
 #[test]
 fn a_convolutional_network_is_burns_convolutions_and_pooling() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let pooled = ConvolutionConfig::new(3).with_padding(1);
         let pooled = pooled.with_pooling(Pooling::Max(2));
         let config = convolutional(Activation::Relu, pooled, [4, 4]);

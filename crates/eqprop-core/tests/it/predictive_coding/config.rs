@@ -2,9 +2,7 @@
 
 use eqprop_core::activation::Activation;
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerUpdate, PredictiveCodingConfig};
-
-use crate::network::{chain, connection};
-use crate::setup::Setup;
+use eqprop_testing::{Setup, chain, connection};
 
 fn config() -> PredictiveCodingConfig {
     PredictiveCodingConfig::new(chain(&[3, 4, 2], Activation::Relu))

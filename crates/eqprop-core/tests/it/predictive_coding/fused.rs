@@ -5,18 +5,12 @@ use eqprop_core::activation::Activation;
 use eqprop_core::cost::SquaredError;
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerUpdate, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Relaxed, Scheme};
+use eqprop_testing::{Numbers, Setup, assert_close, chain, distance, gradients_in, values};
 
 use super::Problem;
-use crate::network::{Numbers, chain, gradients_of};
-use crate::setup::{Setup, assert_close, distance, values};
+use crate::fused::list;
 
 const STEPS: [usize; 3] = [1, 2, 5];
-
-fn single() -> Setup {
-    let mut setups = Setup::all();
-    setups.retain(|setup| setup.name == "flex f32");
-    setups.remove(0)
-}
 
 /// Chains of one to four layers, some wider than the panels of a product, and one so wide that Burn adds
 /// up its products in another order.
@@ -66,13 +60,8 @@ fn nudged(
         false => relaxation.relax(&total, start.repeat(2)),
     };
     let gradients = energy.contrast(&both, &relaxed.state, &start.repeat(2), 1.0);
-    let lists = gradients_of(&energy, &gradients);
+    let lists = gradients_in(&energy, &gradients);
     (relaxed, lists)
-}
-
-fn list(relaxed: &Relaxed) -> Vec<f64> {
-    let layers = relaxed.state.layers().iter().flat_map(values);
-    layers.chain(values(&relaxed.residual)).collect()
 }
 
 #[test]
@@ -84,8 +73,8 @@ fn a_fused_nudged_phase_is_the_same_phase() {
                 let what = format!("{:?}, {update:?}, {n_steps} steps", config.layers);
                 let run =
                     |setup: &Setup, stepwise| nudged(&config, setup, update, n_steps, stepwise);
-                let (fused, gradients) = run(&single(), false);
-                let (plain, plain_gradients) = run(&single(), true);
+                let (fused, gradients) = run(&Setup::single(), false);
+                let (plain, plain_gradients) = run(&Setup::single(), true);
                 let (exact, exact_gradients) = run(&Setup::double(), true);
                 assert_eq!(fused.n_steps, n_steps);
                 // Sums of up to 700 terms in f32, in another order in vectors of another length.
@@ -110,7 +99,7 @@ fn a_fused_nudged_phase_is_the_same_phase() {
 
 #[test]
 fn the_free_phase_stays_at_the_forward_pass_at_once() {
-    let setup = single();
+    let setup = Setup::single();
     for config in chains() {
         let Problem { energy, input, .. } = Problem::new(&config, &setup, 0.4);
         let clamped = energy.clamp(&input);
@@ -134,7 +123,7 @@ fn the_free_phase_stays_at_the_forward_pass_at_once() {
 /// A large batch passes forward through packed weights.
 #[test]
 fn the_forward_pass_of_many_examples_is_that_of_each() {
-    let setup = single();
+    let setup = Setup::single();
     for config in chains() {
         let Problem { energy, .. } = Problem::new(&config, &setup, 0.4);
         let input = Numbers(9).matrix(&setup, [70, config.input.n_units()], -0.5, 1.5);

@@ -9,10 +9,13 @@ use eqprop_core::energy::{
 };
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{
+    Numbers, Setup, chain, cost, distance, filled, gradients_in, norm, parameter_differences,
+    relative_error, values,
+};
 
 use super::{Problem, convolutional};
-use crate::network::{Numbers, chain, cost, filled, gradients_of, one_hot, parameter_differences};
-use crate::setup::{Setup, distance, values};
+use crate::devices;
 
 /// A network with its cost and a batch.
 struct Trial {
@@ -56,7 +59,7 @@ impl Trial {
         let Problem { energy, input, .. } = Problem::with_update(config, &setup, 0.9, update);
         Self {
             cost: cost(which, 2, &setup, 1.0, 3),
-            target: one_hot(&setup, &[0, 1, 1], 2),
+            target: setup.one_hot(&[0, 1, 1], 2),
             energy,
             input,
             setup,
@@ -88,7 +91,7 @@ impl Trial {
         let gradients = self
             .energy
             .contrast(&self.energy.clamp(&self.input), &a, &b, scale);
-        gradients_of(&self.energy, &gradients)
+        gradients_in(&self.energy, &gradients)
     }
 
     /// The gradient of the cost of the forward pass, by central differences: ε² of truncation and
@@ -102,17 +105,10 @@ impl Trial {
     }
 }
 
-fn norm(values: impl IntoIterator<Item = f64>) -> f64 {
-    values.into_iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
 /// `‖found − expected‖ / ‖expected‖`, the largest over the parameters.
 fn error(found: &[Vec<f64>], expected: &[Vec<f64>]) -> f64 {
     let pairs = found.iter().zip(expected);
-    let errors = pairs.map(|(found, expected)| {
-        let difference = found.iter().zip(expected).map(|(a, b)| a - b);
-        norm(difference) / norm(expected.iter().copied())
-    });
+    let errors = pairs.map(|(found, expected)| relative_error(found, expected));
     errors.fold(0.0, f64::max)
 }
 
@@ -188,12 +184,12 @@ fn single_precision_is_enough_for_a_small_beta() {
     let config = dense(Activation::Relu);
     for which in COSTS {
         let [double, single] = [0, 1].map(|index| {
-            let setup = Setup::all().swap_remove(index);
+            let setup = devices::all().swap_remove(index);
             Trial::on(setup, &config, which, LayerUpdate::Projected)
         });
         let beta = 0.002;
         let [double, single] = [double, single].map(|trial| trial.estimate(beta, 0.0, 3).concat());
-        let size = norm(double.iter().copied());
+        let size = norm(&double);
         assert!(size > 0.1);
         assert!(distance(&single, &double) < 1e-3 * size);
     }

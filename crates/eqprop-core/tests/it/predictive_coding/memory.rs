@@ -5,10 +5,9 @@ use eqprop_core::cost::{CostConfig, SquaredError};
 use eqprop_core::energy::{Energy, PredictiveCoding, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{Numbers, Setup, assert_close, chain, cost, gradients_in, values};
 
 use super::{BATCH, Problem, chains};
-use crate::network::{Numbers, chain, cost, gradients_of, one_hot};
-use crate::setup::{Setup, assert_close, values};
 
 /// Everything that a network says of a state.
 fn all(
@@ -32,7 +31,7 @@ fn what_is_kept_is_what_would_be_computed_anew() {
     let setup = Setup::double();
     for (what, config) in chains(Activation::Relu) {
         let Problem { energy, input, .. } = Problem::new(&config, &setup, 1.0);
-        let target = one_hot(&setup, &[0, 1, 1], 2);
+        let target = setup.one_hot(&[0, 1, 1], 2);
         for n_copies in [1, 2] {
             let clamped = energy.clamp(&input);
             let start = energy.start(&input, &clamped).repeat(n_copies);
@@ -68,10 +67,10 @@ fn what_is_kept_is_what_would_be_computed_anew() {
             for [first, second] in [[last, &start], [&start, last], [last, &seen[1]]] {
                 let scale = 1.3;
                 let kept = energy.contrast(&clamped, first, second, scale);
-                let kept = gradients_of(&energy, &kept).concat();
+                let kept = gradients_in(&energy, &kept).concat();
                 let anew =
                     energy.contrast(&energy.clamp(&input), &anew(first), &anew(second), scale);
-                let anew = gradients_of(&energy, &anew).concat();
+                let anew = gradients_in(&energy, &anew).concat();
                 // One product or the half sum of two: roundings of numbers of order 10.
                 assert_close(&kept, &anew, 1e-13, &what);
                 // The only layer of one that has no other is there after the first step.
@@ -91,7 +90,7 @@ fn a_nudge_goes_down_two_layers_per_step() {
     let clamped = energy.clamp(&input);
     let start = energy.start(&input, &clamped);
     let cost = cost(CostConfig::SquaredError, 2, &setup, 1.0, 2);
-    let target = one_hot(&setup, &[0, 1, 1], 2);
+    let target = setup.one_hot(&[0, 1, 1], 2);
     let total = TotalEnergy::nudged(&energy, &clamped, &cost, &target, setup.number(0.1));
     let mut stayed = Vec::new();
     Relaxation::steps(Scheme::Asynchronous, 3).relax_observed(&total, start.clone(), |_, state| {

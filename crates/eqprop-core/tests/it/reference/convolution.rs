@@ -4,9 +4,9 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, Pooling};
 use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig};
+use eqprop_testing::{connection, joined};
 
 use super::{FILE_SCHEME, Model, SCHEMES, Start};
-use crate::network::{connection, joined};
 
 fn model(pooling: Pooling) -> Model {
     let kernel = ConvolutionConfig::new(3).with_padding(1);

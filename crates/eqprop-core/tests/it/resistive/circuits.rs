@@ -4,10 +4,10 @@ use eqprop_core::cost::{AnyCost, SquaredError};
 use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{Numbers, Setup, assert_close, equilibrium, filled, parameters, values};
 
 use super::{BATCH, Circuit, GAIN, biases, resistors, voltages, with_conductances};
-use crate::network::{Numbers, equilibrium, filled, parameters};
-use crate::setup::{Setup, assert_close, values};
+use crate::devices;
 
 const SCHEMES: [Scheme; 3] = [
     Scheme::Asynchronous,
@@ -20,7 +20,7 @@ const SCHEMES: [Scheme; 3] = [
 fn a_voltage_divider_has_the_voltage_of_its_formula() {
     let (x, plus, minus, current) = (3.0, 2.0, 0.5, 0.75);
     let expected = (x * (plus - minus) + current) / (plus + minus);
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let network = with_conductances(&[1, 1], &setup, &[&[plus, minus], &[current]]);
         let input = setup.number(x);
         let clamped = network.clamp(&input);
@@ -59,7 +59,7 @@ fn a_bridge_has_the_voltages_of_its_two_nodal_equations() {
     let determinant = a * b - h * h;
     let (l, r) = ((b * i + h * j) / determinant, (a * j + h * i) / determinant);
     let middle = (arms[0] * l + arms[1] * r) / (arms[0] + arms[1]);
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let sources = [left[0], right[0], left[1], right[1]];
         let network = with_conductances(&[1, 2, 1], &setup, &[&sources, &arms]);
         let input = setup.number(1.0);

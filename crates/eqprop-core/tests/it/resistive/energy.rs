@@ -5,12 +5,13 @@ use eqprop_core::cost::{AnyCost, CostConfig};
 use eqprop_core::energy::{Energy, ResistiveNetwork, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Dynamics, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{
+    Numbers, Setup, assert_close, cost, distance, equilibrium, filled, gradients_in, moved,
+    parameter_differences, parameters, values,
+};
 
 use super::{BATCH, Circuit, GAIN, biases, resistors, voltages};
-use crate::network::{
-    Numbers, cost, equilibrium, filled, gradients_of, parameter_differences, parameters,
-};
-use crate::setup::{Setup, assert_close, distance, values};
+use crate::devices;
 
 const SIZES: [usize; 4] = [2, 5, 4, 3];
 const COSTS: [CostConfig; 2] = [CostConfig::SquaredError, CostConfig::CrossEntropy];
@@ -31,7 +32,7 @@ fn by_hand(circuit: &Circuit, state: &State) -> Vec<f64> {
 
 #[test]
 fn the_energy_is_that_of_all_resistors_and_current_sources() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let circuit = Circuit::new(&SIZES, &setup, 1);
         let state = Numbers(2).state(circuit.network.layers(), &setup, BATCH);
         let clamped = circuit.network.clamp(&circuit.input);
@@ -47,17 +48,6 @@ fn the_energy_is_that_of_all_resistors_and_current_sources() {
         let found = values(&circuit.network.energy(&twice, &state.repeat(4)));
         assert_close(&found, &expected.repeat(4), tolerance, "copies");
     }
-}
-
-/// `state` with unit `unit` of layer `layer` moved in every example.
-fn moved(state: &State, layer: usize, unit: usize, by: f64) -> State {
-    let n_units = state.layer(layer).dims()[1];
-    let mut step = vec![0.0; n_units];
-    step[unit] = by;
-    let mut moved = state.clone();
-    let step = Setup::double().tensor(step, [1, n_units]);
-    moved.set(layer, state.layer(layer).clone() + step);
-    moved
 }
 
 /// `∂E/∂v = a(v − drive)` and `∂²E/∂v² = a`.
@@ -102,7 +92,7 @@ fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
         let [first, second] = [(); 2].map(|()| numbers.state(network.layers(), &setup, BATCH));
         let scale = 1.7;
         let gradients = network.contrast(&network.clamp(&circuit.input), &first, &second, scale);
-        let found = gradients_of(network, &gradients);
+        let found = gradients_in(network, &gradients);
         // The energy is linear in the parameters: only rounding, 1e-14/ε.
         let expected = parameter_differences(network, 1e-3, |network| {
             let clamped = network.clamp(&circuit.input);
@@ -148,7 +138,7 @@ fn the_contrast_of_the_input_is_the_slope_of_the_energy_difference() {
 
 #[test]
 fn the_contrast_of_close_states_keeps_its_digits() {
-    let [double, single] = [0, 1].map(|index| Setup::all().swap_remove(index));
+    let [double, single] = [0, 1].map(|index| devices::all().swap_remove(index));
     // A power of 2, so that the second state is exact in f32 too. Each of two squares would be
     // rounded by 6e-8 and the quotient by 1e-3.
     let step = 2f64.powi(-14);
@@ -166,7 +156,7 @@ fn the_contrast_of_close_states_keeps_its_digits() {
         let gradients = circuit
             .network
             .contrast(&clamped, &on(0.0), &on(step), 1.0 / step);
-        gradients_of(&circuit.network, &gradients).concat()
+        gradients_in(&circuit.network, &gradients).concat()
     };
     assert_close(&contrast(&single), &contrast(&double), 1e-5, "f32");
 }
@@ -295,7 +285,7 @@ fn all_schemes_find_the_same_equilibria() {
 
 #[test]
 fn a_state_is_examined_on_every_device() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let circuit = Circuit::new(&SIZES, &setup, 22);
         let clamped = circuit.network.clamp(&circuit.input);
         let total = TotalEnergy::<_, AnyCost>::free(&circuit.network, &clamped);
@@ -318,7 +308,7 @@ fn a_state_is_examined_on_every_device() {
 /// A conductance below 0 would turn the energy over.
 #[test]
 fn projecting_sets_negative_conductances_to_zero_and_leaves_the_rest() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let circuit = Circuit::new(&SIZES, &setup, 23);
         let before: Vec<Vec<f64>> = parameters(&circuit.network);
         let shifted = |list: &Vec<f64>| list.iter().map(|g| g - 0.7).collect::<Vec<_>>();

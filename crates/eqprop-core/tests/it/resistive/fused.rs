@@ -3,10 +3,10 @@
 use eqprop_core::cost::SquaredError;
 use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Relaxed, Scheme};
+use eqprop_testing::{Numbers, Setup, assert_close, distance};
 
 use super::{BATCH, Circuit};
-use crate::network::Numbers;
-use crate::setup::{Setup, assert_close, distance, values};
+use crate::fused::list;
 
 #[derive(Debug, Clone, Copy)]
 enum Output {
@@ -34,17 +34,9 @@ fn relaxed(sizes: &[usize], setup: &Setup, scheme: Scheme, output: Output, fused
     }
 }
 
-fn list(relaxed: &Relaxed) -> Vec<f64> {
-    let layers = relaxed.state.layers().iter().flat_map(values);
-    layers.chain(values(&relaxed.residual)).collect()
-}
-
 #[test]
 fn a_fused_relaxation_is_the_same_relaxation() {
-    let single = Setup::all()
-        .into_iter()
-        .find(|setup| setup.name == "flex f32")
-        .expect("it is one of them");
+    let single = Setup::single();
     let double = Setup::double();
     let mut n_fused = 0;
     // Layers of an odd number of diodes; as many outputs as examples, and one.

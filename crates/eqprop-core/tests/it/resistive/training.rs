@@ -11,12 +11,13 @@ use eqprop_core::energy::{
 use eqprop_core::error::ConfigError;
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
+use eqprop_testing::{
+    Numbers, Setup, assert_close, cost, distance, equilibrium, fourth_order_differences,
+    gradients_in, norm, parameters, residual, values,
+};
 
 use super::{BATCH, Circuit};
-use crate::network::{
-    Numbers, cost, equilibrium, gradients_of, one_hot, parameter_differences, parameters,
-};
-use crate::setup::{Setup, assert_close, distance, values};
+use crate::devices;
 
 const SIZES: [usize; 4] = [2, 6, 4, 3];
 
@@ -32,7 +33,7 @@ impl Problem {
         Self {
             circuit: Circuit::new(&SIZES, &setup, seed),
             cost: cost(which, SIZES[3], &setup, 1.0, 2),
-            target: one_hot(&setup, &[0, 1, 2], SIZES[3]),
+            target: setup.one_hot(&[0, 1, 2], SIZES[3]),
         }
     }
 
@@ -55,33 +56,18 @@ impl Problem {
         let [a, b] = [first, second].map(|beta| self.relax(network, beta, free.clone()));
         let scale = 1.0 / (first - second);
         let gradients = network.contrast(&network.clamp(&self.circuit.input), &a, &b, scale);
-        gradients_of(network, &gradients).concat()
+        gradients_in(network, &gradients).concat()
     }
 
-    /// The gradient of the mean cost at the free equilibrium, by central differences of order 4
-    /// of the whole procedure: 1e-10 of truncation and rounding.
+    /// The gradient of the mean cost at the free equilibrium, by differences of the whole procedure.
     fn exact(&self, free: &State) -> Vec<f64> {
-        let differences = |epsilon: f64| {
-            let differences = parameter_differences(&self.circuit.network, epsilon, |network| {
-                let relaxed = self.relax(network, 0.0, free.clone());
-                let cost = self.cost.value(relaxed.output(), &self.target);
-                cost.mean().into_scalar::<f64>()
-            });
-            differences.concat()
-        };
-        let pairs = differences(1e-3).into_iter().zip(differences(2e-3));
-        pairs
-            .map(|(fine, coarse)| (4.0 * fine - coarse) / 3.0)
-            .collect()
+        let differences = fourth_order_differences(&self.circuit.network, |network| {
+            let relaxed = self.relax(network, 0.0, free.clone());
+            let cost = self.cost.value(relaxed.output(), &self.target);
+            cost.mean().into_scalar::<f64>()
+        });
+        differences.concat()
     }
-}
-
-fn norm(values: impl IntoIterator<Item = f64>) -> f64 {
-    values.into_iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
-fn error(estimate: &[f64], exact: &[f64]) -> f64 {
-    norm(estimate.iter().zip(exact).map(|(a, b)| a - b))
 }
 
 /// Between two switches of its diodes a circuit is linear, and its equilibria are smooth in β.
@@ -91,7 +77,7 @@ fn estimates_have_order_one_and_two_in_beta() {
         let problem = Problem::new(which, 1);
         let free = problem.free();
         let exact = problem.exact(&free);
-        let size = norm(exact.iter().copied());
+        let size = norm(&exact);
         for (name, order, betas) in [
             (
                 "one-sided",
@@ -100,7 +86,7 @@ fn estimates_have_order_one_and_two_in_beta() {
             ),
             ("centered", 2.0, |beta| [beta, -beta]),
         ] {
-            let at = |beta| error(&problem.estimate(&free, betas(beta)), &exact);
+            let at = |beta| residual(&problem.estimate(&free, betas(beta)), &exact);
             let (small, large) = (at(0.005), at(0.02));
             let what = format!("{name}, {which:?}: {small:e} and {large:e} of {size}");
             // The differences' own error is a hundredth of the least error looked at.
@@ -111,13 +97,13 @@ fn estimates_have_order_one_and_two_in_beta() {
         }
         let flipped: Vec<f64> = problem.estimate(&free, [-0.01, 0.01]);
         let flipped: Vec<f64> = flipped.iter().map(|g| -g).collect();
-        assert!(error(&flipped, &exact) > 1.9 * size);
+        assert!(residual(&flipped, &exact) > 1.9 * size);
     }
 }
 
 #[test]
 fn new_conductances_are_not_negative_and_half_of_them_are_zero() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let network = ResistiveNetworkConfig::dense(&[50, 30, 10]).init(&setup.device);
         let lists = parameters(&network);
         for (conductances, n_in) in lists[..2].iter().zip([100.0f64, 30.0]) {
@@ -135,7 +121,7 @@ fn new_conductances_are_not_negative_and_half_of_them_are_zero() {
 
 #[test]
 fn a_network_loaded_from_its_record_has_the_same_energies() {
-    for setup in Setup::all() {
+    for setup in devices::all() {
         let saved = Circuit::new(&SIZES, &setup, 3);
         let fresh = Circuit::new(&SIZES, &setup, 4).network;
         let state = Numbers(5).state(fresh.layers(), &setup, BATCH);
@@ -211,7 +197,7 @@ fn complex_states_are_refused() {
         .repeat(&circuit.network.clamp(&circuit.input), 2);
     let (cost, target) = (
         eqprop_core::cost::SquaredError,
-        one_hot(&setup, &[0, 1, 2], 3),
+        setup.one_hot(&[0, 1, 2], 3),
     );
     let beta = [
         setup.tensor(vec![0.1; 3], [3, 1]),
@@ -235,7 +221,7 @@ fn duplicating_the_batch_leaves_the_contrast() {
             circuit
                 .network
                 .contrast(&circuit.network.clamp(&input), &first, &second, 1.0);
-        gradients_of(&circuit.network, &gradients).concat()
+        gradients_in(&circuit.network, &gradients).concat()
     };
     assert_close(&contrast(3), &contrast(1), 1e-13, "mean");
 }

@@ -13,12 +13,12 @@ use eqprop_core::energy::{
 };
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
-
-use super::{Problem, change, graph_to, largest, order, residual};
-use crate::network::{
-    connection, equilibrium, filled, gradients_of, graph, parameter_differences, parameters,
+use eqprop_testing::{
+    Setup, assert_close, connection, equilibrium, filled, gradients_in, graph, largest, order_of,
+    parameter_differences, parameters, residual, values,
 };
-use crate::setup::{Setup, assert_close, values};
+
+use super::{Problem, change, graph_to};
 
 const N_INPUTS: usize = 3;
 const N_HIDDEN: [usize; 2] = [4, 3];
@@ -92,7 +92,7 @@ fn the_nudged_state_approaches_the_clamped_one_as_one_over_beta() {
                 problem
                     .energy
                     .contrast(&problem.energy.clamp(&problem.input), state, &free, 1.0);
-            gradients_of(&problem.energy, &contrast).concat()
+            gradients_in(&problem.energy, &contrast).concat()
         };
         let (limit, mut states, mut updates) = (contrast(&clamped), Vec::new(), Vec::new());
         for beta in betas {
@@ -101,7 +101,7 @@ fn the_nudged_state_approaches_the_clamped_one_as_one_over_beta() {
             updates.push(residual(&contrast(&nudged), &limit));
         }
         for distances in [states, updates] {
-            let found = order(&betas, &distances);
+            let found = order_of(&betas, &distances);
             // 1/β² is 1e-2 and less beside 1/β.
             assert!((found + 1.0).abs() < 0.02, "order {found}, {distances:?}");
             assert!(distances[0] < 0.1, "{distances:?}");
@@ -118,7 +118,7 @@ fn the_contrast_with_the_clamped_state_is_the_contrastive_hebbian_rule() {
         let contrast = problem
             .energy
             .contrast(&problem.clamped(), &clamped, &free, 1.0);
-        let contrast = gradients_of(&problem.energy, &contrast);
+        let contrast = gradients_in(&problem.energy, &contrast);
         // The statistics ρ_i ρ_j and ρ_j, mean over the batch.
         let statistics = |state: &State| {
             let layers = [std::slice::from_ref(&problem.input), state.layers()].concat();
@@ -169,7 +169,7 @@ fn the_contrastive_objective_is_positive_in_one_basin_and_its_gradient_is_the_up
         let found = problem
             .energy
             .contrast(&problem.clamped(), &clamped, &free, 1.0);
-        let found = gradients_of(&problem.energy, &found).concat();
+        let found = gradients_in(&problem.energy, &found).concat();
         assert_close(&found, &expected, 1e-7, "gradient of the objective");
         assert!(largest(&expected) > 1e-2);
     }

@@ -16,10 +16,11 @@ use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::VectorField;
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
+use eqprop_testing::{
+    assert_close, chain, filled, largest, norm, order_of, parameters, residual, values,
+};
 
-use super::{Problem, change, graph_to, largest, norm, order, residual};
-use crate::network::{chain, filled, parameters};
-use crate::setup::{assert_close, values};
+use super::{Problem, change, graph_to};
 
 /// Layers of the chains, the input first.
 const SIZES: [usize; 4] = [3, 4, 3, 2];
@@ -292,7 +293,7 @@ fn with_weak_feedback_the_displacement_is_the_feedforward_error() {
         }
     }
     for residuals in residuals {
-        let found = order(&feedbacks, &residuals);
+        let found = order_of(&feedbacks, &residuals);
         // The next order, γ⁴, bends the line at γ = 0.2; a first order would give 1.
         assert!((found - 2.0).abs() < 0.2, "order {found}, {residuals:?}");
         assert!(residuals[0] < 0.05, "{residuals:?}");

@@ -7,10 +7,9 @@ use eqprop_core::cost::{AnyCost, Cost, CostConfig};
 use eqprop_core::energy::{HopfieldEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
 use eqprop_core::state::State;
+use eqprop_testing::{assert_close, distance, gradients_in, largest, parameter_differences};
 
-use super::{Problem, extrapolate, graph_to, largest};
-use crate::network::{gradients_of, parameter_differences};
-use crate::setup::{assert_close, distance};
+use super::{Problem, extrapolate, graph_to};
 
 /// A skip from layer 1 to 3, a connection within layer 2, and one from the input past layer 1.
 const ENDS: [(usize, usize); 6] = [(0, 1), (1, 2), (2, 3), (1, 3), (2, 2), (0, 2)];
@@ -83,8 +82,8 @@ fn estimate(problem: &Problem, beta: f64) -> Vec<Vec<f64>> {
     let target = &problem.target;
     problem.cost.gradients(free.output(), target, &mut readout);
     [
-        gradients_of(&problem.energy, &energy),
-        gradients_of(&problem.cost, &readout),
+        gradients_in(&problem.energy, &energy),
+        gradients_in(&problem.cost, &readout),
     ]
     .concat()
 }
@@ -132,7 +131,7 @@ fn at_any_beta_the_estimate_is_the_gradient_of_the_rise_of_the_total_energy() {
             let contrast = problem
                 .energy
                 .contrast(&problem.clamped(), &nudged, &free, 1.0 / beta);
-            let found = gradients_of(&problem.energy, &contrast).concat();
+            let found = gradients_in(&problem.energy, &contrast).concat();
             // Moved parameters find their equilibria near these.
             let rise = |energy: &HopfieldEnergy| {
                 let value = |beta, near: &State| {

@@ -12,9 +12,9 @@ use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::VectorField;
 use eqprop_core::state::State;
+use eqprop_testing::{assert_close, values};
 
 use super::{Problem, change, graph_to};
-use crate::setup::{assert_close, values};
 
 const COSTS: [CostConfig; 2] = [CostConfig::SquaredError, CostConfig::CrossEntropy];
 const CLIPPED: Activation = Activation::ClippedRelu { max: 0.7 };

@@ -15,10 +15,9 @@ use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::{HopfieldEnergy, VectorField};
 use eqprop_core::relaxation::Scheme;
 use eqprop_core::state::State;
+use eqprop_testing::{assert_close, gradients_in, largest, order_of, residual, values};
 
-use super::{Problem, graph_to, largest, order, residual};
-use crate::network::gradients_of;
-use crate::setup::{assert_close, values};
+use super::{Problem, graph_to};
 
 /// A skip, a connection within layer 2 and one against the order of the layers.
 const ENDS: [(usize, usize); 5] = [(0, 1), (1, 2), (3, 2), (1, 3), (2, 2)];
@@ -81,7 +80,7 @@ fn contrast(problem: &Problem, path: &[State], scale: f64) -> Vec<Vec<f64>> {
         problem
             .energy
             .contrast(&problem.energy.clamp(&problem.input), last, first, -scale);
-    gradients_of(&problem.energy, &gradients)
+    gradients_in(&problem.energy, &gradients)
 }
 
 fn problems() -> Vec<Problem> {
@@ -139,7 +138,7 @@ fn the_summed_updates_go_down_the_gradient_of_the_cost() {
             problem
                 .energy
                 .contrast(&problem.energy.clamp(&problem.input), &up, &down, scale);
-        let gradient = gradients_of(&problem.energy, &gradients).concat();
+        let gradient = gradients_in(&problem.energy, &gradients).concat();
         let found: Vec<f64> = updates.iter().map(|update| update / beta).collect();
         let expected: Vec<f64> = gradient.iter().map(|entry| -entry).collect();
         // One-sided: off by O(β), with second derivatives of order 1.
@@ -167,7 +166,7 @@ fn updates_from_the_rates_before_each_step_approach_the_contrast_at_first_order(
             residuals.push(residual(&left, &expected));
             size = largest(&expected);
         }
-        let found = order(&step_sizes, &residuals);
+        let found = order_of(&step_sizes, &residuals);
         // The second order in the step bends the line; an exact sum would leave rounding only.
         assert!((found - 1.0).abs() < 0.1, "order {found}, {residuals:?}");
         assert!(residuals[0] < 0.1 * size, "{residuals:?} of {size}");

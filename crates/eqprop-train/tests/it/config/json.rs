@@ -3,13 +3,12 @@
 use eqprop_core::energy::Model;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Scheme;
+use eqprop_testing::{config, explained, with};
 use eqprop_train::config::{Schedule, TrainingConfig};
 use eqprop_train::error::TrainingError;
 use eqprop_train::preset::Preset;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::setup::{chain, config, with};
 
 fn fields(config: &TrainingConfig) -> Value {
     serde_json::to_value(config).expect("plain fields")
@@ -114,7 +113,7 @@ fn an_unknown_or_doubled_key_of_a_configuration_is_refused() {
     for (place, doubled) in [("{", "seed"), (r#""data":{"#, "padding")] {
         let twice = format!(r#"{place}"{doubled}": 3, "#);
         let doubled_text = text.replacen(place, &twice, 1);
-        let message = chain(&TrainingConfig::from_json(&doubled_text).expect_err("twice"));
+        let message = explained(&TrainingConfig::from_json(&doubled_text).expect_err("twice"));
         let expected = format!("`{doubled}` is there twice");
         assert!(message.contains(&expected), "{message}");
     }
@@ -250,7 +249,7 @@ fn a_mistake_in_a_value_is_named_with_its_place_and_an_example() {
         ),
     ] {
         let error = config().with_override(key, value).expect_err(value);
-        let message = chain(&error);
+        let message = explained(&error);
         for part in [key, value, place, expected, "it is written like `"] {
             assert!(message.contains(part), "{part} in {message}");
         }
@@ -285,7 +284,7 @@ fn the_example_of_every_setting_fits_it() {
         };
         for example in example.split(" or ") {
             let config = config.with_override(&key, example);
-            config.unwrap_or_else(|error| panic!("{example}: {}", chain(&error)));
+            config.unwrap_or_else(|error| panic!("{example}: {}", explained(&error)));
         }
     }
 }

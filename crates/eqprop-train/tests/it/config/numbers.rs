@@ -4,11 +4,10 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use eqprop_core::error::ConfigError;
+use eqprop_testing::{config, digits, explained, training, with};
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Dataset;
 use eqprop_train::error::TrainingError;
-
-use crate::setup::{chain, config, digits, training, with};
 
 const NUMBERS: [&str; 22] = [
     "0",
@@ -212,7 +211,7 @@ fn what_is_too_much_is_refused_with_its_limit() {
         (("hidden", "[4294967295]"), "the parameters take at least"),
     ] {
         let error = with(config(), &[overrides]).validate().expect_err(expected);
-        let message = chain(&error);
+        let message = explained(&error);
         assert!(message.contains(expected), "{message}");
     }
     let long = format!("{:?}", vec![1; 1001]);

@@ -8,12 +8,15 @@ use eqprop_core::energy::{Energy, TotalEnergy, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{
+    HopfieldNetwork, Setup, distance, filled_with, named_parameters, parameters, relative_error,
+    values,
+};
 use eqprop_train::estimator::{
     ContinualEquilibriumPropagation, ContinualRates, EquilibriumPropagation,
 };
 
-use super::{Problem, numbers_of, phase, relative, with_numbers};
-use crate::setup::{Network, distance, parameters, values};
+use super::{Problem, phase};
 
 const BETA: f64 = 0.5;
 
@@ -75,7 +78,7 @@ fn its_difference_to_one_sided_is_linear_in_the_rate_at_every_step() {
         for n_steps in [2, 3, 5, 10, 30] {
             let expected = problem.gradient(&one_sided(dynamics, n_steps));
             let off = rates.map(|rate| {
-                relative(
+                relative_error(
                     &problem.gradient(&continual(dynamics, rate, n_steps)),
                     &expected,
                 )
@@ -115,12 +118,12 @@ fn its_residual_is_the_speed_of_the_last_step() {
 }
 
 /// The parameters that `n_steps` continual updates lead to, written out; a rate for each number.
-fn moved(problem: &Problem, network: &Network, rates: &[f64], n_steps: usize) -> Vec<f64> {
-    let n_energy = numbers_of(&network.energy).len();
+fn moved(problem: &Problem, network: &HopfieldNetwork, rates: &[f64], n_steps: usize) -> Vec<f64> {
+    let n_energy = parameters(&network.energy).concat().len();
     let mut state = problem.free(network);
-    let mut numbers = numbers_of(&network.energy);
+    let mut numbers = parameters(&network.energy).concat();
     for _ in 0..n_steps {
-        let energy = with_numbers(network.energy.clone(), &numbers);
+        let energy = filled_with(network.energy.clone(), &Setup::double(), &numbers);
         let clamped = energy.clamp(&problem.batch.input);
         let beta = Tensor::full([1, 1], BETA, (&state.device(), state.output().dtype()));
         let target = &problem.batch.target;
@@ -131,7 +134,7 @@ fn moved(problem: &Problem, network: &Network, rates: &[f64], n_steps: usize) ->
             let at = |by: f64| {
                 let mut numbers = numbers.clone();
                 numbers[index] += by;
-                let energy = with_numbers(network.energy.clone(), &numbers);
+                let energy = filled_with(network.energy.clone(), &Setup::double(), &numbers);
                 let clamped = energy.clamp(&problem.batch.input);
                 energy.energy(&clamped, state).mean().into_scalar::<f64>()
             };
@@ -168,7 +171,7 @@ fn a_plain_step_with_its_gradient_makes_the_continual_update() {
         "energy.biases.1" => bias,
         _ => base,
     };
-    let lists = parameters(network).into_iter();
+    let lists = named_parameters(network).into_iter();
     let rate_of_each: Vec<f64> = lists
         .flat_map(|(path, numbers)| vec![rate_of(&path); numbers.len()])
         .collect();
@@ -180,10 +183,10 @@ fn a_plain_step_with_its_gradient_makes_the_continual_update() {
 
     let n_steps = 5;
     let estimator = ContinualEquilibriumPropagation::new(BETA, rates, phase(), n_steps);
-    let before = numbers_of(network);
+    let before = parameters(network).concat();
     let gradient = problem.gradient(&estimator);
     assert_eq!(
-        numbers_of(network),
+        parameters(network).concat(),
         before,
         "the network itself stays as it is"
     );
@@ -200,7 +203,7 @@ fn a_plain_step_with_its_gradient_makes_the_continual_update() {
     assert!(distance(&step(-1.0), &expected) > 1e-2);
     // With other rates the same gradient would not do.
     let uniform = problem.gradient(&continual(Scheme::Asynchronous, base, n_steps));
-    assert!(relative(&uniform, &gradient) > 1e-3);
+    assert!(relative_error(&uniform, &gradient) > 1e-3);
 }
 
 #[test]

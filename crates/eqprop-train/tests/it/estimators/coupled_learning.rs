@@ -7,11 +7,14 @@ use eqprop_core::energy::{Energy, HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{
+    HopfieldNetwork, Setup, distance, filled_with, fourth_order_differences, norm, relative_error,
+    values,
+};
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::{CoupledLearning, EquilibriumPropagation, GradientEstimator};
 
-use super::{Problem, chain, combined, differences, norm, phase, relative, tensor, with_numbers};
-use crate::setup::{Network, distance, values};
+use super::{Problem, chain, combined, phase};
 
 const LINEAR: Activation = Activation::Identity;
 
@@ -33,8 +36,11 @@ fn a_linear_network_has_the_update_of_its_closed_form() {
         CostConfig::SquaredError,
         0.5,
     );
-    problem.network = with_numbers(problem.network, &[v, w, b, c]);
-    problem.batch = Batch::new(tensor(vec![x], [1, 1]), tensor(vec![y], [1, 1]));
+    problem.network = filled_with(problem.network, &Setup::double(), &[v, w, b, c]);
+    problem.batch = Batch::new(
+        Setup::double().tensor(vec![x], [1, 1]),
+        Setup::double().tensor(vec![y], [1, 1]),
+    );
 
     // h = x v + b + w o, o = w h + c
     let h_free = (x * v + b + w * c) / (1.0 - w * w);
@@ -81,7 +87,7 @@ fn without_hidden_layers_a_linear_network_has_its_exact_gradient_at_any_beta() {
     let exact = problem.exact();
     for beta in [-2.0, 0.01, 1.0] {
         // The differences are off by 1e-10.
-        let off = relative(&problem.gradient(&one_sided(beta)), &exact);
+        let off = relative_error(&problem.gradient(&one_sided(beta)), &exact);
         assert!(off < 1e-9, "{beta}: {off:e}");
     }
     // Another activation makes another rule of it.
@@ -90,13 +96,13 @@ fn without_hidden_layers_a_linear_network_has_its_exact_gradient_at_any_beta() {
         CostConfig::SquaredError,
         0.6,
     );
-    let off = relative(&problem.gradient(&one_sided(0.01)), &problem.exact());
+    let off = relative_error(&problem.gradient(&one_sided(0.01)), &problem.exact());
     assert!(off > 0.05, "{off}");
 }
 
 impl Problem {
     /// The free equilibrium with its output clamped at `output`, the layers before it relaxed.
-    fn clamped_at(&self, network: &Network, output: &Tensor<2>) -> State {
+    fn clamped_at(&self, network: &HopfieldNetwork, output: &Tensor<2>) -> State {
         let clamped = network.energy.clamp(&self.batch.input);
         let mut start = self.free(network);
         let last = start.layers().len() - 1;
@@ -110,7 +116,7 @@ impl Problem {
     }
 
     /// The energy of each example.
-    fn energy(&self, network: &Network, state: &State) -> Vec<f64> {
+    fn energy(&self, network: &HopfieldNetwork, state: &State) -> Vec<f64> {
         let clamped = network.energy.clamp(&self.batch.input);
         values(&network.energy.energy(&clamped, state))
     }
@@ -120,7 +126,7 @@ impl Problem {
         const EPSILON: f64 = 1e-4;
         let (n_examples, n_units) = (3, 2);
         let energy = |moved: Vec<f64>| {
-            let output = tensor(moved, [n_examples, n_units]);
+            let output = Setup::double().tensor(moved, [n_examples, n_units]);
             self.energy(&self.network, &self.clamped_at(&self.network, &output))
         };
         let moved = |unit: usize, by_unit: f64, by_direction: f64| {
@@ -162,18 +168,21 @@ fn for_small_beta_the_error_is_seen_through_the_stiffness_of_the_output() {
         let target = combined(&[(1.0, &free), (-1.0, &seen)]);
         let through_stiffness = Problem {
             network: problem.network.clone(),
-            batch: Batch::new(problem.batch.input.clone(), tensor(target, [3, 2])),
+            batch: Batch::new(
+                problem.batch.input.clone(),
+                Setup::double().tensor(target, [3, 2]),
+            ),
         };
         let expected = through_stiffness.exact();
         let coupled = |beta| problem.gradient(&coupled(Nudging::Centered { beta }));
-        let errors = [0.02, 0.01].map(|beta| relative(&coupled(beta), &expected));
+        let errors = [0.02, 0.01].map(|beta| relative_error(&coupled(beta), &expected));
         // Off by β² = 1e-4 or so, which must fall fourfold with β; the second differences are off by
         // ε² = 1e-8, times derivatives of the potential of tanh that reach 100.
         assert!(errors[1] < 1e-3, "{output:?}: {errors:?}");
         let fall = errors[0] / errors[1];
         assert!((3.5..4.5).contains(&fall), "{output:?}: {errors:?}");
         // It is not the gradient of the cost.
-        let off = relative(&coupled(0.01), &problem.exact());
+        let off = relative_error(&coupled(0.01), &problem.exact());
         assert!(off > 0.05, "{output:?}: {off}");
     }
 }
@@ -185,7 +194,7 @@ fn contrastive_learning_descends_the_energy_difference_of_clamped_and_free() {
         (Activation::Sigmoid, Activation::HardSigmoid),
     ] {
         let problem = Problem::dense(hidden, output, CostConfig::SquaredError);
-        let objectives = |network: &Network| {
+        let objectives = |network: &HopfieldNetwork| {
             let clamped = problem.clamped_at(network, &problem.batch.target);
             let clamped = problem.energy(network, &clamped);
             let free = problem.energy(network, &problem.free(network));
@@ -193,17 +202,18 @@ fn contrastive_learning_descends_the_energy_difference_of_clamped_and_free() {
         };
         let of_each = objectives(&problem.network);
         assert!(of_each.iter().all(|&j| j > 0.01), "{of_each:?}");
-        let expected = differences(&problem.network, |network| {
+        let expected = fourth_order_differences(&problem.network, |network| {
             let objectives = objectives(network);
             objectives.iter().sum::<f64>() / objectives.len() as f64
-        });
+        })
+        .concat();
         let cl = CoupledLearning::contrastive_learning(phase(), phase());
         let found = problem.gradient(&cl);
-        let off = relative(&found, &expected);
+        let off = relative_error(&found, &expected);
         // The differences are off by 1e-10 for smooth layers.
         assert!(off < 1e-8, "{hidden:?}, {output:?}: {off:e}");
         let flipped = combined(&[(-1.0, &found)]);
-        assert!(relative(&flipped, &expected) > 1.9);
+        assert!(relative_error(&flipped, &expected) > 1.9);
     }
 }
 
@@ -218,7 +228,7 @@ fn contrastive_learning_is_the_limit_of_equilibrium_propagation_for_large_beta()
             let nudging = Nudging::OneSided { beta };
             let nudged = EquilibriumPropagation::new(nudging, phase(), phase());
             let undivided = combined(&[(beta, &problem.gradient(&nudged))]);
-            relative(&undivided, &expected)
+            relative_error(&undivided, &expected)
         });
         // The output is (drive + βy)/(1 + β): off by 1/β.
         assert!(off[1] < 1e-3, "{output:?}: {off:?}");
@@ -237,7 +247,7 @@ fn the_output_stays_where_it_is_clamped_whatever_the_dynamics() {
     let network = &problem.network;
     let beta = 0.5;
     let free = problem.free(network);
-    let one = tensor(vec![beta], [1, 1]);
+    let one = Setup::double().tensor(vec![beta], [1, 1]);
     let nudge = network
         .cost
         .nudge(&problem.batch.target, one, Activation::Sigmoid);

@@ -3,10 +3,10 @@
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
 use eqprop_core::nudging::Nudging;
+use eqprop_testing::{distance, relative_error};
 use eqprop_train::estimator::EquilibriumPropagation;
 
-use super::{Problem, combined, phase, relative};
-use crate::setup::distance;
+use super::{Problem, combined, phase};
 
 fn estimator(nudging: Nudging) -> EquilibriumPropagation {
     EquilibriumPropagation::new(nudging, phase(), phase())
@@ -32,10 +32,13 @@ fn two_pairs_are_the_extrapolation_of_two_centered_estimates() {
     assert!(distance(&half, &full) > 1e-3);
 
     let exact = problem.exact();
-    let (two_pairs, one_pair) = (relative(&found, &exact), relative(&full, &exact));
+    let (two_pairs, one_pair) = (
+        relative_error(&found, &exact),
+        relative_error(&full, &exact),
+    );
     assert!(one_pair > 5.0 * two_pairs, "{one_pair:e}, {two_pairs:e}");
     let flipped = combined(&[(-1.0, &found)]);
-    assert!(relative(&flipped, &exact) > 1.9);
+    assert!(relative_error(&flipped, &exact) > 1.9);
 }
 
 #[test]

@@ -12,11 +12,11 @@ use eqprop_core::energy::{
 use eqprop_core::nudging::{Circle, Nudging};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{Setup, distance, gradients_of, relative_error, values};
 use eqprop_train::estimator::{EquilibriumPropagation, HolomorphicEquilibriumPropagation};
 use eqprop_train::network::EquilibriumNetwork;
 
-use super::{Problem, chain, listed, phase, relative, tensor};
-use crate::setup::{distance, values};
+use super::{Problem, chain, phase};
 
 const SQUARED_ERROR: CostConfig = CostConfig::SquaredError;
 
@@ -102,8 +102,8 @@ fn one_and_two_points_take_the_steps_of_real_states() {
                 let real = problem.estimate(&real);
                 let what = format!("{dynamics:?}, {n_points} points, {n_steps} steps");
                 let off = distance(
-                    &listed(&problem.network, &complex),
-                    &listed(&problem.network, &real),
+                    &gradients_of(&problem.network, &complex.gradients).concat(),
+                    &gradients_of(&problem.network, &real.gradients).concat(),
                 );
                 assert!(off < 1e-12, "{what}: {off:e}");
 
@@ -126,7 +126,8 @@ fn one_and_two_points_take_the_steps_of_real_states() {
 fn a_finite_nudge_becomes_exact_with_the_number_of_points() {
     for (index, (problem, beta)) in problems().into_iter().enumerate() {
         let exact = problem.exact();
-        let off = |n_points| relative(&problem.gradient(&holomorphic(beta, n_points)), &exact);
+        let off =
+            |n_points| relative_error(&problem.gradient(&holomorphic(beta, n_points)), &exact);
         let errors = [2, 4, 6, 8, 16].map(off);
         let what = format!("problem {index}: {errors:?}");
         assert!((0.04..0.07).contains(&errors[0]), "{what}");
@@ -139,7 +140,7 @@ fn a_finite_nudge_becomes_exact_with_the_number_of_points() {
 
         // Two real pairs, at two thirds of the arithmetic, are better than four points.
         let pairs = Nudging::HigherOrder { beta, n_pairs: 2 };
-        let two_pairs = relative(&problem.gradient(&real(pairs)), &exact);
+        let two_pairs = relative_error(&problem.gradient(&real(pairs)), &exact);
         assert!(two_pairs < errors[1], "{two_pairs}, {what}");
     }
 }
@@ -150,8 +151,8 @@ fn n_points_have_order_n_in_beta() {
     for n_points in [1, 2, 3, 4, 5] {
         let (problem, _) = &problems()[0];
         let exact = problem.exact();
-        let errors =
-            betas.map(|beta| relative(&problem.gradient(&holomorphic(beta, n_points)), &exact));
+        let errors = betas
+            .map(|beta| relative_error(&problem.gradient(&holomorphic(beta, n_points)), &exact));
         let order = (errors[1] / errors[0]).log2();
         // Orders are 1 apart; the next one adds some β² / R² = 1 %.
         assert!((order - n_points as f64).abs() < 0.1, "{order}: {errors:?}");
@@ -189,7 +190,7 @@ fn with_complex<T>(
 ) -> T {
     let EquilibriumNetwork { energy, cost, .. } = &problem.network;
     let clamped = energy.repeat(&energy.clamp(&problem.batch.input), 2);
-    let beta = beta.map(|part| tensor(part.to_vec(), [3, 1]));
+    let beta = beta.map(|part| Setup::double().tensor(part.to_vec(), [3, 1]));
     let total = TotalEnergy::holomorphic(energy, &clamped, cost, &problem.batch.target, beta);
     let free = problem.free(&problem.network);
     let start = free.map(|s| Tensor::cat(vec![s.clone(), s.zeros_like()], 0));
@@ -213,7 +214,7 @@ fn complex_equilibria_are_stationary_points_of_the_total_energy() {
                         let mut numbers = values(state.layer(layer));
                         numbers[entry] += by;
                         let mut moved = state.clone();
-                        moved.set(layer, tensor(numbers, [rows, n_units]));
+                        moved.set(layer, Setup::double().tensor(numbers, [rows, n_units]));
                         total.value(&moved).sum().into_scalar::<f64>()
                     };
                     slopes.push((at(EPSILON) - at(-EPSILON)) / (2.0 * EPSILON));
@@ -249,7 +250,7 @@ fn on_real_states_the_total_energy_is_the_real_one_up_to_a_constant() {
             &clamped,
             cost,
             target,
-            tensor(betas.to_vec(), [3, 1]),
+            Setup::double().tensor(betas.to_vec(), [3, 1]),
         );
         let free = problem.free(&problem.network);
         let nudged = phase().relax(&total, free.clone()).state;

@@ -2,9 +2,10 @@
 
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
+use eqprop_testing::{norm, relative_error};
 use eqprop_train::estimator::{GradientEstimator, WeightPerturbation};
 
-use super::{Problem, combined, norm, phase, relative};
+use super::{Problem, combined, phase};
 
 const SIZE: f64 = 1e-4;
 
@@ -39,7 +40,7 @@ fn the_mean_over_many_draws_is_the_gradient() {
     let exact = problem.exact();
     let off = |n_draws| {
         let estimator = WeightPerturbation::new(SIZE, n_draws, phase()).with_seed(1);
-        relative(&problem.gradient(&estimator), &exact)
+        relative_error(&problem.gradient(&estimator), &exact)
     };
     let expected = |n_draws: usize| (exact.len() as f64 / n_draws as f64).sqrt();
     for n_draws in [10, 1000] {

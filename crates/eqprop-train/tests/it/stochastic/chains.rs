@@ -6,14 +6,14 @@ use eqprop_core::cost::{Cost, SquaredError};
 use eqprop_core::energy::{HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::relaxation::Relaxation;
 use eqprop_core::state::State;
+use eqprop_testing::{Setup, values};
 use eqprop_train::estimator::stochastic::Langevin;
 
 use super::gaussian::{Gaussian, N_HIDDEN};
 use super::{
     INPUT, Measured, TARGET, TEMPERATURE, assert_told_apart, assert_within_errors, batch, negated,
-    network, off, tensor, two_layers,
+    network, off, two_layers,
 };
-use crate::setup::values;
 
 /// The states of every chain at steps `burn_in + thinning, burn_in + 2 thinning …` of a
 /// relaxation, as lists of units: `[sample][chain][unit]`.
@@ -61,7 +61,7 @@ fn chains_of_a_quadratic_energy_have_the_mean_and_covariance_of_their_step_size(
     let energy = &network.energy;
     let clamped = energy.repeat(&energy.clamp(&batch.input), n_chains);
     let target = batch.target.repeat_dim(0, n_chains);
-    let beta_column = tensor(vec![beta], [1, 1]);
+    let beta_column = Setup::double().tensor(vec![beta], [1, 1]);
     let total = TotalEnergy::nudged(energy, &clamped, &network.cost, &target, beta_column);
     let start = energy.rest(&batch.input).repeat(n_chains);
     // The slowest direction relaxes as e^{−0.4·0.3·t}: 1e-8 after 150 steps.
@@ -111,7 +111,7 @@ fn chains_are_reflected_at_the_ends_of_a_range() {
         (Activation::Relu, 10.0),
     ] {
         let network = network(&[1, 1], activation, SquaredError, &[1.0, 0.0]);
-        let input = tensor(vec![u; n_chains], [n_chains, 1]);
+        let input = Setup::double().tensor(vec![u; n_chains], [n_chains, 1]);
         let clamped = network.energy.clamp(&input);
         let total = TotalEnergy::<_, SquaredError>::free(&network.energy, &clamped);
         let start = network.energy.rest(&input);
@@ -147,7 +147,7 @@ fn the_expected_cost_falls_with_beta_at_the_rate_of_its_variance() {
     let clamped = energy.repeat(&energy.clamp(&batch.input), 3 * n_chains);
     let target = batch.target.repeat_dim(0, 3 * n_chains);
     let betas = [beta, -beta, 0.0].map(|beta| vec![beta; n_chains]).concat();
-    let betas = tensor(betas, [3 * n_chains, 1]);
+    let betas = Setup::double().tensor(betas, [3 * n_chains, 1]);
     let total = TotalEnergy::nudged(energy, &clamped, &network.cost, &target, betas);
     let start = energy.rest(&batch.input).repeat(3 * n_chains);
     let langevin = Langevin::new(step_size, TEMPERATURE, 3).with_copies(3);

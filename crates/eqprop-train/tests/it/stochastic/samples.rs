@@ -4,14 +4,12 @@ use burn::tensor::Device;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{Cost, CrossEntropyConfig, SquaredError};
 use eqprop_core::nudging::Nudging;
+use eqprop_testing::{distance, gradients_of};
 use eqprop_train::estimator::stochastic::Sampling;
 use eqprop_train::estimator::{EquilibriumPropagation, Estimate, GradientEstimator};
 
 use super::gaussian::{Gaussian, N_HIDDEN, N_IN, N_OUT};
-use super::{
-    INPUT, TARGET, TEMPERATURE, batch, free_phase, listed, network, stochastic, two_layers,
-};
-use crate::setup::distance;
+use super::{INPUT, TARGET, TEMPERATURE, batch, free_phase, network, stochastic, two_layers};
 
 /// After a burn-in of 4, every third: what one sample each at steps 7 and 10 has in the mean.
 #[test]
@@ -24,7 +22,11 @@ fn samples_are_the_states_at_the_multiples_of_the_thinning_after_the_burn_in() {
             .with_n_samples(n_samples)
             .with_thinning(thinning);
         let estimator = stochastic(Nudging::Centered { beta: 0.1 }, sampling);
-        listed(&network, &estimator.estimate(&network, &batch, None))
+        gradients_of(
+            &network,
+            &estimator.estimate(&network, &batch, None).gradients,
+        )
+        .concat()
     };
     let at = |step: usize| estimate(step - 1, 1, 1);
     let found = estimate(4, 2, 3);
@@ -88,12 +90,16 @@ fn without_temperature_a_readout_learns_at_the_free_equilibrium() {
     let off = |nudging| {
         let phase = free_phase;
         let expected = EquilibriumPropagation::new(nudging, phase(), phase());
-        let expected = listed(&network, &expected.estimate(&network, &batch, None));
+        let expected = gradients_of(
+            &network,
+            &expected.estimate(&network, &batch, None).gradients,
+        )
+        .concat();
         let sampling = Sampling::new(1e-12).with_burn_in(600);
         let estimate = stochastic(nudging, sampling).estimate(&network, &batch, None);
         let n_energy = expected.len() - readout.len();
         distance(
-            &listed(&network, &estimate)[n_energy..],
+            &gradients_of(&network, &estimate.gradients).concat()[n_energy..],
             &expected[n_energy..],
         )
     };

@@ -6,10 +6,10 @@ use eqprop_core::cost::SquaredError;
 use eqprop_core::energy::{HopfieldEnergy, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Dynamics, Relaxation, Scheme};
 use eqprop_core::state::State;
+use eqprop_testing::{Setup, distance, values};
 use eqprop_train::estimator::stochastic::Langevin;
 
-use super::{Network, TEMPERATURE, network, tensor};
-use crate::setup::{distance, values};
+use super::{Network, TEMPERATURE, network};
 
 const N_CHAINS: usize = 256;
 const N_UNITS: usize = 4;
@@ -23,10 +23,9 @@ fn driven(activation: Activation, drives: [f64; N_UNITS]) -> Network {
 /// `n_steps` steps of `dynamics` from `start` in all chains.
 fn relaxed(network: &Network, dynamics: impl Dynamics, start: f64, n_steps: usize) -> Vec<f64> {
     with_total(network, |total| {
-        let start = State::new(vec![tensor(
-            vec![start; N_CHAINS * N_UNITS],
-            [N_CHAINS, N_UNITS],
-        )]);
+        let start = State::new(vec![
+            Setup::double().tensor(vec![start; N_CHAINS * N_UNITS], [N_CHAINS, N_UNITS]),
+        ]);
         let relaxed = Relaxation::steps(dynamics, n_steps).relax(total, start);
         values(relaxed.state.output())
     })
@@ -36,7 +35,7 @@ fn with_total<T>(
     network: &Network,
     use_it: impl FnOnce(&TotalEnergy<'_, HopfieldEnergy, SquaredError>) -> T,
 ) -> T {
-    let input: Tensor<2> = tensor(vec![0.0; N_CHAINS], [N_CHAINS, 1]);
+    let input: Tensor<2> = Setup::double().tensor(vec![0.0; N_CHAINS], [N_CHAINS, 1]);
     let clamped = network.energy.clamp(&input);
     use_it(&TotalEnergy::free(&network.energy, &clamped))
 }
@@ -127,7 +126,7 @@ fn the_residual_of_chains_is_the_speed_of_their_last_step() {
     let found = with_total(&network, |total| {
         let start = network
             .energy
-            .rest(&tensor(vec![0.0; N_CHAINS], [N_CHAINS, 1]));
+            .rest(&Setup::double().tensor(vec![0.0; N_CHAINS], [N_CHAINS, 1]));
         let relaxed = Relaxation::steps(langevin(), 4).relax(total, start);
         values(&relaxed.residual)
     });

@@ -5,17 +5,17 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use eqprop_testing::{explained, published};
 use eqprop_train::weights::{WeightsFile, check_finite, load_safetensors, save_safetensors};
 use tempfile::TempDir;
 
-use super::{AVERAGE_POOLING, CONVOLUTIONAL, DENSE, network, published};
-use crate::setup::chain;
+use super::{AVERAGE_POOLING, CONVOLUTIONAL, DENSE, network};
 
 /// Expects that the file cannot be loaded into a network, with each of `expected` in the reason.
 #[track_caller]
 fn refuse(path: &Path, overrides: &[(&str, &str)], expected: &[&str]) {
     let loaded = WeightsFile::open(path).and_then(|file| file.load(network(overrides)));
-    let error = chain(&loaded.expect_err("a file that does not fit"));
+    let error = explained(&loaded.expect_err("a file that does not fit"));
     let name = path.file_name().expect("a file").to_string_lossy();
     for part in expected.iter().chain([&&*name]) {
         assert!(error.contains(part), "{part:?} is missing: {error}");
@@ -159,7 +159,11 @@ fn a_file_that_cannot_be_written_leaves_the_old_one() {
     let before = fs::read(&path).expect("a file");
     let nowhere = folder.path().join("missing/weights.safetensors");
     let error = save_safetensors(&network(&[DENSE]), &nowhere, &[]).expect_err("no folder");
-    assert!(chain(&error).contains("cannot write"), "{}", chain(&error));
+    assert!(
+        explained(&error).contains("cannot write"),
+        "{}",
+        explained(&error)
+    );
     let over_a_folder = save_safetensors(&network(&[DENSE]), folder.path(), &[]);
     assert!(over_a_folder.is_err());
     assert_eq!(fs::read(&path).expect("a file"), before);

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use eqprop_testing::{explained, named_parameters, published};
 use eqprop_train::weights::{Layout, WeightsFile};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-use super::{CONVOLUTIONAL, network, published};
-use crate::setup::{chain, parameters};
+use super::{CONVOLUTIONAL, network};
 
 /// A text in a pickle: `BINUNICODE`, its length, itself.
 fn text(text: &str) -> Vec<u8> {
@@ -63,10 +63,10 @@ fn changed(source: &Path, target: &Path, change: impl Fn(&[u8]) -> Vec<u8>) {
 fn a_wrapped_network_is_the_network() {
     let source = published("convolutional.pt");
     let load = |path: &Path| {
-        let file = WeightsFile::open(path).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let file = WeightsFile::open(path).unwrap_or_else(|error| panic!("{}", explained(&error)));
         assert_eq!(file.layout(), Layout::Synapses);
         let loaded = file.load(network(&CONVOLUTIONAL));
-        parameters(&loaded.unwrap_or_else(|error| panic!("{}", chain(&error))))
+        named_parameters(&loaded.unwrap_or_else(|error| panic!("{}", explained(&error))))
     };
     let expected = load(&source);
     let folder = tempfile::tempdir().unwrap();
@@ -98,7 +98,7 @@ fn a_wrapped_network_is_the_network() {
 fn a_list_in_a_checkpoint_is_the_list() {
     let source = published("dense_list.pt");
     let tensors = |path: &Path| {
-        let file = WeightsFile::open(path).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let file = WeightsFile::open(path).unwrap_or_else(|error| panic!("{}", explained(&error)));
         assert_eq!(file.layout(), Layout::List);
         let tensors = file
             .tensors()

@@ -1,11 +1,15 @@
 //! The devices and number formats that equations are checked on.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use eqprop_core::relaxation::{Relaxation, Scheme};
 
 /// A device, a number format, and how exact results on them are.
 pub struct Setup {
+    /// For messages.
     pub name: &'static str,
+    /// Where tensors lie.
     pub device: Device,
+    /// Their numbers.
     pub dtype: DType,
     /// Largest error of a number of order 1, directly computed or at an equilibrium.
     pub tolerance: f64,
@@ -27,9 +31,14 @@ impl Setup {
         }
     }
 
+    /// Flex in `f32`.
+    pub fn single() -> Self {
+        Self::single_on("flex f32", Device::flex())
+    }
+
     /// Single precision on `device`: one rounding is 6e-8, sums of some ten terms make it
     /// 1e-6, and division by β = 0.01 makes that 1e-4.
-    fn single(name: &'static str, device: Device) -> Self {
+    pub fn single_on(name: &'static str, device: Device) -> Self {
         Self {
             name,
             device,
@@ -39,24 +48,31 @@ impl Setup {
         }
     }
 
-    /// Every device that was compiled in. wgpu has no `f64`.
-    pub fn all() -> Vec<Self> {
-        vec![
-            Self::double(),
-            Self::single("flex f32", Device::flex()),
-            #[cfg(feature = "ndarray")]
-            Self::single("ndarray f32", {
-                #[allow(deprecated)] // It stays supported for as long as Burn has it.
-                Device::ndarray()
-            }),
-            #[cfg(feature = "wgpu")]
-            Self::single(
-                "wgpu f32",
-                Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
-            ),
-        ]
+    /// Flex in both formats.
+    pub fn both() -> [Self; 2] {
+        [Self::double(), Self::single()]
     }
 
+    /// `double` in `f64`, else `single`.
+    pub fn choose<T>(&self, double: T, single: T) -> T {
+        match self.dtype {
+            DType::F64 => double,
+            _ => single,
+        }
+    }
+
+    /// What an iteration that has come to rest changes at most: some roundings, magnified
+    /// tenfold by the response of the network.
+    pub fn rest(&self) -> f64 {
+        self.choose(1e-14, 1e-6)
+    }
+
+    /// A free phase that converges, with steps enough for every small network.
+    pub fn free(&self) -> Relaxation {
+        Relaxation::steps(Scheme::Asynchronous, 2000).with_tolerance(self.rest())
+    }
+
+    /// `values`, row by row.
     pub fn tensor<const D: usize>(&self, values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
         Tensor::from_data(TensorData::new(values, shape), (&self.device, self.dtype))
     }
@@ -65,28 +81,11 @@ impl Setup {
     pub fn number(&self, value: f64) -> Tensor<2> {
         self.tensor(vec![value], [1, 1])
     }
-}
 
-/// The numbers of a tensor, row by row.
-pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
-    tensor.clone().into_data().iter::<f64>().collect()
-}
-
-/// The largest difference of two lists of numbers; not a number if an entry is not.
-pub fn distance(a: &[f64], b: &[f64]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
-    differences.fold(
-        0.0,
-        |most: f64, d| if d > most || d.is_nan() { d } else { most },
-    )
-}
-
-#[track_caller]
-pub fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, what: &str) {
-    let distance = distance(found, expected);
-    assert!(
-        distance <= tolerance,
-        "{what}: off by {distance:e}, allowed {tolerance:e}\n   found {found:?}\nexpected {expected:?}"
-    );
+    /// One class per row.
+    pub fn one_hot(&self, classes: &[usize], n_classes: usize) -> Tensor<2> {
+        let entry = |class: usize| (0..n_classes).map(move |c| f64::from(u8::from(c == class)));
+        let entries = classes.iter().flat_map(|&class| entry(class)).collect();
+        self.tensor(entries, [classes.len(), n_classes])
+    }
 }

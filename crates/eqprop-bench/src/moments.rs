@@ -1,0 +1,28 @@
+//! What a line through points is found from.
+
+/// Sums over points of what `x` and `y` differ from their means by, as products: a line by least
+/// squares has the slope `xy / xx`.
+#[derive(Debug, Clone, Copy)]
+pub struct Moments {
+    pub xx: f64,
+    pub xy: f64,
+    pub yy: f64,
+}
+
+impl Moments {
+    pub fn of(points: &[(f64, f64)]) -> Self {
+        let mean = |part: fn(&(f64, f64)) -> f64| {
+            points.iter().map(part).sum::<f64>() / points.len() as f64
+        };
+        let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+        let sum = |term: fn(f64, f64) -> f64| {
+            let terms = points.iter().map(|point| term(point.0 - x, point.1 - y));
+            terms.sum::<f64>()
+        };
+        Self {
+            xx: sum(|x, _| x * x),
+            xy: sum(|x, y| x * y),
+            yy: sum(|_, y| y * y),
+        }
+    }
+}

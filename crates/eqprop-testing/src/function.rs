@@ -1,0 +1,26 @@
+//! A Hopfield network as an energy of one's own.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use eqprop_core::energy::{CustomEnergy, Energy, EnergyFunction, HopfieldEnergy, VectorField};
+use eqprop_core::state::State;
+
+/// The energy of a Hopfield network, and nothing else of it.
+#[derive(Module, Debug)]
+pub struct Function {
+    /// The network.
+    pub hopfield: HopfieldEnergy,
+}
+
+impl EnergyFunction for Function {
+    fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1> {
+        let clamped = self.hopfield.clamp(input);
+        self.hopfield.energy(&clamped, state)
+    }
+}
+
+/// A field of which only the energy is known: its drives are found by a backward pass.
+pub fn custom(hopfield: HopfieldEnergy) -> CustomEnergy<Function> {
+    let layers = hopfield.layers().to_vec();
+    CustomEnergy::new(Function { hopfield }, layers)
+}
