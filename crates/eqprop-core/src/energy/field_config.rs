@@ -2,10 +2,10 @@
 
 use burn::tensor::Device;
 
-use super::hopfield::HopfieldEnergyConfig;
 use crate::activation::Activation;
 use crate::connection::WeightSource;
 use crate::error::ConfigError;
+use crate::layer::LayerConfig;
 
 /// A graph of layers and connections, as one of the fields; see [`ModelConfig`](super::ModelConfig).
 pub trait FieldConfig {
@@ -16,11 +16,10 @@ pub trait FieldConfig {
 
     fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> Self::Field;
 
-    /// The layers and connections.
-    fn graph(&self) -> &HopfieldEnergyConfig;
+    fn layers(&self) -> &[LayerConfig];
 
     fn output(&self) -> Activation {
-        let output = self.graph().layers.last();
+        let output = self.layers().last();
         output.expect("checked: there is a layer").activation
     }
 

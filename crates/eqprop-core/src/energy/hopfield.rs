@@ -178,8 +178,8 @@ impl FieldConfig for HopfieldEnergyConfig {
         energy
     }
 
-    fn graph(&self) -> &HopfieldEnergyConfig {
-        self
+    fn layers(&self) -> &[LayerConfig] {
+        &self.layers
     }
 }
 

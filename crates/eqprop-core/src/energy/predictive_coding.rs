@@ -191,8 +191,8 @@ impl FieldConfig for PredictiveCodingConfig {
         self.with_parameters(self.chain.init_from(source, device))
     }
 
-    fn graph(&self) -> &HopfieldEnergyConfig {
-        &self.chain
+    fn layers(&self) -> &[LayerConfig] {
+        &self.chain.layers
     }
 
     fn output(&self) -> Activation {

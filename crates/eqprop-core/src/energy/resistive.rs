@@ -206,8 +206,8 @@ impl FieldConfig for Circuit {
         network.project()
     }
 
-    fn graph(&self) -> &HopfieldEnergyConfig {
-        &self.graph
+    fn layers(&self) -> &[LayerConfig] {
+        &self.graph.layers
     }
 
     fn limits_of_beta_are_learned(&self) -> bool {

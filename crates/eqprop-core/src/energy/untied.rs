@@ -204,8 +204,8 @@ impl FieldConfig for UntiedHopfieldConfig {
         field
     }
 
-    fn graph(&self) -> &HopfieldEnergyConfig {
-        &self.graph
+    fn layers(&self) -> &[LayerConfig] {
+        &self.graph.layers
     }
 }
 

@@ -7,6 +7,11 @@ use super::threads::threads_for;
 /// Numbers that are worth a thread.
 const WORTH_A_THREAD: usize = 50_000;
 
+/// Velocities smaller than this become 0. The velocity of a weight whose
+/// gradient stays 0 shrinks until it is no longer a normal number, and
+/// processors take a hundred times as long over those.
+const NEGLIGIBLE: f32 = 1e-30;
+
 /// The options of a step.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {
@@ -59,7 +64,8 @@ impl Pass {
                 let numbers = parameters.iter_mut().zip(gradients).zip(velocity);
                 for ((x, &g), v) in numbers {
                     let g = *x * self.decay + g;
-                    *v = g + *v * self.momentum;
+                    let next = g + *v * self.momentum;
+                    *v = if next.abs() < NEGLIGIBLE { 0.0 } else { next };
                     let direction = if self.nesterov {
                         *v * self.momentum + g
                     } else {
@@ -69,5 +75,29 @@ impl Pass {
                 }
             },
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_velocity_never_lingers_among_subnormal_numbers() {
+        let pass = Pass {
+            rate: 0.1,
+            momentum: 0.9,
+            decay: 0.0,
+            nesterov: false,
+        };
+        let (mut parameters, mut velocity) = (vec![0.5; 40], vec![0.0; 40]);
+        pass.run(&mut parameters, &[1.0; 40], Some(&mut velocity));
+        for _ in 0..1_000 {
+            pass.run(&mut parameters, &[0.0; 40], Some(&mut velocity));
+            assert!(velocity.iter().all(|v| *v == 0.0 || v.is_normal()));
+        }
+        assert_eq!(velocity, [0.0; 40]);
+        // The sum of the geometric series, 0.1 / (1 - 0.9), has been taken.
+        assert!(parameters.iter().all(|x| (x + 0.5).abs() < 1e-5));
     }
 }

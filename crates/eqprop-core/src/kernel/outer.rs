@@ -4,13 +4,16 @@
 use super::epilogue::Epilogue;
 use super::left::Left;
 use super::panels::{Panels, lanes};
-use super::product::{multiply_columns, multiply_once};
+use super::product::{multiply, multiply_columns, multiply_once};
 use super::team::share;
 use super::threads::{append_in_parts, threads_for};
-use super::zero_pattern::Columns;
+use super::zero_pattern::{Columns, ZeroPattern};
 
 /// Multiplications that are worth a thread.
 const WORTH_A_THREAD: usize = 1_000_000;
+/// Rows for which it is worth to pack the weights for a single use: read where they lie, most vectors are across two
+/// lines of the cache.
+const WORTH_PACKING: usize = 48;
 /// Rows of a gradient that are written together, so that they stay in cache meanwhile.
 const ROWS_AT_ONCE: usize = 64;
 
@@ -159,7 +162,19 @@ pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> 
         |(thread, part)| {
             let columns = bound(thread)..bound(thread + 1);
             part.resize(batch * columns.len(), 0.0);
-            multiply_once(left, weights, n_out, columns, part);
+            if batch < WORTH_PACKING {
+                return multiply_once(left, weights, n_out, columns, part);
+            }
+            let n = columns.len();
+            let right = Panels::of_columns(weights, n_out, columns);
+            multiply(
+                left,
+                &right,
+                Epilogue::SET,
+                part,
+                n,
+                &mut ZeroPattern::default(),
+            );
         },
     );
     if let [_] = parts[..] {

@@ -143,13 +143,21 @@ fn multiply_panel(
     impl Tiles<'_> {
         #[inline(always)]
         fn rows<S: Simd, const V: usize>(mut self, simd: S) {
-            let n_rows = match self.left {
-                Source::Rows(left, _) => left.starts.len(),
-                Source::Columns(left) => left.n_columns(),
+            let (left, zeros) = match self.left {
+                Source::Rows(left, zeros) => (left, zeros),
+                Source::Columns(left) if V == FULL => {
+                    // One half of the panel after the other: it stays in the first cache.
+                    for half in [0, FULL / 2] {
+                        self.columns::<S, { FULL / 2 }>(simd, left, half);
+                    }
+                    return;
+                }
+                Source::Columns(left) => return self.columns::<S, V>(simd, left, 0),
             };
+            let n_rows = left.starts.len();
             let mut tiles = tiles(n_rows).enumerate().peekable();
             while let Some((index, (row, height))) = tiles.next() {
-                if let (FULL, Source::Rows(left, zeros)) = (V, self.left)
+                if V == FULL
                     && let Some(&(next, (_, TILE_ROWS))) = tiles.peek()
                     && zeros.of_tile(index).is_none()
                     && zeros.of_tile(next).is_none()
@@ -163,11 +171,49 @@ fn multiply_panel(
                     continue;
                 }
                 match height {
-                    TILE_ROWS => self.tile::<S, TILE_ROWS, V>(simd, index, row),
-                    2 => self.tile::<S, 2, V>(simd, index, row),
-                    _ => self.tile::<S, 1, V>(simd, index, row),
+                    TILE_ROWS => self.tile::<S, TILE_ROWS, V>(simd, left, zeros, index, row),
+                    2 => self.tile::<S, 2, V>(simd, left, zeros, index, row),
+                    _ => self.tile::<S, 1, V>(simd, left, zeros, index, row),
                 }
             }
+        }
+
+        /// All tiles of columns, and `V` vectors from vector `first` on.
+        #[inline(always)]
+        fn columns<S: Simd, const V: usize>(&mut self, simd: S, left: &Columns, first: usize) {
+            for (index, (row, height)) in tiles(left.n_columns()).enumerate() {
+                let of_tile = left.of_tile(index, row, height);
+                if of_tile.0.is_empty() && self.epilogue.keeps_out() {
+                    continue;
+                }
+                match height {
+                    TILE_ROWS => self.column_tile::<S, TILE_ROWS, V>(simd, of_tile, row, first),
+                    2 => self.column_tile::<S, 2, V>(simd, of_tile, row, first),
+                    _ => self.column_tile::<S, 1, V>(simd, of_tile, row, first),
+                }
+            }
+        }
+
+        /// One tile of `R` columns.
+        #[inline(always)]
+        fn column_tile<S: Simd, const R: usize, const V: usize>(
+            &mut self,
+            simd: S,
+            (places, entries): (&[u32], &[f32]),
+            row: usize,
+            first: usize,
+        ) {
+            let mut sums = [[simd.splat_f32s(0.0); V]; R];
+            for (&place, entries) in places.iter().zip(entries.chunks_exact(R)) {
+                let rows = core::array::from_fn(|r| &entries[r..=r]);
+                // SAFETY: the places are below the depth, and each row has a number.
+                #[allow(unsafe_code)]
+                unsafe {
+                    let vectors = self.panel.row::<S, V>(place as usize, first);
+                    add_products::<S, R, V, ALL_ROWS>(simd, rows, 0, vectors, &mut sums);
+                }
+            }
+            self.put(simd, row, first, sums);
         }
 
         /// One tile of `R` rows and `V` vectors.
@@ -175,47 +221,28 @@ fn multiply_panel(
         fn tile<S: Simd, const R: usize, const V: usize>(
             &mut self,
             simd: S,
+            left: Left<'_>,
+            zeros: &ZeroPattern,
             index: usize,
             row: usize,
         ) {
             // Sums of its own for each way to walk: only then do they stay in registers.
-            match self.left {
-                Source::Rows(left, zeros) => match zeros.of_tile(index) {
-                    None => self.whole::<S, R, V>(simd, left, row, 0),
-                    Some(places) => {
-                        let mut sums = [[simd.splat_f32s(0.0); V]; R];
-                        let rows = left.rows::<R>(row, 0);
-                        // A loop for each pattern, so that none has to ask which rows to leave out.
-                        macro_rules! walk {
-                            ($($pattern:literal)*) => {$(
-                                if $pattern < 1 << R {
-                                    self.walk::<S, R, V, $pattern>(simd, rows, places, &mut sums);
-                                }
-                            )*};
-                        }
-                        walk!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
-                        const { assert!(N_PATTERNS == 16) };
-                        self.put(simd, row, 0, sums);
+            let Some(places) = zeros.of_tile(index) else {
+                return self.whole::<S, R, V>(simd, left, row, 0);
+            };
+            let mut sums = [[simd.splat_f32s(0.0); V]; R];
+            let rows = left.rows::<R>(row, 0);
+            // A loop for each pattern, so that none has to ask which rows to leave out.
+            macro_rules! walk {
+                ($($pattern:literal)*) => {$(
+                    if $pattern < 1 << R {
+                        self.walk::<S, R, V, $pattern>(simd, rows, places, &mut sums);
                     }
-                },
-                Source::Columns(left) => {
-                    let mut sums = [[simd.splat_f32s(0.0); V]; R];
-                    let (places, entries) = left.of_tile(index);
-                    if places.is_empty() && self.epilogue.keeps_out() {
-                        return;
-                    }
-                    for (&place, entries) in places.iter().zip(entries.chunks_exact(R)) {
-                        let rows = core::array::from_fn(|r| &entries[r..=r]);
-                        // SAFETY: the places are below the depth, and each row has a number.
-                        #[allow(unsafe_code)]
-                        unsafe {
-                            let vectors = self.panel.row::<S, V>(place as usize, 0);
-                            add_products::<S, R, V, ALL_ROWS>(simd, rows, 0, vectors, &mut sums);
-                        }
-                    }
-                    self.put(simd, row, 0, sums);
-                }
+                )*};
             }
+            walk!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+            const { assert!(N_PATTERNS == 16) };
+            self.put(simd, row, 0, sums);
         }
 
         /// One tile of `R` rows and `V` vectors from vector `first` on, with all of the depth.

@@ -166,11 +166,15 @@ fn for_each_in_words(patterns: &[Pattern], mut take: impl FnMut(u32, Pattern)) {
 pub struct Columns {
     n_columns: usize,
     depth: usize,
+    /// There is room for all of the depth of each tile.
     places: Vec<u32>,
     entries: Vec<f32>,
-    /// Where the places and the entries of each tile begin.
-    tiles: Vec<[usize; 2]>,
+    /// How many places of each tile are there.
+    lengths: Vec<usize>,
 }
+
+/// Tiles that are packed together: what is side by side is read at once, and none waits for another.
+const TILES_TOGETHER: usize = 4;
 
 impl Columns {
     /// Packs some columns of a matrix whose rows are `stride` long.
@@ -182,32 +186,54 @@ impl Columns {
             depth,
             places: vec![0; depth * n_tiles],
             entries: vec![0.0; depth * columns.len()],
-            tiles: vec![[0, 0]],
+            lengths: Vec::with_capacity(n_tiles),
         };
-        for (column, height) in tiles(columns.len()) {
-            let matrix = &matrix[columns.start + column..];
+        let together = TILES_TOGETHER * TILE_ROWS;
+        let whole = columns.len() / together * together;
+        for column in (0..whole).step_by(together) {
+            packed.add::<TILES_TOGETHER, TILE_ROWS>(matrix, stride, columns.start, column);
+        }
+        for (column, height) in tiles(columns.len() - whole) {
+            let column = whole + column;
             match height {
-                TILE_ROWS => packed.add::<TILE_ROWS>(matrix, stride),
-                2 => packed.add::<2>(matrix, stride),
-                _ => packed.add::<1>(matrix, stride),
+                TILE_ROWS => packed.add::<1, TILE_ROWS>(matrix, stride, columns.start, column),
+                2 => packed.add::<1, 2>(matrix, stride, columns.start, column),
+                _ => packed.add::<1, 1>(matrix, stride, columns.start, column),
             }
         }
         packed
     }
 
-    /// Adds a tile of the first `N` columns of a matrix.
-    fn add<const N: usize>(&mut self, matrix: &[f32], stride: usize) {
-        let [mut n, mut end] = self.tiles[self.tiles.len() - 1];
-        for (place, row) in (0u32..).zip(matrix.chunks(stride)) {
-            // Written in any case, and overwritten by the next where all are 0.
-            let entries = &row[..N];
-            self.places[n] = place;
-            self.entries[end..end + N].copy_from_slice(entries);
-            let bits = entries.iter().fold(0, |bits, x| bits | x.to_bits());
-            let is_any = usize::from(bits << 1 != 0);
-            (n, end) = (n + is_any, end + N * is_any);
+    /// Adds `T` tiles of `N` columns from `column` on, counted from the first of all.
+    fn add<const T: usize, const N: usize>(
+        &mut self,
+        matrix: &[f32],
+        stride: usize,
+        first: usize,
+        column: usize,
+    ) {
+        let depth = self.depth;
+        let places = &mut self.places[self.lengths.len() * depth..][..T * depth];
+        let entries = &mut self.entries[column * depth..][..T * N * depth];
+        let mut lengths = [0; T];
+        let rows = matrix[first + column..].chunks(stride);
+        for (place, row) in (0u32..).zip(rows) {
+            let numbers: [[f32; N]; T] =
+                core::array::from_fn(|tile| core::array::from_fn(|n| row[tile * N + n]));
+            // Without the sign.
+            let bits = numbers.map(|of| of.iter().fold(0, |bits, x| bits | x.to_bits() << 1));
+            if bits == [0; T] {
+                continue;
+            }
+            for tile in 0..T {
+                // Written in any case, and overwritten by the next where all are 0.
+                let at = tile * depth + lengths[tile];
+                places[at] = place;
+                entries[at * N..][..N].copy_from_slice(&numbers[tile]);
+                lengths[tile] += usize::from(bits[tile] != 0);
+            }
         }
-        self.tiles.push([n, end]);
+        self.lengths.extend(lengths);
     }
 
     /// The number of columns.
@@ -220,9 +246,11 @@ impl Columns {
         self.depth
     }
 
-    /// The places of a tile, and for each of them the numbers of all its columns.
-    pub fn of_tile(&self, tile: usize) -> (&[u32], &[f32]) {
-        let ([place, entry], [end, entries_end]) = (self.tiles[tile], self.tiles[tile + 1]);
-        (&self.places[place..end], &self.entries[entry..entries_end])
+    /// The places of a tile of `height` columns from `column` on, and for each of them the numbers of all its
+    /// columns.
+    pub fn of_tile(&self, tile: usize, column: usize, height: usize) -> (&[u32], &[f32]) {
+        let (depth, n) = (self.depth, self.lengths[tile]);
+        let places = &self.places[tile * depth..][..n];
+        (places, &self.entries[column * depth..][..n * height])
     }
 }
