@@ -190,12 +190,16 @@ fn checkpoint(name: &str, settings: &[(&str, &str)], is_paused: bool) {
 fn results() {
     let methods = vec![Method::Eqprop, Method::Backprop];
     let mut comparison = Comparison::new(small(&[("epochs", "2")]), methods, 2).unwrap();
-    let all = comparison.train(&digits(), &Device::flex(), None, |_| {
-        ControlFlow::Continue(())
-    });
+    let digits = digits();
+    let all = comparison.train(
+        |_| &digits,
+        &Device::flex(),
+        None,
+        |_| ControlFlow::Continue(()),
+    );
     assert!(all.unwrap().is_continue());
     let [preset, device, command] = ["digits", "flex", "eqprop compare"].map(String::from);
-    let data = digits().fingerprint().to_string();
+    let data = digits.fingerprint().to_string();
     let stored = StoredComparison::new(comparison, preset, device, data, command);
     let text = serde_json::to_string(&stored).unwrap();
     write("results", "valid.json", text);
