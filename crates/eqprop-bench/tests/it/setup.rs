@@ -17,6 +17,8 @@ use eqprop_train::config::{
 use eqprop_train::data::{Dataset, DatasetKind};
 use eqprop_train::network::EquilibriumNetwork;
 
+use eqprop_bench::method::{Method, MethodOptions};
+
 pub type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
 pub const COSTS: [CostConfig; 2] = [CostConfig::SquaredError, CostConfig::CrossEntropy];
@@ -154,6 +156,25 @@ pub fn config() -> TrainingConfig {
         8,
         3,
     )
+}
+
+/// `config` with layers that `method` can do with.
+pub fn suited(mut config: TrainingConfig, method: Method) -> TrainingConfig {
+    let network = &mut config.network;
+    if method == Method::Holomorphic {
+        network.hidden_activation = Activation::Tanh;
+        if network.output_activation == Activation::HardSigmoid {
+            network.output_activation = Activation::Sigmoid;
+        }
+    }
+    config
+}
+
+/// Options with which every method learns: a single direction tells next to nothing of a thousand.
+pub fn options() -> MethodOptions {
+    let mut options = MethodOptions::default();
+    options.weight_perturbation.n_draws = 256;
+    options
 }
 
 /// The digits, cut to the first `n_train` and `n_test` examples.

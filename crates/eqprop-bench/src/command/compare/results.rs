@@ -195,7 +195,6 @@ impl Results {
     pub fn csv(&self) -> Result<Vec<u8>> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record([
-            "arm",
             "method",
             "seed",
             "epoch",
@@ -209,13 +208,13 @@ impl Results {
             "free_steps",
             "seconds",
             "seconds_since_start",
+            "arm",
         ])?;
         for run in &self.comparison().runs {
             let mut since_start = 0.0;
             for record in &run.epochs {
                 since_start += record.seconds;
                 let mut row = vec![
-                    run.arm.clone(),
                     run.method.to_string(),
                     run.seed.to_string(),
                     record.epoch.to_string(),
@@ -236,6 +235,7 @@ impl Results {
                     ]
                     .map(cell),
                 );
+                row.push(run.arm.clone());
                 writer.write_record(&row)?;
             }
         }
