@@ -72,21 +72,22 @@ fn about() -> String {
     let options = options.map(|(name, value)| format!("  {name} = {value}\n"));
     format!(
         "\
-What is compared, an \"arm\", is a combination of a preset, a method and a value of each --vary. Every
-arm is trained with each of the seeds, all in turns, epoch by epoch. With one seed all start from the
-same weights, see the same examples in the same order and use the same optimizer and learning rates, but
-for what is varied. `backprop` trains the feedforward twin: the same layers, activations and parameters,
-each connection used forward only.
+What is compared, an \"arm\", is a combination of a preset, a method and a value of each --vary.
+Every arm is trained with each of the seeds, all in turns, epoch by epoch. With one seed all start
+from the same weights, see the same examples in the same order and use the same optimizer and
+learning rates, but for what is varied. `backprop` trains the feedforward twin: the same layers,
+activations and parameters, each connection used forward only.
 
-A verdict says that one arm makes fewer errors than another only if both sources of chance speak for it:
-the differences seed by seed (Student's t on the pairs, with its interval of 95 %) and the same test
-examples (McNemar's test). Of two equal arms it says so at most once in 20 comparisons; of all pairs
-of several arms together too (Holm). The time that it will take is told at the start.
+A verdict says that one arm makes fewer errors than another only if both sources of chance speak
+for it: the differences seed by seed (Student's t on the pairs, with its interval of 95 %) and the
+same test examples (McNemar's test). Of two equal arms it says so at most once in 20 comparisons,
+and of all pairs of several arms together too (Holm). The time that it will take is told at the
+start.
 
 Examples:
   eqprop compare
   eqprop compare --vary beta=0.05,0.1,0.2 --seeds 5
-  eqprop compare --vary hidden_activation=hard_sigmoid,tanh --vary batch_size=8,32 --methods eqprop,backprop
+  eqprop compare --vary hidden_activation=tanh,sigmoid --vary batch_size=8,32 --methods eqprop,rbp
   eqprop compare --presets paper-1h,dhn-1h --epochs 10 --seeds 5 --report report
   eqprop compare --methods eqprop,stochastic --set stochastic.temperature=0.01
   eqprop compare --methods cep,higher-order --set hidden_activation=tanh --vary higher-order.n_pairs=2,3

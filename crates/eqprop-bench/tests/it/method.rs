@@ -187,7 +187,7 @@ fn a_method_is_what_its_name_says_whatever_the_configuration_nudges_by() {
         let network = config.network(&Device::flex());
         let layers = config.optimizer.learning_rates.iter().enumerate();
         let rates = layers.fold(ContinualRates::uniform(0.0), |rates, (layer, &rate)| {
-            rates.with_group(network.energy.parameters_into(layer), rate)
+            rates.with_group(network.energy.parameters_into(layer), 0.05 * rate)
         });
         let signed = config.phases.nudging.beta();
         let continual = ContinualEquilibriumPropagation::new(signed, rates, free(), 2);

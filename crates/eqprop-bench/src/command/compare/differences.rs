@@ -143,7 +143,7 @@ pub fn text(results: &Results) -> String {
     let table = rows(results).map_or(String::new(), |(head, lines)| columns_of(&head, &lines));
     let n_pairs = n_arms * (n_arms - 1) / 2;
     let note = best.map_or(String::new(), |best| {
-        format!("\n{best} has the lowest mean; differences.csv has all {n_pairs} pairs, for which the verdicts allow")
+        format!("\n{best} has the lowest mean; differences.csv has all {n_pairs} pairs, and the verdicts allow for so many")
     });
     format!("\n\n{table}{note}")
 }

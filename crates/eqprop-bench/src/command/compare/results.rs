@@ -263,7 +263,7 @@ fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
     distinct
 }
 
-/// Lines under a head, in columns: the first on the left.
+/// Lines under a head, in columns: numbers on the right, what is read on the left.
 pub fn columns_of(head: &[String], rows: &[Vec<String>]) -> String {
     let length = |text: &String| text.chars().count();
     let widths = head.iter().enumerate();
@@ -276,7 +276,7 @@ pub fn columns_of(head: &[String], rows: &[Vec<String>]) -> String {
     let line = |cells: &[String]| {
         let cells = cells.iter().zip(&widths).enumerate();
         let padded = cells.map(|(i, (cell, &width))| match i {
-            0 => format!("{cell:<width$}"),
+            i if i == 0 || head[i] == "verdict" => format!("{cell:<width$}"),
             _ => format!("{cell:>width$}"),
         });
         padded.collect::<Vec<_>>().join("  ").trim_end().to_string()
