@@ -30,7 +30,10 @@ const COMMANDS: [(&str, &[&str]); 11] = [
             "--resume",
         ],
     ),
-    ("evaluate", &["<RUN>", "--data-dir", "--device"]),
+    (
+        "evaluate",
+        &["<RUN>", "--max-test", "--data-dir", "--device"],
+    ),
     (
         "compare",
         &[

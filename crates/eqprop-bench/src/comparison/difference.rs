@@ -1,5 +1,7 @@
 //! Whether one arm is better than another.
 
+use std::collections::HashMap;
+
 use eqprop_train::training::EpochRecord;
 use serde::{Deserialize, Serialize};
 
@@ -58,12 +60,22 @@ pub enum Verdict {
 
 /// The differences of all pairs of arms, in the order of the arms.
 pub(super) fn differences(comparison: &Comparison) -> Vec<Difference> {
-    let arms = comparison.arms();
-    let pairs = arms.iter().enumerate();
-    let pairs = pairs
-        .flat_map(|(place, first)| arms[place + 1..].iter().map(move |second| (first, second)));
-    let found = pairs.map(|(first, second)| difference(comparison, &first.name, &second.name));
-    let mut found: Vec<Difference> = found.collect();
+    let arms = comparison.arms().iter();
+    let arms = arms.map(|arm| {
+        let finished = comparison.finished_of(&arm.name);
+        let finished: HashMap<u64, &Run> = finished.map(|run| (run.seed, run)).collect();
+        (arm.name.as_str(), finished)
+    });
+    let arms: Vec<_> = arms.collect();
+    let mut found = Vec::new();
+    for (place, (first, its_runs)) in arms.iter().enumerate() {
+        for (second, runs) in &arms[place + 1..] {
+            let both = comparison.seeds.iter();
+            let both =
+                both.filter_map(|seed| Some((*seed, *its_runs.get(seed)?, *runs.get(seed)?)));
+            found.push(difference(first, second, &both.collect::<Vec<_>>()));
+        }
+    }
     let alone: Vec<f64> = found
         .iter()
         .filter_map(|difference| Some(difference.p?[0]))
@@ -78,17 +90,8 @@ pub(super) fn differences(comparison: &Comparison) -> Vec<Difference> {
     found
 }
 
-/// What two arms show, before it is judged.
-fn difference(comparison: &Comparison, first: &str, second: &str) -> Difference {
-    let finished = |arm: &str, seed: u64| {
-        comparison
-            .run(arm, seed)
-            .filter(|run| comparison.is_finished(run))
-    };
-    let both = comparison.seeds.iter();
-    let both =
-        both.filter_map(|&seed| Some((seed, finished(first, seed)?, finished(second, seed)?)));
-    let both: Vec<(u64, &Run, &Run)> = both.collect();
+/// What two arms show, before it is judged: `both` have finished with a seed.
+fn difference(first: &str, second: &str, both: &[(u64, &Run, &Run)]) -> Difference {
     let error = |run: &Run| {
         run.epochs
             .last()

@@ -22,8 +22,8 @@ const COMMON: [(&str, &str); 3] = [
         "arms are judged by the same examples; set it for all with --set",
     ),
 ];
-/// The most arms of a comparison.
-const MOST_ARMS: usize = 1000;
+/// The most arms of a comparison: each pair of them is looked at.
+const MOST_ARMS: usize = 200;
 
 /// What the arms of a comparison are: all combinations of a configuration, a method and a value of each variation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

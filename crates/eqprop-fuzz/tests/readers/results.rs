@@ -24,7 +24,6 @@ fn read(folder: &Path) -> Result<(), String> {
     let bytes = std::fs::read(folder.join(FILE)).map_err(|error| error.to_string())?;
     let stored = StoredComparison::from_json(&bytes).map_err(|error| error.to_string())?;
     stored.comparison.summaries();
-    stored.comparison.differences();
     Ok(())
 }
 

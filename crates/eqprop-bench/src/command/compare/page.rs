@@ -1,7 +1,7 @@
 //! The report as one page that needs nothing else.
 
 use anyhow::Result;
-use eqprop_bench::comparison::{ArmCost, Run};
+use eqprop_bench::comparison::{Arm, ArmCost, Run};
 use eqprop_bench::method::Method;
 use indicatif::HumanBytes;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -26,7 +26,8 @@ th, td { padding: 0.25rem 0.7rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid #e4e4e4; }
 th { border-bottom: 2px solid #555; }
 th:first-child, td:first-child { text-align: left; }
-table.differences th:last-child, table.differences td:last-child { text-align: left; }
+table.differences th:last-child, table.differences td:last-child { text-align: left;
+  white-space: normal; min-width: 13rem; }
 table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 table.facts td:first-child { white-space: nowrap; color: #555; }
 div.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr));
@@ -178,6 +179,7 @@ fn arms(results: &Results) -> Markup {
 /// Error against epoch and against time, mean over the seeds that finished.
 fn curves(results: &Results) -> Result<Markup> {
     let comparison = results.comparison();
+    let drawn = drawn(results);
     let x_seconds = |runs: &[&Run], epoch: usize| {
         mean(runs, |run| {
             run.epochs[..=epoch]
@@ -192,7 +194,7 @@ fn curves(results: &Results) -> Result<Markup> {
                  x: &dyn Fn(&[&Run], usize) -> f64,
                  y: &dyn Fn(&Run, usize) -> f64| {
         let (mut series, mut bands) = (Vec::new(), Vec::new());
-        for arm in comparison.arms() {
+        for arm in &drawn {
             let runs: Vec<&Run> = comparison.finished_of(&arm.name).collect();
             let n_epochs = if runs.is_empty() {
                 0
@@ -234,7 +236,11 @@ fn curves(results: &Results) -> Result<Markup> {
         "Test error"
     };
     let against_time = format!("{judge} against time");
+    let n_left_out = comparison.arms().len() - drawn.len();
     Ok(html! {
+        @if n_left_out > 0 {
+            p { "Of the " (drawn.len()) " arms with the lowest errors; " (n_left_out) " others are not drawn." }
+        }
         (figure(&panel(judge, "epoch", &x_epoch, &judged)?, "Mean over the seeds; the shade goes from the lowest of them to the highest."))
         (figure(
             &panel(&against_time, "seconds of training", &x_seconds, &judged)?,
@@ -248,6 +254,25 @@ fn curves(results: &Results) -> Result<Markup> {
             "Each example is judged before its update.",
         ))
     })
+}
+
+/// The arms that curves are drawn of: as many as there are colors, those of the lowest errors.
+fn drawn(results: &Results) -> Vec<&Arm> {
+    const MOST: usize = 7;
+    let summaries = results.comparison().summaries();
+    let errors = summaries.iter().map(|summary| {
+        results
+            .judged(summary)
+            .map_or(f64::INFINITY, |error| error.mean)
+    });
+    let mut ranked: Vec<(f64, &Arm)> = errors.zip(results.comparison().arms()).collect();
+    if ranked.len() > MOST {
+        let mut errors: Vec<f64> = ranked.iter().map(|(error, _)| *error).collect();
+        errors.sort_by(f64::total_cmp);
+        ranked.retain(|(error, _)| *error <= errors[MOST - 1]);
+        ranked.truncate(MOST);
+    }
+    ranked.into_iter().map(|(_, arm)| arm).collect()
 }
 
 fn mean(runs: &[&Run], value: impl Fn(&Run) -> f64) -> f64 {
