@@ -1,6 +1,6 @@
 //! What the arguments ask to compare.
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, bail};
 use eqprop_bench::comparison::{Addition, NamedConfig, Plan, Variation};
 use eqprop_bench::method::{Method, MethodOptions};
 use eqprop_train::config::TrainingConfig;
@@ -35,6 +35,11 @@ impl Varied {
                 "method" | "methods" => methods.extend(parsed::<Method>(&values)?),
                 _ => vary.push(Variation { key, values }),
             }
+        }
+        if arguments.model.preset.is_some() && !presets.is_empty() {
+            bail!(
+                "a comparison has one preset by --preset, or several by --vary preset: leave one of them out"
+            );
         }
         Ok(Self {
             presets,
