@@ -2,6 +2,7 @@
 
 mod faults;
 mod resume;
+mod vary;
 
 use std::fs;
 use std::time::{Duration, Instant};

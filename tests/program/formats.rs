@@ -78,7 +78,7 @@ fn a_comparison_of_an_older_form_goes_on() {
     let before = read(folder.join("comparison/results.json"));
     place.succeed(&["compare", "--resume", "--report", "out", "--epochs", "3"]);
     let after = read(place.path("out/results.json"));
-    assert_eq!(after["format"], 2);
+    assert_eq!(after["format"], 3);
     assert!(after["config"]["phases"].is_object());
     let errors = |results: &Value| -> Vec<f64> {
         let runs = results["runs"].as_array().unwrap().iter();
@@ -91,6 +91,46 @@ fn a_comparison_of_an_older_form_goes_on() {
     for (before, after) in before.iter().zip(&after) {
         assert!((before - after).abs() <= 0.01, "{before}, {after}");
     }
+}
+
+#[test]
+fn comparisons_of_methods_go_on_as_arms() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/comparisons-2");
+    let place = Place::new();
+    let read = |path: PathBuf| -> Value {
+        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let before = read(folder.join("whole/results.json"));
+    place.copy(&folder.join("whole"), "out");
+    let text = place.succeed(&["compare", "--resume", "--report", "out", "--seeds", "3"]);
+    assert!(text.contains("eqprop − cl"), "{text}");
+    let after = read(place.path("out/results.json"));
+    assert_eq!(after["format"], 3);
+    let runs = after["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 9);
+    // What was trained counts as it was, and has the name of its arm now.
+    for (before, after) in before["runs"].as_array().unwrap().iter().zip(runs) {
+        assert_eq!(before["epochs"], after["epochs"]);
+        assert_eq!(
+            (&after["arm"], &after["correct"]),
+            (&before["method"], &Value::Null)
+        );
+    }
+    assert!(runs[8]["correct"]["bits"].is_string());
+    assert_eq!(after["steps"][1]["arm"], "cl");
+    assert_eq!(before["steps"][1]["step"], after["steps"][1]["step"]);
+
+    // Where trainings were in progress, they go on from their checkpoints.
+    place.copy(&folder.join("killed"), "killed");
+    let outcome = place.run(&["compare", "--resume", "--report", "killed"]);
+    outcome.succeeded();
+    let after = read(place.path("killed/results.json"));
+    let state = folder.join("killed/checkpoints/0-eqprop/checkpoint-000008-000013/state.json");
+    let before = read(state);
+    let first = &before["records"][0];
+    assert_eq!(after["runs"][0]["epochs"][0]["seconds"], first["seconds"]);
+    assert_eq!(after["missing"], serde_json::json!([]));
+    assert!(!place.path("killed/checkpoints").exists());
 }
 
 #[test]

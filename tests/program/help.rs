@@ -1,6 +1,6 @@
 //! What the program says about itself.
 
-use eqprop_bench::method::Method;
+use eqprop_bench::method::{Method, MethodOptions};
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::preset::Preset;
 
@@ -30,13 +30,18 @@ const COMMANDS: [(&str, &[&str]); 11] = [
             "--resume",
         ],
     ),
-    ("evaluate", &["<RUN>", "--data-dir", "--device"]),
+    (
+        "evaluate",
+        &["<RUN>", "--max-test", "--data-dir", "--device"],
+    ),
     (
         "compare",
         &[
             "--preset",
             "--dataset",
             "--set <KEY=VALUE>",
+            "--vary <KEY=V,…>",
+            "--presets",
             "--methods",
             "--seeds",
             "--seed",
@@ -130,8 +135,11 @@ fn the_help_of_each_command_names_its_options() {
 fn the_help_of_compare_explains_every_method() {
     let help = Place::new().succeed(&["compare", "--help"]);
     for method in Method::ALL {
-        let line = format!("  {method:<11}  {}\n", method.about());
+        let line = format!("  {method:<18}  {}\n", method.about());
         assert_mentions(&help, &[&line]);
+    }
+    for (name, value) in MethodOptions::default().list() {
+        assert_mentions(&help, &[&format!("  {name} = {value}\n")]);
     }
 }
 

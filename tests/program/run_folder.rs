@@ -208,3 +208,21 @@ fn a_run_that_is_trained_can_be_read_but_not_trained_by_another() {
     let epochs = (reached.max().unwrap() + 1).to_string();
     place.succeed(&["train", "--resume", "--run", "run", "--epochs", &epochs]);
 }
+
+#[test]
+fn a_network_is_measured_on_as_many_test_examples_as_are_asked_for() {
+    let place = Place::new();
+    place.succeed(&[&QUICK[..], &["--run", "run"]].concat());
+    let evaluated = |arguments: &[&str]| place.json(&[&["evaluate", "run"], arguments].concat());
+    let (all, some) = (evaluated(&[]), evaluated(&["--max-test", "100"]));
+    assert_eq!(
+        (&all["n_examples"], &some["n_examples"]),
+        (&360.into(), &100.into())
+    );
+    assert_ne!(all["test_cost"], some["test_cost"]);
+    assert_eq!(evaluated(&["--max-test", "1000"]), all);
+    place.refuse(
+        &["evaluate", "run", "--max-test", "0"],
+        &["--max-test must be at least 1"],
+    );
+}

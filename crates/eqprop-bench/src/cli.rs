@@ -9,6 +9,7 @@ mod run_folder;
 #[cfg(test)]
 mod tests;
 mod train;
+mod vary;
 mod weights;
 
 use clap::{Args, Parser, Subcommand};
@@ -20,6 +21,7 @@ pub use compare::CompareArguments;
 pub use fidelity::FidelityArguments;
 pub use run_folder::{EvaluateArguments, PredictArguments, RelaxArguments};
 pub use train::TrainArguments;
+pub use vary::Vary;
 pub use weights::{ExportArguments, ImportArguments};
 
 /// Equilibrium propagation: train networks without backpropagation, and look at how they relax.
@@ -44,7 +46,7 @@ pub enum Command {
     Train(TrainArguments),
     /// Measure the test error of a trained network.
     Evaluate(EvaluateArguments),
-    /// Compare equilibrium propagation with backpropagation: train the same network by each method.
+    /// Compare methods, presets or values of any setting over several seeds, with intervals and verdicts.
     Compare(CompareArguments),
     /// Measure how true the gradient of equilibrium propagation is, and which β and steps it needs.
     Fidelity(FidelityArguments),

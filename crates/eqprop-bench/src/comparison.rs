@@ -1,7 +1,11 @@
-//! Trains one network by several methods.
+//! Trains networks that differ in a method or in settings, with the same seeds, and says which is better.
 
+mod arm;
 mod checkpoints;
+mod correctness;
+mod difference;
 mod error;
+mod plan;
 mod run;
 mod stored;
 mod summary;
@@ -10,106 +14,123 @@ mod turns;
 use std::ops::ControlFlow;
 
 use burn::tensor::Device;
-use eqprop_train::config::{Schedule, TrainingConfig};
+use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Dataset;
 use eqprop_train::training::{EpochRecord, Training};
 
 use crate::method::Method;
+pub use arm::Arm;
 pub use checkpoints::Checkpoints;
+pub use correctness::Correctness;
+pub use difference::{Difference, FEWEST_SEEDS, Verdict};
 pub use error::ComparisonError;
+pub use plan::{Addition, NamedConfig, Plan, Variation};
 use run::seeds;
 pub use run::{Comparison, Event, Run};
-pub use stored::StoredComparison;
-pub use summary::{MeanSpread, Summary};
+pub use stored::{ArmCost, StoredComparison};
+pub use summary::{MeanSpread, Summary, median};
 use turns::Turns;
 
+/// Trainings that are in memory at once, each with its examples.
+const AT_ONCE: usize = 16;
+
 impl Comparison {
-    /// A comparison with seeds `config.seed`, `config.seed + 1`, …, before anything is trained.
+    /// A comparison of methods with seeds `config.seed`, `config.seed + 1`, …, before anything is trained.
     ///
     /// # Errors
-    /// If there is no method or no seed, a method is named twice, or one cannot run on this
-    /// network.
+    /// As [`of`](Self::of).
     pub fn new(
         config: TrainingConfig,
         methods: Vec<Method>,
         n_seeds: usize,
     ) -> Result<Self, ComparisonError> {
-        config.validate()?;
-        let comparison = Self {
-            seeds: seeds(config.seed, n_seeds)?,
-            config,
-            methods,
+        Self::of(Plan::new(config, methods), n_seeds)
+    }
+
+    /// A comparison of what `plan` says, with seeds `plan.config.seed`, `plan.config.seed + 1`, …, before anything is trained.
+    ///
+    /// # Errors
+    /// If there is no seed, and as [`Plan::arms`].
+    pub fn of(plan: Plan, n_seeds: usize) -> Result<Self, ComparisonError> {
+        plan.config.validate()?;
+        Ok(Self {
+            arms: plan.arms()?,
+            seeds: seeds(plan.config.seed, n_seeds)?,
+            plan,
             runs: Vec::new(),
-        };
-        comparison.check_methods()?;
-        Ok(comparison)
+        })
     }
 
-    fn check_methods(&self) -> Result<(), ComparisonError> {
-        if self.methods.is_empty() {
-            return Err(ComparisonError::Nothing { what: "method" });
-        }
-        for (index, &method) in self.methods.iter().enumerate() {
-            if self.methods[..index].contains(&method) {
-                return Err(ComparisonError::Twice { method });
-            }
-            method.estimator(&self.config)?;
-        }
-        Ok(())
+    /// What is compared: all combinations of the plan.
+    pub fn arms(&self) -> &[Arm] {
+        &self.arms
     }
 
-    /// Checks whether the first training can be made: not after the folders for all of them.
+    /// The arm of a name.
+    pub fn arm(&self, name: &str) -> Option<&Arm> {
+        self.arms.iter().find(|arm| arm.name == name)
+    }
+
+    /// Checks whether the first training of each arm can be made: not after the folders for all of them. `data` has the
+    /// examples of an arm.
     ///
     /// # Errors
     /// If the data does not fit the configuration.
-    pub fn try_out(&self, dataset: &Dataset, device: &Device) -> Result<(), ComparisonError> {
-        let estimator = self.methods[0].estimator(&self.config)?;
-        Training::with_estimator(self.config.clone(), estimator, dataset, device)?;
+    pub fn try_out<'d>(
+        &self,
+        data: impl Fn(&Arm) -> &'d Dataset,
+        device: &Device,
+    ) -> Result<(), ComparisonError> {
+        // Arms of one configuration differ in no more than their method.
+        let mut tried: Vec<&TrainingConfig> = Vec::new();
+        for arm in &self.arms {
+            if tried.contains(&&arm.config) {
+                continue;
+            }
+            let estimator = arm.estimator(arm.config.seed)?;
+            Training::with_estimator(arm.config.clone(), estimator, data(arm), device)?;
+            tried.push(&arm.config);
+        }
         Ok(())
     }
 
     /// The same comparison with `epochs` instead of its own, with `n_seeds` seeds instead of its own,
-    /// and with those of `methods` that it does not have yet behind its own. What was trained counts.
+    /// and with what `more` has that it does not have yet. What was trained counts.
     ///
     /// # Errors
     /// If something would become less, the schedule of the learning rates depends on the number of
-    /// epochs, or a method cannot run on this network.
+    /// epochs, `more` varies what the comparison does not, or an arm cannot work.
     pub fn extended(
         mut self,
         epochs: Option<usize>,
         n_seeds: Option<usize>,
-        methods: &[Method],
+        more: &Addition,
     ) -> Result<Self, ComparisonError> {
-        let fewer = |what, there, asked| Err(ComparisonError::Fewer { what, there, asked });
-        let there = self.config.epochs;
-        if let Some(asked) = epochs.filter(|&asked| asked != there) {
-            if asked < there {
-                return fewer("epochs", there, asked);
-            }
-            if self.config.optimizer.schedule == Schedule::Cosine {
-                return Err(ComparisonError::Schedule { asked });
-            }
-            self.config.epochs = asked;
-            self.config.validate()?;
-        }
+        self.plan = self.plan.extended(epochs, more)?;
         if let Some(asked) = n_seeds {
             let there = self.seeds.len();
             if asked < there {
-                return fewer("seeds", there, asked);
+                let what = "seeds";
+                return Err(ComparisonError::Fewer { what, there, asked });
             }
-            self.seeds = seeds(self.config.seed, asked)?;
+            self.seeds = seeds(self.plan.config.seed, asked)?;
         }
-        for &method in methods {
-            if !self.methods.contains(&method) {
-                self.methods.push(method);
+        let before = std::mem::replace(&mut self.arms, self.plan.arms()?);
+        let arms = &self.arms;
+        for run in &mut self.runs {
+            run.arm = arm::renamed(&run.arm, &before, arms);
+        }
+        for place in 0..self.runs.len() {
+            if !self.has_ended(&self.runs[place]) {
+                self.runs[place].correct = None;
             }
         }
-        self.check_methods()?;
+        self.sort_runs();
         Ok(self)
     }
 
-    /// Trains what is missing. `observe` is called a few times per second; when it breaks, what has
-    /// been trained so far is kept.
+    /// Trains what is missing; `data` has the examples of an arm. `observe` is called a few times per second; when it breaks,
+    /// what has been trained so far is kept.
     ///
     /// A run whose cost becomes infinite or that runs out of the device's memory fails alone; the
     /// others go on. With `checkpoints` each training goes on from its last one, and is saved every
@@ -118,80 +139,115 @@ impl Comparison {
     ///
     /// # Errors
     /// If the data does not fit the configuration, or a checkpoint cannot be read.
-    pub fn train(
+    pub fn train<'d>(
         &mut self,
-        dataset: &Dataset,
+        data: impl Fn(&Arm) -> &'d Dataset,
         device: &Device,
         checkpoints: Option<&Checkpoints>,
         mut observe: impl FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, ComparisonError> {
         for seed in self.seeds.clone() {
-            let mut turns = Turns::begin(self, seed, dataset, device, checkpoints)?;
-            if turns.take(&mut observe).is_break() {
-                return Ok(ControlFlow::Break(()));
+            for arms in self.arms.clone().chunks(AT_ONCE) {
+                let mut turns = Turns::begin(self, arms, seed, &data, device, checkpoints)?;
+                if turns.take(&mut observe).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The run of a method with a seed, if it was begun.
-    pub fn run(&self, method: Method, seed: u64) -> Option<&Run> {
+    /// The run of an arm with a seed, if it was begun.
+    pub fn run(&self, arm: &str, seed: u64) -> Option<&Run> {
         let mut runs = self.runs.iter();
-        runs.find(|run| run.method == method && run.seed == seed)
+        runs.find(|run| run.arm == arm && run.seed == seed)
     }
 
     /// Whether nothing is left to train of a run: it has all its epochs, or failed.
     pub fn has_ended(&self, run: &Run) -> bool {
-        run.failure.is_some() || run.epochs.len() >= self.config.epochs
+        run.failure.is_some() || self.is_finished(run)
     }
 
-    /// The place of a run in `runs`, which keeps the order of seeds and methods; begins it if it is
+    /// Whether a run has all its epochs.
+    pub fn is_finished(&self, run: &Run) -> bool {
+        run.epochs.len() >= self.epochs_of(&run.arm)
+    }
+
+    /// Epochs that an arm is trained for.
+    pub fn epochs_of(&self, arm: &str) -> usize {
+        self.arm(arm).map_or(0, |arm| arm.config.epochs)
+    }
+
+    /// The name of the folder in which a training is kept while it is in progress.
+    fn folder_of(&self, arm: &str, seed: u64) -> Option<String> {
+        self.arm(arm).map(|arm| arm.folder(seed))
+    }
+
+    /// The place of a run in `runs`, which keeps the order of seeds and arms; begins it if it is
     /// not there.
-    fn place_of(&mut self, method: Method, seed: u64) -> usize {
-        let found = |run: &Run| run.method == method && run.seed == seed;
+    fn place_of(&mut self, arm: &Arm, seed: u64) -> usize {
+        let found = |run: &Run| run.arm == arm.name && run.seed == seed;
         if let Some(place) = self.runs.iter().position(found) {
             return place;
         }
         self.runs.push(Run {
-            method,
+            arm: arm.name.clone(),
+            method: arm.method,
             seed,
             epochs: Vec::new(),
             failure: None,
+            correct: None,
         });
-        let methods = &self.methods;
-        let rank = |run: &Run| {
-            let method = methods.iter().position(|method| *method == run.method);
-            (run.seed, method)
-        };
-        self.runs.sort_by_key(rank);
+        self.sort_runs();
         let place = self.runs.iter().position(found);
         place.expect("it was put there")
+    }
+
+    fn sort_runs(&mut self) {
+        let arms = &self.arms;
+        let rank = |run: &Run| {
+            let arm = arms.iter().position(|arm| arm.name == run.arm);
+            (run.seed, arm)
+        };
+        self.runs.sort_by_key(rank);
+    }
+
+    /// Number of trainings that have not ended.
+    pub fn n_left(&self) -> usize {
+        let n_ended = self.runs.iter().filter(|run| self.has_ended(run)).count();
+        (self.arms.len() * self.seeds.len()).saturating_sub(n_ended)
     }
 
     /// What is not there, in words: trainings that failed, were interrupted or not begun.
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         for &seed in &self.seeds {
-            for &method in &self.methods {
-                let why = match self.run(method, seed) {
+            for arm in &self.arms {
+                let all = arm.config.epochs;
+                let why = match self.run(&arm.name, seed) {
                     None => "not begun".to_string(),
                     Some(Run {
                         failure: Some(failure),
                         ..
                     }) => failure.clone(),
-                    Some(run) if run.epochs.len() < self.config.epochs => {
-                        let (done, all) = (run.epochs.len(), self.config.epochs);
+                    Some(run) if run.epochs.len() < all => {
+                        let done = run.epochs.len();
                         format!("stopped after {done} of {all} epochs")
                     }
                     Some(_) => continue,
                 };
-                missing.push(format!("{method}, seed {seed}: {why}"));
+                missing.push(format!("{}, seed {seed}: {why}", arm.name));
             }
         }
         missing
     }
 
-    /// One line per method, in the order of `methods`.
+    /// How the errors of each two arms differ, in the order of the arms.
+    pub fn differences(&self) -> Vec<Difference> {
+        difference::differences(self)
+    }
+
+    /// One line per arm, in their order.
     pub fn summaries(&self) -> Vec<Summary> {
         summary::summarize(self)
     }
@@ -208,10 +264,12 @@ impl Comparison {
 
     /// The runs that have all their epochs.
     pub fn finished(&self) -> impl Iterator<Item = &Run> {
-        let epochs = self.config.epochs;
-        self.runs
-            .iter()
-            .filter(move |run| run.epochs.len() == epochs)
+        self.runs.iter().filter(|run| self.is_finished(run))
+    }
+
+    /// Those of an arm.
+    pub fn finished_of<'a>(&'a self, arm: &'a str) -> impl Iterator<Item = &'a Run> {
+        self.finished().filter(move |run| run.arm == arm)
     }
 }
 

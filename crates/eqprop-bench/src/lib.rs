@@ -7,7 +7,8 @@
 //! | --- | --- |
 //! | [`baseline`] | backpropagation through time, recurrent backpropagation, the exact gradient, the feedforward twin |
 //! | [`method`] | all ways to a gradient, by name |
-//! | [`comparison`] | trains one network by several methods |
+//! | [`comparison`] | trains networks that differ in a method or in settings, with the same seeds |
+//! | [`statistics`] | whether a difference is more than chance |
 //! | [`fidelity`] | how close an estimate is to the exact gradient, and which β and steps it needs |
 //! | [`timing`], [`memory`] | what a training step costs |
 //! | [`picture`] | PNG images as inputs |
@@ -28,4 +29,5 @@ mod moments;
 #[doc(hidden)]
 pub mod picture;
 pub mod relaxations;
+pub mod statistics;
 pub mod timing;

@@ -1,160 +1,38 @@
 //! All ways to a gradient, by name.
 
-use std::fmt;
+mod adapted;
+mod error;
+mod name;
+mod options;
+
 use std::str::FromStr;
 use std::sync::Arc;
 
+use eqprop_core::energy::Model;
 use eqprop_core::error::ConfigError;
-use eqprop_core::nudging::Nudging;
+use eqprop_core::nudging::{Circle, Nudging};
 use eqprop_core::relaxation::Stopping;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::error::TrainingError;
-use eqprop_train::estimator::CoupledLearning;
-use eqprop_train::suggestion::did_you_mean;
+use eqprop_train::estimator::stochastic::{Langevin, LangevinError};
+use eqprop_train::estimator::{
+    CoupledLearning, HolomorphicEquilibriumPropagation, Sampling, StochasticEquilibriumPropagation,
+    WeightPerturbation,
+};
 use eqprop_train::training::AnyEstimator;
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::baseline::{Bptt, FeedforwardBackprop, ImplicitExact, RecurrentBackprop};
-
-/// The most units of a network that the exact gradient is computed for: 8 MB per example.
-const MOST_UNITS: usize = 1000;
-
-/// Makes the enum of one row for each method: its name, and what it is in a few words.
-macro_rules! methods {
-    ($($method:ident: $name:literal, $about:literal;)+) => {
-        /// A way to the gradient of a network.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        #[non_exhaustive]
-        pub enum Method {
-            $(
-                #[doc = $about]
-                $method,
-            )+
-        }
-
-        impl Method {
-            /// All methods.
-            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$method),+];
-
-            /// The name by which it is chosen.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$method => $name,)+
-                }
-            }
-
-            /// What it is, in a few words.
-            pub fn about(self) -> &'static str {
-                match self {
-                    $(Self::$method => $about,)+
-                }
-            }
-        }
-    };
-}
-
-methods! {
-    Eqprop: "eqprop",
-        "equilibrium propagation, nudged as the preset says";
-    Cep: "cep",
-        "equilibrium propagation between β and −β (centered)";
-    Pep: "pep",
-        "equilibrium propagation with β > 0";
-    Nep: "nep",
-        "equilibrium propagation with β < 0";
-    RandomSign: "random-sign",
-        "equilibrium propagation with a β of random sign per batch";
-    Cl: "cl",
-        "contrastive learning: output clamped at the target";
-    Pcpl: "pcpl",
-        "coupled learning: output clamped a little toward the target";
-    Ncpl: "ncpl",
-        "coupled learning: output clamped a little away from the target";
-    Ccpl: "ccpl",
-        "coupled learning between the two (centered)";
-    Bptt: "bptt",
-        "backpropagation through the whole free phase";
-    Tbp: "tbp",
-        "truncated backpropagation from the free equilibrium";
-    Rbp: "rbp",
-        "recurrent backpropagation (Almeida–Pineda) at the free equilibrium";
-    Exact: "exact",
-        "exact gradient at the free equilibrium, by a linear solve (small networks)";
-    Backprop: "backprop",
-        "Burn's own backpropagation in the feedforward twin";
-}
-
-/// Why a method cannot be used.
-#[derive(Debug, Error)]
-pub enum MethodError {
-    /// There is no method of this name.
-    #[error(
-        "unknown method `{name}`{}; the methods are: {}",
-        did_you_mean(name, Method::ALL.map(Method::name)),
-        known()
-    )]
-    Unknown {
-        /// The name.
-        name: String,
-    },
-    /// The states to remember are more than this machine has memory for.
-    #[error("{method} remembers the states of all steps")]
-    Memory {
-        /// The method.
-        method: Method,
-        /// How many they are.
-        #[source]
-        source: TrainingError,
-    },
-    /// The network is too large.
-    #[error(
-        "the exact gradient factorizes a matrix of all units for each example: at most \
-         {MOST_UNITS} units, but this network has {n_units}; use rbp"
-    )]
-    TooManyUnits {
-        /// Units of the network.
-        n_units: usize,
-    },
-    /// The network has no feedforward twin.
-    #[error(
-        "{method} needs a feedforward twin, which a resistive network does not have, because its \
-         resistors conduct both ways; choose other --methods"
-    )]
-    ConductsBothWays {
-        /// The method.
-        method: Method,
-    },
-    /// A connection leads back.
-    #[error(
-        "backprop needs a feedforward twin, but connection {from} -> {to} does not lead from a \
-         lower to a higher layer; leave backprop out of --methods"
-    )]
-    NoTwin {
-        /// The layer that the connection starts from.
-        from: usize,
-        /// The layer that it leads to.
-        to: usize,
-    },
-    /// The nudging factor is not possible.
-    #[error("{method} cannot be used here")]
-    Nudging {
-        /// The method.
-        method: Method,
-        /// Why.
-        #[source]
-        source: ConfigError,
-    },
-}
-
-fn known() -> String {
-    Method::ALL.map(Method::name).join(", ")
-}
+use adapted::{Continual, Holomorphic};
+use error::MOST_UNITS;
+pub use error::MethodError;
+pub use name::Method;
+pub use options::{
+    ContinualOptions, HigherOrderOptions, HolomorphicOptions, MethodOptions, StochasticOptions,
+    WeightPerturbationOptions,
+};
 
 impl Method {
     /// The nudging that it replaces the configuration's by, if any.
-    fn nudging(self, beta: f64) -> Option<Nudging> {
+    fn nudging(self, beta: f64, options: &MethodOptions) -> Option<Nudging> {
         let beta = beta.abs();
         match self {
             Self::Cep | Self::Ccpl => Some(Nudging::Centered { beta }),
@@ -162,40 +40,140 @@ impl Method {
             Self::Nep | Self::Ncpl => Some(Nudging::OneSided { beta: -beta }),
             Self::Cl => Some(Nudging::OneSided { beta: 1.0 }),
             Self::RandomSign => Some(Nudging::RandomSign { beta }),
+            Self::HigherOrder => {
+                let n_pairs = options.higher_order.n_pairs;
+                Some(Nudging::HigherOrder { beta, n_pairs })
+            }
             _ => None,
         }
     }
 
-    /// This method with the phases, the β and the seed of `config`.
+    /// This method with the phases, the β and the seed of `config`, and its own options as they are by default.
     ///
     /// # Errors
     /// If the network of `config` is not one that this method can run.
     pub fn estimator(self, config: &TrainingConfig) -> Result<AnyEstimator, MethodError> {
+        self.estimator_with(config, &MethodOptions::default())
+    }
+
+    /// As [`estimator`](Self::estimator), with other options.
+    ///
+    /// # Errors
+    /// As [`estimator`](Self::estimator), and if an option is out of range.
+    pub fn estimator_with(
+        self,
+        config: &TrainingConfig,
+        options: &MethodOptions,
+    ) -> Result<AnyEstimator, MethodError> {
         let mut eqprop = config.estimator();
         let free = eqprop.free.clone();
+        let beta = config.phases.nudging.beta();
         let steps = Stopping::new(config.phases.nudged_steps);
         let remembers = |n_steps| {
             let fits = config.check_trajectory(n_steps);
             let method = self;
             fits.map_err(|source| MethodError::Memory { method, source })
         };
+        let check_nudging = |nudging| {
+            let checked = config.check_nudging(nudging);
+            checked.map_err(|source| MethodError::Nudging {
+                method: self,
+                source,
+            })
+        };
+        let in_options = |source| MethodError::Options {
+            method: self,
+            source,
+        };
         Ok(match self {
-            Self::Eqprop | Self::Cep | Self::Pep | Self::Nep | Self::RandomSign => {
-                if let Some(nudging) = self.nudging(config.phases.nudging.beta()) {
-                    config.check_nudging(nudging).map_err(|source| {
-                        let method = self;
-                        MethodError::Nudging { method, source }
-                    })?;
+            Self::Eqprop
+            | Self::Cep
+            | Self::Pep
+            | Self::Nep
+            | Self::RandomSign
+            | Self::HigherOrder => {
+                if let Some(nudging) = self.nudging(beta, options) {
+                    check_nudging(nudging)?;
                     eqprop.nudging = nudging;
                 }
                 Arc::new(eqprop)
             }
+            Self::Holomorphic => {
+                if config.network.model != Model::Hopfield {
+                    return Err(MethodError::NotHopfield {
+                        model: config.network.model,
+                    });
+                }
+                let n_points = options.holomorphic.n_points;
+                let beta = beta.abs();
+                let circle = Circle { beta, n_points };
+                let inner = HolomorphicEquilibriumPropagation::new(circle, free, eqprop.nudged);
+                inner
+                    .validate(&config.energy(), config.network.cost)
+                    .map_err(MethodError::Holomorphic)?;
+                let start = config.phases.start;
+                Arc::new(Holomorphic { inner, start })
+            }
+            Self::Continual => {
+                check_nudging(Nudging::OneSided { beta })?;
+                let ContinualOptions { rate } = options.continual;
+                if !(rate.is_finite() && rate >= 0.0) {
+                    return Err(in_options(ConfigError::OutOfRange {
+                        field: "continual.rate",
+                        expected: "a number of at least 0",
+                        found: rate,
+                    }));
+                }
+                let rates = config.optimizer.learning_rates.iter();
+                Arc::new(Continual {
+                    beta,
+                    rates: rates.map(|layer| rate * layer).collect(),
+                    free,
+                    nudged_steps: config.phases.nudged_steps,
+                })
+            }
+            Self::Stochastic => {
+                let StochasticOptions {
+                    temperature,
+                    step_size,
+                    n_chains,
+                    burn_in,
+                    n_samples,
+                    thinning,
+                } = options.stochastic;
+                let sampling = Sampling {
+                    temperature,
+                    step_size,
+                    n_chains,
+                    burn_in,
+                    n_samples,
+                    thinning,
+                };
+                sampling.validate().map_err(in_options)?;
+                let langevin = Langevin::new(step_size, temperature, config.seed);
+                match langevin.validate(&config.energy().layers) {
+                    Err(LangevinError::Config(source)) => return Err(in_options(source)),
+                    checked => checked.map_err(MethodError::Langevin)?,
+                }
+                let nudging = config.phases.nudging;
+                let estimator = StochasticEquilibriumPropagation::new(nudging, free, sampling);
+                Arc::new(estimator.with_seed(config.seed))
+            }
             Self::Cl | Self::Pcpl | Self::Ncpl | Self::Ccpl => {
-                let nudging = self
-                    .nudging(config.phases.nudging.beta())
-                    .expect("it has its own");
+                let nudging = self.nudging(beta, options).expect("it has its own");
                 let clamped = eqprop.nudged.clone();
                 Arc::new(CoupledLearning::new(nudging, free, clamped))
+            }
+            Self::WeightPerturbation => {
+                let WeightPerturbationOptions { size, n_draws } = options.weight_perturbation;
+                ConfigError::positive_number("weight-perturbation.size", size)
+                    .and_then(|()| ConfigError::single_precision("weight-perturbation.size", size))
+                    .and_then(|()| {
+                        ConfigError::at_least_one("weight-perturbation.n_draws", n_draws)
+                    })
+                    .map_err(in_options)?;
+                let estimator = WeightPerturbation::new(size, n_draws, free);
+                Arc::new(estimator.with_seed(config.seed))
             }
             Self::Bptt => {
                 remembers(config.phases.free_steps)?;
@@ -233,12 +211,6 @@ impl Method {
                 Arc::new(FeedforwardBackprop)
             }
         })
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
     }
 }
 

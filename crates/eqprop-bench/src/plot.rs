@@ -32,6 +32,9 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
 }
 
+/// What a line lies within, `(x, low, high)` in drawing order: a shade behind it.
+pub type Band = Vec<(f64, f64, f64)>;
+
 /// One set of axes. Colors repeat after seven series.
 #[derive(Clone, Debug)]
 pub struct Panel {
@@ -83,6 +86,18 @@ impl Panel {
 /// # Errors
 /// If the SVG backend refuses a drawing operation.
 pub fn render(panels: &[Panel], columns: usize) -> Result<String, PlotError> {
+    render_with_bands(panels, &[], columns)
+}
+
+/// As [`render`], with a band behind each series of each panel, as far as there is one.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_with_bands(
+    panels: &[Panel],
+    bands: &[Vec<Band>],
+    columns: usize,
+) -> Result<String, PlotError> {
     let columns = columns.min(panels.len()).max(1);
     let rows = panels.len().div_ceil(columns).max(1);
     let size = (columns as f64 * PANEL.0, rows as f64 * PANEL.1);
@@ -90,7 +105,8 @@ pub fn render(panels: &[Panel], columns: usize) -> Result<String, PlotError> {
     document(size, round_corners, |canvas| {
         for (i, panel) in panels.iter().enumerate() {
             let (column, row) = ((i % columns) as f64, (i / columns) as f64);
-            draw_panel(&canvas.at((column * PANEL.0, row * PANEL.1)), panel)?;
+            let bands = bands.get(i).map_or(&[][..], Vec::as_slice);
+            draw_panel(&canvas.at((column * PANEL.0, row * PANEL.1)), panel, bands)?;
         }
         Ok(())
     })
@@ -110,9 +126,29 @@ fn segments(panel: &Panel, series: &Series) -> Vec<Segment> {
         .collect()
 }
 
-fn draw_panel(canvas: &Canvas, panel: &Panel) -> Result<(), PlotError> {
+/// The runs of drawable points of `band`: its lower and its upper end.
+fn strips(panel: &Panel, band: &Band) -> Vec<[Segment; 2]> {
+    let place = |&(x, low, high): &(f64, f64, f64)| {
+        let x = position(panel.x_scale, x)?;
+        let [low, high] = [low, high].map(|y| position(panel.y_scale, y));
+        Some(((x, low?), (x, high?)))
+    };
+    let placed: Vec<_> = band.iter().map(place).collect();
+    let runs = placed.split(Option::is_none).filter(|run| !run.is_empty());
+    let strips = runs.map(|run| {
+        let (low, high) = run.iter().flatten().copied().unzip();
+        [low, high]
+    });
+    strips.collect()
+}
+
+fn draw_panel(canvas: &Canvas, panel: &Panel, bands: &[Band]) -> Result<(), PlotError> {
     let lines: Vec<_> = panel.series.iter().map(|s| segments(panel, s)).collect();
-    let points = || lines.iter().flatten().flatten();
+    let bands: Vec<_> = bands.iter().map(|band| strips(panel, band)).collect();
+    let points = || {
+        let ends = bands.iter().flatten().flatten().flatten();
+        lines.iter().flatten().flatten().chain(ends)
+    };
     let y_axis_with = |extra: Option<f64>| {
         let positions = points().map(|p| p.1).chain(extra);
         Axis::new(panel.y_scale, positions, 0.05, 7)
@@ -129,11 +165,12 @@ fn draw_panel(canvas: &Canvas, panel: &Panel) -> Result<(), PlotError> {
         .find(|axis| axis.ticks.len() as f64 * (widest_label(axis) + 14.0) < width)
         .unwrap_or_else(|| x_axis_with(2));
 
+    let place_on = |axis: &Axis, &(x, y): &Point| {
+        let (x, y) = (x_axis.fraction(x), axis.fraction(y));
+        (left + x * width, bottom - y * height)
+    };
     let on_page = |axis: &Axis| -> Vec<Vec<Segment>> {
-        let place = |&(x, y): &Point| {
-            let (x, y) = (x_axis.fraction(x), axis.fraction(y));
-            (left + x * width, bottom - y * height)
-        };
+        let place = |point: &Point| place_on(axis, point);
         let place_all = |segment: &Segment| segment.iter().map(place).collect();
         let place_line = |line: &Vec<Segment>| line.iter().map(place_all).collect();
         lines.iter().map(place_line).collect()
@@ -190,6 +227,16 @@ fn draw_panel(canvas: &Canvas, panel: &Panel) -> Result<(), PlotError> {
     if points().next().is_none() {
         let center = (middle, (top + bottom) / 2.0);
         return canvas.text("no data", center, Anchor::Middle, FONT.1, width);
+    }
+    for (bands, &color) in bands.iter().zip(PALETTE.iter().cycle()) {
+        for [low, high] in bands {
+            if low.len() < 2 {
+                continue;
+            }
+            let outline = low.iter().chain(high.iter().rev());
+            let outline: Segment = outline.map(|point| place_on(&y_axis, point)).collect();
+            canvas.area(&outline, color.mix(0.15))?;
+        }
     }
     for (path, &color) in paths.iter().zip(PALETTE.iter().cycle()) {
         let n_points: usize = path.iter().map(Vec::len).sum();

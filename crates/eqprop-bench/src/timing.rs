@@ -24,8 +24,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::memory::peak_of;
-use crate::method::{Method, MethodError};
-pub use cost::{Phases, StepCost};
+use crate::method::{Method, MethodError, MethodOptions};
+pub use cost::{Phases, StepCost, Timed};
 pub use growth::MemoryGrowth;
 use phase_clock::{PhaseClock, sync};
 pub use spread::Spread;
@@ -88,16 +88,39 @@ pub fn measure_observed(
     device: &Device,
     observe: impl FnMut(TimingProgress) -> ControlFlow<()>,
 ) -> Result<Option<Vec<StepCost>>, MethodError> {
+    let options = MethodOptions::default();
+    let trainings = methods.iter().map(|&method| Timed {
+        config,
+        method,
+        options: &options,
+        examples,
+    });
+    measure_trainings(&trainings.collect::<Vec<_>>(), rounds, device, observe)
+}
+
+/// As [`measure_observed`], of trainings that may differ in more than their method.
+///
+/// # Errors
+/// As [`measure`].
+///
+/// # Panics
+/// As [`measure`].
+pub fn measure_trainings(
+    trainings: &[Timed<'_>],
+    rounds: usize,
+    device: &Device,
+    observe: impl FnMut(TimingProgress) -> ControlFlow<()>,
+) -> Result<Option<Vec<StepCost>>, MethodError> {
     assert!(rounds > 0, "rounds must be at least 1, but is 0");
     let n_steps = rounds
         .saturating_mul(STEPS_PER_ROUND)
         .saturating_add(WARM_UP_ROUNDS + 1);
-    let subjects = methods
-        .iter()
-        .map(|&method| Subject::new(config, method, n_steps, device))
-        .collect::<Result<Vec<_>, _>>()?;
+    let subjects = trainings.iter().map(|timed| {
+        let batch = batch(timed.config, timed.examples, device);
+        Subject::new(timed, batch, n_steps, device)
+    });
+    let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
     let mut bench = Bench {
-        batch: batch(config, examples, device),
         device,
         progress: TimingProgress {
             n_done: 0,
@@ -107,8 +130,9 @@ pub fn measure_observed(
         observe,
     };
     Ok(bench.run(rounds).is_continue().then(|| {
-        let subjects = bench.subjects.into_iter();
-        subjects.map(|subject| subject.cost(config)).collect()
+        let subjects = bench.subjects.into_iter().zip(trainings);
+        let costs = subjects.map(|(subject, timed)| subject.cost(timed.config));
+        costs.collect()
     }))
 }
 
@@ -177,10 +201,9 @@ fn peak_memory(device: &Device, step: impl FnOnce()) -> Option<usize> {
     usize::try_from(reserved.saturating_sub(in_use)).ok()
 }
 
-/// All methods on one batch.
+/// All trainings, each on one batch.
 struct Bench<'a, F> {
     subjects: Vec<Subject>,
-    batch: Batch,
     device: &'a Device,
     progress: TimingProgress,
     observe: F,
@@ -229,7 +252,9 @@ impl<F: FnMut(TimingProgress) -> ControlFlow<()>> Bench<'_, F> {
         subject: usize,
         measure: impl FnOnce(&mut Subject, &Batch, &Device),
     ) -> ControlFlow<()> {
-        measure(&mut self.subjects[subject], &self.batch, self.device);
+        let subject = &mut self.subjects[subject];
+        let batch = subject.batch.clone();
+        measure(subject, &batch, self.device);
         self.progress.n_done += 1;
         (self.observe)(self.progress)
     }

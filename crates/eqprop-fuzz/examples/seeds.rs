@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use eqprop_bench::comparison::{Comparison, StoredComparison};
+use eqprop_bench::comparison::{Comparison, Plan, StoredComparison, Variation};
 use eqprop_bench::method::Method;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::{Dataset, DatasetKind};
@@ -186,17 +186,33 @@ fn checkpoint(name: &str, settings: &[(&str, &str)], is_paused: bool) {
     }
 }
 
-/// A comparison of two methods with two seeds.
+/// A comparison of two methods with two seeds, and one of two values besides.
 fn results() {
-    let methods = vec![Method::Eqprop, Method::Backprop];
-    let mut comparison = Comparison::new(small(&[("epochs", "2")]), methods, 2).unwrap();
-    let all = comparison.train(&digits(), &Device::flex(), None, |_| {
-        ControlFlow::Continue(())
-    });
+    let mut plan = Plan::new(
+        small(&[("epochs", "2")]),
+        vec![Method::Eqprop, Method::Backprop],
+    );
+    compared("valid.json", plan.clone());
+    plan.vary = vec![Variation {
+        key: "beta".to_string(),
+        values: vec!["0.2".to_string(), "0.5".to_string()],
+    }];
+    compared("valid-arms.json", plan);
+}
+
+fn compared(file: &str, plan: Plan) {
+    let mut comparison = Comparison::of(plan, 2).unwrap();
+    let digits = digits();
+    let all = comparison.train(
+        |_| &digits,
+        &Device::flex(),
+        None,
+        |_| ControlFlow::Continue(()),
+    );
     assert!(all.unwrap().is_continue());
     let [preset, device, command] = ["digits", "flex", "eqprop compare"].map(String::from);
-    let data = digits().fingerprint().to_string();
+    let data = digits.fingerprint().to_string();
     let stored = StoredComparison::new(comparison, preset, device, data, command);
     let text = serde_json::to_string(&stored).unwrap();
-    write("results", "valid.json", text);
+    write("results", file, text);
 }

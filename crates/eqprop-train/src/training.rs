@@ -55,6 +55,7 @@ pub struct Training {
     test: Option<BatchLoader>,
     records: Vec<EpochRecord>,
     paused: Option<OpenEpoch>,
+    correct: Vec<bool>,
 }
 
 impl Training {
@@ -132,6 +133,7 @@ impl Training {
             train,
             records: Vec::new(),
             paused: None,
+            correct: Vec::new(),
             config,
         })
     }
@@ -216,6 +218,12 @@ impl Training {
         self.paused.as_ref().map(|paused| &paused.done)
     }
 
+    /// Whether each of the held-out examples (of the validation, else of the test) was classified rightly at the end of the
+    /// last epoch; empty where none has ended since the training was made or restored.
+    pub fn held_out_correct(&self) -> &[bool] {
+        &self.correct
+    }
+
     /// Number of training examples.
     pub fn n_examples(&self) -> usize {
         self.train.num_items()
@@ -282,9 +290,10 @@ impl Training {
             return self.pause(open);
         }
         let look = || observe(progress(open.done.n_updates, &tally.sums));
-        let ControlFlow::Continue([validation, test]) = self.judge(&open.learner, look) else {
+        let ControlFlow::Continue((found, correct)) = self.judge(&open.learner, look) else {
             return self.pause(open);
         };
+        let [validation, test] = found;
         let record = open.record(epoch, self.updates.take_mean(), validation, test);
         if !record.is_finite() {
             // The last update of the epoch went wrong: keep it out of the checkpoints.
@@ -293,23 +302,28 @@ impl Training {
         (self.learner, self.optimizer, self.scheduler) =
             (open.learner, open.optimizer, open.scheduler);
         self.paused = None;
+        self.correct = correct;
         self.records.push(record.clone());
         Ok(Some(record))
     }
 
-    /// Judges `learner` by the validation and the test examples, as far as there are any.
+    /// Judges `learner` by the validation and the test examples, as far as there are any; and says of each of the first of
+    /// them whether it was classified rightly.
     fn judge(
         &self,
         learner: &AnyLearner,
         mut observe: impl FnMut() -> ControlFlow<()>,
-    ) -> ControlFlow<(), [Option<Evaluation>; 2]> {
+    ) -> ControlFlow<(), ([Option<Evaluation>; 2], Vec<bool>)> {
         let mut found = [None; 2];
+        let mut first = None;
         for (found, loader) in found.iter_mut().zip([&self.validation, &self.test]) {
             if let Some(loader) = loader {
-                *found = Some(evaluate_observed(learner, loader, &mut observe)?);
+                let (evaluation, correct) = judge(learner, loader, &mut observe)?;
+                *found = Some(evaluation);
+                first.get_or_insert(correct);
             }
         }
-        ControlFlow::Continue(found)
+        ControlFlow::Continue((found, first.unwrap_or_default()))
     }
 
     /// Keeps `open` until the next call.
@@ -351,13 +365,26 @@ where
 pub fn evaluate_observed<G>(
     learner: &AnyLearner<G>,
     loader: &BatchLoader,
-    mut observe: impl FnMut() -> ControlFlow<()>,
+    observe: impl FnMut() -> ControlFlow<()>,
 ) -> ControlFlow<(), Evaluation>
 where
     G: GradientEstimator<AnyField, AnyCost> + Clone,
 {
+    let (evaluation, _) = judge(learner, loader, observe)?;
+    ControlFlow::Continue(evaluation)
+}
+
+/// Judges a learner, as a whole and by each example.
+fn judge<G>(
+    learner: &AnyLearner<G>,
+    loader: &BatchLoader,
+    mut observe: impl FnMut() -> ControlFlow<()>,
+) -> ControlFlow<(), (Evaluation, Vec<bool>)>
+where
+    G: GradientEstimator<AnyField, AnyCost> + Clone,
+{
     let model = learner.valid();
-    let mut tally = Tally::new(LOOSE_TOLERANCE, Sums::default());
+    let mut tally = Tally::new(LOOSE_TOLERANCE, Sums::default()).keeping_examples();
     for batch in loader.batches(0, 0) {
         observe()?;
         tally.add(InferenceStep::step(&model, batch));

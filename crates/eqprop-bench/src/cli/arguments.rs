@@ -31,7 +31,19 @@ impl ModelArguments {
     /// # Errors
     /// If a field to change is unknown, or its value of another type.
     pub fn configure(&self) -> Result<(String, TrainingConfig), TrainingError> {
-        let preset = self.preset.unwrap_or(match self.dataset {
+        self.configure_as(self.preset, &self.overrides)
+    }
+
+    /// The same with another preset, and other fields changed.
+    ///
+    /// # Errors
+    /// As [`configure`](Self::configure).
+    pub fn configure_as(
+        &self,
+        preset: Option<Preset>,
+        overrides: &[Override],
+    ) -> Result<(String, TrainingConfig), TrainingError> {
+        let preset = preset.unwrap_or(match self.dataset {
             None | Some(DatasetKind::Digits) => Preset::Digits,
             Some(DatasetKind::Mnist | DatasetKind::FashionMnist) => Preset::Paper1h,
             Some(DatasetKind::Cifar10) => Preset::Dchn,
@@ -44,7 +56,7 @@ impl ModelArguments {
             }
             _ => (preset.name().to_string(), own),
         };
-        Ok((name, self.change(config)?))
+        Ok((name, Override::apply(overrides, config)?))
     }
 
     /// `config` with the fields of `--set` changed.

@@ -3,20 +3,37 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use eqprop_bench::method::Method;
+use eqprop_bench::method::{Method, MethodOptions};
+use eqprop_train::preset::Preset;
 
 use super::arguments::{DataArguments, DeviceArguments, ModelArguments};
+use super::vary::Vary;
 
 /// What to compare.
 #[derive(Debug, Args)]
-#[command(after_help = about_methods())]
+#[command(after_help = about())]
 pub struct CompareArguments {
     #[command(flatten)]
     pub model: ModelArguments,
-    /// Methods, separated by commas [default: eqprop,bptt,tbp,rbp,backprop].
+    /// Compare values of a field that --set takes, or of a method's option; several --vary give all
+    /// combinations. `preset` and `method` are fields here too. Lists inside of a value keep their
+    /// commas: hidden=[50,50],[100].
+    #[arg(long, value_name = "KEY=V,…")]
+    pub vary: Vec<Vary>,
+    /// Compare presets, separated by commas: on the data set that they share, or on --dataset.
+    #[arg(
+        long,
+        value_name = "P,…",
+        value_delimiter = ',',
+        conflicts_with = "preset"
+    )]
+    pub presets: Vec<Preset>,
+    /// Methods, separated by commas [default: eqprop,bptt,tbp,rbp,backprop; with --vary or --presets
+    /// eqprop].
     #[arg(long, value_name = "M,…", value_delimiter = ',')]
     pub methods: Vec<Method>,
-    /// Number of seeds: each method is trained once with each [default: 3].
+    /// Number of seeds: each arm is trained once with each; fewer than three carry no verdict
+    /// [default: 3].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seeds: Option<usize>,
     /// The first seed; the others follow it [default: 0].
@@ -25,12 +42,13 @@ pub struct CompareArguments {
     /// Passes over the training examples [default: the preset's].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<usize>,
-    /// Folder for report.html, results.json and results.csv, made if it is not there; must not hold a
-    /// comparison, unless --resume is given [default: a new folder in runs/].
+    /// Folder for report.html, results.json, results.csv and differences.csv, made if it is not there;
+    /// must not hold a comparison, unless --resume is given [default: a new folder in runs/].
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
     /// Train what is missing of the comparison in --report. The results are those of a comparison that
-    /// was never interrupted. More --seeds, a larger --epochs and further --methods extend it.
+    /// was never interrupted. More --seeds, a larger --epochs, further --methods and --presets, and
+    /// further values of what is varied extend it.
     #[arg(long, requires = "report", conflicts_with_all = ["preset", "dataset", "seed", "overrides"])]
     pub resume: bool,
     /// Milliseconds between two savings of the trainings in progress, at least: for tests that kill it.
@@ -42,21 +60,45 @@ pub struct CompareArguments {
     pub device: DeviceArguments,
 }
 
-/// What `eqprop compare` does with each method, and which there are.
-fn about_methods() -> String {
-    let lines = Method::ALL.map(|method| format!("  {method:<11}  {}\n", method.about()));
+/// What `eqprop compare` compares, how, and with which methods.
+fn about() -> String {
+    let width = Method::ALL
+        .map(|method| method.name().len())
+        .into_iter()
+        .max();
+    let width = width.unwrap_or_default();
+    let lines = Method::ALL.map(|method| format!("  {method:<width$}  {}\n", method.about()));
+    let options = MethodOptions::default().list().into_iter();
+    let options = options.map(|(name, value)| format!("  {name} = {value}\n"));
     format!(
         "\
-All methods start from the same weights, see the same examples in the same order and use the same
-optimizer and learning rates. `backprop` trains the feedforward twin: the same layers, activations
-and parameters, each connection used forward only.
+What is compared, an \"arm\", is a combination of a preset, a method and a value of each --vary.
+Every arm is trained with each of the seeds, all in turns, epoch by epoch. With one seed all start
+from the same weights, see the same examples in the same order and use the same optimizer and
+learning rates, but for what is varied. `backprop` trains the feedforward twin: the same layers,
+activations and parameters, each connection used forward only.
+
+A verdict says that one arm makes fewer errors than another only if both sources of chance speak
+for it: the differences seed by seed (Student's t on the pairs, with its interval of 95 %) and the
+same test examples (McNemar's test). Of two equal arms it says so at most once in 20 comparisons,
+and of all pairs of several arms together too (Holm). The time that it will take is told at the
+start.
+
+Examples:
+  eqprop compare
+  eqprop compare --vary beta=0.05,0.1,0.2 --seeds 5
+  eqprop compare --vary hidden_activation=tanh,sigmoid --vary batch_size=8,32 --methods eqprop,rbp
+  eqprop compare --presets paper-1h,dhn-1h --epochs 10 --seeds 5 --report report
+  eqprop compare --methods eqprop,stochastic --set stochastic.temperature=0.01
+  eqprop compare --methods cep,higher-order --set hidden_activation=tanh --vary higher-order.n_pairs=2,3
+  eqprop compare --preset paper-1h --methods eqprop,bptt,backprop --epochs 10 --report report
+  eqprop compare --resume --report report --seeds 10
 
 Methods:
 {}
-Examples:
-  eqprop compare
-  eqprop compare --preset paper-1h --methods eqprop,bptt,backprop --epochs 10 --report report
-  eqprop compare --resume --report report --seeds 5",
-        lines.concat()
+Options of methods, and what they are without --set or --vary:
+{}",
+        lines.concat(),
+        options.collect::<String>().trim_end()
     )
 }

@@ -11,6 +11,9 @@ use super::arguments::{DataArguments, DeviceArguments};
 pub struct EvaluateArguments {
     /// Run folder of `eqprop train`.
     pub run: PathBuf,
+    /// Measure on the first so many test examples only.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub max_test: Option<usize>,
     #[command(flatten)]
     pub data: DataArguments,
     #[command(flatten)]

@@ -1,5 +1,9 @@
 //! `eqprop compare`.
 
+mod data;
+mod design;
+mod differences;
+mod estimate;
 mod keeper;
 mod page;
 mod progress;
@@ -12,10 +16,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail};
-use eqprop_bench::comparison::{Checkpoints, Comparison, Event, StoredComparison};
-use eqprop_bench::method::Method;
-use eqprop_bench::timing;
-use eqprop_train::data::Dataset;
+use eqprop_bench::comparison::{ArmCost, Checkpoints, Comparison, Event, StoredComparison};
+use eqprop_bench::timing::{self, Timed};
 use eqprop_train::file::remove_temporary;
 use eqprop_train::panic;
 
@@ -25,20 +27,13 @@ use crate::interrupt::Interrupt;
 use crate::machine::{Machine, command_line, quote};
 use crate::output::Report;
 use crate::report_folder::ReportFolder;
+use data::ArmData;
 use keeper::Keeper;
 use progress::Display;
 use results::Results;
 
 /// Timed rounds of single training steps.
 const ROUNDS: usize = 9;
-/// What is compared without `--methods`.
-const METHODS: [Method; 5] = [
-    Method::Eqprop,
-    Method::Bptt,
-    Method::Tbp,
-    Method::Rbp,
-    Method::Backprop,
-];
 const SEEDS: usize = 3;
 
 /// All that a comparison needs to be trained.
@@ -46,20 +41,20 @@ struct Prepared {
     folder: ReportFolder,
     results: Results,
     device: NamedDevice,
-    dataset: Dataset,
+    data: ArmData,
 }
 
-/// Trains the network by each method and reports how they compare.
+/// Trains each arm with each seed and reports how they compare.
 ///
 /// # Errors
-/// If the configuration, a method, the data, the device or the report folder cannot be used. A
+/// If a configuration, a method, the data, the device or the report folder cannot be used. A
 /// comparison that is interrupted or cannot be written is reported as far as it got.
 pub fn run(arguments: CompareArguments) -> Result<Report> {
     let Prepared {
         folder,
         mut results,
         device,
-        dataset,
+        data,
     } = if arguments.resume {
         resume(&arguments)?
     } else {
@@ -73,9 +68,14 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
-    let display = Display::new(results.comparison(), &dataset);
+    let display = Display::new(results.comparison(), &data);
     display.say(&format!("results are kept in {}", folder.path().display()));
-    time_steps(&mut results, &dataset, &device, &display, go_on)?;
+    time_steps(&mut results, &data, &device, &display, go_on)?;
+    let n_left = results.comparison().n_left();
+    if let Some(time) = estimate::remaining(&results, &data).filter(|_| n_left > 0) {
+        let (time, plural) = (estimate::words(time), if n_left == 1 { "" } else { "s" });
+        display.say(&format!("{n_left} training{plural} will take about {time}"));
+    }
 
     let mut checkpoints = Checkpoints::new(keeper::checkpoints(&folder));
     if let Some(milliseconds) = arguments.save_every {
@@ -87,22 +87,27 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
     let outcome = if interrupt.is_set() {
         Ok(ControlFlow::Break(()))
     } else {
-        comparison.train(&dataset, &device.device, Some(&checkpoints), |event| {
-            display.show(&event);
-            let unwritten = match &event {
-                Event::Batch { .. } => None,
-                Event::Epoch {
-                    run, comparison, ..
-                } => keeper.keep(run, comparison),
-                // Once is enough: the next one will hardly be another.
-                Event::Unsaved { .. } if std::mem::replace(&mut is_unsaved, true) => None,
-                Event::Unsaved { error } => Some(describe(*error)),
-            };
-            if let Some(error) = unwritten {
-                display.say(&format!("{error:#}; the training goes on"));
-            }
-            go_on()
-        })
+        comparison.train(
+            |arm| data.of(arm),
+            &device.device,
+            Some(&checkpoints),
+            |event| {
+                display.show(&event);
+                let unwritten = match &event {
+                    Event::Batch { .. } => None,
+                    Event::Epoch {
+                        run, comparison, ..
+                    } => keeper.keep(run, comparison),
+                    // Once is enough: the next one will hardly be another.
+                    Event::Unsaved { .. } if std::mem::replace(&mut is_unsaved, true) => None,
+                    Event::Unsaved { error } => Some(describe(*error)),
+                };
+                if let Some(error) = unwritten {
+                    display.say(&format!("{error:#}; the training goes on"));
+                }
+                go_on()
+            },
+        )
     };
     display.finish();
 
@@ -113,7 +118,7 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
         Ok(flow) => (flow.is_break(), None),
     };
     let (results, place, unwritten) = keeper.finish(comparison);
-    let mut text = results.table();
+    let mut text = results.table() + &differences::text(&results);
     let mut failures = Vec::new();
     if let Some(place) = &place {
         text += &format!("\nreport: {}", place.join(keeper::PAGE).display());
@@ -144,22 +149,14 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
 
 /// A comparison that begins.
 fn start(arguments: &CompareArguments) -> Result<Prepared> {
-    let (name, mut config) = arguments.model.configure()?;
-    config.epochs = arguments.epochs.unwrap_or(config.epochs);
-    config.seed = arguments.seed.unwrap_or(config.seed);
-    let methods = match &arguments.methods[..] {
-        [] => METHODS.to_vec(),
-        methods => methods.to_vec(),
-    };
-    let comparison = Comparison::new(config, methods, arguments.seeds.unwrap_or(SEEDS))?;
+    let (name, plan) = design::plan(arguments)?;
+    let comparison = Comparison::of(plan, arguments.seeds.unwrap_or(SEEDS))?;
     let device = device::open(arguments.device.device.as_deref())?;
-    let dataset = comparison
-        .config
-        .load_data(arguments.data.data_dir.as_deref())?;
-    comparison.try_out(&dataset, &device.device)?;
+    let data = ArmData::load(comparison.arms(), arguments.data.data_dir.as_deref())?;
+    comparison.try_out(|arm| data.of(arm), &device.device)?;
     // Last, so that nothing is left behind when something above cannot work.
     let folder = match &arguments.report {
-        None => ReportFolder::make(&format!("compare-{name}"))?,
+        None => ReportFolder::make(&keeper::name(&name))?,
         Some(path) => {
             check_unused(path)?;
             let folder = ReportFolder::prepare(path)?;
@@ -172,7 +169,7 @@ fn start(arguments: &CompareArguments) -> Result<Prepared> {
         comparison,
         name,
         device.name.clone(),
-        dataset.fingerprint().to_string(),
+        data.fingerprint(),
         command_line(),
     );
     Ok(Prepared {
@@ -182,7 +179,7 @@ fn start(arguments: &CompareArguments) -> Result<Prepared> {
             machine: Machine::look(&device.name),
         },
         device,
-        dataset,
+        data,
     })
 }
 
@@ -206,34 +203,21 @@ fn resume(arguments: &CompareArguments) -> Result<Prepared> {
     let stored = StoredComparison::from_json(&text);
     let mut stored = stored.with_context(|| format!("cannot go on with `{}`", file.display()))?;
 
-    let CompareArguments {
-        epochs,
-        seeds,
-        methods,
-        ..
-    } = arguments;
     let before = stored.comparison.clone();
-    stored.comparison = stored.comparison.extended(*epochs, *seeds, methods)?;
-    let scope = |comparison: &Comparison| {
-        let Comparison {
-            config,
-            methods,
-            seeds,
-            ..
-        } = comparison;
-        (config.epochs, methods.clone(), seeds.clone())
-    };
-    if scope(&before) != scope(&stored.comparison) {
+    let more = design::addition(arguments, &before.plan.config)?;
+    stored = stored.extended(arguments.epochs, arguments.seeds, &more)?;
+    if (&before.plan, &before.seeds) != (&stored.comparison.plan, &stored.comparison.seeds) {
         stored.command = format!("{} && {}", stored.command, command_line());
     }
+    let added = more.presets.iter().map(|preset| &preset.name);
+    let added = added.filter(|name| before.plan.presets.iter().all(|there| there.name != **name));
+    stored.preset = added.fold(stored.preset, |presets, name| format!("{presets}, {name}"));
     let name = arguments.device.device.as_deref();
     let device = device::open(Some(name.unwrap_or(&stored.device)))?;
     stored.device.clone_from(&device.name);
-    let dataset = stored
-        .comparison
-        .config
-        .load_data(arguments.data.data_dir.as_deref())?;
-    if dataset.fingerprint() != stored.data {
+    let data_dir = arguments.data.data_dir.as_deref();
+    let data = ArmData::load(stored.comparison.arms(), data_dir)?;
+    if data.fingerprint() != stored.data {
         bail!(
             "the data is not that of the comparison in `{}`: name the folder of that with --data-dir, \
              or start a new comparison",
@@ -247,7 +231,7 @@ fn resume(arguments: &CompareArguments) -> Result<Prepared> {
             stored,
         },
         device,
-        dataset,
+        data,
     })
 }
 
@@ -275,39 +259,53 @@ fn check_unused(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Times a training step of each method that was not timed before.
+/// Times a training step of each arm that was not timed before.
 fn time_steps(
     results: &mut Results,
-    dataset: &Dataset,
+    data: &ArmData,
     device: &NamedDevice,
     display: &Display,
     mut go_on: impl FnMut() -> ControlFlow<()>,
 ) -> Result<()> {
+    let what = if results.is_of_methods() {
+        "method"
+    } else {
+        "arm"
+    };
     let StoredComparison {
         comparison, steps, ..
     } = &mut results.stored;
-    let is_new = |method: &&Method| steps.iter().all(|step| step.method != **method);
-    let methods: Vec<Method> = comparison.methods.iter().filter(is_new).copied().collect();
-    if methods.is_empty() {
+    let arms = comparison.arms().iter();
+    let new: Vec<_> = arms
+        .filter(|arm| steps.iter().all(|step| step.arm != arm.name))
+        .collect();
+    if new.is_empty() {
         return Ok(());
     }
-    display.say("timing a training step of each method");
-    let (config, examples) = (&comparison.config, Some(&dataset.train));
-    // A device that runs out of memory panics.
-    let measured = panic::catch(|| {
-        timing::measure_observed(config, &methods, ROUNDS, examples, &device.device, |_| {
-            go_on()
-        })
+    display.say(&format!("timing a training step of each {what}"));
+    let timed = new.iter().map(|arm| Timed {
+        config: &arm.config,
+        method: arm.method,
+        options: &arm.options,
+        examples: Some(&data.of(arm).train),
     });
+    let timed: Vec<Timed<'_>> = timed.collect();
+    // A device that runs out of memory panics.
+    let measured =
+        panic::catch(|| timing::measure_trainings(&timed, ROUNDS, &device.device, |_| go_on()));
     match measured {
-        Ok(measured) => steps.extend(measured?.into_iter().flatten()),
+        Ok(measured) => {
+            let costs = measured?.into_iter().flatten();
+            steps.extend(new.iter().zip(costs).map(|(arm, cost)| ArmCost {
+                arm: arm.name.clone(),
+                cost,
+            }));
+        }
         Err(message) => display.say(&format!("no step is timed: {message}")),
     }
     steps.sort_by_key(|step| {
-        comparison
-            .methods
-            .iter()
-            .position(|&method| method == step.method)
+        let mut arms = comparison.arms().iter();
+        arms.position(|arm| arm.name == step.arm)
     });
     Ok(())
 }

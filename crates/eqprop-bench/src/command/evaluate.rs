@@ -1,24 +1,46 @@
 //! `eqprop evaluate`.
 
-use anyhow::Result;
+use std::ops::ControlFlow;
+
+use anyhow::{Result, bail};
 use eqprop_train::batch::{BatchLoader, Order};
-use eqprop_train::training::evaluate;
+use eqprop_train::training::evaluate_observed;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::cli::EvaluateArguments;
 use crate::output::{Report, check_finite, percent, text_of};
 use crate::run::RunFolder;
 
-/// Measures the error of a trained network on all test examples.
+/// Examples in a batch.
+const BATCH: usize = 500;
+
+/// Measures the error of a trained network on all test examples, or on the first of them.
 ///
 /// # Errors
 /// If the run, the data or the device cannot be used, or the network computes nothing finite.
 pub fn run(arguments: EvaluateArguments) -> Result<Report> {
+    if arguments.max_test == Some(0) {
+        bail!("--max-test must be at least 1, but is 0");
+    }
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
     let dataset = run.load_data(arguments.data.data_dir.as_deref())?;
-    let loader = BatchLoader::new(&dataset.test, 500, Order::Sequential, &run.device.device);
-    let result = evaluate(&run.learner, &loader);
+    let test = dataset.test.take(arguments.max_test.unwrap_or(usize::MAX));
+    let loader = BatchLoader::new(&test, BATCH, Order::Sequential, &run.device.device);
+    let template = "{bar:30} {percent:>3} %  {pos}/{len} examples  {eta} left";
+    let style = ProgressStyle::with_template(template).expect("a fixed template that parses");
+    let bar = ProgressBar::new(test.len() as u64).with_style(style);
+    let mut n_begun = 0;
+    let outcome = evaluate_observed(&run.learner, &loader, || {
+        bar.set_position(n_begun);
+        n_begun += BATCH as u64;
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    let ControlFlow::Continue(result) = outcome else {
+        unreachable!("nothing breaks it")
+    };
     check_finite("mean cost or residual", [result.cost, result.residual])?;
     let text = format!(
         "test error {} on {} examples of {}; mean cost {:.5}, mean residual {:.2e}",

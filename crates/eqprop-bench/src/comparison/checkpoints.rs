@@ -10,14 +10,13 @@ use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::error::CheckpointError;
 
 use super::run::{Comparison, Run};
-use crate::method::Method;
 
 /// Trainings are saved at most this often, if nothing else is said.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// Saving takes at most one part in so many of the time.
 const LEAST_SHARE: u32 = 20;
 
-/// Where the trainings in progress of a comparison are kept: a folder `SEED-METHOD` for each.
+/// Where the trainings in progress of a comparison are kept: a folder `SEED-ARM` for each.
 ///
 /// Only what runs for more than ten seconds is saved before it ends. What has ended is in the
 /// [`Comparison`] itself and needs no checkpoint.
@@ -47,13 +46,9 @@ impl Checkpoints {
         self
     }
 
-    /// The checkpoint of a training; `None` if it has none.
-    pub(super) fn load(
-        &self,
-        method: Method,
-        seed: u64,
-    ) -> Result<Option<Checkpoint>, CheckpointError> {
-        let folder = self.folder_of(method, seed);
+    /// The checkpoint of the training whose folder is `name`; `None` if it has none.
+    pub(super) fn load(&self, name: &str) -> Result<Option<Checkpoint>, CheckpointError> {
+        let folder = self.folder.join(name);
         // The folder may have been taken away in the middle of a comparison, which goes on.
         if folder.is_dir() {
             Checkpoint::load_latest(&folder)
@@ -68,13 +63,8 @@ impl Checkpoints {
     }
 
     /// Saves one training.
-    pub(super) fn save(
-        &self,
-        method: Method,
-        seed: u64,
-        checkpoint: Checkpoint,
-    ) -> Result<(), CheckpointError> {
-        let folder = self.folder_of(method, seed);
+    pub(super) fn save(&self, name: &str, checkpoint: Checkpoint) -> Result<(), CheckpointError> {
+        let folder = self.folder.join(name);
         // One by one: if the folder around them is gone, it was not for this program to make it again.
         for path in [&self.folder, &folder] {
             make(path).map_err(|source| CheckpointError::Write {
@@ -97,14 +87,12 @@ impl Checkpoints {
     pub fn remove_ended(&self, comparison: &Comparison) {
         let ended = |run: &&Run| comparison.has_ended(run);
         for run in comparison.runs.iter().filter(ended) {
-            let _ = fs::remove_dir_all(self.folder_of(run.method, run.seed));
+            if let Some(name) = comparison.folder_of(&run.arm, run.seed) {
+                let _ = fs::remove_dir_all(self.folder.join(name));
+            }
         }
         // Fails while there is something in it.
         let _ = fs::remove_dir(&self.folder);
-    }
-
-    fn folder_of(&self, method: Method, seed: u64) -> PathBuf {
-        self.folder.join(format!("{seed}-{method}"))
     }
 }
 

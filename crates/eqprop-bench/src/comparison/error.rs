@@ -3,7 +3,7 @@
 use eqprop_train::error::{CheckpointError, TrainingError};
 use thiserror::Error;
 
-use crate::method::{Method, MethodError};
+use crate::method::MethodError;
 
 /// The most seeds of a comparison.
 pub(super) const MOST_SEEDS: usize = 10_000;
@@ -19,10 +19,88 @@ pub enum ComparisonError {
         what: &'static str,
     },
     /// Named twice.
-    #[error("method `{method}` is named twice")]
+    #[error("{what} `{name}` is named twice")]
     Twice {
+        /// What it is.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A setting that arms have in common.
+    #[error("`{key}` cannot be varied: {why}")]
+    NotVaried {
+        /// The setting.
+        key: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// One value is nothing to compare.
+    #[error(
+        "`{key}` has one value, {value}, and nothing to compare it with: give several, separated by commas, or \
+         set it for all with --set {key}={value}"
+    )]
+    OneValue {
+        /// The setting.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// An option of a method that is not compared.
+    #[error(
+        "`{key}` is an option of {method}, which is not among the methods: add it to --methods"
+    )]
+    OtherMethod {
+        /// The option.
+        key: String,
         /// The method.
-        method: Method,
+        method: String,
+    },
+    /// More arms than anybody trains.
+    #[error("{n_arms} combinations are too many: at most {most}")]
+    Arms {
+        /// How many there would be.
+        n_arms: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// One of the arms cannot be trained.
+    #[error("`{name}` cannot be trained")]
+    Arm {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<ComparisonError>,
+    },
+    /// Arms that are judged by different examples.
+    #[error(
+        "`{first}` and `{second}` are for other data or hold out other examples, so that their errors say nothing of \
+         each other: name one data set for both with --dataset, and the same n_validation and n_train"
+    )]
+    OtherExamples {
+        /// The first.
+        first: String,
+        /// The other one.
+        second: String,
+    },
+    /// Two names for the same.
+    #[error("`{first}` and `{second}` are the same training: leave one of them out")]
+    Same {
+        /// The first.
+        first: String,
+        /// The other one.
+        second: String,
+    },
+    /// An extension by what the comparison does not vary.
+    #[error(
+        "the comparison does not vary `{key}`{}, so that more of it cannot be added: start a new comparison",
+        varied(known)
+    )]
+    NotThere {
+        /// What was to be added.
+        key: String,
+        /// What is varied.
+        known: Vec<String>,
     },
     /// More seeds than anybody trains with, or than there are.
     #[error(
@@ -66,12 +144,14 @@ pub enum ComparisonError {
     Checkpoint(#[from] CheckpointError),
     /// A training in progress does not belong to the comparison.
     #[error(
-        "the checkpoint of {method} with seed {seed} is of another training; remove its folder \
-         `{seed}-{method}` to begin that training afresh"
+        "the checkpoint of {arm} with seed {seed} is of another training; remove its folder \
+         `{folder}` to begin that training afresh"
     )]
     Changed {
-        /// The method.
-        method: Method,
+        /// The arm.
+        arm: String,
+        /// Its folder.
+        folder: String,
         /// The seed.
         seed: u64,
         /// What differs.
@@ -102,4 +182,12 @@ pub enum ComparisonError {
         /// The newest that this version reads.
         newest: u64,
     },
+}
+
+/// What is varied, in brackets.
+fn varied(known: &[String]) -> String {
+    match known {
+        [] => String::new(),
+        known => format!(" but {}", known.join(", ")),
+    }
 }

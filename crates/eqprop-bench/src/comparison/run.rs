@@ -1,34 +1,40 @@
 //! Trainings of a comparison.
 
-use eqprop_train::config::TrainingConfig;
 use eqprop_train::error::CheckpointError;
 use eqprop_train::training::{EpochRecord, Progress};
 use serde::{Deserialize, Serialize};
 
+use super::arm::Arm;
+use super::correctness::Correctness;
 use super::error::{ComparisonError, MOST_SEEDS};
+use super::plan::Plan;
 use crate::method::Method;
 
-/// The same network trained by several methods, with several seeds.
+/// Ways to train, held against each other with several seeds.
 ///
-/// For each seed all methods start from the same weights, see the same examples in the same order
-/// and use the same optimizer and learning rates; nothing differs but the gradient. They take
+/// For each seed, arms of one network start from the same weights, see the same examples in the same
+/// order and use the same optimizer and learning rates, but for what is varied. They take
 /// turns epoch by epoch, so that their times are of the same minutes of the machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Comparison {
-    /// The network, its phases and its training; the seed is replaced by each of `seeds`.
-    #[serde(deserialize_with = "TrainingConfig::read")]
-    pub config: TrainingConfig,
-    /// The methods.
-    pub methods: Vec<Method>,
+    /// What is compared.
+    #[serde(flatten)]
+    pub plan: Plan,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// One entry per seed and method, in this order, as far as they were started.
+    /// One entry per seed and arm, in this order, as far as they were started.
     pub runs: Vec<Run>,
+    /// As the plan has them.
+    #[serde(skip)]
+    pub(super) arms: Vec<Arm>,
 }
 
 /// One training of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
+    /// The name of its arm. Before form 3 it was the method.
+    #[serde(default)]
+    pub arm: String,
     /// The method.
     pub method: Method,
     /// The seed.
@@ -37,6 +43,9 @@ pub struct Run {
     pub epochs: Vec<EpochRecord>,
     /// Why it ended early, if it did by itself.
     pub failure: Option<String>,
+    /// Which of the examples by which trainings are held against one another it got right after its last epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correct: Option<Correctness>,
 }
 
 /// Where a comparison stands.

@@ -3,12 +3,15 @@
 use eqprop_train::training::EpochRecord;
 use serde::{Deserialize, Serialize};
 
+use super::arm;
 use super::error::ComparisonError;
+use super::plan::Addition;
 use super::run::{Comparison, Run};
 use crate::timing::StepCost;
 
-/// The form of a stored comparison; raised when it changes. The configuration of form 1 was flat.
-const FORMAT: u64 = 2;
+/// The form of a stored comparison; raised when it changes. The configuration of form 1 was flat; arms of forms 1 and 2
+/// differed in nothing but their method.
+const FORMAT: u64 = 3;
 
 /// All of a comparison but its trainings in progress: those are [`Checkpoints`](super::Checkpoints).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,8 +29,19 @@ pub struct StoredComparison {
     /// The trainings.
     #[serde(flatten)]
     pub comparison: Comparison,
-    /// The cost of a training step of each method, as far as it was measured.
-    pub steps: Vec<StepCost>,
+    /// The cost of a training step of each arm, as far as it was measured.
+    pub steps: Vec<ArmCost>,
+}
+
+/// What a training step of an arm costs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ArmCost {
+    /// The name of the arm. Before form 3 it was the method.
+    #[serde(default)]
+    pub arm: String,
+    /// The cost.
+    #[serde(flatten)]
+    pub cost: StepCost,
 }
 
 impl StoredComparison {
@@ -70,31 +84,59 @@ impl StoredComparison {
             Some(_) => {}
         }
         let mut stored: Self = serde_json::from_slice(text).map_err(ComparisonError::NotStored)?;
+        let runs = stored.comparison.runs.iter_mut();
+        let runs = runs.map(|run| (&mut run.arm, run.method));
+        let steps = stored
+            .steps
+            .iter_mut()
+            .map(|step| (&mut step.arm, step.cost.method));
+        for (arm, method) in runs.chain(steps).filter(|(arm, _)| arm.is_empty()) {
+            *arm = method.to_string();
+        }
+        stored.comparison.arms = stored.comparison.plan.arms()?;
         stored.check()?;
         stored.format = FORMAT;
         Ok(stored)
+    }
+
+    /// As [`Comparison::extended`]; the cost of a step is still that of its arm.
+    ///
+    /// # Errors
+    /// As [`Comparison::extended`].
+    pub fn extended(
+        mut self,
+        epochs: Option<usize>,
+        n_seeds: Option<usize>,
+        more: &Addition,
+    ) -> Result<Self, ComparisonError> {
+        let before = self.comparison.arms().to_vec();
+        self.comparison = self.comparison.extended(epochs, n_seeds, more)?;
+        for step in &mut self.steps {
+            step.arm = arm::renamed(&step.arm, &before, self.comparison.arms());
+        }
+        Ok(self)
     }
 
     /// Whether the parts fit together.
     fn check(&self) -> Result<(), ComparisonError> {
         let inconsistent = |what| Err(ComparisonError::Inconsistent { what });
         let comparison = &self.comparison;
-        comparison.config.validate()?;
-        comparison.check_methods()?;
-        let seeds = super::run::seeds(comparison.config.seed, comparison.seeds.len())?;
+        let first = comparison.plan.config.seed;
+        let seeds = super::run::seeds(first, comparison.seeds.len())?;
         if seeds != comparison.seeds {
-            let first = comparison.config.seed;
             return inconsistent(format!(
                 "the seeds do not follow one another from {first} on"
             ));
         }
         for (index, run) in comparison.runs.iter().enumerate() {
-            let Run { method, seed, .. } = *run;
-            let name = format!("{method} with seed {seed}");
-            if !comparison.methods.contains(&method) || !comparison.seeds.contains(&seed) {
+            let name = format!("{} with seed {}", run.arm, run.seed);
+            let arm = comparison.arm(&run.arm);
+            let Some(arm) =
+                arm.filter(|arm| arm.method == run.method && comparison.seeds.contains(&run.seed))
+            else {
                 return inconsistent(format!("{name} is not part of the comparison"));
-            }
-            let is_same = |other: &Run| other.method == method && other.seed == seed;
+            };
+            let is_same = |other: &Run| other.arm == run.arm && other.seed == run.seed;
             if comparison.runs[..index].iter().any(is_same) {
                 return inconsistent(format!("{name} is there twice"));
             }
@@ -106,8 +148,8 @@ impl StoredComparison {
             }
             let counts = |(index, record): (usize, &EpochRecord)| record.epoch == index + 1;
             let in_order = run.epochs.iter().enumerate().all(counts);
-            if !in_order || run.epochs.len() > comparison.config.epochs {
-                let epochs = comparison.config.epochs;
+            let epochs = arm.config.epochs;
+            if !in_order || run.epochs.len() > epochs {
                 return inconsistent(format!(
                     "the epochs of {name} do not count from 1 to {epochs}"
                 ));

@@ -3,6 +3,7 @@
 use eqprop_train::training::EpochRecord;
 use serde::{Deserialize, Serialize};
 
+use super::arm::Arm;
 use super::run::{Comparison, Run};
 use crate::method::Method;
 
@@ -15,9 +16,11 @@ pub struct MeanSpread {
     pub deviation: Option<f64>,
 }
 
-/// What the finished runs of a method measured. Errors are shares, in [0, 1].
+/// What the finished runs of an arm measured. Errors are shares, in [0, 1].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
+    /// The name of the arm.
+    pub arm: String,
     /// The method.
     pub method: Method,
     /// Number of its runs that finished.
@@ -30,7 +33,7 @@ pub struct Summary {
     pub train_error: Option<MeanSpread>,
     /// Seconds of training per epoch, median over epochs and seeds.
     pub seconds_per_epoch: Option<f64>,
-    /// Median of the ratios to backprop's seconds in the same epoch with the same seed.
+    /// Median of the ratios to backprop's seconds in the same epoch with the same configuration and seed.
     pub ratio_to_backprop: Option<f64>,
     /// Seconds of training until the [held-out error](EpochRecord::held_out_error) was at most [`Comparison::common_error`], mean
     /// over seeds.
@@ -64,36 +67,33 @@ pub fn median(mut values: Vec<f64>) -> Option<f64> {
 
 pub(super) fn summarize(comparison: &Comparison) -> Vec<Summary> {
     let common = comparison.common_error();
-    let methods = comparison.methods.iter();
-    methods
-        .map(|&method| {
-            let runs: Vec<&Run> = comparison
-                .finished()
-                .filter(|run| run.method == method)
-                .collect();
-            let last = |value: fn(&EpochRecord) -> Option<f64>| {
-                let ends = runs.iter().filter_map(|run| run.epochs.last());
-                MeanSpread::of(&ends.filter_map(value).collect::<Vec<_>>())
-            };
-            let records = runs.iter().flat_map(|run| &run.epochs);
-            let times = common.map(|error| {
-                let times = runs.iter().filter_map(|run| seconds_to(run, error));
-                times.collect::<Vec<_>>()
-            });
-            Summary {
-                method,
-                n_finished: runs.len(),
-                validation_error: last(|record| record.validation_error),
-                test_error: last(|record| record.test_error),
-                train_error: last(|record| Some(record.train_error)),
-                seconds_per_epoch: median(records.map(|record| record.seconds).collect()),
-                ratio_to_backprop: ratio(comparison, &runs),
-                seconds_to_common_error: times
-                    .and_then(|times| MeanSpread::of(&times))
-                    .map(|seconds| seconds.mean),
-            }
-        })
-        .collect()
+    let arms = comparison.arms().iter();
+    arms.map(|arm| {
+        let runs: Vec<&Run> = comparison.finished_of(&arm.name).collect();
+        let last = |value: fn(&EpochRecord) -> Option<f64>| {
+            let ends = runs.iter().filter_map(|run| run.epochs.last());
+            MeanSpread::of(&ends.filter_map(value).collect::<Vec<_>>())
+        };
+        let records = runs.iter().flat_map(|run| &run.epochs);
+        let times = common.map(|error| {
+            let times = runs.iter().filter_map(|run| seconds_to(run, error));
+            times.collect::<Vec<_>>()
+        });
+        Summary {
+            arm: arm.name.clone(),
+            method: arm.method,
+            n_finished: runs.len(),
+            validation_error: last(|record| record.validation_error),
+            test_error: last(|record| record.test_error),
+            train_error: last(|record| Some(record.train_error)),
+            seconds_per_epoch: median(records.map(|record| record.seconds).collect()),
+            ratio_to_backprop: ratio(comparison, arm, &runs),
+            seconds_to_common_error: times
+                .and_then(|times| MeanSpread::of(&times))
+                .map(|seconds| seconds.mean),
+        }
+    })
+    .collect()
 }
 
 /// Seconds of training until the held-out error was at most `error`.
@@ -107,11 +107,12 @@ fn seconds_to(run: &Run, error: f64) -> Option<f64> {
     reached.map(|_| seconds)
 }
 
-fn ratio(comparison: &Comparison, runs: &[&Run]) -> Option<f64> {
+fn ratio(comparison: &Comparison, arm: &Arm, runs: &[&Run]) -> Option<f64> {
+    let mut arms = comparison.arms().iter();
+    let twin = arms.find(|twin| twin.method == Method::Backprop && twin.config == arm.config)?;
     let pairs = runs.iter().filter_map(|run| {
-        let mut others = comparison.runs.iter();
-        let twin = others.find(|other| other.method == Method::Backprop && other.seed == run.seed);
-        twin.map(|twin| run.epochs.iter().zip(&twin.epochs))
+        let twin = comparison.run(&twin.name, run.seed)?;
+        Some(run.epochs.iter().zip(&twin.epochs))
     });
     median(
         pairs

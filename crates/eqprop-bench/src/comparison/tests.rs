@@ -2,6 +2,9 @@ use eqprop_train::preset::Preset;
 
 use super::*;
 
+mod plan;
+mod verdicts;
+
 fn comparison(methods: &[Method], n_seeds: usize) -> Result<Comparison, ComparisonError> {
     let mut config = Preset::Digits.config().with_seed(5);
     config.epochs = 2;
@@ -31,12 +34,14 @@ fn record(epoch: usize, test_error: f64, seconds: f64) -> EpochRecord {
 fn run(method: Method, seed: u64, epochs: &[(f64, f64)]) -> Run {
     let records = epochs.iter().enumerate();
     Run {
+        arm: method.to_string(),
         method,
         seed,
         epochs: records
             .map(|(index, &(error, seconds))| record(index + 1, error, seconds))
             .collect(),
         failure: None,
+        correct: None,
     }
 }
 

@@ -5,21 +5,21 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use eqprop_train::checkpoint::Checkpoint;
-use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Dataset;
 use eqprop_train::error::TrainingError;
 use eqprop_train::panic;
 use eqprop_train::training::{EpochRecord, Training};
 
+use super::arm::Arm;
 use super::checkpoints::Checkpoints;
+use super::correctness::Correctness;
 use super::error::ComparisonError;
 use super::run::{Comparison, Event};
-use crate::method::Method;
 
 /// The trainings of one seed.
 pub(super) struct Turns<'a> {
     comparison: &'a mut Comparison,
-    /// One place per method, with `None` for what has ended.
+    /// One place per arm, with `None` for what has ended.
     trainings: Vec<Option<InProgress>>,
     checkpoints: Option<&'a Checkpoints>,
 }
@@ -27,8 +27,8 @@ pub(super) struct Turns<'a> {
 /// A training that has not ended.
 struct InProgress {
     training: Training,
-    method: Method,
-    seed: u64,
+    /// The name of its checkpoint's folder.
+    folder: String,
     /// Where its run is among those of the comparison.
     place: usize,
     /// Whether there is more of it than was saved.
@@ -36,34 +36,34 @@ struct InProgress {
 }
 
 impl<'a> Turns<'a> {
-    /// The trainings of `seed` that have not ended, from their checkpoints on.
-    pub fn begin(
+    /// The trainings of `arms` with `seed` that have not ended, from their checkpoints on.
+    pub fn begin<'d>(
         comparison: &'a mut Comparison,
+        arms: &[Arm],
         seed: u64,
-        dataset: &Dataset,
+        data: impl Fn(&Arm) -> &'d Dataset,
         device: &Device,
         checkpoints: Option<&'a Checkpoints>,
     ) -> Result<Self, ComparisonError> {
-        let config = comparison.config.clone().with_seed(seed);
-        let methods = comparison.methods.clone();
         // Each run has its place before one of them is named by it.
-        for &method in &methods {
-            comparison.place_of(method, seed);
+        for arm in arms {
+            comparison.place_of(arm, seed);
         }
         let mut trainings = Vec::new();
-        for method in methods {
-            let place = comparison.place_of(method, seed);
+        for arm in arms {
+            let place = comparison.place_of(arm, seed);
             if comparison.has_ended(&comparison.runs[place]) {
                 trainings.push(None);
                 continue;
             }
+            let folder = arm.folder(seed);
             // A device that runs out of memory panics.
             let begun = panic::catch(|| {
                 let checkpoint = match checkpoints {
-                    Some(checkpoints) => checkpoints.load(method, seed)?,
+                    Some(checkpoints) => checkpoints.load(&folder)?,
                     None => None,
                 };
-                begin(&config, method, checkpoint, dataset, device)
+                begin(arm, seed, checkpoint, data(arm), device)
             });
             let run = &mut comparison.runs[place];
             let training = match begun {
@@ -81,8 +81,7 @@ impl<'a> Turns<'a> {
             }
             trainings.push(Some(InProgress {
                 training,
-                method,
-                seed,
+                folder,
                 place,
                 is_unsaved: false,
             }));
@@ -99,7 +98,9 @@ impl<'a> Turns<'a> {
         &mut self,
         observe: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        for epoch in 0..self.comparison.config.epochs {
+        let arms = self.comparison.arms().iter();
+        let most = arms.map(|arm| arm.config.epochs).max().unwrap_or(0);
+        for epoch in 0..most {
             if self.trainings.iter().all(Option::is_none) {
                 break;
             }
@@ -172,6 +173,7 @@ impl<'a> Turns<'a> {
             return ControlFlow::Continue(());
         };
         let place = current.place;
+        let n_epochs = current.training.config().epochs;
         let run = &mut self.comparison.runs[place];
         let mut epoch = current.training.records().len();
         match outcome {
@@ -182,6 +184,9 @@ impl<'a> Turns<'a> {
             Ok(Ok(None)) => unreachable!("only a pause ends an epoch so"),
             Ok(Err(error)) => run.failure = Some(error.to_string()),
             Err(message) => run.failure = Some(message),
+        }
+        if run.epochs.len() >= n_epochs {
+            run.correct = Correctness::of(current.training.held_out_correct());
         }
         epoch += usize::from(run.failure.is_some());
         let comparison = &*self.comparison;
@@ -207,7 +212,7 @@ impl<'a> Turns<'a> {
                 continue;
             }
             let checkpoint = current.training.checkpoint();
-            match checkpoints.save(current.method, current.seed, checkpoint) {
+            match checkpoints.save(&current.folder, checkpoint) {
                 Ok(()) => current.is_unsaved = false,
                 // Whoever wants to stop says so at the next event.
                 Err(error) => drop(observe(Event::Unsaved { error: &error })),
@@ -217,24 +222,25 @@ impl<'a> Turns<'a> {
     }
 }
 
-/// The training of `config` by a method, from its checkpoint on if it has one.
+/// The training of an arm with a seed, from its checkpoint on if it has one.
 fn begin(
-    config: &TrainingConfig,
-    method: Method,
+    arm: &Arm,
+    seed: u64,
     checkpoint: Option<Checkpoint>,
     dataset: &Dataset,
     device: &Device,
 ) -> Result<Training, ComparisonError> {
-    let estimator = method.estimator(config)?;
-    let training = Training::with_estimator(config.clone(), estimator, dataset, device)?;
+    let config = arm.config.clone().with_seed(seed);
+    let training = Training::with_estimator(config.clone(), arm.estimator(seed)?, dataset, device)?;
     let Some(checkpoint) = checkpoint else {
         return Ok(training);
     };
     checkpoint
-        .check_continues(config)
+        .check_continues(&config)
         .map_err(|source| ComparisonError::Changed {
-            method,
-            seed: config.seed,
+            arm: arm.name.clone(),
+            folder: arm.folder(seed),
+            seed,
             source,
         })?;
     Ok(training.restore(checkpoint)?)

@@ -36,7 +36,8 @@ pub fn render_bars(
     let widest = |texts: &mut dyn Iterator<Item = &String>, font| {
         texts.map(|text| text_width(text, font)).fold(0.0, f64::max)
     };
-    let left = 16.0 + widest(&mut bars.iter().map(|bar| &bar.label), FONT.1);
+    // The longest names leave the bars more than half of the width.
+    let left = 16.0 + widest(&mut bars.iter().map(|bar| &bar.label), FONT.1).min(0.4 * size.0);
     let room = widest(&mut bars.iter().map(|bar| &bar.value), FONT.2);
     let right = size.0 - 18.0 - room;
 
@@ -67,7 +68,11 @@ pub fn render_bars(
             }
         }
         if has_legend {
-            let mut from = left;
+            let widths = parts
+                .iter()
+                .map(|part| KEY + 20.0 + text_width(part, FONT.2));
+            let free = size.0 - widths.sum::<f64>();
+            let mut from = left.min(free.max(8.0));
             for (part, &color) in parts.iter().zip(PALETTE.iter().cycle()) {
                 canvas.fill((from, 42.0), (from + KEY, 42.0 + KEY), color)?;
                 let at = (from + KEY + 5.0, 48.0);
@@ -78,7 +83,7 @@ pub fn render_bars(
         for (index, bar) in bars.iter().enumerate() {
             let center = top + PITCH * (index as f64 + 0.5);
             let at = (left - 8.0, center);
-            canvas.text(&bar.label, at, Anchor::End, FONT.1, left)?;
+            canvas.text(&bar.label, at, Anchor::End, FONT.1, left - 10.0)?;
             let mut start = 0.0;
             for (&part, &color) in bar.parts.iter().zip(PALETTE.iter().cycle()) {
                 if part > 0.0 && part.is_finite() {

@@ -70,6 +70,12 @@ impl<'a> Canvas<'a> {
         Ok(self.page.draw(&Rectangle::new(corners, color.filled()))?)
     }
 
+    /// The filled inside of a closed line.
+    pub(super) fn area<C: Color>(&self, outline: &[Point], color: C) -> Result<(), PlotError> {
+        let outline: Vec<_> = outline.iter().map(|&p| self.grid(p)).collect();
+        Ok(self.page.draw(&Polygon::new(outline, color.filled()))?)
+    }
+
     /// The outline of a box between two opposite corners.
     pub(super) fn frame(&self, from: Point, to: Point, color: RGBColor) -> Result<(), PlotError> {
         let outline = [from, (to.0, from.1), to, (from.0, to.1), from];

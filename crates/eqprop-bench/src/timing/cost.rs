@@ -1,9 +1,24 @@
 //! What a training step costs.
 
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::Examples;
 use serde::{Deserialize, Serialize};
 
 use super::spread::Spread;
-use crate::method::Method;
+use crate::method::{Method, MethodOptions};
+
+/// A training whose step is timed.
+#[derive(Debug, Clone, Copy)]
+pub struct Timed<'a> {
+    /// The network and its training.
+    pub config: &'a TrainingConfig,
+    /// How its gradient is found.
+    pub method: Method,
+    /// The options of the method.
+    pub options: &'a MethodOptions,
+    /// Where its batch is taken from, if there are enough.
+    pub examples: Option<&'a Examples>,
+}
 
 /// What a training step of a method costs.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use eqprop_train::config::TrainingConfig;
 use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::training::AnyLearner;
 
-use super::cost::{Phases, StepCost};
+use super::cost::{Phases, StepCost, Timed};
 use super::phase_clock::PhaseSeconds;
 use super::spread::Spread;
 use crate::method::{Method, MethodError};
@@ -25,6 +25,7 @@ pub(super) struct Subject {
     scheduler: ModuleLrScheduler,
     /// As a training does it.
     is_plain: bool,
+    pub batch: Batch,
     pub step_seconds: Vec<f64>,
     pub phase_seconds: Vec<PhaseSeconds>,
     pub optimizer_seconds: Vec<f64>,
@@ -32,14 +33,19 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// `method` before the first of `n_steps` steps.
+    /// A training before the first of `n_steps` steps.
     pub fn new(
-        config: &TrainingConfig,
-        method: Method,
+        &Timed {
+            config,
+            method,
+            options,
+            ..
+        }: &Timed<'_>,
+        batch: Batch,
         n_steps: usize,
         device: &Device,
     ) -> Result<Self, MethodError> {
-        let estimator = method.estimator(config)?;
+        let estimator = method.estimator_with(config, options)?;
         let network = config.network(device);
         let scheduler = config.learning_rate(&network, n_steps);
         let learner = EquilibriumLearner::new(network, estimator)
@@ -50,6 +56,7 @@ impl Subject {
             optimizer: config.optimizer(),
             scheduler,
             is_plain: config.optimizer.is_plain(),
+            batch,
             step_seconds: Vec::new(),
             phase_seconds: Vec::new(),
             optimizer_seconds: Vec::new(),

@@ -12,6 +12,7 @@ mod predictive_coding;
 mod recurrent_backprop;
 mod reference;
 mod resistive;
+mod setup;
 mod through_time;
 mod training;
 mod untied;

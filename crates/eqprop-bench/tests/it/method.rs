@@ -6,16 +6,23 @@ use std::error::Error;
 use burn::tensor::Device;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::AnyCost;
-use eqprop_core::energy::AnyField;
+use eqprop_core::energy::{AnyField, VectorField};
 use eqprop_core::error::ConfigError;
-use eqprop_core::nudging::Nudging;
+use eqprop_core::nudging::{Circle, Nudging};
 use eqprop_core::relaxation::Stopping;
 use eqprop_train::config::{HiddenLayer, TrainingConfig};
-use eqprop_train::estimator::{CoupledLearning, EquilibriumPropagation, GradientEstimator};
+use eqprop_train::estimator::{
+    ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, EquilibriumPropagation,
+    GradientEstimator, HolomorphicEquilibriumPropagation, Sampling,
+    StochasticEquilibriumPropagation, WeightPerturbation,
+};
+use eqprop_train::network::EquilibriumNetwork;
 
 use eqprop_bench::baseline::{Bptt, FeedforwardBackprop, ImplicitExact, RecurrentBackprop};
-use eqprop_bench::method::{Method, MethodError};
+use eqprop_bench::method::{Method, MethodError, MethodOptions};
 use eqprop_testing::{Lists, batch, config, gradients_of, relative_error};
+
+use crate::setup::suited;
 
 #[test]
 fn names_are_unique_and_read_back() {
@@ -36,8 +43,8 @@ fn names_are_unique_and_read_back() {
 #[test]
 fn an_unknown_name_is_answered_with_the_known_ones() {
     let error = "backpropp".parse::<Method>().expect_err("unknown");
-    let known = "eqprop, cep, pep, nep, random-sign, cl, pcpl, ncpl, ccpl, bptt, tbp, rbp, exact, \
-                 backprop";
+    let known = "eqprop, cep, pep, nep, random-sign, higher-order, holomorphic, continual, stochastic, cl, \
+                 pcpl, ncpl, ccpl, weight-perturbation, bptt, tbp, rbp, exact, backprop";
     let expected =
         format!("unknown method `backpropp`; did you mean `backprop`?; the methods are: {known}");
     assert_eq!(error.to_string(), expected);
@@ -59,7 +66,11 @@ fn nudged_by(nudging: Nudging) -> TrainingConfig {
 fn a_beta_that_leaves_the_energy_unbounded_is_refused() {
     let linear = one_sided(1.0);
     for method in Method::ALL {
-        let refused = matches!(method, Method::Cep | Method::Nep | Method::RandomSign);
+        let refused = matches!(
+            method,
+            Method::Cep | Method::Nep | Method::RandomSign | Method::HigherOrder
+        );
+        let linear = suited(linear.clone(), method);
         match method.estimator(&linear) {
             Ok(_) => assert!(!refused, "{method}"),
             Err(error) => {
@@ -73,9 +84,11 @@ fn a_beta_that_leaves_the_energy_unbounded_is_refused() {
             }
         }
         // Just above, and with a bounded output, nothing speaks against it.
-        assert!(method.estimator(&one_sided(0.99)).is_ok(), "{method}");
+        let less = suited(one_sided(0.99), method);
+        assert!(method.estimator(&less).is_ok(), "{method}");
         let mut bounded = linear.clone();
         bounded.network.output_activation = Activation::HardSigmoid;
+        let bounded = suited(bounded, method);
         assert!(method.estimator(&bounded).is_ok(), "{method}");
     }
 }
@@ -116,10 +129,18 @@ fn gradients<G>(estimator: &G, config: &TrainingConfig) -> Lists
 where
     G: GradientEstimator<AnyField, AnyCost>,
 {
-    let network = config.network(&Device::flex());
+    gradients_on(estimator, &config.network(&Device::flex()))
+}
+
+/// The same on a network.
+fn gradients_on<E, G>(estimator: &G, network: &EquilibriumNetwork<E, AnyCost>) -> Lists
+where
+    E: VectorField,
+    G: GradientEstimator<E, AnyCost>,
+{
     let batch = batch(6);
-    let estimates = (0..3).map(|_| estimator.estimate(&network, &batch, None));
-    let lists = estimates.map(|estimate| gradients_of(&network, &estimate.gradients).concat());
+    let estimates = (0..3).map(|_| estimator.estimate(network, &batch, None));
+    let lists = estimates.map(|estimate| gradients_of(network, &estimate.gradients).concat());
     lists.collect()
 }
 
@@ -150,6 +171,37 @@ fn a_method_is_what_its_name_says_whatever_the_configuration_nudges_by() {
             let EquilibriumPropagation { free, nudged, .. } = config.estimator();
             CoupledLearning::new(nudging, free, nudged)
         };
+        let several = nudged(Nudging::HigherOrder { beta, n_pairs: 2 });
+        // Complex states need another network.
+        let smooth = suited(config.clone(), Method::Holomorphic);
+        let circle = Circle { beta, n_points: 4 };
+        let holomorphic = HolomorphicEquilibriumPropagation::new(
+            circle,
+            smooth.phases.free(),
+            smooth.phases.nudged(),
+        );
+        let EquilibriumNetwork { energy, cost, .. } = smooth.network(&Device::flex());
+        let AnyField::Hopfield(energy) = energy else {
+            panic!("the energy is Hopfield's")
+        };
+        let complex = EquilibriumNetwork::new(energy, cost);
+        let network = config.network(&Device::flex());
+        let layers = config.optimizer.learning_rates.iter().enumerate();
+        let rates = layers.fold(ContinualRates::uniform(0.0), |rates, (layer, &rate)| {
+            rates.with_group(network.energy.parameters_into(layer), 0.05 * rate)
+        });
+        let signed = config.phases.nudging.beta();
+        let continual = ContinualEquilibriumPropagation::new(signed, rates, free(), 2);
+        let sampling = Sampling::new(1e-3)
+            .with_step_size(0.2)
+            .with_n_chains(4)
+            .with_burn_in(30)
+            .with_n_samples(5)
+            .with_thinning(4);
+        let stochastic =
+            StochasticEquilibriumPropagation::new(config.phases.nudging, free(), sampling)
+                .with_seed(config.seed);
+        let perturbation = WeightPerturbation::new(1e-3, 1, free()).with_seed(config.seed);
         let contrastive = clamped(Nudging::OneSided { beta: 1.0 });
         let [toward, away, both] = [
             Nudging::OneSided { beta },
@@ -163,10 +215,18 @@ fn a_method_is_what_its_name_says_whatever_the_configuration_nudges_by() {
             (Method::Pep, gradients(&positive, &config)),
             (Method::Nep, gradients(&negative, &config)),
             (Method::RandomSign, gradients(&random, &config)),
+            (Method::HigherOrder, gradients(&several, &config)),
+            (Method::Holomorphic, gradients_on(&holomorphic, &complex)),
+            (Method::Continual, gradients_on(&continual, &network)),
+            (Method::Stochastic, gradients(&stochastic, &config)),
             (Method::Cl, gradients(&contrastive, &config)),
             (Method::Pcpl, gradients(&toward, &config)),
             (Method::Ncpl, gradients(&away, &config)),
             (Method::Ccpl, gradients(&both, &config)),
+            (
+                Method::WeightPerturbation,
+                gradients(&perturbation, &config),
+            ),
             (Method::Bptt, gradients(&Bptt::new(free()), &config)),
             (Method::Tbp, gradients(&Bptt::truncated(free(), 2), &config)),
             (Method::Rbp, gradients(&recurrent, &config)),
@@ -175,6 +235,7 @@ fn a_method_is_what_its_name_says_whatever_the_configuration_nudges_by() {
         ];
         assert_eq!(expected.each_ref().map(|(method, _)| *method), Method::ALL);
         for (method, expected) in &expected {
+            let config = suited(config.clone(), *method);
             let estimator = method.estimator(&config).expect("possible");
             assert_eq!(&gradients(&estimator, &config), expected, "{method}");
         }
@@ -212,4 +273,122 @@ fn random_signs_come_from_the_seed_and_go_on_after_a_resume() {
     assert_eq!(distinct.len(), 2, "one gradient for each sign");
     assert_eq!(draw(0, 5)[..15], whole[5..]);
     assert_ne!(draw(1, 0), whole);
+}
+
+#[test]
+fn an_option_changes_the_method_that_it_belongs_to() {
+    let changed = [
+        (Method::HigherOrder, "higher-order.n_pairs", "3"),
+        (Method::Holomorphic, "holomorphic.n_points", "6"),
+        (Method::Continual, "continual.rate", "0.5"),
+        (Method::Stochastic, "stochastic.temperature", "0.1"),
+        (Method::Stochastic, "stochastic.step_size", "0.1"),
+        (Method::Stochastic, "stochastic.n_chains", "2"),
+        (Method::Stochastic, "stochastic.burn_in", "3"),
+        (Method::Stochastic, "stochastic.n_samples", "2"),
+        (Method::Stochastic, "stochastic.thinning", "2"),
+        (
+            Method::WeightPerturbation,
+            "weight-perturbation.size",
+            "0.01",
+        ),
+        (
+            Method::WeightPerturbation,
+            "weight-perturbation.n_draws",
+            "2",
+        ),
+    ];
+    let all = MethodOptions::default();
+    let names: Vec<String> = all.list().into_iter().map(|(name, _)| name).collect();
+    let mut tried = changed.map(|(_, name, _)| name.to_string()).to_vec();
+    tried.sort();
+    let mut expected = names;
+    expected.sort();
+    assert_eq!(tried, expected, "every option");
+    for (method, key, value) in changed {
+        let config = suited(nudged_by(Nudging::Centered { beta: 0.3 }), method);
+        let with = |options: &MethodOptions| {
+            let estimator = method.estimator_with(&config, options).expect("possible");
+            gradients(&estimator, &config)
+        };
+        let options = all.with(key, value).expect("an option");
+        assert_ne!(with(&options), with(&all), "{key}");
+        assert_eq!(MethodOptions::method_of(key), Some(method.name()));
+    }
+    assert_eq!(MethodOptions::method_of("phases.beta"), None);
+}
+
+#[test]
+fn options_that_cannot_work_are_named() {
+    let text = |error: MethodError| {
+        let cause = error
+            .source()
+            .map_or(String::new(), |cause| format!(": {cause}"));
+        format!("{error}{cause}")
+    };
+    for (key, value, expected) in [
+        (
+            "higher-order.n_pairs",
+            "21",
+            "higher-order cannot be used here: n_pairs",
+        ),
+        (
+            "holomorphic.n_points",
+            "0",
+            "holomorphic cannot be used here: n_points",
+        ),
+        (
+            "continual.rate",
+            "-1",
+            "the options of continual cannot work: continual.rate",
+        ),
+        (
+            "stochastic.n_chains",
+            "0",
+            "the options of stochastic cannot work: n_chains",
+        ),
+        (
+            "stochastic.temperature",
+            "0",
+            "the options of stochastic cannot work: temperature",
+        ),
+        ("weight-perturbation.size", "0", "weight-perturbation.size"),
+        (
+            "weight-perturbation.n_draws",
+            "0",
+            "weight-perturbation.n_draws",
+        ),
+    ] {
+        let name = MethodOptions::method_of(key).expect("of a method");
+        let method: Method = name.parse().expect("known");
+        let options = MethodOptions::default().with(key, value).expect("a number");
+        let refused = method.estimator_with(&suited(config(), method), &options);
+        let message = text(refused.expect_err("out of range"));
+        assert!(message.contains(expected), "{message}");
+    }
+    let with = |key, value| {
+        text(
+            MethodOptions::default()
+                .with(key, value)
+                .expect_err("wrong"),
+        )
+    };
+    assert!(with("holomorphic.n_point", "2").contains("did you mean `holomorphic.n_points`?"));
+    assert!(
+        with("holomorphic.n_points", "two").contains(
+            "`two` does not fit the option `holomorphic.n_points`; it is written like `4`"
+        )
+    );
+    // Layers decide too.
+    let refused = |method: Method, config: &TrainingConfig| {
+        text(method.estimator(config).expect_err("refused"))
+    };
+    assert!(
+        refused(Method::Holomorphic, &config()).contains("needs sigmoid, tanh or identity layers")
+    );
+    let smooth = suited(config(), Method::Holomorphic);
+    assert!(
+        refused(Method::Stochastic, &smooth)
+            .contains("stochastic cannot be used here: Langevin dynamics")
+    );
 }

@@ -165,10 +165,16 @@ fn resistive() -> TrainingConfig {
 }
 
 #[test]
-fn only_the_feedforward_twin_is_refused() {
+fn only_the_feedforward_twin_and_complex_states_are_refused() {
     for method in Method::ALL {
         match method.estimator(&resistive()) {
-            Ok(_) => assert_ne!(method, Method::Backprop),
+            Ok(_) => assert!(![Method::Backprop, Method::Holomorphic].contains(&method)),
+            Err(error) if method == Method::Holomorphic => {
+                assert!(
+                    matches!(error, MethodError::NotHopfield { .. }),
+                    "{error:?}"
+                );
+            }
             Err(error) => {
                 assert!(
                     matches!(

@@ -21,6 +21,8 @@ pub struct Tally {
     last_read: Option<Instant>,
     /// As of the last reading.
     pub sums: Sums,
+    /// Whether each example was classified rightly, in the order in which they were added, if that is kept.
+    correct: Option<Vec<bool>>,
 }
 
 impl Tally {
@@ -31,6 +33,15 @@ impl Tally {
             waiting: Vec::new(),
             last_read: None,
             sums,
+            correct: None,
+        }
+    }
+
+    /// Keeps of each example whether it was classified rightly.
+    pub fn keeping_examples(self) -> Self {
+        Self {
+            correct: Some(Vec::new()),
+            ..self
         }
     }
 
@@ -64,7 +75,12 @@ impl Tally {
         // NaN compares as false, and a state that is not a number has not converged.
         let within = residual.clone().lower_equal_elem(self.tolerance).float();
         self.sums.n_examples += cost.dims()[0];
-        self.sums.errors += sum(predicted.not_equal(wanted).float());
+        let wrong = predicted.not_equal(wanted).float();
+        if let Some(correct) = &mut self.correct {
+            let wrong = wrong.clone().into_data();
+            correct.extend(wrong.iter::<f64>().map(|wrong| wrong == 0.0));
+        }
+        self.sums.errors += sum(wrong);
         self.sums.unconverged += cost.dims()[0] as f64 - sum(within);
         add(&mut self.sums.cost, cost);
         let energy: Option<Vec<_>> = waiting.iter().map(|output| output.energy.clone()).collect();
@@ -75,16 +91,17 @@ impl Tally {
         add(&mut self.sums.residual, residual);
     }
 
-    /// The means over all batches that were added.
-    pub fn evaluation(mut self) -> Evaluation {
+    /// The means over all batches that were added, and what is kept of their examples.
+    pub fn evaluation(mut self) -> (Evaluation, Vec<bool>) {
         self.read();
         let sums = self.sums;
-        Evaluation {
+        let evaluation = Evaluation {
             error: sums.mean(sums.errors),
             cost: sums.mean(sums.cost),
             residual: sums.mean(sums.residual),
             n_examples: sums.n_examples,
-        }
+        };
+        (evaluation, self.correct.unwrap_or_default())
     }
 }
 

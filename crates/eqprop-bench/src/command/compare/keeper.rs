@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result};
 use eqprop_bench::comparison::{Checkpoints, Comparison, Run};
 
+use super::differences;
 use super::page;
 use super::results::Results;
 use crate::report_folder::ReportFolder;
@@ -14,10 +15,11 @@ use crate::report_folder::ReportFolder;
 /// All there is of a comparison but the trainings in progress, whose checkpoints are beside it.
 pub const STATE: &str = "results.json";
 const TABLE: &str = "results.csv";
+const DIFFERENCES: &str = "differences.csv";
 /// The page to read.
 pub const PAGE: &str = "report.html";
 /// What a comparison writes into its folder.
-pub const FILES: [&str; 3] = [STATE, TABLE, PAGE];
+pub const FILES: [&str; 4] = [STATE, TABLE, DIFFERENCES, PAGE];
 /// Results in the making are written at most this often, but for runs that end.
 const WRITE_EVERY: Duration = Duration::from_secs(10);
 
@@ -87,9 +89,14 @@ impl<'a> Keeper<'a> {
     }
 }
 
+/// The name of the folder of a comparison of these presets.
+pub fn name(presets: &str) -> String {
+    format!("compare-{}", presets.replace(", ", "-"))
+}
+
 /// Writes all there is into a new folder.
 fn rescue(results: &Results) -> Result<PathBuf> {
-    let folder = ReportFolder::make(&format!("compare-{}", results.stored.preset))?;
+    let folder = ReportFolder::make(&name(&results.stored.preset))?;
     let written = write(&folder, results);
     if written.is_err() {
         // It was made a moment ago and is of no use to anybody.
@@ -116,6 +123,7 @@ pub fn write_state(folder: &ReportFolder, results: &Results) -> Result<()> {
 fn write(folder: &ReportFolder, results: &Results) -> Result<()> {
     write_state(folder, results)?;
     folder.write(TABLE, &results.csv()?)?;
+    folder.write(DIFFERENCES, &differences::csv(results)?)?;
     folder.write(PAGE, page::render(results)?.as_bytes())?;
     Ok(())
 }

@@ -1,16 +1,16 @@
 //! The report as one page that needs nothing else.
 
 use anyhow::Result;
-use eqprop_bench::comparison::Run;
+use eqprop_bench::comparison::{Arm, ArmCost, Run};
 use eqprop_bench::method::Method;
-use eqprop_bench::timing::StepCost;
 use indicatif::HumanBytes;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
+use super::differences;
 use super::results::{Results, spread};
 use crate::machine::Machine;
-use crate::plot::{self, Bar, Panel, Scale, Series};
+use crate::plot::{self, Band, Bar, Panel, Scale, Series};
 
 const STYLE: &str = "
 :root { color-scheme: light; }
@@ -26,6 +26,8 @@ th, td { padding: 0.25rem 0.7rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid #e4e4e4; }
 th { border-bottom: 2px solid #555; }
 th:first-child, td:first-child { text-align: left; }
+table.differences th:last-child, table.differences td:last-child { text-align: left;
+  white-space: normal; min-width: 13rem; }
 table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 table.facts td:first-child { white-space: nowrap; color: #555; }
 div.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr));
@@ -59,13 +61,19 @@ pub fn render(results: &Results) -> Result<String> {
                 h1 { "Equilibrium propagation, compared" }
                 p { (results.title()) }
                 @if let Some(finding) = finding(results) { p.lead { (finding) } }
+                @for sentence in differences::sentences(results) { p.lead { (sentence) } }
                 @if !missing.is_empty() {
                     p.missing {
                         "This report is not complete. Missing: " (missing.join("; ")) "."
                     }
                 }
                 h2 { "Results" }
-                div.wide { (table(results)) }
+                div.wide { (table(&results.rows(), "results")) }
+                @if let Some(rows) = differences::rows(results) {
+                    h2 { "Differences" }
+                    div.wide { (table(&rows, "differences")) }
+                    (about_differences(results))
+                }
                 h2 { "Error" }
                 div.figures { (curves(results)?) }
                 h2 { "Cost" }
@@ -80,7 +88,8 @@ pub fn render(results: &Results) -> Result<String> {
                     "Seeds " (list(&comparison.seeds)) ", each of them in place of "
                     code { "seed" } "."
                 }
-                (facts(&serde_json::to_value(&comparison.config)?))
+                @if !results.is_of_methods() { (arms(results)) }
+                (facts(&serde_json::to_value(&comparison.plan.config)?))
             }
         }
     };
@@ -94,6 +103,9 @@ fn finding(results: &Results) -> Option<String> {
         let mut finished = summaries.iter().filter(|summary| summary.n_finished > 0);
         finished.find(|summary| summary.method == wanted)
     };
+    if !results.is_of_methods() {
+        return None;
+    }
     let eqprop = ended(Method::Eqprop)?;
     let mut text = format!(
         "Equilibrium propagation ends at a test error of {}",
@@ -114,19 +126,60 @@ fn finding(results: &Results) -> Option<String> {
     Some(text + ".")
 }
 
-fn table(results: &Results) -> Markup {
-    let (head, rows) = results.rows();
+fn table((head, rows): &(Vec<String>, Vec<Vec<String>>), class: &str) -> Markup {
     html! {
-        table {
+        table class=(class) {
             thead { tr { @for name in head { th { (name) } } } }
             tbody { @for row in rows { tr { @for cell in row { td { (cell) } } } } }
         }
     }
 }
 
+/// What the table of differences says.
+fn about_differences(results: &Results) -> Markup {
+    let n_arms = results.comparison().arms().len();
+    html! {
+        p {
+            "The " (results.judge()) " error of the first less that of the second after the last epoch, in points of a \
+             percent, mean over the seeds that both have finished, with its interval of 95 % by Student's t on the pairs. \
+             Right only in one: the examples that only the network of the first classified rightly, and only that of the \
+             second, over all seeds, with McNemar's test. A verdict names the better one only if both tests speak for it at \
+             5 %"
+            @if n_arms > 2 {
+                ", for all " (n_arms * (n_arms - 1) / 2) " pairs together (Holm); "
+                code { "differences.csv" } " has them all"
+            }
+            "."
+        }
+    }
+}
+
+/// What each arm is, of several presets and settings; the configuration below is that of the first.
+fn arms(results: &Results) -> Markup {
+    let arms = results.comparison().arms();
+    html! {
+        div.wide {
+            table.facts {
+                @for arm in arms {
+                    tr {
+                        td { (arm.name) }
+                        td {
+                            @if let Some(preset) = &arm.preset { "preset " (preset) ", " }
+                            "method " (arm.method) ", " (arm.config.notation())
+                            @for (key, value) in &arm.values { ", " (key) " = " (value) }
+                        }
+                    }
+                }
+            }
+        }
+        p { "All the rest of the first, without what is varied:" }
+    }
+}
+
 /// Error against epoch and against time, mean over the seeds that finished.
 fn curves(results: &Results) -> Result<Markup> {
     let comparison = results.comparison();
+    let drawn = drawn(results);
     let x_seconds = |runs: &[&Run], epoch: usize| {
         mean(runs, |run| {
             run.epochs[..=epoch]
@@ -140,32 +193,38 @@ fn curves(results: &Results) -> Result<Markup> {
                  x_label: &str,
                  x: &dyn Fn(&[&Run], usize) -> f64,
                  y: &dyn Fn(&Run, usize) -> f64| {
-        let series = comparison.methods.iter().map(|&method| {
-            let runs: Vec<&Run> = comparison
-                .finished()
-                .filter(|run| run.method == method)
-                .collect();
+        let (mut series, mut bands) = (Vec::new(), Vec::new());
+        for arm in &drawn {
+            let runs: Vec<&Run> = comparison.finished_of(&arm.name).collect();
             let n_epochs = if runs.is_empty() {
                 0
             } else {
-                comparison.config.epochs
+                arm.config.epochs
             };
-            let points = (0..n_epochs)
-                .map(|epoch| (x(&runs, epoch), 100.0 * mean(&runs, |run| y(run, epoch))));
-            Series {
-                label: method.to_string(),
-                points: points.collect(),
-            }
-        });
+            let at = |epoch: usize| (x(&runs, epoch), 100.0 * mean(&runs, |run| y(run, epoch)));
+            series.push(Series {
+                label: arm.name.clone(),
+                points: (0..n_epochs).map(at).collect(),
+            });
+            let band = (0..n_epochs).map(|epoch| {
+                let errors = runs.iter().map(|run| 100.0 * y(run, epoch));
+                let ends = errors.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), error| {
+                    (low.min(error), high.max(error))
+                });
+                (x(&runs, epoch), ends.0, ends.1)
+            });
+            let band: Band = band.collect();
+            bands.push(if runs.len() > 1 { band } else { Band::new() });
+        }
         let panel = Panel {
             title: title.to_string(),
             x_label: x_label.to_string(),
             y_label: "error (%)".to_string(),
             x_scale: Scale::Linear,
             y_scale: Scale::Log,
-            series: series.collect(),
+            series,
         };
-        plot::render(&[panel], 1)
+        plot::render_with_bands(&[panel], &[bands], 1)
     };
     // What is not measured is not drawn.
     let test = |run: &Run, epoch: usize| run.epochs[epoch].test_error.unwrap_or(f64::NAN);
@@ -177,14 +236,18 @@ fn curves(results: &Results) -> Result<Markup> {
         "Test error"
     };
     let against_time = format!("{judge} against time");
+    let n_left_out = comparison.arms().len() - drawn.len();
     Ok(html! {
-        (figure(&panel(judge, "epoch", &x_epoch, &judged)?, "Mean over the seeds."))
+        @if n_left_out > 0 {
+            p { "Of the " (drawn.len()) " arms with the lowest errors; " (n_left_out) " others are not drawn." }
+        }
+        (figure(&panel(judge, "epoch", &x_epoch, &judged)?, "Mean over the seeds; the shade goes from the lowest of them to the highest."))
         (figure(
             &panel(&against_time, "seconds of training", &x_seconds, &judged)?,
-            "Training alone, without the evaluation; the methods took turns epoch by epoch.",
+            "Training alone, without the evaluation; they took turns epoch by epoch.",
         ))
         @if results.has_validation() {
-            (figure(&panel("Test error", "epoch", &x_epoch, &test)?, "Mean over the seeds."))
+            (figure(&panel("Test error", "epoch", &x_epoch, &test)?, "Mean over the seeds; the shade goes from the lowest of them to the highest."))
         }
         (figure(
             &panel("Training error", "epoch", &x_epoch, &train)?,
@@ -193,16 +256,35 @@ fn curves(results: &Results) -> Result<Markup> {
     })
 }
 
+/// The arms that curves are drawn of: as many as there are colors, those of the lowest errors.
+fn drawn(results: &Results) -> Vec<&Arm> {
+    const MOST: usize = 7;
+    let summaries = results.comparison().summaries();
+    let errors = summaries.iter().map(|summary| {
+        results
+            .judged(summary)
+            .map_or(f64::INFINITY, |error| error.mean)
+    });
+    let mut ranked: Vec<(f64, &Arm)> = errors.zip(results.comparison().arms()).collect();
+    if ranked.len() > MOST {
+        let mut errors: Vec<f64> = ranked.iter().map(|(error, _)| *error).collect();
+        errors.sort_by(f64::total_cmp);
+        ranked.retain(|(error, _)| *error <= errors[MOST - 1]);
+        ranked.truncate(MOST);
+    }
+    ranked.into_iter().map(|(_, arm)| arm).collect()
+}
+
 fn mean(runs: &[&Run], value: impl Fn(&Run) -> f64) -> f64 {
     runs.iter().map(|run| value(run)).sum::<f64>() / runs.len() as f64
 }
 
 /// Time and memory of a training step.
-fn costs(steps: &[StepCost]) -> Result<Markup> {
+fn costs(steps: &[ArmCost]) -> Result<Markup> {
     let times: Vec<Bar> = steps
         .iter()
-        .map(|step| Bar {
-            label: step.method.to_string(),
+        .map(|ArmCost { arm, cost: step }| Bar {
+            label: arm.clone(),
             parts: [
                 step.phases.free_phase,
                 step.phases.second_phase,
@@ -218,9 +300,9 @@ fn costs(steps: &[StepCost]) -> Result<Markup> {
     let time = plot::render_bars("Time of a training step", "milliseconds", &parts, &times)?;
     let memory: Vec<Bar> = steps
         .iter()
-        .filter_map(|step| step.peak_memory.map(|bytes| (step, bytes as f64 / 1e6)))
-        .map(|(step, megabytes)| Bar {
-            label: step.method.to_string(),
+        .filter_map(|ArmCost { arm, cost }| cost.peak_memory.map(|bytes| (arm, bytes as f64 / 1e6)))
+        .map(|(arm, megabytes)| Bar {
+            label: arm.clone(),
             parts: vec![megabytes],
             value: format!("{megabytes:.2}"),
         })
@@ -252,19 +334,22 @@ fn figure(svg: &str, caption: &str) -> Markup {
 }
 
 fn legend(results: &Results) -> Markup {
-    let config = &results.comparison().config;
+    let plan = &results.comparison().plan;
+    let config = &plan.config;
     html! {
         dl {
             dt { "method" }
             dd {
                 ul {
-                    @for method in &results.comparison().methods {
+                    @for method in &plan.methods {
                         li { code { (method) } " – " (method.about()) }
                     }
                 }
                 "All start from the same weights, see the same examples in the same order and use \
                  the same optimizer and learning rates, which the preset chose for equilibrium \
-                 propagation."
+                 propagation"
+                @if !results.is_of_methods() { ", but for what is varied" }
+                "."
             }
             dt {
                 @if results.has_validation() { "validation error, " }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use eqprop_bench::comparison::{Comparison, Event, Run};
-use eqprop_bench::method::Method;
-use eqprop_train::data::Dataset;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::data::ArmData;
+use super::estimate::n_examples;
 use crate::output::{held_out_errors, percent, say};
 
 /// Epochs that take longer than this get a line each.
@@ -22,39 +22,51 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Display {
     bar: ProgressBar,
-    epochs: usize,
+    arms: HashMap<String, Length>,
+    /// Columns of the longest name.
+    width: usize,
     /// Epochs of each run that are behind it.
-    done: RefCell<HashMap<(u64, Method), usize>>,
-    n_examples: usize,
+    done: RefCell<HashMap<(u64, String), usize>>,
     last_shown: Cell<Instant>,
     last_line: Cell<Instant>,
 }
 
+/// How much there is to train of an arm.
+#[derive(Debug, Clone, Copy)]
+struct Length {
+    epochs: usize,
+    /// Of an epoch.
+    n_examples: usize,
+}
+
 impl Display {
     /// A display for all trainings of `comparison`.
-    pub fn new(comparison: &Comparison, dataset: &Dataset) -> Self {
-        let config = &comparison.config;
-        let n_train = dataset
-            .train
-            .len()
-            .min(config.data.n_train.unwrap_or(usize::MAX));
-        let n_examples = n_train.saturating_sub(config.data.n_validation);
-        let n_runs = comparison.methods.len() * comparison.seeds.len();
-        let n_total = n_runs
-            .saturating_mul(config.epochs)
-            .saturating_mul(n_examples);
+    pub fn new(comparison: &Comparison, data: &ArmData) -> Self {
+        let arms = comparison.arms().iter().map(|arm| {
+            let [n_examples, _] = n_examples(&arm.config, data.of(arm));
+            let epochs = arm.config.epochs;
+            (arm.name.clone(), Length { epochs, n_examples })
+        });
+        let arms: HashMap<String, Length> = arms.collect();
+        let n_of_seed = arms
+            .values()
+            .map(|arm| arm.epochs.saturating_mul(arm.n_examples));
+        let n_total = n_of_seed
+            .fold(0, usize::saturating_add)
+            .saturating_mul(comparison.seeds.len());
         let ended = comparison
             .runs
             .iter()
             .filter(|run| comparison.has_ended(run));
-        let done = ended.map(|run| ((run.seed, run.method), config.epochs));
+        let done = ended.map(|run| ((run.seed, run.arm.clone()), comparison.epochs_of(&run.arm)));
         let template = "{bar:30} {percent:>3} %  {msg}  {eta} left";
         let style = ProgressStyle::with_template(template).expect("a fixed template that parses");
+        let widths = arms.keys().map(|name| name.chars().count());
         let display = Self {
             bar: ProgressBar::new(n_total as u64).with_style(style),
-            epochs: config.epochs,
+            width: widths.fold(11, usize::max),
+            arms,
             done: RefCell::new(done.collect()),
-            n_examples,
             last_shown: Cell::new(Instant::now()),
             last_line: Cell::new(Instant::now()),
         };
@@ -62,6 +74,10 @@ impl Display {
         // What was done before says nothing about how long the rest takes.
         display.bar.reset_eta();
         display
+    }
+
+    fn epochs(&self, run: &Run) -> usize {
+        self.arms.get(&run.arm).map_or(0, |arm| arm.epochs)
     }
 
     /// Prints a line above the bar.
@@ -92,9 +108,9 @@ impl Display {
                     self.last_line.set(Instant::now());
                     let error = percent(progress.train_error);
                     let (done, total) = (progress.n_done, progress.n_total);
-                    let Run { method, seed, .. } = run;
+                    let Run { arm, seed, .. } = run;
                     self.say(&format!(
-                        "seed {seed}, {method}, epoch {epoch} at {done}/{total}: training error \
+                        "seed {seed}, {arm}, epoch {epoch} at {done}/{total}: training error \
                          {error}"
                     ));
                 }
@@ -107,54 +123,48 @@ impl Display {
     fn set_done(&self, run: &Run, epochs: usize) {
         self.done
             .borrow_mut()
-            .insert((run.seed, run.method), epochs);
+            .insert((run.seed, run.arm.clone()), epochs);
     }
 
     /// Moves the bar behind all that is done and `n_examples` more.
     fn move_to(&self, n_examples: usize) {
-        let epochs: usize = self.done.borrow().values().sum();
-        let position = epochs
-            .saturating_mul(self.n_examples)
-            .saturating_add(n_examples);
+        let done = self.done.borrow();
+        let behind = done.iter().map(|((_, arm), &epochs)| {
+            let length = self.arms.get(arm).map_or(0, |arm| arm.n_examples);
+            epochs.saturating_mul(length)
+        });
+        let position = behind.fold(n_examples, usize::saturating_add);
         self.bar.set_position(position as u64);
     }
 
     fn announce(&self, run: &Run, epoch: usize) {
-        let Run { method, seed, .. } = run;
-        self.bar.set_message(format!(
-            "seed {seed}, {method}, epoch {epoch}/{}",
-            self.epochs
-        ));
+        let Run { arm, seed, .. } = run;
+        let epochs = self.epochs(run);
+        self.bar
+            .set_message(format!("seed {seed}, {arm}, epoch {epoch}/{epochs}"));
     }
 
     fn end_of_epoch(&self, run: &Run, epoch: usize) {
-        let Run { method, seed, .. } = run;
+        let Run { arm, seed, .. } = run;
+        let (epochs, width) = (self.epochs(run), self.width);
         // A run that failed has its remaining epochs behind it too.
-        self.set_done(
-            run,
-            if run.failure.is_some() {
-                self.epochs
-            } else {
-                epoch
-            },
-        );
+        self.set_done(run, if run.failure.is_some() { epochs } else { epoch });
         self.move_to(0);
-        self.announce(run, (epoch + 1).min(self.epochs));
+        self.announce(run, (epoch + 1).min(epochs));
         if let Some(failure) = &run.failure {
-            self.say(&format!("seed {seed}, {method:<11} failed: {failure}"));
+            self.say(&format!("seed {seed}, {arm:<width$} failed: {failure}"));
             return;
         }
         let Some(record) = run.epochs.get(epoch - 1) else {
             return;
         };
-        if epoch == self.epochs || record.seconds >= LONG_EPOCH {
+        if epoch == epochs || record.seconds >= LONG_EPOCH {
             self.last_line.set(Instant::now());
             let records = run.epochs[..epoch].iter();
             let seconds: f64 = records.map(|record| record.seconds).sum();
             self.say(&format!(
-                "seed {seed}, {method:<11} epoch {epoch:>3}/{}: {}, training error {:>7}, \
+                "seed {seed}, {arm:<width$} epoch {epoch:>3}/{epochs}: {}, training error {:>7}, \
                  {seconds:.1} s",
-                self.epochs,
                 held_out_errors(record),
                 percent(record.train_error),
             ));

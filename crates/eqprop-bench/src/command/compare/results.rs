@@ -1,7 +1,8 @@
 //! The results of a comparison as a table, as JSON and as CSV.
 
 use anyhow::{Context, Result};
-use eqprop_bench::comparison::{Comparison, MeanSpread, StoredComparison, Summary};
+use eqprop_bench::comparison::{Arm, ArmCost, Comparison, MeanSpread, StoredComparison, Summary};
+use eqprop_bench::method::Method;
 use eqprop_bench::timing::StepCost;
 use serde_json::{Value, json};
 
@@ -26,9 +27,24 @@ impl Results {
         &self.stored.comparison
     }
 
-    /// The network in the usual notation, such as 784-500-10.
+    /// The networks in the usual notation, such as 784-500-10.
     pub fn network(&self) -> String {
-        self.comparison().config.notation()
+        let notations = distinct(
+            self.comparison()
+                .arms()
+                .iter()
+                .map(|arm| arm.config.notation()),
+        );
+        match notations.len() {
+            0..=3 => notations.join(" and "),
+            n => format!("{n} networks"),
+        }
+    }
+
+    /// Whether arms differ in nothing but their method.
+    pub fn is_of_methods(&self) -> bool {
+        let plan = &self.comparison().plan;
+        plan.vary.is_empty() && plan.presets.is_empty()
     }
 
     /// The table's columns.
@@ -38,8 +54,12 @@ impl Results {
             Some(error) => format!("s to {} ({judge})", percent(error)),
             None => format!("s to a common error ({judge})"),
         };
-        let mut columns: Vec<Column<'_>> =
-            vec![("method".into(), Box::new(|s| s.method.to_string()))];
+        let arm = if self.is_of_methods() {
+            "method"
+        } else {
+            "arm"
+        };
+        let mut columns: Vec<Column<'_>> = vec![(arm.into(), Box::new(|s| s.arm.clone()))];
         if self.has_validation() {
             columns.push((
                 "validation error".into(),
@@ -70,13 +90,19 @@ impl Results {
                 }),
             ),
         ];
+        // Of arms without a twin of their own there is nothing to say in it.
+        let has_twin =
+            self.is_of_methods() || self.comparison().plan.methods.contains(&Method::Backprop);
+        let others = others
+            .into_iter()
+            .filter(|(name, _)| has_twin || name != "× backprop");
         columns.extend(others);
         columns
     }
 
     /// Whether training examples are held out for validation.
     pub fn has_validation(&self) -> bool {
-        self.comparison().config.data.n_validation > 0
+        self.comparison().plan.config.data.n_validation > 0
     }
 
     /// The examples by whose error trainings are held against one another.
@@ -88,9 +114,22 @@ impl Results {
         }
     }
 
-    fn step(&self, summary: &Summary) -> Option<&StepCost> {
+    /// The error of an arm by which it is held against others.
+    pub fn judged(&self, summary: &Summary) -> Option<MeanSpread> {
+        match self.has_validation() {
+            true => summary.validation_error,
+            false => summary.test_error,
+        }
+    }
+
+    /// The cost of a step of an arm.
+    pub fn cost(&self, arm: &str) -> Option<&ArmCost> {
         let mut steps = self.stored.steps.iter();
-        steps.find(|step| step.method == summary.method)
+        steps.find(|step| step.arm == arm)
+    }
+
+    fn step(&self, summary: &Summary) -> Option<&StepCost> {
+        self.cost(&summary.arm).map(|step| &step.cost)
     }
 
     /// The head of the table and a line for each method.
@@ -106,36 +145,25 @@ impl Results {
     /// The table as text.
     pub fn table(&self) -> String {
         let (head, rows) = self.rows();
-        let length = |text: &String| text.chars().count();
-        let widths: Vec<usize> = (0..head.len())
-            .map(|i| {
-                rows.iter()
-                    .map(|row| length(&row[i]))
-                    .fold(length(&head[i]), usize::max)
-            })
-            .collect();
-        let line = |cells: &Vec<String>| {
-            let cells = cells.iter().zip(&widths).enumerate();
-            let padded = cells.map(|(i, (cell, &width))| match i {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            });
-            padded.collect::<Vec<_>>().join("  ").trim_end().to_string()
-        };
-        let mut lines = vec![self.title(), String::new(), line(&head)];
-        lines.extend(rows.iter().map(line));
-        lines.join("\n")
+        format!("{}\n\n{}", self.title(), columns_of(&head, &rows))
     }
 
     /// What was trained, in one line.
     pub fn title(&self) -> String {
-        let Comparison { config, seeds, .. } = self.comparison();
+        let Comparison { plan, seeds, .. } = self.comparison();
+        let arms = self.comparison().arms();
+        let epochs = distinct(arms.iter().map(|arm| arm.config.epochs.to_string()));
+        let presets = if plan.presets.len() > 1 {
+            "presets"
+        } else {
+            "preset"
+        };
         format!(
-            "{} on {} (preset {}), {} epochs, {} seed{}",
+            "{} on {} ({presets} {}), {} epochs, {} seed{}",
             self.network(),
-            config.data.dataset,
+            plan.config.data.dataset,
             self.stored.preset,
-            config.epochs,
+            epochs.join(" or "),
             seeds.len(),
             if seeds.len() == 1 { "" } else { "s" }
         )
@@ -147,7 +175,9 @@ impl Results {
         let derived = json!({
             "machine": self.machine,
             "network": self.network(),
+            "arms": comparison.arms().iter().map(arm).collect::<Vec<_>>(),
             "summary": comparison.summaries(),
+            "differences": comparison.differences(),
             "common_error": comparison.common_error(),
             "missing": comparison.missing(),
         });
@@ -178,6 +208,7 @@ impl Results {
             "free_steps",
             "seconds",
             "seconds_since_start",
+            "arm",
         ])?;
         for run in &self.comparison().runs {
             let mut since_start = 0.0;
@@ -204,6 +235,7 @@ impl Results {
                     ]
                     .map(cell),
                 );
+                row.push(run.arm.clone());
                 writer.write_record(&row)?;
             }
         }
@@ -211,6 +243,48 @@ impl Results {
             .into_inner()
             .context("a table in memory can always be written")
     }
+}
+
+/// An arm as it is told, with its network.
+fn arm(arm: &Arm) -> Value {
+    let mut told = serde_json::to_value(arm).expect("plain structs with text keys");
+    told["network"] = arm.config.notation().into();
+    told
+}
+
+/// Each of some texts once.
+fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut distinct = Vec::new();
+    for text in texts {
+        if !distinct.contains(&text) {
+            distinct.push(text);
+        }
+    }
+    distinct
+}
+
+/// Lines under a head, in columns: numbers on the right, what is read on the left.
+pub fn columns_of(head: &[String], rows: &[Vec<String>]) -> String {
+    let length = |text: &String| text.chars().count();
+    let widths = head.iter().enumerate();
+    let widths = widths.map(|(i, name)| {
+        rows.iter()
+            .map(|row| length(&row[i]))
+            .fold(length(name), usize::max)
+    });
+    let widths: Vec<usize> = widths.collect();
+    let line = |cells: &[String]| {
+        let cells = cells.iter().zip(&widths).enumerate();
+        let padded = cells.map(|(i, (cell, &width))| match i {
+            i if i == 0 || head[i] == "verdict" => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_string()
+    };
+    let lines = [line(head)]
+        .into_iter()
+        .chain(rows.iter().map(|row| line(row)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn missing() -> String {

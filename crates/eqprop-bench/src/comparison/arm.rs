@@ -1,0 +1,167 @@
+//! One of the ways to train that are compared.
+
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::error::TrainingError;
+use eqprop_train::training::AnyEstimator;
+use serde::Serialize;
+
+use super::error::ComparisonError;
+use crate::method::{Method, MethodOptions};
+
+/// One of the ways to train that are compared: a configuration and a method, and what tells it from the others.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Arm {
+    /// Its name, of all that tells it from the others: `eqprop`, `beta=0.1` or `dhn-1h eqprop beta=0.1`.
+    pub name: String,
+    /// The name of its configuration, where there are several.
+    pub preset: Option<String>,
+    /// The method.
+    pub method: Method,
+    /// What was varied, by key, and the value here.
+    pub values: Vec<(String, String)>,
+    /// The options of methods.
+    #[serde(skip)]
+    pub options: MethodOptions,
+    /// All of its configuration; the seed is replaced by each of the comparison's.
+    #[serde(skip)]
+    pub config: TrainingConfig,
+    /// All of its parts, whether or not they tell it from the others: what it is still called when there are more.
+    #[serde(skip)]
+    pub(super) identity: String,
+}
+
+impl Arm {
+    /// Its estimator, with the random numbers of `seed`.
+    ///
+    /// # Errors
+    /// If the method cannot run on its network.
+    pub fn estimator(&self, seed: u64) -> Result<AnyEstimator, ComparisonError> {
+        let config = self.config.clone().with_seed(seed);
+        Ok(self.method.estimator_with(&config, &self.options)?)
+    }
+
+    /// Whether it is trained as `other`, whatever it is called.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let used = |arm: &Self| (arm.method, arm.options, arm.config.clone());
+        used(self) == used(other)
+    }
+
+    /// The base configuration with `values`. A value that belongs to another method, or to a choice that is not made here,
+    /// is left out; `unused` is told why.
+    pub(super) fn new(
+        preset: Option<&str>,
+        (base, options): (&TrainingConfig, &MethodOptions),
+        method: Method,
+        values: &[(&str, &str)],
+        mut unused: impl FnMut(&str, ComparisonError),
+    ) -> Result<Self, ComparisonError> {
+        let mut options = *options;
+        let mut settings = Vec::new();
+        let mut kept = values.to_vec();
+        for &(key, value) in values {
+            match MethodOptions::method_of(key) {
+                None => settings.push((key, value)),
+                Some(section) if section == method.name() => options = options.with(key, value)?,
+                Some(section) => {
+                    // A mistake in it is one in any case.
+                    options.with(key, value)?;
+                    let error = ComparisonError::OtherMethod {
+                        key: key.to_string(),
+                        method: section.to_string(),
+                    };
+                    unused(key, error);
+                    kept.retain(|(kept, _)| MethodOptions::method_of(kept) != Some(section));
+                }
+            }
+        }
+        let config = loop {
+            match base.clone().with_overrides(settings.iter().copied()) {
+                Ok(config) => break config,
+                Err(error) => {
+                    let TrainingError::UnusedOption { key, .. } = &error else {
+                        return Err(error.into());
+                    };
+                    let key = key.clone();
+                    settings.retain(|(setting, _)| *setting != key);
+                    kept.retain(|(setting, _)| *setting != key);
+                    unused(&key, error.into());
+                }
+            }
+        };
+        let values = kept.into_iter();
+        Ok(Self {
+            name: String::new(),
+            identity: String::new(),
+            preset: preset.map(str::to_string),
+            method,
+            values: values
+                .map(|(key, value)| (key.to_string(), value.to_string()))
+                .collect(),
+            options,
+            config,
+        })
+    }
+
+    /// With the name that tells it from others: of preset and method only if they `differ` among the arms.
+    pub(super) fn named(mut self, differ: [bool; 2]) -> Self {
+        self.name = self.title(differ);
+        self.identity = self.title([true, true]);
+        self
+    }
+
+    fn title(&self, [with_preset, with_method]: [bool; 2]) -> String {
+        let preset = self.preset.clone().filter(|_| with_preset);
+        let method = Some(self.method.to_string()).filter(|_| with_method);
+        let values = self
+            .values
+            .iter()
+            .map(|(key, value)| format!("{key}={}", compact(value)));
+        let parts: Vec<String> = preset.into_iter().chain(method).chain(values).collect();
+        match parts.is_empty() {
+            true => self.method.to_string(),
+            false => parts.join(" "),
+        }
+    }
+
+    /// The name of the folder of its training with a seed.
+    pub(super) fn folder(&self, seed: u64) -> String {
+        const MOST: usize = 80;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=.+".contains(c);
+        let name = &self.identity;
+        if name.len() <= MOST && name.chars().all(is_plain) {
+            return format!("{seed}-{name}");
+        }
+        let plain = name.chars().map(|c| if is_plain(c) { c } else { '_' });
+        let plain: String = plain.take(MOST).collect();
+        // Two may look alike without what was replaced: this is FNV-1a of all of it.
+        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+        format!("{seed}-{plain}~{hash:016x}")
+    }
+}
+
+/// What an arm is called among others.
+pub(super) fn renamed(name: &str, before: &[Arm], after: &[Arm]) -> String {
+    let identity = before
+        .iter()
+        .find(|arm| arm.name == name)
+        .map(|arm| &arm.identity);
+    let now = after.iter().find(|arm| Some(&arm.identity) == identity);
+    now.map_or(name, |arm| &arm.name).to_string()
+}
+
+/// A value without the spaces between its parts.
+fn compact(value: &str) -> String {
+    let json: Option<serde_json::Value> = serde_json::from_str(value).ok();
+    match json.filter(|json| json.is_array() || json.is_object()) {
+        Some(_) => {
+            let mut is_text = false;
+            let parts = value.chars().filter(|&c| {
+                is_text ^= c == '"';
+                is_text || !c.is_whitespace()
+            });
+            parts.collect()
+        }
+        None => value.to_string(),
+    }
+}

@@ -1,0 +1,124 @@
+//! Why a method cannot be used.
+
+use eqprop_core::energy::Model;
+use eqprop_core::error::ConfigError;
+use eqprop_train::error::TrainingError;
+use eqprop_train::estimator::HolomorphicError;
+use eqprop_train::estimator::stochastic::LangevinError;
+use eqprop_train::suggestion::did_you_mean;
+use thiserror::Error;
+
+use super::name::Method;
+
+/// The most units of a network that the exact gradient is computed for: 8 MB per example.
+pub(super) const MOST_UNITS: usize = 1000;
+
+/// Why a method cannot be used.
+#[derive(Debug, Error)]
+pub enum MethodError {
+    /// There is no method of this name.
+    #[error(
+        "unknown method `{name}`{}; the methods are: {}",
+        did_you_mean(name, Method::ALL.map(Method::name)),
+        Method::ALL.map(Method::name).join(", ")
+    )]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// There is no option of this name.
+    #[error(
+        "unknown option `{key}`{}; the options of methods are: {}",
+        did_you_mean(key, known.iter().map(String::as_str)),
+        known.join(", ")
+    )]
+    UnknownOption {
+        /// The name.
+        key: String,
+        /// All names.
+        known: Vec<String>,
+    },
+    /// The value does not fit the option.
+    #[error("`{value}` does not fit the option `{key}`; it is written like `{example}`")]
+    UnfitOption {
+        /// The option.
+        key: String,
+        /// The value.
+        value: String,
+        /// One that fits.
+        example: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The states to remember are more than this machine has memory for.
+    #[error("{method} remembers the states of all steps")]
+    Memory {
+        /// The method.
+        method: Method,
+        /// How many they are.
+        #[source]
+        source: TrainingError,
+    },
+    /// The network is too large.
+    #[error(
+        "the exact gradient factorizes a matrix of all units for each example: at most \
+         {MOST_UNITS} units, but this network has {n_units}; use rbp"
+    )]
+    TooManyUnits {
+        /// Units of the network.
+        n_units: usize,
+    },
+    /// The network has no feedforward twin.
+    #[error(
+        "{method} needs a feedforward twin, which a resistive network does not have, because its \
+         resistors conduct both ways; choose other --methods"
+    )]
+    ConductsBothWays {
+        /// The method.
+        method: Method,
+    },
+    /// A connection leads back.
+    #[error(
+        "backprop needs a feedforward twin, but connection {from} -> {to} does not lead from a \
+         lower to a higher layer; leave backprop out of --methods"
+    )]
+    NoTwin {
+        /// The layer that the connection starts from.
+        from: usize,
+        /// The layer that it leads to.
+        to: usize,
+    },
+    /// The nudging factor is not possible.
+    #[error("{method} cannot be used here")]
+    Nudging {
+        /// The method.
+        method: Method,
+        /// Why.
+        #[source]
+        source: ConfigError,
+    },
+    /// An option is out of range.
+    #[error("the options of {method} cannot work")]
+    Options {
+        /// The method.
+        method: Method,
+        /// Which one.
+        #[source]
+        source: ConfigError,
+    },
+    /// Complex states exist for one kind of network.
+    #[error(
+        "holomorphic cannot be used here: it needs the model \"hopfield\", but this one is {model:?}"
+    )]
+    NotHopfield {
+        /// The model.
+        model: Model,
+    },
+    /// The network has no continuation to complex states.
+    #[error("holomorphic cannot be used here")]
+    Holomorphic(#[source] HolomorphicError),
+    /// The network cannot be sampled.
+    #[error("stochastic cannot be used here")]
+    Langevin(#[source] LangevinError),
+}

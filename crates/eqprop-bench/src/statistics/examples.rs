@@ -1,0 +1,111 @@
+//! Differences on the same examples.
+
+use serde::{Deserialize, Serialize};
+
+use super::student::within;
+
+/// The most products of the exact test; beyond, a normal distribution is as good.
+const MOST_WORK: usize = 20_000_000;
+/// Degrees of freedom at which Student's distribution is a normal one, to four digits.
+const NORMAL: usize = 10_000;
+
+/// McNemar's test: whether two classifiers differ in more examples one way than the other.
+///
+/// Of each pair of networks only the examples count that one of them classifies rightly and the other not. If neither were
+/// better, either would win such an example with the same probability, so that the sign of each is a coin:
+///
+/// ```text
+/// T = Σ_i d_i,   d_i = (pairs in which only the first is right on example i) − (only the second)
+/// p = P(|Σ_i ±|d_i|| ≥ |T|)        signs at random, independent of each other
+/// ```
+///
+/// With one pair all `|d_i|` are 1, and this is McNemar's exact test. With several, an example that all pairs agree on is one
+/// coin and not many: the same examples were seen by all of them. The probability is exact where the sum has few enough
+/// terms, and else that of the normal distribution `T/√Σd_i²`.
+///
+/// It says whether these networks would differ on other examples too, not whether other networks would.
+///
+/// # Reference
+/// McNemar (1947), <https://doi.org/10.1007/BF02295996>; for clusters, Durkalski et al. (2003),
+/// <https://doi.org/10.1002/sim.1438>
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ExampleTest {
+    /// Examples that only the first classified rightly, summed over the pairs.
+    pub only_first: usize,
+    /// Examples that only the second classified rightly.
+    pub only_second: usize,
+    /// How probable a difference as large would be if neither were better.
+    pub p: f64,
+}
+
+impl ExampleTest {
+    /// Of `n_examples`, on which `pairs` say whether the first and the second were right.
+    pub fn of<F: Fn(usize) -> [bool; 2]>(n_examples: usize, pairs: &[F]) -> Self {
+        let (mut only_first, mut only_second) = (0, 0);
+        let mut differences = Vec::new();
+        for example in 0..n_examples {
+            let mut difference = 0i64;
+            for pair in pairs {
+                match pair(example) {
+                    [true, false] => {
+                        only_first += 1;
+                        difference += 1;
+                    }
+                    [false, true] => {
+                        only_second += 1;
+                        difference -= 1;
+                    }
+                    _ => {}
+                }
+            }
+            if difference != 0 {
+                differences.push(difference);
+            }
+        }
+        Self {
+            only_first,
+            only_second,
+            p: sign_flips(&differences),
+        }
+    }
+}
+
+/// `P(|Σ ±|d_i|| ≥ |Σ d_i|)` with signs at random.
+fn sign_flips(differences: &[i64]) -> f64 {
+    let total: i64 = differences.iter().sum();
+    let sizes = differences
+        .iter()
+        .map(|difference| difference.unsigned_abs());
+    let sizes: Vec<usize> = sizes.map(|size| size as usize).collect();
+    let most: usize = sizes.iter().sum();
+    if total == 0 {
+        return 1.0;
+    }
+    if most.saturating_mul(sizes.len()) > MOST_WORK {
+        let squares: f64 = sizes.iter().map(|&size| (size * size) as f64).sum();
+        return (1.0 - within(total as f64 / squares.sqrt(), NORMAL)).max(0.0);
+    }
+    // Probabilities of the sum of the sizes whose sign is +, from which the whole sum follows.
+    let mut probabilities = vec![0.0; most + 1];
+    probabilities[0] = 1.0;
+    let mut reached = 0;
+    for size in sizes {
+        reached += size;
+        for sum in (0..=reached).rev() {
+            let without = probabilities[sum];
+            let with = if sum < size {
+                0.0
+            } else {
+                probabilities[sum - size]
+            };
+            probabilities[sum] = 0.5 * (without + with);
+        }
+    }
+    let total = total.unsigned_abs() as usize;
+    let is_as_far = |sum: &usize| (2 * sum).abs_diff(most) >= total;
+    let p: f64 = (0..=most)
+        .filter(is_as_far)
+        .map(|sum| probabilities[sum])
+        .sum();
+    p.min(1.0)
+}
