@@ -10,7 +10,6 @@
 //! | [`comparison`] | trains one network by several methods |
 //! | [`fidelity`] | how close an estimate is to the exact gradient, and which β and steps it needs |
 //! | [`timing`], [`memory`] | what a training step costs |
-//! | [`picture`] | PNG images as inputs |
 //! | [`relaxations`] | how soon each dynamics comes near an equilibrium |
 
 #![warn(
@@ -24,7 +23,8 @@ pub mod comparison;
 pub mod fidelity;
 pub mod memory;
 pub mod method;
-#[doc(hidden)]
-pub mod picture;
 pub mod relaxations;
 pub mod timing;
+
+#[doc(hidden)]
+pub use eqprop_train::data::picture;

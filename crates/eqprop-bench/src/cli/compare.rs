@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use eqprop_bench::method::Method;
 
-use super::arguments::{DataArguments, DeviceArguments, ModelArguments};
+use super::arguments::{DeviceArguments, FolderArguments, ModelArguments};
 
 /// What to compare.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub struct CompareArguments {
     #[arg(long, value_name = "MS", hide = true)]
     pub save_every: Option<u64>,
     #[command(flatten)]
-    pub data: DataArguments,
+    pub data: FolderArguments,
     #[command(flatten)]
     pub device: DeviceArguments,
 }

@@ -19,7 +19,7 @@ use eqprop_train::data::Dataset;
 use eqprop_train::file::remove_temporary;
 use eqprop_train::panic;
 
-use crate::cli::CompareArguments;
+use crate::cli::{CompareArguments, load_data};
 use crate::device::{self, NamedDevice};
 use crate::interrupt::Interrupt;
 use crate::machine::{Machine, command_line, quote};
@@ -144,7 +144,7 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
 
 /// A comparison that begins.
 fn start(arguments: &CompareArguments) -> Result<Prepared> {
-    let (name, mut config) = arguments.model.configure()?;
+    let (name, mut config, read) = arguments.model.configure_with_data()?;
     config.epochs = arguments.epochs.unwrap_or(config.epochs);
     config.seed = arguments.seed.unwrap_or(config.seed);
     let methods = match &arguments.methods[..] {
@@ -153,9 +153,8 @@ fn start(arguments: &CompareArguments) -> Result<Prepared> {
     };
     let comparison = Comparison::new(config, methods, arguments.seeds.unwrap_or(SEEDS))?;
     let device = device::open(arguments.device.device.as_deref())?;
-    let dataset = comparison
-        .config
-        .load_data(arguments.data.data_dir.as_deref())?;
+    let data_dir = arguments.data.data_dir.as_deref();
+    let dataset = load_data(&comparison.config, read, data_dir)?;
     comparison.try_out(&dataset, &device.device)?;
     // Last, so that nothing is left behind when something above cannot work.
     let folder = match &arguments.report {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::cli::RelaxArguments;
 use crate::figure::RelaxationCourse;
-use crate::output::{Report, check_finite, text_of};
+use crate::output::{Report, a_class, check_finite, class_text, text_of};
 use crate::plot::Tile;
 use crate::run::RunFolder;
 
@@ -56,11 +56,9 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     )?;
     let classes: Vec<i64> = scores.argmax(1).into_data().iter::<i64>().collect();
 
-    let labels: Vec<String> = examples
-        .labels
-        .iter()
-        .map(|label| format!("a {label}"))
-        .collect();
+    let source = &run.config.data.dataset;
+    let labels = examples.labels.iter();
+    let labels: Vec<String> = labels.map(|&label| a_class(source, label.into())).collect();
     let tiles = input_tiles(&examples);
     let out = arguments.out.as_deref().unwrap_or(folder.path());
     fs::create_dir_all(out).with_context(|| format!("cannot make `{}`", out.display()))?;
@@ -75,8 +73,9 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
             .with_context(|| format!("cannot write `{}`", path.display()))?;
         text += &format!("wrote {}\n", path.display());
     }
-    for (label, class) in examples.labels.iter().zip(&classes) {
-        text += &format!("a {label} relaxes to class {class}\n");
+    for (label, &class) in labels.iter().zip(&classes) {
+        let class = class_text(source, class as usize);
+        text += &format!("{label} relaxes to {class}\n");
     }
     let report = json!({
         "pictures": pictures.map(|(name, _)| text_of(&out.join(name))),
