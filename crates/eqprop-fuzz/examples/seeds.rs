@@ -135,7 +135,7 @@ fn own_data() {
         table += &format!("{}.5,{},{}\n", i, 10 - i, ["a", "b"][i % 2]);
     }
     write("table/valid", "table.csv", &table);
-    write("table/valid-gzip", "table.csv.gz", packed(table.as_bytes()));
+    write("table-gzip/valid", "table.csv.gz", packed(table.as_bytes()));
     write("table/valid-parts", "train.tsv", table.replace(',', "\t"));
     write("table/valid-parts", "test.tsv", table.replace(',', "\t"));
 
@@ -158,8 +158,8 @@ fn own_data() {
     );
     write("arrays/valid", "X.npy", &x);
     write("arrays/valid", "y.npy", &y);
-    write("arrays/valid-gzip", "X.npy.gz", packed(&x));
-    write("arrays/valid-gzip", "y.npy.gz", packed(&y));
+    write("arrays-gzip/valid", "X.npy.gz", packed(&x));
+    write("arrays-gzip/valid", "y.npy.gz", packed(&y));
     let idx = |kind: u8, axes: &[u32], bytes: &[u8]| {
         let axes_bytes: Vec<u8> = axes.iter().flat_map(|axis| axis.to_be_bytes()).collect();
         [&[0, 0, kind, axes.len() as u8], &axes_bytes[..], bytes].concat()

@@ -156,18 +156,22 @@ impl Scaling {
             Self::None => {}
             Self::Bytes => inputs.iter_mut().for_each(|x| *x /= MAX_BYTE),
             Self::Range { low, high } => {
-                let width = high - low;
-                let scale = |x: f32| if width > 0.0 { (x - low) / width } else { 0.0 };
+                let width = f64::from(*high) - f64::from(*low);
+                let scale = |x: f32| match width > 0.0 {
+                    true => ((f64::from(x) - f64::from(*low)) / width) as f32,
+                    false => 0.0,
+                };
                 inputs.iter_mut().for_each(|x| *x = scale(*x));
             }
             Self::Standard { mean, deviation } => {
+                // In double precision: the difference of two large numbers may be none in single.
+                let scale = |x: f32, mean: f32, deviation: f32| match deviation > 0.0 {
+                    true => ((f64::from(x) - f64::from(mean)) / f64::from(deviation)) as f32,
+                    false => 0.0,
+                };
                 for example in inputs.chunks_exact_mut(n_inputs) {
-                    for ((x, mean), &deviation) in example.iter_mut().zip(mean).zip(deviation) {
-                        *x = if deviation > 0.0 {
-                            (*x - mean) / deviation
-                        } else {
-                            0.0
-                        };
+                    for ((x, &mean), &deviation) in example.iter_mut().zip(mean).zip(deviation) {
+                        *x = scale(*x, mean, deviation);
                     }
                 }
             }
@@ -179,7 +183,7 @@ impl Scaling {
         let are_finite = |numbers: &[f32]| numbers.iter().all(|number| number.is_finite());
         match self {
             Self::None | Self::Bytes => true,
-            Self::Range { low, high } => are_finite(&[*low, *high]) && (high - low).is_finite(),
+            Self::Range { low, high } => are_finite(&[*low, *high]),
             Self::Standard { mean, deviation } => [mean, deviation]
                 .iter()
                 .all(|numbers| numbers.len() == n_inputs && are_finite(numbers)),
