@@ -15,7 +15,7 @@ use eqprop_train::prelude::*;
 fn main() -> anyhow::Result<()> {
     let device = Device::default();
     let config = Preset::Digits.config().with_override("epochs", "1")?;
-    let digits = Dataset::load(config.data.dataset, None)?;
+    let digits = Dataset::load(&config.data.dataset, None)?;
     let mut training = Training::new(config.clone(), &digits, &device)?;
     training.run_epoch(|_| ControlFlow::Continue(()))?;
     let network = &training.learner().network;

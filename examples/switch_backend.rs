@@ -13,7 +13,7 @@ fn main() -> anyhow::Result<()> {
     let devices = devices();
     let (_, first) = devices.first().expect("a build has a backend");
     let config = Preset::Digits.config().with_override("epochs", "5")?;
-    let digits = Dataset::load(config.data.dataset, None)?;
+    let digits = Dataset::load(&config.data.dataset, None)?;
     let mut training = Training::new(config, &digits, first)?;
     while !training.is_finished() {
         training.run_epoch(|_| ControlFlow::Continue(()))?;

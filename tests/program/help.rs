@@ -14,7 +14,7 @@ fn assert_mentions(text: &str, expected: &[&str]) {
 }
 
 /// Every command, with the options that its help has to name.
-const COMMANDS: [(&str, &[&str]); 11] = [
+const COMMANDS: [(&str, &[&str]); 12] = [
     (
         "train",
         &[
@@ -98,6 +98,20 @@ const COMMANDS: [(&str, &[&str]); 11] = [
             "--scale",
             "--run",
             "--device",
+        ],
+    ),
+    (
+        "data",
+        &[
+            "<PATH>",
+            "--format",
+            "--target",
+            "--image-size",
+            "--channels",
+            "--scaling",
+            "--test-share",
+            "--split-seed",
+            "--sheet",
         ],
     ),
     ("devices", &[]),

@@ -13,6 +13,7 @@ mod formats;
 mod help;
 mod numbers;
 mod output;
+mod own_data;
 #[cfg(target_os = "linux")]
 mod paths;
 mod place;

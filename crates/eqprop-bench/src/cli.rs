@@ -4,7 +4,9 @@ mod arguments;
 mod bench;
 mod cadence;
 mod compare;
+mod data;
 mod fidelity;
+mod files;
 mod run_folder;
 #[cfg(test)]
 mod tests;
@@ -15,9 +17,10 @@ mod weights;
 use clap::{Args, Parser, Subcommand};
 use eqprop_train::preset::Preset;
 
-pub use arguments::{Override, at_least_one};
+pub use arguments::{Override, at_least_one, load_data, usual_preset};
 pub use bench::BenchArguments;
 pub use compare::CompareArguments;
+pub use data::DataArguments;
 pub use fidelity::FidelityArguments;
 pub use run_folder::{EvaluateArguments, PredictArguments, RelaxArguments};
 pub use train::TrainArguments;
@@ -52,7 +55,7 @@ pub enum Command {
     Fidelity(FidelityArguments),
     /// Time a training step of each method, and measure its memory.
     Bench(BenchArguments),
-    /// Classify PNG images with a trained network.
+    /// Classify images, or rows of a table, with a trained network.
     Predict(PredictArguments),
     /// Draw how a few test examples relax in a trained network.
     Relax(RelaxArguments),
@@ -60,6 +63,8 @@ pub enum Command {
     Export(ExportArguments),
     /// Make a run folder from weights: of `eqprop export`, or of published PyTorch code.
     Import(ImportArguments),
+    /// Show what is understood of data of your own, and draw examples.
+    Data(DataArguments),
     /// List the devices of this build and of this machine.
     Devices,
     /// List the presets, or print one in full.

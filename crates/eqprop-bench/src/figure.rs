@@ -11,6 +11,7 @@ use eqprop_train::data::Examples;
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::training::EpochRecord;
 
+use crate::output::a_class;
 use crate::plot::{self, Panel, Scale, Series, Tile};
 
 /// Error, cost, convergence and size of the updates against the epoch.
@@ -89,7 +90,7 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
 #[derive(Debug)]
 pub struct RelaxationCourse {
     /// What each example is.
-    labels: Vec<String>,
+    pub labels: Vec<String>,
     /// Energy of each example after each step; empty if there is no energy.
     energy: Vec<Vec<f64>>,
     /// Largest change of any unit of each example in each step.
@@ -121,9 +122,10 @@ impl RelaxationCourse {
         let n_steps = config.phases.free_steps.min(n_drawn);
         let clamped = energy.clamp(input);
         let total = TotalEnergy::<AnyField, AnyCost>::free(energy, &clamped);
+        let source = &config.data.dataset;
         let labels = examples.labels.iter();
         let mut course = Self {
-            labels: labels.map(|label| format!("a {label}")).collect(),
+            labels: labels.map(|&label| a_class(source, label.into())).collect(),
             energy: Vec::new(),
             change: Vec::new(),
             states: Vec::new(),

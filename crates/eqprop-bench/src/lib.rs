@@ -11,7 +11,6 @@
 //! | [`statistics`] | whether a difference is more than chance |
 //! | [`fidelity`] | how close an estimate is to the exact gradient, and which β and steps it needs |
 //! | [`timing`], [`memory`] | what a training step costs |
-//! | [`picture`] | PNG images as inputs |
 //! | [`relaxations`] | how soon each dynamics comes near an equilibrium |
 
 #![warn(
@@ -26,8 +25,9 @@ pub mod fidelity;
 pub mod memory;
 pub mod method;
 mod moments;
-#[doc(hidden)]
-pub mod picture;
 pub mod relaxations;
 pub mod statistics;
 pub mod timing;
+
+#[doc(hidden)]
+pub use eqprop_train::data::picture;

@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         Command::Relax(arguments) => command::relax::run(arguments),
         Command::Export(arguments) => command::export::run(arguments),
         Command::Import(arguments) => command::import::run(arguments),
+        Command::Data(arguments) => command::data::run(arguments),
         Command::Devices => command::devices::run(),
         Command::Presets(arguments) => command::presets::run(arguments),
     };

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use eqprop_train::data::DataSource;
 use eqprop_train::training::EpochRecord;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -94,6 +95,22 @@ pub fn check_finite(what: &str, numbers: impl IntoIterator<Item = f64>) -> Resul
             "the {what} is {number}: this network's states leave what its numbers can hold, and tell \
              nothing; its weights are too large, or do not belong to its configuration"
         ),
+    }
+}
+
+/// An example of a class: `a 7`, or `a cat`.
+pub fn a_class(source: &DataSource, class: usize) -> String {
+    match source.class_name(class) {
+        Some(name) => format!("a {name}"),
+        None => format!("a {class}"),
+    }
+}
+
+/// A class by its number and, where it has one, its name: `class 3 (cat)`.
+pub fn class_text(source: &DataSource, class: usize) -> String {
+    match source.class_name(class) {
+        Some(name) if name != class.to_string() => format!("class {class} ({name})"),
+        _ => format!("class {class}"),
     }
 }
 

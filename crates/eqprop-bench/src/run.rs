@@ -113,7 +113,7 @@ impl RunData {
         let recorded = data
             .and_then(|data| data.folder.as_ref())
             .map(PathBuf::from);
-        let recorded = recorded.filter(|folder| folder.is_dir());
+        let recorded = recorded.filter(|folder| folder.exists());
         named.map(Path::to_path_buf).or(recorded)
     }
 }

@@ -7,7 +7,7 @@
 //! What an older version wrote, and what once was a failure, stays beside them.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -15,12 +15,14 @@ use burn::tensor::Device;
 use eqprop_bench::comparison::{Comparison, Plan, StoredComparison, Variation};
 use eqprop_bench::method::Method;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::{Dataset, DatasetKind};
+use eqprop_train::data::{DataFiles, DataFormat, Dataset, DatasetKind, Findings, Scaling};
 use eqprop_train::preset::Preset;
 use eqprop_train::training::Training;
 use eqprop_train::weights::save_safetensors;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 /// A small network.
 const SMALL: [(&str, &str); 5] = [
@@ -34,11 +36,14 @@ const SMALL: [(&str, &str); 5] = [
 fn main() {
     data();
     archive();
+    own_data();
     weights();
     for preset in Preset::ALL {
         let text = serde_json::to_string_pretty(&preset.config()).unwrap();
         write("config", &format!("valid-{}.json", preset.name()), text);
     }
+    let text = serde_json::to_string_pretty(&Preset::Digits.config_for(found())).unwrap();
+    write("config", "valid-own-data.json", text);
     checkpoint("plain", &[], false);
     let all = [
         ("start", "particles"),
@@ -100,6 +105,96 @@ fn data() {
             packed(&record),
         );
     }
+}
+
+/// A table that was looked at.
+fn found() -> DataFiles {
+    DataFiles {
+        found: Some(Findings {
+            format: DataFormat::Csv,
+            shape: [1, 1, 3],
+            classes: vec!["a".into(), "b".into()],
+            columns: ["length", "width", "age"].map(String::from).to_vec(),
+            scaling: Scaling::Standard {
+                mean: vec![0.5, 1.5, 30.0],
+                deviation: vec![1.0, 0.0, 10.0],
+            },
+            mean: vec![0.0],
+            deviation: vec![1.0],
+            n_train: 80,
+            n_test: 20,
+        }),
+        ..DataFiles::new("table.csv")
+    }
+}
+
+/// A table, arrays and IDX files, of a few examples of two classes.
+fn own_data() {
+    let mut table = String::from("length,width,kind\n");
+    for i in 0..8 {
+        table += &format!("{}.5,{},{}\n", i, 10 - i, ["a", "b"][i % 2]);
+    }
+    write("table/valid", "table.csv", &table);
+    write("table-gzip/valid", "table.csv.gz", packed(table.as_bytes()));
+    write("table/valid-parts", "train.tsv", table.replace(',', "\t"));
+    write("table/valid-parts", "test.tsv", table.replace(',', "\t"));
+
+    let npy = |descr: &str, shape: &str, bytes: &[u8]| {
+        let text =
+            format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}\n");
+        let length = (text.len() as u16).to_le_bytes();
+        [b"\x93NUMPY\x01\x00", &length[..], text.as_bytes(), bytes].concat()
+    };
+    let pixels: Vec<u8> = (0..6 * 4).map(|i| i * 10).collect();
+    let x = npy("|u1", "6, 2, 2", &pixels);
+    let labels: Vec<u8> = (0..6u8)
+        .flat_map(|i| i64::from(i % 2).to_le_bytes())
+        .collect();
+    let y = npy("<i8", "6,", &labels);
+    let names = npy(
+        "<U1",
+        "6,",
+        &b"abcabc".map(u32::from).map(u32::to_le_bytes).concat(),
+    );
+    write("arrays/valid", "X.npy", &x);
+    write("arrays/valid", "y.npy", &y);
+    write("arrays-gzip/valid", "X.npy.gz", packed(&x));
+    write("arrays-gzip/valid", "y.npy.gz", packed(&y));
+    let idx = |kind: u8, axes: &[u32], bytes: &[u8]| {
+        let axes_bytes: Vec<u8> = axes.iter().flat_map(|axis| axis.to_be_bytes()).collect();
+        [&[0, 0, kind, axes.len() as u8], &axes_bytes[..], bytes].concat()
+    };
+    write(
+        "arrays/valid-idx",
+        "some-images",
+        idx(8, &[6, 2, 2], &pixels),
+    );
+    write(
+        "arrays/valid-idx",
+        "some-labels",
+        idx(8, &[6], &[1, 2, 1, 2, 1, 2]),
+    );
+
+    for (name, y) in [("valid", &y), ("valid-texts", &names)] {
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes) in [("x.npy", &x), ("y.npy", y)] {
+            archive
+                .start_file(name, SimpleFileOptions::default())
+                .unwrap();
+            archive.write_all(bytes).unwrap();
+        }
+        let bytes = archive.finish().unwrap().into_inner();
+        write(&format!("npz/{name}"), "arrays.npz", bytes);
+    }
+    let header = r#"{"x":{"dtype":"U8","shape":[6,2,2],"data_offsets":[0,24]},"y":{"dtype":"I64","shape":[6],"data_offsets":[24,72]}}"#;
+    let length = (header.len() as u64).to_le_bytes();
+    let bytes = [&length, header.as_bytes(), &pixels, &labels].concat();
+    write("data-safetensors/valid", "arrays.safetensors", bytes);
+
+    let photo = image::GrayImage::from_fn(12, 10, |x, y| image::Luma([(x * 17 + y * 5) as u8]));
+    let mut jpeg = Cursor::new(Vec::new());
+    photo.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    write("picture", "valid-photo.jpg", jpeg.into_inner());
 }
 
 /// A compressed tar archive with two files that are wanted and one that is not.

@@ -1,8 +1,9 @@
-//! The data sets: handwritten digits built into the crate, MNIST, Fashion-MNIST and CIFAR-10.
+//! The data: handwritten digits built into the crate, data sets that are known by name, such as MNIST,
+//! and [files of one's own](DataFiles).
 //!
 //! Everything is read into memory once, as plain vectors. The 8×8 digits need neither a file nor
-//! a network. The others are read in the format in which they are published from a directory, or
-//! downloaded when no directory is named.
+//! a network. Data sets with a name are read in the format in which they are published from a
+//! directory; MNIST, Fashion-MNIST and CIFAR-10 are downloaded when no directory is named.
 //!
 //! ```
 //! use eqprop_train::prelude::*;
@@ -21,11 +22,16 @@ mod digits;
 mod download;
 mod error;
 mod examples;
+mod files;
 mod fingerprint;
 mod idx;
 mod kind;
+pub(crate) mod memory;
+#[doc(hidden)]
+pub mod picture;
 mod place;
 mod reader;
+mod source;
 
 use std::{
     ffi::OsStr,
@@ -37,7 +43,9 @@ pub use contents::Contents;
 pub use dataset::Dataset;
 pub use error::{DataError, Hint, Incomplete};
 pub use examples::Examples;
+pub use files::{DataFiles, DataFormat, FilesError, Findings, Reading, Scaling, ScalingKind};
 pub use kind::{DATA_DIR_VARIABLE, DatasetKind};
+pub use source::DataSource;
 
 impl FromStr for DatasetKind {
     type Err = DataError;
@@ -53,11 +61,13 @@ impl FromStr for DatasetKind {
 impl Dataset {
     /// Loads a data set.
     ///
-    /// The digits are built in and ignore `data_dir`. The others look, in this order, at
+    /// [Files of one's own](DataFiles) are read from `data_dir`, if given, and else from their path. The
+    /// digits are built in and ignore `data_dir`. The others look, in this order, at
     ///
     /// 1. `data_dir`, if given;
     /// 2. the directory in the environment variable `EQPROP_DATA`, if set and not empty;
-    /// 3. the download cache, which is filled over the network if it is empty.
+    /// 3. the download cache, which is filled over the network if it is empty, of MNIST, Fashion-MNIST
+    ///    and CIFAR-10.
     ///
     /// A directory that was named is the only one looked at: nothing is downloaded in its stead. All
     /// files must be in one place for it, the first of these that holds them:
@@ -69,13 +79,19 @@ impl Dataset {
     /// | --- | --- | --- |
     /// | MNIST | `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte` | `mnist`, so also torchvision's `MNIST/raw` |
     /// | Fashion-MNIST | the same | `fashion-mnist`, `fashion`, `fmnist`, so also `FashionMNIST/raw` |
+    /// | KMNIST | the same | `kmnist`, `kuzushiji-mnist` |
+    /// | QMNIST | `qmnist-train-images-idx3-ubyte`, `qmnist-train-labels-idx2-int`, and `test` | `qmnist` |
+    /// | EMNIST's splits | `emnist-letters-train-images-idx3-ubyte`, `emnist-letters-train-labels-idx1-ubyte`, and `test` | `emnist`, `gzip` |
     /// | CIFAR-10, binary version | `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin` | `cifar-10`, `cifar-10-binary`, `cifar-10-batches-bin`, also one in another |
     ///
-    /// In the names of folders only letters and digits count, large or small. Files are plain or end
+    /// | CIFAR-100, binary version | `train.bin`, `test.bin` | `cifar-100`, `cifar-100-binary` |
+    ///
+    /// EMNIST's images, which are published with rows and columns exchanged, are set upright, and its
+    /// letters have the labels 0 to 25. In the names of folders only letters and digits count, large or small. Files are plain or end
     /// in `.gz`; `train-images.idx3-ubyte` with a dot is found too, and so is a file in a folder of
     /// its own name, or in `train` or `test`.
     ///
-    /// MNIST and Fashion-MNIST have the same file names. So that neither is taken for the other,
+    /// MNIST, Fashion-MNIST and KMNIST have the same file names. So that none is taken for another,
     ///
     /// - `D` itself is not looked at when it has a folder named after the data set, even where that
     ///   folder lacks files, unless `D` is named after the data set too;
@@ -86,7 +102,11 @@ impl Dataset {
     /// # Errors
     /// If a file is missing, of another data set or not what it should be, or if the download fails; see
     /// [`DataError`].
-    pub fn load(kind: DatasetKind, data_dir: Option<&Path>) -> Result<Self, DataError> {
+    pub fn load(source: impl Into<DataSource>, data_dir: Option<&Path>) -> Result<Self, DataError> {
+        let kind = match source.into() {
+            DataSource::BuiltIn(kind) => kind,
+            DataSource::Files(files) => return Ok(files.read(data_dir)?.dataset),
+        };
         if kind == DatasetKind::Digits {
             return Ok(digits::load());
         }
@@ -96,6 +116,7 @@ impl Dataset {
         match (kind, data_dir.or(from_environment.as_deref())) {
             (_, None) => download::load(kind),
             (DatasetKind::Cifar10, Some(dir)) => cifar::load(dir, cifar::N_RECORDS),
+            (DatasetKind::Cifar100, Some(dir)) => cifar::load_100(dir, cifar::N_RECORDS_100),
             (_, Some(dir)) => idx::load(kind, dir),
         }
     }
@@ -115,6 +136,14 @@ pub mod format {
     /// As [`Dataset::load`].
     pub fn cifar_10(dir: &Path, n_records: usize) -> Result<Dataset, DataError> {
         cifar::load(dir, n_records)
+    }
+
+    /// CIFAR-100 from files of so many training and test records.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn cifar_100(dir: &Path, n_records: [usize; 2]) -> Result<Dataset, DataError> {
+        cifar::load_100(dir, n_records)
     }
 
     /// The files `names`, each of `n_bytes`, out of a compressed archive.

@@ -11,7 +11,7 @@
 //!
 //! // A whole run as the program does it: data, network, phases, optimizer, two epochs.
 //! let config = Preset::Digits.config().with_override("epochs", "2")?;
-//! let digits = Dataset::load(config.data.dataset, None)?;
+//! let digits = Dataset::load(&config.data.dataset, None)?;
 //! let mut training = Training::new(config, &digits, &Device::default())?;
 //! while let Some(record) = training.run_epoch(|_| std::ops::ControlFlow::Continue(()))? {
 //!     println!("epoch {}: test error {:.1} %", record.epoch, 100.0 * record.held_out_error());

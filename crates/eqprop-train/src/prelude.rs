@@ -20,7 +20,7 @@ pub use crate::block::EquilibriumBlock;
 pub use crate::config::{
     DataConfig, NetworkConfig, OptimizerConfig, PhaseConfig, Schedule, TrainingConfig,
 };
-pub use crate::data::{Dataset, DatasetKind};
+pub use crate::data::{DataFiles, DataSource, Dataset, DatasetKind};
 pub use crate::estimator::{
     ContinualEquilibriumPropagation, ContinualRates, CoupledLearning, EquilibriumPropagation,
     GradientEstimator, HolomorphicEquilibriumPropagation, Sampling,

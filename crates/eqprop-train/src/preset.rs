@@ -5,7 +5,7 @@ mod configurations;
 use std::str::FromStr;
 
 use crate::config::{HiddenLayer, TrainingConfig};
-use crate::data::DatasetKind;
+use crate::data::DataSource;
 use crate::error::TrainingError;
 use configurations::{deep_dhn, deep_paper, dhn, drn, paper};
 
@@ -194,23 +194,54 @@ impl Preset {
         }
     }
 
-    /// Its configuration for a data set, whose images are padded with zeros to the size that its
-    /// convolutions are made for: 28×28 for `conv-mnist` and 32×32 for the other convolutional presets. Larger
-    /// images, and those of dense presets, stay as they are.
+    /// Its configuration for a data set, which decides on the number of inputs and of classes. Images
+    /// are padded with zeros until the longer side is the one that the convolutions of the preset are made
+    /// for: 28 for `conv-mnist` and 32 for the other convolutional presets. Larger images, and those of
+    /// dense presets, stay as they are; [`validate`](TrainingConfig::validate) says so if they do not fit.
+    ///
+    /// An update of the first weights moves a unit by the rate times `|x|²`. So where the examples of
+    /// files of one's own are more than twice as long as those that a dense preset was made for, in the
+    /// mean of `|x|²`, its first learning rate is lower in proportion.
     ///
     /// For the data set of the preset this is [`config`](Self::config).
-    pub fn config_for(self, dataset: DatasetKind) -> TrainingConfig {
+    ///
+    /// # Panics
+    /// If the data set are files that were not [looked at](crate::data::DataFiles::look).
+    pub fn config_for(self, dataset: impl Into<DataSource>) -> TrainingConfig {
+        let dataset = dataset.into();
         let mut config = self.config();
-        // The images of all data sets are square, of an even side.
-        let side = |dataset: DatasetKind| dataset.image_shape()[1];
+        let longer_side = |dataset: &DataSource| {
+            let [_, height, width] = dataset.image_shape();
+            height.max(width)
+        };
         let mut hidden = config.network.hidden.iter();
         if hidden.any(|layer| matches!(layer, HiddenLayer::Convolution { .. })) {
-            let made_for = side(config.data.dataset) + 2 * config.data.padding;
-            config.data.padding = made_for.saturating_sub(side(dataset)) / 2;
+            let made_for = longer_side(&config.data.dataset) + 2 * config.data.padding;
+            config.data.padding = made_for.saturating_sub(longer_side(&dataset)) / 2;
+        }
+        let own = square_norm(&config.data.dataset, config.data.normalize);
+        let ratio = own / square_norm(&dataset, config.data.normalize);
+        let is_dense = matches!(config.network.hidden.first(), Some(HiddenLayer::Dense(_)));
+        if dataset.files().is_some() && is_dense && ratio < 0.5 {
+            let first = &mut config.optimizer.learning_rates[0];
+            // Two digits, because people read it.
+            *first = format!("{:.1e}", *first * ratio).parse().unwrap_or(*first);
         }
         config.data.dataset = dataset;
         config
     }
+}
+
+/// The mean of `|x|²` over the training examples.
+fn square_norm(source: &DataSource, is_normalized: bool) -> f64 {
+    let n_inputs = source.n_inputs() as f64;
+    if is_normalized {
+        return n_inputs;
+    }
+    let (mean, deviation) = source.normalization();
+    let square = |&x: &f32| f64::from(x).powi(2);
+    let sum: f64 = mean.iter().chain(deviation).map(square).sum();
+    n_inputs / mean.len() as f64 * sum
 }
 
 impl FromStr for Preset {

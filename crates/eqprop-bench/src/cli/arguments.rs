@@ -1,25 +1,31 @@
 //! What several commands ask for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::DatasetKind;
+use eqprop_train::data::{DataSource, Dataset, DatasetKind};
 use eqprop_train::error::TrainingError;
 use eqprop_train::preset::Preset;
+
+use super::files::FilesArguments;
 
 /// Which network, trained how.
 #[derive(Debug, Args)]
 pub struct ModelArguments {
-    /// Named configuration; `eqprop presets` lists them [default: digits, or paper-1h for a
-    /// data set of 28x28 images, or dchn for cifar-10].
+    /// Named configuration; `eqprop presets` lists them [default: digits, or paper-1h for data of more
+    /// than 256 inputs, or dchn for cifar-10 and cifar-100].
     #[arg(long, value_name = "P")]
     pub preset: Option<Preset>,
-    /// Data set: digits, mnist, fashion-mnist or cifar-10 [default: the preset's]. Where a preset is
-    /// convolutional, smaller images are padded to the size that it is made for.
+    /// Data set: a name (digits, mnist, fashion-mnist, kmnist, qmnist, cifar-10, cifar-100, or emnist-
+    /// with balanced, byclass, bymerge, digits, letters or mnist), or the path of data of your own, which
+    /// `eqprop data PATH` shows [default: the preset's]. Where a preset is convolutional, smaller images
+    /// are padded to the size that it is made for.
     #[arg(long, value_name = "D")]
-    pub dataset: Option<DatasetKind>,
+    pub dataset: Option<DataSource>,
+    #[command(flatten)]
+    pub files: FilesArguments,
     /// Change one field of the configuration; `eqprop presets NAME` shows them all.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<Override>,
@@ -29,8 +35,18 @@ impl ModelArguments {
     /// The configuration, and a name for it.
     ///
     /// # Errors
-    /// If a field to change is unknown, or its value of another type.
-    pub fn configure(&self) -> Result<(String, TrainingConfig), TrainingError> {
+    /// If a field to change is unknown, or its value of another type, or files of one's own cannot be
+    /// used.
+    pub fn configure(&self) -> Result<(String, TrainingConfig)> {
+        let (name, config, _) = self.configure_with_data()?;
+        Ok((name, config))
+    }
+
+    /// As [`configure`](Self::configure), with the data if they had to be read for it.
+    ///
+    /// # Errors
+    /// As [`configure`](Self::configure).
+    pub fn configure_with_data(&self) -> Result<(String, TrainingConfig, Option<Dataset>)> {
         self.configure_as(self.preset, &self.overrides)
     }
 
@@ -42,21 +58,31 @@ impl ModelArguments {
         &self,
         preset: Option<Preset>,
         overrides: &[Override],
-    ) -> Result<(String, TrainingConfig), TrainingError> {
-        let preset = preset.unwrap_or(match self.dataset {
-            None | Some(DatasetKind::Digits) => Preset::Digits,
-            Some(DatasetKind::Mnist | DatasetKind::FashionMnist) => Preset::Paper1h,
-            Some(DatasetKind::Cifar10) => Preset::Dchn,
+    ) -> Result<(String, TrainingConfig, Option<Dataset>)> {
+        let (source, read) = self.files.look(self.dataset.as_ref())?;
+        let preset = preset.unwrap_or(match &source {
+            None => Preset::Digits,
+            Some(source) => usual_preset(source),
         });
         let own = preset.config();
-        let (name, config) = match self.dataset {
-            Some(dataset) if dataset != own.data.dataset => {
-                let name = format!("{}-{dataset}", preset.name());
-                (name, preset.config_for(dataset))
+        let (name, config) = match source {
+            Some(source) if source != own.data.dataset => {
+                let name = format!("{}-{}", preset.name(), source.short_name());
+                (name, preset.config_for(source))
             }
             _ => (preset.name().to_string(), own),
         };
-        Ok((name, Override::apply(overrides, config)?))
+        let mut config = Override::apply(overrides, config)?;
+        // --set may have changed the data, or how they are read.
+        let is_read = |dataset: &Dataset| dataset.kind == config.data.dataset;
+        let read = match config.data.dataset.files() {
+            Some(files) if !read.as_ref().is_some_and(is_read) => Some(files.look()?),
+            _ => read,
+        };
+        if let Some(dataset) = &read {
+            config.data.dataset = dataset.kind.clone();
+        }
+        Ok((name, config, read))
     }
 
     /// `config` with the fields of `--set` changed.
@@ -65,6 +91,36 @@ impl ModelArguments {
     /// As [`configure`](Self::configure).
     pub fn change(&self, config: TrainingConfig) -> Result<TrainingConfig, TrainingError> {
         Override::apply(&self.overrides, config)
+    }
+}
+
+/// The preset without a choice of one's own.
+pub fn usual_preset(source: &DataSource) -> Preset {
+    /// The most inputs for the small network.
+    const SMALL: usize = 256;
+    match source {
+        DataSource::BuiltIn(DatasetKind::Cifar10 | DatasetKind::Cifar100) => Preset::Dchn,
+        source if source.n_inputs() <= SMALL => Preset::Digits,
+        _ => Preset::Paper1h,
+    }
+}
+
+/// The data of a configuration: those that were read for it, or from `data_dir` or where they are by
+/// default.
+///
+/// # Errors
+/// If they cannot be used, or their place is given twice.
+pub fn load_data(
+    config: &TrainingConfig,
+    read: Option<Dataset>,
+    data_dir: Option<&Path>,
+) -> Result<Dataset> {
+    match (read, data_dir) {
+        (Some(_), Some(_)) => bail!(
+            "--data-dir is for data sets with a name: data of your own are at the path that --dataset names"
+        ),
+        (Some(dataset), None) => Ok(config.prepare_data(dataset)?),
+        (None, data_dir) => Ok(config.load_data(data_dir)?),
     }
 }
 
@@ -93,11 +149,11 @@ impl std::str::FromStr for Override {
 
 /// Where the data is.
 #[derive(Debug, Args)]
-pub struct DataArguments {
-    /// Folder with the IDX files of MNIST or Fashion-MNIST, or the binary version of CIFAR-10,
-    /// plain or gzipped, in itself or in a folder named after the data set, such as fashion-mnist or
-    /// FashionMNIST/raw, which comes first [default: the environment variable EQPROP_DATA, else
-    /// downloaded once].
+pub struct FolderArguments {
+    /// Folder with the files of a data set that has a name, such as the IDX files of MNIST or the binary
+    /// version of CIFAR-10, plain or gzipped, in itself or in a folder named after the data set, such as
+    /// fashion-mnist or FashionMNIST/raw, which comes first [default: the environment variable
+    /// EQPROP_DATA, else downloaded once]. For a run on data of your own: where they are now.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }

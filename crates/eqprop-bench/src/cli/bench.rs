@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use eqprop_bench::method::Method;
+use eqprop_train::data::DataSource;
 use eqprop_train::preset::Preset;
 
 use super::arguments::{DeviceArguments, Override};
+use super::files::FilesArguments;
 
 /// What to time.
 #[derive(Debug, Args)]
@@ -34,6 +36,11 @@ pub struct BenchArguments {
         default_value = "digits,paper-1h"
     )]
     pub preset: Vec<Preset>,
+    /// Data set of every configuration: a name, or the path of data of your own [default: the preset's].
+    #[arg(long, value_name = "D", conflicts_with = "baseline")]
+    pub dataset: Option<DataSource>,
+    #[command(flatten)]
+    pub files: FilesArguments,
     /// Change one field of every configuration; `eqprop presets NAME` shows them all.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<Override>,

@@ -6,7 +6,7 @@ use clap::Args;
 use eqprop_bench::method::{Method, MethodOptions};
 use eqprop_train::preset::Preset;
 
-use super::arguments::{DataArguments, DeviceArguments, ModelArguments};
+use super::arguments::{DeviceArguments, FolderArguments, ModelArguments};
 use super::vary::Vary;
 
 /// What to compare.
@@ -55,7 +55,7 @@ pub struct CompareArguments {
     #[arg(long, value_name = "MS", hide = true)]
     pub save_every: Option<u64>,
     #[command(flatten)]
-    pub data: DataArguments,
+    pub data: FolderArguments,
     #[command(flatten)]
     pub device: DeviceArguments,
 }

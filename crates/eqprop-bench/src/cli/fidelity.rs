@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::arguments::{DataArguments, DeviceArguments, ModelArguments};
+use super::arguments::{DeviceArguments, FolderArguments, ModelArguments};
 
 /// Which gradient to examine.
 #[derive(Debug, Args)]
@@ -72,7 +72,7 @@ pub struct FidelityArguments {
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
     #[command(flatten)]
-    pub data: DataArguments,
+    pub data: FolderArguments,
     #[command(flatten)]
     pub device: DeviceArguments,
 }

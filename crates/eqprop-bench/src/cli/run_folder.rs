@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::arguments::{DataArguments, DeviceArguments};
+use super::arguments::{DeviceArguments, FolderArguments};
 
 /// A trained network to measure.
 #[derive(Debug, Args)]
@@ -15,7 +15,7 @@ pub struct EvaluateArguments {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub max_test: Option<usize>,
     #[command(flatten)]
-    pub data: DataArguments,
+    pub data: FolderArguments,
     #[command(flatten)]
     pub device: DeviceArguments,
 }
@@ -25,8 +25,9 @@ pub struct EvaluateArguments {
 pub struct PredictArguments {
     /// Run folder of `eqprop train`.
     pub run: PathBuf,
-    /// PNG images, bright on dark as in the training data; scaled to its size, with as much of
-    /// their ground beside them as makes them square.
+    /// PNG or JPEG images, bright on dark as in the training data; scaled to its size, with as much of
+    /// their ground beside them as makes them square. Also tables and arrays, of which each example is
+    /// classified, for networks that were trained on data of your own.
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
     /// The images are dark on bright.
@@ -48,7 +49,7 @@ pub struct RelaxArguments {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
-    pub data: DataArguments,
+    pub data: FolderArguments,
     #[command(flatten)]
     pub device: DeviceArguments,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::arguments::{DataArguments, DeviceArguments, ModelArguments};
+use super::arguments::{DeviceArguments, FolderArguments, ModelArguments};
 use super::cadence::Cadence;
 
 /// What to train.
@@ -13,13 +13,15 @@ use super::cadence::Cadence;
 Examples:
   eqprop train
   eqprop train --preset paper-1h --data-dir data/mnist
+  eqprop train --dataset iris.csv --target species
+  eqprop train --dataset photos/ --image-size 32x32
   eqprop train --preset dhn-1h --epochs 15 --set beta=0.1 --set 'learning_rates=[0.1, 0.05]'
   eqprop train --resume --run runs/digits")]
 pub struct TrainArguments {
     #[command(flatten)]
     pub model: ModelArguments,
     #[command(flatten)]
-    pub data: DataArguments,
+    pub data: FolderArguments,
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Passes over the training examples [default: the preset's].

@@ -149,10 +149,11 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
 
 /// A comparison that begins.
 fn start(arguments: &CompareArguments) -> Result<Prepared> {
-    let (name, plan) = design::plan(arguments)?;
+    let (name, plan, read) = design::plan(arguments)?;
     let comparison = Comparison::of(plan, arguments.seeds.unwrap_or(SEEDS))?;
     let device = device::open(arguments.device.device.as_deref())?;
-    let data = ArmData::load(comparison.arms(), arguments.data.data_dir.as_deref())?;
+    let data_dir = arguments.data.data_dir.as_deref();
+    let data = ArmData::load(comparison.arms(), read.as_ref(), data_dir)?;
     comparison.try_out(|arm| data.of(arm), &device.device)?;
     // Last, so that nothing is left behind when something above cannot work.
     let folder = match &arguments.report {
@@ -216,7 +217,7 @@ fn resume(arguments: &CompareArguments) -> Result<Prepared> {
     let device = device::open(Some(name.unwrap_or(&stored.device)))?;
     stored.device.clone_from(&device.name);
     let data_dir = arguments.data.data_dir.as_deref();
-    let data = ArmData::load(stored.comparison.arms(), data_dir)?;
+    let data = ArmData::load(stored.comparison.arms(), None, data_dir)?;
     if data.fingerprint() != stored.data {
         bail!(
             "the data is not that of the comparison in `{}`: name the folder of that with --data-dir, \

@@ -52,7 +52,7 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
     );
     let report = json!({
         "run": text_of(&arguments.run),
-        "dataset": run.config.data.dataset,
+        "dataset": run.config.data.dataset.to_string(),
         "device": run.device.name,
         "test_error": result.error,
         "test_cost": result.cost,

@@ -21,7 +21,7 @@ use eqprop_train::data::{Dataset, Examples};
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::training::Training;
 
-use crate::cli::{FidelityArguments, at_least_one};
+use crate::cli::{FidelityArguments, at_least_one, load_data};
 use crate::device::{self, NamedDevice};
 use crate::machine::{Machine, command_line};
 use crate::output::Report;
@@ -114,13 +114,13 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
 
 /// A new network of the configuration on the command line.
 fn start(arguments: &FidelityArguments) -> Result<Subject> {
-    let (name, mut config) = arguments.model.configure()?;
+    let (name, mut config, read) = arguments.model.configure_with_data()?;
     // The initial weights need no epoch, a training at least one.
     config.epochs = arguments.epochs.max(1);
     config.seed = arguments.seed;
     config.validate()?;
     let device = device::open(arguments.device.device.as_deref())?;
-    let dataset = config.load_data(arguments.data.data_dir.as_deref())?;
+    let dataset = load_data(&config, read, arguments.data.data_dir.as_deref())?;
     let training = Training::new(config.clone(), &dataset, &device.device)?;
     Ok(Subject {
         name,
@@ -139,7 +139,7 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
     config.validate()?;
     let network = |config: &TrainingConfig| {
         let (model, cost) = (config.network.model, config.network.cost);
-        (config.data.dataset, model, cost, config.energy())
+        (config.data.dataset.clone(), model, cost, config.energy())
     };
     if network(&config) != network(&trained.config) {
         bail!(

@@ -9,12 +9,12 @@ use burn::tensor::{Device, Tensor};
 use eqprop_bench::picture::{self, Doubt};
 use eqprop_core::energy::VectorField;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::Examples;
+use eqprop_train::data::{DataSource, Examples, ScalingKind};
 use serde_json::json;
 
 use crate::cli::PredictArguments;
 use crate::figure::tensor;
-use crate::output::{Report, check_finite, text_of};
+use crate::output::{Report, check_finite, class_text, text_of};
 use crate::run::RunFolder;
 
 /// Bytes of the largest file that is read: no image of [`picture::MOST_PIXELS`] needs more.
@@ -27,9 +27,29 @@ const MOST_BYTES: u64 = 1 << 28;
 pub fn run(arguments: PredictArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
+    let source = &run.config.data.dataset;
+    let (shape, n_inputs) = (source.image_shape(), source.n_inputs());
     let mut inputs = Vec::with_capacity(arguments.images.len());
     for path in &arguments.images {
-        let shape = run.config.data.dataset.image_shape();
+        if let Some(files) = source.files().filter(|_| !is_image(path)) {
+            if arguments.invert {
+                bail!("--invert is for images, but `{}` is none", path.display());
+            }
+            let examples = files.read_inputs(path)?;
+            for (index, example) in examples.chunks_exact(n_inputs).enumerate() {
+                let input = input(&run.config, example.to_vec(), &run.device.device);
+                inputs.push((path, Some(index), input, None));
+            }
+            continue;
+        }
+        if !takes_images(source) {
+            let [channels, height, width] = shape;
+            bail!(
+                "`{}` cannot be classified: the network was trained on {channels}x{height}x{width} numbers, \
+                 and not on images; name a table or an array",
+                path.display()
+            );
+        }
         let read = read(path).and_then(|bytes| {
             let pixels = picture::pixels(&bytes, shape, arguments.invert);
             pixels.with_context(|| format!("`{}` cannot be classified", path.display()))
@@ -37,13 +57,13 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
         let pixels = read?;
         let warning = pixels.doubt.map(|doubt| warning(doubt, arguments.invert));
         let input = input(&run.config, pixels.values, &run.device.device);
-        inputs.push((path, input, warning));
+        inputs.push((path, None, input, warning));
     }
 
     let network = &run.learner.network;
     let mut text = String::new();
     let mut report = Vec::new();
-    for (path, input, warning) in inputs {
+    for (path, index, input, warning) in inputs {
         if let Some(warning) = warning {
             // The classification stands, whether or not anybody reads this.
             let _ = writeln!(io::stderr(), "warning: `{}` {warning}", path.display());
@@ -61,14 +81,20 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
         let class = *ranking.first().context("the network has no classes")?;
         let second = ranking.get(1).copied();
         let margin = second.map(|second| scores[class] - scores[second]);
-        text += &format!("{}: class {class}", path.display());
+        text += &path.display().to_string();
+        if let Some(index) = index {
+            text += &format!(", example {}", index + 1);
+        }
+        text += &format!(": {}", class_text(source, class));
         if let (Some(margin), Some(second)) = (margin, second) {
-            text += &format!(", margin {margin:.3} over class {second}");
+            text += &format!(", margin {margin:.3} over {}", class_text(source, second));
         }
         text += &format!("; {} steps, residual {:.2e}\n", info.n_steps, info.residual);
         report.push(json!({
             "image": text_of(path),
+            "example": index.map(|index| index + 1),
             "class": class,
+            "name": source.class_name(class),
             "margin": margin,
             "scores": scores,
             "n_steps": info.n_steps,
@@ -77,6 +103,21 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
         }));
     }
     Ok(Report::new(text, &json!({ "predictions": report })))
+}
+
+/// Whether the name is one of an image.
+fn is_image(path: &Path) -> bool {
+    let end = path.extension().unwrap_or_default().to_string_lossy();
+    ["png", "jpg", "jpeg"].contains(&end.to_lowercase().as_str())
+}
+
+/// Whether a network was trained on pixels: not on rows of numbers, nor on pixels that were scaled each
+/// by itself.
+fn takes_images(source: &DataSource) -> bool {
+    let [channels, height, _] = source.image_shape();
+    let found = source.files().and_then(|files| files.found.as_ref());
+    let is_standard = found.is_some_and(|found| found.scaling.kind() == ScalingKind::Standard);
+    matches!((channels, height), (1 | 3, 2..)) && !is_standard
 }
 
 /// An image as an input, `[1, n_inputs]`.

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::cli::RelaxArguments;
 use crate::figure::{RelaxationCourse, tensor};
-use crate::output::{Report, check_finite, text_of};
+use crate::output::{Report, check_finite, class_text, text_of};
 use crate::plot::Tile;
 use crate::run::RunFolder;
 
@@ -65,8 +65,10 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
             .with_context(|| format!("cannot write `{}`", path.display()))?;
         text += &format!("wrote {}\n", path.display());
     }
-    for (label, class) in examples.labels.iter().zip(&classes) {
-        text += &format!("a {label} relaxes to class {class}\n");
+    let source = &run.config.data.dataset;
+    for (label, &class) in course.labels.iter().zip(&classes) {
+        let class = class_text(source, class as usize);
+        text += &format!("{label} relaxes to {class}\n");
     }
     let report = json!({
         "pictures": pictures.map(|(name, _)| text_of(&out.join(name))),

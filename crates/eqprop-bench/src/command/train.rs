@@ -8,12 +8,12 @@ use std::path::Path;
 use anyhow::{Context, Error, Result, anyhow};
 use burn::module::Module;
 use eqprop_train::checkpoint::Checkpoint;
-use eqprop_train::data::{Dataset, DatasetKind};
+use eqprop_train::data::Dataset;
 use eqprop_train::error::TrainingError;
 use eqprop_train::training::{EpochRecord, Training};
 use serde::Serialize;
 
-use crate::cli::TrainArguments;
+use crate::cli::{TrainArguments, load_data};
 use crate::device::{self, NamedDevice};
 use crate::figure::{self, RelaxationCourse};
 use crate::interrupt::Interrupt;
@@ -32,7 +32,7 @@ struct Summary {
     run: std::path::PathBuf,
     version: &'static str,
     device: String,
-    dataset: DatasetKind,
+    dataset: String,
     seed: u64,
     epochs: usize,
     finished: bool,
@@ -70,13 +70,13 @@ struct Started {
 }
 
 fn start(arguments: &TrainArguments) -> Result<Started> {
-    let (name, mut config) = arguments.model.configure()?;
+    let (name, mut config, read) = arguments.model.configure_with_data()?;
     config.epochs = arguments.epochs.unwrap_or(config.epochs);
     config.seed = arguments.seed.unwrap_or(config.seed);
     config.validate()?;
     let device = device::open(arguments.device.device.as_deref())?;
     let data_dir = arguments.data.data_dir.as_deref();
-    let dataset = config.load_data(data_dir)?;
+    let dataset = load_data(&config, read, data_dir)?;
     let training = Training::new(config.clone(), &dataset, &device.device)?;
     // Last, so that nothing is left behind when something above cannot work.
     let folder = RunFolder::create(arguments.run.as_deref(), &name)?;
@@ -278,7 +278,7 @@ fn summarize(folder: &RunFolder, training: &Training, device: &NamedDevice) -> S
         run: folder.path().to_path_buf(),
         version: env!("CARGO_PKG_VERSION"),
         device: device.name.clone(),
-        dataset: training.config().data.dataset,
+        dataset: training.config().data.dataset.to_string(),
         seed: training.config().seed,
         epochs: records.len(),
         finished: training.is_finished(),

@@ -8,6 +8,7 @@ mod config;
 mod edit;
 mod idx;
 mod mutation;
+mod own_data;
 mod picture;
 mod reader;
 mod results;

@@ -1,4 +1,4 @@
-//! PNG images, as `predict` reads them.
+//! PNG and JPEG images, as `predict` reads them.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::reader::{Input, Limit, Reader};
 use crate::seed::{FILE, Files, Seed};
 
 /// A byte of the file can hold 8·1032 pixels of one bit, and a pixel takes up to 16 bytes: decoded, as
-/// red, green, blue and opacity, and as a number.
+/// red, green, blue and opacity, and as a number. A byte of a JPEG image can hold 2048 pixels.
 const LIMIT: Limit = Limit {
     times: 8 * 1032 * 16,
     plus: 1 << 20,

@@ -95,7 +95,8 @@ fn change_safetensors(input: &Input, seeds: &[Seed]) -> Files {
     vec![(FILE.to_string(), changed)]
 }
 
-fn header_and_data(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The header of a safetensors file, and the numbers behind it.
+pub fn header_and_data(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     rest.split_at_checked(u64::from_le_bytes(*length).try_into().ok()?)
 }
@@ -128,7 +129,8 @@ fn change_pytorch(input: &Input, seeds: &[Seed]) -> Files {
     vec![(FILE.to_string(), changed)]
 }
 
-fn entries(bytes: &[u8]) -> Option<Files> {
+/// Name and content of each file in a zip archive.
+pub fn entries(bytes: &[u8]) -> Option<Files> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
     let entries = (0..archive.len()).map(|index| {
         let mut entry = archive.by_index(index).ok()?;
@@ -141,7 +143,8 @@ fn entries(bytes: &[u8]) -> Option<Files> {
     entries.filter(|entries| !entries.is_empty())
 }
 
-fn zipped(entries: &Files, is_deflated: bool) -> Vec<u8> {
+/// A zip archive of these files.
+pub fn zipped(entries: &Files, is_deflated: bool) -> Vec<u8> {
     let method = if is_deflated {
         CompressionMethod::Deflated
     } else {

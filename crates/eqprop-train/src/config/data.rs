@@ -3,33 +3,79 @@
 use std::path::Path;
 
 use burn::config::Config;
+use serde::{Deserialize, Serialize};
 
 use super::TrainingConfig;
 use crate::batch::Augmentation;
-use crate::data::{Dataset, DatasetKind, Examples};
+use crate::data::{DataSource, Dataset, Examples};
 use crate::error::TrainingError;
 
 /// What a training is on.
-#[derive(Config, Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataConfig {
-    /// Data set: "digits", "mnist", "fashion-mnist" or "cifar-10".
-    pub dataset: DatasetKind,
+    /// Data set: a name, such as "digits" or "mnist", the path of files of one's own, or an object with
+    /// the fields of [`DataFiles`](crate::data::DataFiles).
+    pub dataset: DataSource,
     /// Train on the first so many examples only; null for all.
     pub n_train: Option<usize>,
     /// Hold out the last so many training examples, and report the validation error on them beside the
     /// test error.
-    #[config(default = 0)]
     pub n_validation: usize,
     /// Zeros on each side of an image.
-    #[config(default = 0)]
     pub padding: usize,
-    /// Shift and scale each channel, see [`DatasetKind::normalization`].
-    #[config(default = false)]
+    /// Shift and scale each channel, see [`DataSource::normalization`].
     pub normalize: bool,
     /// Random changes of the training images: {"shift": pixels in each direction, "flip": left
     /// for right, half of the time}.
-    #[config(default = "Augmentation::default()")]
     pub augmentation: Augmentation,
+}
+
+impl Config for DataConfig {}
+
+/// Burn's derived `new` would not take a [`DatasetKind`](crate::data::DatasetKind) for a [`DataSource`].
+impl DataConfig {
+    /// All examples of a data set, as they are.
+    pub fn new(dataset: impl Into<DataSource>) -> Self {
+        Self {
+            dataset: dataset.into(),
+            n_train: None,
+            n_validation: 0,
+            padding: 0,
+            normalize: false,
+            augmentation: Augmentation::default(),
+        }
+    }
+
+    /// Sets [`n_train`](Self::n_train).
+    pub fn with_n_train(self, n_train: Option<usize>) -> Self {
+        Self { n_train, ..self }
+    }
+
+    /// Sets [`n_validation`](Self::n_validation).
+    pub fn with_n_validation(self, n_validation: usize) -> Self {
+        Self {
+            n_validation,
+            ..self
+        }
+    }
+
+    /// Sets [`padding`](Self::padding).
+    pub fn with_padding(self, padding: usize) -> Self {
+        Self { padding, ..self }
+    }
+
+    /// Sets [`normalize`](Self::normalize).
+    pub fn with_normalize(self, normalize: bool) -> Self {
+        Self { normalize, ..self }
+    }
+
+    /// Sets [`augmentation`](Self::augmentation).
+    pub fn with_augmentation(self, augmentation: Augmentation) -> Self {
+        Self {
+            augmentation,
+            ..self
+        }
+    }
 }
 
 impl DataConfig {
@@ -61,7 +107,14 @@ impl TrainingConfig {
     /// # Errors
     /// As [`Dataset::load`], and if the images are too large for this machine when they are padded.
     pub fn load_data(&self, data_dir: Option<&Path>) -> Result<Dataset, TrainingError> {
-        let dataset = Dataset::load(self.data.dataset, data_dir)?;
+        self.prepare_data(Dataset::load(&self.data.dataset, data_dir)?)
+    }
+
+    /// The images of a data set that was loaded before, [prepared](DataConfig::prepare).
+    ///
+    /// # Errors
+    /// If the images are too large for this machine when they are padded.
+    pub fn prepare_data(&self, dataset: Dataset) -> Result<Dataset, TrainingError> {
         self.check_data(&dataset)?;
         Ok(dataset.map(|examples| self.data.prepare(examples)))
     }

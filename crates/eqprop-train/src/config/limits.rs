@@ -1,8 +1,6 @@
 //! What is refused because no machine could do it, before it is tried: an allocation that fails ends a
 //! program without an explanation.
 
-use std::sync::OnceLock;
-
 use eqprop_core::connection::{ConnectionKind, Pooling};
 use eqprop_core::energy::HopfieldEnergyConfig;
 use eqprop_core::error::ConfigError;
@@ -10,6 +8,7 @@ use eqprop_core::shape::LayerShape;
 
 use super::TrainingConfig;
 use crate::data::Dataset;
+use crate::data::memory::{SHARE, memory};
 use crate::error::TrainingError;
 use crate::initial_state::InitialState;
 
@@ -20,8 +19,6 @@ const MOST_PADDING: usize = 1 << 15;
 /// The most hidden layers, and the most skips: ten times those of any network that was ever trained
 /// in this way.
 const MOST_LAYERS: usize = 1000;
-/// The examples of the largest training set: no batch has more.
-const MOST_EXAMPLES: usize = 60_000;
 /// Arrays of the size of the parameters that a training holds: themselves, as they were before the
 /// epoch, packed for both directions, their gradient, a velocity.
 const PARAMETERS: f64 = 6.0;
@@ -31,8 +28,6 @@ const STATES: f64 = 4.0;
 /// Copies of the images: of the data set as it is and as it is prepared, of what a training takes from
 /// it, and on the device.
 const IMAGES: f64 = 4.0;
-/// The share of the machine's memory that any of these may take: there are others beside it.
-const SHARE: f64 = 0.5;
 
 impl TrainingConfig {
     /// Checks the size of every number, as far as single fields decide.
@@ -105,8 +100,9 @@ impl TrainingConfig {
                 }
             }
         }
-        let n_train = self.data.n_train.unwrap_or(MOST_EXAMPLES);
-        let batch = self.batch_size.min(n_train).min(MOST_EXAMPLES) as f64;
+        let most_examples = self.data.dataset.most_examples();
+        let n_train = self.data.n_train.unwrap_or(most_examples);
+        let batch = self.batch_size.min(n_train).min(most_examples) as f64;
         in_memory("parameters", PARAMETERS * parameters)?;
         in_memory("states of a batch", batch * states)
     }
@@ -121,7 +117,7 @@ impl TrainingConfig {
     /// As [`energy`](Self::energy).
     pub fn check_trajectory(&self, n_steps: usize) -> Result<(), TrainingError> {
         let numbers = n_units(&self.energy()) * n_steps as f64;
-        let batch = self.batch_size.min(MOST_EXAMPLES) as f64;
+        let batch = self.batch_size.min(self.data.dataset.most_examples()) as f64;
         in_memory("states of all steps", batch * numbers)
     }
 
@@ -166,19 +162,4 @@ fn in_memory(what: &'static str, n_numbers: f64) -> Result<(), TrainingError> {
             there,
         })
     }
-}
-
-/// The memory of this machine in bytes; where it does not say, more than there is in any.
-fn memory() -> f64 {
-    /// 16 TiB.
-    const UNKNOWN: f64 = (1u64 << 44) as f64;
-    static MEMORY: OnceLock<f64> = OnceLock::new();
-    *MEMORY.get_or_init(|| {
-        let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let total = |line: &str| {
-            let kibibytes = line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?;
-            Some(1024.0 * kibibytes.trim().parse::<f64>().ok()?)
-        };
-        table.lines().find_map(total).unwrap_or(UNKNOWN)
-    })
 }

@@ -10,7 +10,7 @@ use eqprop_core::shape::LayerShape;
 use super::TrainingConfig;
 use super::hidden::HiddenLayer;
 use super::optimizer::{OptimizerConfig, Schedule};
-use crate::data::Examples;
+use crate::data::{DataError, Examples, FilesError};
 use crate::error::TrainingError;
 use crate::initial_state::InitialState;
 
@@ -23,6 +23,7 @@ impl TrainingConfig {
     /// # Errors
     /// Names the first field that cannot work, its value and the allowed range.
     pub fn validate(&self) -> Result<(), TrainingError> {
+        self.check_dataset()?;
         self.check_numbers()?;
         self.check_hidden()?;
         self.energy().validate()?;
@@ -57,6 +58,21 @@ impl TrainingConfig {
             return Err(TrainingError::LearningRates { expected, found });
         }
         self.optimizer.validate()
+    }
+
+    /// Checks that shape and classes of the data are known, and can be.
+    fn check_dataset(&self) -> Result<(), TrainingError> {
+        let Some(files) = self.data.dataset.files() else {
+            return Ok(());
+        };
+        files.check().map_err(DataError::from)?;
+        match files.found {
+            Some(_) => Ok(()),
+            None => Err(DataError::from(FilesError::NotLookedAt {
+                path: files.path.clone(),
+            })
+            .into()),
+        }
     }
 
     /// Checks that every convolutional layer fits onto the one below.

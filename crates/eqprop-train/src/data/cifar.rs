@@ -1,9 +1,11 @@
-//! A strict reader of CIFAR-10 in its binary version.
+//! A strict reader of CIFAR-10 and CIFAR-100 in their binary versions.
 //!
 //! ```text
 //! file:   10,000 records
 //! record: label | 1024 bytes of red | 1024 of green | 1024 of blue, each 32×32 row-major
 //! ```
+//!
+//! CIFAR-100 has two files, of 50,000 and 10,000 records, and a label of a coarse class before the label.
 //!
 //! The files have no header: every one must be exactly as long as its records. All files of a
 //! split are read and checked before its inputs are allocated, which take four times the space.
@@ -14,34 +16,53 @@
 
 use std::path::{Path, PathBuf};
 
+use super::kind::CIFAR_100_FILES;
 pub(super) use super::kind::CIFAR_FILES as FILE_NAMES;
 use super::{
     DataError, Dataset, DatasetKind, Examples, place,
     reader::{self, DataFile},
 };
 
-const KIND: DatasetKind = DatasetKind::Cifar10;
 const MAX_PIXEL: f32 = 255.0;
 const N_PIXELS: usize = 3 * 32 * 32;
 
 /// Records of a published file.
 pub(super) const N_RECORDS: usize = 10_000;
 
-/// Bytes of a record: its label and its pixels.
+/// Records of the files of CIFAR-100.
+pub(super) const N_RECORDS_100: [usize; 2] = [50_000, 10_000];
+
+/// Bytes of a record of CIFAR-10: its label and its pixels.
 pub(super) const RECORD_BYTES: usize = 1 + N_PIXELS;
 
 /// Loads CIFAR-10 from the places for `dir`. Each file has `n_records` records.
 pub(super) fn load(dir: &Path, n_records: usize) -> Result<Dataset, DataError> {
-    let paths = place::locate(KIND, dir, FILE_NAMES)?.paths;
+    let kind = DatasetKind::Cifar10;
+    let paths = place::locate(kind, dir, FILE_NAMES)?.paths;
     let (test, train) = paths.split_last().expect("there are six files");
-    let train = read_split(train, n_records)?;
-    let test = read_split(std::slice::from_ref(test), n_records)?;
-    Ok(Dataset::new(KIND, train, test))
+    let train = read_split(kind, train, n_records)?;
+    let test = read_split(kind, std::slice::from_ref(test), n_records)?;
+    Ok(Dataset::new(kind, train, test))
+}
+
+/// Loads CIFAR-100 from the places for `dir`, of so many training and test records.
+pub(super) fn load_100(dir: &Path, n_records: [usize; 2]) -> Result<Dataset, DataError> {
+    let kind = DatasetKind::Cifar100;
+    let [train, test] = place::locate(kind, dir, CIFAR_100_FILES)?.paths;
+    let [n_train, n_test] = n_records;
+    let train = read_split(kind, &[train], n_train)?;
+    let test = read_split(kind, &[test], n_test)?;
+    Ok(Dataset::new(kind, train, test))
 }
 
 /// Reads the files of a split, one after the other.
-fn read_split(paths: &[PathBuf], n_records: usize) -> Result<Examples, DataError> {
-    let files = paths.iter().map(|path| read_file(path, n_records));
+fn read_split(
+    kind: DatasetKind,
+    paths: &[PathBuf],
+    n_records: usize,
+) -> Result<Examples, DataError> {
+    let n_labels = n_labels(kind);
+    let files = paths.iter().map(|path| read_file(kind, path, n_records));
     let files = files.collect::<Result<Vec<_>, _>>()?;
 
     let n = n_records * files.len();
@@ -49,23 +70,33 @@ fn read_split(paths: &[PathBuf], n_records: usize) -> Result<Examples, DataError
     let mut labels = Vec::with_capacity(n);
     for record in files
         .iter()
-        .flat_map(|file| file.chunks_exact(RECORD_BYTES))
+        .flat_map(|file| file.chunks_exact(n_labels + N_PIXELS))
     {
-        labels.push(record[0]);
-        inputs.extend(record[1..].iter().map(|&p| f32::from(p) / MAX_PIXEL));
+        labels.push(record[n_labels - 1]);
+        inputs.extend(record[n_labels..].iter().map(|&p| f32::from(p) / MAX_PIXEL));
     }
     Ok(Examples {
         inputs,
         labels,
-        shape: KIND.image_shape(),
-        n_classes: KIND.n_classes(),
+        shape: kind.image_shape(),
+        n_classes: kind.n_classes(),
     })
 }
 
 /// The bytes of a file of `n_records` records whose labels name classes.
-fn read_file(path: &Path, n_records: usize) -> Result<Vec<u8>, DataError> {
-    let bytes = DataFile::open(path)?.read_rest(n_records * RECORD_BYTES)?;
-    let labels: Vec<u8> = bytes.iter().step_by(RECORD_BYTES).copied().collect();
-    reader::check_labels(path, &labels, KIND.n_classes())?;
+fn read_file(kind: DatasetKind, path: &Path, n_records: usize) -> Result<Vec<u8>, DataError> {
+    let n_labels = n_labels(kind);
+    let bytes = DataFile::open(path)?.read_rest(n_records * (n_labels + N_PIXELS))?;
+    let labels = bytes.iter().skip(n_labels - 1);
+    let labels: Vec<u8> = labels.step_by(n_labels + N_PIXELS).copied().collect();
+    reader::check_labels(path, &labels, kind.n_classes())?;
     Ok(bytes)
+}
+
+/// Labels before the pixels of a record; the last is of the class.
+fn n_labels(kind: DatasetKind) -> usize {
+    match kind {
+        DatasetKind::Cifar100 => 2,
+        _ => 1,
+    }
 }

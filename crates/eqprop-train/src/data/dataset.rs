@@ -1,12 +1,12 @@
 //! A data set in memory.
 
-use super::{DatasetKind, Examples, fingerprint};
+use super::{DataSource, Examples, fingerprint};
 
 /// A data set with its two splits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// Which data set this is.
-    pub kind: DatasetKind,
+    pub kind: DataSource,
     /// The examples to train on.
     pub train: Examples,
     /// The examples to judge by.
@@ -17,9 +17,10 @@ pub struct Dataset {
 
 impl Dataset {
     /// A data set of these examples, whose [`fingerprint`](Self::fingerprint) is taken now.
-    pub fn new(kind: DatasetKind, train: Examples, test: Examples) -> Self {
+    pub fn new(kind: impl Into<DataSource>, train: Examples, test: Examples) -> Self {
+        let kind = kind.into();
         Self {
-            fingerprint: fingerprint::of(kind, [&train, &test]),
+            fingerprint: fingerprint::of(&kind, [&train, &test]),
             kind,
             train,
             test,
@@ -27,7 +28,8 @@ impl Dataset {
     }
 
     /// What tells this data set from any other: the SHA-256, as 64 lower-case hexadecimal digits,
-    /// of its kind and of the shapes, labels and pixels of both splits.
+    /// of its kind and of the shapes, labels and pixels of both splits; of files of one's own, of the names
+    /// of their classes in the place of the kind.
     ///
     /// It is that of the examples as they were loaded, or given to [`new`](Self::new): whatever is
     /// made of them later, by [`map`](Self::map) or by changing the fields, does not count. So the

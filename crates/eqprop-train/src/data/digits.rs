@@ -77,7 +77,7 @@ pub(super) fn choose_test(labels: &[u8], n_classes: usize, n_test: usize) -> Vec
 }
 
 /// Divides `n` among classes in proportion to their sizes, by largest remainder.
-fn shares(sizes: &[usize], n: usize) -> Vec<usize> {
+pub(super) fn shares(sizes: &[usize], n: usize) -> Vec<usize> {
     let total: usize = sizes.iter().sum();
     let mut shares: Vec<usize> = sizes.iter().map(|size| size * n / total).collect();
     let n_left = n - shares.iter().sum::<usize>();

@@ -31,6 +31,9 @@ const MAX_FILE_BYTES: u64 = 60_000 * 28 * 28 + 16;
 
 /// Loads `kind` from the download cache, which is filled first if need be.
 pub(super) fn load(kind: DatasetKind) -> Result<Dataset, DataError> {
+    if !kind.is_downloaded() {
+        return Err(DataError::NotDownloaded { kind });
+    }
     let cache = dirs::cache_dir()
         .ok_or(DataError::NoCacheDirectory { kind })?
         .join("burn-dataset")
@@ -42,7 +45,7 @@ pub(super) fn load(kind: DatasetKind) -> Result<Dataset, DataError> {
             fetch_cifar_10(&cache)?;
             return cifar::load(&cache, cifar::N_RECORDS);
         }
-        DatasetKind::Digits => unreachable!("the digits are built in and never downloaded"),
+        _ => unreachable!("others are built in, or were refused"),
     }
     read_cache(kind, &cache)
 }

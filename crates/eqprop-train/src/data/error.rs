@@ -3,6 +3,7 @@
 use std::{fmt, io, path::PathBuf};
 
 use super::Contents;
+use super::files::FilesError;
 use super::kind::{CIFAR_10_URL, DATA_DIR_VARIABLE, DatasetKind};
 use crate::suggestion::did_you_mean;
 
@@ -15,11 +16,29 @@ pub enum DataError {
     /// A name that belongs to no data set.
     #[error(
         "unknown data set `{name}`{}; expected one of {}",
-        did_you_mean(name, DatasetKind::ALL.map(DatasetKind::name)), list(&DatasetKind::ALL)
+        did_you_mean(name, DatasetKind::NAMES), DatasetKind::NAMES.join(", ")
     )]
     UnknownDataset {
         /// The name that was given.
         name: String,
+    },
+
+    /// A path of data that leads nowhere.
+    #[error("there is no file or folder `{path}`, and no data set of this name")]
+    NoSuchPath {
+        /// The path.
+        path: String,
+    },
+
+    /// Files of one's own cannot be used.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+
+    /// A data set whose files are not fetched, and for which no folder is named.
+    #[error("{kind} is not downloaded: {}", by_hand(*kind))]
+    NotDownloaded {
+        /// The data set.
+        kind: DatasetKind,
     },
 
     /// The data directory is not there, or is not a directory.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! data set: name | 0 | training split | test split
+//!           "files" | 0 | name of each class and 0 | both splits, for files of one's own
 //! split:    n | channels | height | width | n_classes | labels | images
 //! image:    0 | a byte b for each pixel, if each is b/255 exactly
 //!           1 | four bytes for each pixel otherwise
@@ -12,15 +13,27 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{DatasetKind, Examples};
+use super::{DataSource, Examples};
 
 const MAX_PIXEL: f32 = 255.0;
 
 /// The SHA-256 of a data set in lower-case hexadecimal digits.
-pub(super) fn of(kind: DatasetKind, splits: [&Examples; 2]) -> String {
+pub(super) fn of(source: &DataSource, splits: [&Examples; 2]) -> String {
     let mut hash = Sha256::new();
-    hash.update(kind.name());
-    hash.update([0]);
+    match source {
+        DataSource::BuiltIn(kind) => {
+            hash.update(kind.name());
+            hash.update([0]);
+        }
+        DataSource::Files(files) => {
+            hash.update("files");
+            hash.update([0]);
+            for class in files.found.iter().flat_map(|found| &found.classes) {
+                hash.update(class);
+                hash.update([0]);
+            }
+        }
+    }
     for split in splits {
         add_split(&mut hash, split);
     }

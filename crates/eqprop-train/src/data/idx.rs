@@ -1,11 +1,12 @@
-//! A strict reader of the IDX files in which MNIST and Fashion-MNIST are published.
+//! A strict reader of the IDX files in which MNIST, and what was made after it, are published.
 //!
 //! ```text
 //! images: magic 2051 | n | height | width | n · height · width bytes, row-major
 //! labels: magic 2049 | n |                  n bytes
+//! QMNIST: magic 3074 | n | 8 |              n · 8 numbers, of which the first is the label
 //! ```
 //!
-//! Header fields are big-endian 32-bit numbers. A header is not trusted: its count is held
+//! Header fields, and QMNIST's numbers, are big-endian and have 32 bits. A header is not trusted: its count is held
 //! against the size of the split before anything is allocated.
 //!
 //! # Reference
@@ -21,19 +22,33 @@ use super::{
 
 const IMAGES_MAGIC: u32 = 2051;
 const LABELS_MAGIC: u32 = 2049;
+const QMNIST_LABELS_MAGIC: u32 = 3074;
+
+/// Numbers of a label of QMNIST.
+const QMNIST_NUMBERS: usize = 8;
+
 const MAX_PIXEL: f32 = 255.0;
 
-/// One of the two splits: the names of its files, the most items they may hold, and the first labels
+/// One of the two splits: the names of its files, whether it is the test split, and the first labels
 /// with which each data set is published, which tell the two apart.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Split {
     pub(super) images_name: &'static str,
     pub(super) labels_name: &'static str,
-    max_items: usize,
+    is_test: bool,
     published: [(DatasetKind, [u8; 10]); 2],
 }
 
 impl Split {
+    /// The most items that its files may hold.
+    fn max_items(self, kind: DatasetKind) -> usize {
+        if self.is_test {
+            kind.most_test_examples()
+        } else {
+            kind.most_examples()
+        }
+    }
+
     /// The data set that is published with these labels; files that are neither, or hold less than
     /// ten, may be of either.
     fn published_as(self, labels: &[u8]) -> Option<DatasetKind> {
@@ -46,7 +61,7 @@ impl Split {
 pub(super) const TRAIN: Split = Split {
     images_name: FILE_NAMES[0],
     labels_name: FILE_NAMES[1],
-    max_items: 60_000,
+    is_test: false,
     published: [
         (DatasetKind::Mnist, [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]),
         (DatasetKind::FashionMnist, [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]),
@@ -56,7 +71,7 @@ pub(super) const TRAIN: Split = Split {
 pub(super) const TEST: Split = Split {
     images_name: FILE_NAMES[2],
     labels_name: FILE_NAMES[3],
-    max_items: 10_000,
+    is_test: true,
     published: [
         (DatasetKind::Mnist, [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]),
         (DatasetKind::FashionMnist, [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]),
@@ -65,12 +80,14 @@ pub(super) const TEST: Split = Split {
 
 /// Loads `kind` from the places for `dir`.
 pub(super) fn load(kind: DatasetKind, dir: &Path) -> Result<Dataset, DataError> {
-    let located = place::locate(kind, dir, FILE_NAMES)?;
+    let names = kind.idx_files().expect("these are read here");
+    let located = place::locate(kind, dir, *names)?;
     let [train_images, train_labels, test_images, test_labels] = &located.paths;
     let train = read_split(kind, TRAIN, train_images, train_labels)?;
     let test = read_split(kind, TEST, test_images, test_labels)?;
     // What is published is believed whatever the directory is called.
-    if TRAIN.published_as(&train.labels).is_none()
+    if place::has_names_of_mnist(kind)
+        && TRAIN.published_as(&train.labels).is_none()
         && let Some(found) = place::named_after(&located.place)
         && found != kind
     {
@@ -91,8 +108,12 @@ pub(super) fn read_split(
     labels: &Path,
 ) -> Result<Examples, DataError> {
     let shape = kind.image_shape();
-    let (n_images, pixels) = read_images(images, shape, split.max_items)?;
-    let label_bytes = read_labels(labels, kind.n_classes(), split.max_items)?;
+    let max_items = split.max_items(kind);
+    let (n_images, mut pixels) = read_images(images, shape, max_items)?;
+    let label_bytes = read_labels(labels, kind, max_items)?;
+    if kind.is_transposed() {
+        transpose(&mut pixels, shape);
+    }
     if n_images != label_bytes.len() {
         return Err(DataError::CountMismatch {
             images: images.into(),
@@ -102,7 +123,8 @@ pub(super) fn read_split(
         });
     }
     match split.published_as(&label_bytes) {
-        Some(found) if found != kind => {
+        // QMNIST has the labels of MNIST.
+        Some(found) if found != kind && place::has_names_of_mnist(kind) => {
             return Err(DataError::OtherDataset {
                 path: labels.into(),
                 kind,
@@ -145,18 +167,59 @@ fn read_images(
     Ok((n, file.read_rest(n * height * width)?))
 }
 
-/// The labels, each below `n_classes`.
-fn read_labels(path: &Path, n_classes: usize, max_items: usize) -> Result<Vec<u8>, DataError> {
+/// Images whose columns were written as rows.
+fn transpose(pixels: &mut [u8], [_, height, width]: [usize; 3]) {
+    let mut upright = vec![0; height * width];
+    for image in pixels.chunks_exact_mut(height * width) {
+        for (place, pixel) in upright.iter_mut().enumerate() {
+            *pixel = image[place % width * height + place / width];
+        }
+        image.copy_from_slice(&upright);
+    }
+}
+
+/// The labels, each below the number of classes and counted from 0.
+fn read_labels(path: &Path, kind: DatasetKind, max_items: usize) -> Result<Vec<u8>, DataError> {
     let mut file = DataFile::open(path)?;
+    let expected = match kind {
+        DatasetKind::Qmnist => QMNIST_LABELS_MAGIC,
+        _ => LABELS_MAGIC,
+    };
     match file.read_u32()? {
-        LABELS_MAGIC => {}
+        found if found == expected => {}
         IMAGES_MAGIC => return Err(DataError::ImagesInsteadOfLabels { path: path.into() }),
-        found => return Err(file.wrong_magic(LABELS_MAGIC, found)),
+        found => return Err(file.wrong_magic(expected, found)),
     }
     let n = file.read_count(max_items)?;
-    let labels = file.read_rest(n)?;
-    reader::check_labels(path, &labels, n_classes)?;
+    let first = kind.first_label();
+    let labels = if expected == QMNIST_LABELS_MAGIC {
+        read_first_numbers(file, n)?
+    } else {
+        file.read_rest(n)?
+    };
+    // A label below the first is above all others.
+    let labels: Vec<u8> = labels
+        .iter()
+        .map(|label| label.wrapping_sub(first))
+        .collect();
+    reader::check_labels(path, &labels, kind.n_classes())?;
     Ok(labels)
+}
+
+/// The first number of each label of QMNIST; what is no byte is no label.
+fn read_first_numbers(mut file: DataFile, n: usize) -> Result<Vec<u8>, DataError> {
+    let found = file.read_u32()?;
+    if found as usize != QMNIST_NUMBERS {
+        return Err(file.wrong_magic(QMNIST_NUMBERS as u32, found));
+    }
+    let bytes = file.read_rest(n * QMNIST_NUMBERS * size_of::<u32>())?;
+    let labels = bytes.chunks_exact(QMNIST_NUMBERS * size_of::<u32>());
+    Ok(labels
+        .map(|label| match label[..4] {
+            [0, 0, 0, label] => label,
+            _ => u8::MAX,
+        })
+        .collect())
 }
 
 /// The header of an IDX file.

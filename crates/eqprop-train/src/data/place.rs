@@ -73,9 +73,9 @@ pub(super) fn named_after(dir: &Path) -> Option<DatasetKind> {
         _ => &dir,
     };
     let name = dir.file_name()?;
-    DatasetKind::ALL
-        .into_iter()
-        .find(|&kind| is_name(name, kind))
+    // All splits of EMNIST share a folder, which says nothing of which it is.
+    let mut kinds = DatasetKind::ALL.into_iter();
+    kinds.find(|&kind| !kind.is_transposed() && is_name(name, kind))
 }
 
 /// The places for `dir`, the first to be looked at first, and whether `dir` itself is none.
@@ -86,12 +86,17 @@ fn places(kind: DatasetKind, dir: &Path) -> (Vec<PathBuf>, bool) {
         [with_raw(folder), inner].concat()
     };
     let mut places: Vec<_> = named.into_iter().flat_map(nested).collect();
-    let is_unique = kind == DatasetKind::Cifar10 || named_after(dir) == Some(kind);
+    let is_unique = !has_names_of_mnist(kind) || named_after(dir) == Some(kind);
     let is_passed_over = !places.is_empty() && !is_unique;
     if !is_passed_over {
         places.extend(with_raw(dir.into()));
     }
     (places, is_passed_over)
+}
+
+/// Whether its files are called like those of MNIST.
+pub(super) fn has_names_of_mnist(kind: DatasetKind) -> bool {
+    kind.idx_files() == DatasetKind::Mnist.idx_files()
 }
 
 /// A directory, and the folder `raw` in it, where torchvision keeps the files.
@@ -121,8 +126,19 @@ fn is_name(name: &OsStr, kind: DatasetKind) -> bool {
         DatasetKind::Mnist => &["mnist"],
         DatasetKind::FashionMnist => &["fashionmnist", "fashion", "fmnist"],
         DatasetKind::Cifar10 => &["cifar10", "cifar10batchesbin", "cifar10binary"],
+        DatasetKind::Kmnist => &["kmnist", "kuzushijimnist"],
+        DatasetKind::Qmnist => &["qmnist"],
+        DatasetKind::Cifar100 => &["cifar100", "cifar100binary"],
+        // One folder for all of its splits: their files have names of their own.
+        DatasetKind::EmnistBalanced
+        | DatasetKind::EmnistByClass
+        | DatasetKind::EmnistByMerge
+        | DatasetKind::EmnistDigits
+        | DatasetKind::EmnistLetters
+        | DatasetKind::EmnistMnist => &["emnist", "gzip"],
     };
-    names.contains(&letters_and_digits(name).as_str())
+    let name = letters_and_digits(name);
+    names.contains(&name.as_str()) || name == letters_and_digits(kind.name().as_ref())
 }
 
 /// `FashionMNIST`, `fashion_mnist` and `Fashion-MNIST` are the same name.
@@ -135,7 +151,7 @@ fn letters_and_digits(name: &OsStr) -> String {
 /// folder of its own name as Kaggle packs it, or in a folder named after its split.
 fn find(place: &Path, name: &str) -> Option<PathBuf> {
     let dotted = name.replace("-idx", ".idx");
-    let is_test = name.starts_with("t10k") || name.starts_with("test");
+    let is_test = name.starts_with("t10k") || name.contains("test");
     let split = if is_test { "test" } else { "train" };
     let folders = ["", name, &dotted, split];
     let candidates = folders.iter().flat_map(|folder| {

@@ -12,6 +12,7 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 
 use super::DataError;
+use super::memory::{SHARE, memory};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -84,6 +85,24 @@ impl<'a> DataFile<'a> {
             });
         }
         Ok(bytes)
+    }
+
+    /// Reads what is left, as far as half of the memory goes: more is cut off.
+    pub(super) fn read_all(self) -> Result<Vec<u8>, DataError> {
+        let most = (SHARE * memory()) as u64;
+        let mut bytes = Vec::new();
+        match self.reader.take(most).read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(source) => Err(DataError::Read {
+                path: self.path.into(),
+                source,
+            }),
+        }
+    }
+
+    /// The bytes, unpacked.
+    pub(super) fn into_reader(self) -> Box<dyn Read> {
+        self.reader
     }
 
     /// Reads the next `n` bytes.

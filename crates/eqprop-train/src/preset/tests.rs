@@ -5,11 +5,11 @@ use burn::tensor::Device;
 use eqprop_core::connection::ConvolutionConfig;
 
 use super::*;
-use crate::data::{Dataset, Examples};
+use crate::data::{DataFiles, DataFormat, Dataset, DatasetKind, Examples, Findings, Scaling};
 use crate::training::Training;
 
 /// Two examples in the shape of a data set, of any pixels.
-fn synthetic(kind: DatasetKind) -> Dataset {
+fn synthetic(kind: &DataSource) -> Dataset {
     let examples = || {
         let shape = kind.image_shape();
         let n_inputs = 2 * kind.n_inputs();
@@ -29,7 +29,7 @@ fn step(mut config: TrainingConfig) -> Result<(), Box<dyn Error>> {
     config.phases.free_steps = config.phases.free_steps.min(2);
     config.phases.nudged_steps = config.phases.nudged_steps.min(2);
     config.validate()?;
-    let dataset = synthetic(config.data.dataset).map(|examples| config.data.prepare(examples));
+    let dataset = synthetic(&config.data.dataset).map(|examples| config.data.prepare(examples));
     let mut training = Training::new(config, &dataset, &Device::flex())?;
     let record = training.run_epoch(|_| ControlFlow::Continue(()))?;
     let record = record.ok_or("stopped")?;
@@ -52,7 +52,7 @@ fn every_preset_takes_a_step_on_every_data_set() {
 fn a_preset_for_another_data_set_differs_in_data_set_and_padding_only() {
     for preset in Preset::ALL {
         let own = preset.config();
-        assert_eq!(preset.config_for(own.data.dataset), own, "{preset:?}");
+        assert_eq!(preset.config_for(&own.data.dataset), own, "{preset:?}");
         for dataset in DatasetKind::ALL {
             let config = preset.config_for(dataset);
             assert_eq!(config.data.dataset, dataset);
@@ -72,9 +72,45 @@ fn images_are_padded_to_the_size_that_a_preset_is_made_for() {
         (Preset::ConvMnist, [10, 0, 0, 0]),
         (Preset::Paper1h, [0; 4]),
     ] {
-        let found = DatasetKind::ALL.map(|dataset| preset.config_for(dataset).data.padding);
-        assert_eq!(found, padding, "{}", preset.name());
+        let padding_for = |dataset| preset.config_for(dataset).data.padding;
+        let found = DatasetKind::ALL.map(padding_for);
+        assert_eq!(found[..4], padding, "{}", preset.name());
+        // The others have images as those of MNIST and CIFAR-10.
+        assert!(found[4..12].iter().all(|found| *found == padding[1]));
+        assert_eq!(found[12], padding[3]);
     }
+}
+
+#[test]
+fn the_first_rate_is_lower_for_examples_that_are_much_longer() {
+    let files = |shape: [usize; 3], mean: f32| DataFiles {
+        found: Some(Findings {
+            format: DataFormat::Images,
+            shape,
+            classes: vec!["a".into(), "b".into()],
+            columns: Vec::new(),
+            scaling: Scaling::None,
+            mean: vec![mean; shape[0]],
+            deviation: vec![0.0; shape[0]],
+            n_train: 10,
+            n_test: 10,
+        }),
+        ..DataFiles::new("photos")
+    };
+    let rates =
+        |preset: Preset, files: DataFiles| preset.config_for(files).optimizer.learning_rates;
+    let own = Preset::Paper1h.config().optimizer.learning_rates;
+    // MNIST has 784·(0.1307² + 0.3081²) = 87.81 in the mean, these 10,000·0.5² = 2500.
+    let long = rates(Preset::Paper1h, files([1, 100, 100], 0.5));
+    assert_eq!(long, [0.007, own[1]]);
+    assert_eq!(own[0], 0.2);
+    assert_eq!(rates(Preset::Paper1h, files([1, 28, 28], 0.4)), own);
+    // A convolution looks at a part of an image.
+    let convolutional = Preset::ConvMnist.config().optimizer.learning_rates;
+    assert_eq!(
+        rates(Preset::ConvMnist, files([1, 100, 100], 0.5)),
+        convolutional
+    );
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn validation_and_test_examples_are_both_judged_by() {
         (validation, last.validation_error, last.validation_cost),
         (dataset.test.clone(), last.test_error, last.test_cost),
     ] {
-        let dataset = Dataset::new(dataset.kind, train.clone(), examples);
+        let dataset = Dataset::new(&dataset.kind, train.clone(), examples);
         let mut alone = training(config(), &dataset);
         run(&mut alone, 2);
         let expected = alone.records().last().expect("two epochs");

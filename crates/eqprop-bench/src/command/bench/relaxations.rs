@@ -80,8 +80,7 @@ fn measure(
     };
     let batch_size = setting.config.batch_size;
     // The training is that of the preset; the batch size is that of the relaxation alone.
-    let mut config = setting.preset.config();
-    config = Override::apply(&arguments.overrides, config)?;
+    let mut config = Override::apply(&arguments.overrides, setting.base.clone())?;
     config.epochs = arguments.epochs.max(1);
     let dataset = config.load_data(arguments.data_dir.as_deref())?;
     let examples = &dataset.train;

@@ -16,6 +16,8 @@ use crate::cli::{BenchArguments, Override, at_least_one};
 pub struct Setting {
     /// Where its configuration comes from.
     pub preset: Preset,
+    /// The configuration of the preset for its data.
+    pub base: TrainingConfig,
     /// The configuration, as changed.
     pub config: TrainingConfig,
 }
@@ -57,7 +59,9 @@ pub fn examples(setting: &Setting, data_dir: Option<&Path>) -> Result<Option<Exa
     match setting.config.load_data(data_dir) {
         Ok(dataset) if dataset.train.len() < setting.config.batch_size => Ok(None),
         Ok(dataset) => Ok(Some(dataset.train.take(setting.config.batch_size))),
-        Err(error) if data_dir.is_some() => Err(error.into()),
+        Err(error) if data_dir.is_some() || setting.config.data.dataset.files().is_some() => {
+            Err(error.into())
+        }
         Err(_) => Ok(None),
     }
 }
@@ -67,10 +71,15 @@ pub fn settings(arguments: &BenchArguments) -> Result<Vec<Setting>> {
     at_least_one("--rounds", &[arguments.rounds])?;
     at_least_one("--batch", &arguments.batch)?;
     at_least_one("--steps", &arguments.steps)?;
+    let (source, _) = arguments.files.look(arguments.dataset.as_ref())?;
     let mut settings = Vec::new();
     for preset in distinct(&arguments.preset) {
+        let base = match &source {
+            None => preset.config(),
+            Some(source) => preset.config_for(source),
+        };
         // With a tolerance the number of steps would depend on the input; --set brings it back.
-        let mut config = preset.config();
+        let mut config = base.clone();
         config.phases.tolerance = None;
         let config = Override::apply(&arguments.overrides, config)?;
         for batch_size in or_default(&arguments.batch, config.batch_size) {
@@ -79,7 +88,12 @@ pub fn settings(arguments: &BenchArguments) -> Result<Vec<Setting>> {
                 (config.batch_size, config.phases.free_steps) = (batch_size, free_steps);
                 let valid = config.validate();
                 valid.with_context(|| format!("preset {}", preset.name()))?;
-                settings.push(Setting { preset, config });
+                let base = base.clone();
+                settings.push(Setting {
+                    preset,
+                    base,
+                    config,
+                });
             }
         }
     }

@@ -7,20 +7,24 @@ use eqprop_bench::comparison::Arm;
 use eqprop_train::config::DataConfig;
 use eqprop_train::data::Dataset;
 
+use crate::cli::load_data;
+
 /// The data set as the arms need it: padded and normalized in one way or several.
 pub struct ArmData(Vec<(DataConfig, Dataset)>);
 
 impl ArmData {
-    /// Loads it for all of `arms`.
+    /// Loads it for all of `arms`, as far as it has not been `read`.
     ///
     /// # Errors
     /// If it is not there, cannot be read or does not fit an arm.
-    pub fn load(arms: &[Arm], data_dir: Option<&Path>) -> Result<Self> {
+    pub fn load(arms: &[Arm], read: Option<&Dataset>, data_dir: Option<&Path>) -> Result<Self> {
         let mut all = Self(Vec::new());
         for arm in arms {
             let prepared = prepared(arm);
             if all.0.iter().all(|(known, _)| *known != prepared) {
-                let dataset = arm.config.load_data(data_dir)?;
+                let is_read = |read: &&Dataset| read.kind == arm.config.data.dataset;
+                let read = read.filter(is_read).cloned();
+                let dataset = load_data(&arm.config, read, data_dir)?;
                 all.0.push((prepared, dataset));
             }
         }

@@ -4,6 +4,7 @@ use anyhow::{Error, Result, bail};
 use eqprop_bench::comparison::{Addition, NamedConfig, Plan, Variation};
 use eqprop_bench::method::{Method, MethodOptions};
 use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::Dataset;
 use eqprop_train::preset::Preset;
 
 use crate::cli::{CompareArguments, Override, Vary};
@@ -57,11 +58,11 @@ where
     values.collect()
 }
 
-/// The plan of a comparison that begins, and a name for it.
+/// The plan of a comparison that begins, a name for it, and the data if they had to be read for it.
 ///
 /// # Errors
-/// If a field is unknown, or its value of another type.
-pub fn plan(arguments: &CompareArguments) -> Result<(String, Plan)> {
+/// If a field is unknown, or its value of another type, or files of one's own cannot be used.
+pub fn plan(arguments: &CompareArguments) -> Result<(String, Plan, Option<Dataset>)> {
     let Varied {
         presets,
         methods,
@@ -77,8 +78,10 @@ pub fn plan(arguments: &CompareArguments) -> Result<(String, Plan)> {
     changes.extend(&epochs);
     let changes: Vec<Override> = changes.into_iter().cloned().collect();
 
-    let configure = |preset: Option<Preset>| -> Result<(String, TrainingConfig)> {
-        let (name, mut config) = arguments.model.configure_as(preset, &changes)?;
+    let mut read = None;
+    let mut configure = |preset: Option<Preset>| -> Result<(String, TrainingConfig)> {
+        let (name, mut config);
+        (name, config, read) = arguments.model.configure_as(preset, &changes)?;
         config.seed = arguments.seed.unwrap_or(config.seed);
         Ok((name, config))
     };
@@ -113,7 +116,7 @@ pub fn plan(arguments: &CompareArguments) -> Result<(String, Plan)> {
             .map(|(name, config)| NamedConfig { name, config });
         plan.presets = named.collect();
     }
-    Ok((names.join(", "), plan))
+    Ok((names.join(", "), plan, read))
 }
 
 /// What is added to a comparison on the data of `config`.
@@ -127,7 +130,7 @@ pub fn addition(arguments: &CompareArguments, config: &TrainingConfig) -> Result
         vary,
     } = Varied::of(arguments)?;
     let presets = presets.into_iter().map(|preset| {
-        let mut added = preset.config_for(config.data.dataset);
+        let mut added = preset.config_for(&config.data.dataset);
         added.seed = config.seed;
         NamedConfig {
             name: preset.name().to_string(),

@@ -20,7 +20,7 @@ fn tiny(train: [f32; 2], test: [f32; 2]) -> Dataset {
 fn with_train(dataset: &Dataset, change: impl Fn(&mut Examples)) -> Dataset {
     let mut train = dataset.train.clone();
     change(&mut train);
-    Dataset::new(dataset.kind, train, dataset.test.clone())
+    Dataset::new(&dataset.kind, train, dataset.test.clone())
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! Pictures as inputs: PNG images in the size and the range of the training data.
+//! Pictures as inputs: PNG and JPEG images in the size and the range of the training data.
 
 use std::io::{self, Cursor};
 
-use eqprop_train::panic;
+use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageBuffer, ImageDecoder, Limits, Luma, Rgba, RgbaImage};
+
+use crate::panic;
 
 /// The most pixels of an image. Decoded they take at most 128 MiB, and as much again while they are
 /// scaled.
@@ -17,7 +19,17 @@ pub const MOST_PIXELS_ALONG: u32 = 1 << 14;
 /// Bytes into which PNG's compression can pack one, at most.
 const MAX_RATIO: u64 = 1032;
 
+/// Pixels that a byte of a JPEG file can hold, at most: a block of 64 takes one bit, in a quarter of the
+/// planes that are not halved.
+const MAX_JPEG_PIXELS: u64 = 2048;
+
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+
+/// What a JPEG file begins with.
+const JPEG_START: [u8; 3] = [0xff, 0xd8, 0xff];
+
+/// What it ends with.
+const JPEG_END: [u8; 2] = [0xff, 0xd9];
 
 /// Parts of red, green and blue in the brightness of a color, of 10,000 (Rec. 709).
 const BRIGHTNESS: [u32; 3] = [2126, 7152, 722];
@@ -47,9 +59,12 @@ pub enum Doubt {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// Other bytes than those that a PNG file begins with.
-    #[error("it is not a PNG image: save it as PNG")]
+    /// Other bytes than those that a PNG or JPEG file begins with.
+    #[error("it is not a PNG image, nor a JPEG one: save it as PNG")]
     NotPng,
+    /// A longer file than is read.
+    #[error("it is longer than any image that is read: scale it down")]
+    TooLong,
     /// More pixels than are read.
     #[error(
         "it is an image of {width}x{height} pixels, but at most {MOST_PIXELS_ALONG} along a side and \
@@ -75,11 +90,11 @@ pub enum ImageError {
         n_bytes: usize,
     },
     /// The file is damaged.
-    #[error("it is not a PNG image that can be read: save it again")]
+    #[error("it is not an image that can be read: save it again")]
     Damaged(#[source] image::ImageError),
 }
 
-/// The bytes of a PNG file as an input of `shape`, `[channels, height, width]`; gray if there is one
+/// The bytes of a PNG or JPEG file as an input of `shape`, `[channels, height, width]`; gray if there is one
 /// channel, else red, green and blue.
 ///
 /// 1. Ink on transparency is laid on the ground that it implies: white if what is opaque is dark on
@@ -89,35 +104,68 @@ pub enum ImageError {
 /// 3. With `invert` each value `x` becomes `1 − x`: for images that are dark on bright.
 ///
 /// # Errors
-/// If the bytes are no PNG image of at most [`MOST_PIXELS`] and [`MOST_PIXELS_ALONG`] a side. More are
+/// If the bytes are no image of at most [`MOST_PIXELS`] and [`MOST_PIXELS_ALONG`] a side. More are
 /// refused before memory is taken for them, and so are pixels that the bytes cannot hold.
 ///
 /// # Panics
 /// If `shape` has not one or three channels, or no pixels.
 pub fn pixels(bytes: &[u8], shape: [usize; 3], invert: bool) -> Result<Pixels, ImageError> {
-    let [channels, height, width] = shape;
-    assert!(
-        matches!(channels, 1 | 3) && height > 0 && width > 0,
-        "an input has one or three channels and at least one pixel, but not the shape {shape:?}"
-    );
-    let image = decode(bytes)?;
-    let ground = ground(&image);
-    let mut values = Vec::with_capacity(channels * height * width);
-    for channel in 0..channels {
-        let part = match channels {
-            1 => Part::Brightness,
-            _ => Part::Color(channel),
-        };
-        let plane = Plane::from_fn(image.width(), image.height(), |column, row| {
-            Luma([on_ground(image.get_pixel(column, row), part, ground)])
-        });
-        values.extend(fit(&plane, height, width));
+    Ok(Picture::decode(bytes)?.pixels(shape, invert))
+}
+
+/// An image that was read.
+#[derive(Debug, Clone)]
+pub struct Picture(RgbaImage);
+
+impl Picture {
+    /// Reads an image, upright if it says which way that is.
+    ///
+    /// # Errors
+    /// As [`pixels`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, ImageError> {
+        decode(bytes).map(Self)
     }
-    if invert {
-        values.iter_mut().for_each(|value| *value = 1.0 - *value);
+
+    /// Height and width.
+    pub fn size(&self) -> [usize; 2] {
+        [self.0.height() as usize, self.0.width() as usize]
     }
-    let doubt = doubt(&values, shape);
-    Ok(Pixels { values, doubt })
+
+    /// Whether no pixel has a color.
+    pub fn is_gray(&self) -> bool {
+        let is_gray = |&Rgba([red, green, blue, _]): &_| red == green && green == blue;
+        self.0.pixels().all(is_gray)
+    }
+
+    /// The image as an input; see [`pixels`].
+    ///
+    /// # Panics
+    /// If `shape` has not one or three channels, or no pixels.
+    pub fn pixels(&self, shape: [usize; 3], invert: bool) -> Pixels {
+        let Self(image) = self;
+        let [channels, height, width] = shape;
+        assert!(
+            matches!(channels, 1 | 3) && height > 0 && width > 0,
+            "an input has one or three channels and at least one pixel, but not the shape {shape:?}"
+        );
+        let ground = ground(image);
+        let mut values = Vec::with_capacity(channels * height * width);
+        for channel in 0..channels {
+            let part = match channels {
+                1 => Part::Brightness,
+                _ => Part::Color(channel),
+            };
+            let plane = Plane::from_fn(image.width(), image.height(), |column, row| {
+                Luma([on_ground(image.get_pixel(column, row), part, ground)])
+            });
+            values.extend(fit(&plane, height, width));
+        }
+        if invert {
+            values.iter_mut().for_each(|value| *value = 1.0 - *value);
+        }
+        let doubt = doubt(&values, shape);
+        Pixels { values, doubt }
+    }
 }
 
 /// One channel of an image.
@@ -131,21 +179,40 @@ enum Part {
 }
 
 fn decode(bytes: &[u8]) -> Result<RgbaImage, ImageError> {
-    if !bytes.starts_with(&SIGNATURE) {
-        return Err(ImageError::NotPng);
-    }
     let mut limits = Limits::default();
     // Of the decoder by itself: rows and what is beside the pixels.
     limits.max_alloc = Some(8 * MOST_PIXELS);
-    let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits);
-    let decoder = decoder.map_err(ImageError::Damaged)?;
+    if bytes.starts_with(&SIGNATURE) {
+        let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits);
+        // A pixel has at least one bit.
+        let most_pixels = 8 * MAX_RATIO * bytes.len() as u64;
+        return unpack(decoder.map_err(ImageError::Damaged)?, bytes, most_pixels);
+    }
+    if bytes.starts_with(&JPEG_START) {
+        // The decoder makes up what is missing; the rest of a file that was cut off shows here.
+        let is_whole = bytes.windows(2).any(|pair| pair == JPEG_END);
+        if !is_whole {
+            return Err(damaged("it is cut short".to_string()));
+        }
+        let decoder = panic::catch(|| JpegDecoder::new(Cursor::new(bytes))).map_err(damaged)?;
+        let most_pixels = MAX_JPEG_PIXELS * bytes.len() as u64;
+        return unpack(decoder.map_err(ImageError::Damaged)?, bytes, most_pixels);
+    }
+    Err(ImageError::NotPng)
+}
+
+/// The image of a decoder for `bytes`, which cannot hold more than `most_pixels`.
+fn unpack(
+    mut decoder: impl ImageDecoder,
+    bytes: &[u8],
+    most_pixels: u64,
+) -> Result<RgbaImage, ImageError> {
     let (width, height) = decoder.dimensions();
     let n_pixels = u64::from(width) * u64::from(height);
     if width.max(height) > MOST_PIXELS_ALONG || n_pixels > MOST_PIXELS {
         return Err(ImageError::TooLarge { width, height });
     }
-    // A pixel has at least one bit.
-    if n_pixels / 8 > MAX_RATIO * bytes.len() as u64 {
+    if n_pixels > most_pixels {
         return Err(ImageError::Truncated {
             width,
             height,
@@ -153,8 +220,13 @@ fn decode(bytes: &[u8]) -> Result<RgbaImage, ImageError> {
         });
     }
     // The decoder has no other way to refuse a palette whose last color is not whole.
-    let image = panic::catch(|| DynamicImage::from_decoder(decoder)).map_err(damaged)?;
-    let image = image.map_err(ImageError::Damaged)?;
+    let image = panic::catch(|| {
+        let orientation = decoder.orientation()?;
+        let mut image = DynamicImage::from_decoder(decoder)?;
+        image.apply_orientation(orientation);
+        Ok(image)
+    });
+    let image = image.map_err(damaged)?.map_err(ImageError::Damaged)?;
     if n_pixels == 0 {
         return Err(damaged("it has no pixels".to_string()));
     }

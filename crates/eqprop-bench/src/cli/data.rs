@@ -1,0 +1,40 @@
+//! Of `eqprop data`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use eqprop_train::data::DataSource;
+
+use super::arguments::FolderArguments;
+use super::files::FilesArguments;
+
+/// Data to look at.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Formats:
+  images       a folder with a folder of PNG or JPEG images for each class, itself or in train and test
+  csv          a line for each example, in one file or in train.csv and test.csv
+  npy, npz     arrays such as x_train, y_train, x_test and y_test, or images and labels
+  safetensors  likewise
+  idx          files as those of MNIST, under any name: a folder, or one of them
+  cifar        files as those of CIFAR-10 or CIFAR-100 in the binary version
+
+Without a test part, a share of each class is taken for it at random. Inputs are scaled by what the
+training part holds alone.
+
+Examples:
+  eqprop data photos/ --image-size 32x32
+  eqprop data iris.csv --target species --json
+  eqprop train --dataset iris.csv --target species")]
+pub struct DataArguments {
+    /// File or folder, or the name of a data set.
+    #[arg(value_name = "PATH")]
+    pub source: DataSource,
+    #[command(flatten)]
+    pub files: FilesArguments,
+    /// File for the sheet of examples, a PNG image [default: data-NAME.png].
+    #[arg(long, value_name = "FILE")]
+    pub sheet: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: FolderArguments,
+}

@@ -1,0 +1,174 @@
+//! `eqprop data`.
+
+mod sheet;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use eqprop_train::data::{DataSource, Dataset, Examples, Reading};
+use eqprop_train::file::write_atomically;
+use serde::Serialize;
+
+use crate::cli::{DataArguments, usual_preset};
+use crate::output::Report;
+
+/// Classes that are listed in the text.
+const MOST_LISTED: usize = 30;
+
+/// What `data --json` prints.
+#[derive(Debug, Serialize)]
+struct Document {
+    source: String,
+    format: String,
+    /// Channels, height and width.
+    shape: [usize; 3],
+    n_inputs: usize,
+    n_classes: usize,
+    n_train: usize,
+    n_test: usize,
+    classes: Vec<ClassCount>,
+    scaling: Option<String>,
+    /// Of each channel over the training part, after the scaling.
+    mean: Vec<f32>,
+    deviation: Vec<f32>,
+    /// The range of the inputs of the training part.
+    range: [f32; 2],
+    fingerprint: String,
+    notes: Vec<String>,
+    /// The preset that is taken without another choice, and the network that it makes.
+    preset: &'static str,
+    network: String,
+    #[serde(serialize_with = "crate::output::path")]
+    sheet: PathBuf,
+}
+
+/// Examples of a class.
+#[derive(Debug, Serialize)]
+struct ClassCount {
+    label: usize,
+    name: Option<String>,
+    train: usize,
+    test: usize,
+}
+
+/// Says what is understood of data, and draws examples.
+///
+/// # Errors
+/// If the data cannot be used, or the picture not be written.
+pub fn run(arguments: DataArguments) -> Result<Report> {
+    let Reading { dataset, notes } = read(&arguments)?;
+    let source = &dataset.kind;
+    let sheet = arguments.sheet.unwrap_or_else(|| {
+        let name = source.short_name();
+        PathBuf::from(format!("data-{name}.png"))
+    });
+    let picture = sheet::png(&dataset)?;
+    write_atomically(&sheet, &picture)
+        .with_context(|| format!("cannot write `{}`", sheet.display()))?;
+    let document = Document::new(&dataset, notes, sheet);
+    Ok(Report::new(document.text(), &document))
+}
+
+fn read(arguments: &DataArguments) -> Result<Reading> {
+    let data_dir = arguments.data.data_dir.as_deref();
+    match &arguments.source {
+        DataSource::Files(_) if data_dir.is_some() => {
+            bail!("--data-dir is for data sets with a name: name the path itself")
+        }
+        DataSource::Files(files) => Ok(arguments.files.files(&files.path).read_as_new()?),
+        source => {
+            arguments.files.look(Some(source))?;
+            Ok(Reading {
+                dataset: Dataset::load(source, data_dir)?,
+                notes: Vec::new(),
+            })
+        }
+    }
+}
+
+impl Document {
+    fn new(dataset: &Dataset, notes: Vec<String>, sheet: PathBuf) -> Self {
+        let source = &dataset.kind;
+        let found = source.files().and_then(|files| files.found.as_ref());
+        let (mean, deviation) = dataset.train.channel_statistics();
+        let inputs = dataset.train.inputs.iter().copied();
+        let count = |examples: &Examples, label: usize| {
+            let labels = examples.labels.iter();
+            labels.filter(|&&found| usize::from(found) == label).count()
+        };
+        let class = |label| ClassCount {
+            label,
+            name: source.class_name(label).map(String::from),
+            train: count(&dataset.train, label),
+            test: count(&dataset.test, label),
+        };
+        let preset = usual_preset(source);
+        Self {
+            source: source.to_string(),
+            format: found.map_or("built in".into(), |found| found.format.to_string()),
+            shape: source.image_shape(),
+            n_inputs: source.n_inputs(),
+            n_classes: source.n_classes(),
+            n_train: dataset.train.len(),
+            n_test: dataset.test.len(),
+            classes: (0..source.n_classes()).map(class).collect(),
+            scaling: found.map(|found| found.scaling.kind().to_string()),
+            mean,
+            deviation,
+            range: [
+                inputs.clone().fold(f32::INFINITY, f32::min),
+                inputs.fold(f32::NEG_INFINITY, f32::max),
+            ],
+            fingerprint: dataset.fingerprint(),
+            notes,
+            preset: preset.name(),
+            network: preset.config_for(source).notation(),
+            sheet,
+        }
+    }
+
+    fn text(&self) -> String {
+        let examples = match self.shape {
+            [1, 1, n] => format!("{n} numbers"),
+            [1, height, width] => format!("images of {height}x{width} pixels in gray"),
+            [3, height, width] => format!("images of {height}x{width} pixels in color"),
+            [channels, height, width] => {
+                format!("images of {height}x{width} pixels in {channels} channels")
+            }
+        };
+        let mut text = format!(
+            "{}: {}, {examples}, {} classes\n{} training examples, {} test examples\n",
+            self.source, self.format, self.n_classes, self.n_train, self.n_test
+        );
+        let [least, most] = self.range;
+        match self.scaling.as_deref() {
+            None | Some("none") => text += &format!("inputs from {least} to {most}\n"),
+            Some(scaling) => {
+                text += &format!("inputs from {least} to {most} after the scaling `{scaling}`\n");
+            }
+        }
+        text += "\nclass                    training    test\n";
+        for class in self.classes.iter().take(MOST_LISTED) {
+            let name = match &class.name {
+                Some(name) if *name != class.label.to_string() => {
+                    format!("{} ({name})", class.label)
+                }
+                _ => class.label.to_string(),
+            };
+            text += &format!("{name:24} {:8} {:7}\n", class.train, class.test);
+        }
+        if self.classes.len() > MOST_LISTED {
+            text += &format!("and {} more\n", self.classes.len() - MOST_LISTED);
+        }
+        text += "\n";
+        for note in &self.notes {
+            text += &format!("note: {note}\n");
+        }
+        text + &format!(
+            "preset without another choice: {} ({})\nwrote {}",
+            self.preset,
+            self.network,
+            self.sheet.display()
+        )
+    }
+}

@@ -1,0 +1,103 @@
+//! Examples of each class as one picture.
+
+use std::io::Cursor;
+
+use anyhow::Result;
+use eqprop_train::data::{Dataset, Examples};
+use image::{ImageFormat, Rgb, RgbImage};
+
+/// Examples of a class that are shown.
+const COLUMNS: usize = 12;
+/// Classes that are shown.
+const MOST_ROWS: usize = 40;
+/// Pixels along the longer side of a shown example, at least and at most about.
+const SIDE: usize = 48;
+/// Numbers of a row that are shown in a line of the picture.
+const ACROSS: usize = 32;
+/// Pixels between two examples.
+const GAP: usize = 4;
+const GROUND: Rgb<u8> = Rgb([64, 64, 80]);
+
+/// The first training examples of each class, a row of them for each, as a PNG image: black is the least
+/// input, white the largest. Rows of numbers are laid in lines.
+pub fn png(dataset: &Dataset) -> Result<Vec<u8>> {
+    let train = &dataset.train;
+    let (shape, n_classes) = (train.shape, train.n_classes.min(MOST_ROWS));
+    let [_, height, width] = shown_shape(shape);
+    let zoom = (SIDE / height.max(width)).max(1);
+    // Every so many pixels of one that is larger.
+    let step = height.max(width).div_ceil(4 * SIDE);
+    let size = |length: usize| length.div_ceil(step) * zoom;
+    let (cell_height, cell_width) = (size(height), size(width));
+    let along = |n: usize, length: usize| (GAP + n * (length + GAP)) as u32;
+    let mut picture = RgbImage::from_pixel(
+        along(COLUMNS, cell_width),
+        along(n_classes, cell_height),
+        GROUND,
+    );
+    let range = range(train);
+    for class in 0..n_classes {
+        let indices = (0..train.len()).filter(|&i| usize::from(train.labels[i]) == class);
+        for (column, index) in indices.take(COLUMNS).enumerate() {
+            let input = train.input(index);
+            let (left, top) = (along(column, cell_width), along(class, cell_height));
+            for row in 0..cell_height {
+                for along in 0..cell_width {
+                    let place = [row / zoom * step, along / zoom * step];
+                    let color = color(input, shape, place, range);
+                    picture.put_pixel(left + along as u32, top + row as u32, color);
+                }
+            }
+        }
+    }
+    let mut bytes = Vec::new();
+    picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
+    Ok(bytes)
+}
+
+/// Channels, height and width as shown: one row of numbers in several lines.
+fn shown_shape([channels, height, width]: [usize; 3]) -> [usize; 3] {
+    match [channels, height] {
+        [1, 1] => [1, width.div_ceil(ACROSS), width.min(ACROSS)],
+        _ => [channels, height, width],
+    }
+}
+
+/// The color at a place of a shown example.
+fn color(input: &[f32], shape: [usize; 3], place: [usize; 2], range: [f32; 2]) -> Rgb<u8> {
+    let [row, column] = place;
+    let [channels, height, width] = shape;
+    let [_, _, shown_width] = shown_shape(shape);
+    let pixel = row * shown_width + column;
+    let value = |channel: usize| {
+        let value = input.get(channel * height * width + pixel);
+        value.filter(|_| pixel < height * width).copied()
+    };
+    let byte = |value: f32| {
+        let [least, most] = range;
+        let share = if most > least {
+            (value - least) / (most - least)
+        } else {
+            0.0
+        };
+        (255.0 * share).round().clamp(0.0, 255.0) as u8
+    };
+    let channels = match channels {
+        3 => [0, 1, 2].map(value),
+        // Of channels that are no colors the first.
+        _ => [value(0); 3],
+    };
+    match channels {
+        [Some(red), Some(green), Some(blue)] => Rgb([red, green, blue].map(byte)),
+        _ => GROUND,
+    }
+}
+
+/// The least and the largest input.
+fn range(examples: &Examples) -> [f32; 2] {
+    let inputs = examples.inputs.iter().copied();
+    [
+        inputs.clone().fold(f32::INFINITY, f32::min),
+        inputs.fold(f32::NEG_INFINITY, f32::max),
+    ]
+}

@@ -1,0 +1,135 @@
+//! Data of one's own, read from files.
+
+mod array;
+mod assemble;
+mod cifar;
+mod description;
+mod entry;
+mod error;
+mod idx;
+mod images;
+mod labels;
+mod npy;
+mod pairing;
+mod part;
+mod raw;
+mod recognize;
+mod safetensors;
+mod scaling;
+mod split;
+mod table;
+mod tensors;
+
+use std::path::{Path, PathBuf};
+
+pub use assemble::Reading;
+pub use description::{DataFiles, DataFormat, Findings};
+pub use error::FilesError;
+pub use scaling::{Scaling, ScalingKind};
+
+use super::{DataError, Dataset};
+use raw::RawData;
+
+impl DataFiles {
+    /// Reads the files and finds out what is in them, whatever was found before.
+    ///
+    /// # Errors
+    /// If something is missing, damaged or not what can be learned from.
+    pub fn look(&self) -> Result<Dataset, DataError> {
+        self.read_as_new().map(|reading| reading.dataset)
+    }
+
+    /// As [`look`](Self::look), with notes.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub fn read_as_new(&self) -> Result<Reading, DataError> {
+        let new = Self {
+            found: None,
+            ..self.clone()
+        };
+        new.read(None)
+    }
+
+    /// Reads the files, from `place` if that is given. What was found before stays: shape, classes and
+    /// scaling are those of it, whatever the files hold now.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look), and if there is something else than what was found before.
+    pub fn read(&self, place: Option<&Path>) -> Result<Reading, DataError> {
+        self.check()?;
+        let path = place.map_or_else(|| PathBuf::from(&self.path), Path::to_path_buf);
+        let format = self.format_at(&path)?;
+        let raw = self.read_raw(&path, format)?;
+        assemble::dataset(self, &path, format, raw)
+    }
+
+    /// The inputs of a file alone, for a network that was trained on these files: rows of a table, or
+    /// an array of inputs. `[n, inputs]`, scaled as in the training.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or has other inputs.
+    ///
+    /// # Panics
+    /// If the files were not looked at.
+    pub fn read_inputs(&self, path: &Path) -> Result<Vec<f32>, DataError> {
+        let found = self.found();
+        // Whatever the network was trained on: a table may follow on pictures.
+        let plain = Self {
+            format: None,
+            found: None,
+            ..self.clone()
+        };
+        let format = plain.format_at(path)?;
+        let (inputs, shape) = match format {
+            DataFormat::Csv => table::inputs(self, path)?,
+            DataFormat::Npy | DataFormat::Npz | DataFormat::Safetensors | DataFormat::Idx => {
+                tensors::inputs(self, path, format)?
+            }
+            DataFormat::Images | DataFormat::Cifar => {
+                return Err(FilesError::NoInputs { path: path.into() }.into());
+            }
+        };
+        let n = shape.iter().product::<usize>();
+        if n != found.shape.iter().product::<usize>() {
+            return Err(FilesError::OtherShape {
+                path: path.into(),
+                expected: found.shape,
+                found: shape,
+            }
+            .into());
+        }
+        let mut inputs = inputs;
+        if found.format == DataFormat::Images && inputs.iter().any(|&x| x > 1.0) {
+            // What was images in the training may be their bytes here.
+            Scaling::Bytes.apply(&mut inputs, n);
+        }
+        found.scaling.apply(&mut inputs, n);
+        Ok(inputs)
+    }
+
+    fn format_at(&self, path: &Path) -> Result<DataFormat, DataError> {
+        if !path.exists() {
+            return Err(FilesError::NotThere { path: path.into() }.into());
+        }
+        match (&self.found, self.format) {
+            (_, Some(format)) => Ok(format),
+            (Some(found), None) => Ok(found.format),
+            (None, None) => recognize::format(path),
+        }
+    }
+
+    fn read_raw(&self, path: &Path, format: DataFormat) -> Result<RawData, DataError> {
+        match format {
+            DataFormat::Images => images::read(self, path),
+            DataFormat::Csv => table::read(self, path),
+            DataFormat::Cifar => cifar::read(path),
+            DataFormat::Npy | DataFormat::Npz | DataFormat::Safetensors | DataFormat::Idx => {
+                tensors::read(self, path, format)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! Arrays as they lie in files.
+
+use std::path::Path;
+
+use super::error::FilesError;
+use super::labels::{Names, class_name, is_whole};
+
+/// What an array is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Element {
+    Bool,
+    U8,
+    I8,
+    U16,
+    I16,
+    U32,
+    I32,
+    U64,
+    I64,
+    F32,
+    F64,
+    /// So many letters of a byte.
+    Text(usize),
+    /// So many letters of four bytes.
+    WideText(usize),
+}
+
+/// What is said of an array before its numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ArrayHeader {
+    pub shape: Vec<usize>,
+    pub element: Element,
+    pub is_big_endian: bool,
+    /// Whether the first axis is the one whose neighbors are neighbors.
+    pub is_fortran: bool,
+}
+
+impl Element {
+    fn n_bytes(self) -> Option<usize> {
+        match self {
+            Self::Bool | Self::U8 | Self::I8 => Some(1),
+            Self::U16 | Self::I16 => Some(2),
+            Self::U32 | Self::I32 | Self::F32 => Some(4),
+            Self::U64 | Self::I64 | Self::F64 => Some(8),
+            Self::Text(n) => Some(n),
+            Self::WideText(n) => n.checked_mul(4),
+        }
+    }
+
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Text(_) | Self::WideText(_))
+    }
+}
+
+impl ArrayHeader {
+    /// The number of its elements.
+    pub fn len(&self) -> Option<usize> {
+        let mut axes = self.shape.iter();
+        axes.try_fold(1usize, |n, &axis| n.checked_mul(axis))
+    }
+
+    /// The number of its bytes.
+    pub fn n_bytes(&self) -> Option<usize> {
+        self.len()?.checked_mul(self.element.n_bytes()?)
+    }
+
+    /// Number of examples: the first axis.
+    pub fn n_examples(&self) -> usize {
+        self.shape.first().copied().unwrap_or(0)
+    }
+
+    /// The shape of an example.
+    pub fn example(&self) -> &[usize] {
+        self.shape.get(1..).unwrap_or_default()
+    }
+
+    /// Its numbers, the last axis running fastest. Texts have none.
+    pub fn numbers(&self, bytes: &[u8]) -> Vec<f32> {
+        let numbers: Vec<f32> = match self.element {
+            // In one pass, because data are mostly these.
+            Element::U8 | Element::Bool => bytes.iter().map(|&byte| f32::from(byte)).collect(),
+            element => {
+                let n = element.n_bytes().unwrap_or(1).max(1);
+                let items = bytes.chunks_exact(n);
+                items.map(|item| self.value(item) as f32).collect()
+            }
+        };
+        if self.is_fortran && self.shape.len() > 1 {
+            in_c_order(&numbers, &self.shape)
+        } else {
+            numbers
+        }
+    }
+
+    /// Adds the names of the classes that its elements are.
+    pub fn labels(
+        &self,
+        bytes: &[u8],
+        path: &Path,
+        names: &mut Names,
+    ) -> Result<Vec<u32>, FilesError> {
+        let n = self.element.n_bytes().unwrap_or(0);
+        if let Some(&n_classes) = self.example().first()
+            && n_classes > 1
+        {
+            return self.one_hot(bytes, n_classes, path, names);
+        }
+        let mut labels = Vec::with_capacity(self.n_examples());
+        for (index, item) in bytes.chunks_exact(n.max(1)).enumerate() {
+            let number = match self.element {
+                Element::Text(_) | Element::WideText(_) => {
+                    names.number(path, &class_name(&self.text(item)))?
+                }
+                _ => {
+                    let label = self.value(item);
+                    if !is_whole(label) {
+                        return Err(FilesError::FractionalLabel {
+                            path: path.into(),
+                            example: index + 1,
+                            label,
+                        });
+                    }
+                    names.number(path, &format!("{label:.0}"))?
+                }
+            };
+            labels.push(number);
+        }
+        Ok(labels)
+    }
+
+    /// Labels as rows with a 1 in the place of the class.
+    fn one_hot(
+        &self,
+        bytes: &[u8],
+        n_classes: usize,
+        path: &Path,
+        names: &mut Names,
+    ) -> Result<Vec<u32>, FilesError> {
+        let rows = self.numbers(bytes);
+        let mut labels = Vec::with_capacity(self.n_examples());
+        for (index, row) in rows.chunks_exact(n_classes).enumerate() {
+            let ones = row.iter().filter(|&&x| x == 1.0).count();
+            let zeros = row.iter().filter(|&&x| x == 0.0).count();
+            let class = row.iter().position(|&x| x == 1.0);
+            let Some(class) = class.filter(|_| ones == 1 && zeros == n_classes - 1) else {
+                return Err(FilesError::array(
+                    path,
+                    "labels",
+                    format!(
+                        "label {} is a row of {n_classes} numbers, of which not one is 1 and the others 0: \
+                         one number for each example is needed",
+                        index + 1
+                    ),
+                ));
+            };
+            labels.push(names.number(path, &class.to_string())?);
+        }
+        Ok(labels)
+    }
+
+    /// One element as a number.
+    fn value(&self, item: &[u8]) -> f64 {
+        let mut bytes = [0; 8];
+        let n = item.len().min(8);
+        bytes[..n].copy_from_slice(&item[..n]);
+        if self.is_big_endian {
+            bytes[..n].reverse();
+        }
+        let [a, b, c, d, ..] = bytes;
+        match self.element {
+            Element::Bool | Element::U8 => f64::from(a),
+            Element::I8 => f64::from(a as i8),
+            Element::U16 => f64::from(u16::from_le_bytes([a, b])),
+            Element::I16 => f64::from(i16::from_le_bytes([a, b])),
+            Element::U32 => f64::from(u32::from_le_bytes([a, b, c, d])),
+            Element::I32 => f64::from(i32::from_le_bytes([a, b, c, d])),
+            Element::F32 => f64::from(f32::from_le_bytes([a, b, c, d])),
+            Element::U64 => u64::from_le_bytes(bytes) as f64,
+            Element::I64 => i64::from_le_bytes(bytes) as f64,
+            Element::F64 => f64::from_le_bytes(bytes),
+            Element::Text(_) | Element::WideText(_) => f64::NAN,
+        }
+    }
+
+    /// One element as a text, without the zeros at its end.
+    fn text(&self, item: &[u8]) -> String {
+        let text = match self.element {
+            Element::WideText(_) => {
+                let letters = item.chunks_exact(4).map(|letter| {
+                    let letter: [u8; 4] = letter.try_into().expect("chunks of four");
+                    let code = match self.is_big_endian {
+                        true => u32::from_be_bytes(letter),
+                        false => u32::from_le_bytes(letter),
+                    };
+                    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+                });
+                letters.collect()
+            }
+            _ => String::from_utf8_lossy(item).into_owned(),
+        };
+        text.trim_end_matches('\0').to_string()
+    }
+}
+
+/// Numbers of which the first axis runs fastest, with the last one running fastest.
+fn in_c_order(numbers: &[f32], shape: &[usize]) -> Vec<f32> {
+    let mut strides = Vec::with_capacity(shape.len());
+    let mut stride = 1;
+    for &axis in shape {
+        strides.push(stride);
+        stride *= axis;
+    }
+    let mut place = vec![0; shape.len()];
+    let mut from = 0;
+    let mut ordered = Vec::with_capacity(numbers.len());
+    for _ in 0..numbers.len() {
+        ordered.push(numbers[from]);
+        for axis in (0..shape.len()).rev() {
+            place[axis] += 1;
+            from += strides[axis];
+            if place[axis] < shape[axis] {
+                break;
+            }
+            from -= strides[axis] * shape[axis];
+            place[axis] = 0;
+        }
+    }
+    ordered
+}

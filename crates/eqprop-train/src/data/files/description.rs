@@ -1,0 +1,260 @@
+//! Which files, how they are to be read, and what was found in them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::FilesError;
+use super::scaling::{Scaling, ScalingKind};
+use crate::suggestion::did_you_mean;
+
+/// The most classes: a label is a byte.
+pub(super) const MOST_CLASSES: usize = 256;
+
+/// The largest height and width of an image, and the most channels.
+const MOST_ALONG: usize = 1 << 14;
+
+/// The most inputs of an example.
+pub(super) const MOST_INPUTS: usize = 1 << 26;
+
+/// The part of the examples that are test examples where the files do not say.
+const TEST_SHARE: f64 = 0.2;
+
+/// Files of one's own as a data set.
+///
+/// | format | files | classes |
+/// | --- | --- | --- |
+/// | `images` | a folder with a folder of PNG or JPEG images for each class, itself or in `train` and `test` | names of the folders |
+/// | `csv` | a table with a line for each example, `.csv` or `.tsv` | column `target`, else `label`, `class`, `target` or `y`, else the last |
+/// | `npy` | a folder of arrays, or one whose last column (or number `target`) is the class | array `y` or `labels` |
+/// | `npz`, `safetensors` | arrays by name | likewise |
+/// | `idx` | a folder, or a file of images beside one of labels | the file with one number per example |
+/// | `cifar` | CIFAR-10's or CIFAR-100's binary version, `.bin` | first, or second, byte of a record |
+///
+/// All but images and arrays within one file may end in `.gz`. Parts are told by `train` and `test` in
+/// the names of folders, files and arrays; `val` is the test part where there is no other, and else
+/// the end of the training part. Without a test part, [`test_share`](Self::test_share) of each class is
+/// taken for it at random, by [`split_seed`](Self::split_seed). Training examples that come class by
+/// class are shuffled by the same seed, so that the first and the last of them are of all classes.
+///
+/// Inputs become what the table of [`Scaling`] says, by what the training part holds alone.
+///
+/// ```no_run
+/// use eqprop_train::prelude::*;
+///
+/// let files = DataFiles {
+///     target: Some("species".into()),
+///     ..DataFiles::new("iris.csv")
+/// };
+/// let dataset = files.look()?;
+/// let config = Preset::Digits.config_for(&dataset.kind);
+/// # Ok::<(), eqprop_train::data::DataError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFiles {
+    /// File or folder.
+    pub path: String,
+    /// What it is; by default that is recognized.
+    #[serde(default)]
+    pub format: Option<DataFormat>,
+    /// The column with the class: its name, or its number from 1.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// Height and width. Images are scaled to it with their aspect kept, which they need where they are
+    /// of several sizes; rows of a table are images of it.
+    #[serde(default)]
+    pub image_size: Option<[usize; 2]>,
+    /// 1 for images in gray, 3 for those in color; by default gray if no image has a color.
+    #[serde(default)]
+    pub channels: Option<usize>,
+    /// How inputs are scaled; by default as the table of [`Scaling`] says.
+    #[serde(default)]
+    pub scaling: Option<ScalingKind>,
+    /// The part of each class that is taken for the test where the files have no test part.
+    #[serde(default = "test_share")]
+    pub test_share: f64,
+    /// Seed of what is at random here.
+    #[serde(default)]
+    pub split_seed: u64,
+    /// What was found in the files; nothing before they are looked at.
+    #[serde(default)]
+    pub found: Option<Findings>,
+}
+
+fn test_share() -> f64 {
+    TEST_SHARE
+}
+
+/// What was found in files: all that a network has to know of them, so that it can be used without.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Findings {
+    /// What they are.
+    pub format: DataFormat,
+    /// Channels, height and width of an example.
+    pub shape: [usize; 3],
+    /// The classes by name, in the order of their labels: by number where all are numbers, else by
+    /// letters.
+    pub classes: Vec<String>,
+    /// Names of the columns that are inputs, if they have any and are no pixels.
+    pub columns: Vec<String>,
+    /// What is done to the numbers in the files.
+    pub scaling: Scaling,
+    /// Mean of each channel over the training part, after the scaling.
+    pub mean: Vec<f32>,
+    /// Standard deviation of each channel over the training part, after the scaling.
+    pub deviation: Vec<f32>,
+    /// Training examples.
+    pub n_train: usize,
+    /// Test examples.
+    pub n_test: usize,
+}
+
+/// The format of [`DataFiles`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataFormat {
+    /// A folder with a folder of images for each class.
+    Images,
+    /// A table as text.
+    Csv,
+    /// Arrays of NumPy, each in a file.
+    Npy,
+    /// Arrays of NumPy in one file.
+    Npz,
+    /// Arrays by name, as Hugging Face writes them.
+    Safetensors,
+    /// The format of MNIST.
+    Idx,
+    /// The binary format of CIFAR-10 and CIFAR-100.
+    Cifar,
+}
+
+impl DataFormat {
+    /// Every format.
+    pub const ALL: [Self; 7] = [
+        Self::Images,
+        Self::Csv,
+        Self::Npy,
+        Self::Npz,
+        Self::Safetensors,
+        Self::Idx,
+        Self::Cifar,
+    ];
+
+    /// Its name, on the command line and in configuration files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Images => "images",
+            Self::Csv => "csv",
+            Self::Npy => "npy",
+            Self::Npz => "npz",
+            Self::Safetensors => "safetensors",
+            Self::Idx => "idx",
+            Self::Cifar => "cifar",
+        }
+    }
+}
+
+impl fmt::Display for DataFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for DataFormat {
+    type Err = FilesError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|format| format.name() == name);
+        found.ok_or_else(|| FilesError::UnknownFormat {
+            name: name.into(),
+            suggestion: did_you_mean(name, Self::ALL.map(Self::name)),
+            known: Self::ALL.map(Self::name).join(", "),
+        })
+    }
+}
+
+impl DataFiles {
+    /// The files at `path`, to be read as they are recognized.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            format: None,
+            target: None,
+            image_size: None,
+            channels: None,
+            scaling: None,
+            test_share: TEST_SHARE,
+            split_seed: 0,
+            found: None,
+        }
+    }
+
+    /// What was found.
+    ///
+    /// # Panics
+    /// If the files were not looked at.
+    pub(crate) fn found(&self) -> &Findings {
+        self.found.as_ref().unwrap_or_else(|| {
+            panic!(
+                "the files at `{}` were not looked at: `DataFiles::look` does",
+                self.path
+            )
+        })
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// Names the first that cannot work.
+    pub fn check(&self) -> Result<(), FilesError> {
+        let share = self.test_share;
+        if !(share > 0.0 && share < 1.0) {
+            return Err(FilesError::TestShare { found: share });
+        }
+        if let Some(size) = self.image_size
+            && !size.iter().all(|length| (1..=MOST_ALONG).contains(length))
+        {
+            return Err(FilesError::ImageSize {
+                found: size,
+                most: MOST_ALONG,
+            });
+        }
+        if let Some(found) = self.channels
+            && ![1, 3].contains(&found)
+        {
+            return Err(FilesError::Channels { found });
+        }
+        match &self.found {
+            Some(found) if !found.is_sound() => Err(FilesError::Findings {
+                path: self.path.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Findings {
+    /// Whether these can have been found: a configuration may hold anything.
+    fn is_sound(&self) -> bool {
+        let n_inputs = inputs_of(self.shape);
+        let is_sound = |&number: &f32| number.is_finite() && number >= 0.0;
+        n_inputs.is_some_and(|n| self.scaling.is_sound(n))
+            && (2..=MOST_CLASSES).contains(&self.classes.len())
+            && self.mean.len() == self.shape[0]
+            && self.deviation.len() == self.shape[0]
+            && self.mean.iter().all(|mean| mean.is_finite())
+            && self.deviation.iter().all(is_sound)
+            && self.n_train > 0
+    }
+}
+
+/// The number of inputs of an example, if it can be one.
+pub(super) fn inputs_of(shape: [usize; 3]) -> Option<usize> {
+    let mut sizes = shape.iter();
+    let n = sizes.try_fold(1usize, |n, &size| n.checked_mul(size))?;
+    (1..=MOST_INPUTS).contains(&n).then_some(n)
+}

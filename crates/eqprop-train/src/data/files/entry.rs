@@ -1,0 +1,244 @@
+//! Arrays that were not read yet: what is said of each, and where it is.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use zip::ZipArchive;
+
+use super::super::DataError;
+use super::super::reader::DataFile;
+use super::array::ArrayHeader;
+use super::description::DataFormat;
+use super::error::FilesError;
+use super::raw::check_memory;
+use super::recognize::files_of;
+use super::{idx, npy, safetensors};
+
+/// The most arrays in a file.
+const MOST_ARRAYS: usize = 10_000;
+
+/// Bytes into which deflate can unpack one, at most.
+const MAX_RATIO: u64 = 1032;
+
+/// An array that was not read yet.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub name: String,
+    pub header: ArrayHeader,
+    place: Place,
+}
+
+/// Where an array is.
+#[derive(Debug, Clone)]
+enum Place {
+    /// Behind so many bytes of a file, up to its end.
+    Behind(PathBuf, usize),
+    /// From a byte of a file on.
+    At(PathBuf, u64),
+    /// Behind so many bytes of a file within a zip archive, given by its number.
+    Packed(PathBuf, usize, usize),
+}
+
+/// All arrays of a file or folder, by their headers.
+pub(super) fn entries(path: &Path, format: DataFormat) -> Result<Vec<Entry>, DataError> {
+    let files = files_of(path, format)?;
+    let is_alone = files.len() == 1;
+    let mut all = Vec::new();
+    for file in &files {
+        let mut entries = match format {
+            DataFormat::Npy => vec![npy_entry(file)?],
+            DataFormat::Idx => vec![idx_entry(file)?],
+            DataFormat::Npz => packed_entries(file)?,
+            _ => safetensors_entries(file)?,
+        };
+        let is_many = matches!(format, DataFormat::Npz | DataFormat::Safetensors);
+        if is_many && !is_alone {
+            for entry in &mut entries {
+                entry.name = format!("{} {}", name_of(file), entry.name);
+            }
+        }
+        all.extend(entries);
+        if all.len() > MOST_ARRAYS {
+            let reason = format!("there are more than {MOST_ARRAYS} arrays");
+            return Err(FilesError::array(path, format.name(), reason).into());
+        }
+    }
+    Ok(all)
+}
+
+/// The name of a file without its ending.
+pub(super) fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let ends = [".npy", ".npz", ".safetensors"];
+    let name = ends
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name);
+    name.to_string()
+}
+
+fn npy_entry(path: &Path) -> Result<Entry, DataError> {
+    let bad = |reason: String| FilesError::array(path, "an array of NumPy", reason);
+    let mut file = DataFile::open(path)?;
+    let n = npy::length_bytes(&file.read(npy::START)?).map_err(bad)?;
+    let length = npy::text_length(&file.read(n)?).map_err(bad)?;
+    let header = npy::parse(&file.read(length)?).map_err(bad)?;
+    Ok(Entry {
+        name: name_of(path),
+        header,
+        place: Place::Behind(path.into(), npy::START + n + length),
+    })
+}
+
+fn idx_entry(path: &Path) -> Result<Entry, DataError> {
+    let mut file = DataFile::open(path)?;
+    let Some((element, n_axes)) = idx::start(&file.read(idx::START)?) else {
+        let reason = "it does not begin as an IDX file";
+        return Err(FilesError::array(path, "IDX", reason).into());
+    };
+    let axes = file.read(4 * n_axes)?;
+    Ok(Entry {
+        name: name_of(path),
+        header: idx::header(element, &axes),
+        place: Place::Behind(path.into(), idx::START + 4 * n_axes),
+    })
+}
+
+fn safetensors_entries(path: &Path) -> Result<Vec<Entry>, DataError> {
+    let bad = |reason: String| FilesError::array(path, "safetensors", reason);
+    let mut file = DataFile::open(path)?;
+    let whole = file.at_most(usize::MAX) as u64;
+    let length = file
+        .read(safetensors::START)?
+        .try_into()
+        .expect("as many as asked for");
+    let length = u64::from_le_bytes(length);
+    let rest = whole.saturating_sub(safetensors::START as u64);
+    if length > rest.min(safetensors::MOST_TEXT) {
+        return Err(bad(format!("its header promises {length} bytes of text")).into());
+    }
+    let text = file.read(length as usize)?;
+    let arrays = safetensors::parse(&text, rest - length).map_err(bad)?;
+    let start = safetensors::START as u64 + length;
+    let entry = |(name, header, from): (String, ArrayHeader, usize)| Entry {
+        name,
+        header,
+        place: Place::At(path.into(), start + from as u64),
+    };
+    Ok(arrays.into_iter().map(entry).collect())
+}
+
+fn packed_entries(path: &Path) -> Result<Vec<Entry>, DataError> {
+    let bad = |reason: String| FilesError::array(path, "NPZ", reason);
+    let mut archive = open_archive(path)?;
+    let mut entries = Vec::new();
+    if archive.len() > MOST_ARRAYS {
+        return Err(bad(format!("it has more than {MOST_ARRAYS} arrays")).into());
+    }
+    for index in 0..archive.len() {
+        let mut file = archive
+            .by_index(index)
+            .map_err(|error| bad(error.to_string()))?;
+        let name = file
+            .name()
+            .map_err(|error| bad(error.to_string()))?
+            .into_owned();
+        let Some(name) = name.strip_suffix(".npy").map(String::from) else {
+            continue;
+        };
+        let mut read = |n: usize| {
+            let mut bytes = vec![0; n];
+            let read = file.read_exact(&mut bytes);
+            read.map(|()| bytes)
+                .map_err(|error| bad(format!("array `{name}`: {error}")))
+        };
+        let n = npy::length_bytes(&read(npy::START)?).map_err(bad)?;
+        let length = npy::text_length(&read(n)?).map_err(bad)?;
+        let header = npy::parse(&read(length)?).map_err(bad)?;
+        entries.push(Entry {
+            header,
+            place: Place::Packed(path.into(), index, npy::START + n + length),
+            name,
+        });
+    }
+    if entries.is_empty() {
+        return Err(bad("it holds no array `.npy`".into()).into());
+    }
+    Ok(entries)
+}
+
+fn open_archive(path: &Path) -> Result<ZipArchive<File>, DataError> {
+    let file = File::open(path).map_err(|source| FilesError::Read {
+        path: path.into(),
+        source,
+    })?;
+    let archive = ZipArchive::new(file);
+    archive.map_err(|error| FilesError::array(path, "NPZ", error).into())
+}
+
+impl Entry {
+    /// Its bytes, as many as its header says.
+    pub fn load(&self) -> Result<Vec<u8>, DataError> {
+        let path = match &self.place {
+            Place::Behind(path, _) | Place::At(path, _) | Place::Packed(path, ..) => path,
+        };
+        let bad = |reason: String| {
+            let reason = format!("array `{}`: {reason}", self.name);
+            FilesError::array(path, "an array", reason)
+        };
+        let n = self.header.n_bytes();
+        let n = n.ok_or_else(|| bad(format!("its shape {:?} is too large", self.header.shape)))?;
+        let n_numbers = self.header.len().unwrap_or(usize::MAX);
+        check_memory(path, n_numbers as f64 + n as f64 / size_of::<f32>() as f64)?;
+        match &self.place {
+            Place::Behind(path, before) => {
+                let mut file = DataFile::open(path)?;
+                file.read(*before)?;
+                file.read_rest(n)
+            }
+            Place::At(path, start) => {
+                let read_error = |source| FilesError::Read {
+                    path: path.clone(),
+                    source,
+                };
+                let mut file = File::open(path).map_err(read_error)?;
+                file.seek(SeekFrom::Start(*start)).map_err(read_error)?;
+                // The header was held against the size of the file.
+                let mut bytes = vec![0; n];
+                file.read_exact(&mut bytes).map_err(read_error)?;
+                Ok(bytes)
+            }
+            Place::Packed(path, index, before) => {
+                let mut archive = open_archive(path)?;
+                let file = archive
+                    .by_index(*index)
+                    .map_err(|error| bad(error.to_string()))?;
+                let most = file.compressed_size().saturating_mul(MAX_RATIO);
+                if n as u64 > most {
+                    return Err(bad(format!("{n} bytes are promised, but not there")).into());
+                }
+                let mut bytes = Vec::with_capacity(n);
+                let mut file = file.take((before + n) as u64);
+                let mut skipped = vec![0; *before];
+                let read = file.read_exact(&mut skipped);
+                let read = read.and_then(|()| file.read_to_end(&mut bytes));
+                read.map_err(|error| bad(error.to_string()))?;
+                if bytes.len() < n {
+                    let found = bytes.len();
+                    return Err(bad(format!("expected {n} bytes, found {found}")).into());
+                }
+                // At the end the checksum is looked at.
+                let mut file = file.into_inner();
+                let rest = file
+                    .read(&mut [0])
+                    .map_err(|error| bad(error.to_string()))?;
+                match rest {
+                    0 => Ok(bytes),
+                    _ => Err(bad(format!("it goes on after {n} bytes")).into()),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! A folder with a folder of images for each class.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::super::DataError;
+use super::super::picture::{ImageError, Picture};
+use super::description::DataFiles;
+use super::error::FilesError;
+use super::labels::{Names, class_name};
+use super::part::{Part, natural};
+use super::raw::{RawData, RawPart, check_memory, joined};
+use super::recognize::{files, folders, is_image};
+use super::scaling::Numbers;
+
+/// Bytes of the largest file that is read: no image that is read needs more.
+pub(super) const MOST_BYTES: u64 = 1 << 28;
+
+/// Images that are decoded at a time.
+const CHUNK: usize = 512;
+
+/// Colors of an image.
+const COLORS: usize = 3;
+
+/// A file of an image.
+struct ImageFile {
+    path: PathBuf,
+    class: u32,
+}
+
+/// All images, in the order of their names: in folders of `train` and `test` if there are any.
+pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, DataError> {
+    if !path.is_dir() {
+        return Err(FilesError::NotAFolder { path: path.into() }.into());
+    }
+    let mut names = Names::default();
+    let mut notes = Vec::new();
+    let mut listed = Vec::new();
+    for (part, folder) in parts(path)? {
+        listed.push((part, list(&folder, &mut names, &mut notes)?));
+    }
+    let Some(first) = listed.iter().find_map(|(_, files)| files.first()) else {
+        return Err(FilesError::NoExamples { path: path.into() }.into());
+    };
+    let found = description.found.as_ref().map(|found| found.shape);
+    let stated = found
+        .map(|[_, height, width]| [height, width])
+        .or(description.image_size);
+    let size = match stated {
+        Some(size) => size,
+        None => decode(&first.path)?.size(),
+    };
+    let first = first.path.clone();
+    let channels = found
+        .map(|[channels, ..]| channels)
+        .or(description.channels);
+    let form = Form {
+        shape: [channels.unwrap_or(COLORS), size[0], size[1]],
+        first: stated.is_none().then_some(&first),
+    };
+    if ![1, COLORS].contains(&form.shape[0]) {
+        let error = FilesError::OtherShape {
+            path: path.into(),
+            expected: form.shape,
+            found: [COLORS, size[0], size[1]],
+        };
+        return Err(error.into());
+    }
+    let n: usize = listed.iter().map(|(_, files)| files.len()).sum();
+    check_memory(path, (n * COLORS * size[0] * size[1]) as f64)?;
+
+    let mut is_gray = true;
+    let mut parts = Vec::new();
+    for (part, files) in listed {
+        let (inputs, part_is_gray) = form.read(&files)?;
+        is_gray &= part_is_gray;
+        let labels = files.iter().map(|file| file.class).collect();
+        parts.push((part, RawPart { inputs, labels }));
+    }
+    let mut shape = form.shape;
+    if is_gray && channels.is_none() {
+        shape[0] = 1;
+        for (_, part) in &mut parts {
+            part.inputs = gray(&part.inputs, size[0] * size[1]);
+        }
+    }
+    let (train, test) = joined(path, parts, &mut notes)?;
+    Ok(RawData {
+        shape,
+        names,
+        numbers: Numbers::Pixels,
+        columns: Vec::new(),
+        train,
+        test,
+        notes,
+    })
+}
+
+/// The parts and their folders: one, or those that are named so and have folders.
+fn parts(path: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
+    let mut parts = Vec::new();
+    for folder in folders(path)? {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(part) = Part::of(&name)
+            && !folders(&folder)?.is_empty()
+        {
+            parts.push((part, folder));
+        }
+    }
+    let has_train = parts.iter().any(|(part, _)| *part == Part::Train);
+    if !has_train {
+        parts = vec![(Part::Train, path.to_path_buf())];
+    }
+    Ok(parts)
+}
+
+/// The images of all classes of a part.
+fn list(
+    folder: &Path,
+    names: &mut Names,
+    notes: &mut Vec<String>,
+) -> Result<Vec<ImageFile>, DataError> {
+    let mut listed = Vec::new();
+    for class in folders(folder)? {
+        let name = class.file_name().unwrap_or_default().to_string_lossy();
+        let number = names.number(folder, &class_name(&name))?;
+        let (images, others): (Vec<_>, Vec<_>) =
+            files(&class)?.into_iter().partition(|path| is_image(path));
+        if let Some(other) = others.first() {
+            notes.push(format!(
+                "{} files that are no PNG or JPEG are left out, such as `{}`",
+                others.len(),
+                other.display()
+            ));
+        }
+        if images.is_empty() {
+            return Err(FilesError::EmptyClass { path: class }.into());
+        }
+        listed.extend(images.into_iter().map(|path| ImageFile {
+            path,
+            class: number,
+        }));
+    }
+    // By the name of the file first: then the first so many images are of all classes.
+    listed.sort_by_cached_key(|file| {
+        let name = file.path.file_stem().unwrap_or_default().to_string_lossy();
+        (natural(&name), file.class)
+    });
+    Ok(listed)
+}
+
+/// What images become.
+struct Form<'a> {
+    shape: [usize; 3],
+    /// An image of this size, if all have to be of it.
+    first: Option<&'a PathBuf>,
+}
+
+impl Form<'_> {
+    /// The pixels of all files, and whether none has a color.
+    fn read(&self, files: &[ImageFile]) -> Result<(Vec<f32>, bool), DataError> {
+        let n_inputs = self.shape.iter().product::<usize>();
+        let mut inputs = Vec::with_capacity(files.len() * n_inputs);
+        let mut is_gray = true;
+        for files in files.chunks(CHUNK) {
+            let read = files.par_iter().map(|file| self.pixels(&file.path));
+            // In their order, so that of several bad files always the same is named.
+            let read: Vec<_> = read.collect();
+            for image in read {
+                let (pixels, image_is_gray) = image?;
+                inputs.extend(pixels);
+                is_gray &= image_is_gray;
+            }
+        }
+        Ok((inputs, is_gray))
+    }
+
+    fn pixels(&self, path: &Path) -> Result<(Vec<f32>, bool), FilesError> {
+        let picture = decode(path)?;
+        let [_, height, width] = self.shape;
+        if let Some(first) = self.first
+            && picture.size() != [height, width]
+        {
+            return Err(FilesError::MixedSizes {
+                first: first.clone(),
+                first_size: [height, width],
+                other: path.into(),
+                other_size: picture.size(),
+            });
+        }
+        let pixels = picture.pixels(self.shape, false);
+        Ok((pixels.values, picture.is_gray()))
+    }
+}
+
+fn decode(path: &Path) -> Result<Picture, FilesError> {
+    let read_error = |source| FilesError::Read {
+        path: path.into(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(read_error)?;
+    let read = file.take(MOST_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(read_error)?;
+    let picture = match bytes.len() as u64 {
+        n if n > MOST_BYTES => Err(ImageError::TooLong),
+        _ => Picture::decode(&bytes),
+    };
+    picture.map_err(|source| FilesError::Image {
+        path: path.into(),
+        source,
+    })
+}
+
+/// One of the colors of pixels that have none.
+fn gray(inputs: &[f32], n_pixels: usize) -> Vec<f32> {
+    let images = inputs.chunks_exact(COLORS * n_pixels);
+    images
+        .flat_map(|image| &image[..n_pixels])
+        .copied()
+        .collect()
+}

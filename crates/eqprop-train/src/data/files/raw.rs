@@ -1,0 +1,99 @@
+//! What readers find: numbers and labels as they are in the files.
+
+use std::path::Path;
+
+use super::super::DataError;
+use super::super::memory::{SHARE, memory};
+use super::error::FilesError;
+use super::labels::Names;
+use super::part::Part;
+use super::scaling::Numbers;
+
+/// Examples of one part.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RawPart {
+    /// `[n, channels, height, width]`, not scaled.
+    pub inputs: Vec<f32>,
+    /// Numbers of the classes among the names.
+    pub labels: Vec<u32>,
+}
+
+/// All examples of some files.
+#[derive(Debug)]
+pub(super) struct RawData {
+    /// Channels, height and width of an example.
+    pub shape: [usize; 3],
+    /// The classes.
+    pub names: Names,
+    /// What the inputs are.
+    pub numbers: Numbers,
+    /// Names of columns, if there are any.
+    pub columns: Vec<String>,
+    /// The training part.
+    pub train: RawPart,
+    /// The test part, if there is one.
+    pub test: Option<RawPart>,
+    /// What one may want to know.
+    pub notes: Vec<String>,
+}
+
+/// Parts by name: what is called validation is the test part where there is no other, and else the
+/// end of the training part.
+pub(super) fn joined(
+    path: &Path,
+    parts: Vec<(Part, RawPart)>,
+    notes: &mut Vec<String>,
+) -> Result<(RawPart, Option<RawPart>), DataError> {
+    let has = |part| parts.iter().any(|(found, _)| *found == part);
+    // A single part is split, whatever it is called.
+    let is_single = parts.len() == 1;
+    let has_test = has(Part::Test) && !is_single;
+    let has_train = has(Part::Train);
+    let (mut train, mut test) = (RawPart::default(), RawPart::default());
+    for (part, examples) in parts {
+        let n = examples.labels.len();
+        if n == 0 {
+            return Err(FilesError::NoExamples { path: path.into() }.into());
+        }
+        let is_train = match part {
+            _ if is_single => true,
+            Part::Train => true,
+            Part::Validation if has_test => {
+                if has_train {
+                    notes.push(format!(
+                        "the validation part is the end of the training part: n_validation={n} holds it out"
+                    ));
+                }
+                true
+            }
+            Part::Validation => {
+                notes.push("the validation part is the test part".into());
+                false
+            }
+            Part::Test => false,
+        };
+        let target = if is_train { &mut train } else { &mut test };
+        if target.labels.is_empty() {
+            *target = examples;
+        } else {
+            target.inputs.extend(examples.inputs);
+            target.labels.extend(examples.labels);
+        }
+    }
+    let test = (!test.labels.is_empty()).then_some(test);
+    Ok((train, test))
+}
+
+/// Refuses numbers that the memory cannot hold.
+pub(super) fn check_memory(path: &Path, n_numbers: f64) -> Result<(), FilesError> {
+    let (needed, there) = (n_numbers * size_of::<f32>() as f64, SHARE * memory());
+    if needed <= there {
+        Ok(())
+    } else {
+        Err(FilesError::Memory {
+            path: path.into(),
+            needed,
+            there,
+        })
+    }
+}

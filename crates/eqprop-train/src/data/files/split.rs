@@ -1,0 +1,65 @@
+//! Which examples are for the test where the files do not say, and the order of the others.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::super::digits::shares;
+
+/// The stream of a seed from which the order of the training examples is drawn; those below are of
+/// the classes.
+const ORDER: u64 = 1 << 32;
+
+/// Marks a share of the examples of each class, drawn by `seed`. The classes have their shares by
+/// largest remainder; of each, one example at least is left.
+pub(super) fn choose_test(labels: &[u8], n_classes: usize, share: f64, seed: u64) -> Vec<bool> {
+    let mut members = vec![Vec::new(); n_classes];
+    for (i, &label) in labels.iter().enumerate() {
+        members[usize::from(label)].push(i);
+    }
+    let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+    let most = sizes.iter().map(|size| size.saturating_sub(1)).sum();
+    let n_test = (labels.len() as f64 * share).round() as usize;
+    let n_test = n_test.max(1).min(most);
+
+    let mut is_test = vec![false; labels.len()];
+    let shares = shares(&sizes, n_test);
+    for (class, (mut members, share)) in members.into_iter().zip(shares).enumerate() {
+        members.shuffle(&mut stream(seed, class as u64));
+        let n_chosen = share.min(members.len().saturating_sub(1));
+        for &i in &members[..n_chosen] {
+            is_test[i] = true;
+        }
+    }
+    is_test
+}
+
+/// The order of training examples: as they are, unless they come class by class. The first and the last
+/// of them would then be of few classes.
+pub(super) fn order(labels: &[u8], n_classes: usize, seed: u64) -> Option<Vec<usize>> {
+    if !are_grouped(labels, n_classes) {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..labels.len()).collect();
+    order.shuffle(&mut stream(seed, ORDER));
+    Some(order)
+}
+
+/// Whether neighbors are of different classes less than half as often as in a random order.
+fn are_grouped(labels: &[u8], n_classes: usize) -> bool {
+    let mut sizes = vec![0.0; n_classes];
+    for &label in labels {
+        sizes[usize::from(label)] += 1.0;
+    }
+    let n = labels.len() as f64;
+    let same: f64 = sizes.iter().map(|size: &f64| (size / n).powi(2)).sum();
+    let expected = (n - 1.0) * (1.0 - same);
+    let changes = labels.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    (changes as f64) < 0.5 * expected
+}
+
+fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream);
+    rng
+}

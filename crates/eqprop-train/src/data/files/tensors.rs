@@ -1,0 +1,265 @@
+//! Arrays of inputs and labels, told apart by their names and shapes.
+
+use std::path::Path;
+
+use super::super::DataError;
+use super::array::{ArrayHeader, Element};
+use super::description::{DataFiles, DataFormat, MOST_INPUTS};
+use super::entry::{Entry, entries};
+use super::error::FilesError;
+use super::labels::{Names, class_name, is_whole};
+use super::pairing::{Found, ambiguous, parts, role};
+use super::part::{Part, Role};
+use super::raw::{RawData, RawPart, joined};
+use super::scaling::Numbers;
+
+/// All examples.
+pub(super) fn read(
+    description: &DataFiles,
+    path: &Path,
+    format: DataFormat,
+) -> Result<RawData, DataError> {
+    let mut notes = Vec::new();
+    let parts = parts(path, format, &mut notes)?;
+    let names_of = |found: &[(Part, Found)]| {
+        let entries = found
+            .iter()
+            .flat_map(|(_, found)| found.inputs.iter().chain(&found.labels));
+        entries.map(|entry| entry.name.clone()).collect::<Vec<_>>()
+    };
+    // One array with a column of classes.
+    let is_table = parts.iter().all(|(_, found)| {
+        found.labels.is_empty()
+            && found.inputs.len() == 1
+            && found.inputs[0].header.shape.len() == 2
+    });
+    let mut names = Names::default();
+    let mut shape = None;
+    let mut numbers = Numbers::Table;
+    let mut examples = Vec::new();
+    for (part, found) in &parts {
+        let missing = |missing| FilesError::NoArray {
+            path: path.into(),
+            missing,
+            part: part.name(),
+            names: names_of(&parts),
+        };
+        let entry = match &found.inputs[..] {
+            [] => return Err(missing("inputs").into()),
+            [entry] => entry,
+            _ => return Err(ambiguous(path, &found.inputs)),
+        };
+        let (raw, part_shape) = if is_table {
+            rows_with_classes(description, path, entry, &mut names)?
+        } else {
+            let labels = match &found.labels[..] {
+                [] => return Err(missing("labels").into()),
+                [labels] => labels,
+                _ => return Err(ambiguous(path, &found.labels)),
+            };
+            let (n_inputs, n_labels) = (entry.header.n_examples(), labels.header.n_examples());
+            if n_inputs != n_labels {
+                let (inputs, labels) = (entry.name.clone(), labels.name.clone());
+                return Err(FilesError::Counts {
+                    path: path.into(),
+                    inputs,
+                    n_inputs,
+                    labels,
+                    n_labels,
+                }
+                .into());
+            }
+            if labels.header.shape.len() > 2 {
+                let axes = labels.header.shape.len();
+                let reason = format!("`{}` has {axes} axes: labels have one", labels.name);
+                return Err(FilesError::array(path, format.name(), reason).into());
+            }
+            let labels = labels.header.labels(&labels.load()?, path, &mut names)?;
+            let (inputs, shape) = inputs_of(path, entry)?;
+            (RawPart { inputs, labels }, shape)
+        };
+        let expected = *shape.get_or_insert(part_shape);
+        if part_shape != expected {
+            return Err(FilesError::OtherShape {
+                path: path.into(),
+                expected,
+                found: part_shape,
+            }
+            .into());
+        }
+        if !is_table {
+            numbers = kind(&entry.header);
+        }
+        examples.push((*part, raw));
+    }
+    let (train, test) = joined(path, examples, &mut notes)?;
+    Ok(RawData {
+        shape: shape.unwrap_or([1, 1, 0]),
+        names,
+        numbers,
+        columns: Vec::new(),
+        train,
+        test,
+        notes,
+    })
+}
+
+/// The inputs of a file alone, and their shape.
+pub(super) fn inputs(
+    description: &DataFiles,
+    path: &Path,
+    format: DataFormat,
+) -> Result<(Vec<f32>, [usize; 3]), DataError> {
+    let entries = entries(path, format)?;
+    let is_inputs = |entry: &&Entry| role(entry) == Role::Inputs;
+    let found: Vec<_> = entries.iter().filter(is_inputs).cloned().collect();
+    // Of several parts, what is to be judged.
+    let is_test = |entry: &&Entry| Part::of(&entry.name) == Some(Part::Test);
+    let test: Vec<_> = found.iter().filter(is_test).cloned().collect();
+    let entry = match (&found[..], &test[..]) {
+        ([entry], _) | (_, [entry]) => entry,
+        ([], _) => return Err(FilesError::NoInputs { path: path.into() }.into()),
+        _ => return Err(ambiguous(path, &found)),
+    };
+    let found = description.found();
+    let n_inputs = found.shape.iter().product::<usize>();
+    if entry.header.shape.len() == 2 && entry.header.shape[1] == n_inputs + 1 {
+        let (raw, _) = rows_with_classes(description, path, entry, &mut Names::default())?;
+        return Ok((raw.inputs, found.shape));
+    }
+    let (inputs, shape) = inputs_of(path, entry)?;
+    let is_same = shape.iter().product::<usize>() == n_inputs;
+    let is_row = shape[..2] == [1, 1];
+    Ok((
+        inputs,
+        if is_same && is_row {
+            found.shape
+        } else {
+            shape
+        },
+    ))
+}
+
+/// What inputs of this array are.
+fn kind(header: &ArrayHeader) -> Numbers {
+    match header.shape.len() {
+        0..=2 => Numbers::Table,
+        _ if header.element == Element::U8 => Numbers::Bytes,
+        _ => Numbers::Array,
+    }
+}
+
+/// The inputs of an array with channels before rows and columns, and the shape of an example.
+fn inputs_of(path: &Path, entry: &Entry) -> Result<(Vec<f32>, [usize; 3]), DataError> {
+    let header = &entry.header;
+    let array = |reason: String| FilesError::array(path, "an array of inputs", reason);
+    if header.element.is_text() {
+        return Err(array(format!("`{}` holds text", entry.name)).into());
+    }
+    // Few channels behind the pixels are those of a picture as most programs hold it.
+    let is_last = |channels: usize, others: [usize; 2]| {
+        (1..=4).contains(&channels) && others.iter().all(|&other| other > channels)
+    };
+    let (shape, are_channels_last) = match *header.example() {
+        [] => ([1, 1, 1], false),
+        [n] => ([1, 1, n], false),
+        [height, width] => ([1, height, width], false),
+        [height, width, channels] if is_last(channels, [height, width]) => {
+            ([channels, height, width], true)
+        }
+        [channels, height, width] => ([channels, height, width], false),
+        _ => {
+            let axes = header.shape.len();
+            let reason = format!("`{}` has {axes} axes, expected 2 to 4", entry.name);
+            return Err(array(reason).into());
+        }
+    };
+    if super::description::inputs_of(shape).is_none() {
+        let reason = format!(
+            "an example of `{}` has the shape {shape:?}, expected 1 to {MOST_INPUTS} numbers",
+            entry.name
+        );
+        return Err(array(reason).into());
+    }
+    if header.n_examples() == 0 {
+        return Err(FilesError::NoExamples { path: path.into() }.into());
+    }
+    let n_inputs = shape.iter().product::<usize>();
+    let mut inputs = header.numbers(&entry.load()?);
+    if let Some(place) = inputs.iter().position(|x| !x.is_finite()) {
+        let number = inputs[place];
+        let example = place / n_inputs + 1;
+        return Err(FilesError::NotFinite {
+            path: path.into(),
+            example,
+            number,
+        }
+        .into());
+    }
+    if are_channels_last {
+        inputs = channels_first(&inputs, shape);
+    }
+    Ok((inputs, shape))
+}
+
+/// Pictures whose channels lie behind their pixels, with each channel by itself.
+fn channels_first(inputs: &[f32], [channels, height, width]: [usize; 3]) -> Vec<f32> {
+    let n_pixels = height * width;
+    let mut ordered = Vec::with_capacity(inputs.len());
+    for picture in inputs.chunks_exact(channels * n_pixels) {
+        for channel in 0..channels {
+            ordered.extend(picture.iter().skip(channel).step_by(channels));
+        }
+    }
+    ordered
+}
+
+/// Rows of an array with a column of classes: the one that is named by its number, else the last.
+fn rows_with_classes(
+    description: &DataFiles,
+    path: &Path,
+    entry: &Entry,
+    names: &mut Names,
+) -> Result<(RawPart, [usize; 3]), DataError> {
+    let (mut rows, [.., n_columns]) = inputs_of(path, entry)?;
+    if n_columns < 2 {
+        let reason = "it has one column: inputs and classes are needed";
+        return Err(FilesError::array(path, "a table", reason).into());
+    }
+    let target = match &description.target {
+        None => n_columns - 1,
+        Some(name) => {
+            let number = name
+                .parse()
+                .ok()
+                .filter(|number| (1..=n_columns).contains(number));
+            let number: usize = number.ok_or_else(|| FilesError::NoColumn {
+                path: path.into(),
+                name: name.clone(),
+                columns: vec![format!("1 to {n_columns}, by number")],
+            })?;
+            number - 1
+        }
+    };
+    let mut labels = Vec::with_capacity(rows.len() / n_columns);
+    for (index, row) in rows.chunks_exact(n_columns).enumerate() {
+        let label = f64::from(row[target]);
+        if !is_whole(label) {
+            return Err(FilesError::FractionalLabel {
+                path: path.into(),
+                example: index + 1,
+                label,
+            }
+            .into());
+        }
+        labels.push(names.number(path, &class_name(&label.to_string()))?);
+    }
+    let mut column = 0;
+    rows.retain(|_| {
+        let is_kept = column != target;
+        column = (column + 1) % n_columns;
+        is_kept
+    });
+    let inputs = rows;
+    Ok((RawPart { inputs, labels }, [1, 1, n_columns - 1]))
+}

@@ -1,0 +1,22 @@
+//! How much memory there is.
+
+use std::sync::OnceLock;
+
+/// The share of the machine's memory that one thing may take: there are others beside it.
+pub(crate) const SHARE: f64 = 0.5;
+
+/// The memory of this machine in bytes; where it does not say, more than there is in any.
+pub(crate) fn memory() -> f64 {
+    /// 16 TiB.
+    const UNKNOWN: f64 = (1u64 << 44) as f64;
+    static MEMORY: OnceLock<f64> = OnceLock::new();
+    *MEMORY.get_or_init(|| {
+        let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let total = table
+            .lines()
+            .find_map(|line| line.strip_prefix("MemTotal:"));
+        let total = total.and_then(|rest| rest.trim().strip_suffix(" kB"));
+        let kibibytes = total.and_then(|number| number.trim().parse::<f64>().ok());
+        kibibytes.map_or(UNKNOWN, |number| number * 1024.0)
+    })
+}

@@ -1,0 +1,214 @@
+//! The data of a training: a data set that is known by name, or files of one's own.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::{Serialize, Serializer};
+
+use super::files::DataFiles;
+use super::{DataError, DatasetKind};
+
+/// A built-in name, or files of one's own.
+///
+/// In configuration files it is a name, such as `"mnist"`, a path, such as `"data/letters"` or
+/// `"iris.csv"`, or an object with the fields of [`DataFiles`]. A text with a `/`, `\` or `.` in it is
+/// a path; `./mnist` is a folder of that name.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DataSource {
+    /// A data set that is known by name.
+    BuiltIn(DatasetKind),
+    /// Files of one's own.
+    Files(Box<DataFiles>),
+}
+
+impl DataSource {
+    /// Whether shape and classes are known, as they are once files have been
+    /// [looked at](DataFiles::look).
+    pub fn is_known(&self) -> bool {
+        match self {
+            Self::BuiltIn(_) => true,
+            Self::Files(files) => files.found.is_some(),
+        }
+    }
+
+    /// Channels, height and width of an example; one row of numbers where there is no picture.
+    ///
+    /// # Panics
+    /// If it is not [known](Self::is_known). So do the others.
+    pub fn image_shape(&self) -> [usize; 3] {
+        match self {
+            Self::BuiltIn(kind) => kind.image_shape(),
+            Self::Files(files) => files.found().shape,
+        }
+    }
+
+    /// Number of classes; labels run from 0 to one less.
+    ///
+    /// # Panics
+    /// If it is not known.
+    pub fn n_classes(&self) -> usize {
+        match self {
+            Self::BuiltIn(kind) => kind.n_classes(),
+            Self::Files(files) => files.found().classes.len(),
+        }
+    }
+
+    /// Number of inputs.
+    ///
+    /// # Panics
+    /// If it is not known.
+    pub fn n_inputs(&self) -> usize {
+        self.image_shape().iter().product()
+    }
+
+    /// Mean and deviation of each channel that a training normalizes by: those of
+    /// [`DatasetKind::normalization`], or of the training part of the files.
+    ///
+    /// # Panics
+    /// If it is not known.
+    pub fn normalization(&self) -> (&[f32], &[f32]) {
+        match self {
+            Self::BuiltIn(kind) => kind.normalization(),
+            Self::Files(files) => (&files.found().mean, &files.found().deviation),
+        }
+    }
+
+    /// What a class is called in the files; nothing where its number is all that is known.
+    ///
+    /// # Panics
+    /// If it is not known.
+    pub fn class_name(&self, class: usize) -> Option<&str> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Files(files) => files.found().classes.get(class).map(String::as_str),
+        }
+    }
+
+    /// A name that a folder can have: the name, or that of the file or folder without its ending.
+    pub fn short_name(&self) -> String {
+        match self {
+            Self::BuiltIn(kind) => kind.name().to_string(),
+            Self::Files(files) => {
+                let name = Path::new(&files.path).file_stem();
+                name.map_or("data".into(), |name| name.to_string_lossy().into_owned())
+            }
+        }
+    }
+
+    /// The files, if it is not built in.
+    pub fn files(&self) -> Option<&DataFiles> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Files(files) => Some(files),
+        }
+    }
+
+    /// The most training examples there can be.
+    pub(crate) fn most_examples(&self) -> usize {
+        match self {
+            Self::BuiltIn(kind) => kind.most_examples(),
+            Self::Files(files) => files.found().n_train,
+        }
+    }
+
+    /// A path as a text, where it is no name.
+    fn is_path(text: &str) -> bool {
+        text.contains(['/', '\\', '.'])
+    }
+}
+
+impl From<DatasetKind> for DataSource {
+    fn from(kind: DatasetKind) -> Self {
+        Self::BuiltIn(kind)
+    }
+}
+
+impl From<DataFiles> for DataSource {
+    fn from(files: DataFiles) -> Self {
+        Self::Files(Box::new(files))
+    }
+}
+
+impl From<&Self> for DataSource {
+    fn from(source: &Self) -> Self {
+        source.clone()
+    }
+}
+
+impl PartialEq<DatasetKind> for DataSource {
+    fn eq(&self, kind: &DatasetKind) -> bool {
+        matches!(self, Self::BuiltIn(found) if found == kind)
+    }
+}
+
+/// A name, or else a path that something is at.
+impl FromStr for DataSource {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = match text.parse::<DatasetKind>() {
+            Ok(kind) => return Ok(kind.into()),
+            Err(unknown) => unknown,
+        };
+        if Path::new(text).exists() {
+            Ok(DataFiles::new(text).into())
+        } else if Self::is_path(text) {
+            Err(DataError::NoSuchPath { path: text.into() })
+        } else {
+            Err(unknown)
+        }
+    }
+}
+
+impl fmt::Display for DataSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn(kind) => kind.fmt(f),
+            Self::Files(files) => f.pad(&files.path),
+        }
+    }
+}
+
+impl Serialize for DataSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::BuiltIn(kind) => kind.serialize(serializer),
+            Self::Files(files) => files.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DataSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SourceVisitor)
+    }
+}
+
+struct SourceVisitor;
+
+impl<'de> Visitor<'de> for SourceVisitor {
+    type Value = DataSource;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a data set, a path, or an object with a path")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<DataSource, E> {
+        match text.parse::<DatasetKind>() {
+            Ok(kind) => Ok(kind.into()),
+            Err(_) if DataSource::is_path(text) => Ok(DataFiles::new(text).into()),
+            Err(_) => Err(E::unknown_variant(text, &DatasetKind::NAMES)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<DataSource, A::Error> {
+        let files = DataFiles::deserialize(MapAccessDeserializer::new(fields))?;
+        if files.path.is_empty() {
+            return Err(A::Error::custom("the path of the data is empty"));
+        }
+        Ok(files.into())
+    }
+}

@@ -1,0 +1,750 @@
+//! Data of the user's own: what trains by one command, and what is refused.
+
+use std::fs;
+
+use eqprop_train::data::{Dataset, DatasetKind, Examples};
+use image::{GrayImage, Rgb, RgbImage};
+use serde_json::Value;
+
+use crate::place::Place;
+
+/// So that a training takes no longer than a moment.
+const SHORT: [&str; 5] = ["--epochs", "2", "--set", "hidden=[16]", "--run=run"];
+
+fn write(place: &Place, name: &str, bytes: impl AsRef<[u8]>) {
+    let path = place.path(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn save_gray(place: &Place, name: &str, [height, width]: [u32; 2], pixels: &[u8]) {
+    let path = place.path(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let image = GrayImage::from_raw(width, height, pixels.to_vec()).unwrap();
+    image.save(path).unwrap();
+}
+
+fn idx(kind: u8, axes: &[u32], bytes: &[u8]) -> Vec<u8> {
+    let mut file = vec![0, 0, kind, axes.len() as u8];
+    file.extend(axes.iter().flat_map(|axis| axis.to_be_bytes()));
+    file.extend(bytes);
+    file
+}
+
+fn npy(descr: &str, shape: &[usize], bytes: &[u8]) -> Vec<u8> {
+    let axes: String = shape.iter().map(|axis| format!("{axis}, ")).collect();
+    let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({axes}), }}\n");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((text.len() as u16).to_le_bytes());
+    file.extend(text.as_bytes());
+    file.extend(bytes);
+    file
+}
+
+fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    use std::io::{Cursor, Write};
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in arrays {
+        let options = SimpleFileOptions::default();
+        archive.start_file(format!("{name}.npy"), options).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// Pixels in bytes of the digits, and their labels: both splits by themselves.
+fn digits() -> [(Vec<Vec<u8>>, Vec<u8>); 2] {
+    let digits = Dataset::load(DatasetKind::Digits, None).unwrap();
+    let part = |examples: Examples, n: usize| {
+        let byte = |&pixel: &f32| (255.0 * pixel).round() as u8;
+        let image = |i| examples.input(i).iter().map(byte).collect();
+        let images = (0..n).map(image).collect();
+        (images, examples.labels[..n].to_vec())
+    };
+    [part(digits.train, 300), part(digits.test, 60)]
+}
+
+/// The digits as a folder of images, an IDX folder, tables and a file of arrays, with their parts.
+fn write_digits(place: &Place) -> [&'static str; 4] {
+    let parts = digits();
+    let mut arrays = Vec::new();
+    for ((images, labels), part) in parts.iter().zip(["train", "test"]) {
+        let n = labels.len();
+        let mut table = String::from("label");
+        (0..64).for_each(|pixel| table += &format!(",pixel{pixel}"));
+        for (i, (image, label)) in images.iter().zip(labels).enumerate() {
+            let name = format!("folder/{part}/{label}/{i:04}.png");
+            save_gray(place, &name, [8, 8], image);
+            table += &format!("\n{label}");
+            image.iter().for_each(|pixel| table += &format!(",{pixel}"));
+        }
+        write(place, &format!("tables/{part}.csv"), table);
+        let pixels = images.concat();
+        let name = format!("idx/{part}-images.idx3-ubyte");
+        write(place, &name, idx(8, &[n as u32, 8, 8], &pixels));
+        let name = format!("idx/{part}-labels.idx1-ubyte");
+        write(place, &name, idx(8, &[n as u32], labels));
+        arrays.push((format!("x_{part}"), npy("|u1", &[n, 8, 8], &pixels)));
+        arrays.push((format!("y_{part}"), npy("|u1", &[n], labels)));
+    }
+    let arrays = arrays
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.clone()));
+    write(place, "digits.npz", npz(&arrays.collect::<Vec<_>>()));
+    ["folder", "tables", "idx", "digits.npz"]
+}
+
+#[test]
+fn the_same_images_in_every_format_make_the_same_network_to_the_last_bit() {
+    let place = Place::new();
+    let mut first: Option<(Vec<u8>, Value)> = None;
+    for name in write_digits(&place) {
+        let arguments = ["train", "--dataset", name];
+        let summary = place.json(&[&arguments[..], &SHORT].concat());
+        let model = fs::read(place.path("run/model.bpk")).unwrap();
+        fs::remove_dir_all(place.path("run")).unwrap();
+        let (first, error) = first.get_or_insert((model.clone(), summary["test_error"].clone()));
+        assert_eq!(summary["test_error"], *error, "{name}");
+        assert!(model == *first, "{name} makes another network");
+    }
+}
+
+/// Trains on `data` by one command, and looks at the run by all that look at runs.
+fn train_and_look(place: &Place, data: &[&str], to_predict: &str, n_predicted: usize) -> Value {
+    let train = [&["train", "--dataset"], data, &SHORT].concat();
+    let summary = place.json(&train);
+    assert!(summary["test_error"].as_f64().is_some(), "{summary}");
+    let evaluation = place.json(&["evaluate", "run"]);
+    assert_eq!(evaluation["test_error"], summary["test_error"]);
+    let predictions = place.json(&["predict", "run", to_predict]);
+    let predictions = predictions["predictions"].as_array().unwrap();
+    assert_eq!(predictions.len(), n_predicted);
+    assert!(predictions.iter().all(|found| found["name"].is_string()));
+    let fidelity = ["fidelity", "--run", "run", "--batches=1", "--batch=8"];
+    place.succeed(&fidelity);
+    let methods = [
+        "--methods=eqprop,backprop",
+        "--seeds=1",
+        "--epochs=1",
+        "--set=hidden=[8]",
+    ];
+    let compare = [&["compare", "--report=report", "--dataset"], data, &methods].concat();
+    place.succeed(&compare);
+    place.succeed(&["relax", "run", "--examples=2"]);
+    // It goes on with the data that it began with, from any folder.
+    let resumed = place.json(&["train", "--resume", "--run=run", "--epochs=3"]);
+    assert_eq!(resumed["epochs"], 3);
+    evaluation
+}
+
+#[test]
+fn a_folder_of_images_trains_by_one_command() {
+    let place = Place::new();
+    write_digits(&place);
+    let predicted = "folder/test/0/0000.png";
+    let predicted = match place.path(predicted).is_file() {
+        true => predicted.to_string(),
+        false => {
+            let label = digits()[1].1[0];
+            format!("folder/test/{label}/0000.png")
+        }
+    };
+    let evaluation = train_and_look(&place, &["folder"], &predicted, 1);
+    assert_eq!(evaluation["n_examples"], 60);
+}
+
+#[test]
+fn a_table_trains_by_one_command() {
+    let place = Place::new();
+    // Three classes around three centers, by a fixed sequence.
+    let mut text = String::from("length,width,age,species\n");
+    let mut state = 1u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state >> 8) / f64::from(1u32 << 24) - 0.5
+    };
+    for i in 0..300 {
+        let class = i * 3 / 300;
+        let center = [[5.0, 1.0], [6.0, 3.0], [8.0, 2.0]][class];
+        let [length, width] = center.map(|center| center + noise());
+        let name = ["setosa", "versicolor", "virginica"][class];
+        text += &format!(
+            "{length:.3},{width:.3},{:.1},{name}\n",
+            50.0 + 9.0 * noise()
+        );
+    }
+    write(&place, "flowers.csv", text);
+    write(
+        &place,
+        "new.csv",
+        "width,age,length\n1,50,5\n3,50,6\n2,50,8\n",
+    );
+    let data = ["flowers.csv", "--target", "species"];
+    let evaluation = train_and_look(&place, &data, "new.csv", 3);
+    assert_eq!(evaluation["n_examples"], 60);
+    assert!(
+        evaluation["test_error"].as_f64().unwrap() < 0.05,
+        "{evaluation}"
+    );
+    let text = place.succeed(&["predict", "run", "new.csv"]);
+    for part in [
+        "example 1: class 0 (setosa)",
+        "example 2: class 1",
+        "example 3: class 2",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing: {text}");
+    }
+}
+
+#[test]
+fn a_file_of_arrays_trains_by_one_command() {
+    let place = Place::new();
+    write_digits(&place);
+    let evaluation = train_and_look(&place, &["digits.npz"], "digits.npz", 60);
+    assert_eq!(evaluation["n_examples"], 60);
+}
+
+#[test]
+fn files_as_those_of_emnist_train_by_one_command() {
+    let place = Place::new();
+    let write_part = |part: &str, n: u32| {
+        let label = |i: u32| 1 + (i % 26) as u8;
+        let pixels = (0..n).flat_map(|i| {
+            (0..784u32).map(move |p| {
+                if p % 26 == i % 26 {
+                    200 + (i % 50) as u8
+                } else {
+                    0
+                }
+            })
+        });
+        let name = format!("letters/emnist-letters-{part}-images-idx3-ubyte");
+        let pixels: Vec<u8> = pixels.collect();
+        write(&place, &name, idx(8, &[n, 28, 28], &pixels));
+        let name = format!("letters/emnist-letters-{part}-labels-idx1-ubyte");
+        let labels: Vec<u8> = (0..n).map(label).collect();
+        write(&place, &name, idx(8, &[n], &labels));
+    };
+    write_part("train", 260);
+    write_part("test", 52);
+    let images = "letters/emnist-letters-test-images-idx3-ubyte";
+    let evaluation = train_and_look(&place, &["letters"], images, 52);
+    assert_eq!(evaluation["n_examples"], 52);
+    let config: Value =
+        serde_json::from_slice(&fs::read(place.path("run/config.json")).unwrap()).unwrap();
+    let found = &config["training"]["data"]["dataset"]["found"];
+    assert_eq!(found["classes"].as_array().unwrap().len(), 26);
+    // The same by its name, upright and with labels from 0.
+    let named = [
+        "train",
+        "--dataset",
+        "emnist-letters",
+        "--data-dir",
+        "letters",
+    ];
+    let options = ["--epochs=1", "--set=hidden=[8]", "--run=named"];
+    let summary = place.json(&[&named[..], &options].concat());
+    assert_eq!(summary["dataset"], "emnist-letters");
+}
+
+/// A folder of images in color, of 48×40 pixels.
+fn write_color(place: &Place) {
+    for i in 0..60u8 {
+        let class = ["cat", "dog", "fish"][usize::from(i % 3)];
+        let path = place.path(&format!("photos/{class}/{i:02}.png"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let color = |x: u32, y: u32| {
+            let mut color = [20 + (x as u8 ^ i) % 20, 20 + (y as u8) % 20, 30];
+            color[usize::from(i % 3)] += 150;
+            Rgb(color)
+        };
+        RgbImage::from_fn(40, 48, color).save(path).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_of_color_images_trains_by_one_command() {
+    let place = Place::new();
+    write_color(&place);
+    let evaluation = train_and_look(&place, &["photos"], "photos/cat/00.png", 1);
+    assert_eq!(evaluation["n_examples"], 12);
+    let report = place.json(&["data", "photos"]);
+    assert_eq!(report["shape"], serde_json::json!([3, 48, 40]));
+    // A convolutional preset says why it does not fit, and fits images of another size.
+    place.refuse(
+        &["train", "--dataset", "photos", "--preset", "dchn"],
+        &["hidden layer 4", "images of 48x40"],
+    );
+    let fitting = [
+        "train",
+        "--dataset",
+        "photos",
+        "--preset",
+        "conv-mnist",
+        "--image-size=28x28",
+    ];
+    let options = [
+        "--epochs=1",
+        "--run=conv",
+        "--set=hidden=[{\"channels\": 4, \"kernel\": 5}]",
+    ];
+    let rates = ["--set=learning_rates=[0.1,0.1]"];
+    place.succeed(&[&fitting[..], &options, &rates].concat());
+}
+
+#[test]
+fn data_shows_what_is_understood_and_draws_examples() {
+    let place = Place::new();
+    write_digits(&place);
+    let report = place.json(&["data", "folder", "--sheet", "sheet.png"]);
+    assert_eq!(report["format"], "images");
+    assert_eq!(report["shape"], serde_json::json!([1, 8, 8]));
+    assert_eq!(
+        (&report["n_train"], &report["n_test"]),
+        (&300.into(), &60.into())
+    );
+    let counts = report["classes"].as_array().unwrap().iter();
+    let n: u64 = counts.map(|class| class["train"].as_u64().unwrap()).sum();
+    assert_eq!(n, 300);
+    let sheet = image::open(place.path("sheet.png")).unwrap().into_luma8();
+    // Twelve columns and ten rows of eight pixels, six times as large, with gaps of 4.
+    assert_eq!(sheet.dimensions(), (12 * 52 + 4, 10 * 52 + 4));
+    let [(images, labels), _] = digits();
+    for class in 0..10u8 {
+        let first = labels.iter().position(|&label| label == class).unwrap();
+        let pixel = sheet.get_pixel(4 + 6 * 3 + 2, 4 + 52 * u32::from(class) + 6 * 4 + 2);
+        assert_eq!(pixel.0[0], images[first][4 * 8 + 3], "class {class}");
+    }
+    let text = place.succeed(&["data", "digits"]);
+    for part in [
+        "digits: built in",
+        "8x8 pixels in gray",
+        "1437 training examples",
+        "data-digits.png",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing: {text}");
+    }
+    let bench = [
+        "bench",
+        "--dataset",
+        "digits.npz",
+        "--preset=digits",
+        "--methods=eqprop",
+        "--rounds=1",
+    ];
+    let text = place.succeed(&bench);
+    assert!(text.contains("digits.npz"), "{text}");
+}
+
+/// How a bad thing is named and given, and what has to be said of it.
+type Bad = (
+    &'static str,
+    fn(&Place),
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+fn table(place: &Place, text: &str) {
+    write(place, "bad.csv", text);
+}
+
+fn arrays(place: &Place, arrays: &[(&str, Vec<u8>)]) {
+    write(place, "bad.npz", npz(arrays));
+}
+
+fn images_of(place: &Place, sizes: [[u32; 2]; 2]) {
+    for (i, size) in sizes.into_iter().enumerate() {
+        let n = (size[0] * size[1]) as usize;
+        for j in 0..3 {
+            let pixels: Vec<u8> = (0..n).map(|p| (p * 17 + j * 29) as u8).collect();
+            save_gray(place, &format!("bad/{i}/{j}.png"), size, &pixels);
+        }
+    }
+}
+
+fn x(n: usize) -> Vec<u8> {
+    let bytes: Vec<u8> = (0..4 * n).map(|i| (i * 13) as u8).collect();
+    npy("|u1", &[n, 2, 2], &bytes)
+}
+
+fn y(n: usize) -> Vec<u8> {
+    npy(
+        "|u1",
+        &[n],
+        &(0..n).map(|i| (i % 2) as u8).collect::<Vec<_>>(),
+    )
+}
+
+const BAD: [Bad; 42] = [
+    (
+        "nothing there",
+        |_| (),
+        &["./bad"],
+        &["no file or folder `./bad`"],
+    ),
+    (
+        "a name misspelled",
+        |_| (),
+        &["mnits"],
+        &["unknown data set `mnits`; did you mean `mnist`?"],
+    ),
+    (
+        "an empty folder",
+        |place| fs::create_dir(place.path("bad")).unwrap(),
+        &["bad"],
+        &["is empty", "no data are recognized"],
+    ),
+    (
+        "a folder of notes",
+        |place| write(place, "bad/notes.txt", "hello"),
+        &["bad"],
+        &["holds notes.txt", "no data are recognized"],
+    ),
+    (
+        "tables and arrays",
+        |place| {
+            write(place, "bad/a.csv", "1,2\n");
+            write(place, "bad/b.npz", "");
+        },
+        &["bad"],
+        &["several formats: csv, npz"],
+    ),
+    (
+        "a text",
+        |place| write(place, "bad.txt", "hello world"),
+        &["bad.txt"],
+        &["`", "bad.txt` is not recognized"],
+    ),
+    (
+        "one image",
+        |place| save_gray(place, "bad.png", [2, 2], &[1, 2, 3, 4]),
+        &["bad.png"],
+        &["is one image: name the folder"],
+    ),
+    (
+        "an unknown format",
+        |place| table(place, "1,2\n"),
+        &["bad.csv", "--format", "cvs"],
+        &["unknown format `cvs`; did you mean `csv`?"],
+    ),
+    (
+        "a file as a folder of images",
+        |place| table(place, "1,2\n"),
+        &["bad.csv", "--format", "images"],
+        &["is a file: a folder is needed"],
+    ),
+    (
+        "one class of images",
+        |place| {
+            images_of(place, [[2, 2], [2, 2]]);
+            fs::remove_dir_all(place.path("bad/1")).unwrap();
+        },
+        &["bad"],
+        &["all examples of", "class `0`: at least two"],
+    ),
+    (
+        "a class without images",
+        |place| {
+            images_of(place, [[2, 2], [2, 2]]);
+            fs::create_dir(place.path("bad/2")).unwrap();
+        },
+        &["bad"],
+        &["bad/2` of a class holds no PNG or JPEG"],
+    ),
+    (
+        "a damaged image",
+        |place| {
+            images_of(place, [[2, 2], [2, 2]]);
+            write(place, "bad/1/2.png", b"\x89PNG\r\n\x1a\nand so on");
+        },
+        &["bad"],
+        &[
+            "bad/1/2.png` cannot be used",
+            "not an image that can be read",
+        ],
+    ),
+    (
+        "no image under its name",
+        |place| {
+            images_of(place, [[2, 2], [2, 2]]);
+            write(place, "bad/1/2.png", "GIF89a");
+        },
+        &["bad"],
+        &["bad/1/2.png` cannot be used", "not a PNG image"],
+    ),
+    (
+        "a photograph cut short",
+        |place| {
+            images_of(place, [[16, 16], [16, 16]]);
+            let pixels: Vec<u8> = (0..256).map(|p| (p * 7) as u8).collect();
+            save_gray(place, "bad/1/3.jpg", [16, 16], &pixels);
+            let whole = fs::read(place.path("bad/1/3.jpg")).unwrap();
+            write(place, "bad/1/3.jpg", &whole[..whole.len() / 2]);
+        },
+        &["bad"],
+        &["bad/1/3.jpg` cannot be used", "cut short"],
+    ),
+    (
+        "images of several sizes",
+        |place| images_of(place, [[2, 2], [2, 3]]),
+        &["bad"],
+        &["bad/0/0.png` has 2x2", "has 2x3", "such as 32x32"],
+    ),
+    (
+        "a size of nothing",
+        |place| images_of(place, [[2, 2], [2, 2]]),
+        &["bad", "--image-size", "0x4"],
+        &["image_size must be 1 to"],
+    ),
+    (
+        "two channels",
+        |place| images_of(place, [[2, 2], [2, 2]]),
+        &["bad", "--channels", "2"],
+        &["channels must be 1 or 3, but is 2"],
+    ),
+    (
+        "a class that only the test has",
+        |place| {
+            for (name, class) in [("train/0/a", 0), ("train/1/b", 1), ("test/2/c", 2)] {
+                save_gray(place, &format!("bad/{name}.png"), [2, 2], &[class, 2, 3, 4]);
+            }
+        },
+        &["bad"],
+        &["no training example", "is of the class `2`"],
+    ),
+    (
+        "an empty table",
+        |place| table(place, ""),
+        &["bad.csv"],
+        &["bad.csv` is empty"],
+    ),
+    (
+        "names of columns only",
+        |place| table(place, "a,b,label\n"),
+        &["bad.csv"],
+        &["holds no example"],
+    ),
+    (
+        "lines of several lengths",
+        |place| table(place, "1,2,0\n3,4,1\n5,6\n"),
+        &["bad.csv"],
+        &["line 3 has 2 cells, expected 3"],
+    ),
+    (
+        "text among numbers",
+        |place| table(place, "a,b,y\n1,2,0\n3,red,1\n"),
+        &["bad.csv"],
+        &["`red` in line 3, column b"],
+    ),
+    (
+        "missing values",
+        |place| table(place, "a,b,y\n1,2,0\n3,,1\nNA,4,0\n"),
+        &["bad.csv"],
+        &["lacks 2 values", "line 3, column b"],
+    ),
+    (
+        "an infinite number",
+        |place| table(place, "a,b,y\n1,2,0\n3,inf,1\n"),
+        &["bad.csv"],
+        &["`inf` in line 3"],
+    ),
+    (
+        "no such column",
+        |place| table(place, "a,b,y\n1,2,0\n3,4,1\n"),
+        &["bad.csv", "--target", "z"],
+        &["no column `z`", "a, b, y"],
+    ),
+    (
+        "one class",
+        |place| table(place, "1,2,0\n3,4,0\n5,6,0\n"),
+        &["bad.csv"],
+        &["all examples", "class `0`"],
+    ),
+    (
+        "one column",
+        |place| table(place, "0\n1\n0\n"),
+        &["bad.csv"],
+        &["no column beside that of the class"],
+    ),
+    (
+        "quantities as classes",
+        |place| {
+            let rows = (0..400).map(|i| format!("{i},{}.5\n", i * i));
+            table(place, &rows.collect::<String>());
+        },
+        &["bad.csv"],
+        &["more than 256 classes", "Quantities"],
+    ),
+    (
+        "inputs that are all the same",
+        |place| table(place, "a,b,y\n1,2,0\n1,2,1\n1,2,0\n1,2,1\n"),
+        &["bad.csv"],
+        &["the same inputs"],
+    ),
+    (
+        "one example of each class",
+        |place| table(place, "a,y\n1,0\n2,1\n"),
+        &["bad.csv"],
+        &["holds 2 examples", "test"],
+    ),
+    (
+        "other columns in the test",
+        |place| {
+            write(place, "bad/train.csv", "a,y\n1,0\n2,1\n");
+            write(place, "bad/test.csv", "b,y\n1,0\n2,1\n");
+        },
+        &["bad"],
+        &["test.csv", "its columns are not those"],
+    ),
+    (
+        "a test of everything",
+        |place| table(place, "a,y\n1,0\n2,1\n"),
+        &["bad.csv", "--test-share", "1"],
+        &["test_share must be greater than 0 and less than 1"],
+    ),
+    (
+        "no archive",
+        |place| write(place, "bad.npz", "PK no"),
+        &["bad.npz"],
+        &["cannot be read as NPZ"],
+    ),
+    (
+        "inputs without labels",
+        |place| arrays(place, &[("x", x(4)), ("z", x(4))]),
+        &["bad.npz"],
+        &["no array of labels", "x"],
+    ),
+    (
+        "unequal numbers",
+        |place| arrays(place, &[("x", x(4)), ("y", y(5))]),
+        &["bad.npz"],
+        &["`x` has 4 examples, but `y` has 5 labels"],
+    ),
+    (
+        "several inputs",
+        |place| {
+            arrays(
+                place,
+                &[("a_images", x(4)), ("b_images", x(4)), ("y", y(4))],
+            )
+        },
+        &["bad.npz"],
+        &["several arrays", "a_images, b_images"],
+    ),
+    (
+        "Python objects",
+        |place| arrays(place, &[("x", npy("|O", &[4], &[0; 32])), ("y", y(4))]),
+        &["bad.npz"],
+        &["Python objects"],
+    ),
+    (
+        "an array cut short",
+        |place| {
+            arrays(
+                place,
+                &[("x", npy("|u1", &[4, 2, 2], &[0; 9])), ("y", y(4))],
+            )
+        },
+        &["bad.npz"],
+        &["expected 16 bytes, found 9"],
+    ),
+    (
+        "no number",
+        |place| {
+            arrays(
+                place,
+                &[
+                    (
+                        "x",
+                        npy(
+                            "<f4",
+                            &[2, 1],
+                            &[f32::NAN, 1.0].map(f32::to_le_bytes).concat(),
+                        ),
+                    ),
+                    ("y", y(2)),
+                ],
+            )
+        },
+        &["bad.npz"],
+        &["NaN in example 1"],
+    ),
+    (
+        "a folder of damaged IDX",
+        |place| {
+            write(place, "bad/a-images", idx(8, &[4, 2, 2], &[7; 12]));
+            write(place, "bad/a-labels", idx(8, &[4], &[0, 1, 0, 1]));
+        },
+        &["bad"],
+        &["a-images` is cut short"],
+    ),
+    (
+        "IDX images without labels",
+        |place| write(place, "bad/a-images", idx(8, &[4, 2, 2, 1], &[7; 16])),
+        &["bad"],
+        &["no array of labels"],
+    ),
+    (
+        "safetensors that are none",
+        |place| write(place, "bad.safetensors", [255; 40]),
+        &["bad.safetensors"],
+        &["safetensors", "promises"],
+    ),
+];
+
+#[test]
+fn bad_data_are_refused_with_one_clear_message() {
+    for (name, make, arguments, expected) in BAD {
+        let place = Place::new();
+        make(&place);
+        eprintln!("{name}");
+        place.refuse(&[&["data"], arguments].concat(), expected);
+        place.refuse(&[&["train", "--dataset"], arguments].concat(), expected);
+    }
+}
+
+#[test]
+fn a_run_says_when_its_data_are_others() {
+    let place = Place::new();
+    let rows = |classes: &[&str]| -> String {
+        let row = |i: usize| format!("{i}.5,{}\n", classes[i % classes.len()]);
+        (0..20).map(row).collect()
+    };
+    write(&place, "a.csv", rows(&["u", "v"]));
+    place.succeed(&[&["train", "--dataset", "a.csv"][..], &SHORT].concat());
+    // A class that the network does not know.
+    write(&place, "b.csv", rows(&["u", "v", "w"]));
+    place.refuse(
+        &["evaluate", "run", "--data-dir", "b.csv"],
+        &["class `w`", "none of the 2 classes"],
+    );
+    // Others of the same kind are judged, but not trained on.
+    write(&place, "c.csv", rows(&["v", "u"]));
+    let outcome = place
+        .run(&["evaluate", "run", "--data-dir", "c.csv"])
+        .succeeded();
+    assert!(
+        outcome
+            .stderr
+            .contains("not the data that the network was trained on")
+    );
+    let resume = ["train", "--resume", "--run=run", "--epochs=3"];
+    let moved = [&resume[..], &["--data-dir", "c.csv"]].concat();
+    place.refuse(&moved, &["not the data that the run began with"]);
+    // The same data in another place are the same data.
+    fs::rename(place.path("a.csv"), place.path("d.csv")).unwrap();
+    place.refuse(&resume, &["no file or folder"]);
+    let moved = [&resume[..], &["--data-dir", "d.csv"]].concat();
+    place.succeed(&moved);
+    place.refuse(
+        &["train", "--dataset=d.csv", "--data-dir=."],
+        &["--data-dir is for data sets with a name"],
+    );
+    place.refuse(
+        &["train", "--target=x"],
+        &["--target says how to read files"],
+    );
+}
