@@ -24,6 +24,7 @@ use configurations::{deep_dhn, deep_paper, dhn, drn, paper};
 /// | `dchn` | 128-256-512-512 maps, 3×3 + pool | 60 + 2×15 asynchronous | Scellier et al. 2023, 100 epochs |
 /// | `hopfield-resnet13` | 8 convolutions, 4 skips | 120 + 2×50 asynchronous | arXiv:2509.26003, 300 epochs |
 /// | `pcn-mnist` | 784-512-512-10, predictive coding | 1 + 3 asynchronous | chosen here, 20 epochs |
+/// | `mnist-fast` | 784-512-128-10, predictive coding | 1 + 2 asynchronous | chosen here, 7 epochs |
 /// | `pcn-vgg5` | 128-256-512-512 maps, predictive coding | 1 + 5 asynchronous | Kerjan et al. 2026, 100 epochs |
 /// | `drn-xs` | 2·784-100-10, resistive | 4 + 2×4 asynchronous | Scellier 2024, 3.46 % after 10 epochs |
 /// | `drn-1h` | 2·784-1024-10, resistive | 4 + 2×4 asynchronous | likewise, 1.57 % after 50 epochs |
@@ -70,8 +71,10 @@ use configurations::{deep_dhn, deep_paper, dhn, drn, paper};
 /// <https://arxiv.org/abs/2606.03584>: ReLU, a linear output, β = 0.02 of random sign, as many
 /// asynchronous nudged steps as there are rounds of signals to pass (3 and 5), Nesterov's or plain
 /// momentum. Layers move from their pre-activation ("mod-PGD"): from their prediction, as the
-/// equations have it, the nudged states of `pcn-mnist` become infinite within an epoch. `pcn-vgg5`
-/// has the layers of `dchn` and the paper's optimizer; a full run needs a GPU.
+/// equations have it, the nudged states of `pcn-mnist` become infinite within an epoch. `mnist-fast`
+/// takes one nudged step less, large batches, images shifted by up to a pixel and a cosine schedule: what
+/// comes below 1.6 % test error in the least time on two cores. `pcn-vgg5` has the layers of `dchn` and
+/// the paper's optimizer; a full run needs a GPU.
 ///
 /// Every preset is there for every data set, see [`config_for`](Preset::config_for).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +101,8 @@ pub enum Preset {
     HopfieldResnet13,
     /// Predictive coding network of dense layers for 28×28 images.
     PcnMnist,
+    /// The dense network that learns MNIST in the least time.
+    MnistFast,
     /// Predictive coding network of convolutions for 32×32 images.
     PcnVgg5,
     /// The smallest deep resistive network.
@@ -108,7 +113,7 @@ pub enum Preset {
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Digits,
         Self::Paper1h,
         Self::Paper2h,
@@ -120,6 +125,7 @@ impl Preset {
         Self::Dchn,
         Self::HopfieldResnet13,
         Self::PcnMnist,
+        Self::MnistFast,
         Self::PcnVgg5,
         Self::DrnXs,
         Self::Drn1h,
@@ -139,6 +145,7 @@ impl Preset {
             Self::Dchn => "dchn",
             Self::HopfieldResnet13 => "hopfield-resnet13",
             Self::PcnMnist => "pcn-mnist",
+            Self::MnistFast => "mnist-fast",
             Self::PcnVgg5 => "pcn-vgg5",
             Self::DrnXs => "drn-xs",
             Self::Drn1h => "drn-1h",
@@ -166,6 +173,7 @@ impl Preset {
             Self::Dchn => "Scellier et al. 2023 (arXiv:2312.15103), 100 epochs",
             Self::HopfieldResnet13 => "arXiv:2509.26003: 6.08 % on CIFAR-10 after 300 epochs",
             Self::PcnMnist => "chosen here, phases of arXiv:2606.03584",
+            Self::MnistFast => "chosen here, phases of arXiv:2606.03584: the least time to 1.6 %",
             Self::PcnVgg5 => {
                 "Kerjan et al. 2026 (arXiv:2606.03584): 0.32 % on MNIST, 7.8 % on CIFAR-10, 100 epochs"
             }
@@ -188,6 +196,7 @@ impl Preset {
             Self::Dchn => configurations::dchn(),
             Self::HopfieldResnet13 => configurations::hopfield_resnet13(),
             Self::PcnMnist => configurations::pcn_mnist(),
+            Self::MnistFast => configurations::mnist_fast(),
             Self::PcnVgg5 => configurations::pcn_vgg5(),
             Self::DrnXs => drn(100, 100.0, 10),
             Self::Drn1h => drn(1024, 480.0, 50),

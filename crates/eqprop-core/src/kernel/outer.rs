@@ -2,7 +2,7 @@
 //! which gradients are.
 
 use super::epilogue::Epilogue;
-use super::left::Left;
+use super::left::{Left, TILE_ROWS};
 use super::panels::{Panels, lanes};
 use super::product::{multiply, multiply_columns, multiply_once};
 use super::team::share;
@@ -148,12 +148,47 @@ impl<'a> OverRows<'a> {
 }
 
 /// `x W` for a single use, `[batch, n_out]`.
-pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> Vec<f32> {
+pub fn product(x: &[f32], weights: &[f32], shape: [usize; 3]) -> Vec<f32> {
+    let [batch, n_in, n_out] = shape;
+    let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD);
+    match batch < WORTH_PACKING {
+        true => product_by_columns(x, weights, shape, n_threads),
+        false => product_by_rows(x, weights, shape, n_threads),
+    }
+}
+
+/// Each thread takes some of the rows, and all of the packed weights.
+fn product_by_rows(
+    x: &[f32],
+    weights: &[f32],
+    [batch, n_in, n_out]: [usize; 3],
+    n_threads: usize,
+) -> Vec<f32> {
+    let right = Panels::of_columns(weights, n_out, 0..n_out);
+    let rows = batch.div_ceil(n_threads).next_multiple_of(TILE_ROWS);
+    let mut out = Vec::new();
+    let part = rows * n_out;
+    append_in_parts(&mut out, batch * n_out, part, n_threads, |index, out| {
+        let n_rows = out.len() / n_out;
+        let starts: Vec<usize> = (0..n_rows).map(|row| row * n_in).collect();
+        let left = Left::matrix(&x[index * rows * n_in..], &starts, n_in);
+        let mut zeros = ZeroPattern::default();
+        multiply(left, &right, Epilogue::SET, out, n_out, &mut zeros);
+    });
+    out
+}
+
+/// Each thread takes some of the columns, so that it reads only that part of the weights.
+fn product_by_columns(
+    x: &[f32],
+    weights: &[f32],
+    [batch, n_in, n_out]: [usize; 3],
+    n_threads: usize,
+) -> Vec<f32> {
     let starts: Vec<usize> = (0..batch).map(|row| row * n_in).collect();
     let left = Left::matrix(x, &starts, n_in);
-    // Each thread takes some of the columns, so that it reads only that part of the weights.
     let n_vectors = n_out.div_ceil(lanes());
-    let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD).min(n_vectors);
+    let n_threads = n_threads.min(n_vectors);
     let bound = |thread: usize| n_out.min(thread * n_vectors / n_threads * lanes());
     let mut parts = vec![Vec::new(); n_threads];
     share(
@@ -162,19 +197,7 @@ pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> 
         |(thread, part)| {
             let columns = bound(thread)..bound(thread + 1);
             part.resize(batch * columns.len(), 0.0);
-            if batch < WORTH_PACKING {
-                return multiply_once(left, weights, n_out, columns, part);
-            }
-            let n = columns.len();
-            let right = Panels::of_columns(weights, n_out, columns);
-            multiply(
-                left,
-                &right,
-                Epilogue::SET,
-                part,
-                n,
-                &mut ZeroPattern::default(),
-            );
+            multiply_once(left, weights, n_out, columns, part);
         },
     );
     if let [_] = parts[..] {

@@ -143,6 +143,24 @@ pub(super) fn pcn_mnist() -> TrainingConfig {
     )
 }
 
+pub(super) fn mnist_fast() -> TrainingConfig {
+    let shifted = Augmentation {
+        shift: 1,
+        ..Augmentation::default()
+    };
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Mnist).with_augmentation(shifted),
+        predictive_coding(vec![512.into(), 128.into()]),
+        PhaseConfig::new(Nudging::RandomSign { beta: 0.02 }, 1, 2),
+        OptimizerConfig::new(vec![0.1; 3])
+            .with_schedule(Schedule::Cosine)
+            .with_momentum(0.95)
+            .with_weight_decay(1e-5),
+        128,
+        7,
+    )
+}
+
 pub(super) fn pcn_vgg5() -> TrainingConfig {
     TrainingConfig::new(
         padded_mnist(),
