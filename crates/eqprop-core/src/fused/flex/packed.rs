@@ -69,6 +69,12 @@ impl PackedDense {
         2 * self.units.iter().product::<usize>()
     }
 
+    /// Whether what is sent back goes along the same weights as what is sent forth.
+    pub fn is_tied(&self) -> bool {
+        let [forth, back] = self.weights.each_ref().map(Floats::slice);
+        core::ptr::eq(forth, back)
+    }
+
     fn is_plain(&self) -> bool {
         self.orders.iter().all(|order| order.is_plain())
     }

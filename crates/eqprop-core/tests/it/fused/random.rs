@@ -3,14 +3,18 @@
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, CostConfig};
-use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField};
+use eqprop_core::energy::{
+    HopfieldEnergyConfig, LayerConfig, TotalEnergy, UntiedHopfieldConfig, VectorField,
+};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::shape::LayerShape;
 use eqprop_core::state::State;
-use eqprop_testing::{Numbers, Setup, connection, cost, distance, gradients_in, network, values};
+use eqprop_testing::{
+    Numbers, Setup, connection, cost, distance, filled, gradients_in, graph, network, values,
+};
 use proptest::prelude::*;
 
-use super::Output;
+use super::{Output, SCHEMES};
 use crate::properties::any_network_of_maps;
 
 /// One, the widths of vectors and their neighbors, and what fills a panel or nearly so.
@@ -32,6 +36,8 @@ const ACTIVATIONS: [Activation; 7] = [
 #[derive(Debug, Clone)]
 struct Case {
     config: HopfieldEnergyConfig,
+    /// Whether connections have other weights back than forth.
+    is_untied: bool,
     scheme: Scheme,
     output: Output,
     cost: CostConfig,
@@ -95,11 +101,13 @@ fn any_case(network: impl Strategy<Value = HopfieldEnergyConfig>) -> impl Strate
     let numbers = (
         prop_oneof![Just(0.0), Just(1.0), 0.0..1.0_f64],
         any::<u64>(),
+        prop::bool::weighted(0.25),
     );
-    (network, how, numbers).prop_map(|(config, how, (density, seed))| {
+    (network, how, numbers).prop_map(|(config, how, (density, seed, is_untied))| {
         let (scheme, output, cost, batch, n_steps) = how;
         Case {
             config,
+            is_untied,
             scheme,
             output,
             cost,
@@ -124,6 +132,27 @@ fn scale(config: &HopfieldEnergyConfig) -> f64 {
 /// The drive of the first layer, the state in which the relaxation ends with its residual, and the
 /// gradient that its contrast with the start is.
 fn measured(case: &Case, setup: &Setup, stepwise: bool) -> Vec<(&'static str, Vec<f64>)> {
+    let (config, scale) = (&case.config, scale(&case.config));
+    if !case.is_untied {
+        return measured_in(
+            &network(config, setup, scale, case.seed),
+            case,
+            setup,
+            stepwise,
+        );
+    }
+    let mut numbers = Numbers(case.seed);
+    let field = UntiedHopfieldConfig::new(config.clone()).init(&setup.device);
+    let field = filled(field, setup, |n| numbers.list(n, -scale, scale));
+    measured_in(&field, case, setup, stepwise)
+}
+
+fn measured_in<E: VectorField>(
+    energy: &E,
+    case: &Case,
+    setup: &Setup,
+    stepwise: bool,
+) -> Vec<(&'static str, Vec<f64>)> {
     let Case {
         ref config,
         scheme,
@@ -133,7 +162,6 @@ fn measured(case: &Case, setup: &Setup, stepwise: bool) -> Vec<(&'static str, Ve
         seed,
         ..
     } = *case;
-    let energy = network(config, setup, scale(config), seed);
     let mut numbers = Numbers(seed ^ 1);
     let input = (0..batch * config.input.n_units())
         .map(|_| match numbers.uniform(0.0, 1.0) < case.density {
@@ -149,17 +177,17 @@ fn measured(case: &Case, setup: &Setup, stepwise: bool) -> Vec<(&'static str, Ve
     let beta = numbers.matrix(setup, [batch, 1], -0.5, 0.9);
     let cost = cost(case.cost, n_outputs, setup, 0.5, seed ^ 2);
     let (total, start) = match output {
-        Output::Free => (TotalEnergy::<_, AnyCost>::free(&energy, &clamped), start),
+        Output::Free => (TotalEnergy::<_, AnyCost>::free(energy, &clamped), start),
         Output::Nudged => {
             let target = target.clone() / target.sum_dim(1);
             // The total energy keeps what it needs of them.
-            let total = TotalEnergy::nudged(&energy, &clamped, &cost, &target, beta);
+            let total = TotalEnergy::nudged(energy, &clamped, &cost, &target, beta);
             (total, start)
         }
         Output::Clamped => {
             let mut layers = start.layers().to_vec();
             *layers.last_mut().expect("a network has an output") = target.clone();
-            let total = TotalEnergy::output_clamped(&energy, &clamped, target);
+            let total = TotalEnergy::output_clamped(energy, &clamped, target);
             (total, State::new(layers))
         }
     };
@@ -176,7 +204,7 @@ fn measured(case: &Case, setup: &Setup, stepwise: bool) -> Vec<(&'static str, Ve
             relaxed.state.layers().iter().flat_map(values).collect(),
         ),
         ("residual", values(&relaxed.residual)),
-        ("gradient", gradients_in(&energy, &gradients).concat()),
+        ("gradient", gradients_in(energy, &gradients).concat()),
     ]
 }
 
@@ -198,6 +226,28 @@ fn assert_same(case: &Case) {
             distance <= allowed,
             "{what}: off by {distance:e}, allowed {allowed:e}"
         );
+    }
+}
+
+/// A hidden layer and a few outputs, whose weights between them are read once for both ways only where they are
+/// the same.
+#[test]
+fn weights_that_differ_forth_and_back_are_not_taken_for_each_other() {
+    let config = graph(&[5, 70, 10], Activation::HardSigmoid, &[(0, 1), (1, 2)]);
+    for scheme in SCHEMES {
+        for is_untied in [false, true] {
+            assert_same(&Case {
+                config: config.clone(),
+                is_untied,
+                scheme,
+                output: Output::Nudged,
+                cost: CostConfig::SquaredError,
+                batch: 5,
+                n_steps: 4,
+                density: 0.5,
+                seed: 3,
+            });
+        }
     }
 }
 

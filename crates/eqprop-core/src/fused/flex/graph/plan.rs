@@ -48,7 +48,7 @@ pub enum Direction {
 pub struct BesideOutput<'a> {
     /// Which one.
     pub layer: usize,
-    /// What the output sends back along.
+    /// What both send along.
     pub weights: &'a Shallow,
     /// Of the layer.
     pub bounds: [f32; 2],
@@ -165,6 +165,9 @@ impl<'a> GraphPlan<'a> {
         let PackedConnection::Dense(dense) = self.connections[term.connection] else {
             return None;
         };
+        if !dense.is_tied() {
+            return None;
+        }
         match (dense.backward(), self.responses[layer], &self.output) {
             (_, _, OutputNumbers::Clamped(_)) => None,
             (Right::Shallow(weights), Response::Clip(bounds), _) if output > layer => {
