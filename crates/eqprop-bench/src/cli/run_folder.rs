@@ -28,11 +28,16 @@ pub struct PredictArguments {
     /// PNG or JPEG images, bright on dark as in the training data; scaled to its size, with as much of
     /// their ground beside them as makes them square. Also tables and arrays, of which each example is
     /// classified, for networks that were trained on data of your own.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "clamp")]
     pub images: Vec<PathBuf>,
     /// The images are dark on bright.
     #[arg(long)]
     pub invert: bool,
+    /// Clamp the output at these classes instead, each by its number or name, or all, and relax the input:
+    /// draws what the network takes them to look like into classes.png of the run folder. For the model
+    /// "hopfield" with the cost "squared_error", trained on images that are not normalized.
+    #[arg(long, value_name = "CLASS,…", value_delimiter = ',', conflicts_with_all = ["images", "invert"])]
+    pub clamp: Vec<String>,
     #[command(flatten)]
     pub device: DeviceArguments,
 }

@@ -1,5 +1,7 @@
 //! `eqprop predict`.
 
+mod imagine;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -20,13 +22,16 @@ use crate::run::RunFolder;
 /// Bytes of the largest file that is read: no image of [`picture::MOST_PIXELS`] needs more.
 const MOST_BYTES: u64 = 1 << 28;
 
-/// Classifies images.
+/// Classifies images, or draws what classes look like to the network.
 ///
 /// # Errors
 /// If the run, an image or the device cannot be used; then no image is classified.
 pub fn run(arguments: PredictArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
+    if !arguments.clamp.is_empty() {
+        return imagine::run(&folder, &run, &arguments.clamp);
+    }
     let source = &run.config.data.dataset;
     let (shape, n_inputs) = (source.image_shape(), source.n_inputs());
     let mut inputs = Vec::with_capacity(arguments.images.len());

@@ -8,6 +8,7 @@ mod exact;
 mod feedforward;
 mod finite_differences;
 mod method;
+mod partly_clamped;
 mod predictive_coding;
 mod recurrent_backprop;
 mod reference;
