@@ -64,6 +64,44 @@ fn the_output_is_clamped_at_classes_and_the_input_relaxes() {
 }
 
 #[test]
+fn a_half_of_an_image_is_clamped_and_the_rest_relaxes() {
+    let place = Place::new();
+    place.succeed(&TRAINED);
+    let save = |name: &str, is_inverted_below: bool| {
+        let image = image::GrayImage::from_fn(8, 8, |column, row| {
+            let is_ink = (3..5).contains(&column) != (is_inverted_below && row >= 4);
+            image::Luma([u8::from(is_ink) * 255])
+        });
+        image.save(place.path(name)).unwrap();
+    };
+    save("one.png", false);
+    save("other.png", true);
+    let report = place.json(&["predict", "run", "one.png", "other.png", "--clamp", "top"]);
+    let completed = report["completed"].as_array().unwrap();
+    let [one, other] = completed.as_slice() else {
+        panic!("{report}");
+    };
+    // What is covered makes no difference but to what is said of it.
+    let number = |of: &Value, name: &str| of[name].as_f64().unwrap();
+    assert_eq!(one["class"], other["class"]);
+    let [energy, other_energy] = [one, other].map(|of| number(of, "energy"));
+    assert!((energy - other_energy).abs() < 1e-3, "{report}");
+    let [error, other_error] = [one, other].map(|of| number(of, "squared_error"));
+    assert!((error - other_error).abs() > 0.1, "{report}");
+    let picture = image::open(place.path("run/completed.png"))
+        .unwrap()
+        .into_rgb8();
+    assert_eq!(picture.dimensions(), (4 + 2 * 84, 4 + 3 * 84));
+    let pixel =
+        |row: u32, x: u32, y: u32| *picture.get_pixel(4 + x * 10 + 5, 4 + row * 84 + y * 10 + 5);
+    // The top half is as it was in all rows, and the bottom is covered in the second.
+    for (x, y) in [(0, 0), (3, 0), (4, 3), (7, 2)] {
+        assert_eq!([pixel(1, x, y), pixel(2, x, y)], [pixel(0, x, y); 2]);
+    }
+    assert_eq!(pixel(1, 3, 4), image::Rgb([64, 64, 80]));
+}
+
+#[test]
 fn classes_that_are_not_there_are_refused() {
     let place = Place::new();
     place.succeed(&[&QUICK[..], &["--run", "run"]].concat());
@@ -71,8 +109,15 @@ fn classes_that_are_not_there_are_refused() {
         let clamp = format!("--clamp={class}");
         place.refuse(&["predict", "run", &clamp], &["there is no class", "`all`"]);
     }
-    let both = ["predict", "run", "digit.png", "--clamp", "7"];
-    place.refuse(&both, &["--clamp", "cannot be used with"]);
+    let top = ["predict", "run", "--clamp", "top"];
+    place.refuse(&top, &["there is no class `top`", "which need an image"]);
+    image::GrayImage::new(8, 8)
+        .save(place.path("digit.png"))
+        .unwrap();
+    let both = ["predict", "run", "digit.png", "--clamp"];
+    for (clamp, expected) in [("7", "no half of an image"), ("top,left", "in one half")] {
+        place.refuse(&[&both[..], &[clamp]].concat(), &[expected]);
+    }
     place.refuse(&["predict", "run"], &["<IMAGES>..."]);
 }
 

@@ -89,7 +89,7 @@ const COMMANDS: [(&str, &[&str]); 12] = [
             "<RUN>",
             "IMAGES",
             "--invert",
-            "--clamp <CLASS,…>",
+            "--clamp <WHAT,…>",
             "--device",
         ],
     ),

@@ -20,7 +20,7 @@ pub struct EvaluateArguments {
     pub device: DeviceArguments,
 }
 
-/// Images to classify.
+/// Images to classify, or what else to clamp.
 #[derive(Debug, Args)]
 pub struct PredictArguments {
     /// Run folder of `eqprop train`.
@@ -33,10 +33,11 @@ pub struct PredictArguments {
     /// The images are dark on bright.
     #[arg(long)]
     pub invert: bool,
-    /// Clamp the output at these classes instead, each by its number or name, or all, and relax the input:
-    /// draws what the network takes them to look like into classes.png of the run folder. For the model
-    /// "hopfield" with the cost "squared_error", trained on images that are not normalized.
-    #[arg(long, value_name = "CLASS,…", value_delimiter = ',', conflicts_with_all = ["images", "invert"])]
+    /// Clamp something else, and relax the rest. Without images: classes, each by its number or name, or
+    /// all; draws what the network takes them to look like into classes.png of the run folder. With images:
+    /// the top, bottom, left or right half of each; draws how the network completes them into completed.png.
+    /// For the model "hopfield" with the cost "squared_error", trained on images that are not normalized.
+    #[arg(long, value_name = "WHAT,…", value_delimiter = ',')]
     pub clamp: Vec<String>,
     #[command(flatten)]
     pub device: DeviceArguments,

@@ -4,11 +4,9 @@ use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{Cost, SquaredError};
 use eqprop_core::energy::{HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, PartlyClamped};
-use eqprop_core::nudging::{Circle, Nudging};
+use eqprop_core::nudging::Nudging;
 use eqprop_train::batch::Batch;
-use eqprop_train::estimator::{
-    EquilibriumPropagation, GradientEstimator, HolomorphicEquilibriumPropagation,
-};
+use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
 use eqprop_train::network::EquilibriumNetwork;
 
 use eqprop_bench::baseline::{Bptt, ImplicitExact, RecurrentBackprop};
@@ -85,13 +83,6 @@ fn the_gradient_is_the_slope_of_the_cost_of_what_is_not_known() {
     // β² times a third derivative of order 1.
     let found = gradients(&propagation(setup, 1e-3), &problem);
     agrees(found, 1e-5, "equilibrium propagation");
-    // β⁸, with imaginary parts of the clamped units that are 0.
-    let circle = Circle {
-        beta: 0.05,
-        n_points: 8,
-    };
-    let holomorphic = HolomorphicEquilibriumPropagation::new(circle, setup.free(), setup.free());
-    agrees(gradients(&holomorphic, &problem), 1e-6, "holomorphic");
 }
 
 /// At β = 0.01 the error is 1e-4 of β² and the 1e-4 of [`Setup::gradient_tolerance`].

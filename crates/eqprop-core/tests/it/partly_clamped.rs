@@ -205,6 +205,33 @@ fn an_output_of_which_all_is_clamped_is_one_that_is_held() {
     assert!(distance(&flat(&found), &flat(&free.state)) > 0.1);
 }
 
+/// Complex nudges move the free units alone into the complex plane.
+#[test]
+fn what_is_clamped_stays_real_in_a_complex_state() {
+    let setup = &Setup::double();
+    let mut numbers = Numbers(13);
+    let config = graph(&[1, 4, 5], Activation::Tanh, &[(1, 2)]);
+    let energy = PartlyClamped::new(network(&config, setup, 0.5, 14), [1]);
+    let input = partly_known(&mut numbers, &energy.layers()[1..], setup);
+    let target = numbers.inside(Activation::Tanh, setup, [BATCH, 5]);
+    let clamped = energy.clamp(&input);
+    let start = energy.start(&input, &clamped);
+    let start = start.map(|s| Tensor::cat(vec![s.clone(), s.zeros_like()], 0));
+    let clamped = energy.repeat(&clamped, 2);
+    let beta = [0.1, 0.2].map(|part| setup.tensor(vec![part; BATCH], [BATCH, 1]));
+    let total = TotalEnergy::holomorphic(&energy, &clamped, &SquaredError, &target, beta);
+    let relaxed = setup.free().relax(&total, start).converged();
+    let output = values(relaxed.expect("it converges").output());
+    let (re, im) = output.split_at(5 * BATCH);
+    for ((known, re), im) in values(&input).iter().zip(re).zip(im) {
+        if known.is_nan() {
+            assert!(im.abs() > 1e-4, "{im}");
+        } else {
+            assert_eq!((re, *im), (known, 0.0));
+        }
+    }
+}
+
 #[test]
 fn a_start_and_a_pass_begin_with_what_is_known() {
     let setup = &Setup::double();
