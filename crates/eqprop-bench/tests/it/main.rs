@@ -3,6 +3,7 @@
 #![cfg(feature = "flex")]
 
 mod autodiff;
+mod completion;
 mod custom;
 mod exact;
 mod feedforward;
