@@ -19,46 +19,32 @@ use image::{Rgb, RgbImage};
 /// Pixels along a side of a digit.
 const SIDE: usize = 8;
 const N_PIXELS: usize = SIDE * SIDE;
-const N_EPOCHS: usize = 40;
+const N_HIDDEN: usize = 256;
+const N_EPOCHS: i32 = 40;
 
 fn main() -> anyhow::Result<()> {
     let device = Device::default().autodiff();
     device.seed(0);
     let digits = Dataset::load(DatasetKind::Digits, None)?;
-    let env = |name: &str, or: f64| std::env::var(name).map_or(or, |v| v.parse().unwrap());
 
     // Hidden units, and the pixels as the last layer: the one that a cost nudges. The graph has no
     // input of its own.
-    let layers =
-        [env("H", 256.0) as usize, N_PIXELS].map(|n| LayerConfig::new(n, Activation::HardSigmoid));
+    let layers = [N_HIDDEN, N_PIXELS].map(|n| LayerConfig::new(n, Activation::HardSigmoid));
     let joined = ConnectionConfig {
         from: 1,
         to: 2,
         kind: ConnectionKind::Dense,
-        initializer: InitializerConfig::FanIn {
-            gain: env("GAIN", 0.5),
-        },
+        initializer: InitializerConfig::FanIn { gain: 0.5 },
     };
     let energy = HopfieldEnergyConfig::new(1.into(), layers.into(), vec![joined]).init(&device);
     let network = EquilibriumNetwork::new(PartlyClamped::new(energy, [1]), SquaredError);
     let phase = |n_steps| Relaxation::steps(Scheme::Asynchronous, n_steps);
-    let nudging = Nudging::Centered {
-        beta: env("BETA", 0.5),
-    };
-    let method = EquilibriumPropagation::new(
-        nudging,
-        phase(env("T", 15.0) as usize),
-        phase(env("K", 6.0) as usize),
-    );
+    let nudging = Nudging::Centered { beta: 0.5 };
+    let method = EquilibriumPropagation::new(nudging, phase(15), phase(6));
     let mut learner = EquilibriumLearner::new(network, method);
     let mut optimizer: ModuleOptimizer = AdamConfig::new().init();
 
-    let train = BatchLoader::new(
-        &digits.train,
-        env("B", 32.0) as usize,
-        Order::Shuffled { seed: 0 },
-        &device,
-    );
+    let train = BatchLoader::new(&digits.train, 32, Order::Shuffled { seed: 0 }, &device);
     let plain = device.clone().without_autodiff();
     let test = BatchLoader::new(&digits.test, digits.test.len(), Order::Sequential, &plain);
     let test = test.iter().next().expect("a test set")?;
@@ -69,18 +55,17 @@ fn main() -> anyhow::Result<()> {
     .mean_dim(0);
     let baseline = error(&mean.expand([digits.test.len(), N_PIXELS]), &test.input);
     println!("epoch  squared error of what is covered, that of the mean image being {baseline:.4}");
-    let n_epochs = env("EP", 40.0) as usize;
-    for epoch in 0..=n_epochs {
+    for epoch in 0..=N_EPOCHS {
         let completed = complete(&learner, &test.input);
         if epoch % 5 == 0 || epoch == N_EPOCHS {
             let found = error(completed.state.output(), &test.input);
             println!("{epoch:>5}  {found:.4}, {:.3} of it", found / baseline);
         }
-        if epoch == n_epochs {
+        if epoch == N_EPOCHS {
             draw(&test.input, completed.state.output())?;
             break;
         }
-        let rate = env("LR", 0.003) * env("DECAY", 0.95).powi(epoch as i32);
+        let rate = 0.003 * 0.97_f64.powi(epoch);
         for batch in train.iter() {
             let image = batch?.input;
             let step = TrainStep::step(&learner, Batch::new(covered(&image), image));

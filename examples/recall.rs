@@ -89,12 +89,12 @@ fn chosen(share: f64, device: &Device) -> Tensor<2, Bool> {
     noise.lower_equal(largest.expand(shape))
 }
 
-/// The patterns with a fifth of the units of each, drawn anew, of the other sign.
+/// The patterns with a fifth of the units of each, drawn anew, of the other sign. Not quite at the ends of
+/// the range, where no drive would move a unit.
 fn flipped(patterns: &Tensor<2>) -> Tensor<2> {
     let is_flipped = chosen(0.2, &patterns.device());
-    patterns
-        .clone()
-        .mask_where(is_flipped, patterns.clone().neg())
+    let flipped = patterns.clone().neg();
+    patterns.clone().mask_where(is_flipped, flipped) * 0.9
 }
 
 /// The share of patterns of which every unit has the right sign.

@@ -125,7 +125,7 @@ fn stored_patterns_are_recalled_from_what_is_left_of_them() {
     let mut learner = learner(&[N_UNITS], Activation::Tanh, itself, 1e-3, method.clone());
     let mut optimizer: ModuleOptimizer = SgdConfig::new().init();
     for _ in 0..60 {
-        let start = State::new(vec![changed(N_FLIPPED, |value| -value)]);
+        let start = State::new(vec![changed(N_FLIPPED, |value| -value) * 0.9]);
         let batch = Batch::new(unknown.clone(), whole.clone());
         let estimate = method.estimate(&learner.network, &batch, Some(start));
         learner = learner.optimize(&mut optimizer, 0.025.into(), estimate.gradients);
@@ -142,7 +142,7 @@ fn stored_patterns_are_recalled_from_what_is_left_of_them() {
     };
     let (mut from_flipped, mut from_half) = (0.0, 0.0);
     for _ in 0..5 {
-        let start = State::new(vec![changed(N_FLIPPED, |value| -value)]);
+        let start = State::new(vec![changed(N_FLIPPED, |value| -value) * 0.9]);
         let relaxed = network.relax(&phase(100), &unknown, Some(start));
         from_flipped += exact(relaxed.state) / 5.0;
         let half = changed(N_UNITS / 2, |_| f64::NAN);
