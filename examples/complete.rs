@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use burn::optim::AdamConfig;
 use burn::tensor::TensorData;
 use eqprop_core::connection::{ConnectionConfig, ConnectionKind};
-use eqprop_core::relaxation::Relaxed;
 use eqprop_train::prelude::*;
 use image::{Rgb, RgbImage};
 
@@ -56,13 +55,13 @@ fn main() -> anyhow::Result<()> {
     let baseline = error(&mean.expand([digits.test.len(), N_PIXELS]), &test.input);
     println!("epoch  squared error of what is covered, that of the mean image being {baseline:.4}");
     for epoch in 0..=N_EPOCHS {
-        let completed = complete(&learner, &test.input);
+        let completed = learner.infer(&covered(&test.input)).state;
         if epoch % 5 == 0 || epoch == N_EPOCHS {
-            let found = error(completed.state.output(), &test.input);
+            let found = error(completed.output(), &test.input);
             println!("{epoch:>5}  {found:.4}, {:.3} of it", found / baseline);
         }
         if epoch == N_EPOCHS {
-            draw(&test.input, completed.state.output())?;
+            draw(&test.input, completed.output())?;
             break;
         }
         let rate = 0.003 * 0.97_f64.powi(epoch);
@@ -80,14 +79,6 @@ fn covered(images: &Tensor<2>) -> Tensor<2> {
     let [n, _] = images.dims();
     let lower = [0..n, N_PIXELS / 2..N_PIXELS];
     images.clone().slice_fill(lower, f32::NAN)
-}
-
-/// The images as the network completes them.
-fn complete<E: VectorField, C: Cost>(
-    learner: &EquilibriumLearner<E, C, EquilibriumPropagation>,
-    images: &Tensor<2>,
-) -> Relaxed {
-    learner.infer(&covered(images))
 }
 
 /// The mean squared error of the covered pixels.
