@@ -83,7 +83,16 @@ const COMMANDS: [(&str, &[&str]); 12] = [
             "--device",
         ],
     ),
-    ("predict", &["<RUN>", "<IMAGES>", "--invert", "--device"]),
+    (
+        "predict",
+        &[
+            "<RUN>",
+            "IMAGES",
+            "--invert",
+            "--clamp <WHAT,…>",
+            "--device",
+        ],
+    ),
     (
         "relax",
         &["<RUN>", "--examples", "--out", "--data-dir", "--device"],

@@ -2,6 +2,7 @@
 //! output and files out.
 
 mod bench;
+mod clamp;
 mod compare;
 mod damage;
 mod data;

@@ -20,7 +20,7 @@ pub struct EvaluateArguments {
     pub device: DeviceArguments,
 }
 
-/// Images to classify.
+/// Images to classify, or what else to clamp.
 #[derive(Debug, Args)]
 pub struct PredictArguments {
     /// Run folder of `eqprop train`.
@@ -28,11 +28,17 @@ pub struct PredictArguments {
     /// PNG or JPEG images, bright on dark as in the training data; scaled to its size, with as much of
     /// their ground beside them as makes them square. Also tables and arrays, of which each example is
     /// classified, for networks that were trained on data of your own.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "clamp")]
     pub images: Vec<PathBuf>,
     /// The images are dark on bright.
     #[arg(long)]
     pub invert: bool,
+    /// Clamp something else, and relax the rest. Without images: classes, each by its number or name, or
+    /// all; draws what the network takes them to look like into classes.png of the run folder. With images:
+    /// the top, bottom, left or right half of each; draws how the network completes them into completed.png.
+    /// For the model "hopfield" with the cost "squared_error", trained on images that are not normalized.
+    #[arg(long, value_name = "WHAT,…", value_delimiter = ',')]
+    pub clamp: Vec<String>,
     #[command(flatten)]
     pub device: DeviceArguments,
 }

@@ -1,5 +1,7 @@
 //! `eqprop predict`.
 
+mod clamp;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -16,17 +18,21 @@ use crate::cli::PredictArguments;
 use crate::figure::tensor;
 use crate::output::{Report, check_finite, class_text, text_of};
 use crate::run::RunFolder;
+use clamp::Image;
 
 /// Bytes of the largest file that is read: no image of [`picture::MOST_PIXELS`] needs more.
 const MOST_BYTES: u64 = 1 << 28;
 
-/// Classifies images.
+/// Classifies images, or clamps something else and relaxes the rest.
 ///
 /// # Errors
 /// If the run, an image or the device cannot be used; then no image is classified.
 pub fn run(arguments: PredictArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
+    if arguments.images.is_empty() {
+        return clamp::classes(&folder, &run, &arguments.clamp);
+    }
     let source = &run.config.data.dataset;
     let (shape, n_inputs) = (source.image_shape(), source.n_inputs());
     let mut inputs = Vec::with_capacity(arguments.images.len());
@@ -60,6 +66,15 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
         inputs.push((path, None, input, warning));
     }
 
+    if !arguments.clamp.is_empty() {
+        let images = inputs.iter().map(|(path, index, input, _)| Image {
+            path,
+            index: *index,
+            pixels: input.clone().into_data().iter::<f32>().collect(),
+        });
+        let images: Vec<_> = images.collect();
+        return clamp::halves(&folder, &run, &arguments.clamp, &images);
+    }
     let network = &run.learner.network;
     let mut text = String::new();
     let mut report = Vec::new();

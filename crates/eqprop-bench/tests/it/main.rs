@@ -3,11 +3,13 @@
 #![cfg(feature = "flex")]
 
 mod autodiff;
+mod completion;
 mod custom;
 mod exact;
 mod feedforward;
 mod finite_differences;
 mod method;
+mod partly_clamped;
 mod predictive_coding;
 mod recurrent_backprop;
 mod reference;

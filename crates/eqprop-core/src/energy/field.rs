@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
+use super::held::HeldUnits;
 use super::shortcuts::Shortcuts;
 use super::slopes::{backward, leaf, slope};
 use super::twin::{NoTwin, Twin};
@@ -47,6 +48,13 @@ pub trait VectorField: Module + ModuleDisplay {
 
     /// The clamped input repeated `n` times along the batch axis, as [`State::repeat`].
     fn repeat(&self, clamped: &Self::Clamped, n: usize) -> Self::Clamped;
+
+    /// The units of free layer `layer` that the input clamps, or `None` where there are none, as in
+    /// every field that is not [`PartlyClamped`](super::PartlyClamped). A relaxation leaves them where
+    /// they are held, whatever drives them.
+    fn held<'a>(&self, _layer: usize, _clamped: &'a Self::Clamped) -> Option<&'a HeldUnits> {
+        None
+    }
 
     /// The drive of free layer `layer`.
     ///
@@ -112,10 +120,12 @@ pub trait VectorField: Module + ModuleDisplay {
     }
 
     /// Where a free phase starts that has no better state: at [rest](Self::rest), or at an
-    /// equilibrium where it is known in closed form.
+    /// equilibrium where it is known in closed form. Clamped units are where they are
+    /// [held](Self::held).
     fn start(&self, input: &Tensor<2>, clamped: &Self::Clamped) -> State {
         let equilibrium = self.shortcuts(clamped).equilibrium();
-        equilibrium.unwrap_or_else(|| self.rest(input))
+        let start = equilibrium.unwrap_or_else(|| self.rest(input));
+        with_held(self, clamped, start)
     }
 
     /// The field with the parameters nearest to these that it can have. Training calls it after
@@ -132,16 +142,24 @@ pub trait VectorField: Module + ModuleDisplay {
     /// ```
     ///
     /// In a layered network this is the pass of the feedforward network with the same parameters,
-    /// and close to the free equilibrium where feedback is weak.
+    /// and close to the free equilibrium where feedback is weak. Clamped units are where they are
+    /// [held](Self::held) from the beginning.
     fn feedforward(&self, input: &Tensor<2>, clamped: &Self::Clamped) -> State {
         // Of predictive coding it is the pass, in which the layers above are not 0.
         if let Some(pass) = self.shortcuts(clamped).equilibrium() {
             return pass;
         }
-        let mut state = uniform(self.layers(), input.dims()[0], input, |_| 0.0);
+        let zeros = uniform(self.layers(), input.dims()[0], input, |_| 0.0);
+        let mut state = with_held(self, clamped, zeros);
         for (index, layer) in self.layers().iter().enumerate() {
-            let drive = self.drive(index, clamped, &state);
-            state.set(index, layer.activation.apply(drive));
+            let response = layer.activation.apply(self.drive(index, clamped, &state));
+            state.set(
+                index,
+                match self.held(index, clamped) {
+                    Some(held) => held.hold(response),
+                    None => response,
+                },
+            );
         }
         state
     }
@@ -192,6 +210,16 @@ pub(super) fn uniform(
     let layers = layers.iter();
     let layers = layers.map(|layer| Tensor::full([batch, layer.n_units()], value(layer), like));
     State::new(layers.collect())
+}
+
+/// `state` with its clamped units where they are held.
+fn with_held<E: VectorField>(field: &E, clamped: &E::Clamped, mut state: State) -> State {
+    for layer in 0..state.layers().len() {
+        if let Some(held) = field.held(layer, clamped) {
+            state.set(layer, held.hold(state.layer(layer).clone()));
+        }
+    }
+    state
 }
 
 /// [`VectorField::input_contrast`] from the energy, if the field has one.

@@ -1,5 +1,7 @@
 //! The Hopfield energy over a graph of layers and connections.
 
+mod free_input;
+
 use burn::config::Config;
 use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};

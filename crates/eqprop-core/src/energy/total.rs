@@ -147,10 +147,10 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// for a free layer, see [`Cost::minimize`] for the nudged output.
     pub fn minimize(&self, layer: usize, state: &State) -> Tensor<2> {
         if let Some(output) = self.held(layer) {
-            return output.clone();
+            return self.hold(layer, output.clone());
         }
         let drive = self.energy.drive(layer, self.clamped, state);
-        match &self.phase {
+        let minimizer = match &self.phase {
             Phase::Nudged(nudged) if self.is_output(layer) => {
                 let (nudge, activation) = (nudged.relative(), self.activation(layer));
                 let output = state.layer(layer);
@@ -158,7 +158,8 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
             }
             Phase::Holomorphic(nudge) => nudge.minimize(layer, &drive, state),
             Phase::Free | Phase::Nudged(_) | Phase::Clamped(_) => self.apply(layer, drive),
-        }
+        };
+        self.hold(layer, minimizer)
     }
 
     /// Layer `layer` after one step of gradient flow of size `step_size`:
@@ -173,11 +174,22 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// descent), so that it cannot leave the range of the activation.
     pub fn descend(&self, layer: usize, state: &State, step_size: f64) -> Tensor<2> {
         if let Some(output) = self.held(layer) {
-            return output.clone();
+            return self.hold(layer, output.clone());
         }
         let inverse = self.inverse(layer, state.layer(layer));
         let force = self.force(layer, state);
-        self.apply(layer, inverse * (1.0 - step_size) + force * step_size)
+        let moved = self.apply(layer, inverse * (1.0 - step_size) + force * step_size);
+        self.hold(layer, moved)
+    }
+
+    /// `value` of layer `layer`, with the units that are [clamped](VectorField::held) where they are
+    /// clamped: all that moves a layer ends in this.
+    pub fn hold(&self, layer: usize, value: Tensor<2>) -> Tensor<2> {
+        match (self.energy.held(layer, self.clamped), &self.phase) {
+            (None, _) => value,
+            (Some(held), Phase::Holomorphic(_)) => held.complex().hold(value),
+            (Some(held), _) => held.hold(value),
+        }
     }
 
     /// The whole relaxation as one computation, or `None` if it must go step by step: on another
@@ -244,18 +256,24 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// v_k = −∂F/∂s_k = drive_k − β ∂C/∂s_k − σ⁻¹(s_k)
     /// ```
     ///
-    /// 0 for an output that is held. See [`follow`](Self::follow).
+    /// 0 for an output that is held and for clamped units. See [`follow`](Self::follow).
     pub fn velocity(&self, state: &State) -> State {
         let layers = state.layers().iter().enumerate();
-        let layers = layers.map(|(layer, value)| match self.held(layer) {
-            Some(_) => value.zeros_like(),
-            None => self.force(layer, state) - self.inverse(layer, value),
+        let layers = layers.map(|(layer, value)| {
+            if self.held(layer).is_some() {
+                return value.zeros_like();
+            }
+            let velocity = self.force(layer, state) - self.inverse(layer, value);
+            match self.energy.held(layer, self.clamped) {
+                Some(held) => held.of_free(velocity),
+                None => velocity,
+            }
         });
         State::new(layers.collect())
     }
 
     /// `σ(σ⁻¹(s_k) + ε v_k)` for each layer, with a step size ε for each example; an output that is
-    /// held goes to where it is held. With the [`velocity`](Self::velocity) of `state` this is what
+    /// held and clamped units go to where they are held. With the [`velocity`](Self::velocity) of `state` this is what
     /// [`descend`](Self::descend) computes.
     ///
     /// # Shapes
@@ -264,10 +282,10 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         let pairs = state.layers().iter().zip(velocity.layers());
         let layers = pairs.enumerate().map(|(layer, (value, velocity))| {
             if let Some(output) = self.held(layer) {
-                return output.clone();
+                return self.hold(layer, output.clone());
             }
             let moved = velocity.clone() * step_size.clone();
-            self.apply(layer, self.inverse(layer, value) + moved)
+            self.hold(layer, self.apply(layer, self.inverse(layer, value) + moved))
         });
         State::new(layers.collect())
     }
@@ -309,7 +327,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         }
     }
 
-    /// Where a layer is held, if it is.
+    /// Where a whole layer is held, if it is.
     fn held(&self, layer: usize) -> Option<&Tensor<2>> {
         match &self.phase {
             Phase::Clamped(output) if self.is_output(layer) => Some(output),

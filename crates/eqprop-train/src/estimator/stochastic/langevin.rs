@@ -168,7 +168,7 @@ impl Dynamics for Langevin {
                 Some(curvature) => noise / curvature.sqrt(),
                 None => noise,
             };
-            layer.activation.reflect(drifted + noise)
+            total.hold(index, layer.activation.reflect(drifted + noise))
         });
         *state = State::new(moved.collect());
     }

@@ -1,0 +1,48 @@
+//! A trained network as an energy of its input too.
+
+use anyhow::{Result, bail};
+use eqprop_core::activation::Activation;
+use eqprop_core::cost::AnyCost;
+use eqprop_core::energy::{AnyField, HopfieldEnergy, LayerConfig, PartlyClamped, VectorField};
+
+use crate::command::predict::takes_images;
+use crate::run::TrainedRun;
+
+/// The network of a run as an energy of input, hidden layers and output, of which input and output are visible.
+///
+/// # Errors
+/// If there is none; says why.
+pub fn with_free_input(run: &TrainedRun) -> Result<PartlyClamped<HopfieldEnergy>> {
+    let network = &run.learner.network;
+    let field = match &network.energy {
+        AnyField::Hopfield(energy) => energy.clone(),
+        AnyField::Untied(_) => bail!(
+            "the input of this network cannot relax: its model is \"untied\", and without an energy nothing \
+             leads back to the input; train with the model \"hopfield\""
+        ),
+        AnyField::PredictiveCoding(_) => bail!(
+            "the input of this network cannot relax: its model is \"predictive_coding\", where any input is \
+             an equilibrium with its own prediction; train with the model \"hopfield\""
+        ),
+        AnyField::Resistive(_) => bail!(
+            "the input of this network cannot relax: its model is \"resistive\", where each value is a pair \
+             of voltage sources; train with the model \"hopfield\""
+        ),
+    };
+    if !matches!(network.cost, AnyCost::SquaredError(_)) {
+        bail!(
+            "the classes of this network cannot be clamped: with the cost \"cross_entropy\" they are read out \
+             and are no units of it; train with the cost \"squared_error\""
+        );
+    }
+    if run.config.data.normalize || !takes_images(&run.config.data.dataset) {
+        bail!(
+            "the input of this network cannot relax: it was trained on normalized images or on other numbers, \
+             and no unit has their range; train on images with data.normalize=false"
+        );
+    }
+    let input = LayerConfig::new(run.config.energy().input, Activation::HardSigmoid);
+    let free = field.with_free_input(input);
+    let output = free.layers().len() - 1;
+    Ok(PartlyClamped::new(free, [0, output]))
+}
