@@ -11,11 +11,13 @@
 //! # The search
 //! Trial 0 is the configuration as it is, trial 1 has the steps and β of a fidelity
 //! [`Recommendation`](crate::fidelity::Recommendation) for it. Each further one is drawn around one of the best so far, or
-//! at random. All are trained to a ninth of a whole training, of those the best third goes on to a third, and of these the
+//! at random, or is one of the best with fewer steps and nothing else changed. All are trained to a ninth of a whole training, of those the best third goes on to a third, and of these the
 //! best third to the end: asynchronous successive halving (Li et al. 2020, <https://arxiv.org/abs/1810.05934>), by one
 //! worker. The best third of the whole trainings is repeated with other seeds, and what is best then is what was found.
 //!
-//! Trials are not compared by their error alone, but by their [score](Measured::score): a halving of the steps is worth a
+//! Trials are judged by training examples that are held out, at random. The test decides nothing here.
+//!
+//! They are not compared by their error alone, but by their [score](Measured::score): a halving of the steps is worth a
 //! quarter of the standard error that the validation examples leave. Among trials that they cannot tell apart, the
 //! cheaper wins.
 //!
@@ -34,6 +36,10 @@ mod trainer;
 mod trial;
 
 use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::{Dataset, Examples};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha12Rng;
 use serde::{Deserialize, Serialize};
 
 pub use effect::effects;
@@ -99,6 +105,21 @@ impl Tuning {
             .searched(self.space.apply(&self.start, &trial.values))
     }
 
+    /// The data of the search: without the test, which it does not look at, and with the training examples in a random order,
+    /// so that those which are held out are like the others. Where the configuration holds out some itself, they are as they
+    /// were.
+    pub fn searched(&self, mut dataset: Dataset) -> Dataset {
+        let data = &self.start.data;
+        dataset.test = dataset.test.take(0);
+        if let Some(n_train) = data.n_train {
+            dataset.train = dataset.train.take(n_train);
+        }
+        if data.n_validation == 0 {
+            dataset.train = shuffled(&dataset.train, self.start.seed);
+        }
+        dataset
+    }
+
     /// The best trial so far: of those that were measured furthest, that of the lowest score.
     pub fn best(&self) -> Option<&Trial> {
         self.ranked().first().copied()
@@ -118,6 +139,28 @@ impl Tuning {
         measured.into_iter().map(|(trial, _)| trial).collect()
     }
 
+    /// Trials that were measured, those to draw others around first: by their score at the last rung that they reached as a
+    /// part of the start's at the same rung, because most did not come far.
+    fn promising(&self) -> Vec<&Trial> {
+        let start = self.trials.first();
+        let against_start = |trial: &Trial| {
+            let last = trial.last()?;
+            let start = start
+                .and_then(|start| Some(self.rank(start, start.at(last.rung).or(start.last())?)));
+            let score = self.rank(trial, last);
+            // Half an example more on both sides, so that neither is 0.
+            let air = 0.5 / self.plan.n_validation as f64;
+            Some((score + air) / (start? + air))
+        };
+        let mut measured: Vec<(&Trial, f64)> = self
+            .trials
+            .iter()
+            .filter_map(|trial| Some((trial, against_start(trial)?)))
+            .collect();
+        measured.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+        measured.into_iter().map(|(trial, _)| trial).collect()
+    }
+
     /// The score of a trial at what was measured.
     fn rank(&self, trial: &Trial, measured: &Measured) -> f64 {
         let steps = [self.steps(trial), steps_of(&self.start)];
@@ -127,6 +170,21 @@ impl Tuning {
     /// Steps that a trial takes for an example.
     pub fn steps(&self, trial: &Trial) -> usize {
         steps_of(&self.space.apply(&self.start, &trial.values))
+    }
+}
+
+/// Examples in a random order.
+fn shuffled(examples: &Examples, seed: u64) -> Examples {
+    let mut order: Vec<usize> = (0..examples.len()).collect();
+    order.shuffle(&mut ChaCha12Rng::seed_from_u64(seed));
+    let inputs = order.iter().flat_map(|&example| examples.input(example));
+    Examples {
+        inputs: inputs.copied().collect(),
+        labels: order
+            .iter()
+            .map(|&example| examples.labels[example])
+            .collect(),
+        ..*examples
     }
 }
 

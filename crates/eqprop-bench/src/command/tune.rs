@@ -59,7 +59,7 @@ pub fn run(arguments: TuneArguments) -> Result<Report> {
     let Some(Prepared {
         mut keeper,
         device,
-        mut dataset,
+        dataset,
         clock,
         display,
     }) = prepared
@@ -71,14 +71,10 @@ pub fn run(arguments: TuneArguments) -> Result<Report> {
         text::plan(&keeper.stored),
         keeper.folder.path().display()
     ));
-    // The search does not look at the test.
-    let nothing = dataset.test.clone().take(0);
-    let test = std::mem::replace(&mut dataset.test, nothing);
     let outcome = search(&mut keeper, &dataset, &device, &clock, &display, &interrupt);
     let outcome = outcome.and_then(|flow| match flow {
         ControlFlow::Break(()) => Ok(flow),
         ControlFlow::Continue(()) => {
-            dataset.test = test;
             let stop = || interrupt.is_set();
             confirm::run(&mut keeper, &dataset, &device, &clock, &display, stop)
         }
@@ -107,7 +103,8 @@ fn search(
     if keeper.stored.confirmation.is_some() {
         return Ok(ControlFlow::Continue(()));
     }
-    let trainer = Trainer::new(dataset, &device.device, keeper.trials());
+    let dataset = keeper.stored.tuning.searched(dataset.clone());
+    let trainer = Trainer::new(&dataset, &device.device, keeper.trials());
     loop {
         if interrupt.is_set() {
             return Ok(ControlFlow::Break(()));

@@ -252,8 +252,8 @@ fn parameter(
             let [low, high] = around(beta, guess.map(|guess| guess.beta.abs()));
             new(
                 beta,
-                (low / 4.0).max(0.002).min(low),
-                largest_beta(start, high * 4.0),
+                (low / 3.0).max(0.002).min(low),
+                largest_beta(start, high * 3.0),
             )
         }
         ParameterKind::FreeSteps if start.field().starts_at_equilibrium() => None,

@@ -4,10 +4,15 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
 use super::Tuning;
+use super::parameter::ParameterKind;
 use super::trial::{Origin, Trial};
 
 /// One of so many trials is drawn at random, however good the others are.
-const ONE_RANDOM_OF: u32 = 5;
+const ONE_RANDOM_OF: u32 = 6;
+/// Every so many trials one of the best is tried with fewer steps.
+const ONE_CHEAPER_OF: usize = 4;
+/// What is left of its steps.
+const FEWER: std::ops::Range<f64> = 0.4..0.9;
 /// Trials are drawn around the best of so many.
 const ONE_BEST_OF: usize = 5;
 /// The fewest and the most that they are drawn around.
@@ -41,14 +46,28 @@ pub(super) fn propose(tuning: &Tuning) -> Option<Trial> {
     // A stream for each trial, whatever was drawn for the others.
     let mut rng = ChaCha12Rng::seed_from_u64(tuning.start.seed);
     rng.set_stream(number as u64);
-    let ranked = tuning.ranked();
-    let n_parents = ranked
-        .len()
-        .div_ceil(ONE_BEST_OF)
-        .clamp(PARENTS[0], PARENTS[1]);
-    let parents = &ranked[..n_parents.min(ranked.len())];
+    let promising = tuning.promising();
+    let n_parents = promising.len().div_ceil(ONE_BEST_OF);
+    let n_parents = n_parents.clamp(PARENTS[0], PARENTS[1]);
+    let parents = &promising[..n_parents.min(promising.len())];
     let reach = REACH[1] + (REACH[0] - REACH[1]) * HALF_AFTER / (HALF_AFTER + number as f64);
-    (0..ATTEMPTS).find_map(|_| {
+    (0..ATTEMPTS).find_map(|attempt| {
+        let is_cheaper = number % ONE_CHEAPER_OF == ONE_CHEAPER_OF - 2;
+        // There may be none with fewer steps.
+        if is_cheaper && 2 * attempt < ATTEMPTS && !parents.is_empty() {
+            let parent = parents[rng.random_range(0..parents.len())];
+            let pairs = space.parameters.iter().zip(&parent.values);
+            let values = pairs.map(|(parameter, &value)| match parameter.kind {
+                ParameterKind::FreeSteps | ParameterKind::NudgedSteps => {
+                    let place = parameter.place(value * rng.random_range(FEWER));
+                    parameter.value(place)
+                }
+                _ => value,
+            });
+            let values = values.collect();
+            return is_new(&values)
+                .then(|| Trial::new(number, Origin::Cheaper(parent.number), values));
+        }
         let is_random = parents.is_empty() || rng.random_range(0..ONE_RANDOM_OF) == 0;
         let (origin, values) = if is_random {
             let values = space

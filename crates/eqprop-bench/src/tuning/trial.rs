@@ -32,6 +32,8 @@ pub enum Origin {
     Random,
     /// Drawn around another trial.
     Near(usize),
+    /// Another trial with fewer steps.
+    Cheaper(usize),
 }
 
 /// What a trial showed at a rung.

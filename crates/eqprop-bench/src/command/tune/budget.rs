@@ -11,6 +11,8 @@ use super::keeper::Stored;
 
 /// The part of the time that is for the confirmation, at most: two trainings for each seed.
 const CONFIRMATION: f64 = 0.4;
+/// As long as nothing was found that is better than the start.
+const LATE_CONFIRMATION: f64 = 0.2;
 /// A confirmation takes so much longer than its updates: data are loaded, and something else runs beside it.
 const SLACK: f64 = 1.15;
 /// The fewest updates of a whole training.
@@ -101,8 +103,12 @@ impl Clock {
         // The two best may have to be repeated, and some whole training may be behind its rung.
         let closing = 2.0 * plan.more_seeds as f64 * training;
         let confirmation = 2.0 * stored.budget.seeds as f64 * training * SLACK;
-        self.seconds() + closing.min(0.2 * seconds) + confirmation.min(CONFIRMATION * seconds)
-            >= seconds
+        let most = match stored.tuning.best() {
+            Some(best) if best.number > 0 => CONFIRMATION,
+            // As long as there is nothing to confirm: of fewer seeds, if it comes late.
+            _ => LATE_CONFIRMATION,
+        };
+        self.seconds() + closing.min(0.2 * seconds) + confirmation.min(most * seconds) >= seconds
     }
 
     /// Seeds of the confirmation that there is time for: all of them, or as many as carry a verdict.

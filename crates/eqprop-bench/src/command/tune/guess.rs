@@ -125,8 +125,7 @@ fn recommended(
         display.announce(progress.what);
     });
     // A search goes without: some networks have no such gradient.
-    let recommendation = found.ok()?.recommendation;
-    let found = recommendation.enough.or(recommendation.best)?;
+    let found = found.ok()?.recommendation.enough?;
     Some(Guess {
         free_steps: found.free_steps,
         nudged_steps: found.nudged_steps,

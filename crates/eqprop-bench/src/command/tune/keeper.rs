@@ -209,6 +209,7 @@ fn trials(stored: &Stored) -> Result<Vec<u8>> {
             Origin::Fidelity => "fidelity".to_string(),
             Origin::Random => "random".to_string(),
             Origin::Near(other) => format!("near {other}"),
+            Origin::Cheaper(other) => format!("{other}, cheaper"),
         };
         let measured = trial.last();
         let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());

@@ -4,7 +4,6 @@ use anyhow::Result;
 use eqprop_bench::tuning::{ParameterKind, Trial, Tuning, effects};
 
 use super::progress::epochs;
-use crate::output::percent;
 use crate::plot::{self, Panel, Scale, Series};
 
 /// Panels in a row.
@@ -45,7 +44,7 @@ pub fn effects_of(tuning: &Tuning) -> Result<String> {
                 .into_iter()
                 .map(|(label, trial)| dots_of(label.to_string(), trial.and_then(last)));
             let explained = shown[index].map_or(String::new(), |part| {
-                format!(": {} of the differences", percent(part).replace(".00", ""))
+                format!(" explains {:.0} %", 100.0 * part)
             });
             Panel::new(
                 format!("{}{explained}", parameter.kind.name()),

@@ -126,10 +126,9 @@ fn verdict(stored: &Stored) -> String {
             .to_string();
     };
     let [start, found] = [steps_of(&tuning.start), tuning.steps(best)];
-    let steps = match found.cmp(&start) {
-        std::cmp::Ordering::Less => format!(", in {found} steps instead of {start}"),
-        std::cmp::Ordering::Equal => String::new(),
-        std::cmp::Ordering::Greater => format!(", in {found} steps instead of {start}"),
+    let steps = match found == start {
+        true => String::new(),
+        false => format!("; an example takes {found} steps instead of {start}"),
     };
     let differences = comparison.differences();
     let Some(difference) = differences.first() else {
