@@ -1,11 +1,12 @@
 //! `eqprop tune`.
 
-mod budget;
+mod clock;
 mod confirm;
 mod guess;
 mod keeper;
 mod picture;
 mod progress;
+mod stored;
 mod text;
 
 use std::fs;
@@ -25,9 +26,10 @@ use crate::machine::{command_line, quote};
 use crate::output::Report;
 use crate::report_folder::ReportFolder;
 use crate::run::RunData;
-use budget::{Budget, Clock};
-use keeper::{Keeper, Stored};
+use clock::Clock;
+use keeper::Keeper;
 use progress::Display;
+use stored::{Budget, Stored};
 
 /// Minutes of a search, if nothing is said.
 const MINUTES: f64 = 3.0;
@@ -202,11 +204,17 @@ fn start(arguments: &TuneArguments, interrupt: &Interrupt) -> Result<Option<Prep
     };
     let plan = match arguments.epochs {
         Some(_) => plan,
-        None => budget.shorten(plan, &config, n_train, dataset.test.len(), &looked),
+        None => clock::shorten(
+            &budget,
+            plan,
+            &config,
+            [n_train, dataset.test.len()],
+            looked.seconds_per_step,
+        ),
     };
     let space = Space::of(&config, looked.guess.as_ref(), n_train, &arguments.only);
     let stored = Stored {
-        format: keeper::FORMAT,
+        format: stored::FORMAT,
         version: env!("CARGO_PKG_VERSION").to_string(),
         command: command_line(),
         name,

@@ -2,7 +2,7 @@
 
 use nalgebra::{Matrix3, Vector3};
 
-use super::Tuning;
+use super::search::Tuning;
 
 /// The fewest trials that tell something: a parabola goes through any three.
 const FEWEST: usize = 8;

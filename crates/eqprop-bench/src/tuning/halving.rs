@@ -1,6 +1,7 @@
 //! Which trial goes on.
 
-use super::Tuning;
+use super::sampler;
+use super::search::Tuning;
 use super::trial::{Measured, Trial};
 
 /// One of so many goes on to the next rung.
@@ -17,9 +18,33 @@ pub struct Job {
     pub rung: usize,
 }
 
+impl Tuning {
+    /// What comes next, with at most so many trials; begins a trial if it is time to. None where nothing is left to do, or
+    /// nothing new is to be found.
+    pub fn next(&mut self, most: Option<usize>) -> Option<Job> {
+        if let Some(job) = promotion(self) {
+            return Some(job);
+        }
+        if most.is_some_and(|most| self.trials.len() >= most) {
+            return None;
+        }
+        let trial = sampler::propose(self)?;
+        self.trials.push(trial);
+        Some(Job {
+            trial: self.trials.len() - 1,
+            rung: 0,
+        })
+    }
+
+    /// What is left to do before the best is known, when no trial is begun any more.
+    pub fn closing(&self) -> Option<Job> {
+        closing(self)
+    }
+}
+
 /// A trial that is to go on, the furthest first: the first one in any case, so that there is something to compare with, and
 /// whatever is among the best third of its rung.
-pub(super) fn promotion(tuning: &Tuning) -> Option<Job> {
+fn promotion(tuning: &Tuning) -> Option<Job> {
     let whole = tuning.plan.last_rung() - 1;
     let begun = tuning
         .trials
@@ -48,7 +73,7 @@ pub(super) fn promotion(tuning: &Tuning) -> Option<Job> {
 }
 
 /// The work that decides between the best, when no trial is begun any more.
-pub(super) fn closing(tuning: &Tuning) -> Option<Job> {
+fn closing(tuning: &Tuning) -> Option<Job> {
     let whole = tuning.plan.last_rung() - 1;
     if at(tuning, whole).iter().all(|trial| trial.number == 0) {
         // None got so far by itself.

@@ -57,6 +57,16 @@ impl Plan {
         self.rungs.len()
     }
 
+    /// The length of a training up to a rung, in words.
+    pub fn length(&self, rung: usize) -> String {
+        let epochs = self.rungs.get(rung).unwrap_or(&1.0) * self.epochs as f64;
+        match epochs.fract() == 0.0 {
+            true if epochs == 1.0 => "1 epoch".to_string(),
+            true => format!("{epochs:.0} epochs"),
+            false => format!("{epochs:.1} epochs"),
+        }
+    }
+
     /// A configuration as it is trained in the search.
     pub fn searched(&self, mut config: TrainingConfig) -> TrainingConfig {
         config.epochs = self.epochs;

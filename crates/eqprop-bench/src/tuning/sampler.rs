@@ -3,8 +3,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
-use super::Tuning;
 use super::parameter::ParameterKind;
+use super::search::Tuning;
 use super::trial::{Origin, Trial};
 
 /// One of so many trials is drawn at random, however good the others are.

@@ -2,7 +2,8 @@ use std::ops::ControlFlow;
 
 use burn::tensor::Device;
 use eqprop_core::connection::InitializerConfig;
-use eqprop_train::data::DatasetKind;
+use eqprop_train::config::TrainingConfig;
+use eqprop_train::data::{Dataset, DatasetKind, Examples};
 use eqprop_train::preset::Preset;
 use tempfile::TempDir;
 

@@ -17,8 +17,8 @@ use eqprop_train::panic;
 use eqprop_train::record;
 use eqprop_train::training::{Evaluation, Progress, Training, evaluate};
 
-use super::Tuning;
 use super::halving::Job;
+use super::search::Tuning;
 use super::trial::Measured;
 
 /// Batch size of the evaluations.

@@ -8,9 +8,10 @@ use eqprop_bench::method::Method;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Dataset;
 
-use super::budget::Clock;
-use super::keeper::{Keeper, Stored};
+use super::clock::Clock;
+use super::keeper::Keeper;
 use super::progress::Display;
+use super::stored::Stored;
 use crate::device::NamedDevice;
 
 /// The names of the two sides.

@@ -19,8 +19,9 @@ use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::record;
 use eqprop_train::training::Training;
 
-use super::budget::{Budget, Clock};
+use super::clock::Clock;
 use super::progress::Display;
+use super::stored::Budget;
 use crate::device::NamedDevice;
 use crate::interrupt::Interrupt;
 

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use eqprop_bench::tuning::{ParameterKind, Trial, Tuning, effects};
 
-use super::progress::epochs;
 use crate::plot::{self, Panel, Scale, Series};
 
 /// Panels in a row.
@@ -30,7 +29,7 @@ pub fn effects_of(tuning: &Tuning) -> Result<String> {
             };
             let rungs = (0..plan.rungs.len()).map(|rung| {
                 let dots = tuning.trials.iter().filter_map(|trial| dot(trial, rung));
-                dots_of(format!("after {}", epochs(plan, rung)), dots)
+                dots_of(format!("after {}", plan.length(rung)), dots)
             });
             let last = |trial: &Trial| {
                 let error = trial.last()?.error().max(least);

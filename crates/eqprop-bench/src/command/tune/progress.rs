@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use eqprop_bench::tuning::{Job, Plan};
 
-use super::budget::{Budget, Clock};
-use super::keeper::Stored;
+use super::clock::Clock;
+use super::stored::{Budget, Stored};
 use crate::output::percent;
 use crate::progress::Bar;
 
@@ -57,7 +57,7 @@ impl Display {
         let plan = &stored.tuning.plan;
         let what = match job.rung == plan.last_rung() {
             true => "with other seeds".to_string(),
-            false => format!("to {}", epochs(plan, job.rung)),
+            false => format!("to {}", plan.length(job.rung)),
         };
         let best = stored.tuning.best().and_then(|best| best.last());
         let best = best.map_or(String::new(), |best| {
@@ -91,8 +91,8 @@ impl Display {
             job.trial,
             percent(measured.error()),
             match measured.errors.len() {
-                1 => epochs(&tuning.plan, job.rung),
-                n => format!("{} with {n} seeds", epochs(&tuning.plan, job.rung - 1)),
+                1 => tuning.plan.length(job.rung),
+                n => format!("{} with {n} seeds", tuning.plan.length(job.rung - 1)),
             }
         );
         // Whole trainings are few.
@@ -128,15 +128,5 @@ fn length(plan: &Plan, rung: usize) -> f64 {
     match plan.rungs.get(rung) {
         None => plan.more_seeds as f64,
         Some(part) => part - rung.checked_sub(1).map_or(0.0, |before| plan.rungs[before]),
-    }
-}
-
-/// The length of a training up to a rung.
-pub fn epochs(plan: &Plan, rung: usize) -> String {
-    let epochs = plan.rungs.get(rung).unwrap_or(&1.0) * plan.epochs as f64;
-    match epochs.fract() == 0.0 {
-        true if epochs == 1.0 => "1 epoch".to_string(),
-        true => format!("{epochs:.0} epochs"),
-        false => format!("{epochs:.1} epochs"),
     }
 }

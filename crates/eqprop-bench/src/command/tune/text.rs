@@ -7,7 +7,8 @@ use eqprop_train::config::TrainingConfig;
 use serde_json::{Value, json};
 
 use super::confirm::SIDES;
-use super::keeper::{EFFECTS, Keeper, Stored, TUNED};
+use super::keeper::{EFFECTS, Keeper, TUNED};
+use super::stored::Stored;
 use crate::machine::quote;
 use crate::output::{Report, percent};
 use crate::table::{heads, table};

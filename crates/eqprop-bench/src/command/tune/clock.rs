@@ -1,13 +1,11 @@
-//! What a search may take.
+//! The time of a search, and what there is time for.
 
 use std::time::Instant;
 
 use eqprop_bench::tuning::{Plan, steps_of};
 use eqprop_train::config::TrainingConfig;
-use serde::{Deserialize, Serialize};
 
-use super::guess::Looked;
-use super::keeper::Stored;
+use super::stored::{Budget, Stored};
 
 /// The part of the time that is for the confirmation, at most: two trainings for each seed.
 const CONFIRMATION: f64 = 0.4;
@@ -18,17 +16,6 @@ const SLACK: f64 = 1.15;
 /// The fewest updates of a whole training.
 const LEAST_UPDATES: usize = 50;
 
-/// What a search may take.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Budget {
-    /// Minutes, of all processes together.
-    pub minutes: Option<f64>,
-    /// Trials.
-    pub trials: Option<usize>,
-    /// Seeds of the confirmation.
-    pub seeds: usize,
-}
-
 /// The time that a search has taken.
 #[derive(Debug)]
 pub struct Clock {
@@ -36,40 +23,32 @@ pub struct Clock {
     before: f64,
 }
 
-impl Budget {
-    /// Seconds, if they are limited.
-    pub fn seconds(&self) -> Option<f64> {
-        self.minutes.map(|minutes| 60.0 * minutes)
+/// `plan` with whole trainings that are short enough for all of the confirmation: fewer epochs, or fewer
+/// examples in one.
+pub fn shorten(
+    budget: &Budget,
+    plan: Plan,
+    config: &TrainingConfig,
+    [n_train, n_test]: [usize; 2],
+    seconds_per_step: f64,
+) -> Plan {
+    let Some(seconds) = budget.seconds() else {
+        return plan;
+    };
+    let training = CONFIRMATION * seconds / (2.0 * budget.seeds as f64 * SLACK);
+    let per_example = seconds_per_step * steps_of(config) as f64;
+    let epoch = epoch(config, [n_train, n_test], seconds_per_step);
+    let epochs = (training / epoch) as usize;
+    if epochs > 0 {
+        return Plan::new(config, n_train, config.epochs.min(epochs));
     }
-
-    /// `plan` with whole trainings that are short enough for all of the confirmation: fewer epochs, or fewer
-    /// examples in one.
-    pub fn shorten(
-        &self,
-        plan: Plan,
-        config: &TrainingConfig,
-        n_train: usize,
-        n_test: usize,
-        looked: &Looked,
-    ) -> Plan {
-        let Some(seconds) = self.seconds() else {
-            return plan;
-        };
-        let training = CONFIRMATION * seconds / (2.0 * self.seeds as f64 * SLACK);
-        let per_example = looked.seconds_per_step * steps_of(config) as f64;
-        let epoch = epoch(config, [n_train, n_test], looked.seconds_per_step);
-        let epochs = (training / epoch) as usize;
-        if epochs > 0 {
-            return Plan::new(config, n_train, config.epochs.min(epochs));
-        }
-        let plan = Plan::new(config, n_train, 1);
-        let fitting = (training / per_example) as usize;
-        let least = LEAST_UPDATES * config.batch_size;
-        let n_trained = fitting.max(least);
-        match n_trained < n_train.saturating_sub(plan.n_validation) {
-            true => plan.with_n_train(n_trained),
-            false => plan,
-        }
+    let plan = Plan::new(config, n_train, 1);
+    let fitting = (training / per_example) as usize;
+    let least = LEAST_UPDATES * config.batch_size;
+    let n_trained = fitting.max(least);
+    match n_trained < n_train.saturating_sub(plan.n_validation) {
+        true => plan.with_n_train(n_trained),
+        false => plan,
     }
 }
 
