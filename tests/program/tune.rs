@@ -98,13 +98,9 @@ fn a_search_ends_with_a_configuration_that_every_command_takes() {
     let svg = fs::read_to_string(folder.join("effects.svg")).unwrap();
     assert!(svg.contains("free steps T") && !svg.contains("no data"));
 
-    for command in ["train", "fidelity"] {
-        let mut arguments = vec![command, "--config", "out/tuned.json", "--set", "n_train=80"];
-        if command == "train" {
-            arguments.extend(["--run", "run"]);
-        }
-        place.succeed(&arguments);
-    }
+    let config = ["--config", "out/tuned.json", "--set", "n_train=80"];
+    place.succeed(&[&["train", "--run", "run"], &config[..]].concat());
+    place.succeed(&[&["fidelity", "--batch", "20"], &config[..]].concat());
     let mut run = json(&place.path("run/config.json"))["training"].clone();
     assert_eq!(run["data"]["n_train"], 80);
     run["data"]["n_train"] = tuned["data"]["n_train"].clone();
@@ -216,6 +212,7 @@ fn what_cannot_be_searched_is_refused() {
     let newer = state.replacen("\"format\": 1", "\"format\": 99", 1);
     assert_ne!(newer, state);
     fs::write(place.path("damaged/tune.json"), newer).unwrap();
+    fs::write(place.path("damaged/.lock"), "").unwrap();
     for (arguments, expected) in [
         (
             &["--minutes", "0"][..],

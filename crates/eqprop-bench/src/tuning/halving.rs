@@ -7,7 +7,7 @@ use super::trial::{Measured, Trial};
 /// One of so many goes on to the next rung.
 const ONE_OF: usize = 3;
 /// Whole trainings that are repeated with other seeds before one of them is chosen.
-const FINALISTS: usize = 2;
+pub const FINALISTS: usize = 3;
 
 /// A piece of work: a trial is to be trained up to a rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +65,16 @@ fn promotion(tuning: &Tuning) -> Option<Job> {
             rung: 0,
         });
     }
-    (0..=whole).rev().find_map(|rung| {
+    // Whole trainings are repeated in the end.
+    (0..whole).rev().find_map(|rung| {
         let at_rung = at(tuning, rung);
-        let best = at_rung.iter().take(at_rung.len() / ONE_OF);
-        first_to_go_on(best.copied(), rung)
+        let n_best = at_rung.len() / ONE_OF;
+        // Later trials are better than earlier ones: each would be among the best of those before it.
+        let gone_on = at_rung.iter().filter(|trial| trial.at(rung + 1).is_some());
+        match gone_on.count() < n_best {
+            true => first_to_go_on(at_rung.iter().take(n_best).copied(), rung),
+            false => None,
+        }
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use eqprop_bench::tuning::{Plan, steps_of};
+use eqprop_bench::tuning::{FINALISTS, Plan, steps_of};
 use eqprop_train::config::TrainingConfig;
 
 use super::stored::{Budget, Stored};
@@ -79,8 +79,7 @@ impl Clock {
         };
         let training = training_seconds(stored);
         let plan = &stored.tuning.plan;
-        // The two best may have to be repeated, and some whole training may be behind its rung.
-        let closing = 2.0 * plan.more_seeds as f64 * training;
+        let closing = (FINALISTS * plan.more_seeds) as f64 * training;
         let confirmation = 2.0 * stored.budget.seeds as f64 * training * SLACK;
         let most = match stored.tuning.best() {
             Some(best) if best.number > 0 => CONFIRMATION,
