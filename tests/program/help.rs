@@ -14,7 +14,7 @@ fn assert_mentions(text: &str, expected: &[&str]) {
 }
 
 /// Every command, with the options that its help has to name.
-const COMMANDS: [(&str, &[&str]); 12] = [
+const COMMANDS: [(&str, &[&str]); 13] = [
     (
         "train",
         &[
@@ -26,7 +26,9 @@ const COMMANDS: [(&str, &[&str]); 12] = [
             "--epochs",
             "--seed",
             "--run",
+            "--config",
             "--set <KEY=VALUE>",
+            "--tensorboard",
             "--resume",
         ],
     ),
@@ -66,6 +68,26 @@ const COMMANDS: [(&str, &[&str]); 12] = [
             "--report",
             "--data-dir",
             "--device",
+        ],
+    ),
+    (
+        "tune",
+        &[
+            "--preset",
+            "--config",
+            "--dataset",
+            "--set <KEY=VALUE>",
+            "--minutes",
+            "--trials",
+            "--epochs",
+            "--seeds",
+            "--seed",
+            "--only",
+            "--report",
+            "--resume",
+            "--data-dir",
+            "--device",
+            "rate_ratio",
         ],
     ),
     (

@@ -22,6 +22,8 @@ mod predict;
 mod refusal;
 mod resume;
 mod run_folder;
+mod tensorboard;
 mod training;
+mod tune;
 mod untied;
 mod weights;

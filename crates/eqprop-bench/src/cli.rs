@@ -11,6 +11,7 @@ mod run_folder;
 #[cfg(test)]
 mod tests;
 mod train;
+mod tune;
 mod vary;
 mod weights;
 
@@ -24,6 +25,7 @@ pub use data::DataArguments;
 pub use fidelity::FidelityArguments;
 pub use run_folder::{EvaluateArguments, PredictArguments, RelaxArguments};
 pub use train::TrainArguments;
+pub use tune::TuneArguments;
 pub use vary::Vary;
 pub use weights::{ExportArguments, ImportArguments};
 
@@ -53,6 +55,8 @@ pub enum Command {
     Compare(CompareArguments),
     /// Measure how true the gradient of equilibrium propagation is, and which β and steps it needs.
     Fidelity(FidelityArguments),
+    /// Search the nudging, the steps, learning rates and more that learn best, within some minutes.
+    Tune(TuneArguments),
     /// Time a training step of each method, and measure its memory.
     Bench(BenchArguments),
     /// Classify images, or rows of a table, with a trained network.

@@ -12,3 +12,4 @@ pub mod predict;
 pub mod presets;
 pub mod relax;
 pub mod train;
+pub mod tune;

@@ -10,6 +10,7 @@
 //! | [`comparison`] | trains networks that differ in a method or in settings, with the same seeds |
 //! | [`statistics`] | whether a difference is more than chance |
 //! | [`fidelity`] | how close an estimate is to the exact gradient, and which β and steps it needs |
+//! | [`tuning`] | searches the values with which a configuration learns best |
 //! | [`timing`], [`memory`] | what a training step costs |
 //! | [`relaxations`] | how soon each dynamics comes near an equilibrium |
 
@@ -28,6 +29,7 @@ mod moments;
 pub mod relaxations;
 pub mod statistics;
 pub mod timing;
+pub mod tuning;
 
 #[doc(hidden)]
 pub use eqprop_train::data::picture;

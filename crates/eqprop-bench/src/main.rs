@@ -19,6 +19,7 @@ mod progress;
 mod report_folder;
 mod run;
 mod table;
+mod tensorboard;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Evaluate(arguments) => command::evaluate::run(arguments),
         Command::Compare(arguments) => command::compare::run(arguments),
         Command::Fidelity(arguments) => command::fidelity::run(arguments),
+        Command::Tune(arguments) => command::tune::run(arguments),
         Command::Bench(arguments) => command::bench::run(arguments),
         Command::Predict(arguments) => command::predict::run(arguments),
         Command::Relax(arguments) => command::relax::run(arguments),

@@ -1,13 +1,16 @@
 //! What several commands ask for.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::{DataSource, Dataset, DatasetKind};
 use eqprop_train::error::TrainingError;
 use eqprop_train::preset::Preset;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::files::FilesArguments;
 
@@ -18,6 +21,10 @@ pub struct ModelArguments {
     /// than 256 inputs, or dchn for cifar-10 and cifar-100].
     #[arg(long, value_name = "P")]
     pub preset: Option<Preset>,
+    /// Configuration to begin with instead: a tuned.json of `eqprop tune`, the config.json of a run, or what
+    /// `eqprop presets NAME` printed.
+    #[arg(long, value_name = "FILE", conflicts_with = "preset")]
+    pub config: Option<PathBuf>,
     /// Data set: a name (digits, mnist, fashion-mnist, kmnist, qmnist, cifar-10, cifar-100, or emnist-
     /// with balanced, byclass, bymerge, digits, letters or mnist), or the path of data of your own, which
     /// `eqprop data PATH` shows [default: the preset's]. Where a preset is convolutional, smaller images
@@ -60,6 +67,16 @@ impl ModelArguments {
         overrides: &[Override],
     ) -> Result<(String, TrainingConfig, Option<Dataset>)> {
         let (source, read) = self.files.look(self.dataset.as_ref())?;
+        if let Some(path) = &self.config {
+            let mut config = read_configuration(path)?;
+            if let Some(source) = source {
+                config.data.dataset = source;
+            }
+            let name = path
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned());
+            return self.complete(name.unwrap_or_default(), config, overrides, read);
+        }
         let preset = preset.unwrap_or(match &source {
             None => Preset::Digits,
             Some(source) => usual_preset(source),
@@ -72,6 +89,17 @@ impl ModelArguments {
             }
             _ => (preset.name().to_string(), own),
         };
+        self.complete(name, config, overrides, read)
+    }
+
+    /// `config` with other fields changed, and its data if they are files of one's own.
+    fn complete(
+        &self,
+        name: String,
+        config: TrainingConfig,
+        overrides: &[Override],
+        read: Option<Dataset>,
+    ) -> Result<(String, TrainingConfig, Option<Dataset>)> {
         let mut config = Override::apply(overrides, config)?;
         // --set may have changed the data, or how they are read.
         let is_read = |dataset: &Dataset| dataset.kind == config.data.dataset;
@@ -92,6 +120,27 @@ impl ModelArguments {
     pub fn change(&self, config: TrainingConfig) -> Result<TrainingConfig, TrainingError> {
         Override::apply(&self.overrides, config)
     }
+}
+
+/// The configuration in a file: by itself, or with what a run folder says beside it.
+fn read_configuration(path: &Path) -> Result<TrainingConfig> {
+    let text = fs::read_to_string(path);
+    let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
+    let not_one = || format!("`{}` is not a configuration", path.display());
+    let found: Value = serde_json::from_str(&text).with_context(not_one)?;
+    let read = match found.get("training") {
+        // From the text, so that no number passes through another form.
+        Some(_) => serde_json::from_str(&text).map(|WithTraining { training }| training),
+        None => return TrainingConfig::from_json(&text).with_context(not_one),
+    };
+    read.with_context(not_one)
+}
+
+/// A configuration of a run, as far as it says how it is trained.
+#[derive(Deserialize)]
+struct WithTraining {
+    #[serde(deserialize_with = "TrainingConfig::read")]
+    training: TrainingConfig,
 }
 
 /// The preset without a choice of one's own.

@@ -25,7 +25,7 @@ pub struct CompareArguments {
         long,
         value_name = "P,…",
         value_delimiter = ',',
-        conflicts_with = "preset"
+        conflicts_with_all = ["preset", "config"]
     )]
     pub presets: Vec<Preset>,
     /// Methods, separated by commas [default: eqprop,bptt,tbp,rbp,backprop; with --vary or --presets
@@ -49,7 +49,7 @@ pub struct CompareArguments {
     /// Train what is missing of the comparison in --report. The results are those of a comparison that
     /// was never interrupted. More --seeds, a larger --epochs, further --methods and --presets, and
     /// further values of what is varied extend it.
-    #[arg(long, requires = "report", conflicts_with_all = ["preset", "dataset", "seed", "overrides"])]
+    #[arg(long, requires = "report", conflicts_with_all = ["preset", "config", "dataset", "seed", "overrides"])]
     pub resume: bool,
     /// Milliseconds between two savings of the trainings in progress, at least: for tests that kill it.
     #[arg(long, value_name = "MS", hide = true)]

@@ -26,7 +26,7 @@ pub struct FidelityArguments {
     pub model: ModelArguments,
     /// Examine the network of this run folder instead of training one; --set may change how it
     /// relaxes and is nudged.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "dataset", "epochs", "seed"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "config", "dataset", "epochs", "seed"])]
     pub run: Option<PathBuf>,
     /// Epochs to train before; 0 for the initial weights.
     #[arg(

@@ -16,6 +16,8 @@ Examples:
   eqprop train --dataset iris.csv --target species
   eqprop train --dataset photos/ --image-size 32x32
   eqprop train --preset dhn-1h --epochs 15 --set beta=0.1 --set 'learning_rates=[0.1, 0.05]'
+  eqprop train --config runs/tune-digits/tuned.json
+  eqprop train --tensorboard        # then: tensorboard --logdir runs
   eqprop train --resume --run runs/digits")]
 pub struct TrainArguments {
     #[command(flatten)]
@@ -38,9 +40,13 @@ pub struct TrainArguments {
     /// by Ctrl-C or SIGTERM.
     #[arg(long, value_name = "TIME|N", default_value = "10min")]
     pub checkpoint_every: Cadence,
+    /// Write what each epoch measured for TensorBoard too, as an event file in DIR [default: the run
+    /// folder]. A run that goes on appends to the one in its folder; another DIR is to be named again.
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    pub tensorboard: Option<Option<PathBuf>>,
     /// Go on with the run in --run from its last checkpoint, with the data that it began with. The
     /// result is that of a run that was never interrupted. A larger --epochs extends it, unless its
     /// learning rates follow a cosine.
-    #[arg(long, requires = "run", conflicts_with_all = ["preset", "dataset", "seed", "overrides"])]
+    #[arg(long, requires = "run", conflicts_with_all = ["preset", "config", "dataset", "seed", "overrides"])]
     pub resume: bool,
 }

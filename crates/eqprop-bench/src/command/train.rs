@@ -20,6 +20,7 @@ use crate::interrupt::Interrupt;
 use crate::machine::quote;
 use crate::output::{Report, held_out_errors, percent, say};
 use crate::run::{RunConfig, RunData, RunFolder};
+use crate::tensorboard::{EventFile, Measured};
 use progress::Display;
 
 /// Test examples whose relaxation is drawn.
@@ -168,6 +169,7 @@ fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
         device,
         dataset,
     } = started;
+    let mut events = events(arguments, &folder)?;
     let interrupt = Interrupt::listen();
     let display = Display::new(&training);
     display.say(&format!(
@@ -194,6 +196,9 @@ fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
         cadence = arguments.checkpoint_every.clock(&training);
         if let Some(record) = &record {
             write_results(&folder, &training, &device, &dataset)?;
+            if let Some(events) = &mut events {
+                events.write(training.records(), measured)?;
+            }
             display.epoch(record);
         }
         if interrupt.is_set() && !training.is_finished() {
@@ -203,6 +208,10 @@ fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
     }
     display.finish();
     let summary = write_results(&folder, &training, &device, &dataset)?;
+    if let Some(events) = &mut events {
+        // Epochs that a killed process measured and did not get to write.
+        events.write(training.records(), measured)?;
+    }
     let mut text = training.records().last().map_or(String::new(), |record| {
         let train_error = percent(record.train_error);
         format!("{}, training error {train_error} ", held_out_errors(record))
@@ -215,6 +224,16 @@ fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
         folder.path().display()
     );
     Ok(Report::new(text, &summary))
+}
+
+/// The event file for TensorBoard, if one is asked for, or the run has one in its folder.
+fn events(arguments: &TrainArguments, folder: &RunFolder) -> Result<Option<EventFile>> {
+    let place = match &arguments.tensorboard {
+        Some(named) => named.as_deref().unwrap_or(folder.path()),
+        None if arguments.resume && EventFile::is_in(folder.path()) => folder.path(),
+        None => return Ok(None),
+    };
+    EventFile::open(place).map(Some)
 }
 
 /// Why a training ended, with what is left of it.
@@ -240,6 +259,9 @@ fn interrupted(folder: &RunFolder, arguments: &TrainArguments) -> Error {
     }
     if let Some(device) = &arguments.device.device {
         command += &format!(" --device {}", quote(device.as_ref()));
+    }
+    if let Some(Some(folder)) = &arguments.tensorboard {
+        command += &format!(" --tensorboard {}", quote(folder.as_os_str()));
     }
     anyhow!("interrupted; go on with `{command}`")
 }
@@ -293,29 +315,34 @@ fn summarize(folder: &RunFolder, training: &Training, device: &NamedDevice) -> S
     }
 }
 
+/// What an epoch measured, by name.
+fn measured(record: &EpochRecord) -> Measured {
+    let numbers = [
+        ("train_error", Some(record.train_error)),
+        ("train_cost", Some(record.train_cost)),
+        ("validation_error", record.validation_error),
+        ("validation_cost", record.validation_cost),
+        ("test_error", record.test_error),
+        ("test_cost", record.test_cost),
+        ("energy", record.energy),
+        ("residual", Some(record.residual)),
+        ("unconverged", Some(record.unconverged)),
+        ("free_steps", Some(record.free_steps)),
+        ("seconds", Some(record.seconds)),
+        ("seconds_estimating", Some(record.seconds_estimating)),
+        ("seconds_optimizing", Some(record.seconds_optimizing)),
+    ];
+    let numbers = numbers.map(|(name, number)| (name.to_string(), number));
+    let ratios = record.update_ratios.iter();
+    let ratios = ratios.map(|(path, ratio)| (format!("update_ratio.{path}"), Some(*ratio)));
+    numbers.into_iter().chain(ratios).collect()
+}
+
 /// One line per epoch.
 fn metrics(records: &[EpochRecord]) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for record in records {
-        let numbers = [
-            ("train_error", Some(record.train_error)),
-            ("train_cost", Some(record.train_cost)),
-            ("validation_error", record.validation_error),
-            ("validation_cost", record.validation_cost),
-            ("test_error", record.test_error),
-            ("test_cost", record.test_cost),
-            ("energy", record.energy),
-            ("residual", Some(record.residual)),
-            ("unconverged", Some(record.unconverged)),
-            ("free_steps", Some(record.free_steps)),
-            ("seconds", Some(record.seconds)),
-            ("seconds_estimating", Some(record.seconds_estimating)),
-            ("seconds_optimizing", Some(record.seconds_optimizing)),
-        ];
-        let numbers = numbers.map(|(name, number)| (name.to_string(), number));
-        let ratios = record.update_ratios.iter();
-        let ratios = ratios.map(|(path, ratio)| (format!("update_ratio.{path}"), Some(*ratio)));
-        let (names, numbers): (Vec<_>, Vec<_>) = numbers.into_iter().chain(ratios).unzip();
+        let (names, numbers): (Vec<_>, Vec<_>) = measured(record).into_iter().unzip();
         if record.epoch == records[0].epoch {
             writer.write_record(std::iter::once("epoch".to_string()).chain(names))?;
         }

@@ -37,9 +37,10 @@ impl Varied {
                 _ => vary.push(Variation { key, values }),
             }
         }
-        if arguments.model.preset.is_some() && !presets.is_empty() {
+        let is_chosen = arguments.model.preset.is_some() || arguments.model.config.is_some();
+        if is_chosen && !presets.is_empty() {
             bail!(
-                "a comparison has one preset by --preset, or several by --vary preset: leave one of them out"
+                "a comparison has one preset by --preset or --config, or several by --vary preset: leave one of them out"
             );
         }
         Ok(Self {

@@ -1,0 +1,78 @@
+//! What each value does.
+
+use anyhow::Result;
+use eqprop_bench::tuning::{ParameterKind, Trial, Tuning, effects};
+
+use crate::plot::{self, Panel, Scale, Series};
+
+/// Panels in a row.
+const COLUMNS: usize = 3;
+
+/// The error of each trial against each value, a panel for each parameter.
+///
+/// # Errors
+/// If the picture cannot be drawn.
+pub fn effects_of(tuning: &Tuning) -> Result<String> {
+    let plan = &tuning.plan;
+    // An error of 0 has no place on a scale of ratios.
+    let least = 0.5 / plan.n_validation as f64;
+    let shown = effects(tuning);
+    let panels = tuning
+        .space
+        .parameters
+        .iter()
+        .enumerate()
+        .map(|(index, parameter)| {
+            let dot = |trial: &Trial, rung: usize| {
+                let error = trial.at(rung)?.error().max(least);
+                Some((trial.values[index], 100.0 * error))
+            };
+            let rungs = (0..plan.rungs.len()).map(|rung| {
+                let dots = tuning.trials.iter().filter_map(|trial| dot(trial, rung));
+                dots_of(format!("after {}", plan.length(rung)), dots)
+            });
+            let last = |trial: &Trial| {
+                let error = trial.last()?.error().max(least);
+                Some((trial.values[index], 100.0 * error))
+            };
+            let marked = [
+                ("the start", tuning.trials.first()),
+                ("what was found", tuning.best()),
+            ];
+            let marked = marked
+                .into_iter()
+                .map(|(label, trial)| dots_of(label.to_string(), trial.and_then(last)));
+            let explained = shown[index].map_or(String::new(), |part| {
+                format!(" explains {:.0} %", 100.0 * part)
+            });
+            Panel::new(
+                format!("{}{explained}", parameter.kind.name()),
+                [label(parameter.kind), "validation error (%)"],
+                [Scale::Log, Scale::Log],
+                rungs
+                    .chain(marked)
+                    .filter(|series| !series.points.is_empty())
+                    .collect(),
+            )
+        });
+    Ok(plot::render(&panels.collect::<Vec<_>>(), COLUMNS)?)
+}
+
+/// The name of the horizontal axis.
+fn label(kind: ParameterKind) -> &'static str {
+    match kind {
+        ParameterKind::Beta => "nudging factor β",
+        ParameterKind::FreeSteps => "free steps T",
+        ParameterKind::NudgedSteps => "nudged steps K",
+        ParameterKind::Rate => "learning rates, × those of the start",
+        ParameterKind::RateRatio => "last layer's rate to the first's, × the start's",
+        ParameterKind::Gain => "initial weights, × those of the start",
+        ParameterKind::BatchSize => "examples per update",
+    }
+}
+
+/// Dots without a line through them: each stands between gaps.
+fn dots_of(label: String, dots: impl IntoIterator<Item = (f64, f64)>) -> Series {
+    let gap = (f64::NAN, f64::NAN);
+    Series::new(label, dots.into_iter().flat_map(|dot| [dot, gap]))
+}

@@ -1,0 +1,132 @@
+//! The progress of a search.
+
+use std::cell::Cell;
+
+use eqprop_bench::tuning::{Job, Plan};
+
+use super::clock::Clock;
+use super::stored::{Budget, Stored};
+use crate::output::percent;
+use crate::progress::Bar;
+
+/// Parts of a second, or of a training, that the bar counts.
+const PARTS: f64 = 1000.0;
+
+/// Shows how far a search is, on standard error: by its time, or by its trials where that is not limited.
+#[derive(Debug)]
+pub struct Display {
+    bar: Bar,
+    length: usize,
+    is_timed: bool,
+    /// Trainings that are behind it, where time is not limited.
+    done: Cell<f64>,
+}
+
+impl Display {
+    /// A display for a search of `budget`.
+    pub fn new(budget: &Budget) -> Self {
+        let length = match budget.seconds() {
+            Some(seconds) => seconds,
+            // A third goes on, and of these a third.
+            None => {
+                let trials = budget.trials.unwrap_or(1) as f64;
+                trials * (1.0 / 9.0 + 2.0 / 27.0 + 2.0 / 27.0) + 6.0 + 2.0 * budget.seeds as f64
+            }
+        };
+        let length = (PARTS * length) as usize;
+        Self {
+            bar: Bar::new(length, "{msg}  {eta} left"),
+            length,
+            is_timed: budget.seconds().is_some(),
+            done: Cell::new(0.0),
+        }
+    }
+
+    /// Prints a line above the bar.
+    pub fn say(&self, line: &str) {
+        self.bar.say(line);
+    }
+
+    /// Says what is being done.
+    pub fn announce(&self, what: &str) {
+        self.bar.announce(what);
+    }
+
+    /// A piece of work begins.
+    pub fn begin(&self, stored: &Stored, job: Job) {
+        let plan = &stored.tuning.plan;
+        let what = match job.rung == plan.last_rung() {
+            true => "with other seeds".to_string(),
+            false => format!("to {}", plan.length(job.rung)),
+        };
+        let best = stored.tuning.best().and_then(|best| best.last());
+        let best = best.map_or(String::new(), |best| {
+            format!(", best {}", percent(best.error()))
+        });
+        self.bar
+            .announce(format_args!("trial {} {what}{best}", job.trial));
+    }
+
+    /// A part of it is done.
+    pub fn show(&self, stored: &Stored, job: Job, part: f64, clock: &Clock) {
+        let now = self.done.get() + part * length(&stored.tuning.plan, job.rung);
+        self.move_to(if self.is_timed { clock.seconds() } else { now });
+    }
+
+    /// All of it is done.
+    pub fn end(&self, stored: &Stored, job: Job, clock: &Clock) {
+        let tuning = &stored.tuning;
+        self.add(length(&tuning.plan, job.rung), clock);
+        let trial = &tuning.trials[job.trial];
+        if let Some(failure) = &trial.failure {
+            self.bar
+                .say_at_times(format_args!("trial {} failed: {failure}", job.trial));
+            return;
+        }
+        let Some(measured) = trial.last() else {
+            return;
+        };
+        let line = format!(
+            "trial {:>3}: validation error {} after {}",
+            job.trial,
+            percent(measured.error()),
+            match measured.errors.len() {
+                1 => tuning.plan.length(job.rung),
+                n => format!("{} with {n} seeds", tuning.plan.length(job.rung - 1)),
+            }
+        );
+        // Whole trainings are few.
+        match job.rung + 1 >= tuning.plan.last_rung() {
+            true => self.bar.say(line),
+            false => self.bar.say_at_times(line),
+        }
+    }
+
+    /// So much more is done, in whole trainings.
+    pub fn add(&self, trainings: f64, clock: &Clock) {
+        self.done.set(self.done.get() + trainings);
+        self.move_to(if self.is_timed {
+            clock.seconds()
+        } else {
+            self.done.get()
+        });
+    }
+
+    fn move_to(&self, place: f64) {
+        let place = ((PARTS * place) as usize).min(self.length);
+        self.bar.move_to(place);
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.bar.finish();
+    }
+}
+
+/// Whole trainings from the rung before to this one.
+fn length(plan: &Plan, rung: usize) -> f64 {
+    match plan.rungs.get(rung) {
+        None => plan.more_seeds as f64,
+        Some(part) => part - rung.checked_sub(1).map_or(0.0, |before| plan.rungs[before]),
+    }
+}
