@@ -575,7 +575,7 @@ const BAD: [Bad; 42] = [
             let rows = (0..400).map(|i| format!("{i},{}.5\n", i * i));
             table(place, &rows.collect::<String>());
         },
-        &["bad.csv"],
+        &["bad.csv", "--task=classification"],
         &["more than 256 classes", "Quantities"],
     ),
     (

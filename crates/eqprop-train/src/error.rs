@@ -195,6 +195,27 @@ pub enum TrainingError {
         /// Classes of the images.
         found: usize,
     },
+    /// The examples have other targets than the configuration's data.
+    #[error(
+        "the examples have other targets than the data of the configuration: both need the same quantities, \
+         or classes"
+    )]
+    Targets,
+    /// A cost that is of classes.
+    #[error(
+        "cost \"cross_entropy\" is for classes, but the data has quantities to learn: set cost to \
+         \"squared_error\""
+    )]
+    CostOfQuantities,
+    /// An output that cannot have the values of quantities.
+    #[error(
+        "an output with the activation {activation} has no values below 0, which quantities have: they are \
+         learned by their deviations from the mean; set output_activation to \"identity\""
+    )]
+    OutputOfQuantities {
+        /// The activation.
+        activation: String,
+    },
     /// An image is of none of the classes.
     #[error(
         "the label of example {example} is {label}, but those of {n_classes} classes are 0 to {}",

@@ -69,8 +69,8 @@ impl TrainingConfig {
             kinds.push(layer.connection());
         }
         if network.cost == CostConfig::SquaredError {
-            let n_classes = self.data.dataset.n_classes();
-            layers.push(LayerConfig::new(n_classes, network.output_activation));
+            let n_outputs = self.data.dataset.n_outputs();
+            layers.push(LayerConfig::new(n_outputs, network.output_activation));
             kinds.push(ConnectionKind::Dense);
         }
         let connection = |from, to, kind| ConnectionConfig {
@@ -132,7 +132,7 @@ impl TrainingConfig {
         let last = self.energy().layers.pop();
         let n_outputs = last.expect("validated: there is a layer").n_units();
         let energy = self.field().init_from(&mut source, device);
-        let n_classes = self.data.dataset.n_classes();
+        let n_classes = self.data.dataset.n_outputs();
         let mut cost = self.network.cost.init(n_outputs, n_classes, device);
         if let AnyCost::CrossEntropy(readout) = &mut cost {
             let (weight, fans) = (&mut readout.weight, [n_outputs, n_classes]);

@@ -25,6 +25,7 @@ impl TrainingConfig {
     pub fn validate(&self) -> Result<(), TrainingError> {
         self.check_dataset()?;
         self.check_numbers()?;
+        self.check_quantities()?;
         self.check_hidden()?;
         self.energy().validate()?;
         self.check_memory()?;
@@ -75,6 +76,24 @@ impl TrainingConfig {
         }
     }
 
+    /// Checks that the output can have the values of quantities, if there are any: numbers of both signs.
+    fn check_quantities(&self) -> Result<(), TrainingError> {
+        let network = &self.network;
+        if self.data.dataset.quantities().is_none() {
+            return Ok(());
+        }
+        if network.cost == CostConfig::CrossEntropy {
+            return Err(TrainingError::CostOfQuantities);
+        }
+        match network.output_activation.range()[0] < 0.0 {
+            true => Ok(()),
+            false => Err(TrainingError::OutputOfQuantities {
+                activation: serde_json::to_string(&network.output_activation)
+                    .expect("plain enums serialize"),
+            }),
+        }
+    }
+
     /// Checks that every convolutional layer fits onto the one below.
     fn check_hidden(&self) -> Result<(), TrainingError> {
         let Err((layer, below)) = self.fit() else {
@@ -119,7 +138,15 @@ impl TrainingConfig {
         if expected != found {
             return Err(TrainingError::InputSize { expected, found });
         }
-        let (expected, found) = (self.data.dataset.n_classes(), examples.n_classes);
+        let dataset = &self.data.dataset;
+        let (expected, found) = (dataset.n_outputs(), examples.n_outputs());
+        let are_quantities = [dataset.quantities().is_some(), examples.targets.is_some()];
+        if are_quantities != [false, false] {
+            return match expected == found && are_quantities == [true, true] {
+                true => Ok(()),
+                false => Err(TrainingError::Targets),
+            };
+        }
         if expected != found {
             return Err(TrainingError::Classes { expected, found });
         }

@@ -17,6 +17,7 @@ mod optimizer;
 mod particles;
 mod predictive_coding;
 mod reference;
+mod regression;
 mod renderer;
 mod resistive;
 mod resnet;
