@@ -195,6 +195,22 @@ pub enum TrainingError {
         /// Classes of the images.
         found: usize,
     },
+    /// Weights of classes that cannot be.
+    #[error(
+        "class_weights must be {expected} numbers of at least 0, not all 0, one for each class, but are {found:?}; \
+         \"balanced\" finds them by the training examples"
+    )]
+    ClassWeights {
+        /// Classes.
+        expected: usize,
+        /// The weights.
+        found: Vec<f64>,
+    },
+    /// Weights of classes where there are none.
+    #[error(
+        "class_weights are for classes, but the data has quantities to learn: set class_weights to null"
+    )]
+    WeightsWithoutClasses,
     /// The examples have other targets than the configuration's data.
     #[error(
         "the examples have other targets than the data of the configuration: both need the same quantities, \

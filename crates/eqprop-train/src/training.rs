@@ -111,6 +111,7 @@ impl Training {
             OrderKind::Shuffled => Order::Shuffled { seed: config.seed },
             OrderKind::Sequential => Order::Sequential,
         };
+        let config = config.with_known_class_weights(&train);
         let network = config.network(device);
         network.check_nudging(config.phases.nudging)?;
         let updates = UpdateMonitor::new(UPDATES_PER_MEASUREMENT);

@@ -80,7 +80,9 @@ fn start(arguments: &TrainArguments) -> Result<Started> {
     let device = device::open(arguments.device.device.as_deref())?;
     let data_dir = arguments.data.data_dir.as_deref();
     let dataset = load_data(&config, read, data_dir)?;
-    let training = Training::new(config.clone(), &dataset, &device.device)?;
+    let training = Training::new(config, &dataset, &device.device)?;
+    // With what the data decided.
+    let config = training.config().clone();
     // Last, so that nothing is left behind when something above cannot work.
     let folder = RunFolder::create(arguments.run.as_deref(), &name)?;
     let data = RunData::of(&dataset, data_dir);

@@ -12,8 +12,8 @@ use eqprop_core::shape::LayerShape;
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
-use super::TrainingConfig;
 use super::hidden::{HiddenLayer, SkipConnection};
+use super::{ClassWeights, TrainingConfig};
 use crate::network::EquilibriumNetwork;
 
 /// Layers, connections and what is made of them.
@@ -123,7 +123,8 @@ impl TrainingConfig {
     }
 
     /// A network with new weights, which depend on the seed alone: they are drawn here and not
-    /// on the device, whose one stream of random numbers all threads share.
+    /// on the device, whose one stream of random numbers all threads share. What classes count when they are balanced is known
+    /// to the training only, [with its examples](Self::with_known_class_weights).
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails.
@@ -137,6 +138,9 @@ impl TrainingConfig {
         if let AnyCost::CrossEntropy(readout) = &mut cost {
             let (weight, fans) = (&mut readout.weight, [n_outputs, n_classes]);
             redraw(weight, InitializerConfig::Glorot, fans, &mut source);
+        }
+        if let Some(ClassWeights::Of(weights)) = &self.data.class_weights {
+            cost = cost.with_class_weights(weights.clone());
         }
         EquilibriumNetwork::new(energy, cost).with_start(self.phases.start)
     }

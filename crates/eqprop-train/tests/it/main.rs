@@ -5,6 +5,7 @@
 mod batch;
 mod block;
 mod checkpoint;
+mod class_weights;
 mod config;
 mod custom;
 mod devices;

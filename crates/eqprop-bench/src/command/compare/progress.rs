@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::data::ArmData;
 use super::estimate::n_examples;
-use crate::output::{Measure, held_out_errors, say, training_error};
+use crate::output::{Measure, held_out_errors, say};
 
 /// Epochs that take longer than this get a line each.
 const LONG_EPOCH: f64 = 2.0;
@@ -166,9 +166,11 @@ impl Display {
             let records = run.epochs[..epoch].iter();
             let seconds: f64 = records.map(|record| record.seconds).sum();
             self.say(&format!(
-                "seed {seed}, {arm:<width$} epoch {epoch:>3}/{epochs}: {}, {}, {seconds:.1} s",
+                "seed {seed}, {arm:<width$} epoch {epoch:>3}/{epochs}: {}, training {} {:>7}, \
+                 {seconds:.1} s",
                 held_out_errors(record),
-                training_error(record),
+                self.measure.name(),
+                self.measure.text(record.train_error),
             ));
         }
     }
