@@ -14,6 +14,9 @@ use super::raw::{RawData, RawPart, joined};
 use super::scaling::Numbers;
 use super::targets::TargetReader;
 
+/// The most targets of an example.
+const MOST_TARGETS: usize = 1 << 16;
+
 /// All examples.
 pub(super) fn read(
     description: &DataFiles,
@@ -76,11 +79,15 @@ pub(super) fn read(
                 let reason = format!("`{}` has {axes} axes: labels have one", labels.name);
                 return Err(FilesError::array(path, format.name(), reason).into());
             }
-            if labels.header.n_targets() == 0 {
-                let reason = format!("`{}` has no number for an example", labels.name);
+            let n_targets = labels.header.n_targets();
+            if !(1..=MOST_TARGETS).contains(&n_targets) {
+                let reason = format!(
+                    "`{}` has {n_targets} numbers for an example, expected 1 to {MOST_TARGETS}",
+                    labels.name
+                );
                 return Err(FilesError::array(path, format.name(), reason).into());
             }
-            let own = match labels.header.n_targets() {
+            let own = match n_targets {
                 1 => vec!["target".to_string()],
                 n => (1..=n).map(|number| format!("target {number}")).collect(),
             };
