@@ -20,6 +20,7 @@ mod paths;
 mod place;
 mod predict;
 mod refusal;
+mod regression;
 mod resume;
 mod run_folder;
 mod tensorboard;

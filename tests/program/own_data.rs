@@ -575,7 +575,7 @@ const BAD: [Bad; 42] = [
             let rows = (0..400).map(|i| format!("{i},{}.5\n", i * i));
             table(place, &rows.collect::<String>());
         },
-        &["bad.csv"],
+        &["bad.csv", "--task=classification"],
         &["more than 256 classes", "Quantities"],
     ),
     (
@@ -746,5 +746,64 @@ fn a_run_says_when_its_data_are_others() {
     place.refuse(
         &["train", "--target=x"],
         &["--target says how to read files"],
+    );
+}
+
+#[test]
+fn rare_classes_can_count_as_much_as_others() {
+    let place = Place::new();
+    let row = |i: usize| {
+        format!(
+            "{}.5,{},{}\n",
+            i % 10,
+            i % 7,
+            if i % 10 == 3 { "rare" } else { "often" }
+        )
+    };
+    write(&place, "rare.csv", (0..100).map(row).collect::<String>());
+    let train = [
+        &[
+            "train",
+            "--dataset",
+            "rare.csv",
+            "--set=class_weights=balanced",
+        ],
+        &SHORT[..],
+    ];
+    place.succeed(&train.concat());
+    let config = fs::read(place.path("run/config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    // 72 and 8 of 80, in the order of their names.
+    let weights = &config["training"]["data"]["class_weights"];
+    assert_eq!(*weights, serde_json::json!([8.0 / 72.0, 1.0]));
+    // The run goes on with them, and all that looks at it has the same costs.
+    let resumed = place.json(&["train", "--resume", "--run=run", "--epochs=3"]);
+    assert_eq!(resumed["epochs"], 3);
+    let evaluation = place.json(&["evaluate", "run"]);
+    let metrics = fs::read_to_string(place.path("run/metrics.csv")).unwrap();
+    let cost = evaluation["test_cost"].as_f64().unwrap();
+    assert!(
+        metrics
+            .lines()
+            .last()
+            .unwrap()
+            .contains(&format!(",{cost},")),
+        "{cost}: {metrics}"
+    );
+    let compare = [
+        "compare",
+        "--dataset=rare.csv",
+        "--methods=eqprop,backprop",
+        "--seeds=1",
+    ];
+    let varied = [
+        "--epochs=1",
+        "--vary=class_weights=balanced,null",
+        "--set=hidden=[4]",
+    ];
+    place.succeed(&[&compare[..], &varied].concat());
+    place.refuse(
+        &["train", "--set=class_weights=[1,2]"],
+        &["class_weights must be 10 numbers"],
     );
 }

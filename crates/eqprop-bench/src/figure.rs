@@ -8,10 +8,11 @@ use eqprop_core::relaxation::{Dynamics, Relaxation};
 use eqprop_core::state::State;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::Examples;
+use eqprop_train::estimator::GradientEstimator;
 use eqprop_train::network::EquilibriumNetwork;
-use eqprop_train::training::EpochRecord;
+use eqprop_train::training::{AnyLearner, EpochRecord};
 
-use crate::output::a_class;
+use crate::output::{Measure, an_example};
 use crate::plot::{self, Panel, Scale, Series, Tile};
 
 /// Error, cost, convergence and size of the updates against the epoch.
@@ -53,12 +54,26 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
         };
         curve(&label, &ratio)
     });
-    let errors = curves(&[
-        ("training", |record| Some(100.0 * record.train_error)),
-        ("validation", |record| {
-            Some(100.0 * record.validation_error?)
-        }),
-        ("test", |record| Some(100.0 * record.test_error?)),
+    let measure = records.first().map_or(Measure::Share, Measure::of_record);
+    let errors: [(&str, Measured); 3] = match measure {
+        Measure::Share => [
+            ("training", |record| Some(100.0 * record.train_error)),
+            ("validation", |record| {
+                Some(100.0 * record.validation_error?)
+            }),
+            ("test", |record| Some(100.0 * record.test_error?)),
+        ],
+        Measure::Distance => [
+            ("training", |record| Some(record.train_error)),
+            ("validation", |record| record.validation_error),
+            ("test", |record| record.test_error),
+        ],
+    };
+    let errors = curves(&errors);
+    let r_squared = curves(&[
+        ("training", |record| record.r_squared?.train),
+        ("validation", |record| record.r_squared?.validation),
+        ("test", |record| record.r_squared?.test),
     ]);
     let costs = curves(&[
         ("training", |record| Some(record.train_cost)),
@@ -67,8 +82,14 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
     ]);
     let residual = curves(&[("training", |record| Some(record.residual))]);
     let (linear, log) = (Scale::Linear, Scale::Log);
-    let panels = [
-        panel("Classification error", "error (%)", linear, errors),
+    let errors = match measure {
+        Measure::Share => vec![panel("Classification error", "error (%)", linear, errors)],
+        Measure::Distance => vec![
+            panel("Mean error", "mean absolute error", log, errors),
+            panel("Explained variance", "R²", linear, r_squared),
+        ],
+    };
+    let others = [
         panel("Cost", "mean cost", log, costs),
         panel(
             "Residual after the free phase",
@@ -83,7 +104,57 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
             ratios.collect(),
         ),
     ];
+    let panels: Vec<Panel> = errors.into_iter().chain(others).collect();
     Ok(plot::render(&panels, 2)?)
+}
+
+/// The most examples of a picture of the fit.
+const MOST_FITTED: usize = 500;
+
+/// What is predicted of the first of `examples` against what they are, for each quantity; nothing of classes.
+///
+/// # Errors
+/// If the picture cannot be drawn.
+pub fn fit<G>(
+    learner: &AnyLearner<G>,
+    examples: &Examples,
+    device: &Device,
+) -> Result<Option<String>>
+where
+    G: GradientEstimator<AnyField, AnyCost> + Clone,
+{
+    let examples = examples.clone().take(MOST_FITTED);
+    let Some(targets) = examples.targets.as_ref().filter(|_| !examples.is_empty()) else {
+        return Ok(None);
+    };
+    let quantities = &targets.quantities;
+    let output = learner
+        .infer(&tensor(&examples, device))
+        .state
+        .output()
+        .clone();
+    let predicted: Vec<f64> = output.into_data().iter::<f64>().collect();
+    let panel = |(quantity, name): (usize, &String)| {
+        let of_each = |values: &[f64]| {
+            let values = values.iter().skip(quantity).step_by(quantities.len());
+            let values = values.map(|&value| quantities.value(quantity, value));
+            values.collect::<Vec<f64>>()
+        };
+        let wanted: Vec<f64> = targets.values.iter().map(|&value| value.into()).collect();
+        let (wanted, predicted) = (of_each(&wanted), of_each(&predicted));
+        let low = wanted.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = wanted.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        // A point that cannot be drawn stands between any two, so that no line does.
+        let points = wanted.into_iter().zip(predicted);
+        let points = points.flat_map(|point| [point, (f64::NAN, f64::NAN)]);
+        let series = vec![
+            Series::new("test examples", points),
+            Series::new("predicted as they are", [(low, low), (high, high)]),
+        ];
+        Panel::new(name, ["true", "predicted"], [Scale::Linear; 2], series)
+    };
+    let panels: Vec<Panel> = quantities.names.iter().enumerate().map(panel).collect();
+    Ok(Some(plot::render(&panels, 2)?))
 }
 
 /// How some examples relax, step by step.
@@ -123,9 +194,9 @@ impl RelaxationCourse {
         let clamped = energy.clamp(input);
         let total = TotalEnergy::<AnyField, AnyCost>::free(energy, &clamped);
         let source = &config.data.dataset;
-        let labels = examples.labels.iter();
+        let labels = (0..examples.len()).map(|i| an_example(source, examples, i));
         let mut course = Self {
-            labels: labels.map(|&label| a_class(source, label.into())).collect(),
+            labels: labels.collect(),
             energy: Vec::new(),
             change: Vec::new(),
             states: Vec::new(),

@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use eqprop_train::data::DataSource;
+use burn::tensor::Tensor;
+use eqprop_train::data::{DataSource, Examples};
 use eqprop_train::training::EpochRecord;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -106,6 +107,14 @@ pub fn a_class(source: &DataSource, class: usize) -> String {
     }
 }
 
+/// What an example is: of a class, or its quantities.
+pub fn an_example(source: &DataSource, examples: &Examples, i: usize) -> String {
+    match examples.labels.get(i) {
+        Some(&label) => a_class(source, label.into()),
+        None => named_quantities(source, &examples.quantities(i)),
+    }
+}
+
 /// A class by its number and, where it has one, its name: `class 3 (cat)`.
 pub fn class_text(source: &DataSource, class: usize) -> String {
     match source.class_name(class) {
@@ -119,14 +128,117 @@ pub fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
+/// A number with four digits that count.
+pub fn quantity(value: f64) -> String {
+    const DIGITS: i32 = 4;
+    let size = value.abs().log10().floor();
+    match size {
+        -4.0..6.0 => {
+            let decimals = (DIGITS - 1 - size as i32).max(0) as usize;
+            format!("{value:.decimals$}")
+        }
+        _ if value == 0.0 => "0".to_string(),
+        _ => format!("{value:.3e}"),
+    }
+}
+
+/// What an error is: the share of the examples that are classified wrongly, or the mean distance from a quantity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// A share of the examples.
+    Share,
+    /// A distance in the unit of the quantity.
+    Distance,
+}
+
+impl Measure {
+    /// Of what is learned from some data.
+    pub fn of(source: &DataSource) -> Self {
+        match source.quantities() {
+            None => Self::Share,
+            Some(_) => Self::Distance,
+        }
+    }
+
+    /// Of what an epoch measured.
+    pub fn of_record(record: &EpochRecord) -> Self {
+        match record.r_squared {
+            None => Self::Share,
+            Some(_) => Self::Distance,
+        }
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Share => "error",
+            Self::Distance => "mean error",
+        }
+    }
+
+    /// An error as text.
+    pub fn text(self, error: f64) -> String {
+        match self {
+            Self::Share => percent(error),
+            Self::Distance => quantity(error),
+        }
+    }
+}
+
 /// What an epoch ended at, each error by its name: `validation error 2.50 %, test error 2.22 %`.
 pub fn held_out_errors(record: &EpochRecord) -> String {
+    let r_squared = record.r_squared.unwrap_or_default();
     let named = [
-        ("validation", record.validation_error),
-        ("test", record.test_error),
+        ("validation", record.validation_error, r_squared.validation),
+        ("test", record.test_error, r_squared.test),
     ];
     let named = named.into_iter();
-    let errors =
-        named.filter_map(|(name, error)| Some(format!("{name} error {}", percent(error?))));
+    let measure = Measure::of_record(record);
+    let errors = named.filter_map(|(name, error, r_squared)| {
+        Some(format!("{name} {}", error_text(measure, error?, r_squared)))
+    });
     errors.collect::<Vec<_>>().join(", ")
+}
+
+/// The error of the training examples: `training error 1.20 %`.
+pub fn training_error(record: &EpochRecord) -> String {
+    let r_squared = record.r_squared.and_then(|found| found.train);
+    let error = error_text(Measure::of_record(record), record.train_error, r_squared);
+    format!("training {error}")
+}
+
+/// `error 2.50 %`, or `mean error 0.1203 (R² 0.9312)`.
+pub fn error_text(measure: Measure, error: f64, r_squared: Option<f64>) -> String {
+    let text = format!("{} {}", measure.name(), measure.text(error));
+    match r_squared {
+        None => text,
+        Some(r_squared) => format!("{text} (R² {r_squared:.4})"),
+    }
+}
+
+/// What an output `[n, quantities]` says of each example, in the units of the quantities; nothing of classes.
+pub fn predicted_quantities(source: &DataSource, output: &Tensor<2>) -> Vec<Vec<f64>> {
+    let Some(quantities) = source.quantities() else {
+        return Vec::new();
+    };
+    let numbers: Vec<f64> = output.clone().into_data().iter::<f64>().collect();
+    let rows = numbers.chunks_exact(quantities.len());
+    let in_units = |row: &[f64]| {
+        let row = row.iter().enumerate();
+        row.map(|(quantity, &number)| quantities.value(quantity, number))
+            .collect()
+    };
+    rows.map(in_units).collect()
+}
+
+/// Quantities by their names, in their own units: `length 3.142, width 0.5772`.
+pub fn named_quantities(source: &DataSource, values: &[f64]) -> String {
+    let names = source
+        .quantities()
+        .into_iter()
+        .flat_map(|found| &found.names);
+    let texts = names
+        .zip(values)
+        .map(|(name, &value)| format!("{name} {}", quantity(value)));
+    texts.collect::<Vec<_>>().join(", ")
 }

@@ -148,21 +148,24 @@ fn batch(config: &TrainingConfig, examples: Option<&Examples>, device: &Device) 
     batch.expect("examples in memory can always be read")
 }
 
-/// Inputs uniform in `[0, 1]` and random one-hot targets, drawn on the host: the same on every
+/// Inputs uniform in `[0, 1]` and random one-hot targets, or quantities uniform in `[−1, 1]`, drawn on the host: the same on every
 /// device.
 fn random_batch(config: &TrainingConfig, device: &Device) -> Batch {
-    let (n, n_classes) = (config.batch_size, config.data.dataset.n_classes());
+    let (n, n_outputs) = (config.batch_size, config.data.dataset.n_outputs());
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let n_inputs = config.energy().input.n_units();
     let uniform = Distribution::Uniform(0.0, 1.0);
     let input = TensorData::random::<f32, _, _>([n, n_inputs], uniform, &mut rng);
-    let mut target = vec![0f32; n * n_classes];
-    for row in target.chunks_exact_mut(n_classes) {
-        row[rng.random_range(0..n_classes)] = 1.0;
+    let mut target = vec![0f32; n * n_outputs];
+    for row in target.chunks_exact_mut(n_outputs) {
+        match config.data.dataset.quantities() {
+            None => row[rng.random_range(0..n_outputs)] = 1.0,
+            Some(_) => row.fill_with(|| rng.random_range(-1.0..1.0)),
+        }
     }
     Batch {
         input: Tensor::from_data(input, device),
-        target: Tensor::from_data(TensorData::new(target, [n, n_classes]), device),
+        target: Tensor::from_data(TensorData::new(target, [n, n_outputs]), device),
         indices: Some((0..n).collect()),
     }
 }

@@ -1,6 +1,7 @@
 //! What the output should be: costs and their nudges.
 
 mod any;
+mod class_weighted;
 mod cross_entropy;
 mod linear;
 mod squared_error;
@@ -10,6 +11,7 @@ use burn::tensor::Tensor;
 
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 pub use any::{AnyCost, CostConfig};
+pub use class_weighted::ClassWeighted;
 pub use cross_entropy::{CrossEntropy, CrossEntropyConfig};
 pub use linear::LinearCost;
 pub use squared_error::SquaredError;
@@ -83,6 +85,20 @@ pub trait Cost: Module + ModuleDisplay {
 
     /// Registers the batch mean of `∂C/∂θ` for the cost's own parameters, if it has any, in `gradients`.
     fn gradients(&self, _output: &Tensor<2>, _target: &Tensor<2>, _gradients: &mut Gradients) {}
+
+    /// The same with each example's `C` times a weight of its own: what a cost with parameters has to have if it is to be
+    /// [weighted](ClassWeighted).
+    ///
+    /// # Shapes
+    /// - `weights`: `[batch, 1]`
+    fn weighted_gradients(
+        &self,
+        _output: &Tensor<2>,
+        _target: &Tensor<2>,
+        _weights: &Tensor<2>,
+        _gradients: &mut Gradients,
+    ) {
+    }
 }
 
 /// One step of mirror descent on `F(s) = G(s) − drive·s + βC(s)` in the geometry of `G`:

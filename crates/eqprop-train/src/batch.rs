@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::Examples;
+use crate::data::{Examples, Quantities};
 pub use augmentation::Augmentation;
 
 /// Examples that are relaxed together.
@@ -20,7 +20,7 @@ pub use augmentation::Augmentation;
 pub struct Batch {
     /// What is clamped, `[batch, n_inputs]`.
     pub input: Tensor<2>,
-    /// What the output should be, `[batch, n_classes]`: one-hot for a classification.
+    /// What the output should be, `[batch, n_outputs]`: one-hot for a classification.
     pub target: Tensor<2>,
     /// Which example of the training set each row is; persistent particles need it.
     pub indices: Option<Vec<usize>>,
@@ -58,6 +58,8 @@ pub enum Order {
 pub struct BatchLoader {
     inputs: Inputs,
     target: Tensor<2>,
+    /// What targets are, if not classes.
+    quantities: Option<Quantities>,
     /// Channels, height and width of an example.
     shape: [usize; 3],
     /// The examples that this loader visits.
@@ -85,15 +87,23 @@ impl BatchLoader {
     /// If `batch_size` is 0, or a label is not below the number of classes.
     pub fn new(examples: &Examples, batch_size: usize, order: Order, device: &Device) -> Self {
         assert!(batch_size > 0, "batch_size must be at least 1, but is 0");
-        let (n, n_classes) = (examples.len(), examples.n_classes);
+        let (n, n_outputs) = (examples.len(), examples.n_outputs());
         let input = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs()]);
-        let mut one_hot = vec![0f32; n * n_classes];
-        for (row, &label) in one_hot.chunks_exact_mut(n_classes).zip(&examples.labels) {
-            row[usize::from(label)] = 1.0;
-        }
+        let target = match &examples.targets {
+            Some(targets) => targets.values.clone(),
+            None => {
+                let mut one_hot = vec![0f32; n * n_outputs];
+                for (row, &label) in one_hot.chunks_exact_mut(n_outputs).zip(&examples.labels) {
+                    row[usize::from(label)] = 1.0;
+                }
+                one_hot
+            }
+        };
+        let quantities = examples.targets.as_ref();
         Self {
             inputs: Inputs::OnDevice(Box::new(Tensor::from_data(input, device))),
-            target: Tensor::from_data(TensorData::new(one_hot, [n, n_classes]), device),
+            target: Tensor::from_data(TensorData::new(target, [n, n_outputs]), device),
+            quantities: quantities.map(|targets| targets.quantities.clone()),
             shape: examples.shape,
             indices: (0..n).collect(),
             batch_size,
@@ -134,6 +144,11 @@ impl BatchLoader {
             augmentation_seed: seed,
             ..self
         }
+    }
+
+    /// What targets are, if they are quantities.
+    pub fn quantities(&self) -> Option<&Quantities> {
+        self.quantities.as_ref()
     }
 
     /// The number of batches in an epoch.
@@ -194,6 +209,7 @@ impl BatchLoader {
         Self {
             inputs: self.inputs.clone(),
             target: self.target.clone(),
+            quantities: self.quantities.clone(),
             shape: self.shape,
             indices,
             batch_size: self.batch_size,

@@ -1,5 +1,6 @@
 //! Everything that determines a training run.
 
+mod class_weights;
 mod data;
 mod hidden;
 mod json;
@@ -13,6 +14,7 @@ mod validate;
 use burn::config::Config;
 use serde::{Deserialize, Serialize};
 
+pub use class_weights::ClassWeights;
 pub use data::DataConfig;
 pub use hidden::{HiddenLayer, SkipConnection};
 pub use network::NetworkConfig;

@@ -195,6 +195,43 @@ pub enum TrainingError {
         /// Classes of the images.
         found: usize,
     },
+    /// Weights of classes that cannot be.
+    #[error(
+        "class_weights must be {expected} numbers of at least 0, not all 0, one for each class, but are {found:?}; \
+         \"balanced\" finds them by the training examples"
+    )]
+    ClassWeights {
+        /// Classes.
+        expected: usize,
+        /// The weights.
+        found: Vec<f64>,
+    },
+    /// Weights of classes where there are none.
+    #[error(
+        "class_weights are for classes, but the data has quantities to learn: set class_weights to null"
+    )]
+    WeightsWithoutClasses,
+    /// The examples have other targets than the configuration's data.
+    #[error(
+        "the examples have other targets than the data of the configuration: both need the same quantities, \
+         or classes"
+    )]
+    Targets,
+    /// A cost that is of classes.
+    #[error(
+        "cost \"cross_entropy\" is for classes, but the data has quantities to learn: set cost to \
+         \"squared_error\""
+    )]
+    CostOfQuantities,
+    /// An output that cannot have the values of quantities.
+    #[error(
+        "an output with the activation {activation} has no values below 0, which quantities have: they are \
+         learned by their deviations from the mean; set output_activation to \"identity\""
+    )]
+    OutputOfQuantities {
+        /// The activation.
+        activation: String,
+    },
     /// An image is of none of the classes.
     #[error(
         "the label of example {example} is {label}, but those of {n_classes} classes are 0 to {}",

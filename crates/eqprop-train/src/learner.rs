@@ -206,7 +206,9 @@ pub struct EquilibriumOutput {
     pub energy: Option<Tensor<1>>,
     /// Scores of the classes, `[batch, n_classes]`.
     pub scores: Tensor<2>,
-    /// The target, `[batch, n_classes]`.
+    /// The output at the free equilibrium, `[batch, n_units]`: what is predicted of quantities.
+    pub output: Tensor<2>,
+    /// The target, `[batch, n_outputs]`.
     pub target: Tensor<2>,
     /// Residual of each example at the end of the free phase, `[batch]`.
     pub residual: Tensor<1>,
@@ -221,6 +223,7 @@ impl EquilibriumOutput {
             cost: estimate.cost,
             energy: estimate.energy,
             scores: estimate.scores,
+            output: estimate.free.state.output().clone(),
             target: target.without_autodiff(),
             residual: estimate.free.residual,
             n_steps: estimate.free.n_steps,

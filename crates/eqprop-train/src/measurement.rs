@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::update::MeasuredRatios;
 
-/// What an epoch measured. Errors are shares of the examples, in [0, 1].
+/// What an epoch measured. Errors are shares of the examples, in [0, 1]; of quantities they are mean absolute errors, in
+/// their own units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Number of the epoch, from 1.
@@ -41,6 +42,22 @@ pub struct EpochRecord {
     /// `‖ΔW‖/‖W‖` of each parameter, mean of the updates of the epoch that were measured: the
     /// first and every 50th after it.
     pub update_ratios: Vec<(String, f64)>,
+    /// The shares of the variance that are explained, where quantities are learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r_squared: Option<RSquared>,
+}
+
+/// How well quantities are predicted: 1 less the sum of the squared errors by that of the squared distances from the mean
+/// of the same examples, mean over the quantities. 1 is perfect, 0 no better than the mean, and there is none where the
+/// examples do not differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct RSquared {
+    /// On the training examples, each judged before its update.
+    pub train: Option<f64>,
+    /// On the validation examples.
+    pub validation: Option<f64>,
+    /// On the test examples.
+    pub test: Option<f64>,
 }
 
 impl EpochRecord {
@@ -51,11 +68,26 @@ impl EpochRecord {
         error.expect("a training has validation examples, test examples or both")
     }
 
+    /// The share of the variance that is explained, of the same examples, where quantities are learned.
+    pub fn held_out_r_squared(&self) -> Option<f64> {
+        let r_squared = self.r_squared?;
+        match self.validation_error {
+            Some(_) => r_squared.validation,
+            None => r_squared.test,
+        }
+    }
+
     /// Whether everything measured is finite: JSON has no other numbers.
     pub(crate) fn is_finite(&self) -> bool {
         let ratios = self.update_ratios.iter().map(|(_, ratio)| *ratio);
-        let means = [self.train_cost, self.residual];
-        let optional = [self.test_cost, self.validation_cost, self.energy];
+        let means = [self.train_cost, self.residual, self.train_error];
+        let optional = [
+            self.test_cost,
+            self.validation_cost,
+            self.energy,
+            self.test_error,
+            self.validation_error,
+        ];
         let optional = optional.into_iter().flatten();
         ratios.chain(means).chain(optional).all(f64::is_finite)
     }
@@ -75,9 +107,10 @@ pub struct Progress {
 }
 
 /// The error and mean cost on a set of examples.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Share of the examples that are classified wrongly, in [0, 1].
+    /// Share of the examples that are classified wrongly, in [0, 1]; of quantities the mean absolute error, in their own
+    /// units, mean over the quantities.
     pub error: f64,
     /// Mean cost.
     pub cost: f64,
@@ -85,6 +118,77 @@ pub struct Evaluation {
     pub residual: f64,
     /// Number of examples.
     pub n_examples: usize,
+    /// How well each quantity is predicted; nothing of classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quantities: Vec<Fit>,
+}
+
+/// How well a quantity is predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Fit {
+    /// See [`RSquared`].
+    pub r_squared: Option<f64>,
+    /// Mean absolute error, in its own unit.
+    pub mean_error: f64,
+}
+
+impl Evaluation {
+    /// The mean of the [shares](RSquared) of the quantities; none of classes.
+    pub fn r_squared(&self) -> Option<f64> {
+        mean_of(self.quantities.iter().map(|fit| fit.r_squared))
+    }
+}
+
+/// The mean of some numbers that are all there.
+fn mean_of(numbers: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let numbers: Option<Vec<f64>> = numbers.collect();
+    let numbers = numbers.filter(|numbers| !numbers.is_empty())?;
+    Some(numbers.iter().sum::<f64>() / numbers.len() as f64)
+}
+
+/// Sums over examples of a quantity, of targets and errors in deviations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct FitSums {
+    /// Errors without their signs.
+    pub absolute: f64,
+    /// Squares of errors.
+    pub squares: f64,
+    /// Targets.
+    pub targets: f64,
+    /// Squares of targets.
+    pub target_squares: f64,
+}
+
+impl FitSums {
+    /// Adds an example.
+    pub(crate) fn add(&mut self, predicted: f64, target: f64) {
+        let error = predicted - target;
+        self.absolute += error.abs();
+        self.squares += error * error;
+        self.targets += target;
+        self.target_squares += target * target;
+    }
+
+    /// How well the quantity, whose deviation is `unit`, is predicted of `n` examples.
+    pub(crate) fn fit(&self, n: usize, unit: f64) -> Fit {
+        let n = n as f64;
+        let variance = self.target_squares - self.targets * self.targets / n;
+        // What does not vary has a rounding error for a variance.
+        let varies = variance > 1e-9 * self.target_squares;
+        Fit {
+            r_squared: varies.then(|| 1.0 - self.squares / variance),
+            mean_error: unit * self.absolute / n,
+        }
+    }
+
+    fn is_finite(&self) -> bool {
+        self.squares.is_finite()
+    }
+}
+
+/// The mean of the [shares](RSquared) of quantities of which these are the sums over `n` examples.
+pub(crate) fn r_squared(sums: &[FitSums], n: usize) -> Option<f64> {
+    mean_of(sums.iter().map(|sums| sums.fit(n, 1.0).r_squared))
 }
 
 /// Sums over examples.
@@ -92,7 +196,8 @@ pub struct Evaluation {
 pub struct Sums {
     /// Examples.
     pub n_examples: usize,
-    /// Of these, examples that were classified wrongly.
+    /// Of these, examples that were classified wrongly; of quantities the absolute errors in their own units, the mean over
+    /// the quantities of each example.
     pub errors: f64,
     /// Costs.
     pub cost: f64,
@@ -115,7 +220,7 @@ impl Sums {
     /// Whether all are finite: JSON has no other numbers.
     pub fn is_finite(&self) -> bool {
         let energy = self.energy.unwrap_or_default();
-        [self.cost, energy, self.residual]
+        [self.cost, energy, self.residual, self.errors]
             .iter()
             .all(|sum| sum.is_finite())
     }
@@ -128,6 +233,9 @@ pub struct UnfinishedEpoch {
     pub n_updates: usize,
     /// What the training examples showed so far.
     pub sums: Sums,
+    /// And of each quantity.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fits: Vec<FitSums>,
     /// What the updates measured so far.
     pub update_ratios: MeasuredRatios,
     /// Seconds of training.
@@ -142,6 +250,8 @@ impl UnfinishedEpoch {
     /// Whether everything measured is finite: JSON has no other numbers.
     pub(crate) fn is_finite(&self) -> bool {
         let mut ratios = self.update_ratios.sums.iter();
-        self.sums.is_finite() && ratios.all(|(_, sum)| sum.is_finite())
+        self.sums.is_finite()
+            && self.fits.iter().all(FitSums::is_finite)
+            && ratios.all(|(_, sum)| sum.is_finite())
     }
 }

@@ -4,10 +4,16 @@ mod configurations;
 
 use std::str::FromStr;
 
+use eqprop_core::activation::Activation;
+use eqprop_core::nudging::Nudging;
+
 use crate::config::{HiddenLayer, TrainingConfig};
 use crate::data::DataSource;
 use crate::error::TrainingError;
 use configurations::{deep_dhn, deep_paper, dhn, drn, paper};
+
+/// β of a preset whose own is too strong for a linear output.
+const LINEAR_BETA: f64 = 0.5;
 
 /// A named configuration.
 ///
@@ -212,6 +218,9 @@ impl Preset {
     /// files of one's own are more than twice as long as those that a dense preset was made for, in the
     /// mean of `|x|²`, its first learning rate is lower in proportion.
     ///
+    /// Quantities are learned with a linear output, and with a β of at most ½ where the preset's would leave its energy
+    /// without a minimum.
+    ///
     /// For the data set of the preset this is [`config`](Self::config).
     ///
     /// # Panics
@@ -237,6 +246,15 @@ impl Preset {
             *first = format!("{:.1e}", *first * ratio).parse().unwrap_or(*first);
         }
         config.data.dataset = dataset;
+        if config.data.dataset.quantities().is_some() {
+            let is_linear = config.network.output_activation == Activation::Identity;
+            config.network.output_activation = Activation::Identity;
+            if let (false, Nudging::RandomSign { beta } | Nudging::Centered { beta }) =
+                (is_linear, &mut config.phases.nudging)
+            {
+                *beta = beta.min(LINEAR_BETA);
+            }
+        }
         config
     }
 }

@@ -28,7 +28,9 @@ use crate::estimator::GradientEstimator;
 use crate::initial_state::{KeptStates, Particles, PreviousState};
 use crate::learner::EquilibriumLearner;
 pub use crate::learner::{AnyEstimator, AnyLearner};
-pub use crate::measurement::{EpochRecord, Evaluation, Progress, Sums, UnfinishedEpoch};
+pub use crate::measurement::{
+    EpochRecord, Evaluation, Fit, FitSums, Progress, RSquared, Sums, UnfinishedEpoch,
+};
 use crate::panic;
 use crate::record;
 use crate::update::UpdateMonitor;
@@ -109,6 +111,7 @@ impl Training {
             OrderKind::Shuffled => Order::Shuffled { seed: config.seed },
             OrderKind::Sequential => Order::Sequential,
         };
+        let config = config.with_known_class_weights(&train);
         let network = config.network(device);
         network.check_nudging(config.phases.nudging)?;
         let updates = UpdateMonitor::new(UPDATES_PER_MEASUREMENT);
@@ -219,7 +222,7 @@ impl Training {
     }
 
     /// Whether each of the held-out examples (of the validation, else of the test) was classified rightly at the end of the
-    /// last epoch; empty where none has ended since the training was made or restored.
+    /// last epoch; empty where none has ended since the training was made or restored, and of quantities.
     pub fn held_out_correct(&self) -> &[bool] {
         &self.correct
     }
@@ -259,7 +262,8 @@ impl Training {
         self.updates.go_on(&open.done.update_ratios, &open.learner);
 
         let tolerance = self.config.phases.tolerance.unwrap_or(LOOSE_TOLERANCE);
-        let mut tally = Tally::new(tolerance, open.done.sums);
+        let mut tally = Tally::new(tolerance, open.done.sums)
+            .of_quantities(self.train.quantities(), open.done.fits.clone());
         let (n_total, batch_size) = (self.train.num_items(), self.config.batch_size);
         let progress = |n_updates: usize, sums: &Sums| Progress {
             n_updates,
@@ -283,6 +287,7 @@ impl Training {
         tally.read();
         open.done.seconds += start.elapsed().as_secs_f64();
         open.done.sums = tally.sums;
+        open.done.fits = tally.fits.clone();
         if !tally.sums.is_finite() {
             return diverged();
         }
@@ -314,7 +319,7 @@ impl Training {
         learner: &AnyLearner,
         mut observe: impl FnMut() -> ControlFlow<()>,
     ) -> ControlFlow<(), ([Option<Evaluation>; 2], Vec<bool>)> {
-        let mut found = [None; 2];
+        let mut found = [None, None];
         let mut first = None;
         for (found, loader) in found.iter_mut().zip([&self.validation, &self.test]) {
             if let Some(loader) = loader {
@@ -384,7 +389,9 @@ where
     G: GradientEstimator<AnyField, AnyCost> + Clone,
 {
     let model = learner.valid();
-    let mut tally = Tally::new(LOOSE_TOLERANCE, Sums::default()).keeping_examples();
+    let mut tally = Tally::new(LOOSE_TOLERANCE, Sums::default())
+        .keeping_examples()
+        .of_quantities(loader.quantities(), Vec::new());
     for batch in loader.batches(0, 0) {
         observe()?;
         tally.add(InferenceStep::step(&model, batch));

@@ -14,17 +14,18 @@ use super::files::FilesArguments;
 Formats:
   images       a folder with a folder of PNG or JPEG images for each class, itself or in train and test
   csv          a line for each example, in one file or in train.csv and test.csv
-  npy, npz     arrays such as x_train, y_train, x_test and y_test, or images and labels
+  npy, npz     arrays such as x_train, y_train, x_test and y_test, or images and labels (or targets)
   safetensors  likewise
   idx          files as those of MNIST, under any name: a folder, or one of them
   cifar        files as those of CIFAR-10 or CIFAR-100 in the binary version
 
 Without a test part, a share of each class is taken for it at random. Inputs are scaled by what the
-training part holds alone.
+training part holds alone. Targets that cannot be classes are quantities, learned by regression.
 
 Examples:
   eqprop data photos/ --image-size 32x32
   eqprop data iris.csv --target species --json
+  eqprop data houses.csv --target price,rent
   eqprop train --dataset iris.csv --target species")]
 pub struct DataArguments {
     /// File or folder, or the name of a data set.

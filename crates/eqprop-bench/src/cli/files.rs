@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
-use eqprop_train::data::{DataFiles, DataFormat, DataSource, Dataset, ScalingKind};
+use eqprop_train::data::{DataFiles, DataFormat, DataSource, Dataset, ScalingKind, Task};
 
 /// How files of one's own are to be read.
 #[derive(Debug, Clone, Default, Args)]
@@ -12,10 +12,14 @@ pub struct FilesArguments {
     /// safetensors, idx or cifar [default: what they are recognized as].
     #[arg(long, value_name = "F")]
     pub format: Option<DataFormat>,
-    /// Column with the class, by name or by number from 1 [default: label, class, target or y, else
-    /// the last].
+    /// Column with the class or the quantity to learn, by name or by number from 1; several quantities
+    /// with commas between [default: label, class, target or y, else the last].
     #[arg(long, value_name = "COLUMN")]
     pub target: Option<String>,
+    /// What is learned: classification, or regression of quantities [default: regression of several
+    /// columns, and of numbers that cannot be classes].
+    #[arg(long, value_name = "T")]
+    pub task: Option<Task>,
     /// Height and width, such as 32x32: images are scaled to it, with their aspect kept; rows of a table
     /// are images of it [default: that of the images, which are then all of one size].
     #[arg(long, value_name = "HxW", value_parser = size)]
@@ -46,6 +50,7 @@ impl FilesArguments {
         let Self {
             format,
             target,
+            task,
             image_size,
             channels,
             scaling,
@@ -55,6 +60,7 @@ impl FilesArguments {
         DataFiles {
             format,
             target,
+            task,
             image_size,
             channels,
             scaling,
@@ -91,6 +97,7 @@ impl FilesArguments {
         let given = [
             ("--format", self.format.is_some()),
             ("--target", self.target.is_some()),
+            ("--task", self.task.is_some()),
             ("--image-size", self.image_size.is_some()),
             ("--channels", self.channels.is_some()),
             ("--scaling", self.scaling.is_some()),

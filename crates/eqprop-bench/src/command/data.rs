@@ -10,7 +10,7 @@ use eqprop_train::file::write_atomically;
 use serde::Serialize;
 
 use crate::cli::{DataArguments, usual_preset};
-use crate::output::Report;
+use crate::output::{Report, quantity};
 
 /// Classes that are listed in the text.
 const MOST_LISTED: usize = 30;
@@ -27,6 +27,9 @@ struct Document {
     n_train: usize,
     n_test: usize,
     classes: Vec<ClassCount>,
+    /// What is learned in the place of classes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    quantities: Vec<QuantityRange>,
     scaling: Option<String>,
     /// Of each channel over the training part, after the scaling.
     mean: Vec<f32>,
@@ -40,6 +43,16 @@ struct Document {
     network: String,
     #[serde(serialize_with = "crate::output::path")]
     sheet: PathBuf,
+}
+
+/// The values of a quantity in the training part, in its own unit.
+#[derive(Debug, Serialize)]
+struct QuantityRange {
+    name: String,
+    mean: f64,
+    deviation: f64,
+    least: f64,
+    largest: f64,
 }
 
 /// Examples of a class.
@@ -86,6 +99,25 @@ fn read(arguments: &DataArguments) -> Result<Reading> {
     }
 }
 
+/// The quantities of the training part, if there are any.
+fn ranges(source: &DataSource, train: &Examples) -> Vec<QuantityRange> {
+    let Some(quantities) = source.quantities() else {
+        return Vec::new();
+    };
+    let rows: Vec<Vec<f64>> = (0..train.len()).map(|i| train.quantities(i)).collect();
+    let range = |(quantity, name): (usize, &String)| {
+        let values = rows.iter().map(|row| row[quantity]);
+        QuantityRange {
+            name: name.clone(),
+            mean: quantities.mean[quantity],
+            deviation: quantities.deviation[quantity],
+            least: values.clone().fold(f64::INFINITY, f64::min),
+            largest: values.fold(f64::NEG_INFINITY, f64::max),
+        }
+    };
+    quantities.names.iter().enumerate().map(range).collect()
+}
+
 impl Document {
     fn new(dataset: &Dataset, notes: Vec<String>, sheet: PathBuf) -> Self {
         let source = &dataset.kind;
@@ -112,6 +144,7 @@ impl Document {
             n_train: dataset.train.len(),
             n_test: dataset.test.len(),
             classes: (0..source.n_classes()).map(class).collect(),
+            quantities: ranges(source, &dataset.train),
             scaling: found.map(|found| found.scaling.kind().to_string()),
             mean,
             deviation,
@@ -137,8 +170,16 @@ impl Document {
             }
         };
         let mut text = format!(
-            "{}: {}, {examples}, {} classes\n{} training examples, {} test examples\n",
-            self.source, self.format, self.n_classes, self.n_train, self.n_test
+            "{}: {}, {examples}, {}\n{} training examples, {} test examples\n",
+            self.source,
+            self.format,
+            match self.quantities.len() {
+                0 => format!("{} classes", self.n_classes),
+                1 => "a quantity to learn".to_string(),
+                n => format!("{n} quantities to learn"),
+            },
+            self.n_train,
+            self.n_test
         );
         let [least, most] = self.range;
         match self.scaling.as_deref() {
@@ -147,7 +188,16 @@ impl Document {
                 text += &format!("inputs from {least} to {most} after the scaling `{scaling}`\n");
             }
         }
-        text += "\nclass                    training    test\n";
+        text += match self.quantities.is_empty() {
+            true => "\nclass                    training    test\n",
+            false => "\nquantity                       mean  deviation      least    largest\n",
+        };
+        for found in &self.quantities {
+            let numbers = [found.mean, found.deviation, found.least, found.largest];
+            let [mean, deviation, least, largest] = numbers.map(quantity);
+            let name = &found.name;
+            text += &format!("{name:24} {mean:>10} {deviation:>10} {least:>10} {largest:>10}\n");
+        }
         for class in self.classes.iter().take(MOST_LISTED) {
             let name = match &class.name {
                 Some(name) if *name != class.label.to_string() => {

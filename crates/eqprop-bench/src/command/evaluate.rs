@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::cli::EvaluateArguments;
-use crate::output::{Report, check_finite, percent, text_of};
+use crate::output::{Measure, Report, check_finite, error_text, quantity, text_of};
 use crate::run::RunFolder;
 
 /// Examples in a batch.
@@ -42,15 +42,16 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
         unreachable!("nothing breaks it")
     };
     check_finite("mean cost or residual", [result.cost, result.residual])?;
-    let text = format!(
-        "test error {} on {} examples of {}; mean cost {:.5}, mean residual {:.2e}",
-        percent(result.error),
+    let source = &run.config.data.dataset;
+    let r_squared = result.r_squared();
+    let mut text = format!(
+        "test {} on {} examples of {source}; mean cost {:.5}, mean residual {:.2e}",
+        error_text(Measure::of(source), result.error, r_squared),
         result.n_examples,
-        run.config.data.dataset,
         result.cost,
         result.residual
     );
-    let report = json!({
+    let mut report = json!({
         "run": text_of(&arguments.run),
         "dataset": run.config.data.dataset.to_string(),
         "device": run.device.name,
@@ -59,5 +60,20 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
         "residual": result.residual,
         "n_examples": result.n_examples,
     });
+    if let Some(quantities) = source.quantities() {
+        let fits = quantities.names.iter().zip(&result.quantities);
+        let fits = fits.map(|(name, fit)| {
+            let r_squared = fit
+                .r_squared
+                .map_or("–".into(), |found| format!("{found:.4}"));
+            text += &format!(
+                "\n{name}: mean error {}, R² {r_squared}",
+                quantity(fit.mean_error)
+            );
+            json!({ "name": name, "mean_error": fit.mean_error, "r_squared": fit.r_squared })
+        });
+        report["quantities"] = fits.collect();
+        report["test_r_squared"] = json!(r_squared);
+    }
     Ok(Report::new(text, &report))
 }

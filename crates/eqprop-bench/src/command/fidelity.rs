@@ -24,7 +24,7 @@ use eqprop_train::training::Training;
 use crate::cli::{FidelityArguments, at_least_one, load_data};
 use crate::device::{self, NamedDevice};
 use crate::machine::{Machine, command_line};
-use crate::output::Report;
+use crate::output::{Measure, Report};
 use crate::report_folder::ReportFolder;
 use crate::run::{RunData, RunFolder};
 use progress::Display;
@@ -73,7 +73,7 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
     let folder = arguments.report.as_deref().map(ReportFolder::prepare);
     let folder = folder.transpose()?;
 
-    let display = Display::new();
+    let display = Display::new(Measure::of(&subject.config.data.dataset));
     let (network, test_error) = match subject.network {
         Trained::Before(network) => (*network, None),
         Trained::Here(training) => train(*training, arguments.epochs, &display)?,

@@ -12,18 +12,20 @@ use eqprop_bench::picture::{self, Doubt};
 use eqprop_core::energy::VectorField;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::{DataSource, Examples, ScalingKind};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::cli::PredictArguments;
 use crate::figure::tensor;
-use crate::output::{Report, check_finite, class_text, text_of};
+use crate::output::{
+    Report, check_finite, class_text, named_quantities, predicted_quantities, text_of,
+};
 use crate::run::RunFolder;
 use clamp::Image;
 
 /// Bytes of the largest file that is read: no image of [`picture::MOST_PIXELS`] needs more.
 const MOST_BYTES: u64 = 1 << 28;
 
-/// Classifies images, or clamps something else and relaxes the rest.
+/// Classifies images, predicts quantities, or clamps something else and relaxes the rest.
 ///
 /// # Errors
 /// If the run, an image or the device cannot be used; then no image is classified.
@@ -91,16 +93,32 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
             "residual or a score",
             scores.iter().copied().chain([info.residual]),
         )?;
+        let mut place = path.display().to_string();
+        if let Some(index) = index {
+            place += &format!(", example {}", index + 1);
+        }
+        if let [values] = &predicted_quantities(source, relaxed.state.output())[..] {
+            let (said, steps) = (named_quantities(source, values), info.n_steps);
+            text += &format!(
+                "{place}: {said}; {steps} steps, residual {:.2e}\n",
+                info.residual
+            );
+            report.push(json!({
+                "image": text_of(path),
+                "example": index.map(|index| index + 1),
+                "quantities": by_name(source, values),
+                "n_steps": steps,
+                "residual": info.residual,
+                "warning": warning,
+            }));
+            continue;
+        }
         let mut ranking: Vec<usize> = (0..scores.len()).collect();
         ranking.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         let class = *ranking.first().context("the network has no classes")?;
         let second = ranking.get(1).copied();
         let margin = second.map(|second| scores[class] - scores[second]);
-        text += &path.display().to_string();
-        if let Some(index) = index {
-            text += &format!(", example {}", index + 1);
-        }
-        text += &format!(": {}", class_text(source, class));
+        text += &format!("{place}: {}", class_text(source, class));
         if let (Some(margin), Some(second)) = (margin, second) {
             text += &format!(", margin {margin:.3} over {}", class_text(source, second));
         }
@@ -118,6 +136,18 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
         }));
     }
     Ok(Report::new(text, &json!({ "predictions": report })))
+}
+
+/// Quantities by their names.
+fn by_name(source: &DataSource, values: &[f64]) -> Map<String, Value> {
+    let names = source
+        .quantities()
+        .into_iter()
+        .flat_map(|found| &found.names);
+    let named = names.zip(values);
+    named
+        .map(|(name, &value)| (name.clone(), value.into()))
+        .collect()
 }
 
 /// Whether the name is one of an image.
@@ -142,6 +172,7 @@ fn input(config: &TrainingConfig, pixels: Vec<f32>, device: &Device) -> Tensor<2
         labels: vec![0],
         shape: config.data.dataset.image_shape(),
         n_classes: config.data.dataset.n_classes(),
+        targets: None,
     });
     tensor(&examples, device)
 }

@@ -10,7 +10,9 @@ use serde_json::json;
 
 use crate::cli::RelaxArguments;
 use crate::figure::{RelaxationCourse, tensor};
-use crate::output::{Report, check_finite, class_text, text_of};
+use crate::output::{
+    Report, check_finite, class_text, named_quantities, predicted_quantities, text_of,
+};
 use crate::plot::Tile;
 use crate::run::RunFolder;
 
@@ -50,7 +52,12 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
         "energy, residual or a score",
         numbers.into_iter().chain(course.numbers()),
     )?;
-    let classes: Vec<i64> = scores.argmax(1).into_data().iter::<i64>().collect();
+    let source = &run.config.data.dataset;
+    let quantities = predicted_quantities(source, last.output());
+    let classes: Vec<i64> = match quantities.is_empty() {
+        true => scores.argmax(1).into_data().iter::<i64>().collect(),
+        false => Vec::new(),
+    };
 
     let out = arguments.out.as_deref().unwrap_or(folder.path());
     fs::create_dir_all(out).with_context(|| format!("cannot make `{}`", out.display()))?;
@@ -65,17 +72,25 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
             .with_context(|| format!("cannot write `{}`", path.display()))?;
         text += &format!("wrote {}\n", path.display());
     }
-    let source = &run.config.data.dataset;
+    for (label, values) in course.labels.iter().zip(&quantities) {
+        let values = named_quantities(source, values);
+        text += &format!("{label} relaxes to {values}\n");
+    }
     for (label, &class) in course.labels.iter().zip(&classes) {
         let class = class_text(source, class as usize);
         text += &format!("{label} relaxes to {class}\n");
     }
-    let report = json!({
+    let mut report = json!({
         "pictures": pictures.map(|(name, _)| text_of(&out.join(name))),
         "labels": examples.labels,
         "classes": classes,
         "n_steps": course.states.len() - 1,
     });
+    if !quantities.is_empty() {
+        let wanted = (0..examples.len()).map(|i| examples.quantities(i));
+        report["quantities"] = json!(wanted.collect::<Vec<_>>());
+        report["predicted"] = json!(quantities);
+    }
     Ok(Report::new(text, &report))
 }
 

@@ -10,7 +10,7 @@ use burn::module::Module;
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::data::Dataset;
 use eqprop_train::error::TrainingError;
-use eqprop_train::training::{EpochRecord, Training};
+use eqprop_train::training::{EpochRecord, RSquared, Training};
 use serde::Serialize;
 
 use crate::cli::{TrainArguments, load_data};
@@ -18,7 +18,7 @@ use crate::device::{self, NamedDevice};
 use crate::figure::{self, RelaxationCourse};
 use crate::interrupt::Interrupt;
 use crate::machine::quote;
-use crate::output::{Report, held_out_errors, percent, say};
+use crate::output::{Report, held_out_errors, say, training_error};
 use crate::run::{RunConfig, RunData, RunFolder};
 use crate::tensorboard::{EventFile, Measured};
 use progress::Display;
@@ -26,7 +26,7 @@ use progress::Display;
 /// Test examples whose relaxation is drawn.
 const N_DRAWN: usize = 5;
 
-/// What `train --json` prints and `summary.json` holds. Errors are shares, in [0, 1].
+/// What `train --json` prints and `summary.json` holds. Errors are shares, in [0, 1], or mean distances from quantities.
 #[derive(Debug, Serialize)]
 struct Summary {
     #[serde(serialize_with = "crate::output::path")]
@@ -42,6 +42,9 @@ struct Summary {
     test_error: Option<f64>,
     best_test_error: Option<f64>,
     train_error: Option<f64>,
+    /// Of the last epoch, where quantities are learned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r_squared: Option<RSquared>,
     seconds: f64,
     samples_per_second: f64,
     /// Share of the training time outside the gradient estimator and the optimizer.
@@ -78,7 +81,9 @@ fn start(arguments: &TrainArguments) -> Result<Started> {
     let device = device::open(arguments.device.device.as_deref())?;
     let data_dir = arguments.data.data_dir.as_deref();
     let dataset = load_data(&config, read, data_dir)?;
-    let training = Training::new(config.clone(), &dataset, &device.device)?;
+    let training = Training::new(config, &dataset, &device.device)?;
+    // With what the data decided.
+    let config = training.config().clone();
     // Last, so that nothing is left behind when something above cannot work.
     let folder = RunFolder::create(arguments.run.as_deref(), &name)?;
     let data = RunData::of(&dataset, data_dir);
@@ -213,8 +218,8 @@ fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
         events.write(training.records(), measured)?;
     }
     let mut text = training.records().last().map_or(String::new(), |record| {
-        let train_error = percent(record.train_error);
-        format!("{}, training error {train_error} ", held_out_errors(record))
+        let train_error = training_error(record);
+        format!("{}, {train_error} ", held_out_errors(record))
     });
     text += &format!(
         "after {} epochs ({:.1} s, {:.0} samples/s)\nrun: {}",
@@ -282,6 +287,10 @@ fn write_results(
     let (config, network) = (training.config(), training.learner().valid().network);
     let course = RelaxationCourse::follow(&network, config, &examples, &device.device);
     folder.write("relaxation.svg", course.chart()?.as_bytes())?;
+    let learner = training.learner().valid();
+    if let Some(fit) = figure::fit(&learner, &dataset.test, &device.device)? {
+        folder.write("fit.svg", fit.as_bytes())?;
+    }
 
     let summary = summarize(folder, training, device);
     folder.write("summary.json", &serde_json::to_vec_pretty(&summary)?)?;
@@ -309,6 +318,7 @@ fn summarize(folder: &RunFolder, training: &Training, device: &NamedDevice) -> S
         test_error: last.and_then(|record| record.test_error),
         best_test_error: best(|record| record.test_error),
         train_error: last.map(|record| record.train_error),
+        r_squared: last.and_then(|record| record.r_squared),
         seconds,
         samples_per_second: (records.len() * training.n_examples()) as f64 / seconds,
         overhead: 1.0 - inside / seconds,
@@ -332,10 +342,18 @@ fn measured(record: &EpochRecord) -> Measured {
         ("seconds_estimating", Some(record.seconds_estimating)),
         ("seconds_optimizing", Some(record.seconds_optimizing)),
     ];
+    let r_squared = record.r_squared.map(|found| {
+        [
+            ("train_r_squared", found.train),
+            ("validation_r_squared", found.validation),
+            ("test_r_squared", found.test),
+        ]
+    });
+    let numbers = numbers.into_iter().chain(r_squared.into_iter().flatten());
     let numbers = numbers.map(|(name, number)| (name.to_string(), number));
     let ratios = record.update_ratios.iter();
     let ratios = ratios.map(|(path, ratio)| (format!("update_ratio.{path}"), Some(*ratio)));
-    numbers.into_iter().chain(ratios).collect()
+    numbers.chain(ratios).collect()
 }
 
 /// One line per epoch.

@@ -16,7 +16,7 @@ pub struct MeanSpread {
     pub deviation: Option<f64>,
 }
 
-/// What the finished runs of an arm measured. Errors are shares, in [0, 1].
+/// What the finished runs of an arm measured. Errors are shares, in [0, 1], or mean distances from quantities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The name of the arm.
@@ -31,6 +31,10 @@ pub struct Summary {
     pub test_error: Option<MeanSpread>,
     /// Training error in the last epoch.
     pub train_error: Option<MeanSpread>,
+    /// The [share of the variance](EpochRecord::held_out_r_squared) of quantities that is explained after the last epoch, of the
+    /// examples by which trainings are held against one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r_squared: Option<MeanSpread>,
     /// Seconds of training per epoch, median over epochs and seeds.
     pub seconds_per_epoch: Option<f64>,
     /// Median of the ratios to backprop's seconds in the same epoch with the same configuration and seed.
@@ -86,6 +90,7 @@ pub(super) fn summarize(comparison: &Comparison) -> Vec<Summary> {
             validation_error: last(|record| record.validation_error),
             test_error: last(|record| record.test_error),
             train_error: last(|record| Some(record.train_error)),
+            r_squared: last(EpochRecord::held_out_r_squared),
             seconds_per_epoch: median(records.map(|record| record.seconds).collect()),
             ratio_to_backprop: ratio(comparison, arm, &runs),
             seconds_to_common_error: times

@@ -236,7 +236,7 @@ fn begin(
         return Ok(training);
     };
     checkpoint
-        .check_continues(&config)
+        .check_continues(training.config())
         .map_err(|source| ComparisonError::Changed {
             arm: arm.name.clone(),
             folder: arm.folder(seed),

@@ -10,6 +10,7 @@ fn record(epoch: usize) -> EpochRecord {
     EpochRecord {
         epoch,
         train_error: 0.5,
+        r_squared: None,
         train_cost: 0.25,
         validation_error: None,
         validation_cost: None,

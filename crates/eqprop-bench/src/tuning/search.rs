@@ -117,13 +117,5 @@ impl Tuning {
 fn shuffled(examples: &Examples, seed: u64) -> Examples {
     let mut order: Vec<usize> = (0..examples.len()).collect();
     order.shuffle(&mut ChaCha12Rng::seed_from_u64(seed));
-    let inputs = order.iter().flat_map(|&example| examples.input(example));
-    Examples {
-        inputs: inputs.copied().collect(),
-        labels: order
-            .iter()
-            .map(|&example| examples.labels[example])
-            .collect(),
-        ..*examples
-    }
+    examples.in_order(&order)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cross_entropy::CrossEntropyNudge;
 use super::squared_error::SquaredErrorNudge;
-use super::{Cost, CrossEntropy, CrossEntropyConfig, QuadraticNudge, SquaredError};
+use super::{ClassWeighted, Cost, CrossEntropy, CrossEntropyConfig, QuadraticNudge, SquaredError};
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
 /// Which cost.
@@ -26,6 +26,10 @@ pub enum AnyCost {
     SquaredError(SquaredError),
     /// See [`CrossEntropy`].
     CrossEntropy(CrossEntropy),
+    /// The squared error with weights of the classes.
+    WeightedSquaredError(ClassWeighted<SquaredError>),
+    /// The cross-entropy with weights of the classes.
+    WeightedCrossEntropy(ClassWeighted<CrossEntropy>),
 }
 
 /// The nudge of an [`AnyCost`].
@@ -53,18 +57,39 @@ impl CostConfig {
     }
 }
 
+impl AnyCost {
+    /// The same cost with a weight for each class.
+    ///
+    /// # Panics
+    /// If a weight is negative or not finite.
+    pub fn with_class_weights(self, weights: Vec<f64>) -> Self {
+        match self {
+            Self::SquaredError(cost) | Self::WeightedSquaredError(ClassWeighted { cost, .. }) => {
+                Self::WeightedSquaredError(ClassWeighted::new(cost, weights))
+            }
+            Self::CrossEntropy(cost) | Self::WeightedCrossEntropy(ClassWeighted { cost, .. }) => {
+                Self::WeightedCrossEntropy(ClassWeighted::new(cost, weights))
+            }
+        }
+    }
+}
+
 /// Calls the same method of whichever cost it is.
 macro_rules! dispatch {
     ($self:expr, $cost:ident => $call:expr) => {
         match $self {
             AnyCost::SquaredError($cost) => $call,
             AnyCost::CrossEntropy($cost) => $call,
+            AnyCost::WeightedSquaredError($cost) => $call,
+            AnyCost::WeightedCrossEntropy($cost) => $call,
         }
     };
     ($self:expr, $nudge:expr, ($cost:ident, $inner:ident) => $call:expr) => {
         match ($self, $nudge) {
             (AnyCost::SquaredError($cost), AnyNudge::SquaredError($inner)) => $call,
             (AnyCost::CrossEntropy($cost), AnyNudge::CrossEntropy($inner)) => $call,
+            (AnyCost::WeightedSquaredError($cost), AnyNudge::SquaredError($inner)) => $call,
+            (AnyCost::WeightedCrossEntropy($cost), AnyNudge::CrossEntropy($inner)) => $call,
             _ => unreachable!("a nudge belongs to the cost that made it"),
         }
     };
@@ -87,6 +112,12 @@ impl Cost for AnyCost {
                 AnyNudge::SquaredError(cost.nudge(target, beta, activation))
             }
             Self::CrossEntropy(cost) => {
+                AnyNudge::CrossEntropy(cost.nudge(target, beta, activation))
+            }
+            Self::WeightedSquaredError(cost) => {
+                AnyNudge::SquaredError(cost.nudge(target, beta, activation))
+            }
+            Self::WeightedCrossEntropy(cost) => {
                 AnyNudge::CrossEntropy(cost.nudge(target, beta, activation))
             }
         }
@@ -124,5 +155,15 @@ impl Cost for AnyCost {
 
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients) {
         dispatch!(self, cost => cost.gradients(output, target, gradients))
+    }
+
+    fn weighted_gradients(
+        &self,
+        output: &Tensor<2>,
+        target: &Tensor<2>,
+        weights: &Tensor<2>,
+        gradients: &mut Gradients,
+    ) {
+        dispatch!(self, cost => cost.weighted_gradients(output, target, weights, gradients))
     }
 }

@@ -71,6 +71,14 @@ impl CrossEntropy {
     fn error(&self, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<2> {
         target.clone() - softmax(self.logits(output), 1)
     }
+
+    /// Registers the gradients of the readout that `−∂C/∂logits` make.
+    fn register(&self, output: &Tensor<2>, error: Tensor<2>, gradients: &mut Gradients) {
+        let error = error / -(output.dims()[0] as f64);
+        let weight = output.clone().transpose().matmul(error.clone());
+        gradients.register(self.weight.id, weight);
+        gradients.register(self.bias.id, error.sum_dim(0).squeeze_dim::<1>(0));
+    }
 }
 
 impl Cost for CrossEntropy {
@@ -127,10 +135,18 @@ impl Cost for CrossEntropy {
     }
 
     fn gradients(&self, output: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients) {
-        let error = self.error(output, target) / -(output.dims()[0] as f64);
-        let weight = output.clone().transpose().matmul(error.clone());
-        gradients.register(self.weight.id, weight);
-        gradients.register(self.bias.id, error.sum_dim(0).squeeze_dim::<1>(0));
+        self.register(output, self.error(output, target), gradients);
+    }
+
+    fn weighted_gradients(
+        &self,
+        output: &Tensor<2>,
+        target: &Tensor<2>,
+        weights: &Tensor<2>,
+        gradients: &mut Gradients,
+    ) {
+        let error = self.error(output, target) * weights.clone();
+        self.register(output, error, gradients);
     }
 }
 

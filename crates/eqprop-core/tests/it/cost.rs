@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig, CrossEntropyConfig, LinearCost, SquaredError};
 use eqprop_core::error::ConfigError;
+use eqprop_core::gradients::Gradients;
 use eqprop_core::nudging::Nudging;
 use eqprop_testing::{ACTIVATIONS, Numbers, Setup, assert_close, cost, distance, filled, values};
 
@@ -283,4 +284,60 @@ fn beta_must_be_a_number_other_than_zero_and_positive_where_both_signs_are_used(
             Ok(())
         );
     }
+}
+
+/// Values, forces and gradients of a batch are those of each example by itself, times the weight of its class.
+#[test]
+fn weights_of_classes_multiply_what_each_example_costs() {
+    let setup = Setup::double();
+    let (weights, classes) = ([3.0, 0.5, 0.0], [0, 1, 2, 0]);
+    let of_each = classes.map(|class| weights[class]);
+    let output = Numbers(5).matrix(&setup, [4, 3], -1.0, 1.0);
+    let target = setup.one_hot(&classes, 3);
+    let beta = 0.7;
+    for which in [CostConfig::SquaredError, CostConfig::CrossEntropy] {
+        let plain = cost(which, 3, &setup, 1.0, 9);
+        let weighted = plain.clone().with_class_weights(weights.to_vec());
+        let force = |cost: &AnyCost, beta: f64, output: &Tensor<2>, target: &Tensor<2>| {
+            let beta = setup.tensor(vec![beta; output.dims()[0]], [output.dims()[0], 1]);
+            let nudge = cost.nudge(target, beta, Activation::Identity);
+            values(&cost.force(&nudge, output))
+        };
+        let (mut costs, mut forces) = (Vec::new(), Vec::new());
+        let mut gradients: Vec<f64> = Vec::new();
+        for (example, weight) in of_each.into_iter().enumerate() {
+            let row = |all: &Tensor<2>| all.clone().narrow(0, example, 1);
+            let (output, target) = (row(&output), row(&target));
+            costs.push(weight * values(&plain.value(&output, &target))[0]);
+            forces.extend(force(&plain, beta * weight, &output, &target));
+            let mut own = Gradients::new();
+            plain.gradients(&output, &target, &mut own);
+            let own = own.to_vec(&plain);
+            gradients.resize(own.len(), 0.0);
+            let pairs = gradients.iter_mut().zip(own);
+            pairs.for_each(|(sum, own)| *sum += weight * own / 4.0);
+        }
+        assert_close(
+            &values(&weighted.value(&output, &target)),
+            &costs,
+            1e-12,
+            "value",
+        );
+        assert_close(
+            &force(&weighted, beta, &output, &target),
+            &forces,
+            1e-12,
+            "force",
+        );
+        let mut found = Gradients::new();
+        weighted.gradients(&output, &target, &mut found);
+        assert_close(&found.to_vec(&weighted), &gradients, 1e-12, "gradient");
+        assert_eq!(gradients.is_empty(), which == CostConfig::SquaredError);
+        let scores = |cost: &AnyCost| values(&cost.scores(&output, &output));
+        assert_eq!(scores(&weighted), scores(&plain));
+    }
+    // Three times −0.4 goes too far where −0.4 does not.
+    let weighted = AnyCost::SquaredError(SquaredError).with_class_weights(weights.to_vec());
+    assert!(weighted.check_beta(-0.4, Activation::Identity).is_err());
+    assert!(weighted.check_beta(-0.3, Activation::Identity).is_ok());
 }

@@ -190,7 +190,7 @@ fn an_output_of_which_all_is_clamped_is_one_that_is_held() {
     let expected = setup.free().relax(&total, energy.rest(&input)).state;
 
     let part = PartlyClamped::new(energy.clone(), [1]);
-    let both = Tensor::cat(vec![label, input], 1);
+    let both = Tensor::cat(vec![label, input.clone()], 1);
     let clamped = part.clamp(&both);
     let total = TotalEnergy::<_, SquaredError>::free(&part, &clamped);
     let found = setup

@@ -187,6 +187,7 @@ fn assert_never_rises(case: &Case, scheme: impl Fn(&HopfieldEnergy, f64) -> Sche
                 let curvature = 0.5 * squared_norm(&values(&cost.weight.val()));
                 (case.beta, curvature)
             }
+            other => unreachable!("made without weights: {other:?}"),
         };
         let total = TotalEnergy::nudged(&energy, &clamped, &cost, &target, setup.number(beta));
         descend(

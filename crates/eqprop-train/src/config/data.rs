@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::config::Config;
 use serde::{Deserialize, Serialize};
 
-use super::TrainingConfig;
+use super::{ClassWeights, TrainingConfig};
 use crate::batch::Augmentation;
 use crate::data::{DataSource, Dataset, Examples};
 use crate::error::TrainingError;
@@ -28,6 +28,10 @@ pub struct DataConfig {
     /// Random changes of the training images: {"shift": pixels in each direction, "flip": left
     /// for right, half of the time}.
     pub augmentation: Augmentation,
+    /// How much the examples of each class count in the cost: "balanced", or a list of a number for each class; null for
+    /// all alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeights>,
 }
 
 impl Config for DataConfig {}
@@ -43,6 +47,15 @@ impl DataConfig {
             padding: 0,
             normalize: false,
             augmentation: Augmentation::default(),
+            class_weights: None,
+        }
+    }
+
+    /// Sets [`class_weights`](Self::class_weights).
+    pub fn with_class_weights(self, class_weights: Option<ClassWeights>) -> Self {
+        Self {
+            class_weights,
+            ..self
         }
     }
 

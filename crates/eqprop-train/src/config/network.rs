@@ -12,8 +12,8 @@ use eqprop_core::shape::LayerShape;
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
-use super::TrainingConfig;
 use super::hidden::{HiddenLayer, SkipConnection};
+use super::{ClassWeights, TrainingConfig};
 use crate::network::EquilibriumNetwork;
 
 /// Layers, connections and what is made of them.
@@ -69,8 +69,8 @@ impl TrainingConfig {
             kinds.push(layer.connection());
         }
         if network.cost == CostConfig::SquaredError {
-            let n_classes = self.data.dataset.n_classes();
-            layers.push(LayerConfig::new(n_classes, network.output_activation));
+            let n_outputs = self.data.dataset.n_outputs();
+            layers.push(LayerConfig::new(n_outputs, network.output_activation));
             kinds.push(ConnectionKind::Dense);
         }
         let connection = |from, to, kind| ConnectionConfig {
@@ -123,7 +123,8 @@ impl TrainingConfig {
     }
 
     /// A network with new weights, which depend on the seed alone: they are drawn here and not
-    /// on the device, whose one stream of random numbers all threads share.
+    /// on the device, whose one stream of random numbers all threads share. What classes count when they are balanced is known
+    /// to the training only, [with its examples](Self::with_known_class_weights).
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails.
@@ -132,11 +133,14 @@ impl TrainingConfig {
         let last = self.energy().layers.pop();
         let n_outputs = last.expect("validated: there is a layer").n_units();
         let energy = self.field().init_from(&mut source, device);
-        let n_classes = self.data.dataset.n_classes();
+        let n_classes = self.data.dataset.n_outputs();
         let mut cost = self.network.cost.init(n_outputs, n_classes, device);
         if let AnyCost::CrossEntropy(readout) = &mut cost {
             let (weight, fans) = (&mut readout.weight, [n_outputs, n_classes]);
             redraw(weight, InitializerConfig::Glorot, fans, &mut source);
+        }
+        if let Some(ClassWeights::Of(weights)) = &self.data.class_weights {
+            cost = cost.with_class_weights(weights.clone());
         }
         EquilibriumNetwork::new(energy, cost).with_start(self.phases.start)
     }

@@ -39,6 +39,9 @@ const OPTIONS: [(&str, &str); 11] = [
     ),
 ];
 
+/// Settings that are not written where they are null, and their sections.
+const UNWRITTEN: [(&str, &str); 1] = [("data", "class_weights")];
+
 /// Whatever the choice is.
 const ANY: &str = "*";
 
@@ -65,7 +68,13 @@ pub(super) struct Settings(Value);
 impl Settings {
     /// Those of a configuration.
     pub fn of(config: &TrainingConfig) -> Self {
-        Self(serde_json::to_value(config).expect("plain structs with text keys serialize"))
+        let mut all = serde_json::to_value(config).expect("plain structs with text keys serialize");
+        for (section, name) in UNWRITTEN {
+            if all[section].get(name).is_none() {
+                all[section][name] = Value::Null;
+            }
+        }
+        Self(all)
     }
 
     /// All defaults, and null for each setting that has none.
@@ -312,6 +321,7 @@ pub(super) fn example(name: &str) -> String {
         "initializer" => r#"glorot or {"fan_in": {"gain": 0.7}}"#,
         "gains" => "[0.6, 0.8]",
         "n_train" => "1000 or null",
+        "class_weights" => "balanced, [1.0, 2.5] or null",
         "tolerance" => "1e-3 or null",
         "gradient_clip" => "1.0 or null",
         _ => {

@@ -2,14 +2,14 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use eqprop_core::cost::{CostConfig, SquaredError};
+use eqprop_core::cost::{Cost, CostConfig, SquaredError};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
 use eqprop_core::shape::LayerShape;
 
-use super::TrainingConfig;
 use super::hidden::HiddenLayer;
 use super::optimizer::{OptimizerConfig, Schedule};
+use super::{ClassWeights, TrainingConfig};
 use crate::data::{DataError, Examples, FilesError};
 use crate::error::TrainingError;
 use crate::initial_state::InitialState;
@@ -25,6 +25,8 @@ impl TrainingConfig {
     pub fn validate(&self) -> Result<(), TrainingError> {
         self.check_dataset()?;
         self.check_numbers()?;
+        self.check_quantities()?;
+        self.check_class_weights()?;
         self.check_hidden()?;
         self.energy().validate()?;
         self.check_memory()?;
@@ -75,6 +77,58 @@ impl TrainingConfig {
         }
     }
 
+    /// Checks that the output can have the values of quantities, if there are any: numbers of both signs.
+    fn check_quantities(&self) -> Result<(), TrainingError> {
+        let network = &self.network;
+        if self.data.dataset.quantities().is_none() {
+            return Ok(());
+        }
+        if network.cost == CostConfig::CrossEntropy {
+            return Err(TrainingError::CostOfQuantities);
+        }
+        match network.output_activation.range()[0] < 0.0 {
+            true => Ok(()),
+            false => Err(TrainingError::OutputOfQuantities {
+                activation: serde_json::to_string(&network.output_activation)
+                    .expect("plain enums serialize"),
+            }),
+        }
+    }
+
+    /// Checks that there is a weight for each class, and some class counts.
+    fn check_class_weights(&self) -> Result<(), TrainingError> {
+        let Some(weights) = &self.data.class_weights else {
+            return Ok(());
+        };
+        let expected = self.data.dataset.n_classes();
+        match weights {
+            _ if expected == 0 => Err(TrainingError::WeightsWithoutClasses),
+            ClassWeights::Balanced => Ok(()),
+            ClassWeights::Of(weights) => {
+                let is_weight = |weight: &f64| weight.is_finite() && *weight >= 0.0;
+                let are_sound = weights.len() == expected
+                    && weights.iter().all(is_weight)
+                    && weights.iter().any(|&weight| weight > 0.0);
+                match are_sound {
+                    true => Ok(()),
+                    false => Err(TrainingError::ClassWeights {
+                        expected,
+                        found: weights.clone(),
+                    }),
+                }
+            }
+        }
+    }
+
+    /// The same configuration with the weights of the classes as numbers, if they are balanced: for training on `train`.
+    pub fn with_known_class_weights(mut self, train: &Examples) -> Self {
+        if let Some(weights) = &self.data.class_weights {
+            let weights = weights.weights(&train.labels, train.n_classes);
+            self.data.class_weights = Some(ClassWeights::Of(weights));
+        }
+        self
+    }
+
     /// Checks that every convolutional layer fits onto the one below.
     fn check_hidden(&self) -> Result<(), TrainingError> {
         let Err((layer, below)) = self.fit() else {
@@ -119,7 +173,15 @@ impl TrainingConfig {
         if expected != found {
             return Err(TrainingError::InputSize { expected, found });
         }
-        let (expected, found) = (self.data.dataset.n_classes(), examples.n_classes);
+        let dataset = &self.data.dataset;
+        let (expected, found) = (dataset.n_outputs(), examples.n_outputs());
+        let are_quantities = [dataset.quantities().is_some(), examples.targets.is_some()];
+        if are_quantities != [false, false] {
+            return match expected == found && are_quantities == [true, true] {
+                true => Ok(()),
+                false => Err(TrainingError::Targets),
+            };
+        }
         if expected != found {
             return Err(TrainingError::Classes { expected, found });
         }
@@ -143,9 +205,13 @@ impl TrainingConfig {
     pub fn check_nudging(&self, nudging: Nudging) -> Result<(), ConfigError> {
         // No device is touched here: the default one may be a GPU that is not there.
         let field = self.field();
+        let largest = match &self.data.class_weights {
+            Some(ClassWeights::Of(weights)) => weights.iter().copied().fold(0.0, f64::max),
+            _ => 1.0,
+        };
         match self.network.cost {
             CostConfig::SquaredError if !field.limits_of_beta_are_learned() => {
-                nudging.validate(&SquaredError, field.output())
+                nudging.validate_by(|beta| SquaredError.check_beta(beta * largest, field.output()))
             }
             CostConfig::SquaredError | CostConfig::CrossEntropy => nudging.validate_range(),
         }

@@ -80,6 +80,7 @@ fn read_split(
         labels,
         shape: kind.image_shape(),
         n_classes: kind.n_classes(),
+        targets: None,
     })
 }
 

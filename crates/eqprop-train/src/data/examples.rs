@@ -1,27 +1,146 @@
 //! One split of a data set, and what is done to all of its images once.
 
-/// One split of a data set: images as rows of numbers, and their labels.
+use serde::{Deserialize, Serialize};
+
+/// One split of a data set: images as rows of numbers, and their labels, or the quantities that are in their place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examples {
     /// Pixels `[n, channels, height, width]`; scaled to `[0, 1]` as they are loaded.
     pub inputs: Vec<f32>,
-    /// The class of each example, below `n_classes`.
+    /// The class of each example, below `n_classes`; none where there are quantities.
     pub labels: Vec<u8>,
     /// Channels, height and width of one example.
     pub shape: [usize; 3],
-    /// Number of classes.
+    /// Number of classes; 0 where there are quantities.
     pub n_classes: usize,
+    /// What is to be learned of the examples, if they have no classes.
+    pub targets: Option<Targets>,
+}
+
+/// What is to be learned of examples that have no classes: quantities of each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Targets {
+    /// The quantities `[n, quantities]`, scaled: less their means, by their deviations.
+    pub values: Vec<f32>,
+    /// Which they are.
+    pub quantities: Quantities,
+}
+
+/// Quantities that are learned, and what a network's numbers mean in their own units:
+///
+/// ```text
+/// value = mean + deviation · target
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantities {
+    /// What they are called.
+    pub names: Vec<String>,
+    /// Mean of each over the training part.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each over the training part, above 0.
+    pub deviation: Vec<f64>,
+}
+
+impl Quantities {
+    /// Quantities that are learned as they are.
+    pub fn unscaled(names: Vec<String>) -> Self {
+        let n = names.len();
+        Self {
+            names,
+            mean: vec![0.0; n],
+            deviation: vec![1.0; n],
+        }
+    }
+
+    /// Of these values, `[n, quantities]`, summed in the order of the examples.
+    ///
+    /// # Panics
+    /// If there is no quantity or no example.
+    pub fn of(names: Vec<String>, values: &[f64]) -> Self {
+        let n_quantities = names.len();
+        let n = (values.len() / n_quantities) as f64;
+        assert!(n > 0.0, "there is no example to take means of");
+        let column = |quantity: usize| values.iter().skip(quantity).step_by(n_quantities);
+        let mean_of = |quantity: usize| column(quantity).sum::<f64>() / n;
+        let mean: Vec<f64> = (0..n_quantities).map(mean_of).collect();
+        let deviation = |(quantity, mean): (usize, &f64)| {
+            let squares = column(quantity).map(|value| (value - mean).powi(2));
+            (squares.sum::<f64>() / n).sqrt()
+        };
+        Self {
+            deviation: mean.iter().enumerate().map(deviation).collect(),
+            mean,
+            names,
+        }
+    }
+
+    /// How many there are.
+    #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Values `[n, quantities]` as targets.
+    pub fn targets(&self, values: &[f64]) -> Targets {
+        let scale = |(place, value): (usize, &f64)| {
+            let quantity = place % self.len();
+            ((value - self.mean[quantity]) / self.deviation[quantity]) as f32
+        };
+        Targets {
+            values: values.iter().enumerate().map(scale).collect(),
+            quantities: self.clone(),
+        }
+    }
+
+    /// What a number that stands for a quantity means in its own units.
+    pub fn value(&self, quantity: usize, target: f64) -> f64 {
+        self.mean[quantity] + self.deviation[quantity] * target
+    }
+
+    /// Whether these can be of a training part: a configuration may hold anything.
+    pub(super) fn is_sound(&self) -> bool {
+        let n = self.names.len();
+        n > 0
+            && [&self.mean, &self.deviation]
+                .iter()
+                .all(|numbers| numbers.len() == n && numbers.iter().all(|x| x.is_finite()))
+            && self.deviation.iter().all(|&deviation| deviation > 0.0)
+    }
 }
 
 impl Examples {
     /// Number of examples.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        match &self.targets {
+            None => self.labels.len(),
+            Some(targets) => targets.values.len() / targets.quantities.len(),
+        }
     }
 
     /// Whether there is no example.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.len() == 0
+    }
+
+    /// Number of outputs that a network for them has: one for each class or quantity.
+    pub fn n_outputs(&self) -> usize {
+        let quantities = self.targets.as_ref().map(|targets| &targets.quantities);
+        quantities.map_or(self.n_classes, Quantities::len)
+    }
+
+    /// The quantities of example `i` in their own units; none where it has a class.
+    ///
+    /// # Panics
+    /// If `i` is not below [`len`](Self::len).
+    pub fn quantities(&self, i: usize) -> Vec<f64> {
+        let Some(Targets { values, quantities }) = &self.targets else {
+            return Vec::new();
+        };
+        let row = &values[i * quantities.len()..][..quantities.len()];
+        let row = row.iter().enumerate();
+        row.map(|(quantity, &value)| quantities.value(quantity, value.into()))
+            .collect()
     }
 
     /// Number of inputs of one example: its pixels in all channels.
@@ -37,11 +156,40 @@ impl Examples {
         &self.inputs[i * self.n_inputs()..(i + 1) * self.n_inputs()]
     }
 
+    /// The examples of these indices, in their order.
+    ///
+    /// # Panics
+    /// If an index is not below [`len`](Self::len).
+    pub fn in_order(&self, indices: &[usize]) -> Self {
+        let targets = self.targets.as_ref().map(|Targets { values, quantities }| {
+            let n = quantities.len();
+            let rows = indices.iter().flat_map(|&index| &values[index * n..][..n]);
+            Targets {
+                values: rows.copied().collect(),
+                quantities: quantities.clone(),
+            }
+        });
+        let inputs = indices.iter().flat_map(|&index| self.input(index));
+        let labels = match targets {
+            None => indices.iter().map(|&index| self.labels[index]).collect(),
+            Some(_) => Vec::new(),
+        };
+        Self {
+            inputs: inputs.copied().collect(),
+            labels,
+            targets,
+            ..*self
+        }
+    }
+
     /// The first `n` examples, or all of them if there are fewer.
     pub fn take(mut self, n: usize) -> Self {
         let n = n.min(self.len());
         self.inputs.truncate(n * self.n_inputs());
         self.labels.truncate(n);
+        if let Some(targets) = &mut self.targets {
+            targets.values.truncate(n * targets.quantities.len());
+        }
         self
     }
 
@@ -50,9 +198,18 @@ impl Examples {
     /// Made for holding out a validation set without touching the test split.
     pub fn split_tail(mut self, n: usize) -> (Self, Self) {
         let n_rest = self.len().saturating_sub(n);
+        let n_inputs = self.n_inputs();
+        let targets = self.targets.as_mut().map(|targets| Targets {
+            values: targets.values.split_off(n_rest * targets.quantities.len()),
+            quantities: targets.quantities.clone(),
+        });
         let tail = Self {
-            inputs: self.inputs.split_off(n_rest * self.n_inputs()),
-            labels: self.labels.split_off(n_rest),
+            inputs: self.inputs.split_off(n_rest * n_inputs),
+            labels: match targets {
+                None => self.labels.split_off(n_rest),
+                Some(_) => Vec::new(),
+            },
+            targets,
             ..self
         };
         (self, tail)

@@ -18,6 +18,8 @@ mod safetensors;
 mod scaling;
 mod split;
 mod table;
+mod targets;
+mod task;
 mod tensors;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +28,7 @@ pub use assemble::Reading;
 pub use description::{DataFiles, DataFormat, Findings};
 pub use error::FilesError;
 pub use scaling::{Scaling, ScalingKind};
+pub use task::Task;
 
 use super::{DataError, Dataset};
 use raw::RawData;
@@ -120,6 +123,16 @@ impl DataFiles {
     }
 
     fn read_raw(&self, path: &Path, format: DataFormat) -> Result<RawData, DataError> {
+        if let (Some(Task::Regression), DataFormat::Images | DataFormat::Cifar) =
+            (self.task, format)
+        {
+            let format = format.name();
+            return Err(FilesError::NoQuantities {
+                path: path.into(),
+                format,
+            }
+            .into());
+        }
         match format {
             DataFormat::Images => images::read(self, path),
             DataFormat::Csv => table::read(self, path),

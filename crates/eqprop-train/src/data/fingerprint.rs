@@ -4,6 +4,7 @@
 //! data set: name | 0 | training split | test split
 //!           "files" | 0 | name of each class and 0 | both splits, for files of one's own
 //! split:    n | channels | height | width | n_classes | labels | images
+//!           and of quantities: 2 | name of each and 0 | eight bytes for each of the means, deviations and values
 //! image:    0 | a byte b for each pixel, if each is b/255 exactly
 //!           1 | four bytes for each pixel otherwise
 //! ```
@@ -13,7 +14,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{DataSource, Examples};
+use super::{DataSource, Examples, Targets};
 
 const MAX_PIXEL: f32 = 255.0;
 
@@ -47,6 +48,18 @@ fn add_split(hash: &mut Sha256, split: &Examples) {
         hash.update((count as u64).to_le_bytes());
     }
     hash.update(&split.labels);
+    if let Some(Targets { values, quantities }) = &split.targets {
+        hash.update([2]);
+        for name in &quantities.names {
+            hash.update(name);
+            hash.update([0]);
+        }
+        let scaling = quantities.mean.iter().chain(&quantities.deviation);
+        let values = values.iter().map(|&value| f64::from(value));
+        for number in scaling.copied().chain(values) {
+            hash.update(number.to_le_bytes());
+        }
+    }
     let mut bytes = Vec::with_capacity(split.n_inputs());
     // Images without pixels have nothing to add.
     for image in split.inputs.chunks(split.n_inputs().max(1)) {

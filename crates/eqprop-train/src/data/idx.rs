@@ -138,6 +138,7 @@ pub(super) fn read_split(
         labels: label_bytes,
         shape,
         n_classes: kind.n_classes(),
+        targets: None,
     })
 }
 

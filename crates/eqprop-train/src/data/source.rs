@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 
 use super::files::DataFiles;
-use super::{DataError, DatasetKind};
+use super::{DataError, DatasetKind, Quantities};
 
 /// A built-in name, or files of one's own.
 ///
@@ -45,7 +45,7 @@ impl DataSource {
         }
     }
 
-    /// Number of classes; labels run from 0 to one less.
+    /// Number of classes; labels run from 0 to one less. None where there are quantities.
     ///
     /// # Panics
     /// If it is not known.
@@ -54,6 +54,26 @@ impl DataSource {
             Self::BuiltIn(kind) => kind.n_classes(),
             Self::Files(files) => files.found().classes.len(),
         }
+    }
+
+    /// The quantities that are in the place of classes.
+    ///
+    /// # Panics
+    /// If it is not known.
+    pub fn quantities(&self) -> Option<&Quantities> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Files(files) => files.found().quantities.as_ref(),
+        }
+    }
+
+    /// Number of outputs of a network: one for each class or quantity.
+    ///
+    /// # Panics
+    /// If it is not known.
+    pub fn n_outputs(&self) -> usize {
+        self.quantities()
+            .map_or_else(|| self.n_classes(), Quantities::len)
     }
 
     /// Number of inputs.

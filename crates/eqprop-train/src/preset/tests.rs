@@ -18,6 +18,7 @@ fn synthetic(kind: &DataSource) -> Dataset {
             labels: vec![3, 8],
             shape,
             n_classes: kind.n_classes(),
+            targets: None,
         }
     };
     Dataset::new(kind, examples(), examples())
@@ -88,6 +89,7 @@ fn the_first_rate_is_lower_for_examples_that_are_much_longer() {
             format: DataFormat::Images,
             shape,
             classes: vec!["a".into(), "b".into()],
+            quantities: None,
             columns: Vec::new(),
             scaling: Scaling::None,
             mean: vec![mean; shape[0]],

@@ -11,7 +11,7 @@ use super::tally::Tally;
 use crate::batch::Batch;
 use crate::initial_state::KeptStates;
 use crate::learner::AnyLearner;
-use crate::measurement::{EpochRecord, Evaluation, UnfinishedEpoch};
+use crate::measurement::{EpochRecord, Evaluation, RSquared, UnfinishedEpoch, r_squared};
 
 /// All that an epoch changes. The training keeps its own until the epoch has ended.
 #[derive(Clone)]
@@ -60,15 +60,20 @@ impl OpenEpoch {
         validation: Option<Evaluation>,
         test: Option<Evaluation>,
     ) -> EpochRecord {
-        let UnfinishedEpoch { sums, .. } = self.done;
+        let UnfinishedEpoch { sums, fits, .. } = &self.done;
+        let r_squared = (!fits.is_empty()).then(|| RSquared {
+            train: r_squared(fits, sums.n_examples),
+            validation: validation.as_ref().and_then(Evaluation::r_squared),
+            test: test.as_ref().and_then(Evaluation::r_squared),
+        });
         EpochRecord {
             epoch,
             train_error: sums.mean(sums.errors),
             train_cost: sums.mean(sums.cost),
-            validation_error: validation.map(|found| found.error),
-            validation_cost: validation.map(|found| found.cost),
-            test_error: test.map(|found| found.error),
-            test_cost: test.map(|found| found.cost),
+            validation_error: validation.as_ref().map(|found| found.error),
+            validation_cost: validation.as_ref().map(|found| found.cost),
+            test_error: test.as_ref().map(|found| found.error),
+            test_cost: test.as_ref().map(|found| found.cost),
             energy: sums.energy.map(|sum| sums.mean(sum)),
             residual: sums.mean(sums.residual),
             unconverged: sums.mean(sums.unconverged),
@@ -77,6 +82,7 @@ impl OpenEpoch {
             seconds_estimating: self.done.seconds_estimating,
             seconds_optimizing: self.done.seconds_optimizing,
             update_ratios,
+            r_squared,
         }
     }
 }

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
 
+use crate::data::Quantities;
 use crate::learner::EquilibriumOutput;
-use crate::measurement::{Evaluation, Sums};
+use crate::measurement::{Evaluation, FitSums, Sums};
 
 /// What a batch showed is read back when this much time has passed: not per batch, because
 /// reading waits for the device.
@@ -23,6 +24,10 @@ pub struct Tally {
     pub sums: Sums,
     /// Whether each example was classified rightly, in the order in which they were added, if that is kept.
     correct: Option<Vec<bool>>,
+    /// The quantities, if that is what is predicted.
+    quantities: Option<Quantities>,
+    /// Of each quantity, as of the last reading.
+    pub fits: Vec<FitSums>,
 }
 
 impl Tally {
@@ -34,6 +39,21 @@ impl Tally {
             last_read: None,
             sums,
             correct: None,
+            quantities: None,
+            fits: Vec::new(),
+        }
+    }
+
+    /// Judges predictions of `quantities`, if that is what is predicted; goes on from `fits`, if they are not empty.
+    pub fn of_quantities(self, quantities: Option<&Quantities>, fits: Vec<FitSums>) -> Self {
+        let n = quantities.map_or(0, Quantities::len);
+        Self {
+            quantities: quantities.cloned(),
+            fits: match fits.is_empty() {
+                true => vec![FitSums::default(); n],
+                false => fits,
+            },
+            ..self
         }
     }
 
@@ -67,20 +87,15 @@ impl Tally {
         for output in &waiting {
             self.sums.steps += (output.n_steps * output.cost.dims()[0]) as f64;
         }
-        let scores = join(&waiting, |output| &output.scores);
-        let predicted = scores.argmax(1);
-        let wanted = join(&waiting, |output| &output.target).argmax(1);
+        match self.quantities.is_some() {
+            true => self.judge_quantities(&waiting),
+            false => self.judge_classes(&waiting),
+        }
         let cost = join(&waiting, |output| &output.cost);
         let residual = join(&waiting, |output| &output.residual);
         // NaN compares as false, and a state that is not a number has not converged.
         let within = residual.clone().lower_equal_elem(self.tolerance).float();
         self.sums.n_examples += cost.dims()[0];
-        let wrong = predicted.not_equal(wanted).float();
-        if let Some(correct) = &mut self.correct {
-            let wrong = wrong.clone().into_data();
-            correct.extend(wrong.iter::<f64>().map(|wrong| wrong == 0.0));
-        }
-        self.sums.errors += sum(wrong);
         self.sums.unconverged += cost.dims()[0] as f64 - sum(within);
         add(&mut self.sums.cost, cost);
         let energy: Option<Vec<_>> = waiting.iter().map(|output| output.energy.clone()).collect();
@@ -91,15 +106,55 @@ impl Tally {
         add(&mut self.sums.residual, residual);
     }
 
+    fn judge_classes(&mut self, outputs: &[EquilibriumOutput]) {
+        let predicted = join(outputs, |output| &output.scores).argmax(1);
+        let wanted = join(outputs, |output| &output.target).argmax(1);
+        let wrong = predicted.not_equal(wanted).float();
+        if let Some(correct) = &mut self.correct {
+            let wrong = wrong.clone().into_data();
+            correct.extend(wrong.iter::<f64>().map(|wrong| wrong == 0.0));
+        }
+        self.sums.errors += sum(wrong);
+    }
+
+    fn judge_quantities(&mut self, outputs: &[EquilibriumOutput]) {
+        let Some(quantities) = &self.quantities else {
+            return;
+        };
+        let numbers = |part: fn(&EquilibriumOutput) -> &Tensor<2>| {
+            let numbers = join(outputs, part).into_data();
+            numbers.iter::<f64>().collect::<Vec<_>>()
+        };
+        let (predicted, wanted) = (
+            numbers(|output| &output.output),
+            numbers(|output| &output.target),
+        );
+        let n = quantities.len();
+        for (predicted, wanted) in predicted.chunks_exact(n).zip(wanted.chunks_exact(n)) {
+            let mut errors = 0.0;
+            for (quantity, fit) in self.fits.iter_mut().enumerate() {
+                let (predicted, wanted) = (predicted[quantity], wanted[quantity]);
+                fit.add(predicted, wanted);
+                errors += quantities.deviation[quantity] * (predicted - wanted).abs();
+            }
+            self.sums.errors += errors / n as f64;
+        }
+    }
+
     /// The means over all batches that were added, and what is kept of their examples.
     pub fn evaluation(mut self) -> (Evaluation, Vec<bool>) {
         self.read();
         let sums = self.sums;
+        let units = self.quantities.iter().flat_map(|found| &found.deviation);
+        let fits = self.fits.iter().zip(units);
+        let fits = fits.map(|(fit, &unit)| fit.fit(sums.n_examples, unit));
+        let fits = fits.collect();
         let evaluation = Evaluation {
             error: sums.mean(sums.errors),
             cost: sums.mean(sums.cost),
             residual: sums.mean(sums.residual),
             n_examples: sums.n_examples,
+            quantities: fits,
         };
         (evaluation, self.correct.unwrap_or_default())
     }

@@ -15,6 +15,7 @@ fn examples() -> Examples {
         labels: (0..11).map(|i| i % 3).collect(),
         shape: [1, 1, 2],
         n_classes: 3,
+        targets: None,
     }
 }
 
@@ -120,6 +121,7 @@ fn images() -> Examples {
         labels: (0..11).map(|i| i % 3).collect(),
         shape: [2, 3, 4],
         n_classes: 3,
+        targets: None,
     }
 }
 

@@ -5,6 +5,7 @@
 mod batch;
 mod block;
 mod checkpoint;
+mod class_weights;
 mod config;
 mod custom;
 mod devices;
@@ -17,6 +18,7 @@ mod optimizer;
 mod particles;
 mod predictive_coding;
 mod reference;
+mod regression;
 mod renderer;
 mod resistive;
 mod resnet;

@@ -53,5 +53,6 @@ fn prepared(arm: &Arm) -> DataConfig {
     data.n_train = None;
     data.n_validation = 0;
     data.augmentation = Default::default();
+    data.class_weights = None;
     data
 }

@@ -5,6 +5,7 @@ use eqprop_bench::comparison::{Difference, FEWEST_SEEDS, Verdict};
 use eqprop_bench::statistics::PairedDifference;
 
 use super::results::{Results, columns_of};
+use crate::output::{Measure, quantity};
 
 /// With more arms than this not all pairs are shown, but each arm against the best.
 const ALL_PAIRS: usize = 4;
@@ -71,10 +72,28 @@ fn turned(found: Difference) -> Difference {
     }
 }
 
+/// The verdict in words.
+fn words(measure: Measure, found: &Difference) -> String {
+    let words = found.words();
+    match measure {
+        Measure::Share => words,
+        Measure::Distance => words
+            .replace("makes fewer errors than", "has a smaller mean error than")
+            .replace("on every example", "with every seed"),
+    }
+}
+
 impl Line {
-    fn of(found: &Difference) -> Self {
+    fn of(measure: Measure, found: &Difference) -> Self {
         let nothing = || "–".to_string();
-        let points = |share: f64| format!("{:+.2}", 100.0 * share).replace('-', "−");
+        let points = |error: f64| {
+            let text = match measure {
+                Measure::Share => format!("{:+.2}", 100.0 * error),
+                Measure::Distance if error > 0.0 => format!("+{}", quantity(error)),
+                Measure::Distance => quantity(error),
+            };
+            text.replace('-', "−")
+        };
         let examples = found.examples.map(|test| {
             let p = probability(test.p);
             format!("{} : {}, {p}", test.only_first, test.only_second)
@@ -86,7 +105,7 @@ impl Line {
                 format!("{} to {}", points(error.low), points(error.high))
             }),
             examples: examples.unwrap_or_else(nothing),
-            verdict: found.words(),
+            verdict: words(measure, found),
         }
     }
 
@@ -112,10 +131,16 @@ fn probability(p: f64) -> String {
 pub fn rows(results: &Results) -> Option<(Vec<String>, Vec<Vec<String>>)> {
     let (found, _) = shown(results);
     let lines = found.iter().filter(|found| !found.seeds.is_empty());
-    let lines: Vec<Vec<String>> = lines.map(|found| Line::of(found).cells()).collect();
+    let measure = results.measure();
+    let lines = lines.map(|found| Line::of(measure, found).cells());
+    let lines: Vec<Vec<String>> = lines.collect();
+    let (name, unit) = match measure {
+        Measure::Share => ("errors", "points"),
+        Measure::Distance => ("mean errors", "difference"),
+    };
     let head = [
-        format!("difference of the {} errors", results.judge()),
-        "points".to_string(),
+        format!("difference of the {} {name}", results.judge()),
+        unit.to_string(),
         "95 %".to_string(),
         "right only in one".to_string(),
         "verdict".to_string(),
@@ -203,19 +228,26 @@ pub fn csv(results: &Results) -> Result<Vec<u8>> {
 /// What the seeds carry, in sentences for the head of the report: the verdicts that name a better arm.
 pub fn sentences(results: &Results) -> Vec<String> {
     let (found, _) = shown(results);
+    let measure = results.measure();
     let error = |found: &Difference| {
         found.error.map_or(String::new(), |error| {
-            let [low, high] = [error.low.abs(), error.high.abs()].map(|share| 100.0 * share);
+            let [low, high] = [error.low.abs(), error.high.abs()];
             let (least, most) = (low.min(high), low.max(high));
-            let mean = 100.0 * error.mean.abs();
-            format!(
-                " by {mean:.2} points ({least:.2} to {most:.2}, {} seeds)",
-                error.n
-            )
+            let number = |error: f64| match measure {
+                Measure::Share => format!("{:.2}", 100.0 * error),
+                Measure::Distance => quantity(error),
+            };
+            let points = match measure {
+                Measure::Share => " points",
+                Measure::Distance => "",
+            };
+            let (mean, n) = (number(error.mean.abs()), error.n);
+            let (least, most) = (number(least), number(most));
+            format!(" by {mean}{points} ({least} to {most}, {n} seeds)")
         })
     };
     let claims = found.iter().filter(|found| found.better().is_some());
     claims
-        .map(|found| format!("{}{}.", found.words(), error(found)))
+        .map(|found| format!("{}{}.", words(measure, found), error(found)))
         .collect()
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::differences;
 use super::results::{Results, spread};
 use crate::machine::Machine;
+use crate::output::Measure;
 use crate::plot::{self, Band, Bar, Panel, Scale, Series};
 
 const STYLE: &str = "
@@ -107,9 +108,14 @@ fn finding(results: &Results) -> Option<String> {
         return None;
     }
     let eqprop = ended(Method::Eqprop)?;
+    let measure = results.measure();
     let mut text = format!(
-        "Equilibrium propagation ends at a test error of {}",
-        spread(eqprop.test_error)
+        "Equilibrium propagation ends at a {} of {}",
+        match measure {
+            Measure::Share => "test error",
+            Measure::Distance => "mean test error",
+        },
+        spread(measure, eqprop.test_error)
     );
     let others = [
         (Method::Bptt, "backpropagation through time"),
@@ -117,7 +123,7 @@ fn finding(results: &Results) -> Option<String> {
     ];
     for (method, name) in others {
         if let Some(other) = ended(method) {
-            text += &format!(", {name} at {}", spread(other.test_error));
+            text += &format!(", {name} at {}", spread(measure, other.test_error));
         }
     }
     if let Some(ratio) = eqprop.ratio_to_backprop {
@@ -138,6 +144,20 @@ fn table((head, rows): &(Vec<String>, Vec<Vec<String>>), class: &str) -> Markup 
 /// What the table of differences says.
 fn about_differences(results: &Results) -> Markup {
     let n_arms = results.comparison().arms().len();
+    if results.measure() == Measure::Distance {
+        return html! {
+            p {
+                "The mean error of the first on the " (results.judge()) " examples less that of the second after the last \
+                 epoch, in the unit of what is learned, mean over the seeds that both have finished, with its interval of \
+                 95 % by Student's t on the pairs. A verdict names the better one only if the test speaks for it at 5 %"
+                @if n_arms > 2 {
+                    ", for all " (n_arms * (n_arms - 1) / 2) " pairs together (Holm); "
+                    code { "differences.csv" } " has them all"
+                }
+                "."
+            }
+        };
+    }
     html! {
         p {
             "The " (results.judge()) " error of the first less that of the second after the last epoch, in points of a \
@@ -180,6 +200,10 @@ fn arms(results: &Results) -> Markup {
 fn curves(results: &Results) -> Result<Markup> {
     let comparison = results.comparison();
     let drawn = drawn(results);
+    let (unit, y_label) = match results.measure() {
+        Measure::Share => (100.0, "error (%)"),
+        Measure::Distance => (1.0, "mean error"),
+    };
     let x_seconds = |runs: &[&Run], epoch: usize| {
         mean(runs, |run| {
             run.epochs[..=epoch]
@@ -201,13 +225,13 @@ fn curves(results: &Results) -> Result<Markup> {
             } else {
                 arm.config.epochs
             };
-            let at = |epoch: usize| (x(&runs, epoch), 100.0 * mean(&runs, |run| y(run, epoch)));
+            let at = |epoch: usize| (x(&runs, epoch), unit * mean(&runs, |run| y(run, epoch)));
             series.push(Series {
                 label: arm.name.clone(),
                 points: (0..n_epochs).map(at).collect(),
             });
             let band = (0..n_epochs).map(|epoch| {
-                let errors = runs.iter().map(|run| 100.0 * y(run, epoch));
+                let errors = runs.iter().map(|run| unit * y(run, epoch));
                 let ends = errors.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), error| {
                     (low.min(error), high.max(error))
                 });
@@ -219,7 +243,7 @@ fn curves(results: &Results) -> Result<Markup> {
         let panel = Panel {
             title: title.to_string(),
             x_label: x_label.to_string(),
-            y_label: "error (%)".to_string(),
+            y_label: y_label.to_string(),
             x_scale: Scale::Linear,
             y_scale: Scale::Log,
             series,
@@ -356,6 +380,10 @@ fn legend(results: &Results) -> Markup {
                 "test error, training error"
             }
             dd {
+                @if results.measure() == Measure::Distance {
+                    "Mean absolute errors, in the unit of what is learned; R² is the share of its variance that is \
+                     explained. "
+                }
                 "After the last of " (config.epochs) " epochs, mean ± standard deviation of the \
                  sample over the seeds. Training examples are judged before their update."
                 @if results.has_validation() {

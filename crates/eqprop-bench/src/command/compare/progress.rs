@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::data::ArmData;
 use super::estimate::n_examples;
-use crate::output::{held_out_errors, percent, say};
+use crate::output::{Measure, held_out_errors, say};
 
 /// Epochs that take longer than this get a line each.
 const LONG_EPOCH: f64 = 2.0;
@@ -25,6 +25,7 @@ pub struct Display {
     arms: HashMap<String, Length>,
     /// Columns of the longest name.
     width: usize,
+    measure: Measure,
     /// Epochs of each run that are behind it.
     done: RefCell<HashMap<(u64, String), usize>>,
     last_shown: Cell<Instant>,
@@ -65,6 +66,7 @@ impl Display {
         let display = Self {
             bar: ProgressBar::new(n_total as u64).with_style(style),
             width: widths.fold(11, usize::max),
+            measure: Measure::of(&comparison.plan.config.data.dataset),
             arms,
             done: RefCell::new(done.collect()),
             last_shown: Cell::new(Instant::now()),
@@ -106,11 +108,12 @@ impl Display {
                 self.announce(run, epoch);
                 if self.bar.is_hidden() && self.last_line.get().elapsed() >= LINE_EVERY {
                     self.last_line.set(Instant::now());
-                    let error = percent(progress.train_error);
+                    let error = self.measure.text(progress.train_error);
+                    let name = self.measure.name();
                     let (done, total) = (progress.n_done, progress.n_total);
                     let Run { arm, seed, .. } = run;
                     self.say(&format!(
-                        "seed {seed}, {arm}, epoch {epoch} at {done}/{total}: training error \
+                        "seed {seed}, {arm}, epoch {epoch} at {done}/{total}: training {name} \
                          {error}"
                     ));
                 }
@@ -163,10 +166,11 @@ impl Display {
             let records = run.epochs[..epoch].iter();
             let seconds: f64 = records.map(|record| record.seconds).sum();
             self.say(&format!(
-                "seed {seed}, {arm:<width$} epoch {epoch:>3}/{epochs}: {}, training error {:>7}, \
+                "seed {seed}, {arm:<width$} epoch {epoch:>3}/{epochs}: {}, training {} {:>7}, \
                  {seconds:.1} s",
                 held_out_errors(record),
-                percent(record.train_error),
+                self.measure.name(),
+                self.measure.text(record.train_error),
             ));
         }
     }

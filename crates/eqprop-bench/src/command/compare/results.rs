@@ -7,7 +7,7 @@ use eqprop_bench::timing::StepCost;
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
-use crate::output::percent;
+use crate::output::{Measure, percent, quantity};
 
 /// All that a comparison found, and what is needed to repeat it.
 #[derive(Debug)]
@@ -50,8 +50,9 @@ impl Results {
     /// The table's columns.
     fn columns(&self) -> Vec<Column<'_>> {
         let judge = self.judge();
+        let measure = self.measure();
         let reach = match self.comparison().common_error() {
-            Some(error) => format!("s to {} ({judge})", percent(error)),
+            Some(error) => format!("s to {} ({judge})", measure.text(error)),
             None => format!("s to a common error ({judge})"),
         };
         let arm = if self.is_of_methods() {
@@ -60,15 +61,26 @@ impl Results {
             "arm"
         };
         let mut columns: Vec<Column<'_>> = vec![(arm.into(), Box::new(|s| s.arm.clone()))];
+        if measure == Measure::Distance {
+            let r_squared = |summary: &Summary| spread(Measure::Distance, summary.r_squared);
+            columns.push((format!("R² ({judge})"), Box::new(r_squared)));
+        }
+        let name = measure.name();
         if self.has_validation() {
             columns.push((
-                "validation error".into(),
-                Box::new(|s| spread(s.validation_error)),
+                format!("validation {name}"),
+                Box::new(move |s| spread(measure, s.validation_error)),
             ));
         }
         let others: [Column<'_>; 7] = [
-            ("test error".into(), Box::new(|s| spread(s.test_error))),
-            ("training error".into(), Box::new(|s| spread(s.train_error))),
+            (
+                format!("test {name}"),
+                Box::new(move |s| spread(measure, s.test_error)),
+            ),
+            (
+                format!("training {name}"),
+                Box::new(move |s| spread(measure, s.train_error)),
+            ),
             (
                 "s/epoch".into(),
                 Box::new(|s| number(s.seconds_per_epoch, 3)),
@@ -98,6 +110,11 @@ impl Results {
             .filter(|(name, _)| has_twin || name != "× backprop");
         columns.extend(others);
         columns
+    }
+
+    /// What errors are.
+    pub fn measure(&self) -> Measure {
+        Measure::of(&self.comparison().plan.config.data.dataset)
     }
 
     /// Whether training examples are held out for validation.
@@ -194,7 +211,12 @@ impl Results {
     /// Never in practice: it is written to memory.
     pub fn csv(&self) -> Result<Vec<u8>> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record([
+        let is_distance = self.measure() == Measure::Distance;
+        let of_quantities = match is_distance {
+            true => &["validation_r_squared", "test_r_squared", "train_r_squared"][..],
+            false => &[],
+        };
+        let names = [
             "method",
             "seed",
             "epoch",
@@ -209,7 +231,8 @@ impl Results {
             "seconds",
             "seconds_since_start",
             "arm",
-        ])?;
+        ];
+        writer.write_record(names.iter().chain(of_quantities))?;
         for run in &self.comparison().runs {
             let mut since_start = 0.0;
             for record in &run.epochs {
@@ -236,6 +259,10 @@ impl Results {
                     .map(cell),
                 );
                 row.push(run.arm.clone());
+                if is_distance {
+                    let found = record.r_squared.unwrap_or_default();
+                    row.extend([found.validation, found.test, found.train].map(cell));
+                }
                 writer.write_record(&row)?;
             }
         }
@@ -295,13 +322,28 @@ fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(missing, |value| format!("{value:.decimals$}"))
 }
 
-/// A share with its spread, in percent.
-pub fn spread(value: Option<MeanSpread>) -> String {
+/// An error with its spread: a share in percent.
+pub fn spread(measure: Measure, value: Option<MeanSpread>) -> String {
     let Some(MeanSpread { mean, deviation }) = value else {
         return missing();
     };
-    match deviation {
-        None => percent(mean),
-        Some(deviation) => format!("{:.2} ± {:.2} %", 100.0 * mean, 100.0 * deviation),
+    match (measure, deviation) {
+        (Measure::Share, None) => percent(mean),
+        (Measure::Share, Some(deviation)) => {
+            format!("{:.2} ± {:.2} %", 100.0 * mean, 100.0 * deviation)
+        }
+        (Measure::Distance, None) => quantity(mean),
+        (Measure::Distance, Some(deviation)) => {
+            format!("{} ± {}", quantity(mean), rounded(deviation))
+        }
+    }
+}
+
+/// A spread with the two digits of it that count.
+fn rounded(deviation: f64) -> String {
+    let decimals = 1.0 - deviation.log10().floor();
+    match decimals {
+        0.0..=6.0 => format!("{deviation:.0$}", decimals as usize),
+        _ => quantity(deviation),
     }
 }

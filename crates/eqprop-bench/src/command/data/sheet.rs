@@ -18,11 +18,15 @@ const ACROSS: usize = 32;
 const GAP: usize = 4;
 const GROUND: Rgb<u8> = Rgb([64, 64, 80]);
 
+/// Rows of examples with a quantity, from the lowest to the largest tenth.
+const TENTHS: usize = 10;
+
 /// The first training examples of each class, a row of them for each, as a PNG image: black is the least
-/// input, white the largest. Rows of numbers are laid in lines.
+/// input, white the largest. Rows of numbers are laid in lines. In the place of classes, the examples are in tenths by
+/// their first quantity.
 pub fn png(dataset: &Dataset) -> Result<Vec<u8>> {
     let train = &dataset.train;
-    let (shape, n_classes) = (train.shape, train.n_classes.min(MOST_ROWS));
+    let (shape, groups) = (train.shape, groups(train));
     let [_, height, width] = shown_shape(shape);
     let zoom = (SIDE / height.max(width)).max(1);
     // Every so many pixels of one that is larger.
@@ -32,13 +36,12 @@ pub fn png(dataset: &Dataset) -> Result<Vec<u8>> {
     let along = |n: usize, length: usize| (GAP + n * (length + GAP)) as u32;
     let mut picture = RgbImage::from_pixel(
         along(COLUMNS, cell_width),
-        along(n_classes, cell_height),
+        along(groups.len(), cell_height),
         GROUND,
     );
     let range = range(train);
-    for class in 0..n_classes {
-        let indices = (0..train.len()).filter(|&i| usize::from(train.labels[i]) == class);
-        for (column, index) in indices.take(COLUMNS).enumerate() {
+    for (class, indices) in groups.into_iter().enumerate() {
+        for (column, index) in indices.into_iter().take(COLUMNS).enumerate() {
             let input = train.input(index);
             let (left, top) = (along(column, cell_width), along(class, cell_height));
             for row in 0..cell_height {
@@ -53,6 +56,24 @@ pub fn png(dataset: &Dataset) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
     Ok(bytes)
+}
+
+/// The examples of each row.
+fn groups(train: &Examples) -> Vec<Vec<usize>> {
+    let all = 0..train.len();
+    let Some(targets) = &train.targets else {
+        let of_class = |class: usize| {
+            let indices = all.clone();
+            let indices = indices.filter(|&i| usize::from(train.labels[i]) == class);
+            indices.collect()
+        };
+        return (0..train.n_classes.min(MOST_ROWS)).map(of_class).collect();
+    };
+    let first = |i: &usize| targets.values[i * targets.quantities.len()];
+    let mut ranked: Vec<usize> = all.collect();
+    ranked.sort_by(|a, b| first(a).total_cmp(&first(b)));
+    let size = ranked.len().div_ceil(TENTHS).max(1);
+    ranked.chunks(size).map(<[usize]>::to_vec).collect()
 }
 
 /// Channels, height and width as shown: one row of numbers in several lines.

@@ -6,13 +6,14 @@ use std::time::Instant;
 use eqprop_bench::fidelity;
 use eqprop_train::training::{self, EpochRecord};
 
-use crate::output::{held_out_errors, percent};
+use crate::output::{Measure, held_out_errors};
 use crate::progress::Bar;
 
 /// Shows how far an examination is, on standard error.
 #[derive(Debug)]
 pub struct Display {
     bar: Bar,
+    measure: Measure,
     /// What was announced last.
     said: Cell<&'static str>,
     start: Instant,
@@ -20,8 +21,9 @@ pub struct Display {
 
 impl Display {
     /// A display before anything happened.
-    pub fn new() -> Self {
+    pub fn new(measure: Measure) -> Self {
         Self {
+            measure,
             bar: Bar::new(1, "{msg}"),
             said: Cell::new(""),
             start: Instant::now(),
@@ -31,8 +33,8 @@ impl Display {
     /// Shows how far an epoch of the training is.
     pub fn training(&self, progress: &training::Progress) {
         self.bar.move_within(progress.n_done, progress.n_total);
-        let error = percent(progress.train_error);
-        self.bar.announce(format_args!("training, error {error}"));
+        let (name, error) = (self.measure.name(), self.measure.text(progress.train_error));
+        self.bar.announce(format_args!("training, {name} {error}"));
     }
 
     /// Shows what an epoch measured.

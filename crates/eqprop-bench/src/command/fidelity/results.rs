@@ -15,7 +15,7 @@ pub struct Results {
     pub network: String,
     /// Epochs that were trained here; none for a network that was trained before.
     pub epochs: Option<usize>,
-    /// Error on the test examples after them, in [0, 1].
+    /// Error on the test examples after them, in [0, 1]; of quantities the mean error.
     pub test_error: Option<f64>,
     pub training: TrainingConfig,
     pub batches: usize,

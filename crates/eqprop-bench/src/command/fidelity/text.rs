@@ -7,7 +7,7 @@ use eqprop_bench::fidelity::{
 };
 
 use super::results::Results;
-use crate::output::percent;
+use crate::output::{Measure, error_text, percent};
 use crate::table::{heads, table};
 
 /// What is said in a column without a value.
@@ -35,8 +35,9 @@ fn title(results: &Results) -> String {
     let trained = match (results.epochs, results.test_error) {
         (None, _) => String::new(),
         (Some(n), Some(error)) => {
-            let (epochs, error) = (count(n, "epoch"), percent(error));
-            format!(", trained for {epochs}, test error {error}")
+            let measure = Measure::of(&training.data.dataset);
+            let (epochs, error) = (count(n, "epoch"), error_text(measure, error, None));
+            format!(", trained for {epochs}, test {error}")
         }
         (Some(_), None) => ", not trained".to_string(),
     };

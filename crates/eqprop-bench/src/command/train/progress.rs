@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use eqprop_train::training::{EpochRecord, Progress, Training};
 
-use crate::output::{held_out_errors, percent};
+use crate::output::{Measure, held_out_errors, training_error};
 use crate::progress::Bar;
 
 /// Shows how far a training is, on standard error.
@@ -13,6 +13,7 @@ pub struct Display {
     bar: Bar,
     epochs: usize,
     n_examples: usize,
+    measure: Measure,
     epoch: Cell<usize>,
 }
 
@@ -26,6 +27,7 @@ impl Display {
             bar: Bar::new(epochs * n_examples, template),
             epochs,
             n_examples,
+            measure: Measure::of(&training.config().data.dataset),
             epoch: Cell::new(done + 1),
         };
         display.move_to(done, 0);
@@ -42,11 +44,11 @@ impl Display {
     pub fn update(&self, progress: &Progress) {
         let (epoch, epochs) = (self.epoch.get(), self.epochs);
         let (done, total) = (progress.n_done, progress.n_total);
-        let error = percent(progress.train_error);
+        let (name, error) = (self.measure.name(), self.measure.text(progress.train_error));
         self.move_to(epoch - 1, done);
-        let message = format_args!("epoch {epoch}/{epochs}, training error {error}");
+        let message = format_args!("epoch {epoch}/{epochs}, training {name} {error}");
         self.bar.announce(message);
-        let line = format_args!("epoch {epoch} at {done}/{total}: training error {error}");
+        let line = format_args!("epoch {epoch} at {done}/{total}: training {name} {error}");
         self.bar.say_at_times(line);
     }
 
@@ -58,9 +60,8 @@ impl Display {
         let message = format_args!("epoch {epoch}/{epochs} done, {errors}");
         self.bar.announce(message);
         self.bar.say(format_args!(
-            "epoch {epoch:>3}/{epochs}: {errors}, training error {}, residual {:.1e}, {:.1} s, \
-             {:.0} samples/s",
-            percent(record.train_error),
+            "epoch {epoch:>3}/{epochs}: {errors}, {}, residual {:.1e}, {:.1} s, {:.0} samples/s",
+            training_error(record),
             record.residual,
             record.seconds,
             self.n_examples as f64 / record.seconds

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::error::FilesError;
-use super::labels::{Names, class_name, is_whole};
+use super::labels::{class_name, is_whole};
+use super::raw::RawPart;
+use super::targets::TargetReader;
 
 /// What an array is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,70 +94,89 @@ impl ArrayHeader {
         }
     }
 
-    /// Adds the names of the classes that its elements are.
-    pub fn labels(
+    /// Adds its elements as targets to `part`.
+    pub fn targets(
         &self,
         bytes: &[u8],
         path: &Path,
-        names: &mut Names,
-    ) -> Result<Vec<u32>, FilesError> {
+        reader: &mut TargetReader,
+        part: &mut RawPart,
+    ) -> Result<(), FilesError> {
+        if self.n_targets() > 1 {
+            return self.rows(bytes, path, reader, part);
+        }
         let n = self.element.n_bytes().unwrap_or(0);
-        if let Some(&n_classes) = self.example().first()
-            && n_classes > 1
-        {
-            return self.one_hot(bytes, n_classes, path, names);
-        }
-        let mut labels = Vec::with_capacity(self.n_examples());
         for (index, item) in bytes.chunks_exact(n.max(1)).enumerate() {
-            let number = match self.element {
-                Element::Text(_) | Element::WideText(_) => {
-                    names.number(path, &class_name(&self.text(item)))?
-                }
-                _ => {
-                    let label = self.value(item);
-                    if !is_whole(label) {
-                        return Err(FilesError::FractionalLabel {
-                            path: path.into(),
-                            example: index + 1,
-                            label,
-                        });
-                    }
-                    names.number(path, &format!("{label:.0}"))?
-                }
+            let no_number = |found: String| FilesError::Target {
+                path: path.into(),
+                place: format!("example {}", index + 1),
+                found,
             };
-            labels.push(number);
+            if self.element.is_text() {
+                let text = self.text(item);
+                let (class, number) = (class_name(&text), text.trim().parse().ok());
+                reader.add(path, Ok(&class), number, || no_number(text), part)?;
+                continue;
+            }
+            let label = self.value(item);
+            let name = format!("{label:.0}");
+            let class = is_whole(label).then_some(&*name);
+            let class = class.ok_or_else(|| FilesError::FractionalLabel {
+                path: path.into(),
+                example: index + 1,
+                label,
+            });
+            reader.add(
+                path,
+                class,
+                Some(label),
+                || no_number(label.to_string()),
+                part,
+            )?;
         }
-        Ok(labels)
+        Ok(())
     }
 
-    /// Labels as rows with a 1 in the place of the class.
-    fn one_hot(
+    /// Numbers that are targets of each example.
+    pub fn n_targets(&self) -> usize {
+        self.example().first().copied().unwrap_or(1)
+    }
+
+    /// Rows with a 1 in the place of the class, or else rows of quantities.
+    fn rows(
         &self,
         bytes: &[u8],
-        n_classes: usize,
         path: &Path,
-        names: &mut Names,
-    ) -> Result<Vec<u32>, FilesError> {
-        let rows = self.numbers(bytes);
-        let mut labels = Vec::with_capacity(self.n_examples());
-        for (index, row) in rows.chunks_exact(n_classes).enumerate() {
-            let ones = row.iter().filter(|&&x| x == 1.0).count();
-            let zeros = row.iter().filter(|&&x| x == 0.0).count();
-            let class = row.iter().position(|&x| x == 1.0);
-            let Some(class) = class.filter(|_| ones == 1 && zeros == n_classes - 1) else {
-                return Err(FilesError::array(
-                    path,
-                    "labels",
-                    format!(
-                        "label {} is a row of {n_classes} numbers, of which not one is 1 and the others 0: \
-                         one number for each example is needed",
-                        index + 1
-                    ),
-                ));
+        reader: &mut TargetReader,
+        part: &mut RawPart,
+    ) -> Result<(), FilesError> {
+        let (numbers, n_columns) = (self.numbers(bytes), self.n_targets());
+        for (index, row) in numbers.chunks_exact(n_columns).enumerate() {
+            let no_class = || {
+                let reason = format!(
+                    "label {} is a row of {n_columns} numbers, of which not one is 1 and the others 0: \
+                     one number for each example is needed, or the task `regression`",
+                    index + 1
+                );
+                FilesError::array(path, "labels", reason)
             };
-            labels.push(names.number(path, &class.to_string())?);
+            reader.add_class(
+                |names| match one_hot(row) {
+                    Some(class) => names.number(path, &class.to_string()),
+                    None => Err(no_class()),
+                },
+                part,
+            )?;
+            for &number in row {
+                let no_number = || FilesError::Target {
+                    path: path.into(),
+                    place: format!("example {}", index + 1),
+                    found: number.to_string(),
+                };
+                reader.add_number(Some(number.into()), no_number, part)?;
+            }
         }
-        Ok(labels)
+        Ok(())
     }
 
     /// One element as a number.
@@ -200,6 +221,14 @@ impl ArrayHeader {
         };
         text.trim_end_matches('\0').to_string()
     }
+}
+
+/// The place of the 1 among zeros.
+fn one_hot(row: &[f32]) -> Option<usize> {
+    let ones = row.iter().filter(|&&x| x == 1.0).count();
+    let zeros = row.iter().filter(|&&x| x == 0.0).count();
+    let class = row.iter().position(|&x| x == 1.0);
+    class.filter(|_| ones == 1 && zeros == row.len() - 1)
 }
 
 /// Numbers of which the first axis runs fastest, with the last one running fastest.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::{DataError, DataSource, Dataset, Examples};
+use super::super::{DataError, DataSource, Dataset, Examples, Quantities};
 use super::description::{DataFiles, DataFormat, Findings};
 use super::error::FilesError;
 use super::raw::{RawData, RawPart};
@@ -31,6 +31,8 @@ pub(super) fn dataset(
 ) -> Result<Reading, DataError> {
     let mut notes = std::mem::take(&mut raw.notes);
     let known = files.found.as_ref();
+    let n_quantities = raw.quantities.len();
+    check_quantities(path, files, n_quantities)?;
     let classes = known.map_or_else(|| raw.names.in_order(), |found| found.classes.clone());
     if let [class] = &classes[..] {
         return Err(FilesError::OneClass {
@@ -39,18 +41,28 @@ pub(super) fn dataset(
         }
         .into());
     }
-    let label = label_of_each(path, raw.names.all(), &classes)?;
+    // Where there are quantities, all are of one class here.
+    let n_groups = classes.len().max(1);
+    let label = match n_quantities {
+        0 => label_of_each(path, raw.names.all(), &classes)?,
+        _ => vec![0],
+    };
     let labeled = |part: RawPart| {
         let labels = part.labels.iter().map(|&number| label[number as usize]);
-        (part.inputs, labels.collect::<Vec<u8>>())
+        Rows {
+            labels: labels.collect(),
+            inputs: part.inputs,
+            quantities: part.quantities,
+        }
     };
     let n_inputs: usize = raw.shape.iter().product();
-    let (inputs, labels) = labeled(raw.train);
-    let ((mut train, train_labels), (mut test, test_labels)) = match raw.test.map(labeled) {
-        Some(test) => ((inputs, labels), test),
+    let sizes = [n_inputs, n_quantities];
+    let train = labeled(raw.train);
+    let (mut train, mut test) = match raw.test.map(labeled) {
+        Some(test) => (train, test),
         None => {
-            let chosen =
-                split::choose_test(&labels, classes.len(), files.test_share, files.split_seed);
+            let labels = &train.labels;
+            let chosen = split::choose_test(labels, n_groups, files.test_share, files.split_seed);
             let n_test = chosen.iter().filter(|&&is_test| is_test).count();
             if n_test == 0 {
                 return Err(FilesError::TooFew {
@@ -59,33 +71,40 @@ pub(super) fn dataset(
                 }
                 .into());
             }
+            let of_each = match n_quantities {
+                0 => "the same share of each class, ",
+                _ => "",
+            };
             notes.push(format!(
-                "there is no test part: {n_test} of {} examples are taken for it, the same share of each \
-                 class, at random",
+                "there is no test part: {n_test} of {} examples are taken for it, {of_each}at random",
                 labels.len()
             ));
             let [rest, test] = [false, true].map(|wanted| {
                 let indices = (0..labels.len()).filter(|&i| chosen[i] == wanted);
-                select(&inputs, &labels, n_inputs, indices)
+                train.select(sizes, indices)
             });
             (rest, test)
         }
     };
-    let order = split::order(&train_labels, classes.len(), files.split_seed);
-    let train_labels = match order {
-        None => train_labels,
-        Some(order) => {
-            notes.push("training examples come class by class, and are shuffled".into());
-            let labels;
-            (train, labels) = select(&train, &train_labels, n_inputs, order.into_iter());
-            labels
-        }
+    let order = match n_quantities {
+        0 => split::order(&train.labels, classes.len(), files.split_seed),
+        n => split::order_by_quantities(&train.quantities, n, files.split_seed),
     };
+    if let Some(order) = order {
+        notes.push(match n_quantities {
+            0 => "training examples come class by class, and are shuffled".into(),
+            _ => "neighbors among the training examples are alike, and are shuffled".into(),
+        });
+        train = train.select(sizes, order.into_iter());
+    }
     if known.is_none() {
-        check_classes(path, &classes, &train_labels)?;
+        if n_quantities == 0 {
+            check_classes(path, &classes, &train.labels)?;
+        }
         if train
+            .inputs
             .chunks_exact(n_inputs)
-            .all(|example| example == &train[..n_inputs])
+            .all(|example| example == &train.inputs[..n_inputs])
         {
             return Err(FilesError::ConstantInputs { path: path.into() }.into());
         }
@@ -110,9 +129,9 @@ pub(super) fn dataset(
                 && (files.image_size.is_some() || side(n_inputs).is_some());
             let kind = files
                 .scaling
-                .unwrap_or_else(|| ScalingKind::usual(raw.numbers, &train, is_square));
+                .unwrap_or_else(|| ScalingKind::usual(raw.numbers, &train.inputs, is_square));
             let shape = shape(files, path, &raw.shape, raw.numbers, kind)?;
-            (Scaling::of(kind, &train, n_inputs), shape)
+            (Scaling::of(kind, &train.inputs, n_inputs), shape)
         }
     };
     if let (Scaling::Standard { deviation, .. }, None) = (&scaling, known) {
@@ -126,15 +145,28 @@ pub(super) fn dataset(
             ));
         }
     }
-    scaling.apply(&mut train, n_inputs);
-    scaling.apply(&mut test, n_inputs);
-    let examples = |inputs, labels| Examples {
-        inputs,
-        labels,
-        shape,
-        n_classes: classes.len(),
+    scaling.apply(&mut train.inputs, n_inputs);
+    scaling.apply(&mut test.inputs, n_inputs);
+    let quantities = match known {
+        Some(found) => found.quantities.clone(),
+        None if n_quantities == 0 => None,
+        None => Some(quantities_of(path, raw.quantities, &train.quantities)?),
     };
-    let (train, test) = (examples(train, train_labels), examples(test, test_labels));
+    let examples = |rows: Rows| {
+        let targets = quantities.as_ref();
+        let targets = targets.map(|quantities| quantities.targets(&rows.quantities));
+        Examples {
+            inputs: rows.inputs,
+            labels: match targets {
+                None => rows.labels,
+                Some(_) => Vec::new(),
+            },
+            shape,
+            n_classes: classes.len(),
+            targets,
+        }
+    };
+    let (train, test) = (examples(train), examples(test));
     let found = known.cloned().unwrap_or_else(|| {
         let (mean, deviation) = train.channel_statistics();
         let is_pixels = scaling.kind() == ScalingKind::Bytes;
@@ -142,6 +174,7 @@ pub(super) fn dataset(
             format,
             shape,
             classes: classes.clone(),
+            quantities,
             columns: if is_pixels { Vec::new() } else { raw.columns },
             scaling,
             mean,
@@ -190,19 +223,70 @@ fn check_classes(path: &Path, classes: &[String], labels: &[u8]) -> Result<(), F
     }
 }
 
-/// The examples of `indices`.
-fn select(
-    inputs: &[f32],
-    labels: &[u8],
-    n_inputs: usize,
-    indices: impl Iterator<Item = usize>,
-) -> (Vec<f32>, Vec<u8>) {
-    let (mut chosen, mut chosen_labels) = (Vec::new(), Vec::new());
-    for index in indices {
-        chosen.extend_from_slice(&inputs[index * n_inputs..][..n_inputs]);
-        chosen_labels.push(labels[index]);
+/// Refuses another number of quantities than was found before.
+fn check_quantities(path: &Path, files: &DataFiles, found: usize) -> Result<(), FilesError> {
+    let quantities = files
+        .found
+        .as_ref()
+        .and_then(|found| found.quantities.as_ref());
+    match quantities.map(Quantities::len) {
+        Some(expected) if expected != found => Err(FilesError::OtherQuantities {
+            path: path.into(),
+            expected,
+            found,
+        }),
+        _ => Ok(()),
     }
-    (chosen, chosen_labels)
+}
+
+/// The quantities of the training part; refuses one of which there is nothing to learn.
+fn quantities_of(
+    path: &Path,
+    names: Vec<String>,
+    values: &[f64],
+) -> Result<Quantities, FilesError> {
+    let quantities = Quantities::of(names, values);
+    for (quantity, &deviation) in quantities.deviation.iter().enumerate() {
+        let mut of_each = values.iter().skip(quantity).step_by(quantities.len());
+        let value = of_each.next().copied().unwrap_or_default();
+        // What is constant has a rounding error for a deviation.
+        if of_each.all(|&other| other == value) || deviation == 0.0 {
+            return Err(FilesError::ConstantTarget {
+                path: path.into(),
+                name: quantities.names[quantity].clone(),
+                value,
+            });
+        }
+    }
+    Ok(quantities)
+}
+
+/// Examples before they are scaled.
+struct Rows {
+    inputs: Vec<f32>,
+    labels: Vec<u8>,
+    quantities: Vec<f64>,
+}
+
+impl Rows {
+    /// Those of `indices`, with so many inputs and quantities each.
+    fn select(
+        &self,
+        [n_inputs, n_quantities]: [usize; 2],
+        indices: impl Iterator<Item = usize>,
+    ) -> Self {
+        let (mut inputs, mut labels, mut quantities) = (Vec::new(), Vec::new(), Vec::new());
+        for index in indices {
+            inputs.extend_from_slice(&self.inputs[index * n_inputs..][..n_inputs]);
+            labels.push(self.labels[index]);
+            quantities.extend_from_slice(&self.quantities[index * n_quantities..][..n_quantities]);
+        }
+        Self {
+            inputs,
+            labels,
+            quantities,
+        }
+    }
 }
 
 /// Channels, height and width of an example: rows of a table are images if their size is named, or if

@@ -62,6 +62,7 @@ pub(super) fn read(path: &Path) -> Result<RawData, DataError> {
     Ok(RawData {
         shape: SHAPE,
         names,
+        quantities: Vec::new(),
         numbers: Numbers::Bytes,
         columns: Vec::new(),
         train,

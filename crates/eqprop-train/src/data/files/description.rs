@@ -5,8 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::Quantities;
 use super::error::FilesError;
 use super::scaling::{Scaling, ScalingKind};
+use super::task::Task;
 use crate::suggestion::did_you_mean;
 
 /// The most classes: a label is a byte.
@@ -38,7 +40,9 @@ const TEST_SHARE: f64 = 0.2;
 /// taken for it at random, by [`split_seed`](Self::split_seed). Training examples that come class by
 /// class are shuffled by the same seed, so that the first and the last of them are of all classes.
 ///
-/// Inputs become what the table of [`Scaling`] says, by what the training part holds alone.
+/// Inputs become what the table of [`Scaling`] says, by what the training part holds alone. In the place of a class an
+/// example may have quantities, as the table of [`Task`] says: numbers, which are learned by their deviations from the
+/// mean of the training part, and told in their own units.
 ///
 /// ```no_run
 /// use eqprop_train::prelude::*;
@@ -59,9 +63,13 @@ pub struct DataFiles {
     /// What it is; by default that is recognized.
     #[serde(default)]
     pub format: Option<DataFormat>,
-    /// The column with the class: its name, or its number from 1.
+    /// The column with the class or the quantity: its name, or its number from 1; several quantities with commas
+    /// between.
     #[serde(default)]
     pub target: Option<String>,
+    /// What is learned; by default as the table of [`Task`] says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
     /// Height and width. Images are scaled to it with their aspect kept, which they need where they are
     /// of several sizes; rows of a table are images of it.
     #[serde(default)]
@@ -96,8 +104,11 @@ pub struct Findings {
     /// Channels, height and width of an example.
     pub shape: [usize; 3],
     /// The classes by name, in the order of their labels: by number where all are numbers, else by
-    /// letters.
+    /// letters. None where there are quantities.
     pub classes: Vec<String>,
+    /// What is in the place of classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantities: Option<Quantities>,
     /// Names of the columns that are inputs, if they have any and are no pixels.
     pub columns: Vec<String>,
     /// What is done to the numbers in the files.
@@ -184,6 +195,7 @@ impl DataFiles {
             path: path.into(),
             format: None,
             target: None,
+            task: None,
             image_size: None,
             channels: None,
             scaling: None,
@@ -243,7 +255,10 @@ impl Findings {
         let n_inputs = inputs_of(self.shape);
         let is_sound = |&number: &f32| number.is_finite() && number >= 0.0;
         n_inputs.is_some_and(|n| self.scaling.is_sound(n))
-            && (2..=MOST_CLASSES).contains(&self.classes.len())
+            && match &self.quantities {
+                None => (2..=MOST_CLASSES).contains(&self.classes.len()),
+                Some(quantities) => self.classes.is_empty() && quantities.is_sound(),
+            }
             && self.mean.len() == self.shape[0]
             && self.deviation.len() == self.shape[0]
             && self.mean.iter().all(|mean| mean.is_finite())

@@ -26,6 +26,16 @@ pub enum FilesError {
         /// All names.
         known: String,
     },
+    /// No task of this name.
+    #[error("unknown task `{name}`{suggestion}; the tasks are: {known}")]
+    UnknownTask {
+        /// The name.
+        name: String,
+        /// The one that may be meant.
+        suggestion: String,
+        /// All names.
+        known: String,
+    },
     /// A folder with nothing that is known.
     #[error(
         "no data are recognized: {contents}; expected a folder of PNG or JPEG images for each class, or files \
@@ -152,7 +162,7 @@ pub enum FilesError {
     /// More classes than can be told apart.
     #[error(
         "`{}` has more than {most} classes, such as `{}`: are the classes elsewhere? Quantities cannot be \
-         learned as classes", path.display(), examples.join("`, `")
+         learned as classes; the task `regression` learns numbers", path.display(), examples.join("`, `")
     )]
     TooManyClasses {
         /// The file or folder.
@@ -165,7 +175,7 @@ pub enum FilesError {
     /// A label that is a fraction.
     #[error(
         "`{}` has the label {label} at example {example}: a class is a whole number or a text; quantities \
-         cannot be learned as classes", path.display()
+         cannot be learned as classes, but by the task `regression`", path.display()
     )]
     FractionalLabel {
         /// The file.
@@ -174,6 +184,66 @@ pub enum FilesError {
         example: usize,
         /// The label.
         label: f64,
+    },
+    /// A target that is no quantity.
+    #[error(
+        "`{}` has the target `{found}` in {place}: quantities that are learned must be finite numbers; replace \
+         it, take the example out, or name another target", path.display()
+    )]
+    Target {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        place: String,
+        /// What is there.
+        found: String,
+    },
+    /// Several columns where a class is wanted.
+    #[error(
+        "{} are named as targets of `{}`, but a class is in one column: name one, or choose the task \
+         `regression`", columns.join(", "), path.display()
+    )]
+    SeveralTargets {
+        /// The file.
+        path: PathBuf,
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// A quantity that does not vary.
+    #[error(
+        "the quantity `{name}` is {value} in all training examples of `{}`: there is nothing to learn; name \
+         another target", path.display()
+    )]
+    ConstantTarget {
+        /// The file or folder.
+        path: PathBuf,
+        /// Which.
+        name: String,
+        /// Its value.
+        value: f64,
+    },
+    /// Other quantities than were found before.
+    #[error(
+        "the examples of `{}` have {found} quantities to learn, but {expected} were found before", path.display()
+    )]
+    OtherQuantities {
+        /// The file or folder.
+        path: PathBuf,
+        /// As many as before.
+        expected: usize,
+        /// As many as there are.
+        found: usize,
+    },
+    /// Quantities in a format that has none.
+    #[error(
+        "`{}` is read as {format}, whose examples have classes and no quantities: regression takes csv, npy, \
+         npz, safetensors or idx", path.display()
+    )]
+    NoQuantities {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its format.
+        format: &'static str,
     },
     /// A class that is not among those that were trained on.
     #[error(

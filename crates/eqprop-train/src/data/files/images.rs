@@ -78,7 +78,12 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
         let (inputs, part_is_gray) = form.read(&files)?;
         is_gray &= part_is_gray;
         let labels = files.iter().map(|file| file.class).collect();
-        parts.push((part, RawPart { inputs, labels }));
+        let examples = RawPart {
+            inputs,
+            labels,
+            quantities: Vec::new(),
+        };
+        parts.push((part, examples));
     }
     let mut shape = form.shape;
     if is_gray && channels.is_none() {
@@ -91,6 +96,7 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
     Ok(RawData {
         shape,
         names,
+        quantities: Vec::new(),
         numbers: Numbers::Pixels,
         columns: Vec::new(),
         train,

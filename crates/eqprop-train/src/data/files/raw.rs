@@ -14,8 +14,10 @@ use super::scaling::Numbers;
 pub(super) struct RawPart {
     /// `[n, channels, height, width]`, not scaled.
     pub inputs: Vec<f32>,
-    /// Numbers of the classes among the names.
+    /// Numbers of the classes among the names; 0 where there are quantities.
     pub labels: Vec<u32>,
+    /// `[n, quantities]`, not scaled, where they are not classes.
+    pub quantities: Vec<f64>,
 }
 
 /// All examples of some files.
@@ -25,6 +27,8 @@ pub(super) struct RawData {
     pub shape: [usize; 3],
     /// The classes.
     pub names: Names,
+    /// Names of the quantities that are in the place of classes.
+    pub quantities: Vec<String>,
     /// What the inputs are.
     pub numbers: Numbers,
     /// Names of columns, if there are any.
@@ -78,6 +82,7 @@ pub(super) fn joined(
         } else {
             target.inputs.extend(examples.inputs);
             target.labels.extend(examples.labels);
+            target.quantities.extend(examples.quantities);
         }
     }
     let test = (!test.labels.is_empty()).then_some(test);

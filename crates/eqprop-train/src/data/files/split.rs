@@ -45,6 +45,32 @@ pub(super) fn order(labels: &[u8], n_classes: usize, seed: u64) -> Option<Vec<us
     Some(order)
 }
 
+/// The same of examples with so many quantities each: as they are, unless neighbors are alike, as where they come in the
+/// order of one of them.
+pub(super) fn order_by_quantities(
+    values: &[f64],
+    n_quantities: usize,
+    seed: u64,
+) -> Option<Vec<usize>> {
+    let are_alike = |quantity: usize| {
+        let values = values.iter().skip(quantity).step_by(n_quantities);
+        let values: Vec<f64> = values.copied().collect();
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let pairs = values.windows(2);
+        let steps: f64 = pairs.map(|pair| (pair[1] - pair[0]).powi(2)).sum();
+        // In a random order a step is as long as two deviations, in squares.
+        steps < variance
+    };
+    if !(0..n_quantities).any(are_alike) {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..values.len() / n_quantities).collect();
+    order.shuffle(&mut stream(seed, ORDER));
+    Some(order)
+}
+
 /// Whether neighbors are of different classes less than half as often as in a random order.
 fn are_grouped(labels: &[u8], n_classes: usize) -> bool {
     let mut sizes = vec![0.0; n_classes];

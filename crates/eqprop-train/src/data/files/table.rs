@@ -5,15 +5,16 @@ use std::path::Path;
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 
-use super::super::DataError;
 use super::super::reader::DataFile;
+use super::super::{DataError, Quantities};
 use super::description::{DataFiles, DataFormat, MOST_INPUTS};
 use super::error::FilesError;
-use super::labels::{Names, class_name};
+use super::labels::class_name;
 use super::part::Part;
 use super::raw::{RawData, RawPart, check_memory, joined};
 use super::recognize::files_of;
 use super::scaling::Numbers;
+use super::targets::TargetReader;
 
 /// Columns that hold the class, where none is named.
 const TARGETS: [&str; 4] = ["label", "class", "target", "y"];
@@ -26,10 +27,11 @@ const LINES: usize = 1000;
 
 /// All examples of one table, or of those of the parts.
 pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, DataError> {
-    let mut names = Names::default();
+    let mut reader = TargetReader::new(description);
     let mut notes = Vec::new();
-    let mut columns: Option<Vec<String>> = None;
+    let mut columns: Option<[Vec<String>; 2]> = None;
     let mut parts: Vec<(Part, RawPart)> = Vec::new();
+    let mut n_first = 0;
     let files = files_of(path, DataFormat::Csv)?;
     let first = files[0].display().to_string();
     for file in &files {
@@ -45,37 +47,65 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
             .into());
         }
         let mut table = Table::open(file)?;
-        let target = table.target(description)?;
-        let kept = table.kept(Some(target));
-        let own: Vec<String> = kept.iter().map(|&column| table.column(column)).collect();
+        let targets = table.targets(description)?;
+        let kept = table.kept(&targets);
+        let own = [&kept, &targets].map(|own| {
+            let names = own.iter().map(|&column| table.column(column));
+            names.collect::<Vec<String>>()
+        });
         let expected = columns.get_or_insert_with(|| own.clone());
         if *expected != own {
             let reason = format!("its columns are not those of `{first}`");
             return Err(FilesError::table(file, reason).into());
         }
-        if table.n_columns > kept.len() + 1 {
+        if table.n_columns > kept.len() + targets.len() {
             notes.push("the column of numbers of the lines is left out".into());
         }
         if kept.is_empty() {
-            let reason = "it has no column beside that of the class: inputs are needed";
+            let reason = match targets.len() {
+                1 => "it has no column beside that of the class: inputs are needed",
+                _ => "it has no column beside the targets: inputs are needed",
+            };
             return Err(FilesError::table(file, reason).into());
         }
-        let mut labels = Vec::new();
-        let inputs = table.cells(&kept, Some(target), |class| {
-            labels.push(names.number(file, &class_name(class))?);
-            Ok(())
-        })?;
-        let said = table.column(target);
-        if parts.is_empty() {
-            notes.push(format!("the class is in column {said}"));
+        let [_, said] = own;
+        if said.len() > 1 {
+            reader.take_columns(|| FilesError::SeveralTargets {
+                path: file.clone(),
+                columns: said.clone(),
+            })?;
         }
-        parts.push((part, RawPart { inputs, labels }));
+        let mut examples = RawPart::default();
+        let inputs = table.cells(&kept, &targets, |target, cell, line| {
+            let text = text_of(cell);
+            let no_number = || FilesError::Target {
+                path: file.clone(),
+                place: format!("line {line}, column {}", said[target]),
+                found: shortened(&text),
+            };
+            let class = class_name(&text);
+            reader.add(file, Ok(&class), number(cell), no_number, &mut examples)
+        })?;
+        if parts.is_empty() {
+            n_first = notes.len();
+        }
+        parts.push((part, RawPart { inputs, ..examples }));
     }
-    let columns = columns.unwrap_or_default();
+    let [columns, targets] = columns.unwrap_or_default();
+    let examples = parts.iter_mut().map(|(_, part)| part);
+    let names = reader.decide(targets.len(), examples, &mut notes)?;
+    let said = targets.join(", ");
+    let what = match (&names, targets.len()) {
+        (Some(_), _) => format!("the class is in column {said}"),
+        (None, 1) => format!("the quantity to learn is in column {said}"),
+        (None, _) => format!("the quantities to learn are in the columns {said}"),
+    };
+    notes.insert(n_first, what);
     let (train, test) = joined(path, parts, &mut notes)?;
     Ok(RawData {
         shape: [1, 1, columns.len()],
-        names,
+        quantities: if names.is_some() { Vec::new() } else { targets },
+        names: names.unwrap_or_default(),
         numbers: Numbers::Table,
         columns,
         train,
@@ -84,7 +114,7 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
     })
 }
 
-/// The inputs of a table, which may have a column of classes or not, and their shape.
+/// The inputs of a table, which may have its targets or not, and their shape.
 pub(super) fn inputs(
     description: &DataFiles,
     path: &Path,
@@ -96,11 +126,12 @@ pub(super) fn inputs(
         let columns = found.columns.iter().map(|name| table.named(name));
         columns.collect::<Result<Vec<_>, _>>()?
     } else {
-        let kept = table.kept(None);
-        match kept.len() == n_inputs + 1 {
+        let kept = table.kept(&[]);
+        let n_targets = found.quantities.as_ref().map_or(1, Quantities::len);
+        match kept.len() == n_inputs + n_targets {
             true => {
-                let target = table.target(description)?;
-                table.kept(Some(target))
+                let targets = table.targets(description)?;
+                table.kept(&targets)
             }
             false => kept,
         }
@@ -109,7 +140,7 @@ pub(super) fn inputs(
         true => found.shape,
         false => [1, 1, kept.len()],
     };
-    Ok((table.cells(&kept, None, |_| Ok(()))?, shape))
+    Ok((table.cells(&kept, &[], |_, _, _| Ok(()))?, shape))
 }
 
 /// A table whose first lines were looked at.
@@ -219,10 +250,14 @@ impl<'a> Table<'a> {
             })
     }
 
-    /// The column of the class.
-    fn target(&self, description: &DataFiles) -> Result<usize, FilesError> {
+    /// The columns of the targets: those that are named, or that of the class.
+    fn targets(&self, description: &DataFiles) -> Result<Vec<usize>, FilesError> {
         if let Some(name) = &description.target {
-            return self.named(name);
+            return match self.named(name) {
+                // A comma may be part of a name.
+                Err(_) if name.contains(',') => self.all_named(name.split(',').map(str::trim)),
+                found => found.map(|found| vec![found]),
+            };
         }
         let names = self.names.as_deref().unwrap_or_default();
         let is_target = |target: &&str| {
@@ -230,11 +265,28 @@ impl<'a> Table<'a> {
             names.position(|name| name.eq_ignore_ascii_case(target))
         };
         let usual = TARGETS.iter().find_map(is_target);
-        Ok(usual.unwrap_or(self.n_columns - 1))
+        Ok(vec![usual.unwrap_or(self.n_columns - 1)])
     }
 
-    /// The columns that are inputs: not the class, and not what numbers the lines.
-    fn kept(&self, target: Option<usize>) -> Vec<usize> {
+    /// The columns of several names.
+    fn all_named<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<Vec<usize>, FilesError> {
+        let mut found = Vec::new();
+        for name in names {
+            let column = self.named(name)?;
+            if found.contains(&column) {
+                let reason = format!("column {name} is named twice among the targets");
+                return Err(FilesError::table(self.path, reason));
+            }
+            found.push(column);
+        }
+        Ok(found)
+    }
+
+    /// The columns that are inputs: not the targets, and not what numbers the lines.
+    fn kept(&self, targets: &[usize]) -> Vec<usize> {
         let numbers_lines = |index: usize| {
             let name = self.names.as_ref().map(|names| names[index].to_lowercase());
             name.is_some_and(|name| match name.as_str() {
@@ -243,16 +295,17 @@ impl<'a> Table<'a> {
             })
         };
         let columns = 0..self.n_columns;
-        let is_kept = |&index: &usize| Some(index) != target && !numbers_lines(index);
+        let is_kept = |index: &usize| !targets.contains(index) && !numbers_lines(*index);
         columns.filter(is_kept).collect()
     }
 
-    /// The numbers of the columns `kept` of all lines; `take` is given the class of each.
+    /// The numbers of the columns `kept` of all lines; `take` is given each target of a line: which of `targets` it is, its
+    /// cell and the number of the line.
     fn cells(
         &mut self,
         kept: &[usize],
-        target: Option<usize>,
-        mut take: impl FnMut(&str) -> Result<(), FilesError>,
+        targets: &[usize],
+        mut take: impl FnMut(usize, &[u8], u64) -> Result<(), FilesError>,
     ) -> Result<Vec<f32>, DataError> {
         let mut cells = Vec::new();
         let mut n_missing = 0;
@@ -287,16 +340,16 @@ impl<'a> Table<'a> {
                             path: self.path.into(),
                             line,
                             column: self.column(column),
-                            cell: text_of(cell).chars().take(60).collect(),
+                            cell: shortened(&text_of(cell)),
                         }
                         .into());
                     }
                 }
             }
-            if let Some(target) = target {
-                match &record[target] {
-                    cell if is_missing(cell) => miss(target),
-                    cell => take(&text_of(cell))?,
+            for (target, &column) in targets.iter().enumerate() {
+                match &record[column] {
+                    cell if is_missing(cell) => miss(column),
+                    cell => take(target, cell, line)?,
                 }
             }
             if index % LINES == 0 {
@@ -368,4 +421,10 @@ fn is_missing(cell: &[u8]) -> bool {
 
 fn text_of(cell: &[u8]) -> String {
     String::from_utf8_lossy(cell).into_owned()
+}
+
+/// The beginning of a text.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 60;
+    text.chars().take(MOST).collect()
 }

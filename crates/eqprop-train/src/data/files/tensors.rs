@@ -2,16 +2,20 @@
 
 use std::path::Path;
 
-use super::super::DataError;
+use super::super::{DataError, Quantities};
 use super::array::{ArrayHeader, Element};
 use super::description::{DataFiles, DataFormat, MOST_INPUTS};
 use super::entry::{Entry, entries};
 use super::error::FilesError;
-use super::labels::{Names, class_name, is_whole};
+use super::labels::{class_name, is_whole};
 use super::pairing::{Found, ambiguous, parts, role};
 use super::part::{Part, Role};
 use super::raw::{RawData, RawPart, joined};
 use super::scaling::Numbers;
+use super::targets::TargetReader;
+
+/// The most targets of an example.
+const MOST_TARGETS: usize = 1 << 16;
 
 /// All examples.
 pub(super) fn read(
@@ -27,13 +31,14 @@ pub(super) fn read(
             .flat_map(|(_, found)| found.inputs.iter().chain(&found.labels));
         entries.map(|entry| entry.name.clone()).collect::<Vec<_>>()
     };
-    // One array with a column of classes.
+    // One array with a column of classes, or columns of quantities.
     let is_table = parts.iter().all(|(_, found)| {
         found.labels.is_empty()
             && found.inputs.len() == 1
             && found.inputs[0].header.shape.len() == 2
     });
-    let mut names = Names::default();
+    let mut reader = TargetReader::new(description);
+    let mut targets: Option<Vec<String>> = None;
     let mut shape = None;
     let mut numbers = Numbers::Table;
     let mut examples = Vec::new();
@@ -49,8 +54,8 @@ pub(super) fn read(
             [entry] => entry,
             _ => return Err(ambiguous(path, &found.inputs)),
         };
-        let (raw, part_shape) = if is_table {
-            rows_with_classes(description, path, entry, &mut names)?
+        let (raw, part_shape, own) = if is_table {
+            rows_with_targets(description, path, entry, &mut reader)?
         } else {
             let labels = match &found.labels[..] {
                 [] => return Err(missing("labels").into()),
@@ -74,10 +79,32 @@ pub(super) fn read(
                 let reason = format!("`{}` has {axes} axes: labels have one", labels.name);
                 return Err(FilesError::array(path, format.name(), reason).into());
             }
-            let labels = labels.header.labels(&labels.load()?, path, &mut names)?;
+            let n_targets = labels.header.n_targets();
+            if !(1..=MOST_TARGETS).contains(&n_targets) {
+                let reason = format!(
+                    "`{}` has {n_targets} numbers for an example, expected 1 to {MOST_TARGETS}",
+                    labels.name
+                );
+                return Err(FilesError::array(path, format.name(), reason).into());
+            }
+            let own = match n_targets {
+                1 => vec!["target".to_string()],
+                n => (1..=n).map(|number| format!("target {number}")).collect(),
+            };
+            let mut examples = RawPart::default();
+            let bytes = labels.load()?;
+            labels
+                .header
+                .targets(&bytes, path, &mut reader, &mut examples)?;
             let (inputs, shape) = inputs_of(path, entry)?;
-            (RawPart { inputs, labels }, shape)
+            (RawPart { inputs, ..examples }, shape, own)
         };
+        let expected = targets.get_or_insert_with(|| own.clone());
+        if *expected != own {
+            let (expected, found) = (expected.len(), own.len());
+            let reason = format!("its parts have {expected} and {found} targets of each example");
+            return Err(FilesError::array(path, format.name(), reason).into());
+        }
         let expected = *shape.get_or_insert(part_shape);
         if part_shape != expected {
             return Err(FilesError::OtherShape {
@@ -92,10 +119,14 @@ pub(super) fn read(
         }
         examples.push((*part, raw));
     }
+    let targets = targets.unwrap_or_default();
+    let parts = examples.iter_mut().map(|(_, part)| part);
+    let names = reader.decide(targets.len(), parts, &mut notes)?;
     let (train, test) = joined(path, examples, &mut notes)?;
     Ok(RawData {
         shape: shape.unwrap_or([1, 1, 0]),
-        names,
+        quantities: if names.is_some() { Vec::new() } else { targets },
+        names: names.unwrap_or_default(),
         numbers,
         columns: Vec::new(),
         train,
@@ -123,8 +154,10 @@ pub(super) fn inputs(
     };
     let found = description.found();
     let n_inputs = found.shape.iter().product::<usize>();
-    if entry.header.shape.len() == 2 && entry.header.shape[1] == n_inputs + 1 {
-        let (raw, _) = rows_with_classes(description, path, entry, &mut Names::default())?;
+    let n_targets = found.quantities.as_ref().map_or(1, Quantities::len);
+    if entry.header.shape.len() == 2 && entry.header.shape[1] == n_inputs + n_targets {
+        let mut reader = TargetReader::new(description);
+        let (raw, ..) = rows_with_targets(description, path, entry, &mut reader)?;
         return Ok((raw.inputs, found.shape));
     }
     let (inputs, shape) = inputs_of(path, entry)?;
@@ -214,52 +247,83 @@ fn channels_first(inputs: &[f32], [channels, height, width]: [usize; 3]) -> Vec<
     ordered
 }
 
-/// Rows of an array with a column of classes: the one that is named by its number, else the last.
-fn rows_with_classes(
+/// Rows of an array with a column of classes, or columns of quantities: those that are named by their numbers, else the
+/// last. With the names of the columns.
+fn rows_with_targets(
     description: &DataFiles,
     path: &Path,
     entry: &Entry,
-    names: &mut Names,
-) -> Result<(RawPart, [usize; 3]), DataError> {
+    reader: &mut TargetReader,
+) -> Result<(RawPart, [usize; 3], Vec<String>), DataError> {
     let (mut rows, [.., n_columns]) = inputs_of(path, entry)?;
     if n_columns < 2 {
         let reason = "it has one column: inputs and classes are needed";
         return Err(FilesError::array(path, "a table", reason).into());
     }
-    let target = match &description.target {
-        None => n_columns - 1,
-        Some(name) => {
-            let number = name
-                .parse()
-                .ok()
-                .filter(|number| (1..=n_columns).contains(number));
-            let number: usize = number.ok_or_else(|| FilesError::NoColumn {
-                path: path.into(),
-                name: name.clone(),
-                columns: vec![format!("1 to {n_columns}, by number")],
-            })?;
-            number - 1
-        }
+    let targets = match &description.target {
+        None => vec![n_columns - 1],
+        Some(names) => columns(path, names, n_columns)?,
     };
-    let mut labels = Vec::with_capacity(rows.len() / n_columns);
+    let names = targets
+        .iter()
+        .map(|target| format!("column {}", target + 1));
+    let names: Vec<String> = names.collect();
+    if targets.len() > 1 {
+        reader.take_columns(|| FilesError::SeveralTargets {
+            path: path.into(),
+            columns: names.clone(),
+        })?;
+    }
+    let mut examples = RawPart::default();
     for (index, row) in rows.chunks_exact(n_columns).enumerate() {
-        let label = f64::from(row[target]);
-        if !is_whole(label) {
-            return Err(FilesError::FractionalLabel {
+        for &target in &targets {
+            let label = f64::from(row[target]);
+            let name = class_name(&label.to_string());
+            let class = is_whole(label).then_some(&*name);
+            let class = class.ok_or_else(|| FilesError::FractionalLabel {
                 path: path.into(),
                 example: index + 1,
                 label,
-            }
-            .into());
+            });
+            let no_number = || FilesError::Target {
+                path: path.into(),
+                place: format!("example {}", index + 1),
+                found: label.to_string(),
+            };
+            reader.add(path, class, Some(label), no_number, &mut examples)?;
         }
-        labels.push(names.number(path, &class_name(&label.to_string()))?);
     }
     let mut column = 0;
     rows.retain(|_| {
-        let is_kept = column != target;
+        let is_kept = !targets.contains(&column);
         column = (column + 1) % n_columns;
         is_kept
     });
+    let n_inputs = n_columns - targets.len();
+    if n_inputs == 0 {
+        let reason = "it has no column beside the targets: inputs are needed";
+        return Err(FilesError::array(path, "a table", reason).into());
+    }
     let inputs = rows;
-    Ok((RawPart { inputs, labels }, [1, 1, n_columns - 1]))
+    Ok((RawPart { inputs, ..examples }, [1, 1, n_inputs], names))
+}
+
+/// The columns of some numbers from 1.
+fn columns(path: &Path, names: &str, n_columns: usize) -> Result<Vec<usize>, FilesError> {
+    let mut columns = Vec::new();
+    for name in names.split(',').map(str::trim) {
+        let number = name.parse().ok();
+        let number = number.filter(|number| (1..=n_columns).contains(number));
+        let number: usize = number.ok_or_else(|| FilesError::NoColumn {
+            path: path.into(),
+            name: name.into(),
+            columns: vec![format!("1 to {n_columns}, by number")],
+        })?;
+        if columns.contains(&(number - 1)) {
+            let reason = format!("column {number} is named twice among the targets");
+            return Err(FilesError::array(path, "a table", reason));
+        }
+        columns.push(number - 1);
+    }
+    Ok(columns)
 }

@@ -11,6 +11,7 @@ fn three_examples() -> Examples {
         labels: vec![0, 1, 2],
         shape: [2, 1, 2],
         n_classes: 3,
+        targets: None,
     }
 }
 
@@ -82,6 +83,7 @@ fn statistics_of_many_examples_lose_no_digits() {
         labels: vec![0; n],
         shape: [1, 32, 32],
         n_classes: 1,
+        targets: None,
     };
     assert_eq!(examples.channel_statistics(), (vec![1000.5], vec![0.5]));
 }

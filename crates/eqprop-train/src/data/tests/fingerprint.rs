@@ -12,6 +12,7 @@ fn tiny(train: [f32; 2], test: [f32; 2]) -> Dataset {
         labels: vec![3],
         shape: [1, 1, 2],
         n_classes: 10,
+        targets: None,
     };
     Dataset::new(DatasetKind::Mnist, examples(train), examples(test))
 }

@@ -118,7 +118,11 @@ fn one_array_has_its_classes_in_a_column() {
         ..place.files("rows.npy")
     };
     assert_eq!(found(&files.look().unwrap()).classes, ["1", "2"]);
-    let said = refused(&place.files("rows.npy").with_target("2"));
+    let fractions = DataFiles {
+        task: Some(Task::Classification),
+        ..place.files("rows.npy").with_target("2")
+    };
+    let said = refused(&fractions);
     assert!(said.contains("label 0.5 at example 1"), "{said}");
 }
 
