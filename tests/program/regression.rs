@@ -266,4 +266,8 @@ fn quantities_that_cannot_be_learned_are_refused_with_one_clear_message() {
         &["train", "--task=regression"],
         &["--task says how to read files"],
     );
+    place.refuse(
+        &["tune", "--dataset=few.csv", "--task=regression"],
+        &["quantities instead", "compare --vary"],
+    );
 }

@@ -4,39 +4,41 @@ use anyhow::{Result, bail};
 use clap::Args;
 use eqprop_train::data::{DataFiles, DataFormat, DataSource, Dataset, ScalingKind, Task};
 
+/// What these options are grouped under.
+const HEADING: &str = "Data of your own";
+
 /// How files of one's own are to be read.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Data of your own")]
 pub struct FilesArguments {
     /// What the files are: images (a folder of PNG or JPEG images for each class), csv, npy, npz,
     /// safetensors, idx or cifar [default: what they are recognized as].
-    #[arg(long, value_name = "F")]
+    #[arg(long, help_heading = HEADING, value_name = "F")]
     pub format: Option<DataFormat>,
     /// Column with the class or the quantity to learn, by name or by number from 1; several quantities
     /// with commas between [default: label, class, target or y, else the last].
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, help_heading = HEADING, value_name = "COLUMN")]
     pub target: Option<String>,
     /// What is learned: classification, or regression of quantities [default: regression of several
     /// columns, and of numbers that cannot be classes].
-    #[arg(long, value_name = "T")]
+    #[arg(long, help_heading = HEADING, value_name = "T")]
     pub task: Option<Task>,
     /// Height and width, such as 32x32: images are scaled to it, with their aspect kept; rows of a table
     /// are images of it [default: that of the images, which are then all of one size].
-    #[arg(long, value_name = "HxW", value_parser = size)]
+    #[arg(long, help_heading = HEADING, value_name = "HxW", value_parser = size)]
     pub image_size: Option<[usize; 2]>,
     /// 1 for images in gray, 3 for those in color [default: gray if no image has a color].
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = HEADING, value_name = "N")]
     pub channels: Option<usize>,
     /// What is done to the numbers: none, bytes (/ 255), range (from the least to the largest) or
     /// standard (each column by its mean and deviation), all by the training part [default: bytes for
     /// pixels in bytes, standard for other tables].
-    #[arg(long, value_name = "S")]
+    #[arg(long, help_heading = HEADING, value_name = "S")]
     pub scaling: Option<ScalingKind>,
     /// The part of each class that is taken for the test where the files have none [default: 0.2].
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, help_heading = HEADING, value_name = "P", allow_negative_numbers = true)]
     pub test_share: Option<f64>,
     /// Seed of what is taken for the test [default: 0].
-    #[arg(long, value_name = "S")]
+    #[arg(long, help_heading = HEADING, value_name = "S")]
     pub split_seed: Option<u64>,
 }
 

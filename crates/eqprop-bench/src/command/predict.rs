@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use eqprop_bench::picture::{self, Doubt};
 use eqprop_core::energy::VectorField;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::{DataSource, Examples, ScalingKind};
+use eqprop_train::data::{DataSource, Examples};
 use serde_json::{Map, Value, json};
 
 use crate::cli::PredictArguments;
@@ -50,7 +50,7 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
             }
             continue;
         }
-        if !takes_images(source) {
+        if !source.has_pixels() {
             let [channels, height, width] = shape;
             bail!(
                 "`{}` cannot be classified: the network was trained on {channels}x{height}x{width} numbers, \
@@ -154,15 +154,6 @@ fn by_name(source: &DataSource, values: &[f64]) -> Map<String, Value> {
 fn is_image(path: &Path) -> bool {
     let end = path.extension().unwrap_or_default().to_string_lossy();
     ["png", "jpg", "jpeg"].contains(&end.to_lowercase().as_str())
-}
-
-/// Whether a network was trained on pixels: not on rows of numbers, nor on pixels that were scaled each
-/// by itself.
-fn takes_images(source: &DataSource) -> bool {
-    let [channels, height, _] = source.image_shape();
-    let found = source.files().and_then(|files| files.found.as_ref());
-    let is_standard = found.is_some_and(|found| found.scaling.kind() == ScalingKind::Standard);
-    matches!((channels, height), (1 | 3, 2..)) && !is_standard
 }
 
 /// An image as an input, `[1, n_inputs]`.

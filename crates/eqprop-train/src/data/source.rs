@@ -8,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 
-use super::files::DataFiles;
+use super::files::{DataFiles, ScalingKind};
 use super::{DataError, DatasetKind, Quantities};
 
 /// A built-in name, or files of one's own.
@@ -43,6 +43,14 @@ impl DataSource {
             Self::BuiltIn(kind) => kind.image_shape(),
             Self::Files(files) => files.found().shape,
         }
+    }
+
+    /// Whether the inputs are pixels: not rows of numbers, nor pixels that were scaled each by itself.
+    pub fn has_pixels(&self) -> bool {
+        let [channels, height, _] = self.image_shape();
+        let found = self.files().and_then(|files| files.found.as_ref());
+        let is_standard = found.is_some_and(|found| found.scaling.kind() == ScalingKind::Standard);
+        matches!((channels, height), (1 | 3, 2..)) && !is_standard
     }
 
     /// Number of classes; labels run from 0 to one less. None where there are quantities.

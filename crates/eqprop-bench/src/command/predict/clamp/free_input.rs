@@ -5,7 +5,6 @@ use eqprop_core::activation::Activation;
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, HopfieldEnergy, LayerConfig, PartlyClamped, VectorField};
 
-use crate::command::predict::takes_images;
 use crate::run::TrainedRun;
 
 /// The network of a run as an energy of input, hidden layers and output, of which input and output are visible.
@@ -35,7 +34,7 @@ pub fn with_free_input(run: &TrainedRun) -> Result<PartlyClamped<HopfieldEnergy>
              and are no units of it; train with the cost \"squared_error\""
         );
     }
-    if run.config.data.normalize || !takes_images(&run.config.data.dataset) {
+    if run.config.data.normalize || !run.config.data.dataset.has_pixels() {
         bail!(
             "the input of this network cannot relax: it was trained on normalized images or on other numbers, \
              and no unit has their range; train on images with data.normalize=false"
