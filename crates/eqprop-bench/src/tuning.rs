@@ -11,10 +11,10 @@
 //! # The search
 //! Trial 0 is the configuration as it is, trial 1 has the steps and β of a fidelity
 //! [`Recommendation`](crate::fidelity::Recommendation) for it. Each further one is drawn around one of the best so far, or
-//! at random, or is one of the best with fewer steps and nothing else changed. All are trained to a ninth of a whole training, of those the best third goes on to a third, and of these the
-//! best third to the end: asynchronous successive halving (Li et al. 2020, <https://arxiv.org/abs/1810.05934>), by one
-//! worker, but no more than a third goes on. In the end the best whole trainings are repeated with other seeds, and what is best
-//! then is what was found.
+//! at random, or is one of the best with fewer steps and nothing else changed. All are trained to a ninth of a whole
+//! training, of those the best third goes on to a third, and of these the best third to the end: asynchronous successive
+//! halving (Li et al. 2020, <https://arxiv.org/abs/1810.05934>), by one worker, but no more than a third goes on. In the end
+//! the best whole trainings are repeated with other seeds, and what is best then is what was found.
 //!
 //! Trials are judged by training examples that are held out, at random. The test decides nothing here.
 //!
