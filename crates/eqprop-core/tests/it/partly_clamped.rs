@@ -82,11 +82,6 @@ fn clamped_units_stay_in_every_dynamics_and_the_others_come_to_rest() {
                     let is_free = held.is_nan();
                     assert!(!is_free || (response - found).abs() < 1e-9, "{what}");
                 }
-                assert_eq!(
-                    relaxation.relax(total, state.clone()).n_steps,
-                    400,
-                    "a relaxation of clamped units goes step by step"
-                );
             }
         }
     }
