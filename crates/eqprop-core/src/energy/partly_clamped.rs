@@ -27,7 +27,8 @@ use crate::state::State;
 /// layer the last one, and the target the whole of what should be seen there. Units that are clamped to
 /// their target have no cost and bear no nudge.
 ///
-/// Every dynamics leaves clamped units where they are, and every estimator takes such a field as it
+/// Every dynamics leaves clamped units where they are, from a [start](VectorField::start) that has them
+/// there, and every estimator takes such a field as it
 /// takes any other. It relaxes step by step, also where the field within would be
 /// one fast computation.
 ///

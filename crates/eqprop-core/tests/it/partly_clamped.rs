@@ -60,12 +60,12 @@ fn clamped_units_stay_in_every_dynamics_and_the_others_come_to_rest() {
         for scheme in Scheme::all() {
             for (total, phase) in [(&free, "free"), (&nudged, "nudged")] {
                 let what = format!("{activation:?}, {scheme}, {phase}");
-                let start = numbers.state(energy.layers(), setup, BATCH);
+                let mut start = numbers.state(energy.layers(), setup, BATCH);
+                for layer in 0..2 {
+                    start.set(layer, total.hold(layer, start.layer(layer).clone()));
+                }
                 let relaxation = Relaxation::steps(scheme, 400);
-                let relaxed = relaxation.relax_observed(total, start, |step, state| {
-                    if step == 0 {
-                        return;
-                    }
+                let relaxed = relaxation.relax_observed(total, start, |_, state| {
                     for (found, held) in flat(state).iter().zip(&held) {
                         assert!(held.is_nan() || found == held, "{what}: {found} {held}");
                     }
@@ -82,11 +82,6 @@ fn clamped_units_stay_in_every_dynamics_and_the_others_come_to_rest() {
                     let is_free = held.is_nan();
                     assert!(!is_free || (response - found).abs() < 1e-9, "{what}");
                 }
-                assert_eq!(
-                    relaxation.relax(total, state.clone()).n_steps,
-                    400,
-                    "a relaxation of clamped units goes step by step"
-                );
             }
         }
     }
