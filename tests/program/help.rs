@@ -179,8 +179,10 @@ fn the_help_of_each_command_names_its_options() {
 #[test]
 fn the_help_of_compare_explains_every_method() {
     let help = Place::new().succeed(&["compare", "--help"]);
+    let width = Method::ALL.map(|method| method.name().len());
+    let width = width.into_iter().max().unwrap();
     for method in Method::ALL {
-        let line = format!("  {method:<18}  {}\n", method.about());
+        let line = format!("  {method:<width$}  {}\n", method.about());
         assert_mentions(&help, &[&line]);
     }
     for (name, value) in MethodOptions::default().list() {
