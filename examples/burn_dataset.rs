@@ -3,20 +3,18 @@
 //!
 //! `cargo run --release --example burn_dataset`
 
-use std::convert::Infallible;
-
 use burn::data::dataloader::DataLoaderBuilder;
 use burn::data::dataloader::batcher::Batcher;
-use burn::data::dataset::Dataset as BurnDataset;
 use burn::data::dataset::transform::{Mapper, MapperDataset};
+use burn::data::dataset::{Dataset as BurnDataset, DatasetError};
 use burn::tensor::{Device, Tensor, TensorData};
 use eqprop_train::prelude::*;
 
 /// Places on two rings: `(angle, ring)`. Any number of them, none of which is in memory.
 struct Rings(usize);
 
-impl BurnDataset<(f32, usize), Infallible> for Rings {
-    fn get(&self, index: usize) -> Result<(f32, usize), Infallible> {
+impl BurnDataset<(f32, usize)> for Rings {
+    fn get(&self, index: usize) -> Result<(f32, usize), DatasetError> {
         Ok((index as f32 * 0.618, index % 2))
     }
 
