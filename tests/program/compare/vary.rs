@@ -51,19 +51,8 @@ fn values_are_compared_as_methods_are() {
     );
 
     // Each run is the training with that value.
-    let training = [
-        "train",
-        "--set",
-        "n_train=100",
-        "--epochs",
-        "2",
-        "--seed",
-        "1",
-        "--set",
-        "beta=0.2",
-        "--run",
-        "r",
-    ];
+    let training = "train --set n_train=100 --epochs 2 --seed 1 --set beta=0.2 --run r";
+    let training: Vec<&str> = training.split(' ').collect();
     let trained = place.json(&training);
     let run = &results["runs"][2];
     assert_eq!(

