@@ -7,6 +7,7 @@ use image::{GrayImage, Rgb, RgbImage};
 use serde_json::Value;
 
 use crate::place::Place;
+use crate::resume::parameters;
 
 /// So that a training takes no longer than a moment.
 const SHORT: [&str; 5] = ["--epochs", "2", "--set", "hidden=[16]", "--run=run"];
@@ -100,11 +101,11 @@ fn write_digits(place: &Place) -> [&'static str; 4] {
 #[test]
 fn the_same_images_in_every_format_make_the_same_network_to_the_last_bit() {
     let place = Place::new();
-    let mut first: Option<(Vec<u8>, Value)> = None;
+    let mut first: Option<(Vec<Vec<u32>>, Value)> = None;
     for name in write_digits(&place) {
         let arguments = ["train", "--dataset", name];
         let summary = place.json(&[&arguments[..], &SHORT].concat());
-        let model = fs::read(place.path("run/model.bpk")).unwrap();
+        let model = parameters(&place.path("run"));
         fs::remove_dir_all(place.path("run")).unwrap();
         let (first, error) = first.get_or_insert((model.clone(), summary["test_error"].clone()));
         assert_eq!(summary["test_error"], *error, "{name}");

@@ -53,7 +53,7 @@ fn go_on<'a>(place: &Place, run: &'a str) -> Vec<&'a str> {
 }
 
 /// Every parameter of the model of a run, as bits.
-fn parameters(run: &Path) -> Vec<Vec<u32>> {
+pub fn parameters(run: &Path) -> Vec<Vec<u32>> {
     struct Collector(Vec<Vec<u32>>);
 
     impl ModuleVisitor for Collector {

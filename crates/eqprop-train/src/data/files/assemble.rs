@@ -58,6 +58,13 @@ pub(super) fn dataset(
     let n_inputs: usize = raw.shape.iter().product();
     let sizes = [n_inputs, n_quantities];
     let train = labeled(raw.train);
+    if train.labels.is_empty() {
+        return Err(FilesError::TooFew {
+            path: path.into(),
+            found: 0,
+        }
+        .into());
+    }
     let (mut train, mut test) = match raw.test.map(labeled) {
         Some(test) => (train, test),
         None => {
