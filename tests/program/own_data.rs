@@ -379,7 +379,7 @@ fn y(n: usize) -> Vec<u8> {
     )
 }
 
-const BAD: [Bad; 42] = [
+const BAD: [Bad; 43] = [
     (
         "nothing there",
         |_| (),
@@ -430,6 +430,12 @@ const BAD: [Bad; 42] = [
         |place| table(place, "1,2\n"),
         &["bad.csv", "--format", "cvs"],
         &["unknown format `cvs`; did you mean `csv`?"],
+    ),
+    (
+        "an unknown scaling",
+        |place| table(place, "1,2\n"),
+        &["bad.csv", "--scaling", "bites"],
+        &["unknown scaling `bites`; did you mean `bytes`?"],
     ),
     (
         "a file as a folder of images",

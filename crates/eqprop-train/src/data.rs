@@ -43,7 +43,10 @@ pub use contents::Contents;
 pub use dataset::Dataset;
 pub use error::{DataError, Hint, Incomplete};
 pub use examples::{Examples, Quantities, Targets};
-pub use files::{DataFiles, DataFormat, FilesError, Findings, Reading, Scaling, ScalingKind, Task};
+pub use files::{
+    DataFiles, DataFormat, FilesError, FilesOptionError, Findings, Reading, Scaling, ScalingKind,
+    Task,
+};
 pub use kind::{DATA_DIR_VARIABLE, DatasetKind};
 pub use source::DataSource;
 

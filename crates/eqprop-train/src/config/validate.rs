@@ -10,7 +10,7 @@ use eqprop_core::shape::LayerShape;
 use super::hidden::HiddenLayer;
 use super::optimizer::{OptimizerConfig, Schedule};
 use super::{ClassWeights, TrainingConfig};
-use crate::data::{DataError, Examples, FilesError};
+use crate::data::{DataError, Examples, FilesError, FilesOptionError};
 use crate::error::TrainingError;
 use crate::initial_state::InitialState;
 
@@ -70,10 +70,11 @@ impl TrainingConfig {
         files.check().map_err(DataError::from)?;
         match files.found {
             Some(_) => Ok(()),
-            None => Err(DataError::from(FilesError::NotLookedAt {
-                path: files.path.clone(),
-            })
-            .into()),
+            None => {
+                let path = files.path.clone();
+                let error = FilesError::from(FilesOptionError::NotLookedAt { path });
+                Err(DataError::from(error).into())
+            }
         }
     }
 

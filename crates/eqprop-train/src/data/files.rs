@@ -10,6 +10,7 @@ mod idx;
 mod images;
 mod labels;
 mod npy;
+mod option_error;
 mod pairing;
 mod part;
 mod raw;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 pub use assemble::Reading;
 pub use description::{DataFiles, DataFormat, Findings};
 pub use error::FilesError;
+pub use option_error::FilesOptionError;
 pub use scaling::{Scaling, ScalingKind};
 pub use task::Task;
 

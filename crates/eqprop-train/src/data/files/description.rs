@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Quantities;
 use super::error::FilesError;
+use super::option_error::FilesOptionError;
 use super::scaling::{Scaling, ScalingKind};
 use super::task::Task;
-use crate::suggestion::did_you_mean;
 
 /// The most classes: a label is a byte.
 pub(super) const MOST_CLASSES: usize = 256;
@@ -176,15 +176,11 @@ impl fmt::Display for DataFormat {
 }
 
 impl FromStr for DataFormat {
-    type Err = FilesError;
+    type Err = FilesOptionError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|format| format.name() == name);
-        found.ok_or_else(|| FilesError::UnknownFormat {
-            name: name.into(),
-            suggestion: did_you_mean(name, Self::ALL.map(Self::name)),
-            known: Self::ALL.map(Self::name).join(", "),
-        })
+        found.ok_or_else(|| FilesOptionError::unknown("format", name, Self::ALL.map(Self::name)))
     }
 }
 
@@ -225,25 +221,24 @@ impl DataFiles {
     pub fn check(&self) -> Result<(), FilesError> {
         let share = self.test_share;
         if !(share > 0.0 && share < 1.0) {
-            return Err(FilesError::TestShare { found: share });
+            return Err(FilesOptionError::TestShare { found: share }.into());
         }
         if let Some(size) = self.image_size
             && !size.iter().all(|length| (1..=MOST_ALONG).contains(length))
         {
-            return Err(FilesError::ImageSize {
-                found: size,
-                most: MOST_ALONG,
-            });
+            let most = MOST_ALONG;
+            return Err(FilesOptionError::ImageSize { found: size, most }.into());
         }
         if let Some(found) = self.channels
             && ![1, 3].contains(&found)
         {
-            return Err(FilesError::Channels { found });
+            return Err(FilesOptionError::Channels { found }.into());
         }
         match &self.found {
-            Some(found) if !found.is_sound() => Err(FilesError::Findings {
-                path: self.path.clone(),
-            }),
+            Some(found) if !found.is_sound() => {
+                let path = self.path.clone();
+                Err(FilesOptionError::Findings { path }.into())
+            }
             _ => Ok(()),
         }
     }

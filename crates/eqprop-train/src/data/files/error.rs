@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::Contents;
 use super::super::picture::ImageError;
+use super::option_error::FilesOptionError;
 
 /// Why files cannot be a data set.
 #[derive(Debug, thiserror::Error)]
@@ -16,26 +17,9 @@ pub enum FilesError {
         /// The path.
         path: PathBuf,
     },
-    /// No format of this name.
-    #[error("unknown format `{name}`{suggestion}; the formats are: {known}")]
-    UnknownFormat {
-        /// The name.
-        name: String,
-        /// The one that may be meant.
-        suggestion: String,
-        /// All names.
-        known: String,
-    },
-    /// No task of this name.
-    #[error("unknown task `{name}`{suggestion}; the tasks are: {known}")]
-    UnknownTask {
-        /// The name.
-        name: String,
-        /// The one that may be meant.
-        suggestion: String,
-        /// All names.
-        known: String,
-    },
+    /// How they are to be read.
+    #[error(transparent)]
+    Option(#[from] FilesOptionError),
     /// A folder with nothing that is known.
     #[error(
         "no data are recognized: {contents}; expected a folder of PNG or JPEG images for each class, or files \
@@ -422,20 +406,6 @@ pub enum FilesError {
         /// The file.
         path: PathBuf,
     },
-    /// The share of the test.
-    #[error("test_share must be greater than 0 and less than 1, but is {found}")]
-    TestShare {
-        /// The value.
-        found: f64,
-    },
-    /// The size of images.
-    #[error("image_size must be 1 to {most} in both directions, but is {}x{}", found[0], found[1])]
-    ImageSize {
-        /// The value.
-        found: [usize; 2],
-        /// The most.
-        most: usize,
-    },
     /// Pixels that do not make images of the size.
     #[error(
         "`{}` has {n_inputs} inputs per example, which are no images of {}x{} pixels in 1 or 3 channels",
@@ -448,29 +418,6 @@ pub enum FilesError {
         n_inputs: usize,
         /// Height and width.
         size: [usize; 2],
-    },
-    /// The channels.
-    #[error("channels must be 1 or 3, but is {found}")]
-    Channels {
-        /// The value.
-        found: usize,
-    },
-    /// Findings that cannot have been found.
-    #[error(
-        "what the configuration says was found in `{path}` cannot be: remove `found`, so that the files are looked at anew"
-    )]
-    Findings {
-        /// The path.
-        path: String,
-    },
-    /// A configuration whose files were not looked at.
-    #[error(
-        "the files at `{path}` were not looked at, so their shape and classes are not known: name them with \
-         --dataset, or call `DataFiles::look`"
-    )]
-    NotLookedAt {
-        /// The path.
-        path: String,
     },
 }
 

@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::FilesError;
-use crate::suggestion::did_you_mean;
+use super::option_error::FilesOptionError;
 
 const MAX_BYTE: f32 = 255.0;
 
@@ -111,15 +110,11 @@ impl fmt::Display for ScalingKind {
 }
 
 impl FromStr for ScalingKind {
-    type Err = FilesError;
+    type Err = FilesOptionError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
-        found.ok_or_else(|| FilesError::UnknownFormat {
-            name: name.into(),
-            suggestion: did_you_mean(name, Self::ALL.map(Self::name)),
-            known: Self::ALL.map(Self::name).join(", "),
-        })
+        found.ok_or_else(|| FilesOptionError::unknown("scaling", name, Self::ALL.map(Self::name)))
     }
 }
 

@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::FilesError;
-use crate::suggestion::did_you_mean;
+use super::option_error::FilesOptionError;
 
 /// What is to be learned. Without a choice of one's own, targets are classes, unless they are numbers that
 /// cannot be:
@@ -47,14 +46,10 @@ impl fmt::Display for Task {
 }
 
 impl FromStr for Task {
-    type Err = FilesError;
+    type Err = FilesOptionError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|task| task.name() == name);
-        found.ok_or_else(|| FilesError::UnknownTask {
-            name: name.into(),
-            suggestion: did_you_mean(name, Self::ALL.map(Self::name)),
-            known: Self::ALL.map(Self::name).join(", "),
-        })
+        found.ok_or_else(|| FilesOptionError::unknown("task", name, Self::ALL.map(Self::name)))
     }
 }
