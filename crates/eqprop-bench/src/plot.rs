@@ -50,6 +50,8 @@ pub struct Panel {
     pub y_scale: Scale,
     /// The lines in the order of the legend.
     pub series: Vec<Series>,
+    /// Whether the lines are named here.
+    has_legend: bool,
 }
 
 impl Series {
@@ -76,7 +78,16 @@ impl Panel {
             y_label: y_label.to_string(),
             x_scale,
             y_scale,
+            has_legend: series.len() > 1,
             series,
+        }
+    }
+
+    /// The same beside a panel that names the lines.
+    pub fn without_legend(self) -> Self {
+        Self {
+            has_legend: false,
+            ..self
         }
     }
 }
@@ -189,7 +200,7 @@ fn draw_panel(canvas: &Canvas, panel: &Panel, bands: &[Band]) -> Result<(), Plot
     .into_iter()
     .find(|&corner| !covers(corner, legend, &paths));
     // Where every corner is taken, the axis grows until the one at the upper right is free.
-    if panel.series.len() > 1 && corner.is_none() && legend.1 < 0.5 * height {
+    if panel.has_legend && corner.is_none() && legend.1 < 0.5 * height {
         let stretch = height / (height - legend.1 - 2.0 * margin);
         y_axis = y_axis_with(Some(y_axis.low + (y_axis.high - y_axis.low) * stretch));
         paths = on_page(&y_axis);
@@ -252,7 +263,7 @@ fn draw_panel(canvas: &Canvas, panel: &Panel, bands: &[Band]) -> Result<(), Plot
             }
         }
     }
-    if panel.series.len() > 1 {
+    if panel.has_legend {
         let corner = corner.unwrap_or((far_x, near_y));
         draw_legend(canvas, panel, corner, legend)?;
     }

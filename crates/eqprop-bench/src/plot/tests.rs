@@ -12,14 +12,8 @@ fn series(label: &str, points: &[Point]) -> Series {
 }
 
 fn panel(y_scale: Scale, series: Vec<Series>) -> Panel {
-    Panel {
-        title: "Title".to_owned(),
-        x_label: "epoch".to_owned(),
-        y_label: "test error (%)".to_owned(),
-        x_scale: Scale::Linear,
-        y_scale,
-        series,
-    }
+    let labels = ["epoch", "test error (%)"];
+    Panel::new("Title", labels, [Scale::Linear, y_scale], series)
 }
 
 fn drawn(panel: Panel) -> String {
@@ -205,6 +199,19 @@ fn markup_in_labels_is_escaped_and_control_characters_are_dropped() {
     let svg = drawn(panel);
     assert!(svg.contains("a &lt; b &amp; "));
     assert!(!svg.contains('\0'));
+}
+
+#[test]
+fn a_panel_beside_another_need_not_name_its_lines() {
+    let line = [(0.0, 1.0), (1.0, 2.0)];
+    let of = || {
+        panel(
+            Scale::Linear,
+            vec![series("first", &line), series("second", &line)],
+        )
+    };
+    assert!(drawn(of()).contains("second"));
+    assert!(!drawn(of().without_legend()).contains("second"));
 }
 
 #[test]

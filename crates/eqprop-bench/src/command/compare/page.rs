@@ -240,14 +240,8 @@ fn curves(results: &Results) -> Result<Markup> {
             let band: Band = band.collect();
             bands.push(if runs.len() > 1 { band } else { Band::new() });
         }
-        let panel = Panel {
-            title: title.to_string(),
-            x_label: x_label.to_string(),
-            y_label: y_label.to_string(),
-            x_scale: Scale::Linear,
-            y_scale: Scale::Log,
-            series,
-        };
+        let scales = [Scale::Linear, Scale::Log];
+        let panel = Panel::new(title, [x_label, y_label], scales, series);
         plot::render_with_bands(&[panel], &[bands], 1)
     };
     // What is not measured is not drawn.

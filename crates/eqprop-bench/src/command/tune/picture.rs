@@ -45,7 +45,7 @@ pub fn effects_of(tuning: &Tuning) -> Result<String> {
             let explained = shown[index].map_or(String::new(), |part| {
                 format!(" explains {:.0} %", 100.0 * part)
             });
-            Panel::new(
+            let panel = Panel::new(
                 format!("{}{explained}", parameter.kind.name()),
                 [label(parameter.kind), "validation error (%)"],
                 [Scale::Log, Scale::Log],
@@ -53,7 +53,11 @@ pub fn effects_of(tuning: &Tuning) -> Result<String> {
                     .chain(marked)
                     .filter(|series| !series.points.is_empty())
                     .collect(),
-            )
+            );
+            match index {
+                0 => panel,
+                _ => panel.without_legend(),
+            }
         });
     Ok(plot::render(&panels.collect::<Vec<_>>(), COLUMNS)?)
 }
