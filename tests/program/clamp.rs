@@ -145,4 +145,17 @@ fn a_network_whose_input_cannot_relax_says_why() {
         place.succeed(&train);
         place.refuse(&["predict", name, "--clamp", "all"], &[expected, "train"]);
     }
+    let table = (0..40).map(|i| format!("{},{}.5\n", i % 7, i * i));
+    std::fs::write(place.path("t.csv"), table.collect::<String>()).unwrap();
+    let train = [
+        "train",
+        "--dataset=t.csv",
+        "--task=regression",
+        "--epochs=1",
+    ];
+    place.succeed(&[&train[..], &["--run", "quantities"]].concat());
+    for clamp in ["all", "0"] {
+        let predict = ["predict", "quantities", "--clamp", clamp];
+        place.refuse(&predict, &["--clamp is for classes"]);
+    }
 }

@@ -88,3 +88,15 @@ fn events_are_written_where_they_are_asked_for_and_nowhere_else() {
     let outcome = place.run(&[&QUICK[..], &arguments].concat());
     outcome.failed(&["TensorBoard", "file/in"]);
 }
+
+#[test]
+fn the_events_of_another_run_are_not_overwritten() {
+    let place = Place::new();
+    let train = |run: &'static str| {
+        let own = ["--run", run, "--tensorboard", "logs"];
+        [&QUICK[..], &own].concat()
+    };
+    place.succeed(&train("one"));
+    place.refuse(&train("other"), &["`logs` has the events of another run"]);
+    assert!(!place.path("other").exists());
+}

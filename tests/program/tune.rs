@@ -263,3 +263,17 @@ fn what_cannot_be_searched_is_refused() {
         place.refuse(&[&["tune"], arguments].concat(), expected);
     }
 }
+
+#[test]
+fn classes_that_count_as_much_as_others_are_searched_for() {
+    let place = Place::new();
+    place.succeed(
+        &[
+            &SHORT[..],
+            &["--set", "class_weights=balanced", "--report", "r"],
+        ]
+        .concat(),
+    );
+    let trials = fs::read_to_string(place.path("r/trials.csv")).unwrap();
+    assert!(trials.lines().count() > 8, "{trials}");
+}

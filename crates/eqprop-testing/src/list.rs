@@ -28,7 +28,12 @@ pub fn distance(a: &[f64], b: &[f64]) -> f64 {
 
 /// The largest absolute value.
 pub fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |most, value| value.abs().max(most))
+    // `f64::max` would drop what is no number.
+    let larger = |most: f64, value: &f64| match value.abs() > most || value.is_nan() {
+        true => value.abs(),
+        false => most,
+    };
+    values.iter().fold(0.0, larger)
 }
 
 /// `‖a‖`.

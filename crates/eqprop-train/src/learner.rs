@@ -142,7 +142,14 @@ where
 
     /// [`TrainStep::step`], with the gradients of dense weights apart where the estimator has them as products:
     /// for [`optimize_apart`](Self::optimize_apart).
+    ///
+    /// # Panics
+    /// If the learner [clips gradients](Self::with_max_gradient_norm): their norm is known of those that are formed.
     pub fn step_apart(&self, batch: Batch) -> (TrainOutput<EquilibriumOutput>, Gradients) {
+        assert!(
+            self.max_gradient_norm.is_none(),
+            "gradients that are apart are not clipped: use `TrainStep::step`"
+        );
         self.step_by(batch, |batch, start| {
             self.estimator.estimate_apart(&self.network, batch, start)
         })
@@ -230,7 +237,8 @@ impl EquilibriumOutput {
         }
     }
 
-    /// Whether each example is classified wrongly, as 0 or 1; `[batch]`.
+    /// Whether each example is classified wrongly, as 0 or 1; `[batch]`. Of quantities it says nothing, and
+    /// nor do Burn's metrics of accuracy.
     pub fn errors(&self) -> Tensor<1> {
         let predicted = self.scores.clone().argmax(1);
         let wanted = self.target.clone().argmax(1);

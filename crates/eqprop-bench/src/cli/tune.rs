@@ -62,7 +62,7 @@ the end (successive halving). They are judged by training examples that are held
 those of the test; where two are equal as far as these can tell, the one of fewer steps wins.
 
 In the end what was found and the configuration that it began with are trained with a few seeds
-that the search has not seen, on all training examples, and judged by the test: once, and by the
+that the search has not seen, the examples that were held out among them, and judged by the test: once, and by the
 same verdicts as in `eqprop compare`.
 
 The report holds tuned.json, which --config takes in every command; trials.csv, what was tried;

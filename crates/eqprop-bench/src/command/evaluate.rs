@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use anyhow::{Result, bail};
 use eqprop_train::batch::{BatchLoader, Order};
 use eqprop_train::training::evaluate_observed;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::cli::EvaluateArguments;
 use crate::output::{Measure, Report, check_finite, error_text, quantity, text_of};
+use crate::progress::Bar;
 use crate::run::RunFolder;
 
 /// Examples in a batch.
@@ -28,16 +28,14 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
     let dataset = run.load_data(arguments.data.data_dir.as_deref())?;
     let test = dataset.test.take(arguments.max_test.unwrap_or(usize::MAX));
     let loader = BatchLoader::new(&test, BATCH, Order::Sequential, &run.device.device);
-    let template = "{bar:30} {percent:>3} %  {pos}/{len} examples  {eta} left";
-    let style = ProgressStyle::with_template(template).expect("a fixed template that parses");
-    let bar = ProgressBar::new(test.len() as u64).with_style(style);
+    let bar = Bar::new(test.len(), "{pos}/{len} examples  {eta} left");
     let mut n_begun = 0;
     let outcome = evaluate_observed(&run.learner, &loader, || {
-        bar.set_position(n_begun);
-        n_begun += BATCH as u64;
+        bar.move_to(n_begun);
+        n_begun += BATCH;
         ControlFlow::Continue(())
     });
-    bar.finish_and_clear();
+    bar.finish();
     let ControlFlow::Continue(result) = outcome else {
         unreachable!("nothing breaks it")
     };

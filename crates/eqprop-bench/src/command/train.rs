@@ -5,7 +5,7 @@ mod progress;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use burn::module::Module;
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::data::Dataset;
@@ -84,6 +84,14 @@ fn start(arguments: &TrainArguments) -> Result<Started> {
     let training = Training::new(config, &dataset, &device.device)?;
     // With what the data decided.
     let config = training.config().clone();
+    if let Some(Some(place)) = &arguments.tensorboard
+        && EventFile::is_in(place)
+    {
+        bail!(
+            "`{}` has the events of another run: name another folder with --tensorboard",
+            place.display()
+        );
+    }
     // Last, so that nothing is left behind when something above cannot work.
     let folder = RunFolder::create(arguments.run.as_deref(), &name)?;
     let data = RunData::of(&dataset, data_dir);

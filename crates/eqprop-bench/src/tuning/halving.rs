@@ -102,6 +102,7 @@ fn at(tuning: &Tuning, rung: usize) -> Vec<&Trial> {
     let mut found: Vec<(&Trial, &Measured)> = tuning
         .trials
         .iter()
+        .filter(|trial| trial.failure.is_none())
         .filter_map(|trial| Some((trial, trial.at(rung)?)))
         .collect();
     found.sort_by(|(a, at_a), (b, at_b)| tuning.rank(a, at_a).total_cmp(&tuning.rank(b, at_b)));
@@ -110,7 +111,7 @@ fn at(tuning: &Tuning, rung: usize) -> Vec<&Trial> {
 
 /// The first of `trials`, which reached `rung`, that is not beyond it and may go on.
 fn first_to_go_on<'a>(mut trials: impl Iterator<Item = &'a Trial>, rung: usize) -> Option<Job> {
-    let found = trials.find(|trial| trial.at(rung + 1).is_none() && trial.failure.is_none());
+    let found = trials.find(|trial| trial.at(rung + 1).is_none());
     found.map(|trial| Job {
         trial: trial.number,
         rung: rung + 1,

@@ -70,6 +70,7 @@ impl Tuning {
         let mut measured: Vec<(&Trial, &Measured)> = self
             .trials
             .iter()
+            .filter(|trial| trial.failure.is_none())
             .filter_map(|trial| Some((trial, trial.last()?)))
             .collect();
         measured.sort_by(|(a, at_a), (b, at_b)| {
@@ -95,6 +96,7 @@ impl Tuning {
         let mut measured: Vec<(&Trial, f64)> = self
             .trials
             .iter()
+            .filter(|trial| trial.failure.is_none())
             .filter_map(|trial| Some((trial, against_start(trial)?)))
             .collect();
         measured.sort_by(|(_, a), (_, b)| a.total_cmp(b));

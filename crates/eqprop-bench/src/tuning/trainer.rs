@@ -136,7 +136,8 @@ impl<'a> Trainer<'a> {
             false => None,
         };
         if let Some(kept) = kept {
-            kept.check_continues(&config)?;
+            // With what the data decided.
+            kept.check_continues(training.config())?;
             training = training.restore(kept)?;
         }
         let n_batches = training.n_examples().div_ceil(config.batch_size);

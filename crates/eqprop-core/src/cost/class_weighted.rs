@@ -102,4 +102,16 @@ impl<C: Cost> Cost for ClassWeighted<C> {
         self.cost
             .weighted_gradients(output, target, &weights, gradients);
     }
+
+    fn weighted_gradients(
+        &self,
+        output: &Tensor<2>,
+        target: &Tensor<2>,
+        weights: &Tensor<2>,
+        gradients: &mut Gradients,
+    ) {
+        let weights = self.of_each(target) * weights.clone();
+        self.cost
+            .weighted_gradients(output, target, &weights, gradients);
+    }
 }

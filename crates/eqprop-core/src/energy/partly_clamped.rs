@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use super::field::{Energy, VectorField};
 use super::held::HeldUnits;
 use super::twin::{NoTwin, Twin};
+use crate::activation::Activation;
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::state::State;
@@ -28,9 +29,8 @@ use crate::state::State;
 /// their target have no cost and bear no nudge.
 ///
 /// Every dynamics leaves clamped units where they are, from a [start](VectorField::start) that has them
-/// there, and every estimator takes such a field as it
-/// takes any other. It relaxes step by step, also where the field within would be
-/// one fast computation.
+/// there, and every estimator that takes any field takes this one. It relaxes step by step, also where the
+/// field within would be one fast computation.
 ///
 /// A graph that has no input of its own has one of a single value, which nothing is connected to and
 /// which has no column here.
@@ -86,7 +86,8 @@ impl<E: VectorField> PartlyClamped<E> {
     /// `field` with these free layers visible, counted from 0.
     ///
     /// # Panics
-    /// If there is no such layer, or one is named twice.
+    /// If there is no such layer, or one is named twice, or is a softmax, whose units are clamped all or none:
+    /// by [`output_clamped`](super::TotalEnergy::output_clamped).
     pub fn new(field: E, visible: impl Into<Vec<usize>>) -> Self {
         let visible = visible.into();
         let n_layers = field.layers().len();
@@ -98,6 +99,10 @@ impl<E: VectorField> PartlyClamped<E> {
             assert!(
                 !visible[..index].contains(layer),
                 "free layer {layer} is named twice as visible"
+            );
+            assert!(
+                field.layers()[*layer].activation != Activation::Softmax,
+                "free layer {layer} is a softmax, whose units are clamped all or none"
             );
         }
         Self { field, visible }
@@ -203,6 +208,8 @@ impl<E: VectorField> VectorField for PartlyClamped<E> {
         scale: f64,
     ) -> Option<Tensor<2>> {
         let clamped = self.clamp(input);
+        // Without an energy a drive is the slope of nothing.
+        self.field.energy_of(&clamped.own, first)?;
         let slope = |&layer: &usize| {
             let drive = |state| self.drive(layer, &clamped, state);
             let mut slope = (drive(second) - drive(first)) * scale;

@@ -82,7 +82,7 @@ struct Shared {
     next: Line<AtomicUsize>,
     work: UnsafeCell<Option<Work>>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
-    /// Whether there may be members asleep.
+    /// Members that sleep, or are about to.
     n_asleep: AtomicUsize,
 }
 

@@ -3,13 +3,13 @@
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation::{self, Identity, Sigmoid, Tanh};
-use eqprop_core::cost::{LinearCost, SquaredError};
+use eqprop_core::cost::{AnyCost, LinearCost, SquaredError};
 use eqprop_core::energy::{
     HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField,
 };
 use eqprop_core::nudging::Circle;
 use eqprop_core::state::State;
-use eqprop_testing::{Numbers, Setup, assert_close, connection, distance, network, values};
+use eqprop_testing::{Numbers, Setup, assert_close, chain, connection, distance, network, values};
 
 const BATCH: usize = 2;
 /// From roundings that are divided by small numbers, and no more.
@@ -287,4 +287,43 @@ fn a_circle_has_a_radius_and_a_point() {
     for beta in [0.0, -0.1, f64::NAN, f64::INFINITY] {
         assert!(circle(beta, 4).is_err(), "{beta}");
     }
+}
+
+/// Weights scale the nudge of each example, and with it the step of the output: with that of a weight of 1,
+/// a negative nudge as strong as this would throw the output back and forth ever farther.
+#[test]
+fn a_weighted_nudge_is_the_nudge_times_the_weight_in_complex_states_too() {
+    let setup = &Setup::double();
+    let config = chain(&[3, 4, 2], Activation::Tanh);
+    let config = HopfieldEnergyConfig {
+        layers: vec![config.layers[0], LayerConfig::new(2, Activation::Identity)],
+        ..config
+    };
+    let energy = network(&config, setup, 0.5, 31);
+    let input = Numbers(32).matrix(setup, [2, 3], 0.0, 1.0);
+    let target = setup.one_hot(&[0, 1], 2);
+    let clamped = energy.clamp(&input);
+    let start = energy.start(&input, &clamped);
+    let start = start.map(|s| Tensor::cat(vec![s.clone(), s.zeros_like()], 0));
+    let clamped = energy.repeat(&clamped, 2);
+    let weights = [0.2, 1.0];
+    let parts = [-0.7, 0.1];
+    let column = |part: f64, weights: [f64; 2]| {
+        setup.tensor(weights.map(|weight| part * weight).to_vec(), [2, 1])
+    };
+    let ones = parts.map(|part| column(part, [1.0; 2]));
+    let weighted = parts.map(|part| column(part, weights));
+    let relax = |total: &TotalEnergy<'_, _, AnyCost>| {
+        let relaxed = setup.free().relax(total, start.clone()).converged();
+        values(relaxed.expect("it converges").output())
+    };
+    let plain = AnyCost::SquaredError(SquaredError);
+    let cost = plain.clone().with_class_weights(weights.to_vec());
+    let found = relax(&TotalEnergy::holomorphic(
+        &energy, &clamped, &cost, &target, ones,
+    ));
+    let expected = relax(&TotalEnergy::holomorphic(
+        &energy, &clamped, &plain, &target, weighted,
+    ));
+    assert_close(&found, &expected, 1e-9, "output");
 }

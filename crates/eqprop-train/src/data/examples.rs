@@ -253,10 +253,16 @@ impl Examples {
     ///
     /// Both are 0 where there is no example.
     pub fn channel_statistics(&self) -> (Vec<f32>, Vec<f32>) {
+        self.statistics_of(self.len())
+    }
+
+    /// [`channel_statistics`](Self::channel_statistics) of the first `n` examples.
+    pub(super) fn statistics_of(&self, n: usize) -> (Vec<f32>, Vec<f32>) {
         let [channels, height, width] = self.shape;
-        let n_pixels = (self.len() * height * width).max(1) as f64;
+        let n_pixels = (n * height * width).max(1) as f64;
+        let inputs = &self.inputs[..n * self.n_inputs()];
         let mean_of = |channel: usize, sum: &dyn Fn(&[f32]) -> f64| {
-            let planes = self.inputs.chunks_exact(height * width);
+            let planes = inputs.chunks_exact(height * width);
             let planes = planes.skip(channel).step_by(channels);
             planes.map(sum).sum::<f64>() / n_pixels
         };

@@ -7,6 +7,7 @@ use image::codecs::png::PngDecoder;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageBuffer, ImageDecoder, Limits, Luma, Rgba, RgbaImage};
 
+use super::reader::MAX_RATIO;
 use crate::panic;
 
 /// The most pixels of an image. Decoded they take at most 128 MiB, and as much again while they are
@@ -15,9 +16,6 @@ pub const MOST_PIXELS: u64 = 1 << 24;
 
 /// The largest width and height of an image.
 pub const MOST_PIXELS_ALONG: u32 = 1 << 14;
-
-/// Bytes into which PNG's compression can pack one, at most.
-const MAX_RATIO: u64 = 1032;
 
 /// Pixels that a byte of a JPEG file can hold, at most: a block of 64 takes one bit, in a quarter of the
 /// planes that are not halved.

@@ -73,9 +73,7 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
             self.nudged.relax(&total, start)
         })
     }
-}
 
-impl<D: Dynamics> EquilibriumPropagation<D> {
     /// The free equilibrium, the gradient of the energy's parameters, and the nudged phase.
     fn phases<E: VectorField, C: Cost>(
         &self,

@@ -44,15 +44,12 @@ impl Tally {
         }
     }
 
-    /// Judges predictions of `quantities`, if that is what is predicted; goes on from `fits`, if they are not empty.
-    pub fn of_quantities(self, quantities: Option<&Quantities>, fits: Vec<FitSums>) -> Self {
-        let n = quantities.map_or(0, Quantities::len);
+    /// Judges predictions of `quantities`, if that is what is predicted; goes on from `fits`, as many as there are.
+    pub fn of_quantities(self, quantities: Option<&Quantities>, mut fits: Vec<FitSums>) -> Self {
+        fits.resize(quantities.map_or(0, Quantities::len), FitSums::default());
         Self {
             quantities: quantities.cloned(),
-            fits: match fits.is_empty() {
-                true => vec![FitSums::default(); n],
-                false => fits,
-            },
+            fits,
             ..self
         }
     }

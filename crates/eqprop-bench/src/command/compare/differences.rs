@@ -251,3 +251,33 @@ pub fn sentences(results: &Results) -> Vec<String> {
         .map(|found| format!("{}{}.", words(measure, found), error(found)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_that_is_turned_around_says_the_same() {
+        let found = Difference {
+            first: "one".into(),
+            second: "other".into(),
+            seeds: vec![0, 1, 2],
+            error: PairedDifference::of(&[-0.2, -0.18, -0.19], 0.0, 0.95),
+            examples: None,
+            p: None,
+            verdict: Verdict::FirstIsBetter,
+            seeds_needed: None,
+        };
+        let other = turned(found.clone());
+        assert_eq!([&other.first, &other.second], [&found.second, &found.first]);
+        assert_eq!(other.better(), found.better());
+        let [error, turned_error] =
+            [found, other.clone()].map(|found| found.error.expect("of three"));
+        assert!(error.mean < 0.0 && turned_error.mean == -error.mean);
+        assert_eq!(
+            [turned_error.low, turned_error.high],
+            [-error.high, -error.low]
+        );
+        assert!(turned_error.low < turned_error.high);
+    }
+}

@@ -283,14 +283,13 @@ fn drawn(results: &Results) -> Vec<&Arm> {
             .judged(summary)
             .map_or(f64::INFINITY, |error| error.mean)
     });
-    let mut ranked: Vec<(f64, &Arm)> = errors.zip(results.comparison().arms()).collect();
-    if ranked.len() > MOST {
-        let mut errors: Vec<f64> = ranked.iter().map(|(error, _)| *error).collect();
-        errors.sort_by(f64::total_cmp);
-        ranked.retain(|(error, _)| *error <= errors[MOST - 1]);
-        ranked.truncate(MOST);
-    }
-    ranked.into_iter().map(|(_, arm)| arm).collect()
+    let mut ranked: Vec<(usize, f64)> = errors.enumerate().collect();
+    ranked.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    ranked.truncate(MOST);
+    // In the order of the comparison.
+    ranked.sort_by_key(|(place, _)| *place);
+    let arms = results.comparison().arms();
+    ranked.into_iter().map(|(place, _)| &arms[place]).collect()
 }
 
 fn mean(runs: &[&Run], value: impl Fn(&Run) -> f64) -> f64 {

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Tensor, TensorData};
 use eqprop_core::cost::SquaredError;
-use eqprop_core::energy::{TotalEnergy, VectorField};
+use eqprop_core::energy::{HopfieldEnergy, PartlyClamped, TotalEnergy, VectorField};
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_train::data::DataSource;
 use eqprop_train::file::write_atomically;
@@ -38,13 +38,14 @@ pub struct Image<'a> {
 /// If there is no such class, the network has no energy of its input, or the picture cannot be written.
 pub fn classes(folder: &RunFolder, run: &TrainedRun, named: &[String]) -> Result<Report> {
     let source = &run.config.data.dataset;
+    let field = with_free_input(run)?;
     let classes = numbers(named, source)?;
     let n_classes = source.n_classes();
     let rows = classes.iter().map(|&class| {
         let label = (0..n_classes).map(|unit| f32::from(u8::from(unit == class)));
         (vec![f32::NAN; n_inputs(run)], label.collect())
     });
-    let relaxed = relax(run, rows.collect())?;
+    let relaxed = relax(run, &field, rows.collect())?;
     let path = folder.path().join("classes.png");
     write(&path, &picture::png(&relaxed.images, shape(run), 10)?)?;
     let mut text = String::new();
@@ -94,7 +95,7 @@ pub fn halves(
     let [half] = named else {
         bail!("an image is clamped in one half: --clamp top, bottom, left or right");
     };
-    let shape = shape(run);
+    let (shape, field) = (shape(run), with_free_input(run)?);
     let is_seen = seen(half, shape)?;
     let cover = |pixels: &[f32]| -> Vec<f32> {
         let pairs = pixels.iter().zip(&is_seen);
@@ -105,7 +106,7 @@ pub fn halves(
     let rows = images
         .iter()
         .map(|image| (cover(&image.pixels), vec![f32::NAN; source.n_classes()]));
-    let relaxed = relax(run, rows.collect())?;
+    let relaxed = relax(run, &field, rows.collect())?;
     let path = folder.path().join("completed.png");
     let whole = images.iter().map(|image| image.pixels.clone());
     let seen = images.iter().map(|image| cover(&image.pixels));
@@ -176,8 +177,11 @@ struct Measured {
 }
 
 /// Relaxes input, hidden layers and output with what is known of input and output clamped; NaN is unknown.
-fn relax(run: &TrainedRun, known: Vec<(Vec<f32>, Vec<f32>)>) -> Result<Relaxed> {
-    let energy = with_free_input(run)?;
+fn relax(
+    run: &TrainedRun,
+    energy: &PartlyClamped<HopfieldEnergy>,
+    known: Vec<(Vec<f32>, Vec<f32>)>,
+) -> Result<Relaxed> {
     let (n, n_inputs) = (known.len(), n_inputs(run));
     let n_columns = n_inputs + run.config.data.dataset.n_classes();
     let known: Vec<f32> = known
@@ -188,7 +192,7 @@ fn relax(run: &TrainedRun, known: Vec<(Vec<f32>, Vec<f32>)>) -> Result<Relaxed> 
     let known = TensorData::new(known, [n, n_columns]);
     let known = Tensor::<2>::from_data(known, &run.device.device);
     let clamped = energy.clamp(&known);
-    let total = TotalEnergy::<_, SquaredError>::free(&energy, &clamped);
+    let total = TotalEnergy::<_, SquaredError>::free(energy, &clamped);
     let relaxation = Relaxation::steps(Scheme::Asynchronous, MOST_STEPS).with_tolerance(TOLERANCE);
     let relaxed = relaxation.relax(&total, energy.start(&known, &clamped));
 

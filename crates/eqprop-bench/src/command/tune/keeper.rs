@@ -101,7 +101,7 @@ fn trials(stored: &Stored) -> Result<Vec<u8>> {
             let part = tuning.plan.rungs.get(measured.rung).unwrap_or(&1.0);
             part * tuning.plan.epochs as f64
         });
-        let seconds: f64 = trial.measured.iter().map(|measured| measured.seconds).sum();
+        let seconds = trial.measured.iter().fold(0.0, |sum, of| sum + of.seconds);
         let rates = config.optimizer.learning_rates.iter().map(f64::to_string);
         let values = trial.values.iter().map(f64::to_string);
         let cells = [trial.number.to_string(), origin].into_iter().chain(values);

@@ -125,9 +125,15 @@ impl Stored {
         }
     }
 
+    /// The confirmation, once it has ended: the test decides only once.
+    pub fn confirmed(&self) -> Option<&Comparison> {
+        let confirmation = self.confirmation.as_ref();
+        confirmation.filter(|comparison| comparison.n_left() == 0)
+    }
+
     /// Whether the confirmation found what the search began with the better one.
     pub fn is_start_better(&self) -> bool {
-        let differences = self.confirmation.as_ref().map(Comparison::differences);
+        let differences = self.confirmed().map(Comparison::differences);
         let mut differences = differences.unwrap_or_default().into_iter();
         differences.any(|difference| difference.verdict == Verdict::FirstIsBetter)
     }

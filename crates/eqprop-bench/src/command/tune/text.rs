@@ -121,7 +121,7 @@ fn verdict(stored: &Stored) -> String {
     let Some(best) = tuning.best().filter(|best| best.number > 0) else {
         return "nothing better than the start was found".to_string();
     };
-    let Some(comparison) = &stored.confirmation else {
+    let Some(comparison) = stored.confirmed() else {
         return "not confirmed yet: chosen by the examples that are held out, of which the best of many has \
                 had luck too"
             .to_string();
@@ -235,7 +235,7 @@ fn summary(keeper: &Keeper) -> Value {
                 .collect(),
         )
     };
-    let differences = stored.confirmation.as_ref().map(Comparison::differences);
+    let differences = stored.confirmed().map(Comparison::differences);
     let difference = differences.and_then(|found| found.into_iter().next());
     json!({
         "report": crate::output::text_of(keeper.folder.path()),
@@ -252,7 +252,7 @@ fn summary(keeper: &Keeper) -> Value {
         "validation_error": best.and_then(Trial::last).map(|measured| measured.error()),
         "effects": effects,
         "confirmation": difference,
-        "summaries": stored.confirmation.as_ref().map(Comparison::summaries),
+        "summaries": stored.confirmed().map(Comparison::summaries),
         "verdict": best.map(|_| verdict(stored)),
         "tuned": best.map(|_| stored.tuned()),
     })

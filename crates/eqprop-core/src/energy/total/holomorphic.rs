@@ -83,14 +83,20 @@ impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
     }
 
     /// `σ(drive)` for a layer before the output. The output takes the step of
-    /// [`mirror_step`](crate::cost), with `γ = β` where that leads to the stationary point at once,
+    /// [`mirror_step`](crate::cost), with `γ` the nudge of the example where that leads to the stationary point at once,
     /// and the fixed-point step `γ = 0` elsewhere.
     pub fn minimize(&self, layer: usize, drive: &Tensor<2>, state: &State) -> Tensor<2> {
         let (activation, _) = self.layers[layer];
         let mut force = self.force(layer, drive, state);
-        if self.is_output(layer) && activation.is_quadratic() {
-            let held = Complex::split(state.layer(layer)).mul(self.beta.clone());
-            force = force.add(held).div(self.beta.clone().affine(1.0, 1.0));
+        if self.is_output(layer)
+            && activation.is_quadratic()
+            && let Some(unit) = self.cost.quadratic_nudge(&self.unit)
+        {
+            let Complex { re, im } = self.beta.clone();
+            let [re, im] = [re, im].map(|part| part * unit.beta.clone());
+            let gamma = Complex { re, im };
+            let held = Complex::split(state.layer(layer)).mul(gamma.clone());
+            force = force.add(held).div(gamma.affine(1.0, 1.0));
         }
         activation.apply_complex(force).stack()
     }

@@ -233,20 +233,28 @@ fn assert_same(case: &Case) {
 /// the same.
 #[test]
 fn weights_that_differ_forth_and_back_are_not_taken_for_each_other() {
-    let config = graph(&[5, 70, 10], Activation::HardSigmoid, &[(0, 1), (1, 2)]);
-    for scheme in SCHEMES {
-        for is_untied in [false, true] {
-            assert_same(&Case {
-                config: config.clone(),
-                is_untied,
-                scheme,
-                output: Output::Nudged,
-                cost: CostConfig::SquaredError,
-                batch: 5,
-                n_steps: 4,
-                density: 0.5,
-                seed: 3,
-            });
+    let of = |sizes: &[usize], ends| graph(sizes, Activation::HardSigmoid, ends);
+    // The last leads down, from a wide output to a short layer.
+    let configs = [
+        of(&[5, 70, 10], &[(0, 1), (1, 2)]),
+        of(&[5, 70, 10], &[(0, 1), (2, 1)]),
+        of(&[5, 4, 70], &[(0, 1), (2, 1)]),
+    ];
+    for config in configs {
+        for scheme in SCHEMES {
+            for is_untied in [false, true] {
+                assert_same(&Case {
+                    config: config.clone(),
+                    is_untied,
+                    scheme,
+                    output: Output::Nudged,
+                    cost: CostConfig::SquaredError,
+                    batch: 5,
+                    n_steps: 4,
+                    density: 0.5,
+                    seed: 3,
+                });
+            }
         }
     }
 }

@@ -93,20 +93,24 @@ pub(super) fn dataset(
             (rest, test)
         }
     };
+    // A validation part of its own stays at the end, and what is learned from the training part, such as its
+    // scaling, is not learned from it.
+    let n_all = train.labels.len();
+    let n_train = n_all - raw.n_validation;
     let order = match n_quantities {
-        0 => split::order(&train.labels, classes.len(), files.split_seed),
-        n => split::order_by_quantities(&train.quantities, n, files.split_seed),
+        0 => split::order(&train.labels[..n_train], classes.len(), files.split_seed),
+        n => split::order_by_quantities(&train.quantities[..n_train * n], n, files.split_seed),
     };
     if let Some(order) = order {
         notes.push(match n_quantities {
             0 => "training examples come class by class, and are shuffled".into(),
             _ => "neighbors among the training examples are alike, and are shuffled".into(),
         });
-        train = train.select(sizes, order.into_iter());
+        train = train.select(sizes, order.into_iter().chain(n_train..n_all));
     }
     if known.is_none() {
         if n_quantities == 0 {
-            check_classes(path, &classes, &train.labels)?;
+            check_classes(path, &classes, &train.labels[..n_train])?;
         }
         if train
             .inputs
@@ -132,13 +136,14 @@ pub(super) fn dataset(
             (found.scaling.clone(), shape)
         }
         None => {
+            let own = &train.inputs[..n_train * n_inputs];
             let is_square = raw.numbers == Numbers::Table
                 && (files.image_size.is_some() || side(n_inputs).is_some());
             let kind = files
                 .scaling
-                .unwrap_or_else(|| ScalingKind::usual(raw.numbers, &train.inputs, is_square));
+                .unwrap_or_else(|| ScalingKind::usual(raw.numbers, own, is_square));
             let shape = shape(files, path, &raw.shape, raw.numbers, kind)?;
-            (Scaling::of(kind, &train.inputs, n_inputs), shape)
+            (Scaling::of(kind, own, n_inputs), shape)
         }
     };
     if let (Scaling::Standard { deviation, .. }, None) = (&scaling, known) {
@@ -157,7 +162,10 @@ pub(super) fn dataset(
     let quantities = match known {
         Some(found) => found.quantities.clone(),
         None if n_quantities == 0 => None,
-        None => Some(quantities_of(path, raw.quantities, &train.quantities)?),
+        None => {
+            let own = &train.quantities[..n_train * n_quantities];
+            Some(quantities_of(path, raw.quantities, own)?)
+        }
     };
     let examples = |rows: Rows| {
         let targets = quantities.as_ref();
@@ -175,7 +183,7 @@ pub(super) fn dataset(
     };
     let (train, test) = (examples(train), examples(test));
     let found = known.cloned().unwrap_or_else(|| {
-        let (mean, deviation) = train.channel_statistics();
+        let (mean, deviation) = train.statistics_of(n_train);
         let is_pixels = scaling.kind() == ScalingKind::Bytes;
         Findings {
             format,

@@ -58,7 +58,7 @@ pub(super) fn read(path: &Path) -> Result<RawData, DataError> {
         }
     }
     let mut notes = Vec::new();
-    let (train, test) = joined(path, parts, &mut notes)?;
+    let (train, test, n_validation) = joined(path, parts, &mut notes)?;
     Ok(RawData {
         shape: SHAPE,
         names,
@@ -67,6 +67,7 @@ pub(super) fn read(path: &Path) -> Result<RawData, DataError> {
         columns: Vec::new(),
         train,
         test,
+        n_validation,
         notes,
     })
 }

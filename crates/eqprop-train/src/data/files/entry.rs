@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use super::super::DataError;
-use super::super::reader::DataFile;
+use super::super::reader::{DataFile, MAX_RATIO};
 use super::array::ArrayHeader;
 use super::description::DataFormat;
 use super::error::FilesError;
@@ -17,9 +17,6 @@ use super::{idx, npy, safetensors};
 
 /// The most arrays in a file.
 const MOST_ARRAYS: usize = 10_000;
-
-/// Bytes into which deflate can unpack one, at most.
-const MAX_RATIO: u64 = 1032;
 
 /// An array that was not read yet.
 #[derive(Debug, Clone)]

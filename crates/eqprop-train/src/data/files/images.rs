@@ -92,7 +92,7 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
             part.inputs = gray(&part.inputs, size[0] * size[1]);
         }
     }
-    let (train, test) = joined(path, parts, &mut notes)?;
+    let (train, test, n_validation) = joined(path, parts, &mut notes)?;
     Ok(RawData {
         shape,
         names,
@@ -101,6 +101,7 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
         columns: Vec::new(),
         train,
         test,
+        n_validation,
         notes,
     })
 }

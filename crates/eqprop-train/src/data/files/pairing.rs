@@ -97,7 +97,6 @@ pub(super) fn parts(
             }
         }
     }
-    parts.sort_by_key(|(part, _)| *part);
     Ok(parts)
 }
 

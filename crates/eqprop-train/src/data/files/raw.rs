@@ -37,23 +37,26 @@ pub(super) struct RawData {
     pub train: RawPart,
     /// The test part, if there is one.
     pub test: Option<RawPart>,
+    /// How many examples at the end of the training part are a validation part of their own.
+    pub n_validation: usize,
     /// What one may want to know.
     pub notes: Vec<String>,
 }
 
 /// Parts by name: what is called validation is the test part where there is no other, and else the
-/// end of the training part.
+/// end of the training part. Also how many examples that end is.
 pub(super) fn joined(
     path: &Path,
-    parts: Vec<(Part, RawPart)>,
+    mut parts: Vec<(Part, RawPart)>,
     notes: &mut Vec<String>,
-) -> Result<(RawPart, Option<RawPart>), DataError> {
+) -> Result<(RawPart, Option<RawPart>, usize), DataError> {
+    parts.sort_by_key(|(part, _)| *part);
     let has = |part| parts.iter().any(|(found, _)| *found == part);
     // A single part is split, whatever it is called.
     let is_single = parts.len() == 1;
     let has_test = has(Part::Test) && !is_single;
     let has_train = has(Part::Train);
-    let (mut train, mut test) = (RawPart::default(), RawPart::default());
+    let (mut train, mut test, mut n_validation) = (RawPart::default(), RawPart::default(), 0);
     for (part, examples) in parts {
         let n = examples.labels.len();
         if n == 0 {
@@ -64,6 +67,7 @@ pub(super) fn joined(
             Part::Train => true,
             Part::Validation if has_test => {
                 if has_train {
+                    n_validation = n;
                     notes.push(format!(
                         "the validation part is the end of the training part: n_validation={n} holds it out"
                     ));
@@ -86,7 +90,7 @@ pub(super) fn joined(
         }
     }
     let test = (!test.labels.is_empty()).then_some(test);
-    Ok((train, test))
+    Ok((train, test, n_validation))
 }
 
 /// Refuses numbers that the memory cannot hold.

@@ -101,7 +101,7 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
         (None, _) => format!("the quantities to learn are in the columns {said}"),
     };
     notes.insert(n_first, what);
-    let (train, test) = joined(path, parts, &mut notes)?;
+    let (train, test, n_validation) = joined(path, parts, &mut notes)?;
     Ok(RawData {
         shape: [1, 1, columns.len()],
         quantities: if names.is_some() { Vec::new() } else { targets },
@@ -110,6 +110,7 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
         columns,
         train,
         test,
+        n_validation,
         notes,
     })
 }

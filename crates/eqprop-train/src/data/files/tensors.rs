@@ -122,7 +122,7 @@ pub(super) fn read(
     let targets = targets.unwrap_or_default();
     let parts = examples.iter_mut().map(|(_, part)| part);
     let names = reader.decide(targets.len(), parts, &mut notes)?;
-    let (train, test) = joined(path, examples, &mut notes)?;
+    let (train, test, n_validation) = joined(path, examples, &mut notes)?;
     Ok(RawData {
         shape: shape.unwrap_or([1, 1, 0]),
         quantities: if names.is_some() { Vec::new() } else { targets },
@@ -131,6 +131,7 @@ pub(super) fn read(
         columns: Vec::new(),
         train,
         test,
+        n_validation,
         notes,
     })
 }

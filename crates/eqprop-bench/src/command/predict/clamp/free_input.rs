@@ -12,6 +12,9 @@ use crate::run::TrainedRun;
 /// # Errors
 /// If there is none; says why.
 pub fn with_free_input(run: &TrainedRun) -> Result<PartlyClamped<HopfieldEnergy>> {
+    if run.config.data.dataset.quantities().is_some() {
+        bail!("--clamp is for classes, and this network learned quantities");
+    }
     let network = &run.learner.network;
     let field = match &network.energy {
         AnyField::Hopfield(energy) => energy.clone(),

@@ -165,7 +165,7 @@ impl<'a> GraphPlan<'a> {
         let PackedConnection::Dense(dense) = self.connections[term.connection] else {
             return None;
         };
-        if !dense.is_tied() {
+        if term.direction != Direction::Backward || !dense.is_tied() {
             return None;
         }
         match (dense.backward(), self.responses[layer], &self.output) {

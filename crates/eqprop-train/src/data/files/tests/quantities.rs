@@ -179,10 +179,14 @@ fn the_same_quantities_in_every_format_make_the_same_examples() {
         .files()
         .unwrap()
         .read_inputs(&place.path("new.csv"));
-    let Scaling::Standard { mean, .. } = &found(&dataset).scaling else {
+    let Scaling::Standard { mean, deviation } = &found(&dataset).scaling else {
         panic!("a table");
     };
-    assert!(inputs.unwrap()[0] > mean[0]);
+    for (column, value) in [2.0, 1.0].into_iter().enumerate() {
+        let expected = (value - mean[column]) / deviation[column];
+        let found = inputs.as_ref().unwrap()[column];
+        assert!((found - expected).abs() < 1e-5, "column {column}: {found}");
+    }
 }
 
 #[test]

@@ -203,6 +203,27 @@ fn a_validation_part_is_the_end_of_the_training_part_or_the_test_part() {
     place.write("t/test.csv", part(4));
     let dataset = place.files("t").look().unwrap();
     assert_eq!((dataset.train.len(), dataset.test.len()), (26, 4));
+
+    // Class by class, so that the training part is shuffled; the validation part, whose name comes first
+    // and whose numbers are others, is still the end, and has no share in the scaling.
+    let part = |n: usize, from: usize| {
+        let rows = (0..n).map(|i| format!("{}.5,{}\n", from + i, 2 * i / n));
+        rows.collect::<String>()
+    };
+    place.write("u/a-val.csv", part(6, 1000));
+    place.write("u/train.csv", part(20, 0));
+    place.write("u/test.csv", part(4, 0));
+    let dataset = place.files("u").look().unwrap();
+    let Scaling::Standard { mean, deviation } = &found(&dataset).scaling else {
+        panic!("a table");
+    };
+    assert_eq!(mean, &[10.0]);
+    let (_, validation) = dataset.train.clone().split_tail(6);
+    let values = validation.inputs.iter().map(|x| x * deviation[0] + 10.0);
+    for (i, value) in values.enumerate() {
+        assert!((value - (1000.5 + i as f32)).abs() < 0.01, "{value}");
+    }
+    assert_eq!(validation.labels, [0, 0, 0, 1, 1, 1]);
 }
 
 #[test]
