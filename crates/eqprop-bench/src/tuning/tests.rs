@@ -174,12 +174,15 @@ fn a_search_that_is_read_back_goes_on_as_if_it_had_not_been_stopped() {
 #[test]
 fn a_trial_that_failed_is_left_alone() {
     let mut tuning = search(0);
+    let mut failed_later = false;
     for _ in 0..60 {
         let Some(job) = tuning.next(Some(12)).or_else(|| tuning.closing()) else {
             break;
         };
-        // Some at once, and some after they did well.
-        if job.trial % 2 == 1 && job.rung == job.trial % 4 / 2 {
+        // Some at once, and the first that is to go on, because it did well.
+        let goes_on = job.rung > 0 && job.trial > 0;
+        if job.rung == 0 && job.trial % 4 == 1 || goes_on && !failed_later {
+            failed_later |= goes_on;
             tuning.trials[job.trial].failure = Some("the cost is infinite".into());
         } else {
             let measured = pretend(&tuning, job);
@@ -188,12 +191,7 @@ fn a_trial_that_failed_is_left_alone() {
     }
     assert_eq!(tuning.trials.len(), 12);
     assert!(tuning.ranked().iter().all(|trial| trial.failure.is_none()));
-    assert!(
-        tuning
-            .trials
-            .iter()
-            .any(|trial| trial.failure.is_some() && trial.last().is_some())
-    );
+    assert!(failed_later);
     assert_eq!(tuning.closing(), None);
 }
 

@@ -4,10 +4,10 @@
 use super::epilogue::Epilogue;
 use super::left::{Left, TILE_ROWS};
 use super::panels::{Panels, lanes};
-use super::product::{multiply, multiply_columns, multiply_once};
+use super::product::{SomeRows, multiply_columns, multiply_once, multiply_once_packed};
 use super::team::share;
 use super::threads::{append_in_parts, threads_for};
-use super::zero_pattern::{Columns, ZeroPattern};
+use super::zero_pattern::Columns;
 
 /// Multiplications that are worth a thread.
 const WORTH_A_THREAD: usize = 1_000_000;
@@ -148,56 +148,31 @@ impl<'a> OverRows<'a> {
 }
 
 /// `x W` for a single use, `[batch, n_out]`.
-pub fn product(x: &[f32], weights: &[f32], shape: [usize; 3]) -> Vec<f32> {
-    let [batch, n_in, n_out] = shape;
-    let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD);
-    match batch < WORTH_PACKING {
-        true => product_by_columns(x, weights, shape, n_threads),
-        false => product_by_rows(x, weights, shape, n_threads),
-    }
-}
-
-/// Each thread takes some of the rows, and all of the packed weights.
-fn product_by_rows(
-    x: &[f32],
-    weights: &[f32],
-    [batch, n_in, n_out]: [usize; 3],
-    n_threads: usize,
-) -> Vec<f32> {
-    let right = Panels::of_columns(weights, n_out, 0..n_out);
-    let rows = batch.div_ceil(n_threads).next_multiple_of(TILE_ROWS);
-    let mut out = Vec::new();
-    let part = rows * n_out;
-    append_in_parts(&mut out, batch * n_out, part, n_threads, |index, out| {
-        let n_rows = out.len() / n_out;
-        let starts: Vec<usize> = (0..n_rows).map(|row| row * n_in).collect();
-        let left = Left::matrix(&x[index * rows * n_in..], &starts, n_in);
-        let mut zeros = ZeroPattern::default();
-        multiply(left, &right, Epilogue::SET, out, n_out, &mut zeros);
-    });
-    out
-}
-
+///
 /// Each thread takes some of the columns, so that it reads only that part of the weights.
-fn product_by_columns(
-    x: &[f32],
-    weights: &[f32],
-    [batch, n_in, n_out]: [usize; 3],
-    n_threads: usize,
-) -> Vec<f32> {
+pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> Vec<f32> {
     let starts: Vec<usize> = (0..batch).map(|row| row * n_in).collect();
     let left = Left::matrix(x, &starts, n_in);
+    let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD);
     let n_vectors = n_out.div_ceil(lanes());
-    let n_threads = n_threads.min(n_vectors);
-    let bound = |thread: usize| n_out.min(thread * n_vectors / n_threads * lanes());
-    let mut parts = vec![Vec::new(); n_threads];
+    let n_parts = n_threads.min(n_vectors);
+    let bound = |part: usize| n_out.min(part * n_vectors / n_parts * lanes());
+    let rows = match batch < WORTH_PACKING {
+        true => Vec::new(),
+        false => rows_of(left, n_out, n_threads),
+    };
+    let mut parts = vec![Vec::new(); n_parts];
     share(
         parts.iter_mut().enumerate().collect(),
-        n_threads,
-        |(thread, part)| {
-            let columns = bound(thread)..bound(thread + 1);
+        n_parts,
+        |(index, part)| {
+            let columns = bound(index)..bound(index + 1);
             part.resize(batch * columns.len(), 0.0);
-            multiply_once(left, weights, n_out, columns, part);
+            if rows.is_empty() {
+                multiply_once(left, weights, n_out, columns, part);
+            } else {
+                multiply_once_packed(&rows, weights, n_out, columns, part);
+            }
         },
     );
     if let [_] = parts[..] {
@@ -211,4 +186,16 @@ fn product_by_columns(
         }
     }
     out
+}
+
+/// The rows of a left factor, of which each thread has looked through some.
+fn rows_of(left: Left<'_>, n_columns: usize, n_threads: usize) -> Vec<SomeRows<'_>> {
+    let n = left.starts.len().div_ceil(n_threads);
+    let starts = left.starts.chunks(n.next_multiple_of(TILE_ROWS));
+    let mut rows: Vec<Option<SomeRows<'_>>> = starts.clone().map(|_| None).collect();
+    let parts = rows.iter_mut().zip(starts).collect();
+    share(parts, n_threads, |(rows, starts)| {
+        *rows = Some(SomeRows::new(Left { starts, ..left }, n_columns));
+    });
+    rows.into_iter().flatten().collect()
 }

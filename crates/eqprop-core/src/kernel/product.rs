@@ -90,6 +90,48 @@ pub fn multiply_once(
     }
 }
 
+/// Some of the rows of a left factor, and where they are 0.
+#[derive(Debug)]
+pub struct SomeRows<'a> {
+    left: Left<'a>,
+    zeros: ZeroPattern,
+}
+
+impl<'a> SomeRows<'a> {
+    /// Rows that are to be multiplied with so many columns.
+    pub fn new(left: Left<'a>, n_columns: usize) -> Self {
+        let mut zeros = ZeroPattern::default();
+        if n_columns.div_ceil(lanes()) > FEW_VECTORS {
+            zeros.find(left);
+        }
+        Self { left, zeros }
+    }
+}
+
+/// As [`multiply_once`] with rows that are so many that it is worth to pack what they are multiplied with: a panel at a
+/// time, which then stays in cache until all rows were.
+pub fn multiply_once_packed(
+    parts: &[SomeRows<'_>],
+    right: &[f32],
+    right_stride: usize,
+    columns: Range<usize>,
+    out: &mut [f32],
+) {
+    let n = columns.len();
+    for first in (0..n).step_by(panel_width()) {
+        let part = first..n.min(first + panel_width());
+        let taken = columns.start + part.start..columns.start + part.end;
+        let packed = Panels::of_columns(right, right_stride, taken);
+        let mut place = 0;
+        for SomeRows { left, zeros } in parts {
+            let source = Source::Rows(*left, zeros);
+            let out = &mut out[place..];
+            multiply_panel(source, packed.panel(0), Epilogue::SET, out, n, part.clone());
+            place += left.starts.len() * n;
+        }
+    }
+}
+
 /// A left factor.
 #[derive(Debug, Clone, Copy)]
 enum Source<'a> {

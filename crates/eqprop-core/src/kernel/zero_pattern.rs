@@ -214,25 +214,30 @@ impl Columns {
     ) {
         let depth = self.depth;
         let places = &mut self.places[self.lengths.len() * depth..][..T * depth];
-        let entries = &mut self.entries[column * depth..][..T * N * depth];
-        let mut lengths = [0; T];
+        let (entries, _) = self.entries[column * depth..][..T * N * depth].as_chunks_mut::<N>();
         let rows = matrix[first + column..].chunks(stride);
-        for (place, row) in (0u32..).zip(rows) {
-            let numbers: [[f32; N]; T] =
-                core::array::from_fn(|tile| core::array::from_fn(|n| row[tile * N + n]));
-            // Without the sign.
-            let bits = numbers.map(|of| of.iter().fold(0, |bits, x| bits | x.to_bits() << 1));
-            if bits == [0; T] {
-                continue;
-            }
-            for tile in 0..T {
-                // Written in any case, and overwritten by the next where all are 0.
-                let at = tile * depth + lengths[tile];
-                places[at] = place;
-                entries[at * N..][..N].copy_from_slice(&numbers[tile]);
-                lengths[tile] += usize::from(bits[tile] != 0);
-            }
-        }
+        let lengths = vectorized(
+            #[inline(always)]
+            || {
+                let mut lengths = [0; T];
+                for (place, row) in (0u32..).zip(rows) {
+                    let (numbers, _) = row[..T * N].as_chunks::<N>();
+                    // Without the sign.
+                    let any = |of: &[f32; N]| of.iter().fold(0, |bits, x| bits | x.to_bits() << 1);
+                    if numbers.iter().fold(0, |bits, of| bits | any(of)) == 0 {
+                        continue;
+                    }
+                    for (tile, numbers) in numbers.iter().enumerate() {
+                        // Written in any case, and overwritten by the next where all are 0.
+                        let at = tile * depth + lengths[tile];
+                        places[at] = place;
+                        entries[at] = *numbers;
+                        lengths[tile] += usize::from(any(numbers) != 0);
+                    }
+                }
+                lengths
+            },
+        );
         self.lengths.extend(lengths);
     }
 

@@ -5,6 +5,9 @@ use std::sync::OnceLock;
 /// The share of the machine's memory that one thing may take: there are others beside it.
 pub(crate) const SHARE: f64 = 0.5;
 
+/// Bytes into which deflate can unpack one, at most: 258 from two bits.
+pub(crate) const MAX_RATIO: u64 = 1032;
+
 /// The memory of this machine in bytes; where it does not say, more than there is in any.
 pub(crate) fn memory() -> f64 {
     /// 16 TiB.

@@ -7,7 +7,7 @@ use image::codecs::png::PngDecoder;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageBuffer, ImageDecoder, Limits, Luma, Rgba, RgbaImage};
 
-use super::reader::MAX_RATIO;
+use super::memory::MAX_RATIO;
 use crate::panic;
 
 /// The most pixels of an image. Decoded they take at most 128 MiB, and as much again while they are

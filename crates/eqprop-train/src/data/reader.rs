@@ -12,12 +12,9 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 
 use super::DataError;
-use super::memory::{SHARE, memory};
+use super::memory::{MAX_RATIO, SHARE, memory};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-
-/// Bytes into which deflate can unpack one, at most: 258 from two bits.
-pub(super) const MAX_RATIO: u64 = 1032;
 
 /// An open file, unpacked while it is read.
 pub(super) struct DataFile<'a> {

@@ -82,7 +82,7 @@ fn weights_that_cannot_be_are_refused() {
             .with_override("class_weights", weights)
             .expect_err("no weights");
         let said = explained(&error);
-        assert!(said.contains("balanced, [1.0, 2.5] or null"), "{said}");
+        assert!(said.contains("balanced or [1.0, 2.5] or null"), "{said}");
     }
     // With the weight of 3, a β of ½ is one of 1½ for class 0.
     let strong = weighted("[3,1,1,1,1,1,1,1,1,1]");

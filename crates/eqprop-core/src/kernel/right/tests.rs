@@ -1,7 +1,8 @@
 use super::*;
 use crate::kernel::epilogue::{Base, Rule};
+use crate::kernel::outer;
 use crate::kernel::panels::lanes;
-use crate::kernel::product::{multiply_columns, multiply_once};
+use crate::kernel::product::{SomeRows, multiply_columns, multiply_once, multiply_once_packed};
 use crate::kernel::zero_pattern::{Columns, N_PATTERNS};
 
 /// Numbers in ±1 of which about one in three is 0.
@@ -102,9 +103,30 @@ fn products_of_every_size_are_sums_of_products_of_numbers() {
         let part = columns / 3..columns;
         let mut out = vec![f32::NAN; rows * part.len()];
         multiply_once(left, &b, columns, part.clone(), &mut out);
+        let mut packed = vec![f32::NAN; rows * part.len()];
+        let some = starts.chunks(4).map(|starts| Left { starts, ..left });
+        let some: Vec<_> = some.map(|left| SomeRows::new(left, columns)).collect();
+        multiply_once_packed(&some, &b, columns, part.clone(), &mut packed);
         let rows = expected.chunks_exact(columns);
         let expected: Vec<f64> = rows.flat_map(|row| row[part.clone()].to_vec()).collect();
         assert_close(&out, &expected, &format!("some columns, {size:?}"));
+        assert_close(
+            &packed,
+            &expected,
+            &format!("packed panel by panel, {size:?}"),
+        );
+    }
+}
+
+/// Of few rows and of many, for one thread and for several.
+#[test]
+fn a_product_for_a_single_use_is_right_however_it_is_shared_out() {
+    for size in [[5, 70, 33], [90, 70, 10], [20, 70, 3000], [90, 70, 1000]] {
+        let [rows, depth, columns] = size;
+        let mut numbers = Numbers(4);
+        let (a, b) = (numbers.sparse(rows, depth), numbers.list(depth * columns));
+        let found = outer::product(&a, &b, size);
+        assert_close(&found, &plain(&a, &b, size), &format!("{size:?}"));
     }
 }
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use super::super::DataError;
-use super::super::reader::{DataFile, MAX_RATIO};
+use super::super::memory::MAX_RATIO;
+use super::super::reader::DataFile;
 use super::array::ArrayHeader;
 use super::description::DataFormat;
 use super::error::FilesError;
