@@ -5,6 +5,7 @@ use super::epilogue::Epilogue;
 use super::left::{Left, TILE_ROWS};
 use super::panels::{Panels, lanes};
 use super::product::{SomeRows, multiply_columns, multiply_once, multiply_once_packed};
+use super::simd::vectorized;
 use super::team::share;
 use super::threads::{append_in_parts, threads_for};
 use super::zero_pattern::Columns;
@@ -81,7 +82,10 @@ pub fn factors(
 }
 
 fn combine([first, second]: [&[f32]; 2], out: &mut Vec<f32>, of: impl Fn(f32, f32) -> f32) {
-    out.extend(first.iter().zip(second).map(|(&a, &b)| of(a, b)));
+    vectorized(
+        #[inline(always)]
+        || out.extend(first.iter().zip(second).map(|(&a, &b)| of(a, b))),
+    );
 }
 
 /// `belowᵀ above`, `[n_in, n_out]`.
