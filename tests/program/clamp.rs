@@ -1,5 +1,7 @@
 //! What a network takes classes to look like.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::place::{Place, QUICK};
@@ -61,6 +63,59 @@ fn the_output_is_clamped_at_classes_and_the_input_relaxes() {
         said.contains("class 7: energy") && said.contains("classes.png"),
         "{said}"
     );
+}
+
+/// The classes whose images are classified as they are, with classes clamped at `strength`.
+fn n_right(report: &Value) -> usize {
+    let pairs = field(report, "classified_as")
+        .into_iter()
+        .zip(field(report, "class"));
+    pairs.filter(|(found, class)| found == class).count()
+}
+
+#[test]
+fn a_class_that_is_clamped_more_strongly_pulls_harder_at_its_image() {
+    let place = Place::new();
+    place.succeed(&TRAINED);
+    let clamp = ["predict", "run", "--clamp", "all"];
+    let with = |strength: &str| place.json(&[&clamp[..], &["--clamp-strength", strength]].concat());
+    let (plain, one) = (place.json(&clamp), with("1"));
+    assert_eq!(plain, one);
+    assert_eq!(plain["clamp_strength"], 1.0);
+    let weak = fs::read(place.path("run/classes.png")).unwrap();
+    let four = with("4");
+    let strong = fs::read(place.path("run/classes.png")).unwrap();
+    assert_ne!(weak, strong);
+    assert!(
+        n_right(&four) >= 7,
+        "{} {}: {four}",
+        n_right(&plain),
+        n_right(&four)
+    );
+    // One that hardly pulls leaves all images alike.
+    let none = with("1e-6");
+    let energies = field(&none, "energy");
+    let apart = energies.iter().map(|energy| (energy - energies[0]).abs());
+    assert!(apart.fold(0.0, f64::max) < 1e-3, "{none}");
+    for strength in ["nan", "inf", "0", "-1", "1e60"] {
+        let refused = [&clamp[..], &["--clamp-strength", strength]].concat();
+        place.refuse(
+            &refused,
+            &["--clamp-strength must be a number greater than 0"],
+        );
+    }
+    place.refuse(&["predict", "run", "--clamp-strength", "4"], &["--clamp"]);
+    image::GrayImage::new(8, 8)
+        .save(place.path("digit.png"))
+        .unwrap();
+    let image = [
+        "predict",
+        "run",
+        "digit.png",
+        "--clamp=top",
+        "--clamp-strength=4",
+    ];
+    place.refuse(&image, &["--clamp-strength is of a class"]);
 }
 
 #[test]

@@ -112,6 +112,7 @@ const COMMANDS: [(&str, &[&str]); 13] = [
             "IMAGES",
             "--invert",
             "--clamp <WHAT,…>",
+            "--clamp-strength <X>",
             "--device",
         ],
     ),

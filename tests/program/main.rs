@@ -12,6 +12,7 @@ mod fidelity;
 mod files;
 mod formats;
 mod help;
+mod labels;
 mod numbers;
 mod output;
 mod own_data;

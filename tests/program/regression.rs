@@ -266,8 +266,59 @@ fn quantities_that_cannot_be_learned_are_refused_with_one_clear_message() {
         &["train", "--task=regression"],
         &["--task says how to read files"],
     );
-    place.refuse(
-        &["tune", "--dataset=few.csv", "--task=regression"],
-        &["quantities instead", "compare --vary"],
+}
+
+#[test]
+fn a_search_finds_values_by_the_mean_error_of_quantities() {
+    let place = Place::new();
+    let lines = lines(400, &mut Numbers(5));
+    write_table(&place, "some.csv", &lines);
+    let tune = [
+        "tune",
+        "--dataset=some.csv",
+        "--target=height",
+        "--trials=8",
+    ];
+    let short = [
+        "--epochs=4",
+        "--seeds=3",
+        "--set=hidden=[16]",
+        "--report=out",
+    ];
+    let report = place.json(&[&tune[..], &short].concat());
+    assert_eq!(report["trials"], 8);
+    // Of heights with a deviation of three, not of shares.
+    let error = number(&report["validation_error"]);
+    assert!(error > 0.2 && error < 4.0, "{report}");
+    let verdict = report["verdict"].as_str().unwrap();
+    assert!(
+        !verdict.contains('%') || verdict.contains("95 %"),
+        "{verdict}"
     );
+    assert!(!verdict.contains("points"), "{verdict}");
+    let mut trials = csv::Reader::from_path(place.path("out/trials.csv")).unwrap();
+    let column = trials
+        .headers()
+        .unwrap()
+        .iter()
+        .position(|name| name == "validation_error");
+    let errors = trials.records().map(|record| {
+        let cell = record.unwrap()[column.unwrap()].to_string();
+        cell.parse::<f64>().unwrap_or(f64::INFINITY)
+    });
+    let errors: Vec<f64> = errors.collect();
+    // What was found is better than most of what was tried.
+    let n_worse = errors.iter().filter(|other| **other >= error).count();
+    assert!(errors.len() == 8 && n_worse >= 5, "{error}: {errors:?}");
+    let svg = fs::read_to_string(place.path("out/effects.svg")).unwrap();
+    assert!(svg.contains("mean validation error") && !svg.contains("(%)"));
+    let text = place.succeed(&["tune", "--resume=out"]);
+    assert!(text.contains("mean validation error"), "{text}");
+    let train = [
+        "train",
+        "--config=out/tuned.json",
+        "--run=run",
+        "--epochs=1",
+    ];
+    place.succeed(&train);
 }

@@ -56,7 +56,7 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
     });
     let measure = records.first().map_or(Measure::Share, Measure::of_record);
     let errors: [(&str, Measured); 3] = match measure {
-        Measure::Share => [
+        Measure::Share | Measure::Labels => [
             ("training", |record| Some(100.0 * record.train_error)),
             ("validation", |record| {
                 Some(100.0 * record.validation_error?)
@@ -70,6 +70,15 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
         ],
     };
     let errors = curves(&errors);
+    let exact_matches = curves(&[
+        ("training", |record| {
+            Some(100.0 * record.exact_matches?.train?)
+        }),
+        ("validation", |record| {
+            Some(100.0 * record.exact_matches?.validation?)
+        }),
+        ("test", |record| Some(100.0 * record.exact_matches?.test?)),
+    ]);
     let r_squared = curves(&[
         ("training", |record| record.r_squared?.train),
         ("validation", |record| record.r_squared?.validation),
@@ -84,6 +93,15 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
     let (linear, log) = (Scale::Linear, Scale::Log);
     let errors = match measure {
         Measure::Share => vec![panel("Classification error", "error (%)", linear, errors)],
+        Measure::Labels => vec![
+            panel("Wrong labels", "label error (%)", linear, errors),
+            panel(
+                "Exact matches",
+                "every label right (%)",
+                linear,
+                exact_matches,
+            ),
+        ],
         Measure::Distance => vec![
             panel("Mean error", "mean absolute error", log, errors),
             panel("Explained variance", "R²", linear, r_squared),
@@ -111,7 +129,7 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
 /// The most examples of a picture of the fit.
 const MOST_FITTED: usize = 500;
 
-/// What is predicted of the first of `examples` against what they are, for each quantity; nothing of classes.
+/// What is predicted of the first of `examples` against what they are, for each quantity; nothing of classes and labels.
 ///
 /// # Errors
 /// If the picture cannot be drawn.
@@ -127,7 +145,9 @@ where
     let Some(targets) = examples.targets.as_ref().filter(|_| !examples.is_empty()) else {
         return Ok(None);
     };
-    let quantities = &targets.quantities;
+    let Some(quantities) = targets.kind.quantities() else {
+        return Ok(None);
+    };
     let output = learner
         .infer(&tensor(&examples, device))
         .state

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use burn::tensor::Tensor;
-use eqprop_train::data::{DataSource, Examples};
-use eqprop_train::training::EpochRecord;
+use eqprop_bench::comparison::Difference;
+use eqprop_train::data::{DataSource, Examples, TargetKind};
+use eqprop_train::training::{ByPart, EpochRecord};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -107,12 +108,28 @@ pub fn a_class(source: &DataSource, class: usize) -> String {
     }
 }
 
-/// What an example is: of a class, or its quantities.
+/// What an example is: of a class, or its quantities or labels.
 pub fn an_example(source: &DataSource, examples: &Examples, i: usize) -> String {
     match examples.labels.get(i) {
         Some(&label) => a_class(source, label.into()),
+        None if source.labels().is_some() => label_text(source, &examples.label_set(i)),
         None => named_quantities(source, &examples.quantities(i)),
     }
+}
+
+/// Labels by their names, given by their numbers: `beach, sunset`.
+pub fn label_text(source: &DataSource, found: &[usize]) -> String {
+    match found.is_empty() {
+        true => "no label".to_string(),
+        false => label_names(source, found).join(", "),
+    }
+}
+
+/// The names of labels, given by their numbers.
+pub fn label_names<'a>(source: &'a DataSource, found: &[usize]) -> Vec<&'a str> {
+    let names = source.labels().unwrap_or_default();
+    let found = found.iter().filter_map(|&label| names.get(label));
+    found.map(String::as_str).collect()
 }
 
 /// A class by its number and, where it has one, its name: `class 3 (cat)`.
@@ -142,11 +159,14 @@ pub fn quantity(value: f64) -> String {
     }
 }
 
-/// What an error is: the share of the examples that are classified wrongly, or the mean distance from a quantity.
+/// What an error is: the share of the examples that are classified wrongly, or that of the labels that are wrong, or the
+/// mean distance from a quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
     /// A share of the examples.
     Share,
+    /// A share of the labels, of which an example may have several.
+    Labels,
     /// A distance in the unit of the quantity.
     Distance,
 }
@@ -154,17 +174,19 @@ pub enum Measure {
 impl Measure {
     /// Of what is learned from some data.
     pub fn of(source: &DataSource) -> Self {
-        match source.quantities() {
+        match source.target_kind() {
             None => Self::Share,
-            Some(_) => Self::Distance,
+            Some(TargetKind::Labels(_)) => Self::Labels,
+            Some(TargetKind::Quantities(_)) => Self::Distance,
         }
     }
 
     /// Of what an epoch measured.
     pub fn of_record(record: &EpochRecord) -> Self {
-        match record.r_squared {
-            None => Self::Share,
-            Some(_) => Self::Distance,
+        match (record.r_squared, record.exact_matches) {
+            (Some(_), _) => Self::Distance,
+            (None, Some(_)) => Self::Labels,
+            (None, None) => Self::Share,
         }
     }
 
@@ -172,48 +194,116 @@ impl Measure {
     pub fn name(self) -> &'static str {
         match self {
             Self::Share => "error",
+            Self::Labels => "label error",
             Self::Distance => "mean error",
+        }
+    }
+
+    /// What it is called on some examples, such as those of the test.
+    pub fn name_on(self, part: &str) -> String {
+        match self {
+            Self::Share | Self::Labels => format!("{part} {}", self.name()),
+            Self::Distance => format!("mean {part} error"),
         }
     }
 
     /// An error as text.
     pub fn text(self, error: f64) -> String {
         match self {
-            Self::Share => percent(error),
+            Self::Share | Self::Labels => percent(error),
             Self::Distance => quantity(error),
+        }
+    }
+
+    /// A difference of two errors as text, with its sign, and without its unit.
+    pub fn difference(self, error: f64) -> String {
+        let text = match self {
+            Self::Share | Self::Labels => format!("{:+.2}", 100.0 * error),
+            Self::Distance if error > 0.0 => format!("+{}", quantity(error)),
+            Self::Distance => quantity(error),
+        };
+        text.replace('-', "−")
+    }
+
+    /// What a picture's axis of errors shows: by how much they are multiplied, and in which unit they are then.
+    pub fn axis(self) -> (f64, &'static str) {
+        match self {
+            Self::Share | Self::Labels => (100.0, " (%)"),
+            Self::Distance => (1.0, ""),
+        }
+    }
+
+    /// A verdict in words.
+    pub fn verdict(self, found: &Difference) -> String {
+        const FEWER: &str = "makes fewer errors than";
+        let words = found.words();
+        match self {
+            Self::Share => words,
+            Self::Labels => words.replace(FEWER, "has fewer wrong labels than"),
+            Self::Distance => words
+                .replace(FEWER, "has a smaller mean error than")
+                .replace("on every example", "with every seed"),
+        }
+    }
+
+    /// What is told beside the error, with its name.
+    fn beside(self, found: f64) -> String {
+        match self {
+            Self::Distance => format!("R² {found:.4}"),
+            Self::Share | Self::Labels => format!("exact matches {}", percent(found)),
         }
     }
 }
 
+/// What an epoch measured beside its errors.
+fn beside(record: &EpochRecord) -> ByPart {
+    let found = record.r_squared.or(record.exact_matches);
+    found.unwrap_or_default()
+}
+
 /// What an epoch ended at, each error by its name: `validation error 2.50 %, test error 2.22 %`.
 pub fn held_out_errors(record: &EpochRecord) -> String {
-    let r_squared = record.r_squared.unwrap_or_default();
+    let beside = beside(record);
     let named = [
-        ("validation", record.validation_error, r_squared.validation),
-        ("test", record.test_error, r_squared.test),
+        ("validation", record.validation_error, beside.validation),
+        ("test", record.test_error, beside.test),
     ];
     let named = named.into_iter();
     let measure = Measure::of_record(record);
-    let errors = named.filter_map(|(name, error, r_squared)| {
-        Some(format!("{name} {}", error_text(measure, error?, r_squared)))
+    let errors = named.filter_map(|(name, error, beside)| {
+        Some(format!("{name} {}", error_text(measure, error?, beside)))
     });
     errors.collect::<Vec<_>>().join(", ")
 }
 
 /// The error of the training examples: `training error 1.20 %`.
 pub fn training_error(record: &EpochRecord) -> String {
-    let r_squared = record.r_squared.and_then(|found| found.train);
-    let error = error_text(Measure::of_record(record), record.train_error, r_squared);
+    let measure = Measure::of_record(record);
+    let error = error_text(measure, record.train_error, beside(record).train);
     format!("training {error}")
 }
 
-/// `error 2.50 %`, or `mean error 0.1203 (R² 0.9312)`.
-pub fn error_text(measure: Measure, error: f64, r_squared: Option<f64>) -> String {
+/// `error 2.50 %`, `label error 2.50 % (exact matches 91.20 %)`, or `mean error 0.1203 (R² 0.9312)`.
+pub fn error_text(measure: Measure, error: f64, beside: Option<f64>) -> String {
     let text = format!("{} {}", measure.name(), measure.text(error));
-    match r_squared {
+    match beside {
         None => text,
-        Some(r_squared) => format!("{text} (R² {r_squared:.4})"),
+        Some(beside) => format!("{text} ({})", measure.beside(beside)),
     }
+}
+
+/// The labels that an output `[n, labels]` finds in each example, by their numbers; nothing where there are none.
+pub fn predicted_labels(source: &DataSource, output: &Tensor<2>) -> Vec<Vec<usize>> {
+    let Some(names) = source.labels() else {
+        return Vec::new();
+    };
+    let numbers: Vec<f64> = output.clone().into_data().iter::<f64>().collect();
+    let found = |row: &[f64]| {
+        let row = row.iter().enumerate();
+        let found = row.filter(|(_, number)| TargetKind::has_label(**number));
+        found.map(|(label, _)| label).collect()
+    };
+    numbers.chunks_exact(names.len()).map(found).collect()
 }
 
 /// What an output `[n, quantities]` says of each example, in the units of the quantities; nothing of classes.

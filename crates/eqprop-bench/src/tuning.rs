@@ -16,7 +16,9 @@
 //! halving (Li et al. 2020, <https://arxiv.org/abs/1810.05934>), by one worker, but no more than a third goes on. In the end
 //! the best whole trainings are repeated with other seeds, and what is best then is what was found.
 //!
-//! Trials are judged by training examples that are held out, at random. The test decides nothing here.
+//! Trials are judged by training examples that are held out, at random: by the share of them that is classified wrongly, of
+//! several labels at once by the share of the labels that are wrong, and of quantities by their mean error. The test decides
+//! nothing here.
 //!
 //! They are not compared by their error alone, but by their [score](Measured::score): a halving of the steps is worth a
 //! quarter of the standard error that the validation examples leave. Among trials that they cannot tell apart, the

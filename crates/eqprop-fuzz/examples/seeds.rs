@@ -115,6 +115,7 @@ fn found() -> DataFiles {
             shape: [1, 1, 3],
             classes: vec!["a".into(), "b".into()],
             quantities: None,
+            labels: Vec::new(),
             columns: ["length", "width", "age"].map(String::from).to_vec(),
             scaling: Scaling::Standard {
                 mean: vec![0.5, 1.5, 30.0],

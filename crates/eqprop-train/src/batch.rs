@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{Examples, Quantities};
+use crate::data::{Examples, TargetKind};
 pub use augmentation::Augmentation;
 
 /// Examples that are relaxed together.
@@ -20,7 +20,7 @@ pub use augmentation::Augmentation;
 pub struct Batch {
     /// What is clamped, `[batch, n_inputs]`.
     pub input: Tensor<2>,
-    /// What the output should be, `[batch, n_outputs]`: one-hot for a classification.
+    /// What the output should be, `[batch, n_outputs]`: one-hot for a class, 0 or 1 for each of several labels.
     pub target: Tensor<2>,
     /// Which example of the training set each row is; persistent particles need it.
     pub indices: Option<Vec<usize>>,
@@ -59,7 +59,7 @@ pub struct BatchLoader {
     inputs: Inputs,
     target: Tensor<2>,
     /// What targets are, if not classes.
-    quantities: Option<Quantities>,
+    kind: Option<TargetKind>,
     /// Channels, height and width of an example.
     shape: [usize; 3],
     /// The examples that this loader visits.
@@ -99,11 +99,11 @@ impl BatchLoader {
                 one_hot
             }
         };
-        let quantities = examples.targets.as_ref();
+        let targets = examples.targets.as_ref();
         Self {
             inputs: Inputs::OnDevice(Box::new(Tensor::from_data(input, device))),
             target: Tensor::from_data(TensorData::new(target, [n, n_outputs]), device),
-            quantities: quantities.map(|targets| targets.quantities.clone()),
+            kind: targets.map(|targets| targets.kind.clone()),
             shape: examples.shape,
             indices: (0..n).collect(),
             batch_size,
@@ -146,9 +146,9 @@ impl BatchLoader {
         }
     }
 
-    /// What targets are, if they are quantities.
-    pub fn quantities(&self) -> Option<&Quantities> {
-        self.quantities.as_ref()
+    /// What targets are, if not classes.
+    pub fn target_kind(&self) -> Option<&TargetKind> {
+        self.kind.as_ref()
     }
 
     /// The number of batches in an epoch.
@@ -209,7 +209,7 @@ impl BatchLoader {
         Self {
             inputs: self.inputs.clone(),
             target: self.target.clone(),
-            quantities: self.quantities.clone(),
+            kind: self.kind.clone(),
             shape: self.shape,
             indices,
             batch_size: self.batch_size,

@@ -32,6 +32,7 @@ pub mod picture;
 mod place;
 mod reader;
 mod source;
+mod targets;
 
 use std::{
     ffi::OsStr,
@@ -42,13 +43,14 @@ use std::{
 pub use contents::Contents;
 pub use dataset::Dataset;
 pub use error::{DataError, Hint, Incomplete};
-pub use examples::{Examples, Quantities, Targets};
+pub use examples::Examples;
 pub use files::{
     DataFiles, DataFormat, FilesError, FilesOptionError, Findings, Reading, Scaling, ScalingKind,
     Task,
 };
 pub use kind::{DATA_DIR_VARIABLE, DatasetKind};
 pub use source::DataSource;
+pub use targets::{Quantities, TargetKind, Targets};
 
 impl FromStr for DatasetKind {
     type Err = DataError;

@@ -207,14 +207,15 @@ pub enum TrainingError {
         found: Vec<f64>,
     },
     /// Weights of classes where there are none.
-    #[error(
-        "class_weights are for classes, but the data has quantities to learn: set class_weights to null"
-    )]
-    WeightsWithoutClasses,
+    #[error("class_weights are for classes, but the data has {found}: set class_weights to null")]
+    WeightsWithoutClasses {
+        /// What there is in their place.
+        found: &'static str,
+    },
     /// The examples have other targets than the configuration's data.
     #[error(
         "the examples have other targets than the data of the configuration: both need the same quantities, \
-         or classes"
+         the same labels, or classes"
     )]
     Targets,
     /// A cost that is of classes.
@@ -229,6 +230,21 @@ pub enum TrainingError {
          learned by their deviations from the mean; set output_activation to \"identity\""
     )]
     OutputOfQuantities {
+        /// The activation.
+        activation: String,
+    },
+    /// A cost that gives an example a single class.
+    #[error(
+        "cost \"cross_entropy\" is a readout of one class for each example (its scores are a softmax, and sum to 1), but \
+         the data has several labels at once: set cost to \"squared_error\""
+    )]
+    CostOfLabels,
+    /// An output that cannot have several labels at once.
+    #[error(
+        "an output with the activation {activation} cannot be 0 or 1 for each label by itself, and the data has several \
+         labels at once: set output_activation to \"hard_sigmoid\""
+    )]
+    OutputOfLabels {
         /// The activation.
         activation: String,
     },

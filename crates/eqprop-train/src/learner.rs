@@ -213,7 +213,7 @@ pub struct EquilibriumOutput {
     pub energy: Option<Tensor<1>>,
     /// Scores of the classes, `[batch, n_classes]`.
     pub scores: Tensor<2>,
-    /// The output at the free equilibrium, `[batch, n_units]`: what is predicted of quantities.
+    /// The output at the free equilibrium, `[batch, n_units]`: what is predicted of quantities and of several labels.
     pub output: Tensor<2>,
     /// The target, `[batch, n_outputs]`.
     pub target: Tensor<2>,
@@ -237,8 +237,8 @@ impl EquilibriumOutput {
         }
     }
 
-    /// Whether each example is classified wrongly, as 0 or 1; `[batch]`. Of quantities it says nothing, and
-    /// nor do Burn's metrics of accuracy.
+    /// Whether each example is classified wrongly, as 0 or 1; `[batch]`. Of quantities and of several labels it says
+    /// nothing, and nor do Burn's metrics of accuracy; of labels its `HammingScore` does.
     pub fn errors(&self) -> Tensor<1> {
         let predicted = self.scores.clone().argmax(1);
         let wanted = self.target.clone().argmax(1);

@@ -1,11 +1,14 @@
 //! What a training measures.
 
+mod labels;
+
 use serde::{Deserialize, Serialize};
 
 use crate::update::MeasuredRatios;
+pub use labels::{LabelCounts, LabelSums};
 
-/// What an epoch measured. Errors are shares of the examples, in [0, 1]; of quantities they are mean absolute errors, in
-/// their own units.
+/// What an epoch measured. Errors are shares of the examples, in [0, 1], or of several labels at once the shares of the
+/// labels that are wrong; of quantities they are mean absolute errors, in their own units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Number of the epoch, from 1.
@@ -42,16 +45,19 @@ pub struct EpochRecord {
     /// `‖ΔW‖/‖W‖` of each parameter, mean of the updates of the epoch that were measured: the
     /// first and every 50th after it.
     pub update_ratios: Vec<(String, f64)>,
-    /// The shares of the variance that are explained, where quantities are learned.
+    /// How well quantities are predicted, where those are learned: 1 less the sum of the squared errors by that of the
+    /// squared distances from the mean of the same examples, mean over the quantities. 1 is perfect, 0 no better than the
+    /// mean, and there is none where the examples do not differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub r_squared: Option<RSquared>,
+    pub r_squared: Option<ByPart>,
+    /// The shares of the examples of which every label is right, where several are learned at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact_matches: Option<ByPart>,
 }
 
-/// How well quantities are predicted: 1 less the sum of the squared errors by that of the squared distances from the mean
-/// of the same examples, mean over the quantities. 1 is perfect, 0 no better than the mean, and there is none where the
-/// examples do not differ.
+/// What is measured beside the error, on each part of the data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct RSquared {
+pub struct ByPart {
     /// On the training examples, each judged before its update.
     pub train: Option<f64>,
     /// On the validation examples.
@@ -70,10 +76,18 @@ impl EpochRecord {
 
     /// The share of the variance that is explained, of the same examples, where quantities are learned.
     pub fn held_out_r_squared(&self) -> Option<f64> {
-        let r_squared = self.r_squared?;
+        self.held_out(self.r_squared?)
+    }
+
+    /// The share of the same examples of which every label is right, where several are learned at once.
+    pub fn held_out_exact_matches(&self) -> Option<f64> {
+        self.held_out(self.exact_matches?)
+    }
+
+    fn held_out(&self, found: ByPart) -> Option<f64> {
         match self.validation_error {
-            Some(_) => r_squared.validation,
-            None => r_squared.test,
+            Some(_) => found.validation,
+            None => found.test,
         }
     }
 
@@ -109,8 +123,8 @@ pub struct Progress {
 /// The error and mean cost on a set of examples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Share of the examples that are classified wrongly, in [0, 1]; of quantities the mean absolute error, in their own
-    /// units, mean over the quantities.
+    /// Share of the examples that are classified wrongly, in [0, 1]; of several labels at once the share of the labels that
+    /// are wrong (the Hamming loss); of quantities the mean absolute error, in their own units, mean over the quantities.
     pub error: f64,
     /// Mean cost.
     pub cost: f64,
@@ -121,21 +135,30 @@ pub struct Evaluation {
     /// How well each quantity is predicted; nothing of classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quantities: Vec<Fit>,
+    /// How often each of several labels is found and missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelSums>,
 }
 
 /// How well a quantity is predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Fit {
-    /// See [`RSquared`].
+    /// See [`EpochRecord::r_squared`].
     pub r_squared: Option<f64>,
     /// Mean absolute error, in its own unit.
     pub mean_error: f64,
 }
 
 impl Evaluation {
-    /// The mean of the [shares](RSquared) of the quantities; none of classes.
+    /// The mean of the [shares](EpochRecord::r_squared) of the quantities; none of classes and labels.
     pub fn r_squared(&self) -> Option<f64> {
         mean_of(self.quantities.iter().map(|fit| fit.r_squared))
+    }
+
+    /// The share of the examples of which every label is right; none of classes and quantities.
+    pub fn exact_matches(&self) -> Option<f64> {
+        let labels = self.labels.as_ref()?;
+        Some(labels.exact_matches(self.n_examples))
     }
 }
 
@@ -186,7 +209,7 @@ impl FitSums {
     }
 }
 
-/// The mean of the [shares](RSquared) of quantities of which these are the sums over `n` examples.
+/// The mean of the [shares](EpochRecord::r_squared) of quantities of which these are the sums over `n` examples.
 pub(crate) fn r_squared(sums: &[FitSums], n: usize) -> Option<f64> {
     mean_of(sums.iter().map(|sums| sums.fit(n, 1.0).r_squared))
 }
@@ -196,8 +219,8 @@ pub(crate) fn r_squared(sums: &[FitSums], n: usize) -> Option<f64> {
 pub struct Sums {
     /// Examples.
     pub n_examples: usize,
-    /// Of these, examples that were classified wrongly; of quantities the absolute errors in their own units, the mean over
-    /// the quantities of each example.
+    /// Of these, examples that were classified wrongly; of several labels at once the share of each example's that are
+    /// wrong; of quantities the absolute errors in their own units, the mean over the quantities of each example.
     pub errors: f64,
     /// Costs.
     pub cost: f64,
@@ -236,6 +259,9 @@ pub struct UnfinishedEpoch {
     /// And of each quantity.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fits: Vec<FitSums>,
+    /// And of several labels at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelSums>,
     /// What the updates measured so far.
     pub update_ratios: MeasuredRatios,
     /// Seconds of training.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use burn::tensor::{Tensor, TensorReadError};
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
-    AccuracyInput, Adaptor, LossInput, Metric, MetricAttributes, MetricMetadata, MetricName,
-    Numeric, NumericAttributes, NumericEntry, SerializedEntry, TopKAccuracyInput,
+    AccuracyInput, Adaptor, HammingScoreInput, LossInput, Metric, MetricAttributes, MetricMetadata,
+    MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry, TopKAccuracyInput,
 };
 
 use crate::learner::EquilibriumOutput;
@@ -67,6 +67,13 @@ impl Adaptor<TopKAccuracyInput> for EquilibriumOutput {
     fn adapt(&self) -> TopKAccuracyInput {
         let labels = self.target.clone().argmax(1).squeeze_dim(1);
         TopKAccuracyInput::new(self.scores.clone(), labels)
+    }
+}
+
+/// Of several labels at once, for a metric with the threshold ½ and without a sigmoid.
+impl Adaptor<HammingScoreInput> for EquilibriumOutput {
+    fn adapt(&self) -> HammingScoreInput {
+        HammingScoreInput::new(self.output.clone(), self.target.clone().int())
     }
 }
 

@@ -219,7 +219,7 @@ impl Preset {
     /// mean of `|x|²`, its first learning rate is lower in proportion.
     ///
     /// Quantities are learned with a linear output, and with a β of at most ½ where the preset's would leave its energy
-    /// without a minimum.
+    /// without a minimum. Several labels at once are learned with the preset's own output, which has a unit for each.
     ///
     /// For the data set of the preset this is [`config`](Self::config).
     ///

@@ -29,7 +29,8 @@ use crate::initial_state::{KeptStates, Particles, PreviousState};
 use crate::learner::EquilibriumLearner;
 pub use crate::learner::{AnyEstimator, AnyLearner};
 pub use crate::measurement::{
-    EpochRecord, Evaluation, Fit, FitSums, Progress, RSquared, Sums, UnfinishedEpoch,
+    ByPart, EpochRecord, Evaluation, Fit, FitSums, LabelCounts, LabelSums, Progress, Sums,
+    UnfinishedEpoch,
 };
 use crate::panic;
 use crate::record;
@@ -222,7 +223,8 @@ impl Training {
     }
 
     /// Whether each of the held-out examples (of the validation, else of the test) was classified rightly at the end of the
-    /// last epoch; empty where none has ended since the training was made or restored, and of quantities.
+    /// last epoch; empty where none has ended since the training was made or restored, and of quantities. Of several labels
+    /// at once it says so of each label of each example, one example after the other.
     pub fn held_out_correct(&self) -> &[bool] {
         &self.correct
     }
@@ -262,8 +264,8 @@ impl Training {
         self.updates.go_on(&open.done.update_ratios, &open.learner);
 
         let tolerance = self.config.phases.tolerance.unwrap_or(LOOSE_TOLERANCE);
-        let mut tally = Tally::new(tolerance, open.done.sums)
-            .of_quantities(self.train.quantities(), open.done.fits.clone());
+        let mut tally =
+            Tally::new(tolerance, open.done.sums).of_targets(self.train.target_kind(), &open.done);
         let (n_total, batch_size) = (self.train.num_items(), self.config.batch_size);
         let progress = |n_updates: usize, sums: &Sums| Progress {
             n_updates,
@@ -286,8 +288,7 @@ impl Training {
         }
         tally.read();
         open.done.seconds += start.elapsed().as_secs_f64();
-        open.done.sums = tally.sums;
-        open.done.fits = tally.fits.clone();
+        tally.leave_in(&mut open.done);
         if !tally.sums.is_finite() {
             return diverged();
         }
@@ -391,7 +392,7 @@ where
     let model = learner.valid();
     let mut tally = Tally::new(LOOSE_TOLERANCE, Sums::default())
         .keeping_examples()
-        .of_quantities(loader.quantities(), Vec::new());
+        .of_targets(loader.target_kind(), &UnfinishedEpoch::default());
     for batch in loader.batches(0, 0) {
         observe()?;
         tally.add(InferenceStep::step(&model, batch));

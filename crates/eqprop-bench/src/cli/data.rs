@@ -21,11 +21,14 @@ Formats:
 
 Without a test part, a share of each class is taken for it at random. Inputs are scaled by what the
 training part holds alone. Targets that cannot be classes are quantities, learned by regression.
+With --task labels an example has none, one or several labels: a column of 0 and 1 for each, or a row
+of an array. A label must be there for some of the training examples, and not for all.
 
 Examples:
   eqprop data photos/ --image-size 32x32
   eqprop data iris.csv --target species --json
   eqprop data houses.csv --target price,rent
+  eqprop data scenes.csv --target beach,sunset,city --task labels
   eqprop train --dataset iris.csv --target species")]
 pub struct DataArguments {
     /// File or folder, or the name of a data set.

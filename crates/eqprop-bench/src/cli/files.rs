@@ -14,11 +14,12 @@ pub struct FilesArguments {
     /// safetensors, idx or cifar [default: what they are recognized as].
     #[arg(long, help_heading = HEADING, value_name = "F")]
     pub format: Option<DataFormat>,
-    /// Column with the class or the quantity to learn, by name or by number from 1; several quantities
-    /// with commas between [default: label, class, target or y, else the last].
+    /// Column with the class, the quantity or the label to learn, by name or by number from 1; several
+    /// quantities or labels with commas between [default: label, class, target or y, else the last].
     #[arg(long, help_heading = HEADING, value_name = "COLUMN")]
     pub target: Option<String>,
-    /// What is learned: classification, or regression of quantities [default: regression of several
+    /// What is learned: classification, regression of quantities, or labels, of which an example has none,
+    /// one or several (columns of 0 and 1, true and false, or yes and no) [default: regression of several
     /// columns, and of numbers that cannot be classes].
     #[arg(long, help_heading = HEADING, value_name = "T")]
     pub task: Option<Task>,

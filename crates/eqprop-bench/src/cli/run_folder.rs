@@ -27,7 +27,8 @@ pub struct PredictArguments {
     pub run: PathBuf,
     /// PNG or JPEG images, bright on dark as in the training data; scaled to its size, with as much of
     /// their ground beside them as makes them square. Also tables and arrays, of which each example is
-    /// classified, for networks that were trained on data of your own.
+    /// classified, for networks that were trained on data of your own; of quantities and of several labels at
+    /// once what is predicted is named.
     #[arg(required_unless_present = "clamp")]
     pub images: Vec<PathBuf>,
     /// The images are dark on bright.
@@ -39,6 +40,16 @@ pub struct PredictArguments {
     /// For the model "hopfield" with the cost "squared_error", trained on images that are not normalized.
     #[arg(long, value_name = "WHAT,…", value_delimiter = ',')]
     pub clamp: Vec<String>,
+    /// How strongly a class that is clamped pulls at the image: its unit is held at X, where training knows 1.
+    /// At 1 the image is one that the network could see beside that class; more (4 is a good try) makes it
+    /// one that the network is surer of, and much more a caricature [default: 1].
+    #[arg(
+        long,
+        value_name = "X",
+        requires = "clamp",
+        allow_negative_numbers = true
+    )]
+    pub clamp_strength: Option<f64>,
     #[command(flatten)]
     pub device: DeviceArguments,
 }

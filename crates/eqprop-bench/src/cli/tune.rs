@@ -59,7 +59,9 @@ Begins with the configuration as it is, and with the steps and β that `eqprop f
 for it. Each further trial changes some values of one of the best so far, or is drawn at random.
 Trials are trained for a part of the epochs first; a third of them go on, and of these a third to
 the end (successive halving). They are judged by training examples that are held out, never by
-those of the test; where two are equal as far as these can tell, the one of fewer steps wins.
+those of the test: by the share of them that is classified wrongly, of several labels at once by the
+share of the labels that are wrong, and of quantities by their mean error. Where two are equal as far
+as these examples can tell, the one of fewer steps wins.
 
 In the end what was found and the configuration that it began with are trained with a few seeds
 that the search has not seen, the examples that were held out among them, and judged by the test: once, and by the

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::cli::{DataArguments, usual_preset};
 use crate::output::{Report, quantity};
 
-/// Classes that are listed in the text.
+/// Classes or labels that are listed in the text.
 const MOST_LISTED: usize = 30;
 
 /// What `data --json` prints.
@@ -30,6 +30,12 @@ struct Document {
     /// What is learned in the place of classes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     quantities: Vec<QuantityRange>,
+    /// Of which an example has none, one or several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<LabelCount>,
+    /// Training examples that have so many labels, from 0 on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    with_labels: Vec<usize>,
     scaling: Option<String>,
     /// Of each channel over the training part, after the scaling.
     mean: Vec<f32>,
@@ -53,6 +59,14 @@ struct QuantityRange {
     deviation: f64,
     least: f64,
     largest: f64,
+}
+
+/// Examples that have a label.
+#[derive(Debug, Serialize)]
+struct LabelCount {
+    name: String,
+    train: usize,
+    test: usize,
 }
 
 /// Examples of a class.
@@ -118,6 +132,39 @@ fn ranges(source: &DataSource, train: &Examples) -> Vec<QuantityRange> {
     quantities.names.iter().enumerate().map(range).collect()
 }
 
+/// The labels and the examples that have them, if there are any.
+fn label_counts(dataset: &Dataset) -> Vec<LabelCount> {
+    let names = dataset.kind.labels().unwrap_or_default();
+    let counts = |examples: &Examples| {
+        let mut counts = vec![0; names.len()];
+        for label in (0..examples.len()).flat_map(|i| examples.label_set(i)) {
+            counts[label] += 1;
+        }
+        counts
+    };
+    let counts = counts(&dataset.train)
+        .into_iter()
+        .zip(counts(&dataset.test));
+    let named = names.iter().zip(counts);
+    let count = |(name, (train, test)): (&String, _)| LabelCount {
+        name: name.clone(),
+        train,
+        test,
+    };
+    named.map(count).collect()
+}
+
+/// How many examples have so many labels.
+fn with_labels(train: &Examples) -> Vec<usize> {
+    let mut counts = Vec::new();
+    for i in 0..train.len() {
+        let n = train.label_set(i).len();
+        counts.resize(counts.len().max(n + 1), 0);
+        counts[n] += 1;
+    }
+    counts
+}
+
 impl Document {
     fn new(dataset: &Dataset, notes: Vec<String>, sheet: PathBuf) -> Self {
         let source = &dataset.kind;
@@ -145,6 +192,11 @@ impl Document {
             n_test: dataset.test.len(),
             classes: (0..source.n_classes()).map(class).collect(),
             quantities: ranges(source, &dataset.train),
+            labels: label_counts(dataset),
+            with_labels: match source.labels() {
+                None => Vec::new(),
+                Some(_) => with_labels(&dataset.train),
+            },
             scaling: found.map(|found| found.scaling.kind().to_string()),
             mean,
             deviation,
@@ -173,10 +225,12 @@ impl Document {
             "{}: {}, {examples}, {}\n{} training examples, {} test examples\n",
             self.source,
             self.format,
-            match self.quantities.len() {
-                0 => format!("{} classes", self.n_classes),
-                1 => "a quantity to learn".to_string(),
-                n => format!("{n} quantities to learn"),
+            match (self.quantities.len(), self.labels.len()) {
+                (0, 0) => format!("{} classes", self.n_classes),
+                (0, 1) => "a label that examples have or not".to_string(),
+                (0, n) => format!("{n} labels, of which an example has none, one or several"),
+                (1, _) => "a quantity to learn".to_string(),
+                (n, _) => format!("{n} quantities to learn"),
             },
             self.n_train,
             self.n_test
@@ -188,10 +242,19 @@ impl Document {
                 text += &format!("inputs from {least} to {most} after the scaling `{scaling}`\n");
             }
         }
-        text += match self.quantities.is_empty() {
-            true => "\nclass                    training    test\n",
-            false => "\nquantity                       mean  deviation      least    largest\n",
+        let n_with: Vec<String> = self.with_labels.iter().map(usize::to_string).collect();
+        if !n_with.is_empty() {
+            let (most, n_with) = (n_with.len() - 1, n_with.join(", "));
+            text += &format!("training examples with 0 to {most} labels: {n_with}\n");
+        }
+        text += match (self.quantities.is_empty(), self.labels.is_empty()) {
+            (true, true) => "\nclass                    training    test\n",
+            (true, false) => "\nlabel                    training    test\n",
+            _ => "\nquantity                       mean  deviation      least    largest\n",
         };
+        for label in self.labels.iter().take(MOST_LISTED) {
+            text += &format!("{:24} {:8} {:7}\n", label.name, label.train, label.test);
+        }
         for found in &self.quantities {
             let numbers = [found.mean, found.deviation, found.least, found.largest];
             let [mean, deviation, least, largest] = numbers.map(quantity);
@@ -207,8 +270,9 @@ impl Document {
             };
             text += &format!("{name:24} {:8} {:7}\n", class.train, class.test);
         }
-        if self.classes.len() > MOST_LISTED {
-            text += &format!("and {} more\n", self.classes.len() - MOST_LISTED);
+        let n_lines = self.classes.len().max(self.labels.len());
+        if n_lines > MOST_LISTED {
+            text += &format!("and {} more\n", n_lines - MOST_LISTED);
         }
         text += "\n";
         for note in &self.notes {

@@ -8,7 +8,7 @@ use eqprop_train::training::evaluate_observed;
 use serde_json::json;
 
 use crate::cli::EvaluateArguments;
-use crate::output::{Measure, Report, check_finite, error_text, quantity, text_of};
+use crate::output::{Measure, Report, check_finite, error_text, percent, quantity, text_of};
 use crate::progress::Bar;
 use crate::run::RunFolder;
 
@@ -41,10 +41,10 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
     };
     check_finite("mean cost or residual", [result.cost, result.residual])?;
     let source = &run.config.data.dataset;
-    let r_squared = result.r_squared();
+    let beside = result.r_squared().or_else(|| result.exact_matches());
     let mut text = format!(
         "test {} on {} examples of {source}; mean cost {:.5}, mean residual {:.2e}",
-        error_text(Measure::of(source), result.error, r_squared),
+        error_text(Measure::of(source), result.error, beside),
         result.n_examples,
         result.cost,
         result.residual
@@ -71,7 +71,27 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
             json!({ "name": name, "mean_error": fit.mean_error, "r_squared": fit.r_squared })
         });
         report["quantities"] = fits.collect();
-        report["test_r_squared"] = json!(r_squared);
+        report["test_r_squared"] = json!(beside);
+    }
+    if let Some((names, sums)) = source.labels().zip(result.labels.as_ref()) {
+        text += &format!("\n\n{:24} examples  precision    recall        F1", "label");
+        let labels = names.iter().zip(&sums.counts).map(|(name, counts)| {
+            let shares = [counts.precision(), counts.recall(), counts.f1()];
+            let [precision, recall, f1] =
+                shares.map(|share| share.map_or("–".to_string(), percent));
+            let n = counts.n_examples();
+            text += &format!("\n{name:24} {n:>8} {precision:>10} {recall:>9} {f1:>9}");
+            let [precision, recall, f1] = shares;
+            json!({
+                "name": name,
+                "examples": n,
+                "precision": precision,
+                "recall": recall,
+                "f1": f1,
+            })
+        });
+        report["labels"] = labels.collect();
+        report["test_exact_matches"] = json!(beside);
     }
     Ok(Report::new(text, &report))
 }

@@ -11,13 +11,14 @@ use burn::tensor::{Device, Tensor};
 use eqprop_bench::picture::{self, Doubt};
 use eqprop_core::energy::VectorField;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::{DataSource, Examples};
+use eqprop_train::data::Examples;
 use serde_json::{Map, Value, json};
 
 use crate::cli::PredictArguments;
 use crate::figure::tensor;
 use crate::output::{
-    Report, check_finite, class_text, named_quantities, predicted_quantities, text_of,
+    Report, check_finite, class_text, label_names, named_quantities, predicted_labels,
+    predicted_quantities, text_of,
 };
 use crate::run::RunFolder;
 use clamp::Image;
@@ -25,7 +26,7 @@ use clamp::Image;
 /// Bytes of the largest file that is read: no image of [`picture::MOST_PIXELS`] needs more.
 const MOST_BYTES: u64 = 1 << 28;
 
-/// Classifies images, predicts quantities, or clamps something else and relaxes the rest.
+/// Classifies images, finds their labels, predicts quantities, or clamps something else and relaxes the rest.
 ///
 /// # Errors
 /// If the run, an image or the device cannot be used; then no image is classified.
@@ -33,7 +34,12 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
     if arguments.images.is_empty() {
-        return clamp::classes(&folder, &run, &arguments.clamp);
+        return clamp::classes(&folder, &run, &arguments.clamp, arguments.clamp_strength);
+    }
+    if arguments.clamp_strength.is_some() {
+        bail!(
+            "--clamp-strength is of a class that is clamped: leave the images out, or --clamp-strength"
+        );
     }
     let source = &run.config.data.dataset;
     let (shape, n_inputs) = (source.image_shape(), source.n_inputs());
@@ -99,6 +105,7 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
         }
         if let [values] = &predicted_quantities(source, relaxed.state.output())[..] {
             let (said, steps) = (named_quantities(source, values), info.n_steps);
+            let names = source.quantities().map_or(&[][..], |found| &found.names);
             text += &format!(
                 "{place}: {said}; {steps} steps, residual {:.2e}\n",
                 info.residual
@@ -106,7 +113,34 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
             report.push(json!({
                 "image": text_of(path),
                 "example": index.map(|index| index + 1),
-                "quantities": by_name(source, values),
+                "quantities": by_name(names, values),
+                "n_steps": steps,
+                "residual": info.residual,
+                "warning": warning,
+            }));
+            continue;
+        }
+        if let [found] = &predicted_labels(source, relaxed.state.output())[..] {
+            let outputs = relaxed.state.output().clone().into_data();
+            let outputs: Vec<f64> = outputs.iter::<f64>().collect();
+            let (names, steps) = (label_names(source, found), info.n_steps);
+            let said = names.iter().zip(found);
+            let said: Vec<String> = said
+                .map(|(name, &label)| format!("{name} ({:.2})", outputs[label]))
+                .collect();
+            let said = match said.is_empty() {
+                true => format!("none of {} labels", outputs.len()),
+                false => said.join(", "),
+            };
+            text += &format!(
+                "{place}: {said}; {steps} steps, residual {:.2e}\n",
+                info.residual
+            );
+            report.push(json!({
+                "image": text_of(path),
+                "example": index.map(|index| index + 1),
+                "labels": names,
+                "outputs": by_name(source.labels().unwrap_or_default(), &outputs),
                 "n_steps": steps,
                 "residual": info.residual,
                 "warning": warning,
@@ -138,13 +172,9 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
     Ok(Report::new(text, &json!({ "predictions": report })))
 }
 
-/// Quantities by their names.
-fn by_name(source: &DataSource, values: &[f64]) -> Map<String, Value> {
-    let names = source
-        .quantities()
-        .into_iter()
-        .flat_map(|found| &found.names);
-    let named = names.zip(values);
+/// Numbers by the names of what they are of.
+fn by_name(names: &[String], values: &[f64]) -> Map<String, Value> {
+    let named = names.iter().zip(values);
     named
         .map(|(name, &value)| (name.clone(), value.into()))
         .collect()

@@ -11,7 +11,8 @@ use serde_json::json;
 use crate::cli::RelaxArguments;
 use crate::figure::{RelaxationCourse, tensor};
 use crate::output::{
-    Report, check_finite, class_text, named_quantities, predicted_quantities, text_of,
+    Report, check_finite, class_text, label_names, label_text, named_quantities, predicted_labels,
+    predicted_quantities, text_of,
 };
 use crate::plot::Tile;
 use crate::run::RunFolder;
@@ -54,7 +55,8 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     )?;
     let source = &run.config.data.dataset;
     let quantities = predicted_quantities(source, last.output());
-    let classes: Vec<i64> = match quantities.is_empty() {
+    let labels = predicted_labels(source, last.output());
+    let classes: Vec<i64> = match quantities.is_empty() && labels.is_empty() {
         true => scores.argmax(1).into_data().iter::<i64>().collect(),
         false => Vec::new(),
     };
@@ -76,6 +78,9 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
         let values = named_quantities(source, values);
         text += &format!("{label} relaxes to {values}\n");
     }
+    for (label, found) in course.labels.iter().zip(&labels) {
+        text += &format!("{label} relaxes to {}\n", label_text(source, found));
+    }
     for (label, &class) in course.labels.iter().zip(&classes) {
         let class = class_text(source, class as usize);
         text += &format!("{label} relaxes to {class}\n");
@@ -90,6 +95,12 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
         let wanted = (0..examples.len()).map(|i| examples.quantities(i));
         report["quantities"] = json!(wanted.collect::<Vec<_>>());
         report["predicted"] = json!(quantities);
+    }
+    if !labels.is_empty() {
+        let named = |found: Vec<usize>| json!(label_names(source, &found));
+        let wanted = (0..examples.len()).map(|i| named(examples.label_set(i)));
+        report["labels"] = wanted.collect();
+        report["predicted"] = labels.into_iter().map(named).collect();
     }
     Ok(Report::new(text, &report))
 }

@@ -10,7 +10,7 @@ use burn::module::Module;
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::data::Dataset;
 use eqprop_train::error::TrainingError;
-use eqprop_train::training::{EpochRecord, RSquared, Training};
+use eqprop_train::training::{ByPart, EpochRecord, Training};
 use serde::Serialize;
 
 use crate::cli::{TrainArguments, load_data};
@@ -26,7 +26,8 @@ use progress::Display;
 /// Test examples whose relaxation is drawn.
 const N_DRAWN: usize = 5;
 
-/// What `train --json` prints and `summary.json` holds. Errors are shares, in [0, 1], or mean distances from quantities.
+/// What `train --json` prints and `summary.json` holds. Errors are shares of the examples or of their labels, in [0, 1], or
+/// mean distances from quantities.
 #[derive(Debug, Serialize)]
 struct Summary {
     #[serde(serialize_with = "crate::output::path")]
@@ -44,7 +45,10 @@ struct Summary {
     train_error: Option<f64>,
     /// Of the last epoch, where quantities are learned.
     #[serde(skip_serializing_if = "Option::is_none")]
-    r_squared: Option<RSquared>,
+    r_squared: Option<ByPart>,
+    /// Of the last epoch, where several labels are learned at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exact_matches: Option<ByPart>,
     seconds: f64,
     samples_per_second: f64,
     /// Share of the training time outside the gradient estimator and the optimizer.
@@ -327,6 +331,7 @@ fn summarize(folder: &RunFolder, training: &Training, device: &NamedDevice) -> S
         best_test_error: best(|record| record.test_error),
         train_error: last.map(|record| record.train_error),
         r_squared: last.and_then(|record| record.r_squared),
+        exact_matches: last.and_then(|record| record.exact_matches),
         seconds,
         samples_per_second: (records.len() * training.n_examples()) as f64 / seconds,
         overhead: 1.0 - inside / seconds,
@@ -350,15 +355,21 @@ fn measured(record: &EpochRecord) -> Measured {
         ("seconds_estimating", Some(record.seconds_estimating)),
         ("seconds_optimizing", Some(record.seconds_optimizing)),
     ];
-    let r_squared = record.r_squared.map(|found| {
-        [
-            ("train_r_squared", found.train),
-            ("validation_r_squared", found.validation),
-            ("test_r_squared", found.test),
-        ]
+    let beside = [
+        ("r_squared", record.r_squared),
+        ("exact_matches", record.exact_matches),
+    ];
+    let beside = beside.into_iter().filter_map(|(name, found)| {
+        let found = found?;
+        let parts = [
+            ("train", found.train),
+            ("validation", found.validation),
+            ("test", found.test),
+        ];
+        Some(parts.map(|(part, number)| (format!("{part}_{name}"), number)))
     });
-    let numbers = numbers.into_iter().chain(r_squared.into_iter().flatten());
     let numbers = numbers.map(|(name, number)| (name.to_string(), number));
+    let numbers = numbers.into_iter().chain(beside.flatten());
     let ratios = record.update_ratios.iter();
     let ratios = ratios.map(|(path, ratio)| (format!("update_ratio.{path}"), Some(*ratio)));
     numbers.chain(ratios).collect()

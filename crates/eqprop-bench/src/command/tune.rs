@@ -172,12 +172,6 @@ fn start(arguments: &TuneArguments, interrupt: &Interrupt) -> Result<Option<Prep
             "{n_train} training examples are too few to hold some out and judge by them: at least {FEWEST_EXAMPLES}"
         );
     }
-    if dataset.train.targets.is_some() {
-        bail!(
-            "a search is judged by the share of wrong classes, and these data have quantities instead; compare values \
-             by `eqprop compare --vary KEY=A,B`"
-        );
-    }
     let plan = Plan::new(&config, n_train, config.epochs);
     // What cannot be trained, or searched, is found out before anything is left behind.
     let searched = plan.searched(config.clone());

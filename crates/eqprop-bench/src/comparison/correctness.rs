@@ -1,8 +1,9 @@
-//! Which examples a trained network gets right.
+//! Which examples, or which labels of theirs, a trained network gets right.
 
 use serde::{Deserialize, Serialize};
 
-/// Which of the held-out examples a trained network classified rightly, a bit for each.
+/// Which of the held-out examples a trained network classified rightly, a bit for each; where an example may have several
+/// labels at once, a bit for each label of each example, which then counts as an example here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Correctness {

@@ -27,7 +27,8 @@ pub struct Difference {
     pub seeds: Vec<u64>,
     /// The error of the first less that of the second, seed by seed, with its interval of 95 %; none for fewer than two seeds.
     pub error: Option<PairedDifference>,
-    /// The same networks example by example, where it is known which examples they got right.
+    /// The same networks example by example, where it is known which examples they got right; of several labels at once,
+    /// which labels of each example.
     pub examples: Option<ExampleTest>,
     /// How probable a difference as large would be without one, by the weaker of the two tests; and with all the pairs that
     /// are looked at.
@@ -67,13 +68,16 @@ pub(super) fn differences(comparison: &Comparison) -> Vec<Difference> {
         (arm.name.as_str(), finished)
     });
     let arms: Vec<_> = arms.collect();
+    let labels = comparison.plan.config.data.dataset.labels();
+    let n_labels = labels.map_or(1, <[String]>::len);
     let mut found = Vec::new();
     for (place, (first, its_runs)) in arms.iter().enumerate() {
         for (second, runs) in &arms[place + 1..] {
             let both = comparison.seeds.iter();
             let both =
                 both.filter_map(|seed| Some((*seed, *its_runs.get(seed)?, *runs.get(seed)?)));
-            found.push(difference(first, second, &both.collect::<Vec<_>>()));
+            let both: Vec<_> = both.collect();
+            found.push(difference([first, second], &both, n_labels));
         }
     }
     let alone: Vec<f64> = found
@@ -90,8 +94,13 @@ pub(super) fn differences(comparison: &Comparison) -> Vec<Difference> {
     found
 }
 
-/// What two arms show, before it is judged: `both` have finished with a seed.
-fn difference(first: &str, second: &str, both: &[(u64, &Run, &Run)]) -> Difference {
+/// What two arms show, before it is judged: `both` have finished with a seed. There are `n_labels` that an example may have
+/// at once, or one class of each.
+fn difference(
+    [first, second]: [&str; 2],
+    both: &[(u64, &Run, &Run)],
+    n_labels: usize,
+) -> Difference {
     let error = |run: &Run| {
         run.epochs
             .last()
@@ -112,13 +121,16 @@ fn difference(first: &str, second: &str, both: &[(u64, &Run, &Run)]) -> Differen
             .flat_map(|(a, b)| [a.n_examples(), b.n_examples()]);
         sizes.all(|size| Some(size) == n_examples)
     });
-    let examples = n_examples.zip(bits).map(|(n_examples, bits)| {
-        let pairs = bits.into_iter();
-        let pairs =
-            pairs.map(|(a, b)| move |example| [a.is_correct(example), b.is_correct(example)]);
-        ExampleTest::of(n_examples, &pairs.collect::<Vec<_>>())
+    let examples = n_examples.zip(bits).map(|(n_bits, bits)| {
+        // The labels of an example were seen together: it is one coin, as it is for several pairs.
+        let of_each = bits.into_iter().flat_map(|(a, b)| {
+            (0..n_labels).map(move |label| {
+                move |example: usize| [a, b].map(|bits| bits.is_correct(example * n_labels + label))
+            })
+        });
+        ExampleTest::of(n_bits / n_labels, &of_each.collect::<Vec<_>>())
     });
-    let resolution = n_examples.map_or(0.0, |n_examples| 1.0 / n_examples as f64);
+    let resolution = n_examples.map_or(0.0, |n_bits| 1.0 / n_bits as f64);
     let error = PairedDifference::of(&differences, resolution, 1.0 - CHANCE);
     let is_enough = differences.len() >= FEWEST_SEEDS;
     let weaker = error.filter(|_| is_enough).map(|error| {

@@ -16,7 +16,8 @@ pub struct MeanSpread {
     pub deviation: Option<f64>,
 }
 
-/// What the finished runs of an arm measured. Errors are shares, in [0, 1], or mean distances from quantities.
+/// What the finished runs of an arm measured. Errors are shares of the examples or of their labels, in [0, 1], or mean
+/// distances from quantities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The name of the arm.
@@ -35,6 +36,10 @@ pub struct Summary {
     /// examples by which trainings are held against one another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r_squared: Option<MeanSpread>,
+    /// The [share of the examples](EpochRecord::held_out_exact_matches) of which every label is right after the last epoch, of
+    /// the same examples, where several are learned at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact_matches: Option<MeanSpread>,
     /// Seconds of training per epoch, median over epochs and seeds.
     pub seconds_per_epoch: Option<f64>,
     /// Median of the ratios to backprop's seconds in the same epoch with the same configuration and seed.
@@ -91,6 +96,7 @@ pub(super) fn summarize(comparison: &Comparison) -> Vec<Summary> {
             test_error: last(|record| record.test_error),
             train_error: last(|record| Some(record.train_error)),
             r_squared: last(EpochRecord::held_out_r_squared),
+            exact_matches: last(EpochRecord::held_out_exact_matches),
             seconds_per_epoch: median(records.map(|record| record.seconds).collect()),
             ratio_to_backprop: ratio(comparison, arm, &runs),
             seconds_to_common_error: times

@@ -29,6 +29,7 @@ fn record(epoch: usize, test_error: f64, seconds: f64) -> EpochRecord {
         seconds_optimizing: 0.0,
         update_ratios: Vec::new(),
         r_squared: None,
+        exact_matches: None,
     }
 }
 

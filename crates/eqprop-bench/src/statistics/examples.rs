@@ -20,7 +20,8 @@ const NORMAL: usize = 10_000;
 /// ```
 ///
 /// With one pair all `|d_i|` are 1, and this is McNemar's exact test. With several, an example that all pairs agree on is one
-/// coin and not many: the same examples were seen by all of them. The probability is exact where the sum has few enough
+/// coin and not many: the same examples were seen by all of them. So it is where an example has several labels at once, of
+/// which each is right or wrong: the sum goes over the labels of all pairs. The probability is exact where the sum has few enough
 /// terms, and else that of the normal distribution `T/√Σd_i²`.
 ///
 /// It says whether these networks would differ on other examples too, not whether other networks would.

@@ -11,6 +11,7 @@ fn record(epoch: usize) -> EpochRecord {
         epoch,
         train_error: 0.5,
         r_squared: None,
+        exact_matches: None,
         train_cost: 0.25,
         validation_error: None,
         validation_cost: None,

@@ -16,7 +16,11 @@ pub fn effects(tuning: &Tuning) -> Vec<Option<f64>> {
     let n = tuning.plan.n_validation as f64;
     let measured = tuning.trials.iter().filter_map(|trial| {
         let error = trial.at(0)?.error();
-        Some((&trial.values, ((error * n + 0.5) / (n + 1.0)).ln()))
+        let likely = match tuning.is_of_quantities() {
+            false => (error * n + 0.5) / (n + 1.0),
+            true => error.max(tuning.least_error()),
+        };
+        Some((&trial.values, likely.ln()))
     });
     let measured: Vec<(&Vec<f64>, f64)> = measured.collect();
     let parameters = tuning.space.parameters.iter().enumerate();

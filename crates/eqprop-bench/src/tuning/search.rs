@@ -89,8 +89,7 @@ impl Tuning {
             let start = start
                 .and_then(|start| Some(self.rank(start, start.at(last.rung).or(start.last())?)));
             let score = self.rank(trial, last);
-            // Half an example more on both sides, so that neither is 0.
-            let air = 0.5 / self.plan.n_validation as f64;
+            let air = self.least_error();
             Some((score + air) / (start? + air))
         };
         let mut measured: Vec<(&Trial, f64)> = self
@@ -106,7 +105,24 @@ impl Tuning {
     /// The score of a trial at what was measured.
     pub(super) fn rank(&self, trial: &Trial, measured: &Measured) -> f64 {
         let steps = [self.steps(trial), steps_of(&self.start)];
-        measured.score(self.plan.n_validation, steps)
+        let n = self.plan.n_validation;
+        match self.is_of_quantities() {
+            false => measured.score(n, steps),
+            true => measured.score_of_distances(n, steps),
+        }
+    }
+
+    /// Whether errors are distances from quantities, and no shares.
+    pub fn is_of_quantities(&self) -> bool {
+        self.start.data.dataset.quantities().is_some()
+    }
+
+    /// What an error of 0 is taken for where only ratios count: half an example, or a distance that is none.
+    pub fn least_error(&self) -> f64 {
+        match self.is_of_quantities() {
+            false => 0.5 / self.plan.n_validation as f64,
+            true => f64::MIN_POSITIVE,
+        }
     }
 
     /// Steps that a trial takes for an example.

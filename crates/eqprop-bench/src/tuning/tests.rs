@@ -290,6 +290,27 @@ fn the_steps_count_only_among_trials_that_cannot_be_told_apart() {
 }
 
 #[test]
+fn of_quantities_the_steps_count_in_any_unit_alike() {
+    let score = |error: f64, steps: usize, unit: f64| {
+        let measured = Measured {
+            rung: 0,
+            errors: vec![unit * error],
+            costs: vec![0.1],
+            seconds: 0.0,
+        };
+        measured.score_of_distances(1000, [steps, 20]) / unit
+    };
+    for unit in [1e-3, 1.0, 1e6] {
+        // A standard error is 2.4 % of the mean error, and a quarter of the steps worth half of one.
+        assert!(score(5.05, 5, unit) < score(5.0, 20, unit), "{unit}");
+        assert!(score(5.2, 5, unit) > score(5.0, 20, unit), "{unit}");
+        assert!(score(5.0, 40, unit) > score(5.0, 20, unit), "{unit}");
+        assert_eq!(score(5.0, 20, unit), unit * 5.0 / unit);
+    }
+    assert_eq!(score(0.0, 10, 1.0), 0.0);
+}
+
+#[test]
 fn the_examples_that_are_held_out_are_drawn_and_never_those_of_the_test() {
     let dataset = Dataset::load(DatasetKind::Digits, None).expect("it is built in");
     let mut tuning = search(4);

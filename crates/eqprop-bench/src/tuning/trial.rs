@@ -1,5 +1,7 @@
 //! Something that was tried.
 
+use std::f64::consts::FRAC_PI_2;
+
 use serde::{Deserialize, Serialize};
 
 /// How much of a standard error a halving of the steps is worth.
@@ -89,17 +91,33 @@ impl Measured {
     /// e + ¼ √(e(1 − e)/n) log₂(steps / steps of the start)
     /// ```
     ///
-    /// An error of 0 is taken for half an example. Where two are equal the lower cost wins.
-    pub fn score(&self, n_examples: usize, [steps, of_start]: [usize; 2]) -> f64 {
+    /// The root is the standard error of a share of the examples; of the share of several labels that is wrong it is the most
+    /// that theirs can be. An error of 0 is taken for half an example. Where two are equal the lower cost wins.
+    pub fn score(&self, n_examples: usize, steps: [usize; 2]) -> f64 {
         let (n, error) = (n_examples as f64, self.error());
         let likely = (error * n + 0.5) / (n + 1.0);
         let deviation = (likely * (1.0 - likely) / n).sqrt();
-        let doublings = (steps.max(1) as f64 / of_start.max(1) as f64).log2();
         // Below what one example more or less changes, so that it only parts equals.
         let cost = self.cost();
         let tie = 1e-3 / n * (cost / (1.0 + cost));
-        error + WORTH_OF_HALVING * deviation * doublings + tie
+        error + WORTH_OF_HALVING * deviation * doublings(steps) + tie
     }
+
+    /// The same of the mean absolute error of quantities, whose standard error is that of errors with a normal distribution:
+    ///
+    /// ```text
+    /// e + ¼ √((π/2 − 1)/n) e log₂(steps / steps of the start)
+    /// ```
+    pub fn score_of_distances(&self, n_examples: usize, steps: [usize; 2]) -> f64 {
+        let error = self.error();
+        let deviation = ((FRAC_PI_2 - 1.0) / n_examples as f64).sqrt() * error;
+        error + WORTH_OF_HALVING * deviation * doublings(steps)
+    }
+}
+
+/// How often steps were doubled since the start.
+fn doublings([steps, of_start]: [usize; 2]) -> f64 {
+    (steps.max(1) as f64 / of_start.max(1) as f64).log2()
 }
 
 fn mean(values: &[f64]) -> f64 {

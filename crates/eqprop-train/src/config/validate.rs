@@ -1,7 +1,9 @@
 //! What makes a training configuration one that can work.
 
+use std::mem::discriminant;
 use std::ops::{Bound, RangeBounds};
 
+use eqprop_core::activation::Activation;
 use eqprop_core::cost::{Cost, CostConfig, SquaredError};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
@@ -10,7 +12,7 @@ use eqprop_core::shape::LayerShape;
 use super::hidden::HiddenLayer;
 use super::optimizer::{OptimizerConfig, Schedule};
 use super::{ClassWeights, TrainingConfig};
-use crate::data::{DataError, Examples, FilesError, FilesOptionError};
+use crate::data::{DataError, Examples, FilesError, FilesOptionError, TargetKind};
 use crate::error::TrainingError;
 use crate::initial_state::InitialState;
 
@@ -25,7 +27,7 @@ impl TrainingConfig {
     pub fn validate(&self) -> Result<(), TrainingError> {
         self.check_dataset()?;
         self.check_numbers()?;
-        self.check_quantities()?;
+        self.check_targets()?;
         self.check_class_weights()?;
         self.check_hidden()?;
         self.energy().validate()?;
@@ -78,20 +80,33 @@ impl TrainingConfig {
         }
     }
 
-    /// Checks that the output can have the values of quantities, if there are any: numbers of both signs.
-    fn check_quantities(&self) -> Result<(), TrainingError> {
-        let network = &self.network;
-        if self.data.dataset.quantities().is_none() {
+    /// Checks that the output can have the values of quantities, which are numbers of both signs, or of several labels at
+    /// once, which are 0 and 1, if there are any.
+    fn check_targets(&self) -> Result<(), TrainingError> {
+        let Some(kind) = self.data.dataset.target_kind() else {
             return Ok(());
-        }
-        if network.cost == CostConfig::CrossEntropy {
-            return Err(TrainingError::CostOfQuantities);
-        }
-        match network.output_activation.range()[0] < 0.0 {
-            true => Ok(()),
-            false => Err(TrainingError::OutputOfQuantities {
-                activation: serde_json::to_string(&network.output_activation)
-                    .expect("plain enums serialize"),
+        };
+        let network = &self.network;
+        let is_readout = network.cost == CostConfig::CrossEntropy;
+        let [low, high] = network.output_activation.range();
+        let activation =
+            || serde_json::to_string(&network.output_activation).expect("plain enums serialize");
+        match kind {
+            TargetKind::Quantities(_) if is_readout => Err(TrainingError::CostOfQuantities),
+            TargetKind::Quantities(_) if low < 0.0 => Ok(()),
+            TargetKind::Quantities(_) => Err(TrainingError::OutputOfQuantities {
+                activation: activation(),
+            }),
+            TargetKind::Labels(_) if is_readout => Err(TrainingError::CostOfLabels),
+            TargetKind::Labels(_)
+                if low <= 0.0
+                    && high >= 1.0
+                    && network.output_activation != Activation::Softmax =>
+            {
+                Ok(())
+            }
+            TargetKind::Labels(_) => Err(TrainingError::OutputOfLabels {
+                activation: activation(),
             }),
         }
     }
@@ -103,7 +118,12 @@ impl TrainingConfig {
         };
         let expected = self.data.dataset.n_classes();
         match weights {
-            _ if expected == 0 => Err(TrainingError::WeightsWithoutClasses),
+            _ if expected == 0 => Err(TrainingError::WeightsWithoutClasses {
+                found: match self.data.dataset.labels() {
+                    None => "quantities to learn",
+                    Some(_) => "several labels at once",
+                },
+            }),
             ClassWeights::Balanced => Ok(()),
             ClassWeights::Of(weights) => {
                 let is_weight = |weight: &f64| weight.is_finite() && *weight >= 0.0;
@@ -176,9 +196,14 @@ impl TrainingConfig {
         }
         let dataset = &self.data.dataset;
         let (expected, found) = (dataset.n_outputs(), examples.n_outputs());
-        let are_quantities = [dataset.quantities().is_some(), examples.targets.is_some()];
-        if are_quantities != [false, false] {
-            return match expected == found && are_quantities == [true, true] {
+        let own = dataset.target_kind();
+        let kinds = [
+            own.as_ref(),
+            examples.targets.as_ref().map(|targets| &targets.kind),
+        ];
+        let [own, given] = kinds.map(|kind| kind.map(discriminant));
+        if own.is_some() || given.is_some() {
+            return match expected == found && own == given {
                 true => Ok(()),
                 false => Err(TrainingError::Targets),
             };

@@ -1,112 +1,20 @@
 //! One split of a data set, and what is done to all of its images once.
 
-use serde::{Deserialize, Serialize};
+use super::targets::{TargetKind, Targets};
 
-/// One split of a data set: images as rows of numbers, and their labels, or the quantities that are in their place.
+/// One split of a data set: images as rows of numbers, and their classes, or the quantities or labels in their place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examples {
     /// Pixels `[n, channels, height, width]`; scaled to `[0, 1]` as they are loaded.
     pub inputs: Vec<f32>,
-    /// The class of each example, below `n_classes`; none where there are quantities.
+    /// The class of each example, below `n_classes`; none where there are other targets.
     pub labels: Vec<u8>,
     /// Channels, height and width of one example.
     pub shape: [usize; 3],
-    /// Number of classes; 0 where there are quantities.
+    /// Number of classes; 0 where there are other targets.
     pub n_classes: usize,
-    /// What is to be learned of the examples, if they have no classes.
+    /// What is to be learned of the examples, if they are not of one class each.
     pub targets: Option<Targets>,
-}
-
-/// What is to be learned of examples that have no classes: quantities of each.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Targets {
-    /// The quantities `[n, quantities]`, scaled: less their means, by their deviations.
-    pub values: Vec<f32>,
-    /// Which they are.
-    pub quantities: Quantities,
-}
-
-/// Quantities that are learned, and what a network's numbers mean in their own units:
-///
-/// ```text
-/// value = mean + deviation · target
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Quantities {
-    /// What they are called.
-    pub names: Vec<String>,
-    /// Mean of each over the training part.
-    pub mean: Vec<f64>,
-    /// Standard deviation of each over the training part, above 0.
-    pub deviation: Vec<f64>,
-}
-
-impl Quantities {
-    /// Quantities that are learned as they are.
-    pub fn unscaled(names: Vec<String>) -> Self {
-        let n = names.len();
-        Self {
-            names,
-            mean: vec![0.0; n],
-            deviation: vec![1.0; n],
-        }
-    }
-
-    /// Of these values, `[n, quantities]`, summed in the order of the examples.
-    ///
-    /// # Panics
-    /// If there is no quantity or no example.
-    pub fn of(names: Vec<String>, values: &[f64]) -> Self {
-        let n_quantities = names.len();
-        let n = (values.len() / n_quantities) as f64;
-        assert!(n > 0.0, "there is no example to take means of");
-        let column = |quantity: usize| values.iter().skip(quantity).step_by(n_quantities);
-        let mean_of = |quantity: usize| column(quantity).sum::<f64>() / n;
-        let mean: Vec<f64> = (0..n_quantities).map(mean_of).collect();
-        let deviation = |(quantity, mean): (usize, &f64)| {
-            let squares = column(quantity).map(|value| (value - mean).powi(2));
-            (squares.sum::<f64>() / n).sqrt()
-        };
-        Self {
-            deviation: mean.iter().enumerate().map(deviation).collect(),
-            mean,
-            names,
-        }
-    }
-
-    /// How many there are.
-    #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
-    pub fn len(&self) -> usize {
-        self.names.len()
-    }
-
-    /// Values `[n, quantities]` as targets.
-    pub fn targets(&self, values: &[f64]) -> Targets {
-        let scale = |(place, value): (usize, &f64)| {
-            let quantity = place % self.len();
-            ((value - self.mean[quantity]) / self.deviation[quantity]) as f32
-        };
-        Targets {
-            values: values.iter().enumerate().map(scale).collect(),
-            quantities: self.clone(),
-        }
-    }
-
-    /// What a number that stands for a quantity means in its own units.
-    pub fn value(&self, quantity: usize, target: f64) -> f64 {
-        self.mean[quantity] + self.deviation[quantity] * target
-    }
-
-    /// Whether these can be of a training part: a configuration may hold anything.
-    pub(super) fn is_sound(&self) -> bool {
-        let n = self.names.len();
-        n > 0
-            && [&self.mean, &self.deviation]
-                .iter()
-                .all(|numbers| numbers.len() == n && numbers.iter().all(|x| x.is_finite()))
-            && self.deviation.iter().all(|&deviation| deviation > 0.0)
-    }
 }
 
 impl Examples {
@@ -114,7 +22,7 @@ impl Examples {
     pub fn len(&self) -> usize {
         match &self.targets {
             None => self.labels.len(),
-            Some(targets) => targets.values.len() / targets.quantities.len(),
+            Some(targets) => targets.n_examples(),
         }
     }
 
@@ -123,23 +31,40 @@ impl Examples {
         self.len() == 0
     }
 
-    /// Number of outputs that a network for them has: one for each class or quantity.
+    /// Number of outputs that a network for them has: one for each class, quantity or label.
     pub fn n_outputs(&self) -> usize {
-        let quantities = self.targets.as_ref().map(|targets| &targets.quantities);
-        quantities.map_or(self.n_classes, Quantities::len)
+        let kind = self.targets.as_ref().map(|targets| &targets.kind);
+        kind.map_or(self.n_classes, TargetKind::len)
     }
 
-    /// The quantities of example `i` in their own units; none where it has a class.
+    /// The quantities of example `i` in their own units; none where it has none.
     ///
     /// # Panics
     /// If `i` is not below [`len`](Self::len).
     pub fn quantities(&self, i: usize) -> Vec<f64> {
-        let Some(Targets { values, quantities }) = &self.targets else {
+        let Some(targets) = &self.targets else {
             return Vec::new();
         };
-        let row = &values[i * quantities.len()..][..quantities.len()];
-        let row = row.iter().enumerate();
-        row.map(|(quantity, &value)| quantities.value(quantity, value.into()))
+        let row = targets.row(i).iter().enumerate();
+        let quantities = targets.kind.quantities();
+        quantities.map_or(Vec::new(), |quantities| {
+            row.map(|(quantity, &value)| quantities.value(quantity, value.into()))
+                .collect()
+        })
+    }
+
+    /// The numbers of the labels that example `i` has, of several at once; none where it has none.
+    ///
+    /// # Panics
+    /// If `i` is not below [`len`](Self::len).
+    pub fn label_set(&self, i: usize) -> Vec<usize> {
+        let targets = self.targets.as_ref();
+        let Some(targets) = targets.filter(|targets| targets.kind.labels().is_some()) else {
+            return Vec::new();
+        };
+        let row = targets.row(i).iter().enumerate();
+        row.filter(|(_, value)| TargetKind::has_label(f64::from(**value)))
+            .map(|(label, _)| label)
             .collect()
     }
 
@@ -161,13 +86,9 @@ impl Examples {
     /// # Panics
     /// If an index is not below [`len`](Self::len).
     pub fn in_order(&self, indices: &[usize]) -> Self {
-        let targets = self.targets.as_ref().map(|Targets { values, quantities }| {
-            let n = quantities.len();
-            let rows = indices.iter().flat_map(|&index| &values[index * n..][..n]);
-            Targets {
-                values: rows.copied().collect(),
-                quantities: quantities.clone(),
-            }
+        let targets = self.targets.as_ref().map(|targets| {
+            let rows = indices.iter().flat_map(|&index| targets.row(index));
+            targets.with_values(rows.copied().collect())
         });
         let inputs = indices.iter().flat_map(|&index| self.input(index));
         let labels = match targets {
@@ -188,7 +109,7 @@ impl Examples {
         self.inputs.truncate(n * self.n_inputs());
         self.labels.truncate(n);
         if let Some(targets) = &mut self.targets {
-            targets.values.truncate(n * targets.quantities.len());
+            targets.values.truncate(n * targets.kind.len());
         }
         self
     }
@@ -199,9 +120,9 @@ impl Examples {
     pub fn split_tail(mut self, n: usize) -> (Self, Self) {
         let n_rest = self.len().saturating_sub(n);
         let n_inputs = self.n_inputs();
-        let targets = self.targets.as_mut().map(|targets| Targets {
-            values: targets.values.split_off(n_rest * targets.quantities.len()),
-            quantities: targets.quantities.clone(),
+        let targets = self.targets.as_mut().map(|targets| {
+            let values = targets.values.split_off(n_rest * targets.kind.len());
+            targets.with_values(values)
         });
         let tail = Self {
             inputs: self.inputs.split_off(n_rest * n_inputs),

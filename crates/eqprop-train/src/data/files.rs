@@ -125,13 +125,14 @@ impl DataFiles {
     }
 
     fn read_raw(&self, path: &Path, format: DataFormat) -> Result<RawData, DataError> {
-        if let (Some(Task::Regression), DataFormat::Images | DataFormat::Cifar) =
-            (self.task, format)
+        if let (Some(task), DataFormat::Images | DataFormat::Cifar) = (self.task, format)
+            && task != Task::Classification
         {
             let format = format.name();
             return Err(FilesError::NoQuantities {
                 path: path.into(),
                 format,
+                task,
             }
             .into());
         }

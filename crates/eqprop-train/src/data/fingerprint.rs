@@ -5,6 +5,7 @@
 //!           "files" | 0 | name of each class and 0 | both splits, for files of one's own
 //! split:    n | channels | height | width | n_classes | labels | images
 //!           and of quantities: 2 | name of each and 0 | eight bytes for each of the means, deviations and values
+//!           and of several labels: 3 | name of each and 0 | a byte for each value
 //! image:    0 | a byte b for each pixel, if each is b/255 exactly
 //!           1 | four bytes for each pixel otherwise
 //! ```
@@ -14,7 +15,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{DataSource, Examples, Targets};
+use super::{DataSource, Examples, TargetKind, Targets};
 
 const MAX_PIXEL: f32 = 255.0;
 
@@ -48,17 +49,8 @@ fn add_split(hash: &mut Sha256, split: &Examples) {
         hash.update((count as u64).to_le_bytes());
     }
     hash.update(&split.labels);
-    if let Some(Targets { values, quantities }) = &split.targets {
-        hash.update([2]);
-        for name in &quantities.names {
-            hash.update(name);
-            hash.update([0]);
-        }
-        let scaling = quantities.mean.iter().chain(&quantities.deviation);
-        let values = values.iter().map(|&value| f64::from(value));
-        for number in scaling.copied().chain(values) {
-            hash.update(number.to_le_bytes());
-        }
+    if let Some(targets) = &split.targets {
+        add_targets(hash, targets);
     }
     let mut bytes = Vec::with_capacity(split.n_inputs());
     // Images without pixels have nothing to add.
@@ -78,6 +70,31 @@ fn add_split(hash: &mut Sha256, split: &Examples) {
             for x in image {
                 hash.update(x.to_le_bytes());
             }
+        }
+    }
+}
+
+fn add_targets(hash: &mut Sha256, Targets { values, kind }: &Targets) {
+    let mut add_names = |mark: u8, names: &[String]| {
+        hash.update([mark]);
+        for name in names {
+            hash.update(name);
+            hash.update([0]);
+        }
+    };
+    match kind {
+        TargetKind::Quantities(quantities) => {
+            add_names(2, &quantities.names);
+            let scaling = quantities.mean.iter().chain(&quantities.deviation);
+            let values = values.iter().map(|&value| f64::from(value));
+            for number in scaling.copied().chain(values) {
+                hash.update(number.to_le_bytes());
+            }
+        }
+        TargetKind::Labels(names) => {
+            add_names(3, names);
+            let values: Vec<u8> = values.iter().map(|&value| value as u8).collect();
+            hash.update(&values);
         }
     }
 }

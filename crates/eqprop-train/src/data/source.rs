@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 
 use super::files::{DataFiles, ScalingKind};
-use super::{DataError, DatasetKind, Quantities};
+use super::{DataError, DatasetKind, Quantities, TargetKind};
 
 /// A built-in name, or files of one's own.
 ///
@@ -53,7 +53,7 @@ impl DataSource {
         matches!((channels, height), (1 | 3, 2..)) && !is_standard
     }
 
-    /// Number of classes; labels run from 0 to one less. None where there are quantities.
+    /// Number of classes; labels run from 0 to one less. None where there are other targets.
     ///
     /// # Panics
     /// If it is not known.
@@ -75,13 +75,37 @@ impl DataSource {
         }
     }
 
-    /// Number of outputs of a network: one for each class or quantity.
+    /// The labels in the place of classes, of which an example has none, one or several.
+    ///
+    /// # Panics
+    /// If it is not known.
+    pub fn labels(&self) -> Option<&[String]> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Files(files) => files.found().labels(),
+        }
+    }
+
+    /// What is in the place of classes, if there are none.
+    ///
+    /// # Panics
+    /// If it is not known.
+    pub fn target_kind(&self) -> Option<TargetKind> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Files(files) => files.found().target_kind(),
+        }
+    }
+
+    /// Number of outputs of a network: one for each class, quantity or label.
     ///
     /// # Panics
     /// If it is not known.
     pub fn n_outputs(&self) -> usize {
-        self.quantities()
-            .map_or_else(|| self.n_classes(), Quantities::len)
+        match self {
+            Self::BuiltIn(kind) => kind.n_classes(),
+            Self::Files(files) => files.found().n_outputs(),
+        }
     }
 
     /// Number of inputs.

@@ -90,6 +90,7 @@ fn the_first_rate_is_lower_for_examples_that_are_much_longer() {
             shape,
             classes: vec!["a".into(), "b".into()],
             quantities: None,
+            labels: Vec::new(),
             columns: Vec::new(),
             scaling: Scaling::None,
             mean: vec![mean; shape[0]],

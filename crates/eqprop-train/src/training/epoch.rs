@@ -11,7 +11,7 @@ use super::tally::Tally;
 use crate::batch::Batch;
 use crate::initial_state::KeptStates;
 use crate::learner::AnyLearner;
-use crate::measurement::{EpochRecord, Evaluation, RSquared, UnfinishedEpoch, r_squared};
+use crate::measurement::{ByPart, EpochRecord, Evaluation, UnfinishedEpoch, r_squared};
 
 /// All that an epoch changes. The training keeps its own until the epoch has ended.
 #[derive(Clone)]
@@ -60,11 +60,19 @@ impl OpenEpoch {
         validation: Option<Evaluation>,
         test: Option<Evaluation>,
     ) -> EpochRecord {
-        let UnfinishedEpoch { sums, fits, .. } = &self.done;
-        let r_squared = (!fits.is_empty()).then(|| RSquared {
-            train: r_squared(fits, sums.n_examples),
-            validation: validation.as_ref().and_then(Evaluation::r_squared),
-            test: test.as_ref().and_then(Evaluation::r_squared),
+        let UnfinishedEpoch {
+            sums, fits, labels, ..
+        } = &self.done;
+        let by_part = |train, held_out: fn(&Evaluation) -> Option<f64>| ByPart {
+            train,
+            validation: validation.as_ref().and_then(held_out),
+            test: test.as_ref().and_then(held_out),
+        };
+        let r_squared = (!fits.is_empty())
+            .then(|| by_part(r_squared(fits, sums.n_examples), Evaluation::r_squared));
+        let exact_matches = labels.as_ref().map(|labels| {
+            let train = labels.exact_matches(sums.n_examples);
+            by_part(Some(train), Evaluation::exact_matches)
         });
         EpochRecord {
             epoch,
@@ -83,6 +91,7 @@ impl OpenEpoch {
             seconds_optimizing: self.done.seconds_optimizing,
             update_ratios,
             r_squared,
+            exact_matches,
         }
     }
 }

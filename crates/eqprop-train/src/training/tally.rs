@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
 
-use crate::data::Quantities;
+use crate::data::{Quantities, TargetKind};
 use crate::learner::EquilibriumOutput;
-use crate::measurement::{Evaluation, FitSums, Sums};
+use crate::measurement::{Evaluation, FitSums, LabelSums, Sums, UnfinishedEpoch};
 
 /// What a batch showed is read back when this much time has passed: not per batch, because
 /// reading waits for the device.
@@ -22,12 +22,15 @@ pub struct Tally {
     last_read: Option<Instant>,
     /// As of the last reading.
     pub sums: Sums,
-    /// Whether each example was classified rightly, in the order in which they were added, if that is kept.
+    /// Whether each example was classified rightly, in the order in which they were added, if that is kept; of several
+    /// labels at once of each label of each example.
     correct: Option<Vec<bool>>,
-    /// The quantities, if that is what is predicted.
-    quantities: Option<Quantities>,
+    /// What is predicted, if not classes.
+    kind: Option<TargetKind>,
     /// Of each quantity, as of the last reading.
-    pub fits: Vec<FitSums>,
+    fits: Vec<FitSums>,
+    /// Of several labels at once, as of the last reading.
+    labels: Option<LabelSums>,
 }
 
 impl Tally {
@@ -39,19 +42,35 @@ impl Tally {
             last_read: None,
             sums,
             correct: None,
-            quantities: None,
+            kind: None,
             fits: Vec::new(),
+            labels: None,
         }
     }
 
-    /// Judges predictions of `quantities`, if that is what is predicted; goes on from `fits`, as many as there are.
-    pub fn of_quantities(self, quantities: Option<&Quantities>, mut fits: Vec<FitSums>) -> Self {
+    /// Judges predictions of `kind`, if not of classes; goes on from what `done` has of them.
+    pub fn of_targets(self, kind: Option<&TargetKind>, done: &UnfinishedEpoch) -> Self {
+        let quantities = kind.and_then(TargetKind::quantities);
+        let mut fits = done.fits.clone();
         fits.resize(quantities.map_or(0, Quantities::len), FitSums::default());
+        let labels = kind.and_then(TargetKind::labels).map(|names| {
+            let begun = done.labels.clone();
+            let begun = begun.filter(|sums| sums.counts.len() == names.len());
+            begun.unwrap_or_else(|| LabelSums::new(names.len()))
+        });
         Self {
-            quantities: quantities.cloned(),
+            kind: kind.cloned(),
             fits,
+            labels,
             ..self
         }
+    }
+
+    /// Leaves the sums, as of the last reading, in `done`.
+    pub fn leave_in(&self, done: &mut UnfinishedEpoch) {
+        done.sums = self.sums;
+        done.fits = self.fits.clone();
+        done.labels = self.labels.clone();
     }
 
     /// Keeps of each example whether it was classified rightly.
@@ -84,9 +103,10 @@ impl Tally {
         for output in &waiting {
             self.sums.steps += (output.n_steps * output.cost.dims()[0]) as f64;
         }
-        match self.quantities.is_some() {
-            true => self.judge_quantities(&waiting),
-            false => self.judge_classes(&waiting),
+        match &self.kind {
+            None => self.judge_classes(&waiting),
+            Some(TargetKind::Quantities(_)) => self.judge_quantities(&waiting),
+            Some(TargetKind::Labels(_)) => self.judge_labels(&waiting),
         }
         let cost = join(&waiting, |output| &output.cost);
         let residual = join(&waiting, |output| &output.residual);
@@ -115,17 +135,10 @@ impl Tally {
     }
 
     fn judge_quantities(&mut self, outputs: &[EquilibriumOutput]) {
-        let Some(quantities) = &self.quantities else {
+        let Some(TargetKind::Quantities(quantities)) = &self.kind else {
             return;
         };
-        let numbers = |part: fn(&EquilibriumOutput) -> &Tensor<2>| {
-            let numbers = join(outputs, part).into_data();
-            numbers.iter::<f64>().collect::<Vec<_>>()
-        };
-        let (predicted, wanted) = (
-            numbers(|output| &output.output),
-            numbers(|output| &output.target),
-        );
+        let [predicted, wanted] = predicted_and_wanted(outputs);
         let n = quantities.len();
         for (predicted, wanted) in predicted.chunks_exact(n).zip(wanted.chunks_exact(n)) {
             let mut errors = 0.0;
@@ -138,11 +151,32 @@ impl Tally {
         }
     }
 
+    fn judge_labels(&mut self, outputs: &[EquilibriumOutput]) {
+        let Some(labels) = &mut self.labels else {
+            return;
+        };
+        let [predicted, wanted] = predicted_and_wanted(outputs);
+        let n = labels.counts.len();
+        for (predicted, wanted) in predicted.chunks_exact(n).zip(wanted.chunks_exact(n)) {
+            let mut n_wrong = 0;
+            let pairs = predicted.iter().zip(wanted);
+            let pairs = pairs.map(|(&output, &target)| [output, target].map(TargetKind::has_label));
+            for is_right in labels.add(pairs) {
+                n_wrong += usize::from(!is_right);
+                if let Some(correct) = &mut self.correct {
+                    correct.push(is_right);
+                }
+            }
+            self.sums.errors += n_wrong as f64 / n as f64;
+        }
+    }
+
     /// The means over all batches that were added, and what is kept of their examples.
     pub fn evaluation(mut self) -> (Evaluation, Vec<bool>) {
         self.read();
         let sums = self.sums;
-        let units = self.quantities.iter().flat_map(|found| &found.deviation);
+        let quantities = self.kind.as_ref().and_then(TargetKind::quantities);
+        let units = quantities.iter().flat_map(|found| &found.deviation);
         let fits = self.fits.iter().zip(units);
         let fits = fits.map(|(fit, &unit)| fit.fit(sums.n_examples, unit));
         let fits = fits.collect();
@@ -152,9 +186,17 @@ impl Tally {
             residual: sums.mean(sums.residual),
             n_examples: sums.n_examples,
             quantities: fits,
+            labels: self.labels,
         };
         (evaluation, self.correct.unwrap_or_default())
     }
+}
+
+/// The outputs and the targets of all batches, as numbers.
+fn predicted_and_wanted(outputs: &[EquilibriumOutput]) -> [Vec<f64>; 2] {
+    let parts: [fn(&EquilibriumOutput) -> &Tensor<2>; 2] =
+        [|output| &output.output, |output| &output.target];
+    parts.map(|part| join(outputs, part).into_data().iter::<f64>().collect())
 }
 
 fn join<const D: usize>(

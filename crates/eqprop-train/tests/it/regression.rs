@@ -47,7 +47,8 @@ fn predicted(training: &Training, examples: &Examples) -> Vec<Vec<f64>> {
     let input = Tensor::<2>::from_data(input, &Device::default());
     let output = training.learner().valid().infer(&input);
     let output = output.state.output().clone().into_data();
-    let quantities = &examples.targets.as_ref().expect("quantities").quantities;
+    let targets = examples.targets.as_ref().expect("quantities");
+    let quantities = targets.kind.quantities().expect("quantities");
     let output: Vec<f64> = output.iter::<f64>().collect();
     let rows = output.chunks_exact(quantities.len());
     rows.map(|row| {

@@ -72,28 +72,10 @@ fn turned(found: Difference) -> Difference {
     }
 }
 
-/// The verdict in words.
-fn words(measure: Measure, found: &Difference) -> String {
-    let words = found.words();
-    match measure {
-        Measure::Share => words,
-        Measure::Distance => words
-            .replace("makes fewer errors than", "has a smaller mean error than")
-            .replace("on every example", "with every seed"),
-    }
-}
-
 impl Line {
     fn of(measure: Measure, found: &Difference) -> Self {
         let nothing = || "–".to_string();
-        let points = |error: f64| {
-            let text = match measure {
-                Measure::Share => format!("{:+.2}", 100.0 * error),
-                Measure::Distance if error > 0.0 => format!("+{}", quantity(error)),
-                Measure::Distance => quantity(error),
-            };
-            text.replace('-', "−")
-        };
+        let points = |error: f64| measure.difference(error);
         let examples = found.examples.map(|test| {
             let p = probability(test.p);
             format!("{} : {}, {p}", test.only_first, test.only_second)
@@ -105,7 +87,7 @@ impl Line {
                 format!("{} to {}", points(error.low), points(error.high))
             }),
             examples: examples.unwrap_or_else(nothing),
-            verdict: words(measure, found),
+            verdict: measure.verdict(found),
         }
     }
 
@@ -136,6 +118,7 @@ pub fn rows(results: &Results) -> Option<(Vec<String>, Vec<Vec<String>>)> {
     let lines: Vec<Vec<String>> = lines.collect();
     let (name, unit) = match measure {
         Measure::Share => ("errors", "points"),
+        Measure::Labels => ("label errors", "points"),
         Measure::Distance => ("mean errors", "difference"),
     };
     let head = [
@@ -234,11 +217,11 @@ pub fn sentences(results: &Results) -> Vec<String> {
             let [low, high] = [error.low.abs(), error.high.abs()];
             let (least, most) = (low.min(high), low.max(high));
             let number = |error: f64| match measure {
-                Measure::Share => format!("{:.2}", 100.0 * error),
+                Measure::Share | Measure::Labels => format!("{:.2}", 100.0 * error),
                 Measure::Distance => quantity(error),
             };
             let points = match measure {
-                Measure::Share => " points",
+                Measure::Share | Measure::Labels => " points",
                 Measure::Distance => "",
             };
             let (mean, n) = (number(error.mean.abs()), error.n);
@@ -248,7 +231,7 @@ pub fn sentences(results: &Results) -> Vec<String> {
     };
     let claims = found.iter().filter(|found| found.better().is_some());
     claims
-        .map(|found| format!("{}{}.", words(measure, found), error(found)))
+        .map(|found| format!("{}{}.", measure.verdict(found), error(found)))
         .collect()
 }
 

@@ -111,10 +111,7 @@ fn finding(results: &Results) -> Option<String> {
     let measure = results.measure();
     let mut text = format!(
         "Equilibrium propagation ends at a {} of {}",
-        match measure {
-            Measure::Share => "test error",
-            Measure::Distance => "mean test error",
-        },
+        measure.name_on("test"),
         spread(measure, eqprop.test_error)
     );
     let others = [
@@ -160,10 +157,10 @@ fn about_differences(results: &Results) -> Markup {
     }
     html! {
         p {
-            "The " (results.judge()) " error of the first less that of the second after the last epoch, in points of a \
+            "The " (results.judge()) " " (results.measure().name()) " of the first less that of the second after the last epoch, in points of a \
              percent, mean over the seeds that both have finished, with its interval of 95 % by Student's t on the pairs. \
-             Right only in one: the examples that only the network of the first classified rightly, and only that of the \
-             second, over all seeds, with McNemar's test. A verdict names the better one only if both tests speak for it at \
+             Right only in one: the " (what_is_right(results.measure())) " that only the network of the first classified \
+             rightly, and only that of the second, over all seeds, with McNemar's test. A verdict names the better one only if both tests speak for it at \
              5 %"
             @if n_arms > 2 {
                 ", for all " (n_arms * (n_arms - 1) / 2) " pairs together (Holm); "
@@ -171,6 +168,14 @@ fn about_differences(results: &Results) -> Markup {
             }
             "."
         }
+    }
+}
+
+/// What is right or wrong of its own.
+fn what_is_right(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Labels => "labels of examples",
+        Measure::Share | Measure::Distance => "examples",
     }
 }
 
@@ -200,10 +205,9 @@ fn arms(results: &Results) -> Markup {
 fn curves(results: &Results) -> Result<Markup> {
     let comparison = results.comparison();
     let drawn = drawn(results);
-    let (unit, y_label) = match results.measure() {
-        Measure::Share => (100.0, "error (%)"),
-        Measure::Distance => (1.0, "mean error"),
-    };
+    let measure = results.measure();
+    let (unit, percent) = measure.axis();
+    let y_label = &format!("{}{percent}", measure.name());
     let x_seconds = |runs: &[&Run], epoch: usize| {
         mean(runs, |run| {
             run.epochs[..=epoch]
@@ -376,6 +380,10 @@ fn legend(results: &Results) -> Markup {
                 @if results.measure() == Measure::Distance {
                     "Mean absolute errors, in the unit of what is learned; R² is the share of its variance that is \
                      explained. "
+                }
+                @if results.measure() == Measure::Labels {
+                    "Shares of the labels that are wrong, of all examples; exact matches are the share of the examples of \
+                     which every label is right. "
                 }
                 "After the last of " (config.epochs) " epochs, mean ± standard deviation of the \
                  sample over the seeds. Training examples are judged before their update."

@@ -65,6 +65,10 @@ impl Results {
             let r_squared = |summary: &Summary| spread(Measure::Distance, summary.r_squared);
             columns.push((format!("R² ({judge})"), Box::new(r_squared)));
         }
+        if measure == Measure::Labels {
+            let exact = |summary: &Summary| spread(Measure::Share, summary.exact_matches);
+            columns.push((format!("exact matches ({judge})"), Box::new(exact)));
+        }
         let name = measure.name();
         if self.has_validation() {
             columns.push((
@@ -211,10 +215,15 @@ impl Results {
     /// Never in practice: it is written to memory.
     pub fn csv(&self) -> Result<Vec<u8>> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        let is_distance = self.measure() == Measure::Distance;
-        let of_quantities = match is_distance {
-            true => &["validation_r_squared", "test_r_squared", "train_r_squared"][..],
-            false => &[],
+        let measure = self.measure();
+        let beside = match measure {
+            Measure::Share => &[][..],
+            Measure::Labels => &[
+                "validation_exact_matches",
+                "test_exact_matches",
+                "train_exact_matches",
+            ],
+            Measure::Distance => &["validation_r_squared", "test_r_squared", "train_r_squared"],
         };
         let names = [
             "method",
@@ -232,7 +241,7 @@ impl Results {
             "seconds_since_start",
             "arm",
         ];
-        writer.write_record(names.iter().chain(of_quantities))?;
+        writer.write_record(names.iter().chain(beside))?;
         for run in &self.comparison().runs {
             let mut since_start = 0.0;
             for record in &run.epochs {
@@ -259,8 +268,9 @@ impl Results {
                     .map(cell),
                 );
                 row.push(run.arm.clone());
-                if is_distance {
-                    let found = record.r_squared.unwrap_or_default();
+                if measure != Measure::Share {
+                    let found = record.r_squared.or(record.exact_matches);
+                    let found = found.unwrap_or_default();
                     row.extend([found.validation, found.test, found.train].map(cell));
                 }
                 writer.write_record(&row)?;
@@ -328,8 +338,8 @@ pub fn spread(measure: Measure, value: Option<MeanSpread>) -> String {
         return missing();
     };
     match (measure, deviation) {
-        (Measure::Share, None) => percent(mean),
-        (Measure::Share, Some(deviation)) => {
+        (Measure::Share | Measure::Labels, None) => percent(mean),
+        (Measure::Share | Measure::Labels, Some(deviation)) => {
             format!("{:.2} ± {:.2} %", 100.0 * mean, 100.0 * deviation)
         }
         (Measure::Distance, None) => quantity(mean),

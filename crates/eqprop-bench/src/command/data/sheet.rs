@@ -23,7 +23,7 @@ const TENTHS: usize = 10;
 
 /// The first training examples of each class, a row of them for each, as a PNG image: black is the least
 /// input, white the largest. Rows of numbers are laid in lines. In the place of classes, the examples are in tenths by
-/// their first quantity.
+/// their first quantity, or in a row for each label that they have.
 pub fn png(dataset: &Dataset) -> Result<Vec<u8>> {
     let train = &dataset.train;
     let (shape, groups) = (train.shape, groups(train));
@@ -69,7 +69,15 @@ fn groups(train: &Examples) -> Vec<Vec<usize>> {
         };
         return (0..train.n_classes.min(MOST_ROWS)).map(of_class).collect();
     };
-    let first = |i: &usize| targets.values[i * targets.quantities.len()];
+    if let Some(names) = targets.kind.labels() {
+        let with_label = |label: usize| {
+            let indices = all.clone();
+            let indices = indices.filter(|&i| train.label_set(i).contains(&label));
+            indices.collect()
+        };
+        return (0..names.len().min(MOST_ROWS)).map(with_label).collect();
+    }
+    let first = |i: &usize| targets.row(*i)[0];
     let mut ranked: Vec<usize> = all.collect();
     ranked.sort_by(|a, b| first(a).total_cmp(&first(b)));
     let size = ranked.len().div_ceil(TENTHS).max(1);

@@ -25,6 +25,9 @@ use free_input::with_free_input;
 const MOST_STEPS: usize = 1000;
 const TOLERANCE: f64 = 1e-4;
 
+/// What the unit of a class that is clamped is held at, without another choice: what it is trained toward.
+const STRENGTH: f64 = 1.0;
+
 /// Images that were read to be clamped: where from, which of several, and its pixels.
 pub struct Image<'a> {
     pub path: &'a Path,
@@ -32,18 +35,30 @@ pub struct Image<'a> {
     pub pixels: Vec<f32>,
 }
 
-/// Clamps the output at classes and draws the inputs that the network relaxes to.
+/// Clamps the output at classes and draws the inputs that the network relaxes to. The unit of a class is held at `strength`,
+/// and the others at 0: an image is drawn toward the class by that times the weights behind its unit.
 ///
 /// # Errors
-/// If there is no such class, the network has no energy of its input, or the picture cannot be written.
-pub fn classes(folder: &RunFolder, run: &TrainedRun, named: &[String]) -> Result<Report> {
+/// If there is no such class, the network has no energy of its input, the strength is no number greater than 0, or the
+/// picture cannot be written.
+pub fn classes(
+    folder: &RunFolder,
+    run: &TrainedRun,
+    named: &[String],
+    strength: Option<f64>,
+) -> Result<Report> {
+    let strength = strength.unwrap_or(STRENGTH);
+    if !((strength as f32).is_finite() && strength > 0.0) {
+        bail!("--clamp-strength must be a number greater than 0, but is {strength}");
+    }
     let source = &run.config.data.dataset;
     let field = with_free_input(run)?;
     let classes = numbers(named, source)?;
     let n_classes = source.n_classes();
     let rows = classes.iter().map(|&class| {
-        let label = (0..n_classes).map(|unit| f32::from(u8::from(unit == class)));
-        (vec![f32::NAN; n_inputs(run)], label.collect())
+        let mut label = vec![0.0; n_classes];
+        label[class] = strength as f32;
+        (vec![f32::NAN; n_inputs(run)], label)
     });
     let relaxed = relax(run, &field, rows.collect())?;
     let path = folder.path().join("classes.png");
@@ -75,6 +90,7 @@ pub fn classes(folder: &RunFolder, run: &TrainedRun, named: &[String]) -> Result
     );
     let report = json!({
         "classes": report,
+        "clamp_strength": strength,
         "picture": text_of(&path),
         "n_steps": relaxed.n_steps,
     });

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use eqprop_bench::tuning::{ParameterKind, Trial, Tuning, effects};
 
+use crate::output::Measure;
 use crate::plot::{self, Panel, Scale, Series};
 
 /// Panels in a row.
@@ -15,7 +16,10 @@ const COLUMNS: usize = 3;
 pub fn effects_of(tuning: &Tuning) -> Result<String> {
     let plan = &tuning.plan;
     // An error of 0 has no place on a scale of ratios.
-    let least = 0.5 / plan.n_validation as f64;
+    let least = tuning.least_error();
+    let measure = Measure::of(&tuning.start.data.dataset);
+    let (unit, percent) = measure.axis();
+    let y_label = &format!("{}{percent}", measure.name_on("validation"));
     let shown = effects(tuning);
     let panels = tuning
         .space
@@ -25,7 +29,7 @@ pub fn effects_of(tuning: &Tuning) -> Result<String> {
         .map(|(index, parameter)| {
             let dot = |trial: &Trial, rung: usize| {
                 let error = trial.at(rung)?.error().max(least);
-                Some((trial.values[index], 100.0 * error))
+                Some((trial.values[index], unit * error))
             };
             let rungs = (0..plan.rungs.len()).map(|rung| {
                 let dots = tuning.trials.iter().filter_map(|trial| dot(trial, rung));
@@ -33,7 +37,7 @@ pub fn effects_of(tuning: &Tuning) -> Result<String> {
             });
             let last = |trial: &Trial| {
                 let error = trial.last()?.error().max(least);
-                Some((trial.values[index], 100.0 * error))
+                Some((trial.values[index], unit * error))
             };
             let marked = [
                 ("the start", tuning.trials.first()),
@@ -47,7 +51,7 @@ pub fn effects_of(tuning: &Tuning) -> Result<String> {
             });
             let panel = Panel::new(
                 format!("{}{explained}", parameter.kind.name()),
-                [label(parameter.kind), "validation error (%)"],
+                [label(parameter.kind), y_label],
                 [Scale::Log, Scale::Log],
                 rungs
                     .chain(marked)

@@ -6,7 +6,7 @@ use eqprop_bench::tuning::{Job, Plan};
 
 use super::clock::Clock;
 use super::stored::{Budget, Stored};
-use crate::output::percent;
+use crate::output::Measure;
 use crate::progress::Bar;
 
 /// Parts of a second, or of a training, that the bar counts.
@@ -60,8 +60,9 @@ impl Display {
             false => format!("to {}", plan.length(job.rung)),
         };
         let best = stored.tuning.best().and_then(|best| best.last());
+        let measure = Measure::of(&stored.tuning.start.data.dataset);
         let best = best.map_or(String::new(), |best| {
-            format!(", best {}", percent(best.error()))
+            format!(", best {}", measure.text(best.error()))
         });
         self.bar
             .announce(format_args!("trial {} {what}{best}", job.trial));
@@ -86,10 +87,12 @@ impl Display {
         let Some(measured) = trial.last() else {
             return;
         };
+        let measure = Measure::of(&tuning.start.data.dataset);
         let line = format!(
-            "trial {:>3}: validation error {} after {}",
+            "trial {:>3}: {} {} after {}",
             job.trial,
-            percent(measured.error()),
+            measure.name_on("validation"),
+            measure.text(measured.error()),
             match measured.errors.len() {
                 1 => tuning.plan.length(job.rung),
                 n => format!("{} with {n} seeds", tuning.plan.length(job.rung - 1)),

@@ -10,7 +10,7 @@ use super::confirm::SIDES;
 use super::keeper::{EFFECTS, Keeper, TUNED};
 use super::stored::Stored;
 use crate::machine::quote;
-use crate::output::{Report, percent};
+use crate::output::{Measure, Report};
 use crate::table::{heads, table};
 
 /// How long trainings are and by what they are judged.
@@ -100,9 +100,10 @@ fn values(stored: &Stored, best: &Trial) -> String {
             explained.map_or("–".to_string(), |part| format!("{:.0} %", 100.0 * part)),
         ]
     }));
+    let measure = Measure::of(&tuning.start.data.dataset);
     let error = |trial: Option<&Trial>| {
         let measured = trial.and_then(Trial::last);
-        measured.map_or("–".to_string(), |measured| percent(measured.error()))
+        measured.map_or("–".to_string(), |measured| measure.text(measured.error()))
     };
     let line = |name: &str, start: String, found: String| {
         vec![name.to_string(), start, found, String::new(), String::new()]
@@ -111,7 +112,8 @@ fn values(stored: &Stored, best: &Trial) -> String {
     let [start, found] = steps.map(|steps| steps.to_string());
     rows.push(line("steps", start, found));
     let first = tuning.trials.first();
-    rows.push(line("validation error", error(first), error(Some(best))));
+    let name = measure.name_on("validation");
+    rows.push(line(&name, error(first), error(Some(best))));
     table(&rows)
 }
 
@@ -139,38 +141,41 @@ fn verdict(stored: &Stored) -> String {
         0 => "test",
         _ => "validation",
     };
-    let errors = SIDES.map(|side| mean_error(comparison, side));
-    let points = |share: f64| format!("{:+.2}", 100.0 * share).replace('-', "−");
+    let measure = Measure::of(&comparison.plan.config.data.dataset);
+    let errors = SIDES.map(|side| mean_error(measure, comparison, side));
     let interval = difference.error.map_or(String::new(), |error| {
         // Of what was found less the start.
-        let (low, high) = (points(-error.high), points(-error.low));
-        format!(
-            " (difference {} points, 95 %: {low} to {high})",
-            points(-error.mean)
-        )
+        let numbers = [-error.mean, -error.high, -error.low];
+        let [mean, low, high] = numbers.map(|number| measure.difference(number));
+        let points = match measure {
+            Measure::Share | Measure::Labels => " points",
+            Measure::Distance => "",
+        };
+        format!(" (difference {mean}{points}, 95 %: {low} to {high})")
     });
     let words = match difference.verdict {
         Verdict::FirstIsBetter => {
             "the start is better all the same: tuned.json holds it".to_string()
         }
-        _ => format!("{}{steps}", difference.words()),
+        _ => format!("{}{steps}", measure.verdict(difference)),
     };
     format!(
-        "confirmed with {} new seeds: {judged} error {} at the start, {} as found{interval}\n{words}",
+        "confirmed with {} new seeds: {} {} at the start, {} as found{interval}\n{words}",
         difference.seeds.len(),
+        measure.name_on(judged),
         errors[0],
         errors[1]
     )
 }
 
-fn mean_error(comparison: &Comparison, side: &str) -> String {
+fn mean_error(measure: Measure, comparison: &Comparison, side: &str) -> String {
     let errors: Vec<f64> = comparison
         .finished_of(side)
         .filter_map(|run| Some(run.epochs.last()?.held_out_error()))
         .collect();
     match errors.is_empty() {
         true => "–".to_string(),
-        false => percent(errors.iter().sum::<f64>() / errors.len() as f64),
+        false => measure.text(errors.iter().sum::<f64>() / errors.len() as f64),
     }
 }
 

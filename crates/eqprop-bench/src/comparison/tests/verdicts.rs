@@ -1,5 +1,6 @@
 //! Verdicts on simulated trainings, of which is known whether they differ.
 
+use eqprop_train::data::{DataFiles, DataFormat, Findings, Scaling};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -104,6 +105,45 @@ fn intervals_hold_no_difference_where_there_is_none() {
     let n_holding = (0..REPEATS).filter(|&repeat| holds(repeat)).count();
     // 190 are expected, with a deviation of 3; an interval that is never left would be of no use.
     assert!((181..200).contains(&n_holding), "{n_holding} of {REPEATS}");
+}
+
+#[test]
+fn the_labels_of_an_example_are_one_coin() {
+    let found = Findings {
+        format: DataFormat::Csv,
+        shape: [1, 1, 2],
+        classes: Vec::new(),
+        quantities: None,
+        labels: ["a", "b"].map(String::from).to_vec(),
+        columns: Vec::new(),
+        scaling: Scaling::None,
+        mean: vec![0.0],
+        deviation: vec![1.0],
+        n_train: 50,
+        n_test: 10,
+    };
+    let files = DataFiles {
+        found: Some(found),
+        ..DataFiles::new("scenes.csv")
+    };
+    let mut config = Preset::Digits.config_for(files);
+    config.epochs = 1;
+    let methods = vec![Method::Eqprop, Method::Backprop];
+    let mut comparison = Comparison::new(config, methods, 3).expect("possible");
+    // The second gets both labels of three of ten examples wrong, with every seed.
+    for run in &mut comparison.runs {
+        let is_wrong = |bit: usize| run.method == Method::Backprop && bit / 2 < 3;
+        let correct: Vec<bool> = (0..20).map(|bit| !is_wrong(bit)).collect();
+        let n_wrong = correct.iter().filter(|is_right| !**is_right).count();
+        run.epochs = vec![record(1, n_wrong as f64 / 20.0, 1.0)];
+        run.correct = Correctness::of(&correct);
+    }
+    let difference = comparison.differences().remove(0);
+    let examples = difference.examples.expect("both are known");
+    assert_eq!((examples.only_first, examples.only_second), (3 * 6, 0));
+    // Three coins that fall alike.
+    assert!((examples.p - 0.25).abs() < 1e-12, "{examples:?}");
+    assert_eq!(difference.verdict, Verdict::TooFewExamples);
 }
 
 #[test]

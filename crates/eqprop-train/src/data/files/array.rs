@@ -107,15 +107,11 @@ impl ArrayHeader {
         }
         let n = self.element.n_bytes().unwrap_or(0);
         for (index, item) in bytes.chunks_exact(n.max(1)).enumerate() {
-            let no_number = |found: String| FilesError::Target {
-                path: path.into(),
-                place: format!("example {}", index + 1),
-                found,
-            };
+            let place = |found: String| [format!("example {}", index + 1), found];
             if self.element.is_text() {
                 let text = self.text(item);
-                let (class, number) = (class_name(&text), text.trim().parse().ok());
-                reader.add(path, Ok(&class), number, || no_number(text), part)?;
+                let (class, number) = (class_name(&text), reader.number(&text));
+                reader.add(path, Ok(&class), number, || place(text), part)?;
                 continue;
             }
             let label = self.value(item);
@@ -126,13 +122,8 @@ impl ArrayHeader {
                 example: index + 1,
                 label,
             });
-            reader.add(
-                path,
-                class,
-                Some(label),
-                || no_number(label.to_string()),
-                part,
-            )?;
+            let place = || place(label.to_string());
+            reader.add(path, class, Some(label), place, part)?;
         }
         Ok(())
     }
@@ -142,7 +133,7 @@ impl ArrayHeader {
         self.example().first().copied().unwrap_or(1)
     }
 
-    /// Rows with a 1 in the place of the class, or else rows of quantities.
+    /// Rows with a 1 in the place of the class, or else rows of quantities or labels.
     fn rows(
         &self,
         bytes: &[u8],
@@ -155,7 +146,8 @@ impl ArrayHeader {
             let no_class = || {
                 let reason = format!(
                     "label {} is a row of {n_columns} numbers, of which not one is 1 and the others 0: \
-                     one number for each example is needed, or the task `regression`",
+                     one number for each example is needed, or the task `labels`, where it may have several, or \
+                     `regression`",
                     index + 1
                 );
                 FilesError::array(path, "labels", reason)
@@ -167,13 +159,12 @@ impl ArrayHeader {
                 },
                 part,
             )?;
-            for &number in row {
-                let no_number = || FilesError::Target {
-                    path: path.into(),
-                    place: format!("example {}", index + 1),
-                    found: number.to_string(),
+            for (column, &number) in row.iter().enumerate() {
+                let place = || {
+                    let place = format!("example {}, column {}", index + 1, column + 1);
+                    [place, number.to_string()]
                 };
-                reader.add_number(Some(number.into()), no_number, part)?;
+                reader.add_number(path, Some(number.into()), place, part)?;
             }
         }
         Ok(())

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use super::super::{DataError, DataSource, Dataset, Examples, Quantities};
+use super::super::{DataError, DataSource, Dataset, Examples, Quantities, TargetKind};
 use super::description::{DataFiles, DataFormat, Findings};
 use super::error::FilesError;
 use super::raw::{RawData, RawPart};
 use super::scaling::{Numbers, Scaling, ScalingKind};
 use super::split;
+use super::task::Task;
 
 /// Rows of a table that are a square of at least so many pixels along may be images.
 const LEAST_SIDE: usize = 4;
@@ -31,6 +32,7 @@ pub(super) fn dataset(
 ) -> Result<Reading, DataError> {
     let mut notes = std::mem::take(&mut raw.notes);
     let known = files.found.as_ref();
+    // Or labels, where an example may have several.
     let n_quantities = raw.quantities.len();
     check_quantities(path, files, n_quantities)?;
     let classes = known.map_or_else(|| raw.names.in_order(), |found| found.classes.clone());
@@ -41,7 +43,7 @@ pub(super) fn dataset(
         }
         .into());
     }
-    // Where there are quantities, all are of one class here.
+    // Where there are no classes, all are of one here.
     let n_groups = classes.len().max(1);
     let label = match n_quantities {
         0 => label_of_each(path, raw.names.all(), &classes)?,
@@ -159,17 +161,20 @@ pub(super) fn dataset(
     }
     scaling.apply(&mut train.inputs, n_inputs);
     scaling.apply(&mut test.inputs, n_inputs);
-    let quantities = match known {
-        Some(found) => found.quantities.clone(),
+    let kind = match known {
+        Some(found) => found.target_kind(),
         None if n_quantities == 0 => None,
         None => {
             let own = &train.quantities[..n_train * n_quantities];
-            Some(quantities_of(path, raw.quantities, own)?)
+            Some(match files.task {
+                Some(Task::Labels) => labels_of(path, raw.quantities, own)?,
+                _ => TargetKind::Quantities(quantities_of(path, raw.quantities, own)?),
+            })
         }
     };
     let examples = |rows: Rows| {
-        let targets = quantities.as_ref();
-        let targets = targets.map(|quantities| quantities.targets(&rows.quantities));
+        let targets = kind.as_ref();
+        let targets = targets.map(|kind| kind.targets(&rows.quantities));
         Examples {
             inputs: rows.inputs,
             labels: match targets {
@@ -185,11 +190,13 @@ pub(super) fn dataset(
     let found = known.cloned().unwrap_or_else(|| {
         let (mean, deviation) = train.statistics_of(n_train);
         let is_pixels = scaling.kind() == ScalingKind::Bytes;
+        let labels = kind.as_ref().and_then(TargetKind::labels);
         Findings {
             format,
             shape,
             classes: classes.clone(),
-            quantities,
+            quantities: kind.as_ref().and_then(TargetKind::quantities).cloned(),
+            labels: labels.unwrap_or_default().to_vec(),
             columns: if is_pixels { Vec::new() } else { raw.columns },
             scaling,
             mean,
@@ -238,13 +245,10 @@ fn check_classes(path: &Path, classes: &[String], labels: &[u8]) -> Result<(), F
     }
 }
 
-/// Refuses another number of quantities than was found before.
+/// Refuses another number of quantities or labels than was found before.
 fn check_quantities(path: &Path, files: &DataFiles, found: usize) -> Result<(), FilesError> {
-    let quantities = files
-        .found
-        .as_ref()
-        .and_then(|found| found.quantities.as_ref());
-    match quantities.map(Quantities::len) {
+    let kind = files.found.as_ref().and_then(Findings::target_kind);
+    match kind.map(|kind| kind.len()) {
         Some(expected) if expected != found => Err(FilesError::OtherQuantities {
             path: path.into(),
             expected,
@@ -274,6 +278,24 @@ fn quantities_of(
         }
     }
     Ok(quantities)
+}
+
+/// The labels of the training part; refuses those that all examples have, or none: there is nothing to learn of them.
+fn labels_of(path: &Path, names: Vec<String>, values: &[f64]) -> Result<TargetKind, FilesError> {
+    let is_constant = |label: &usize| {
+        let mut of_each = values.iter().skip(*label).step_by(names.len());
+        let first = of_each.next().copied().unwrap_or_default();
+        of_each.all(|&other| other == first)
+    };
+    let constant = (0..names.len()).filter(is_constant);
+    let constant: Vec<String> = constant.map(|label| names[label].clone()).collect();
+    match constant.is_empty() {
+        true => Ok(TargetKind::Labels(names)),
+        false => Err(FilesError::ConstantLabels {
+            path: path.into(),
+            names: constant,
+        }),
+    }
 }
 
 /// Examples before they are scaled.

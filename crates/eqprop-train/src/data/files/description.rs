@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::Quantities;
+use super::super::{Quantities, TargetKind};
 use super::error::FilesError;
 use super::option_error::FilesOptionError;
 use super::scaling::{Scaling, ScalingKind};
@@ -42,7 +42,9 @@ const TEST_SHARE: f64 = 0.2;
 ///
 /// Inputs become what the table of [`Scaling`] says, by what the training part holds alone. In the place of a class an
 /// example may have quantities, as the table of [`Task`] says: numbers, which are learned by their deviations from the
-/// mean of the training part, and told in their own units.
+/// mean of the training part, and told in their own units. With the task `labels` it has none, one or several of some
+/// labels: each is a column of a table or an array, with 1 or 0, true or false, or yes or no for each example, and is there
+/// for some of the training examples and not for all.
 ///
 /// ```no_run
 /// use eqprop_train::prelude::*;
@@ -63,8 +65,8 @@ pub struct DataFiles {
     /// What it is; by default that is recognized.
     #[serde(default)]
     pub format: Option<DataFormat>,
-    /// The column with the class or the quantity: its name, or its number from 1; several quantities with commas
-    /// between.
+    /// The column with the class, the quantity or the label: its name, or its number from 1; several quantities or labels
+    /// with commas between.
     #[serde(default)]
     pub target: Option<String>,
     /// What is learned; by default as the table of [`Task`] says.
@@ -104,11 +106,14 @@ pub struct Findings {
     /// Channels, height and width of an example.
     pub shape: [usize; 3],
     /// The classes by name, in the order of their labels: by number where all are numbers, else by
-    /// letters. None where there are quantities.
+    /// letters. None where there are quantities or labels.
     pub classes: Vec<String>,
-    /// What is in the place of classes.
+    /// Quantities in the place of classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantities: Option<Quantities>,
+    /// Labels in the place of classes, of which an example has none, one or several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// Names of the columns that are inputs, if they have any and are no pixels.
     pub columns: Vec<String>,
     /// What is done to the numbers in the files.
@@ -245,14 +250,43 @@ impl DataFiles {
 }
 
 impl Findings {
+    /// The labels, if there are any.
+    pub(crate) fn labels(&self) -> Option<&[String]> {
+        (!self.labels.is_empty()).then_some(&self.labels)
+    }
+
+    /// What is in the place of classes, if there are none.
+    pub(crate) fn target_kind(&self) -> Option<TargetKind> {
+        let quantities = self.quantities.clone().map(TargetKind::Quantities);
+        quantities.or_else(|| Some(TargetKind::Labels(self.labels()?.to_vec())))
+    }
+
+    /// Number of outputs of a network: one for each class, quantity or label.
+    pub(crate) fn n_outputs(&self) -> usize {
+        match &self.quantities {
+            Some(quantities) => quantities.len(),
+            None => self.classes.len() + self.labels.len(),
+        }
+    }
+
+    /// Columns of a table that have the targets of an example: one for its class.
+    pub(super) fn n_targets(&self) -> usize {
+        match self.classes.is_empty() {
+            true => self.n_outputs(),
+            false => 1,
+        }
+    }
+
     /// Whether these can have been found: a configuration may hold anything.
     fn is_sound(&self) -> bool {
         let n_inputs = inputs_of(self.shape);
         let is_sound = |&number: &f32| number.is_finite() && number >= 0.0;
         n_inputs.is_some_and(|n| self.scaling.is_sound(n))
-            && match &self.quantities {
-                None => (2..=MOST_CLASSES).contains(&self.classes.len()),
-                Some(quantities) => self.classes.is_empty() && quantities.is_sound(),
+            && match (&self.quantities, self.labels()) {
+                (None, None) => (2..=MOST_CLASSES).contains(&self.classes.len()),
+                (None, Some(_)) => self.classes.is_empty(),
+                (Some(quantities), None) => self.classes.is_empty() && quantities.is_sound(),
+                (Some(_), Some(_)) => false,
             }
             && self.mean.len() == self.shape[0]
             && self.deviation.len() == self.shape[0]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::Contents;
 use super::super::picture::ImageError;
 use super::option_error::FilesOptionError;
+use super::task::{Task, truth};
 
 /// Why files cannot be a data set.
 #[derive(Debug, thiserror::Error)]
@@ -172,7 +173,8 @@ pub enum FilesError {
     /// A target that is no quantity.
     #[error(
         "`{}` has the target `{found}` in {place}: quantities that are learned must be finite numbers; replace \
-         it, take the example out, or name another target", path.display()
+         it, take the example out, or name another target{}", path.display(),
+        truth(found).map_or("", |_| "; the task `labels` takes such words")
     )]
     Target {
         /// The file.
@@ -182,10 +184,34 @@ pub enum FilesError {
         /// What is there.
         found: String,
     },
+    /// A target that does not say whether a label is there.
+    #[error(
+        "`{}` has the target `{found}` in {place}: a label is there or not, as 1 or 0, true or false, yes or no; \
+         replace it, take the example out, or name other targets", path.display()
+    )]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        place: String,
+        /// What is there.
+        found: String,
+    },
+    /// Labels that do not vary.
+    #[error(
+        "of some labels of `{}` there is nothing to learn, because no training example has them, or every one: {}; \
+         take them out of the data, or add examples", path.display(), first_names(names)
+    )]
+    ConstantLabels {
+        /// The file or folder.
+        path: PathBuf,
+        /// Which.
+        names: Vec<String>,
+    },
     /// Several columns where a class is wanted.
     #[error(
         "{} are named as targets of `{}`, but a class is in one column: name one, or choose the task \
-         `regression`", columns.join(", "), path.display()
+         `regression`, or `labels`, of which an example may have several", columns.join(", "), path.display()
     )]
     SeveralTargets {
         /// The file.
@@ -206,9 +232,9 @@ pub enum FilesError {
         /// Its value.
         value: f64,
     },
-    /// Other quantities than were found before.
+    /// Another number of quantities or labels than was found before.
     #[error(
-        "the examples of `{}` have {found} quantities to learn, but {expected} were found before", path.display()
+        "the examples of `{}` have {found} targets to learn, but {expected} were found before", path.display()
     )]
     OtherQuantities {
         /// The file or folder.
@@ -218,16 +244,18 @@ pub enum FilesError {
         /// As many as there are.
         found: usize,
     },
-    /// Quantities in a format that has none.
+    /// Quantities or labels in a format that has none.
     #[error(
-        "`{}` is read as {format}, whose examples have classes and no quantities: regression takes csv, npy, \
-         npz, safetensors or idx", path.display()
+        "`{}` is read as {format}, whose examples have classes and no quantities, and a single class each: the \
+         task `{task}` takes csv, npy, npz, safetensors or idx", path.display()
     )]
     NoQuantities {
         /// The file or folder.
         path: PathBuf,
         /// Its format.
         format: &'static str,
+        /// What was to be learned.
+        task: Task,
     },
     /// A class that is not among those that were trained on.
     #[error(

@@ -14,9 +14,9 @@ use super::scaling::Numbers;
 pub(super) struct RawPart {
     /// `[n, channels, height, width]`, not scaled.
     pub inputs: Vec<f32>,
-    /// Numbers of the classes among the names; 0 where there are quantities.
+    /// Numbers of the classes among the names; 0 where there are other targets.
     pub labels: Vec<u32>,
-    /// `[n, quantities]`, not scaled, where they are not classes.
+    /// `[n, quantities]`, not scaled, where they are not classes; of several labels 0 and 1.
     pub quantities: Vec<f64>,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct RawData {
     pub shape: [usize; 3],
     /// The classes.
     pub names: Names,
-    /// Names of the quantities that are in the place of classes.
+    /// Names of the quantities or labels that are in the place of classes.
     pub quantities: Vec<String>,
     /// What the inputs are.
     pub numbers: Numbers,

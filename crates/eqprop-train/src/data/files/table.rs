@@ -5,8 +5,8 @@ use std::path::Path;
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 
+use super::super::DataError;
 use super::super::reader::DataFile;
-use super::super::{DataError, Quantities};
 use super::description::{DataFiles, DataFormat, MOST_INPUTS};
 use super::error::FilesError;
 use super::labels::class_name;
@@ -15,6 +15,7 @@ use super::raw::{RawData, RawPart, check_memory, joined};
 use super::recognize::files_of;
 use super::scaling::Numbers;
 use super::targets::TargetReader;
+use super::task::Task;
 
 /// Columns that hold the class, where none is named.
 const TARGETS: [&str; 4] = ["label", "class", "target", "y"];
@@ -78,13 +79,12 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
         let mut examples = RawPart::default();
         let inputs = table.cells(&kept, &targets, |target, cell, line| {
             let text = text_of(cell);
-            let no_number = || FilesError::Target {
-                path: file.clone(),
-                place: format!("line {line}, column {}", said[target]),
-                found: shortened(&text),
+            let place = || {
+                let place = format!("line {line}, column {}", said[target]);
+                [place, shortened(&text)]
             };
-            let class = class_name(&text);
-            reader.add(file, Ok(&class), number(cell), no_number, &mut examples)
+            let (class, number) = (class_name(&text), reader.number(&text));
+            reader.add(file, Ok(&class), number, place, &mut examples)
         })?;
         if parts.is_empty() {
             n_first = notes.len();
@@ -95,8 +95,11 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
     let examples = parts.iter_mut().map(|(_, part)| part);
     let names = reader.decide(targets.len(), examples, &mut notes)?;
     let said = targets.join(", ");
+    let are_labels = description.task == Some(Task::Labels);
     let what = match (&names, targets.len()) {
         (Some(_), _) => format!("the class is in column {said}"),
+        (None, 1) if are_labels => format!("the label is in column {said}"),
+        (None, _) if are_labels => format!("the labels are in the columns {said}"),
         (None, 1) => format!("the quantity to learn is in column {said}"),
         (None, _) => format!("the quantities to learn are in the columns {said}"),
     };
@@ -128,8 +131,7 @@ pub(super) fn inputs(
         columns.collect::<Result<Vec<_>, _>>()?
     } else {
         let kept = table.kept(&[]);
-        let n_targets = found.quantities.as_ref().map_or(1, Quantities::len);
-        match kept.len() == n_inputs + n_targets {
+        match kept.len() == n_inputs + found.n_targets() {
             true => {
                 let targets = table.targets(description)?;
                 table.kept(&targets)

@@ -1,17 +1,19 @@
-//! Targets as they are met in files, before it is known whether they are classes or quantities.
+//! Targets as they are met in files, before it is known whether they are classes, quantities or several labels at once.
 
 use std::path::Path;
 
+use super::super::TargetKind;
 use super::description::DataFiles;
 use super::error::FilesError;
 use super::labels::Names;
 use super::raw::RawPart;
-use super::task::Task;
+use super::task::{Task, truth};
 
 /// Texts among so many numbers are taken for mistakes, and not for names of classes.
 const NUMBERS_PER_MISTAKE: usize = 10;
 
-/// The targets of all parts. They are kept as classes and as quantities, as long as they can be both.
+/// The targets of all parts. They are kept as classes and as quantities, as long as they can be both; labels are quantities
+/// that are 0 or 1.
 #[derive(Debug)]
 pub(super) struct TargetReader {
     /// The task that is asked for, or that was found before.
@@ -33,9 +35,10 @@ pub(super) struct TargetReader {
 impl TargetReader {
     /// For the targets of `files`.
     pub fn new(files: &DataFiles) -> Self {
-        let before = files.found.as_ref().map(|found| match found.quantities {
+        let before = files.found.as_ref().map(|found| match found.target_kind() {
             None => Task::Classification,
-            Some(_) => Task::Regression,
+            Some(TargetKind::Quantities(_)) => Task::Regression,
+            Some(TargetKind::Labels(_)) => Task::Labels,
         });
         Self {
             task: before.or(files.task),
@@ -50,7 +53,21 @@ impl TargetReader {
         }
     }
 
-    /// Takes several columns of a table for quantities.
+    /// What a target is called that has no name.
+    pub fn noun(&self) -> &'static str {
+        match self.task {
+            Some(Task::Labels) => "label",
+            _ => "target",
+        }
+    }
+
+    /// A target as a number: that which is written, or whether a label is there.
+    pub fn number(&self, text: &str) -> Option<f64> {
+        let said = (self.task == Some(Task::Labels)).then(|| truth(text));
+        said.flatten().or_else(|| text.trim().parse().ok())
+    }
+
+    /// Takes several columns of a table for quantities or labels.
     ///
     /// # Errors
     /// If a class is asked for.
@@ -62,8 +79,8 @@ impl TargetReader {
         self.add_class(|_| Err(no_class()), &mut RawPart::default())
     }
 
-    /// Adds the target of an example to `part`: `class` is its name as a class, or why it is none, and `no_number` says
-    /// what is wrong with one that is no quantity.
+    /// Adds the target of an example to `part`: `class` is its name as a class, or why it is none, and `place` says where it
+    /// is and what is there.
     ///
     /// # Errors
     /// If it is neither, or not what is asked for.
@@ -72,12 +89,12 @@ impl TargetReader {
         path: &Path,
         class: Result<&str, FilesError>,
         number: Option<f64>,
-        no_number: impl FnOnce() -> FilesError,
+        place: impl FnOnce() -> [String; 2],
         part: &mut RawPart,
     ) -> Result<(), FilesError> {
         let add = |names: &mut Names| class.and_then(|name| names.number(path, name));
         self.add_class(add, part)?;
-        self.add_number(number, no_number, part)
+        self.add_number(path, number, place, part)
     }
 
     /// Adds the class of an example.
@@ -89,7 +106,8 @@ impl TargetReader {
         class: impl FnOnce(&mut Names) -> Result<u32, FilesError>,
         part: &mut RawPart,
     ) -> Result<(), FilesError> {
-        if self.task == Some(Task::Regression) || self.no_classes.is_some() {
+        let is_other = matches!(self.task, Some(Task::Regression | Task::Labels));
+        if is_other || self.no_classes.is_some() {
             return Ok(());
         }
         match class(&mut self.names) {
@@ -100,27 +118,34 @@ impl TargetReader {
         Ok(())
     }
 
-    /// Adds a quantity of an example.
+    /// Adds a quantity or a label of an example; `place` as in [`add`](Self::add).
     ///
     /// # Errors
     /// If it is none, and has to be one.
     pub fn add_number(
         &mut self,
+        path: &Path,
         number: Option<f64>,
-        no_number: impl FnOnce() -> FilesError,
+        place: impl FnOnce() -> [String; 2],
         part: &mut RawPart,
     ) -> Result<(), FilesError> {
+        let is_number = |number: &f64| match self.task {
+            Some(Task::Labels) => *number == 0.0 || *number == 1.0,
+            _ => (*number as f32).is_finite(),
+        };
+        let found = number.filter(is_number);
+        let misfit = || misfit(self.task, path, place());
         self.n_seen += 1;
         self.n_texts += usize::from(number.is_none());
         if self.task != Some(Task::Classification) && self.no_quantities.is_none() {
-            match number.filter(|number| (*number as f32).is_finite()) {
+            match found {
                 Some(number) => {
                     self.has_fractions |= number.fract() != 0.0;
                     self.has_others |= number != 0.0 && number != 1.0;
                     part.quantities.push(number);
                 }
-                None if self.task == Some(Task::Regression) => return Err(no_number()),
-                None => self.no_quantities = Some(no_number()),
+                None if self.task.is_some() => return Err(misfit()),
+                None => self.no_quantities = Some(misfit()),
             }
         }
         if self.no_classes.is_none() || self.no_quantities.is_none() {
@@ -134,8 +159,8 @@ impl TargetReader {
         error.map_or(Ok(()), Err)
     }
 
-    /// The names of the classes, or none where the targets are quantities, `n_targets` of each example. Leaves in `parts`
-    /// what belongs to it; examples with quantities have the label 0.
+    /// The names of the classes, or none where the targets are quantities or labels, `n_targets` of each example. Leaves in
+    /// `parts` what belongs to it; examples without a class have the label 0.
     ///
     /// # Errors
     /// If they look like neither.
@@ -145,11 +170,18 @@ impl TargetReader {
         parts: impl Iterator<Item = &'a mut RawPart>,
         notes: &mut Vec<String>,
     ) -> Result<Option<Names>, FilesError> {
-        let is_regression = match self.task {
-            Some(task) => task == Task::Regression,
-            None => self.is_regression(n_targets)?,
+        let has_classes = match self.task {
+            Some(task) => task == Task::Classification,
+            None => !self.is_regression(n_targets)?,
         };
-        if is_regression && self.task.is_none() && !self.are_columns {
+        if !has_classes && self.task.is_none() && self.are_columns && !self.has_others {
+            notes.push(
+                "the targets are 0 and 1 in all examples, and learned as quantities; the task `labels` learns which of \
+                 them an example has"
+                    .into(),
+            );
+        }
+        if !has_classes && self.task.is_none() && !self.are_columns {
             notes.push(match n_targets {
                 1 => "the target is a quantity, and learned by regression; the task `classification` takes \
                       each of its values for a class"
@@ -158,12 +190,12 @@ impl TargetReader {
             });
         }
         for part in parts {
-            match is_regression {
-                true => part.labels = vec![0; part.quantities.len() / n_targets],
-                false => part.quantities = Vec::new(),
+            match has_classes {
+                true => part.quantities = Vec::new(),
+                false => part.labels = vec![0; part.quantities.len() / n_targets],
             }
         }
-        Ok((!is_regression).then_some(self.names))
+        Ok(has_classes.then_some(self.names))
     }
 
     fn is_regression(&mut self, n_targets: usize) -> Result<bool, FilesError> {
@@ -182,5 +214,14 @@ impl TargetReader {
             }
             Some(_) => Ok(false),
         }
+    }
+}
+
+/// What is wrong with a target that is no quantity, or no label.
+fn misfit(task: Option<Task>, path: &Path, [place, found]: [String; 2]) -> FilesError {
+    let path = path.into();
+    match task {
+        Some(Task::Labels) => FilesError::Label { path, place, found },
+        _ => FilesError::Target { path, place, found },
     }
 }

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::option_error::FilesOptionError;
 
+/// What says that an example has a label, or that it has not, in small letters; numbers do too.
+const TRUTHS: [(&str, f64); 4] = [("true", 1.0), ("false", 0.0), ("yes", 1.0), ("no", 0.0)];
+
 /// What is to be learned. Without a choice of one's own, targets are classes, unless they are numbers that
 /// cannot be:
 ///
@@ -17,6 +20,8 @@ use super::option_error::FilesOptionError;
 /// | other numbers | `regression` |
 /// | several columns | `regression` |
 /// | an array with several numbers for each example | `classification` if one is 1 and the others are 0, else `regression` |
+///
+/// `labels` is never found by itself: columns of 0 and 1 may be quantities, and rows of 0 and 1 damaged classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
@@ -24,17 +29,20 @@ pub enum Task {
     Classification,
     /// Each example has a quantity, or several.
     Regression,
+    /// Each example has none, one or several of some labels.
+    Labels,
 }
 
 impl Task {
     /// Every task.
-    pub const ALL: [Self; 2] = [Self::Classification, Self::Regression];
+    pub const ALL: [Self; 3] = [Self::Classification, Self::Regression, Self::Labels];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Classification => "classification",
             Self::Regression => "regression",
+            Self::Labels => "labels",
         }
     }
 }
@@ -52,4 +60,11 @@ impl FromStr for Task {
         let found = Self::ALL.into_iter().find(|task| task.name() == name);
         found.ok_or_else(|| FilesOptionError::unknown("task", name, Self::ALL.map(Self::name)))
     }
+}
+
+/// What a text says of a label, if it is a word for it: 1 if it is there, and 0 if it is not.
+pub(super) fn truth(text: &str) -> Option<f64> {
+    let mut words = TRUTHS.iter();
+    let found = words.find(|(word, _)| text.trim().eq_ignore_ascii_case(word));
+    found.map(|(_, truth)| *truth)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::{DataError, Quantities};
+use super::super::DataError;
 use super::array::{ArrayHeader, Element};
 use super::description::{DataFiles, DataFormat, MOST_INPUTS};
 use super::entry::{Entry, entries};
@@ -87,9 +87,10 @@ pub(super) fn read(
                 );
                 return Err(FilesError::array(path, format.name(), reason).into());
             }
+            let noun = reader.noun();
             let own = match n_targets {
-                1 => vec!["target".to_string()],
-                n => (1..=n).map(|number| format!("target {number}")).collect(),
+                1 => vec![noun.to_string()],
+                n => (1..=n).map(|number| format!("{noun} {number}")).collect(),
             };
             let mut examples = RawPart::default();
             let bytes = labels.load()?;
@@ -155,8 +156,7 @@ pub(super) fn inputs(
     };
     let found = description.found();
     let n_inputs = found.shape.iter().product::<usize>();
-    let n_targets = found.quantities.as_ref().map_or(1, Quantities::len);
-    if entry.header.shape.len() == 2 && entry.header.shape[1] == n_inputs + n_targets {
+    if entry.header.shape.len() == 2 && entry.header.shape[1] == n_inputs + found.n_targets() {
         let mut reader = TargetReader::new(description);
         let (raw, ..) = rows_with_targets(description, path, entry, &mut reader)?;
         return Ok((raw.inputs, found.shape));
@@ -286,12 +286,8 @@ fn rows_with_targets(
                 example: index + 1,
                 label,
             });
-            let no_number = || FilesError::Target {
-                path: path.into(),
-                place: format!("example {}", index + 1),
-                found: label.to_string(),
-            };
-            reader.add(path, class, Some(label), no_number, &mut examples)?;
+            let place = || [format!("example {}", index + 1), label.to_string()];
+            reader.add(path, class, Some(label), place, &mut examples)?;
         }
     }
     let mut column = 0;

@@ -9,6 +9,7 @@ use crate::data::{DataSource, DatasetKind};
 
 mod arrays;
 mod formats;
+mod labels;
 mod quantities;
 mod rules;
 

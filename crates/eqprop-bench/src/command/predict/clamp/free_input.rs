@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, HopfieldEnergy, LayerConfig, PartlyClamped, VectorField};
+use eqprop_train::data::TargetKind;
 
 use crate::run::TrainedRun;
 
@@ -12,8 +13,14 @@ use crate::run::TrainedRun;
 /// # Errors
 /// If there is none; says why.
 pub fn with_free_input(run: &TrainedRun) -> Result<PartlyClamped<HopfieldEnergy>> {
-    if run.config.data.dataset.quantities().is_some() {
-        bail!("--clamp is for classes, and this network learned quantities");
+    match run.config.data.dataset.target_kind() {
+        None => {}
+        Some(TargetKind::Quantities(_)) => {
+            bail!("--clamp is for classes, and this network learned quantities")
+        }
+        Some(TargetKind::Labels(_)) => {
+            bail!("--clamp is for classes, and this network learned several labels at once")
+        }
     }
     let network = &run.learner.network;
     let field = match &network.energy {
