@@ -63,7 +63,8 @@ fn main() -> anyhow::Result<()> {
     for epoch in 1..=EPOCHS {
         one = train(&one, 1, &whole)?;
         two = train(&two, 2, &halves)?;
-        let [a, b] = [&one, &two].map(|model| evaluate(model, &test).cost);
+        let a = evaluate(&one, &test)?.cost;
+        let b = evaluate(&two, &test)?.cost;
         let (a_numbers, b_numbers) = (numbers(&one), numbers(&two));
         let pairs = a_numbers.iter().zip(&b_numbers);
         let largest = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);

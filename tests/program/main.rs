@@ -24,6 +24,7 @@ mod refusal;
 mod regression;
 mod resume;
 mod run_folder;
+mod stream;
 mod tensorboard;
 mod training;
 mod tune;

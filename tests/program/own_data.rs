@@ -69,7 +69,7 @@ fn digits() -> [(Vec<Vec<u8>>, Vec<u8>); 2] {
 }
 
 /// The digits as a folder of images, an IDX folder, tables and a file of arrays, with their parts.
-fn write_digits(place: &Place) -> [&'static str; 4] {
+pub fn write_digits(place: &Place) -> [&'static str; 4] {
     let parts = digits();
     let mut arrays = Vec::new();
     for ((images, labels), part) in parts.iter().zip(["train", "test"]) {

@@ -132,7 +132,7 @@ const MOST_FITTED: usize = 500;
 /// What is predicted of the first of `examples` against what they are, for each quantity; nothing of classes and labels.
 ///
 /// # Errors
-/// If the picture cannot be drawn.
+/// If the picture cannot be drawn, or inputs are in files and cannot be read.
 pub fn fit<G>(
     learner: &AnyLearner<G>,
     examples: &Examples,
@@ -141,7 +141,7 @@ pub fn fit<G>(
 where
     G: GradientEstimator<AnyField, AnyCost> + Clone,
 {
-    let examples = examples.clone().take(MOST_FITTED);
+    let examples = examples.clone().take(MOST_FITTED).in_memory()?;
     let Some(targets) = examples.targets.as_ref().filter(|_| !examples.is_empty()) else {
         return Ok(None);
     };
@@ -334,7 +334,7 @@ impl RelaxationCourse {
     }
 }
 
-/// Examples as inputs.
+/// Examples in memory as inputs.
 pub fn tensor(examples: &Examples, device: &Device) -> Tensor<2> {
     let shape = [examples.len(), examples.n_inputs()];
     Tensor::from_data(TensorData::new(examples.inputs.clone(), shape), device)

@@ -136,13 +136,14 @@ pub fn measure_trainings(
     }))
 }
 
-/// The first examples, or, where they are too few, random ones.
+/// The first examples, or, where they are too few or cannot be read, random ones.
 fn batch(config: &TrainingConfig, examples: Option<&Examples>, device: &Device) -> Batch {
     let n = config.batch_size;
-    let Some(examples) = examples.filter(|examples| examples.len() >= n) else {
+    let first = examples.filter(|examples| examples.len() >= n);
+    let first = first.and_then(|examples| examples.clone().take(n).in_memory().ok());
+    let Some(first) = first else {
         return random_batch(config, device);
     };
-    let first = examples.clone().take(n);
     let loader = BatchLoader::new(&first, n, Order::Sequential, device);
     let batch = loader.iter().next().expect("there are as many examples");
     batch.expect("examples in memory can always be read")

@@ -3,6 +3,8 @@
 //! A binary of its own, because it counts every allocation of the process.
 #![cfg(feature = "flex")]
 
+#[path = "memory/streaming.rs"]
+mod streaming;
 #[path = "memory/updates.rs"]
 mod updates;
 
@@ -30,6 +32,7 @@ fn settled_peak_of(run: impl Fn()) -> f64 {
 fn memory_grows_with_nothing_but_tracked_steps() {
     memory_does_not_grow_with_steps_unless_the_parameters_track_them();
     updates::leave_nothing_behind();
+    streaming::grows_with_labels_alone();
 }
 
 fn memory_does_not_grow_with_steps_unless_the_parameters_track_them() {

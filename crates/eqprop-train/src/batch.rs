@@ -1,7 +1,10 @@
 //! A batch of examples, and the loader that cuts a split into batches.
 
+mod ahead;
 mod augmentation;
+mod targets;
 
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,8 +15,10 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{Examples, TargetKind};
+use crate::data::{DataError, Examples, InputStream, TargetKind};
+use ahead::{ReadAhead, StreamedEpoch};
 pub use augmentation::Augmentation;
+use targets::TargetRows;
 
 /// Examples that are relaxed together.
 #[derive(Debug, Clone)]
@@ -53,11 +58,14 @@ pub enum Order {
 /// Cuts a split into batches: a Burn [`DataLoader`].
 ///
 /// The split lies on the device, and there is no work per example; with an [`Augmentation`] the
-/// images lie on the host, where each batch is changed and then uploaded as a whole.
+/// images lie on the host, where each batch is changed and then uploaded as a whole. Inputs that
+/// [stay in their files](crate::data::Dataset::stream) are read by threads of the loader, some batches ahead of those that are
+/// taken from it, and in the same order.
 #[derive(Debug)]
 pub struct BatchLoader {
     inputs: Inputs,
-    target: Tensor<2>,
+    targets: Targets,
+    device: Device,
     /// What targets are, if not classes.
     kind: Option<TargetKind>,
     /// Channels, height and width of an example.
@@ -78,6 +86,17 @@ enum Inputs {
         pixels: Arc<Vec<f32>>,
         augmentation: Augmentation,
     },
+    InFiles {
+        stream: InputStream,
+        augmentation: Augmentation,
+    },
+}
+
+/// What the outputs should be of all examples, `[n, n_outputs]`: on the device with the inputs, or with them on the host.
+#[derive(Debug, Clone)]
+enum Targets {
+    OnDevice(Box<Tensor<2>>),
+    OnHost(Arc<TargetRows>),
 }
 
 impl BatchLoader {
@@ -88,22 +107,32 @@ impl BatchLoader {
     pub fn new(examples: &Examples, batch_size: usize, order: Order, device: &Device) -> Self {
         assert!(batch_size > 0, "batch_size must be at least 1, but is 0");
         let (n, n_outputs) = (examples.len(), examples.n_outputs());
-        let input = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs()]);
-        let target = match &examples.targets {
-            Some(targets) => targets.values.clone(),
+        let rows = TargetRows::of(examples);
+        let (inputs, targets) = match examples.stream.clone() {
+            Some(stream) => {
+                let augmentation = Augmentation::default();
+                let inputs = Inputs::InFiles {
+                    stream,
+                    augmentation,
+                };
+                (inputs, Targets::OnHost(Arc::new(rows)))
+            }
             None => {
-                let mut one_hot = vec![0f32; n * n_outputs];
-                for (row, &label) in one_hot.chunks_exact_mut(n_outputs).zip(&examples.labels) {
-                    row[usize::from(label)] = 1.0;
-                }
-                one_hot
+                let input = TensorData::new(examples.inputs.clone(), [n, examples.n_inputs()]);
+                let target = TensorData::new(rows.rows(0..n), [n, n_outputs]);
+                let [input, target] = [input, target].map(|data| Tensor::from_data(data, device));
+                (
+                    Inputs::OnDevice(Box::new(input)),
+                    Targets::OnDevice(Box::new(target)),
+                )
             }
         };
-        let targets = examples.targets.as_ref();
+        let kind = examples.targets.as_ref();
         Self {
-            inputs: Inputs::OnDevice(Box::new(Tensor::from_data(input, device))),
-            target: Tensor::from_data(TensorData::new(target, [n, n_outputs]), device),
-            kind: targets.map(|targets| targets.kind.clone()),
+            inputs,
+            targets,
+            device: device.clone(),
+            kind: kind.map(|targets| targets.kind.clone()),
             shape: examples.shape,
             indices: (0..n).collect(),
             batch_size,
@@ -123,17 +152,24 @@ impl BatchLoader {
     /// [`with_augmentation_seed`](Self::with_augmentation_seed). The images are read back from the
     /// device once, here, and leave it.
     pub fn with_augmentation(mut self, augmentation: Augmentation) -> Self {
-        let pixels = match self.inputs {
-            Inputs::OnDevice(_) if augmentation.is_none() => return self,
+        self.inputs = match self.inputs {
+            inputs @ Inputs::OnDevice(_) if augmentation.is_none() => inputs,
             Inputs::OnDevice(input) => {
                 let data = input.into_data().convert::<f32>();
-                Arc::new(data.try_into_vec().expect("converted to this type"))
+                let pixels = data.try_into_vec().expect("converted to this type");
+                Inputs::OnHost {
+                    pixels: Arc::new(pixels),
+                    augmentation,
+                }
             }
-            Inputs::OnHost { pixels, .. } => pixels,
-        };
-        self.inputs = Inputs::OnHost {
-            pixels,
-            augmentation,
+            Inputs::OnHost { pixels, .. } => Inputs::OnHost {
+                pixels,
+                augmentation,
+            },
+            Inputs::InFiles { stream, .. } => Inputs::InFiles {
+                stream,
+                augmentation,
+            },
         };
         self
     }
@@ -164,10 +200,17 @@ impl BatchLoader {
 
     /// The batches of epoch `epoch` from number `first` on, counted from 0: the rest of an epoch that
     /// was begun. Leaves alone which epoch the next iteration counts as.
-    pub fn batches(&self, epoch: u64, first: usize) -> impl Iterator<Item = Batch> + '_ {
+    ///
+    /// # Errors
+    /// The batch that cannot be read, and is the last, if inputs are in files.
+    pub fn batches(
+        &self,
+        epoch: u64,
+        first: usize,
+    ) -> impl Iterator<Item = Result<Batch, DataError>> + '_ {
         let mut batches = self.epoch(epoch);
         batches.position = first.saturating_mul(self.batch_size);
-        batches.map(|batch| batch.expect("examples in memory can always be read"))
+        iter::from_fn(move || batches.take_next())
     }
 
     /// The batches of epoch `epoch`.
@@ -181,34 +224,18 @@ impl BatchLoader {
         Batches {
             loader: self,
             epoch,
-            order,
+            order: Arc::new(order),
             position: 0,
+            ahead: None,
         }
-    }
-
-    /// The images of `indices` as they are in epoch `epoch`, `[batch, n_inputs]`.
-    fn changed(
-        &self,
-        pixels: &[f32],
-        augmentation: Augmentation,
-        epoch: u64,
-        indices: &[usize],
-    ) -> TensorData {
-        let n_inputs = self.shape.iter().product::<usize>();
-        let mut changed = Vec::with_capacity(indices.len() * n_inputs);
-        for &index in indices {
-            let image = &pixels[index * n_inputs..][..n_inputs];
-            let change = augmentation.draw(self.augmentation_seed, epoch, index);
-            change.apply(image, self.shape, &mut changed);
-        }
-        TensorData::new(changed, [indices.len(), n_inputs])
     }
 
     /// The same loader over the examples `indices`.
     fn visiting(&self, indices: Vec<usize>) -> Self {
         Self {
             inputs: self.inputs.clone(),
-            target: self.target.clone(),
+            targets: self.targets.clone(),
+            device: self.device.clone(),
             kind: self.kind.clone(),
             shape: self.shape,
             indices,
@@ -232,7 +259,10 @@ impl DataLoader<Batch> for BatchLoader {
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
         let mut moved = self.visiting(self.indices.clone());
-        moved.target = moved.target.to_device(device);
+        moved.device = device.clone();
+        if let Targets::OnDevice(target) = &mut moved.targets {
+            **target = target.as_ref().clone().to_device(device);
+        }
         if let Inputs::OnDevice(input) = &mut moved.inputs {
             **input = input.as_ref().clone().to_device(device);
         }
@@ -248,41 +278,106 @@ impl DataLoader<Batch> for BatchLoader {
 struct Batches<'a> {
     loader: &'a BatchLoader,
     epoch: u64,
-    order: Vec<usize>,
+    order: Arc<Vec<usize>>,
     position: usize,
+    /// Inputs that are read already, once the first was asked for.
+    ahead: Option<ReadAhead>,
+}
+
+impl Batches<'_> {
+    /// The next batch. Behind one that cannot be read there is none.
+    fn take_next(&mut self) -> Option<Result<Batch, DataError>> {
+        let start = self.position;
+        let end = start.saturating_add(self.loader.batch_size);
+        let end = end.min(self.order.len());
+        if start >= end {
+            return None;
+        }
+        let batch = self.batch(start, end);
+        self.position = match batch {
+            Ok(_) => end,
+            Err(_) => self.order.len(),
+        };
+        Some(batch)
+    }
+
+    /// The batch of a part of the order, which is the next.
+    fn batch(&mut self, start: usize, end: usize) -> Result<Batch, DataError> {
+        let BatchLoader {
+            inputs,
+            targets,
+            device,
+            shape,
+            augmentation_seed: seed,
+            ..
+        } = self.loader;
+        let n_inputs = shape.iter().product::<usize>();
+        let indices = &self.order[start..end];
+        let upload = |numbers: Vec<f32>, width| {
+            let data = TensorData::new(numbers, [indices.len(), width]);
+            Tensor::<2>::from_data(data, device)
+        };
+        let numbers: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
+        let rows = || Tensor::<1, Int>::from_data(TensorData::from(numbers.as_slice()), device);
+        let input = match inputs {
+            Inputs::OnDevice(input) => input.as_ref().clone().select(0, rows()),
+            Inputs::OnHost {
+                pixels,
+                augmentation,
+            } => {
+                let images = indices.iter();
+                let images = images.map(|&index| &pixels[index * n_inputs..][..n_inputs]);
+                let epoch = self.epoch;
+                let changed = augmentation.apply(images, *shape, *seed, epoch, indices);
+                upload(changed, n_inputs)
+            }
+            Inputs::InFiles {
+                stream,
+                augmentation,
+            } => {
+                let ahead = match &mut self.ahead {
+                    Some(ahead) => ahead,
+                    None => {
+                        let epoch = StreamedEpoch {
+                            stream: stream.clone(),
+                            shape: *shape,
+                            order: self.order.clone(),
+                            batch_size: self.loader.batch_size,
+                            augmentation: *augmentation,
+                            augmentation_seed: *seed,
+                            epoch: self.epoch,
+                        };
+                        self.ahead.insert(ReadAhead::begin(epoch, start)?)
+                    }
+                };
+                let read = ahead.next();
+                upload(
+                    read.expect("the workers read to the end of the order")?,
+                    n_inputs,
+                )
+            }
+        };
+        let target = match targets {
+            Targets::OnDevice(target) => target.as_ref().clone().select(0, rows()),
+            Targets::OnHost(targets) => {
+                let rows = targets.rows(indices.iter().copied());
+                upload(rows, targets.n_outputs())
+            }
+        };
+        Ok(Batch {
+            input,
+            target,
+            indices: Some(indices.to_vec()),
+        })
+    }
 }
 
 impl Iterator for Batches<'_> {
     type Item = Result<Batch, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let end = self.position.saturating_add(self.loader.batch_size);
-        let end = end.min(self.order.len());
-        let indices = self
-            .order
-            .get(self.position..end)
-            .filter(|i| !i.is_empty())?;
-        self.position = end;
-        let rows: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
-        let device = self.loader.target.device();
-        let rows = Tensor::<1, Int>::from_data(TensorData::from(rows.as_slice()), &device);
-        let input = match &self.loader.inputs {
-            Inputs::OnDevice(input) => input.as_ref().clone().select(0, rows.clone()),
-            Inputs::OnHost {
-                pixels,
-                augmentation,
-            } => {
-                let changed = self
-                    .loader
-                    .changed(pixels, *augmentation, self.epoch, indices);
-                Tensor::from_data(changed, &device)
-            }
-        };
-        Some(Ok(Batch {
-            input,
-            target: self.loader.target.clone().select(0, rows),
-            indices: Some(indices.to_vec()),
-        }))
+        let batch = self.take_next()?;
+        Some(batch.map_err(DatasetError::new))
     }
 }
 

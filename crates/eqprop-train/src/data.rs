@@ -1,7 +1,8 @@
 //! The data: handwritten digits built into the crate, data sets that are known by name, such as MNIST,
 //! and [files of one's own](DataFiles).
 //!
-//! Everything is read into memory once, as plain vectors. The 8×8 digits need neither a file nor
+//! Everything is read into memory once, as plain vectors, or [stays in its files](Dataset::stream) until it is needed. The
+//! 8×8 digits need neither a file nor
 //! a network. Data sets with a name are read in the format in which they are published from a
 //! directory; MNIST, Fashion-MNIST and CIFAR-10 are downloaded when no directory is named.
 //!
@@ -15,6 +16,7 @@
 //! ```
 
 mod archive;
+mod change;
 mod cifar;
 mod contents;
 mod dataset;
@@ -25,6 +27,7 @@ mod examples;
 mod files;
 mod fingerprint;
 mod idx;
+mod inputs;
 mod kind;
 pub(crate) mod memory;
 #[doc(hidden)]
@@ -32,6 +35,7 @@ pub mod picture;
 mod place;
 mod reader;
 mod source;
+mod stream;
 mod targets;
 
 use std::{
@@ -50,6 +54,8 @@ pub use files::{
 };
 pub use kind::{DATA_DIR_VARIABLE, DatasetKind};
 pub use source::DataSource;
+pub use stream::InputStream;
+use stream::Residence;
 pub use targets::{Quantities, TargetKind, Targets};
 
 impl FromStr for DatasetKind {
@@ -108,21 +114,52 @@ impl Dataset {
     /// If a file is missing, of another data set or not what it should be, or if the download fails; see
     /// [`DataError`].
     pub fn load(source: impl Into<DataSource>, data_dir: Option<&Path>) -> Result<Self, DataError> {
-        let kind = match source.into() {
-            DataSource::BuiltIn(kind) => kind,
-            DataSource::Files(files) => return Ok(files.read(data_dir)?.dataset),
+        Self::load_into(Residence::Memory, &source.into(), data_dir)
+    }
+
+    /// The same with inputs that stay in their files and are read batch by batch, for data that are larger than memory.
+    ///
+    /// Files are looked at from end to end, for what is to be known of all examples, such as their deviations. In memory
+    /// are labels, or quantities, and what [`InputStream`] says; inputs are those of [`load`](Self::load) to the last bit, and
+    /// so are a training and the [`fingerprint`](Self::fingerprint).
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and if single examples cannot be read: of tables as text, and of compressed files.
+    pub fn stream(
+        source: impl Into<DataSource>,
+        data_dir: Option<&Path>,
+    ) -> Result<Self, DataError> {
+        Self::load_into(Residence::Files, &source.into(), data_dir)
+    }
+
+    fn load_into(
+        residence: Residence,
+        source: &DataSource,
+        data_dir: Option<&Path>,
+    ) -> Result<Self, DataError> {
+        let kind = match source {
+            DataSource::BuiltIn(kind) => *kind,
+            DataSource::Files(files) => return Ok(files.read_into(residence, data_dir)?.dataset),
         };
         if kind == DatasetKind::Digits {
-            return Ok(digits::load());
+            return match residence {
+                Residence::Memory => Ok(digits::load()),
+                Residence::Files => Err(DataError::NotStreamed {
+                    path: kind.name().into(),
+                    reason: "these examples are part of the program, and in memory with it",
+                }),
+            };
         }
         let from_environment = std::env::var_os(DATA_DIR_VARIABLE)
             .filter(|value| value != OsStr::new(""))
             .map(PathBuf::from);
         match (kind, data_dir.or(from_environment.as_deref())) {
-            (_, None) => download::load(kind),
-            (DatasetKind::Cifar10, Some(dir)) => cifar::load(dir, cifar::N_RECORDS),
-            (DatasetKind::Cifar100, Some(dir)) => cifar::load_100(dir, cifar::N_RECORDS_100),
-            (_, Some(dir)) => idx::load(kind, dir),
+            (_, None) => download::load(kind, residence),
+            (DatasetKind::Cifar10, Some(dir)) => cifar::load(dir, cifar::N_RECORDS, residence),
+            (DatasetKind::Cifar100, Some(dir)) => {
+                cifar::load_100(dir, cifar::N_RECORDS_100, residence)
+            }
+            (_, Some(dir)) => idx::load(kind, dir, residence),
         }
     }
 }
@@ -133,6 +170,7 @@ pub mod format {
     use std::io;
     use std::path::Path;
 
+    use super::stream::Residence;
     use super::{DataError, Dataset, archive, cifar};
 
     /// CIFAR-10 from files of `n_records` records each.
@@ -140,7 +178,15 @@ pub mod format {
     /// # Errors
     /// As [`Dataset::load`].
     pub fn cifar_10(dir: &Path, n_records: usize) -> Result<Dataset, DataError> {
-        cifar::load(dir, n_records)
+        cifar::load(dir, n_records, Residence::Memory)
+    }
+
+    /// The same, whose images stay in their files.
+    ///
+    /// # Errors
+    /// As [`Dataset::stream`].
+    pub fn stream_cifar_10(dir: &Path, n_records: usize) -> Result<Dataset, DataError> {
+        cifar::load(dir, n_records, Residence::Files)
     }
 
     /// CIFAR-100 from files of so many training and test records.
@@ -148,7 +194,7 @@ pub mod format {
     /// # Errors
     /// As [`Dataset::load`].
     pub fn cifar_100(dir: &Path, n_records: [usize; 2]) -> Result<Dataset, DataError> {
-        cifar::load_100(dir, n_records)
+        cifar::load_100(dir, n_records, Residence::Memory)
     }
 
     /// The files `names`, each of `n_bytes`, out of a compressed archive.

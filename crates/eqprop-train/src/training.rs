@@ -22,7 +22,7 @@ use crate::checkpoint::{
     Checkpoint, CheckpointState, MODEL, OPTIMIZER, PARTICLES, SCHEDULER, WARM,
 };
 use crate::config::{OrderKind, TrainingConfig};
-use crate::data::{Dataset, Examples};
+use crate::data::{DataError, Dataset, Examples};
 use crate::error::{CheckpointError, TrainingError};
 use crate::estimator::GradientEstimator;
 use crate::initial_state::{KeptStates, Particles, PreviousState};
@@ -45,6 +45,9 @@ const EVALUATION_BATCH: usize = 500;
 const LOOSE_TOLERANCE: f64 = 1e-2;
 /// Updates between two measurements of `‖ΔW‖/‖W‖`.
 const UPDATES_PER_MEASUREMENT: u64 = 50;
+
+/// What the validation and the test found, and of each example of the first of them whether it was classified rightly.
+type Judged = ([Option<Evaluation>; 2], Vec<bool>);
 
 /// A training run as a [`TrainingConfig`] describes it.
 pub struct Training {
@@ -247,8 +250,8 @@ impl Training {
     /// [`checkpoint`](Self::checkpoint) made in the pause: the result is that of an epoch without.
     ///
     /// # Errors
-    /// If the cost becomes infinite or not a number; the run then stands where it stood when this was
-    /// called.
+    /// If the cost becomes infinite or not a number, or inputs cannot be read from their files; the run then stands where it
+    /// stood when this was called.
     pub fn run_epoch(
         &mut self,
         mut observe: impl FnMut(Progress) -> ControlFlow<()>,
@@ -277,7 +280,7 @@ impl Training {
         let mut flow = ControlFlow::Continue(());
         let start = Instant::now();
         for batch in self.train.batches(done as u64, first) {
-            open = open.update(batch, is_plain, &mut tally);
+            open = open.update(batch?, is_plain, &mut tally);
             if !tally.sums.is_finite() {
                 return diverged();
             }
@@ -296,7 +299,7 @@ impl Training {
             return self.pause(open);
         }
         let look = || observe(progress(open.done.n_updates, &tally.sums));
-        let ControlFlow::Continue((found, correct)) = self.judge(&open.learner, look) else {
+        let ControlFlow::Continue((found, correct)) = self.judge(&open.learner, look)? else {
             return self.pause(open);
         };
         let [validation, test] = found;
@@ -319,17 +322,20 @@ impl Training {
         &self,
         learner: &AnyLearner,
         mut observe: impl FnMut() -> ControlFlow<()>,
-    ) -> ControlFlow<(), ([Option<Evaluation>; 2], Vec<bool>)> {
+    ) -> Result<ControlFlow<(), Judged>, DataError> {
         let mut found = [None, None];
         let mut first = None;
         for (found, loader) in found.iter_mut().zip([&self.validation, &self.test]) {
             if let Some(loader) = loader {
-                let (evaluation, correct) = judge(learner, loader, &mut observe)?;
+                let judged = judge(learner, loader, &mut observe)?;
+                let ControlFlow::Continue((evaluation, correct)) = judged else {
+                    return Ok(ControlFlow::Break(()));
+                };
                 *found = Some(evaluation);
                 first.get_or_insert(correct);
             }
         }
-        ControlFlow::Continue((found, first.unwrap_or_default()))
+        Ok(ControlFlow::Continue((found, first.unwrap_or_default())))
     }
 
     /// Keeps `open` until the next call.
@@ -356,28 +362,34 @@ impl Training {
 }
 
 /// Judges a learner by all examples of `loader`.
-pub fn evaluate<G>(learner: &AnyLearner<G>, loader: &BatchLoader) -> Evaluation
+///
+/// # Errors
+/// If inputs are in files and cannot be read.
+pub fn evaluate<G>(learner: &AnyLearner<G>, loader: &BatchLoader) -> Result<Evaluation, DataError>
 where
     G: GradientEstimator<AnyField, AnyCost> + Clone,
 {
     let go_on = || ControlFlow::<()>::Continue(());
-    let ControlFlow::Continue(found) = evaluate_observed(learner, loader, go_on) else {
+    let ControlFlow::Continue(found) = evaluate_observed(learner, loader, go_on)? else {
         unreachable!("nothing breaks it")
     };
-    found
+    Ok(found)
 }
 
 /// As [`evaluate`], but `observe` is called between the batches and may break.
+///
+/// # Errors
+/// As [`evaluate`].
 pub fn evaluate_observed<G>(
     learner: &AnyLearner<G>,
     loader: &BatchLoader,
     observe: impl FnMut() -> ControlFlow<()>,
-) -> ControlFlow<(), Evaluation>
+) -> Result<ControlFlow<(), Evaluation>, DataError>
 where
     G: GradientEstimator<AnyField, AnyCost> + Clone,
 {
-    let (evaluation, _) = judge(learner, loader, observe)?;
-    ControlFlow::Continue(evaluation)
+    let judged = judge(learner, loader, observe)?;
+    Ok(judged.map_continue(|(evaluation, _)| evaluation))
 }
 
 /// Judges a learner, as a whole and by each example.
@@ -385,7 +397,7 @@ fn judge<G>(
     learner: &AnyLearner<G>,
     loader: &BatchLoader,
     mut observe: impl FnMut() -> ControlFlow<()>,
-) -> ControlFlow<(), (Evaluation, Vec<bool>)>
+) -> Result<ControlFlow<(), (Evaluation, Vec<bool>)>, DataError>
 where
     G: GradientEstimator<AnyField, AnyCost> + Clone,
 {
@@ -394,8 +406,10 @@ where
         .keeping_examples()
         .of_targets(loader.target_kind(), &UnfinishedEpoch::default());
     for batch in loader.batches(0, 0) {
-        observe()?;
-        tally.add(InferenceStep::step(&model, batch));
+        if observe().is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        tally.add(InferenceStep::step(&model, batch?));
     }
-    ControlFlow::Continue(tally.evaluation())
+    Ok(ControlFlow::Continue(tally.evaluation()))
 }

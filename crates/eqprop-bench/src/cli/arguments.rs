@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::{DataSource, Dataset, DatasetKind};
+use eqprop_train::data::{DataError, DataFiles, DataSource, Dataset, DatasetKind};
 use eqprop_train::error::TrainingError;
 use eqprop_train::preset::Preset;
 use serde::Deserialize;
@@ -33,6 +33,12 @@ pub struct ModelArguments {
     pub dataset: Option<DataSource>,
     #[command(flatten)]
     pub files: FilesArguments,
+    /// Leave the inputs in their files and read each batch as it is needed: for data that do not fit into memory. The
+    /// results are the same. Before the first epoch the files are read from end to end a few times, and
+    /// then at random places, for which a disk should be fast; in memory is a label for each example. Not of tables
+    /// as text, nor of compressed files. The same as --set stream=true.
+    #[arg(long)]
+    pub stream: bool,
     /// Change one field of the configuration; `eqprop presets NAME` shows them all.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<Override>,
@@ -66,9 +72,12 @@ impl ModelArguments {
         preset: Option<Preset>,
         overrides: &[Override],
     ) -> Result<(String, TrainingConfig, Option<Dataset>)> {
-        let (source, read) = self.files.look(self.dataset.as_ref())?;
-        if let Some(path) = &self.config {
-            let mut config = read_configuration(path)?;
+        let stored = self.config.as_deref().map(read_configuration);
+        let stored = stored.transpose()?;
+        let is_streamed = self.is_streamed(stored.as_ref(), overrides);
+        let look = |files: &DataFiles| look(files, is_streamed);
+        let (source, read) = self.files.look(self.dataset.as_ref(), look)?;
+        if let (Some(mut config), Some(path)) = (stored, &self.config) {
             if let Some(source) = source {
                 config.data.dataset = source;
             }
@@ -101,10 +110,13 @@ impl ModelArguments {
         read: Option<Dataset>,
     ) -> Result<(String, TrainingConfig, Option<Dataset>)> {
         let mut config = Override::apply(overrides, config)?;
+        config.data.stream |= self.stream;
         // --set may have changed the data, or how they are read.
         let is_read = |dataset: &Dataset| dataset.kind == config.data.dataset;
         let read = match config.data.dataset.files() {
-            Some(files) if !read.as_ref().is_some_and(is_read) => Some(files.look()?),
+            Some(files) if !read.as_ref().is_some_and(is_read) => {
+                Some(look(files, config.data.stream)?)
+            }
             _ => read,
         };
         if let Some(dataset) = &read {
@@ -113,12 +125,31 @@ impl ModelArguments {
         Ok((name, config, read))
     }
 
+    /// Whether inputs are to stay in their files, which is to be known before there is a configuration.
+    fn is_streamed(&self, stored: Option<&TrainingConfig>, overrides: &[Override]) -> bool {
+        let is_named = |change: &&Override| ["stream", "data.stream"].contains(&&*change.key);
+        let named = overrides.iter().rfind(is_named);
+        self.stream
+            || match named {
+                Some(change) => change.value == "true",
+                None => stored.is_some_and(|config| config.data.stream),
+            }
+    }
+
     /// `config` with the fields of `--set` changed.
     ///
     /// # Errors
     /// As [`configure`](Self::configure).
     pub fn change(&self, config: TrainingConfig) -> Result<TrainingConfig, TrainingError> {
         Override::apply(&self.overrides, config)
+    }
+}
+
+/// The data set of files of one's own, in memory or in them.
+fn look(files: &DataFiles, is_streamed: bool) -> Result<Dataset, DataError> {
+    match is_streamed {
+        false => files.look(),
+        true => files.look_streaming(),
     }
 }
 

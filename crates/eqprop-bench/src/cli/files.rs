@@ -2,7 +2,9 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
-use eqprop_train::data::{DataFiles, DataFormat, DataSource, Dataset, ScalingKind, Task};
+use eqprop_train::data::{
+    DataError, DataFiles, DataFormat, DataSource, Dataset, ScalingKind, Task,
+};
 
 /// What these options are grouped under.
 const HEADING: &str = "Data of your own";
@@ -73,19 +75,20 @@ impl FilesArguments {
         }
     }
 
-    /// The data that are named, read if they are files of one's own.
+    /// The data that are named, read if they are files of one's own, by `look`.
     ///
     /// # Errors
     /// If they cannot be used, or are no files and something is said of how to read them.
     pub fn look(
         &self,
         named: Option<&DataSource>,
+        look: impl Fn(&DataFiles) -> Result<Dataset, DataError>,
     ) -> Result<(Option<DataSource>, Option<Dataset>)> {
         match named {
             None => self.check_unused("those of the preset")?,
             Some(DataSource::BuiltIn(kind)) => self.check_unused(&kind.to_string())?,
             Some(DataSource::Files(files)) => {
-                let dataset = self.files(&files.path).look()?;
+                let dataset = look(&self.files(&files.path))?;
                 return Ok((Some(dataset.kind.clone()), Some(dataset)));
             }
         }

@@ -15,6 +15,7 @@ Examples:
   eqprop train --preset paper-1h --data-dir data/mnist
   eqprop train --dataset iris.csv --target species
   eqprop train --dataset photos/ --image-size 32x32
+  eqprop train --dataset photos/ --image-size 224x224 --stream   # more than fits into memory
   eqprop train --preset dhn-1h --epochs 15 --set beta=0.1 --set 'learning_rates=[0.1, 0.05]'
   eqprop train --config runs/tune-digits/tuned.json
   eqprop train --tensorboard        # then: tensorboard --logdir runs
@@ -47,6 +48,6 @@ pub struct TrainArguments {
     /// Go on with the run in --run from its last checkpoint, with the data that it began with. The
     /// result is that of a run that was never interrupted. A larger --epochs extends it, unless its
     /// learning rates follow a cosine.
-    #[arg(long, requires = "run", conflicts_with_all = ["preset", "config", "dataset", "seed", "overrides"])]
+    #[arg(long, requires = "run", conflicts_with_all = ["preset", "config", "dataset", "seed", "stream", "overrides"])]
     pub resume: bool,
 }

@@ -5,7 +5,7 @@ mod sheet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use eqprop_train::data::{DataSource, Dataset, Examples, Reading};
+use eqprop_train::data::{DataFiles, DataSource, Dataset, Examples, Reading};
 use eqprop_train::file::write_atomically;
 use serde::Serialize;
 
@@ -104,7 +104,7 @@ fn read(arguments: &DataArguments) -> Result<Reading> {
         }
         DataSource::Files(files) => Ok(arguments.files.files(&files.path).read_as_new()?),
         source => {
-            arguments.files.look(Some(source))?;
+            arguments.files.look(Some(source), DataFiles::look)?;
             Ok(Reading {
                 dataset: Dataset::load(source, data_dir)?,
                 notes: Vec::new(),

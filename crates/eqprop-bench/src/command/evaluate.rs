@@ -36,7 +36,7 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
         ControlFlow::Continue(())
     });
     bar.finish();
-    let ControlFlow::Continue(result) = outcome else {
+    let ControlFlow::Continue(result) = outcome? else {
         unreachable!("nothing breaks it")
     };
     check_finite("mean cost or residual", [result.cost, result.residual])?;

@@ -10,7 +10,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use eqprop_bench::fidelity::FidelityConfig;
 use eqprop_core::cost::AnyCost;
@@ -82,11 +81,8 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
         seed: subject.config.seed,
     };
     let loader = BatchLoader::new(&examples, batch_size, order, &subject.device.device);
-    let batches: Vec<Batch> = loader
-        .iter()
-        .take(n_batches)
-        .map(|batch| batch.expect("examples in memory can always be read"))
-        .collect();
+    let batches = loader.batches(0, 0).take(n_batches);
+    let batches = batches.collect::<Result<Vec<Batch>, _>>()?;
     let clock = Instant::now();
     let estimator = subject.config.estimator();
     let fidelity = examination.examine(&network, &estimator, &batches, |progress| {

@@ -194,6 +194,7 @@ fn input(config: &TrainingConfig, pixels: Vec<f32>, device: &Device) -> Tensor<2
         shape: config.data.dataset.image_shape(),
         n_classes: config.data.dataset.n_classes(),
         targets: None,
+        stream: None,
     });
     tensor(&examples, device)
 }

@@ -38,7 +38,7 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
     let dataset = run.load_data(arguments.data.data_dir.as_deref())?;
-    let examples = dataset.test.take(arguments.examples);
+    let examples = dataset.test.take(arguments.examples).in_memory()?;
 
     let network = &run.learner.network;
     let course = RelaxationCourse::follow(network, &run.config, &examples, &run.device.device);

@@ -255,13 +255,14 @@ fn events(arguments: &TrainArguments, folder: &RunFolder) -> Result<Option<Event
 
 /// Why a training ended, with what is left of it.
 fn kept(error: TrainingError, folder: &RunFolder) -> Error {
+    let error = Error::from(error);
     match Checkpoint::load_latest(folder.path()) {
         Ok(Some(checkpoint)) => {
             let n_epochs = checkpoint.state.records.len();
             let advice = format!("the checkpoint after {n_epochs} epochs is kept");
-            anyhow!("{error}; {advice}")
+            anyhow!("{error:#}; {advice}")
         }
-        _ => error.into(),
+        _ => error,
     }
 }
 
@@ -295,7 +296,7 @@ fn write_results(
     folder.write("metrics.csv", &metrics(records)?)?;
     folder.write("curves.svg", figure::curves(records)?.as_bytes())?;
 
-    let examples = dataset.test.clone().take(N_DRAWN);
+    let examples = dataset.test.clone().take(N_DRAWN).in_memory()?;
     let (config, network) = (training.config(), training.learner().valid().network);
     let course = RelaxationCourse::follow(&network, config, &examples, &device.device);
     folder.write("relaxation.svg", course.chart()?.as_bytes())?;

@@ -171,11 +171,13 @@ impl<'a> Trainer<'a> {
             }
         }
         keep(&training, folder)?;
-        Ok(Ok(ControlFlow::Continue(self.judge(&training)?)))
+        let judged = self.judge(&training)?;
+        Ok(judged.map(ControlFlow::Continue))
     }
 
-    /// What a training has learned so far, within an epoch too, by the examples that are held out.
-    fn judge(&self, training: &Training) -> Result<Evaluation, CheckpointError> {
+    /// What a training has learned so far, within an epoch too, by the examples that are held out. An inner error
+    /// says why they cannot be read.
+    fn judge(&self, training: &Training) -> Result<Result<Evaluation, String>, CheckpointError> {
         let config = training.config();
         let at_most = config.data.n_train.unwrap_or(usize::MAX);
         let examples = self.dataset.train.clone().take(at_most);
@@ -188,7 +190,8 @@ impl<'a> Trainer<'a> {
             source,
         })?;
         let loader = BatchLoader::new(&held_out, EVALUATION_BATCH, Order::Sequential, self.device);
-        Ok(evaluate(&learner.valid(), &loader))
+        let judged = evaluate(&learner.valid(), &loader);
+        Ok(judged.map_err(|error| error.to_string()))
     }
 }
 

@@ -77,6 +77,7 @@ fn the_covered_half_of_an_image_is_completed() {
     let train = loader(&digits.train, 32, Order::Shuffled { seed: 0 });
     for epoch in 0..10 {
         for batch in train.batches(epoch, 0) {
+            let batch = batch.unwrap();
             let batch = Batch::new(covered(&batch.input), batch.input);
             let step = TrainStep::step(&learner, batch);
             learner = learner.optimize(&mut optimizer, 0.003.into(), step.grads);

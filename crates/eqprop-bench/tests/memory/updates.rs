@@ -94,7 +94,9 @@ fn by_hand(epochs: usize) {
     let train = loader(&dataset().train, 1, Order::Sequential);
     for epoch in 0..epochs as u64 {
         for batch in train.batches(epoch, 0) {
-            let gradients = estimator.estimate(&network, &batch, None).gradients;
+            let gradients = estimator
+                .estimate(&network, &batch.unwrap(), None)
+                .gradients;
             network = optimizer.step(0.01, network, gradients);
         }
     }

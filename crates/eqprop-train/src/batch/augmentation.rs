@@ -43,6 +43,24 @@ impl Augmentation {
         self == Self::default()
     }
 
+    /// The images of the examples `indices`, which are given in this order, as they are in epoch `epoch`.
+    pub(super) fn apply<'a>(
+        self,
+        images: impl Iterator<Item = &'a [f32]>,
+        shape: [usize; 3],
+        seed: u64,
+        epoch: u64,
+        indices: &[usize],
+    ) -> Vec<f32> {
+        let n_inputs = shape.iter().product::<usize>();
+        let mut changed = Vec::with_capacity(indices.len() * n_inputs);
+        for (image, &index) in images.zip(indices) {
+            let change = self.draw(seed, epoch, index);
+            change.apply(image, shape, &mut changed);
+        }
+        changed
+    }
+
     /// The change of one example in one epoch, a function of the arguments alone.
     pub(super) fn draw(self, seed: u64, epoch: u64, example: usize) -> Change {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);

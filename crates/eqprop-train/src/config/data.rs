@@ -32,6 +32,10 @@ pub struct DataConfig {
     /// all alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<ClassWeights>,
+    /// Leave the inputs in their files and read each batch as it is needed, for data that are larger than memory; see
+    /// [`Dataset::stream`]. The results are the same to the last bit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
 }
 
 impl Config for DataConfig {}
@@ -48,6 +52,7 @@ impl DataConfig {
             normalize: false,
             augmentation: Augmentation::default(),
             class_weights: None,
+            stream: false,
         }
     }
 
@@ -57,6 +62,11 @@ impl DataConfig {
             class_weights,
             ..self
         }
+    }
+
+    /// Sets [`stream`](Self::stream).
+    pub fn with_stream(self, stream: bool) -> Self {
+        Self { stream, ..self }
     }
 
     /// Sets [`n_train`](Self::n_train).
@@ -115,12 +125,17 @@ impl DataConfig {
 }
 
 impl TrainingConfig {
-    /// Loads the data set with its images [prepared](DataConfig::prepare); see [`Dataset::load`].
+    /// Loads the data set with its images [prepared](DataConfig::prepare); see [`Dataset::load`], and
+    /// [`Dataset::stream`] for a configuration that says so.
     ///
     /// # Errors
-    /// As [`Dataset::load`], and if the images are too large for this machine when they are padded.
+    /// As [`Dataset::load`] or [`Dataset::stream`], and if the images are too large for this machine when they are padded.
     pub fn load_data(&self, data_dir: Option<&Path>) -> Result<Dataset, TrainingError> {
-        self.prepare_data(Dataset::load(&self.data.dataset, data_dir)?)
+        let source = &self.data.dataset;
+        self.prepare_data(match self.data.stream {
+            false => Dataset::load(source, data_dir)?,
+            true => Dataset::stream(source, data_dir)?,
+        })
     }
 
     /// The images of a data set that was loaded before, [prepared](DataConfig::prepare).

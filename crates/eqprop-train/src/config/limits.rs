@@ -129,12 +129,14 @@ impl TrainingConfig {
     pub fn check_data(&self, dataset: &Dataset) -> Result<(), TrainingError> {
         self.check_numbers()?;
         let frame = 2 * self.data.padding;
-        let numbers = [&dataset.train, &dataset.test].map(|examples| {
+        let parts = [&dataset.train, &dataset.test].into_iter();
+        let in_memory_whole = parts.filter(|examples| examples.stream.is_none());
+        let numbers = in_memory_whole.map(|examples| {
             let [channels, height, width] = examples.shape.map(|size| size as f64);
             let (height, width) = (height + frame as f64, width + frame as f64);
             examples.len() as f64 * channels * height * width
         });
-        in_memory("padded images", IMAGES * numbers.iter().sum::<f64>())?;
+        in_memory("padded images", IMAGES * numbers.sum::<f64>())?;
         if self.phases.start == InitialState::Particles {
             let n_train = self.data.n_train.unwrap_or(usize::MAX);
             let n_examples = n_train.min(dataset.train.len()) as f64;

@@ -39,8 +39,11 @@ const OPTIONS: [(&str, &str); 11] = [
     ),
 ];
 
-/// Settings that are not written where they are null, and their sections.
-const UNWRITTEN: [(&str, &str); 1] = [("data", "class_weights")];
+/// Settings that are not written where they have this value, and their sections.
+const UNWRITTEN: [(&str, &str, Value); 2] = [
+    ("data", "class_weights", Value::Null),
+    ("data", "stream", Value::Bool(false)),
+];
 
 /// Whatever the choice is.
 const ANY: &str = "*";
@@ -69,9 +72,9 @@ impl Settings {
     /// Those of a configuration.
     pub fn of(config: &TrainingConfig) -> Self {
         let mut all = serde_json::to_value(config).expect("plain structs with text keys serialize");
-        for (section, name) in UNWRITTEN {
+        for (section, name, unwritten) in UNWRITTEN {
             if all[section].get(name).is_none() {
-                all[section][name] = Value::Null;
+                all[section][name] = unwritten;
             }
         }
         Self(all)

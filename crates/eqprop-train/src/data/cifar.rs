@@ -14,17 +14,21 @@
 //! A. Krizhevsky (2009), *Learning Multiple Layers of Features from Tiny Images*,
 //! <https://www.cs.toronto.edu/~kriz/cifar.html>
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::change::Change;
+use super::files::Scaling;
 use super::kind::CIFAR_100_FILES;
 pub(super) use super::kind::CIFAR_FILES as FILE_NAMES;
 use super::{
     DataError, Dataset, DatasetKind, Examples, place,
     reader::{self, DataFile},
+    stream::{InputStream, Layout, Records, Residence, check_unpacked},
 };
 
 const MAX_PIXEL: f32 = 255.0;
-const N_PIXELS: usize = 3 * 32 * 32;
+pub(super) const N_PIXELS: usize = 3 * 32 * 32;
 
 /// Records of a published file.
 pub(super) const N_RECORDS: usize = 10_000;
@@ -36,23 +40,31 @@ pub(super) const N_RECORDS_100: [usize; 2] = [50_000, 10_000];
 pub(super) const RECORD_BYTES: usize = 1 + N_PIXELS;
 
 /// Loads CIFAR-10 from the places for `dir`. Each file has `n_records` records.
-pub(super) fn load(dir: &Path, n_records: usize) -> Result<Dataset, DataError> {
+pub(super) fn load(
+    dir: &Path,
+    n_records: usize,
+    residence: Residence,
+) -> Result<Dataset, DataError> {
     let kind = DatasetKind::Cifar10;
     let paths = place::locate(kind, dir, FILE_NAMES)?.paths;
     let (test, train) = paths.split_last().expect("there are six files");
-    let train = read_split(kind, train, n_records)?;
-    let test = read_split(kind, std::slice::from_ref(test), n_records)?;
-    Ok(Dataset::new(kind, train, test))
+    let train = read_split(kind, train, n_records, residence)?;
+    let test = read_split(kind, std::slice::from_ref(test), n_records, residence)?;
+    Dataset::of(kind, train, test)
 }
 
 /// Loads CIFAR-100 from the places for `dir`, of so many training and test records.
-pub(super) fn load_100(dir: &Path, n_records: [usize; 2]) -> Result<Dataset, DataError> {
+pub(super) fn load_100(
+    dir: &Path,
+    n_records: [usize; 2],
+    residence: Residence,
+) -> Result<Dataset, DataError> {
     let kind = DatasetKind::Cifar100;
     let [train, test] = place::locate(kind, dir, CIFAR_100_FILES)?.paths;
     let [n_train, n_test] = n_records;
-    let train = read_split(kind, &[train], n_train)?;
-    let test = read_split(kind, &[test], n_test)?;
-    Ok(Dataset::new(kind, train, test))
+    let train = read_split(kind, &[train], n_train, residence)?;
+    let test = read_split(kind, &[test], n_test, residence)?;
+    Dataset::of(kind, train, test)
 }
 
 /// Reads the files of a split, one after the other.
@@ -60,7 +72,11 @@ fn read_split(
     kind: DatasetKind,
     paths: &[PathBuf],
     n_records: usize,
+    residence: Residence,
 ) -> Result<Examples, DataError> {
+    if residence == Residence::Files {
+        return stream_split(kind, paths, n_records);
+    }
     let n_labels = n_labels(kind);
     let files = paths.iter().map(|path| read_file(kind, path, n_records));
     let files = files.collect::<Result<Vec<_>, _>>()?;
@@ -81,7 +97,57 @@ fn read_split(
         shape: kind.image_shape(),
         n_classes: kind.n_classes(),
         targets: None,
+        stream: None,
     })
+}
+
+/// The same, whose pixels stay in the files.
+fn stream_split(
+    kind: DatasetKind,
+    paths: &[PathBuf],
+    n_records: usize,
+) -> Result<Examples, DataError> {
+    let n_labels = n_labels(kind);
+    let (mut labels, mut pixels) = (Vec::new(), Vec::new());
+    for path in paths {
+        check_unpacked(path)?;
+        let (file_labels, file_pixels) = streams(path, n_labels, n_records)?;
+        let mut own = Vec::with_capacity(n_records);
+        file_labels.visit(n_records, |labels| {
+            own.extend(labels.iter().map(|&label| label as u8));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        reader::check_labels(path, &own, kind.n_classes())?;
+        labels.extend(own);
+        pixels.push(file_pixels);
+    }
+    let pixels = InputStream::joined(pixels);
+    Ok(Examples {
+        inputs: Vec::new(),
+        labels,
+        shape: kind.image_shape(),
+        n_classes: kind.n_classes(),
+        targets: None,
+        stream: Some(pixels.changed(Change::Scale {
+            scaling: Scaling::Bytes,
+            n_inputs: N_PIXELS,
+        })),
+    })
+}
+
+/// Labels and pixels of a file of `n_records` records with so many labels each, of which the last counts.
+pub(super) fn streams(
+    path: &Path,
+    n_labels: usize,
+    n_records: usize,
+) -> Result<(InputStream, InputStream), DataError> {
+    let layout = |first: usize, n_numbers: usize| Layout {
+        stride: n_labels + N_PIXELS,
+        ..Layout::of_bytes(first as u64, n_records, n_numbers)
+    };
+    let labels = Records::new(path, layout(n_labels - 1, 1))?;
+    let pixels = Records::new(path, layout(n_labels, N_PIXELS))?;
+    Ok((labels.into(), pixels.whole()?.into()))
 }
 
 /// The bytes of a file of `n_records` records whose labels name classes.

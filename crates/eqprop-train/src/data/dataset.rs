@@ -1,6 +1,6 @@
 //! A data set in memory.
 
-use super::{DataSource, Examples, fingerprint};
+use super::{DataError, DataSource, Examples, fingerprint};
 
 /// A data set with its two splits.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,14 +17,27 @@ pub struct Dataset {
 
 impl Dataset {
     /// A data set of these examples, whose [`fingerprint`](Self::fingerprint) is taken now.
+    ///
+    /// # Panics
+    /// If inputs are not [in memory](Examples::in_memory), and cannot be read.
     pub fn new(kind: impl Into<DataSource>, train: Examples, test: Examples) -> Self {
+        let dataset = Self::of(kind, train, test);
+        dataset.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same, of inputs that may have to be read.
+    pub(super) fn of(
+        kind: impl Into<DataSource>,
+        train: Examples,
+        test: Examples,
+    ) -> Result<Self, DataError> {
         let kind = kind.into();
-        Self {
-            fingerprint: fingerprint::of(&kind, [&train, &test]),
+        Ok(Self {
+            fingerprint: fingerprint::of(&kind, [&train, &test])?,
             kind,
             train,
             test,
-        }
+        })
     }
 
     /// What tells this data set from any other: the SHA-256, as 64 lower-case hexadecimal digits,

@@ -30,6 +30,7 @@ pub(super) fn load() -> Dataset {
         shape: kind.image_shape(),
         n_classes: kind.n_classes(),
         targets: None,
+        stream: None,
     };
     let rows = rows(kind.n_inputs());
     let labels: Vec<u8> = rows.iter().map(|(_, label)| *label).collect();

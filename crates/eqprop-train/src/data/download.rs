@@ -18,6 +18,7 @@ use flate2::read::GzDecoder;
 use crate::{file::write_atomically, panic};
 
 use super::kind::CIFAR_10_URL;
+use super::stream::Residence;
 use super::{
     DataError, Dataset, DatasetKind, Examples, archive, cifar,
     idx::{self, Split},
@@ -30,7 +31,7 @@ const FASHION_MNIST_URL: &str = "http://fashion-mnist.s3-website.eu-central-1.am
 const MAX_FILE_BYTES: u64 = 60_000 * 28 * 28 + 16;
 
 /// Loads `kind` from the download cache, which is filled first if need be.
-pub(super) fn load(kind: DatasetKind) -> Result<Dataset, DataError> {
+pub(super) fn load(kind: DatasetKind, residence: Residence) -> Result<Dataset, DataError> {
     if !kind.is_downloaded() {
         return Err(DataError::NotDownloaded { kind });
     }
@@ -43,22 +44,26 @@ pub(super) fn load(kind: DatasetKind) -> Result<Dataset, DataError> {
         DatasetKind::FashionMnist => fetch_fashion_mnist(&cache)?,
         DatasetKind::Cifar10 => {
             fetch_cifar_10(&cache)?;
-            return cifar::load(&cache, cifar::N_RECORDS);
+            return cifar::load(&cache, cifar::N_RECORDS, residence);
         }
         _ => unreachable!("others are built in, or were refused"),
     }
-    read_cache(kind, &cache)
+    read_cache(kind, &cache, residence)
 }
 
 /// Reads the splits from the directories `train` and `test` of `cache`.
-pub(super) fn read_cache(kind: DatasetKind, cache: &Path) -> Result<Dataset, DataError> {
+pub(super) fn read_cache(
+    kind: DatasetKind,
+    cache: &Path,
+    residence: Residence,
+) -> Result<Dataset, DataError> {
     let read = |directory: &str, split: Split| -> Result<Examples, DataError> {
         let dir = cache.join(directory);
         let (images, labels) = (dir.join(split.images_name), dir.join(split.labels_name));
-        idx::read_split(kind, split, &images, &labels)
+        idx::read_split(kind, split, &images, &labels, residence)
     };
     let (train, test) = (read("train", idx::TRAIN)?, read("test", idx::TEST)?);
-    Ok(Dataset::new(kind, train, test))
+    Dataset::of(kind, train, test)
 }
 
 /// Lets Burn fill its cache. Files that are already there are not fetched again.

@@ -231,6 +231,33 @@ pub enum DataError {
         found: usize,
     },
 
+    /// Files of which single examples cannot be read.
+    #[error(
+        "`{}` cannot be streamed from disk: {reason}. What can are folders of images, arrays of NumPy, \
+         safetensors, IDX files and CIFAR's binary files, none of them compressed; or leave `stream` out, and \
+         all is read into memory", path.display()
+    )]
+    NotStreamed {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not, and what would help.
+        reason: &'static str,
+    },
+
+    /// A file that is not what it was when the data were looked at.
+    #[error(
+        "`{}` was changed since the data were looked at: put back what it was, or begin a new run with the \
+         data as they are now", path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// No thread can be had to read ahead.
+    #[error("no thread could be started to read the data ahead: let the program have more of them")]
+    Thread(#[source] io::Error),
+
     /// A file that goes on after its last item.
     #[error(
         "`{}` goes on after its last item: expected {expected} bytes in all, found more; fetch it \

@@ -1,11 +1,16 @@
 //! One split of a data set, and what is done to all of its images once.
 
+use super::DataError;
+use super::change::Change;
+use super::inputs::View;
+use super::stream::InputStream;
 use super::targets::{TargetKind, Targets};
 
 /// One split of a data set: images as rows of numbers, and their classes, or the quantities or labels in their place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examples {
-    /// Pixels `[n, channels, height, width]`; scaled to `[0, 1]` as they are loaded.
+    /// Pixels `[n, channels, height, width]`; scaled to `[0, 1]` as they are loaded. None where they are read as they are
+    /// needed, from [`stream`](Self::stream).
     pub inputs: Vec<f32>,
     /// The class of each example, below `n_classes`; none where there are other targets.
     pub labels: Vec<u8>,
@@ -15,6 +20,8 @@ pub struct Examples {
     pub n_classes: usize,
     /// What is to be learned of the examples, if they are not of one class each.
     pub targets: Option<Targets>,
+    /// Where inputs are read from that are not in memory.
+    pub stream: Option<InputStream>,
 }
 
 impl Examples {
@@ -73,10 +80,21 @@ impl Examples {
         self.shape.iter().product()
     }
 
+    /// The same with all inputs in memory.
+    ///
+    /// # Errors
+    /// If they are in files and cannot be read.
+    pub fn in_memory(mut self) -> Result<Self, DataError> {
+        if let Some(stream) = self.stream.take() {
+            self.inputs = stream.read(0..stream.len())?;
+        }
+        Ok(self)
+    }
+
     /// The inputs of example `i`.
     ///
     /// # Panics
-    /// If `i` is not below [`len`](Self::len).
+    /// If `i` is not below [`len`](Self::len), or inputs are not [in memory](Self::in_memory).
     pub fn input(&self, i: usize) -> &[f32] {
         &self.inputs[i * self.n_inputs()..(i + 1) * self.n_inputs()]
     }
@@ -90,13 +108,19 @@ impl Examples {
             let rows = indices.iter().flat_map(|&index| targets.row(index));
             targets.with_values(rows.copied().collect())
         });
-        let inputs = indices.iter().flat_map(|&index| self.input(index));
+        let stream = self.stream.as_ref();
+        let in_memory = match stream {
+            None => indices,
+            Some(_) => &[],
+        };
+        let inputs = in_memory.iter().flat_map(|&index| self.input(index));
         let labels = match targets {
             None => indices.iter().map(|&index| self.labels[index]).collect(),
             Some(_) => Vec::new(),
         };
         Self {
             inputs: inputs.copied().collect(),
+            stream: stream.map(|stream| stream.select(indices)),
             labels,
             targets,
             ..*self
@@ -107,6 +131,7 @@ impl Examples {
     pub fn take(mut self, n: usize) -> Self {
         let n = n.min(self.len());
         self.inputs.truncate(n * self.n_inputs());
+        self.stream = self.stream.map(|stream| stream.slice(0..n));
         self.labels.truncate(n);
         if let Some(targets) = &mut self.targets {
             targets.values.truncate(n * targets.kind.len());
@@ -118,14 +143,21 @@ impl Examples {
     ///
     /// Made for holding out a validation set without touching the test split.
     pub fn split_tail(mut self, n: usize) -> (Self, Self) {
-        let n_rest = self.len().saturating_sub(n);
-        let n_inputs = self.n_inputs();
+        let (n_all, n_inputs) = (self.len(), self.n_inputs());
+        let n_rest = n_all.saturating_sub(n);
+        let stream = self.stream.take();
+        self.stream = stream.as_ref().map(|stream| stream.slice(0..n_rest));
+        let inputs = match stream {
+            None => self.inputs.split_off(n_rest * n_inputs),
+            Some(_) => Vec::new(),
+        };
         let targets = self.targets.as_mut().map(|targets| {
             let values = targets.values.split_off(n_rest * targets.kind.len());
             targets.with_values(values)
         });
         let tail = Self {
-            inputs: self.inputs.split_off(n_rest * n_inputs),
+            inputs,
+            stream: stream.map(|stream| stream.slice(n_rest..n_all)),
             labels: match targets {
                 None => self.labels.split_off(n_rest),
                 Some(_) => Vec::new(),
@@ -146,23 +178,31 @@ impl Examples {
     /// [`channel_statistics`](Self::channel_statistics) first to do the same.
     pub fn padded(self, n: usize) -> Self {
         let [channels, height, width] = self.shape;
-        let shape = [channels, height + 2 * n, width + 2 * n];
-        let n_padded = self.len() * shape.iter().product::<usize>();
-        let mut inputs = Vec::with_capacity(n_padded);
-        for channel in self.inputs.chunks_exact(height * width) {
-            inputs.resize(inputs.len() + n * shape[2], 0.0);
-            for row in channel.chunks_exact(width) {
-                inputs.resize(inputs.len() + n, 0.0);
-                inputs.extend_from_slice(row);
-                inputs.resize(inputs.len() + n, 0.0);
-            }
-            inputs.resize(inputs.len() + n * shape[2], 0.0);
-        }
+        let shape = self.shape;
+        let padded = self.changed(Change::Pad { n, shape });
         Self {
-            inputs,
-            shape,
-            ..self
+            shape: [channels, height + 2 * n, width + 2 * n],
+            ..padded
         }
+    }
+
+    /// The same with `change` made to each example, now or when it is read.
+    fn changed(self, change: Change) -> Self {
+        match self.stream {
+            None => Self {
+                inputs: change.apply(self.inputs),
+                ..self
+            },
+            Some(stream) => Self {
+                stream: Some(stream.changed(change)),
+                ..self
+            },
+        }
+    }
+
+    /// The first `n` examples to look at, wherever they are.
+    pub(super) fn view(&self, n: usize) -> View<'_> {
+        View::new(&self.inputs, self.stream.as_ref(), n, self.n_inputs())
     }
 
     /// Mean and standard deviation of each channel over all pixels of all examples, summed in
@@ -173,27 +213,39 @@ impl Examples {
     /// ```
     ///
     /// Both are 0 where there is no example.
+    ///
+    /// # Panics
+    /// If inputs are not [in memory](Self::in_memory), and cannot be read.
     pub fn channel_statistics(&self) -> (Vec<f32>, Vec<f32>) {
-        self.statistics_of(self.len())
+        let found = self.statistics_of(self.len());
+        found.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// [`channel_statistics`](Self::channel_statistics) of the first `n` examples.
-    pub(super) fn statistics_of(&self, n: usize) -> (Vec<f32>, Vec<f32>) {
+    pub(super) fn statistics_of(&self, n: usize) -> Result<(Vec<f32>, Vec<f32>), DataError> {
         let [channels, height, width] = self.shape;
         let n_pixels = (n * height * width).max(1) as f64;
-        let inputs = &self.inputs[..n * self.n_inputs()];
-        let mean_of = |channel: usize, sum: &dyn Fn(&[f32]) -> f64| {
-            let planes = inputs.chunks_exact(height * width);
-            let planes = planes.skip(channel).step_by(channels);
-            planes.map(sum).sum::<f64>() / n_pixels
+        let examples = self.view(n);
+        let mean_of = |term: &dyn Fn(usize, &[f32]) -> f64| {
+            let mut sums = vec![0.0; channels];
+            examples.visit(|inputs| {
+                let planes = inputs.chunks_exact(height * width);
+                for (plane, channel) in planes.zip((0..channels).cycle()) {
+                    sums[channel] += term(channel, plane);
+                }
+            })?;
+            let means = sums.into_iter().map(|sum: f64| sum / n_pixels);
+            Ok::<Vec<f64>, DataError>(means.collect())
         };
-        let statistics = |channel| {
-            let mean = mean_of(channel, &|plane| plane.iter().map(|&x| f64::from(x)).sum());
-            let square = |&x: &f32| (f64::from(x) - mean).powi(2);
-            let variance = mean_of(channel, &|plane| plane.iter().map(square).sum());
-            (mean as f32, variance.sqrt() as f32)
-        };
-        (0..channels).map(statistics).unzip()
+        let mean = mean_of(&|_, plane| plane.iter().map(|&x| f64::from(x)).sum())?;
+        let variance = mean_of(&|channel, plane| {
+            let square = |&x: &f32| (f64::from(x) - mean[channel]).powi(2);
+            plane.iter().map(square).sum()
+        })?;
+        let deviation = variance.iter().map(|variance| variance.sqrt() as f32);
+        let deviation = deviation.collect();
+        let mean = mean.iter().map(|&mean| mean as f32);
+        Ok((mean.collect(), deviation))
     }
 
     /// Each channel shifted by its mean and divided by its deviation:
@@ -209,8 +261,8 @@ impl Examples {
     /// # Panics
     /// If there is not one mean and one deviation per channel, or a deviation is negative or not
     /// finite.
-    pub fn normalized(mut self, mean: &[f32], deviation: &[f32]) -> Self {
-        let [channels, height, width] = self.shape;
+    pub fn normalized(self, mean: &[f32], deviation: &[f32]) -> Self {
+        let [channels, ..] = self.shape;
         assert_eq!(
             (mean.len(), deviation.len()),
             (channels, channels),
@@ -221,16 +273,11 @@ impl Examples {
             deviation.iter().all(is_valid),
             "deviations must be finite and at least 0, but are {deviation:?}"
         );
-        let planes = self.inputs.chunks_exact_mut(height * width);
-        for (plane, channel) in planes.zip((0..channels).cycle()) {
-            let divisor = match deviation[channel] {
-                0.0 => 1.0,
-                deviation => deviation,
-            };
-            for x in plane {
-                *x = (*x - mean[channel]) / divisor;
-            }
-        }
-        self
+        let change = Change::Normalize {
+            mean: mean.to_vec(),
+            deviation: deviation.to_vec(),
+            shape: self.shape,
+        };
+        self.changed(change)
     }
 }

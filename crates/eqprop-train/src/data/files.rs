@@ -4,8 +4,10 @@ mod array;
 mod assemble;
 mod cifar;
 mod description;
+mod element;
 mod entry;
 mod error;
+mod fitting;
 mod idx;
 mod images;
 mod labels;
@@ -32,6 +34,9 @@ pub use option_error::FilesOptionError;
 pub use scaling::{Scaling, ScalingKind};
 pub use task::Task;
 
+pub(super) use element::Element;
+
+use super::stream::Residence;
 use super::{DataError, Dataset};
 use raw::RawData;
 
@@ -49,11 +54,23 @@ impl DataFiles {
     /// # Errors
     /// As [`look`](Self::look).
     pub fn read_as_new(&self) -> Result<Reading, DataError> {
-        let new = Self {
+        self.as_new().read(None)
+    }
+
+    /// As [`look`](Self::look), with inputs that stay in the files; see [`Dataset::stream`].
+    ///
+    /// # Errors
+    /// As [`look`](Self::look), and if single examples cannot be read.
+    pub fn look_streaming(&self) -> Result<Dataset, DataError> {
+        let reading = self.as_new().read_into(Residence::Files, None);
+        reading.map(|reading| reading.dataset)
+    }
+
+    fn as_new(&self) -> Self {
+        Self {
             found: None,
             ..self.clone()
-        };
-        new.read(None)
+        }
     }
 
     /// Reads the files, from `place` if that is given. What was found before stays: shape, classes and
@@ -62,10 +79,18 @@ impl DataFiles {
     /// # Errors
     /// As [`look`](Self::look), and if there is something else than what was found before.
     pub fn read(&self, place: Option<&Path>) -> Result<Reading, DataError> {
+        self.read_into(Residence::Memory, place)
+    }
+
+    pub(super) fn read_into(
+        &self,
+        residence: Residence,
+        place: Option<&Path>,
+    ) -> Result<Reading, DataError> {
         self.check()?;
         let path = place.map_or_else(|| PathBuf::from(&self.path), Path::to_path_buf);
         let format = self.format_at(&path)?;
-        let raw = self.read_raw(&path, format)?;
+        let raw = self.read_raw(&path, format, residence)?;
         assemble::dataset(self, &path, format, raw)
     }
 
@@ -124,7 +149,12 @@ impl DataFiles {
         }
     }
 
-    fn read_raw(&self, path: &Path, format: DataFormat) -> Result<RawData, DataError> {
+    fn read_raw(
+        &self,
+        path: &Path,
+        format: DataFormat,
+        residence: Residence,
+    ) -> Result<RawData, DataError> {
         if let (Some(task), DataFormat::Images | DataFormat::Cifar) = (self.task, format)
             && task != Task::Classification
         {
@@ -137,11 +167,16 @@ impl DataFiles {
             .into());
         }
         match format {
-            DataFormat::Images => images::read(self, path),
+            DataFormat::Images => images::read(self, path, residence),
+            DataFormat::Csv if residence == Residence::Files => Err(DataError::NotStreamed {
+                path: path.into(),
+                reason: "the lines of a table have no places of their own in the file; write its numbers as an array, \
+                         the class in the last column, by `numpy.save`",
+            }),
             DataFormat::Csv => table::read(self, path),
-            DataFormat::Cifar => cifar::read(path),
+            DataFormat::Cifar => cifar::read(path, residence),
             DataFormat::Npy | DataFormat::Npz | DataFormat::Safetensors | DataFormat::Idx => {
-                tensors::read(self, path, format)
+                tensors::read(self, path, format, residence)
             }
         }
     }

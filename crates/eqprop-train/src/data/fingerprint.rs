@@ -15,12 +15,12 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{DataSource, Examples, TargetKind, Targets};
+use super::{DataError, DataSource, Examples, TargetKind, Targets};
 
 const MAX_PIXEL: f32 = 255.0;
 
 /// The SHA-256 of a data set in lower-case hexadecimal digits.
-pub(super) fn of(source: &DataSource, splits: [&Examples; 2]) -> String {
+pub(super) fn of(source: &DataSource, splits: [&Examples; 2]) -> Result<String, DataError> {
     let mut hash = Sha256::new();
     match source {
         DataSource::BuiltIn(kind) => {
@@ -37,13 +37,13 @@ pub(super) fn of(source: &DataSource, splits: [&Examples; 2]) -> String {
         }
     }
     for split in splits {
-        add_split(&mut hash, split);
+        add_split(&mut hash, split)?;
     }
     let digits = hash.finalize().into_iter();
-    digits.map(|byte| format!("{byte:02x}")).collect()
+    Ok(digits.map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn add_split(hash: &mut Sha256, split: &Examples) {
+fn add_split(hash: &mut Sha256, split: &Examples) -> Result<(), DataError> {
     let [channels, height, width] = split.shape;
     for count in [split.len(), channels, height, width, split.n_classes] {
         hash.update((count as u64).to_le_bytes());
@@ -52,24 +52,32 @@ fn add_split(hash: &mut Sha256, split: &Examples) {
     if let Some(targets) = &split.targets {
         add_targets(hash, targets);
     }
-    let mut bytes = Vec::with_capacity(split.n_inputs());
     // Images without pixels have nothing to add.
-    for image in split.inputs.chunks(split.n_inputs().max(1)) {
-        bytes.clear();
-        // One half more and cut off: rounding takes a call for each pixel where the processor has no
-        // instruction for it. What is not a byte over 255 shows below.
-        bytes.extend(image.iter().map(|&x| (x * MAX_PIXEL + 0.5) as u8));
-        let pairs = image.iter().zip(&bytes);
-        if pairs.fold(true, |same, (&x, &b)| {
-            same & (x == f32::from(b) / MAX_PIXEL)
-        }) {
-            hash.update([0]);
-            hash.update(&bytes);
-        } else {
-            hash.update([1]);
-            for x in image {
-                hash.update(x.to_le_bytes());
-            }
+    let n_pixels = split.n_inputs().max(1);
+    let mut bytes = Vec::with_capacity(n_pixels);
+    let examples = split.view(split.len());
+    examples.visit(|inputs| {
+        let images = inputs.chunks(n_pixels);
+        images.for_each(|image| add_image(hash, image, &mut bytes));
+    })
+}
+
+/// Adds an image, whose `bytes` are written anew.
+fn add_image(hash: &mut Sha256, image: &[f32], bytes: &mut Vec<u8>) {
+    bytes.clear();
+    // One half more and cut off: rounding takes a call for each pixel where the processor has no
+    // instruction for it. What is not a byte over 255 shows below.
+    bytes.extend(image.iter().map(|&x| (x * MAX_PIXEL + 0.5) as u8));
+    let pairs = image.iter().zip(&*bytes);
+    if pairs.fold(true, |same, (&x, &b)| {
+        same & (x == f32::from(b) / MAX_PIXEL)
+    }) {
+        hash.update([0]);
+        hash.update(&*bytes);
+    } else {
+        hash.update([1]);
+        for x in image {
+            hash.update(x.to_le_bytes());
         }
     }
 }

@@ -13,11 +13,16 @@
 //! Y. LeCun, C. Cortes and C. Burges, *The MNIST database of handwritten digits*.
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub(super) use super::kind::IDX_FILES as FILE_NAMES;
 use super::{
-    DataError, Dataset, DatasetKind, Examples, place,
+    DataError, Dataset, DatasetKind, Examples,
+    change::Change,
+    files::Scaling,
+    place,
     reader::{self, DataFile},
+    stream::{InputStream, Layout, Records, Residence, check_unpacked},
 };
 
 const IMAGES_MAGIC: u32 = 2051;
@@ -26,6 +31,9 @@ const QMNIST_LABELS_MAGIC: u32 = 3074;
 
 /// Numbers of a label of QMNIST.
 const QMNIST_NUMBERS: usize = 8;
+
+/// Bytes before the images.
+const IMAGES_HEADER: u64 = 16;
 
 const MAX_PIXEL: f32 = 255.0;
 
@@ -79,12 +87,16 @@ pub(super) const TEST: Split = Split {
 };
 
 /// Loads `kind` from the places for `dir`.
-pub(super) fn load(kind: DatasetKind, dir: &Path) -> Result<Dataset, DataError> {
+pub(super) fn load(
+    kind: DatasetKind,
+    dir: &Path,
+    residence: Residence,
+) -> Result<Dataset, DataError> {
     let names = kind.idx_files().expect("these are read here");
     let located = place::locate(kind, dir, *names)?;
     let [train_images, train_labels, test_images, test_labels] = &located.paths;
-    let train = read_split(kind, TRAIN, train_images, train_labels)?;
-    let test = read_split(kind, TEST, test_images, test_labels)?;
+    let train = read_split(kind, TRAIN, train_images, train_labels, residence)?;
+    let test = read_split(kind, TEST, test_images, test_labels, residence)?;
     // What is published is believed whatever the directory is called.
     if place::has_names_of_mnist(kind)
         && TRAIN.published_as(&train.labels).is_none()
@@ -97,7 +109,7 @@ pub(super) fn load(kind: DatasetKind, dir: &Path) -> Result<Dataset, DataError> 
             found,
         });
     }
-    Ok(Dataset::new(kind, train, test))
+    Dataset::of(kind, train, test)
 }
 
 /// Reads the images and the labels of a split.
@@ -106,14 +118,12 @@ pub(super) fn read_split(
     split: Split,
     images: &Path,
     labels: &Path,
+    residence: Residence,
 ) -> Result<Examples, DataError> {
     let shape = kind.image_shape();
     let max_items = split.max_items(kind);
-    let (n_images, mut pixels) = read_images(images, shape, max_items)?;
+    let (n_images, pixels) = read_images(images, shape, max_items, residence)?;
     let label_bytes = read_labels(labels, kind, max_items)?;
-    if kind.is_transposed() {
-        transpose(&mut pixels, shape);
-    }
     if n_images != label_bytes.len() {
         return Err(DataError::CountMismatch {
             images: images.into(),
@@ -133,13 +143,39 @@ pub(super) fn read_split(
         }
         _ => {}
     }
+    let n_inputs = kind.n_inputs();
+    let (inputs, stream) = match pixels {
+        Pixels::InMemory(mut pixels) => {
+            if kind.is_transposed() {
+                transpose(&mut pixels, shape);
+            }
+            let inputs = pixels.iter().map(|&p| f32::from(p) / MAX_PIXEL);
+            (inputs.collect(), None)
+        }
+        Pixels::InFile(mut pixels) => {
+            if kind.is_transposed() {
+                let places = Arc::new(upright(shape).collect());
+                pixels = pixels.changed(Change::Arrange { places, n_inputs });
+            }
+            let scaling = Scaling::Bytes;
+            let scaled = pixels.changed(Change::Scale { scaling, n_inputs });
+            (Vec::new(), Some(scaled))
+        }
+    };
     Ok(Examples {
-        inputs: pixels.iter().map(|&p| f32::from(p) / MAX_PIXEL).collect(),
+        inputs,
         labels: label_bytes,
         shape,
         n_classes: kind.n_classes(),
         targets: None,
+        stream,
     })
+}
+
+/// Bytes of all images, or where they are.
+enum Pixels {
+    InMemory(Vec<u8>),
+    InFile(InputStream),
 }
 
 /// The number of images, and their pixels as `[n, height, width]`: the format knows one channel.
@@ -147,7 +183,11 @@ fn read_images(
     path: &Path,
     [_, height, width]: [usize; 3],
     max_items: usize,
-) -> Result<(usize, Vec<u8>), DataError> {
+    residence: Residence,
+) -> Result<(usize, Pixels), DataError> {
+    if residence == Residence::Files {
+        check_unpacked(path)?;
+    }
     let mut file = DataFile::open(path)?;
     match file.read_u32()? {
         IMAGES_MAGIC => {}
@@ -165,18 +205,32 @@ fn read_images(
             found,
         });
     }
-    Ok((n, file.read_rest(n * height * width)?))
+    let n_pixels = height * width;
+    let pixels = match residence {
+        Residence::Memory => Pixels::InMemory(file.read_rest(n * n_pixels)?),
+        Residence::Files => {
+            let layout = Layout::of_bytes(IMAGES_HEADER, n, n_pixels);
+            Pixels::InFile(Records::new(path, layout)?.whole()?.into())
+        }
+    };
+    Ok((n, pixels))
 }
 
 /// Images whose columns were written as rows.
-fn transpose(pixels: &mut [u8], [_, height, width]: [usize; 3]) {
-    let mut upright = vec![0; height * width];
+fn transpose(pixels: &mut [u8], shape: [usize; 3]) {
+    let [_, height, width] = shape;
+    let mut image_upright = vec![0; height * width];
     for image in pixels.chunks_exact_mut(height * width) {
-        for (place, pixel) in upright.iter_mut().enumerate() {
-            *pixel = image[place % width * height + place / width];
+        for (pixel, place) in image_upright.iter_mut().zip(upright(shape)) {
+            *pixel = image[place];
         }
-        image.copy_from_slice(&upright);
+        image.copy_from_slice(&image_upright);
     }
+}
+
+/// Where each pixel of such an image is written.
+fn upright([_, height, width]: [usize; 3]) -> impl Iterator<Item = usize> {
+    (0..height * width).map(move |place| place % width * height + place / width)
 }
 
 /// The labels, each below the number of classes and counted from 0.

@@ -225,7 +225,12 @@ fn the_download_cache_is_read_after_it_is_stored() {
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 2);
     }
     assert_is_the_generated_set(
-        &download::read_cache(DatasetKind::FashionMnist, cache.path()).unwrap(),
+        &download::read_cache(
+            DatasetKind::FashionMnist,
+            cache.path(),
+            stream::Residence::Memory,
+        )
+        .unwrap(),
     );
 }
 

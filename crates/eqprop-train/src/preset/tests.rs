@@ -19,6 +19,7 @@ fn synthetic(kind: &DataSource) -> Dataset {
             shape,
             n_classes: kind.n_classes(),
             targets: None,
+            stream: None,
         }
     };
     Dataset::new(kind, examples(), examples())

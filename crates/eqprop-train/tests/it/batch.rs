@@ -16,6 +16,7 @@ fn examples() -> Examples {
         shape: [1, 1, 2],
         n_classes: 3,
         targets: None,
+        stream: None,
     }
 }
 
@@ -122,6 +123,7 @@ fn images() -> Examples {
         shape: [2, 3, 4],
         n_classes: 3,
         targets: None,
+        stream: None,
     }
 }
 

@@ -111,7 +111,7 @@ fn an_epoch_reports_the_share_of_wrong_labels_and_of_exact_matches() {
     assert!(error < 0.15 && exact > 0.6, "{error} {exact}");
 
     let loader = BatchLoader::new(test, 30, Order::Sequential, &Device::default());
-    let evaluation = evaluate(training.learner(), &loader);
+    let evaluation = evaluate(training.learner(), &loader).expect("in memory");
     let sums = evaluation.labels.clone().expect("of labels");
     for (label, counts) in sums.counts.iter().enumerate() {
         let there = (0..n)
@@ -138,6 +138,7 @@ fn an_epoch_reports_the_share_of_wrong_labels_and_of_exact_matches() {
     let mut metric = HammingScore::new();
     let whole = BatchLoader::new(test, n, Order::Sequential, &Device::default());
     let batch = whole.batches(0, 0).next().expect("all of them");
+    let batch = batch.expect("in memory");
     let input: HammingScoreInput = InferenceStep::step(&model, batch).adapt();
     let metadata = MetricMetadata {
         progress: Progress {

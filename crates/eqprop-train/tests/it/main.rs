@@ -25,6 +25,7 @@ mod resistive;
 mod resnet;
 mod starts;
 mod stochastic;
+mod stream;
 mod supervised;
 mod training;
 mod untied;

@@ -117,7 +117,7 @@ fn each_split_of_an_epoch_is_a_line_with_the_means_of_its_examples() {
     }
 
     let model = trained.model.train();
-    let judged = evaluate(&model, &loader(&data.test, 75, Order::Sequential));
+    let judged = evaluate(&model, &loader(&data.test, 75, Order::Sequential)).unwrap();
     let accuracy = format!("Accuracy {:.2} %", 100.0 * (1.0 - judged.error));
     let loss = format!("Loss {:.4}", judged.cost);
     assert!(judged.residual > 0.0 && judged.residual < 1e-3);

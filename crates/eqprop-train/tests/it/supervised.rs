@@ -106,7 +106,7 @@ fn batches(batch_size: usize) -> BatchLoader {
 /// Accuracy on the validation examples in percent, computed without Burn's metrics.
 fn accuracy(model: &Model) -> f64 {
     let valid = loader(&digits(0, N_VALID).test, 70, Order::Sequential);
-    100.0 * (1.0 - evaluate(model, &valid).error)
+    100.0 * (1.0 - evaluate(model, &valid).unwrap().error)
 }
 
 /// The lines of a metric's log: a number, and the count of examples behind it.

@@ -4,7 +4,6 @@ use std::mem::discriminant;
 use std::ops::ControlFlow;
 
 use anyhow::{Context, Result, bail};
-use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_bench::relaxations::{RESIDUALS, Reached, RelaxationComparison, RelaxationCost};
@@ -101,8 +100,8 @@ fn measure(
     let network = training.learner().valid().network;
     let order = Order::Shuffled { seed: config.seed };
     let loader = BatchLoader::new(examples, batch_size, order, &device.device);
-    let batch = loader.iter().next().context("there is an example")?;
-    let input: Tensor<2> = batch.expect("examples in memory can always be read").input;
+    let batch = loader.batches(0, 0).next();
+    let input: Tensor<2> = batch.context("there is an example")??.input;
     // The dynamics of the configuration has its options, the others their usual ones.
     let own = config.phases.dynamics;
     let is_own = |scheme: &Scheme| discriminant(scheme) == discriminant(&own);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::Examples;
+use eqprop_train::data::{DataFiles, Examples};
 use eqprop_train::preset::Preset;
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,10 @@ impl Inputs {
 pub fn examples(setting: &Setting, data_dir: Option<&Path>) -> Result<Option<Examples>> {
     match setting.config.load_data(data_dir) {
         Ok(dataset) if dataset.train.len() < setting.config.batch_size => Ok(None),
-        Ok(dataset) => Ok(Some(dataset.train.take(setting.config.batch_size))),
+        Ok(dataset) => {
+            let first = dataset.train.take(setting.config.batch_size);
+            Ok(Some(first.in_memory()?))
+        }
         Err(error) if data_dir.is_some() || setting.config.data.dataset.files().is_some() => {
             Err(error.into())
         }
@@ -71,7 +74,9 @@ pub fn settings(arguments: &BenchArguments) -> Result<Vec<Setting>> {
     at_least_one("--rounds", &[arguments.rounds])?;
     at_least_one("--batch", &arguments.batch)?;
     at_least_one("--steps", &arguments.steps)?;
-    let (source, _) = arguments.files.look(arguments.dataset.as_ref())?;
+    let (source, _) = arguments
+        .files
+        .look(arguments.dataset.as_ref(), DataFiles::look)?;
     let mut settings = Vec::new();
     for preset in distinct(&arguments.preset) {
         let base = match &source {

@@ -2,30 +2,11 @@
 
 use std::path::Path;
 
+pub(super) use super::element::Element;
 use super::error::FilesError;
 use super::labels::{class_name, is_whole};
 use super::raw::RawPart;
 use super::targets::TargetReader;
-
-/// What an array is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Element {
-    Bool,
-    U8,
-    I8,
-    U16,
-    I16,
-    U32,
-    I32,
-    U64,
-    I64,
-    F32,
-    F64,
-    /// So many letters of a byte.
-    Text(usize),
-    /// So many letters of four bytes.
-    WideText(usize),
-}
 
 /// What is said of an array before its numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,23 +16,6 @@ pub(super) struct ArrayHeader {
     pub is_big_endian: bool,
     /// Whether the first axis is the one whose neighbors are neighbors.
     pub is_fortran: bool,
-}
-
-impl Element {
-    fn n_bytes(self) -> Option<usize> {
-        match self {
-            Self::Bool | Self::U8 | Self::I8 => Some(1),
-            Self::U16 | Self::I16 => Some(2),
-            Self::U32 | Self::I32 | Self::F32 => Some(4),
-            Self::U64 | Self::I64 | Self::F64 => Some(8),
-            Self::Text(n) => Some(n),
-            Self::WideText(n) => n.checked_mul(4),
-        }
-    }
-
-    pub fn is_text(self) -> bool {
-        matches!(self, Self::Text(_) | Self::WideText(_))
-    }
 }
 
 impl ArrayHeader {
@@ -76,18 +40,17 @@ impl ArrayHeader {
         self.shape.get(1..).unwrap_or_default()
     }
 
+    /// Whether the numbers of an example do not lie beside each other.
+    pub fn is_scattered(&self) -> bool {
+        self.is_fortran && self.shape.len() > 1
+    }
+
     /// Its numbers, the last axis running fastest. Texts have none.
     pub fn numbers(&self, bytes: &[u8]) -> Vec<f32> {
-        let numbers: Vec<f32> = match self.element {
-            // In one pass, because data are mostly these.
-            Element::U8 | Element::Bool => bytes.iter().map(|&byte| f32::from(byte)).collect(),
-            element => {
-                let n = element.n_bytes().unwrap_or(1).max(1);
-                let items = bytes.chunks_exact(n);
-                items.map(|item| self.value(item) as f32).collect()
-            }
-        };
-        if self.is_fortran && self.shape.len() > 1 {
+        let n = self.element.n_bytes().unwrap_or(1).max(1);
+        let mut numbers = Vec::with_capacity(bytes.len() / n);
+        self.element.extend(&mut numbers, bytes, self.is_big_endian);
+        if self.is_scattered() {
             in_c_order(&numbers, &self.shape)
         } else {
             numbers
@@ -114,7 +77,7 @@ impl ArrayHeader {
                 reader.add(path, Ok(&class), number, || place(text), part)?;
                 continue;
             }
-            let label = self.value(item);
+            let label = self.element.value(item, self.is_big_endian);
             let name = format!("{label:.0}");
             let class = is_whole(label).then_some(&*name);
             let class = class.ok_or_else(|| FilesError::FractionalLabel {
@@ -168,30 +131,6 @@ impl ArrayHeader {
             }
         }
         Ok(())
-    }
-
-    /// One element as a number.
-    fn value(&self, item: &[u8]) -> f64 {
-        let mut bytes = [0; 8];
-        let n = item.len().min(8);
-        bytes[..n].copy_from_slice(&item[..n]);
-        if self.is_big_endian {
-            bytes[..n].reverse();
-        }
-        let [a, b, c, d, ..] = bytes;
-        match self.element {
-            Element::Bool | Element::U8 => f64::from(a),
-            Element::I8 => f64::from(a as i8),
-            Element::U16 => f64::from(u16::from_le_bytes([a, b])),
-            Element::I16 => f64::from(i16::from_le_bytes([a, b])),
-            Element::U32 => f64::from(u32::from_le_bytes([a, b, c, d])),
-            Element::I32 => f64::from(i32::from_le_bytes([a, b, c, d])),
-            Element::F32 => f64::from(f32::from_le_bytes([a, b, c, d])),
-            Element::U64 => u64::from_le_bytes(bytes) as f64,
-            Element::I64 => i64::from_le_bytes(bytes) as f64,
-            Element::F64 => f64::from_le_bytes(bytes),
-            Element::Text(_) | Element::WideText(_) => f64::NAN,
-        }
     }
 
     /// One element as a text, without the zeros at its end.

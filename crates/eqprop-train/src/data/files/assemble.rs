@@ -1,14 +1,17 @@
 //! From what readers find to a data set.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
+use super::super::change::Change;
+use super::super::inputs::{Inputs, View};
 use super::super::{DataError, DataSource, Dataset, Examples, Quantities, TargetKind};
 use super::description::{DataFiles, DataFormat, Findings};
 use super::error::FilesError;
 use super::raw::{RawData, RawPart};
 use super::scaling::{Numbers, Scaling, ScalingKind};
-use super::split;
 use super::task::Task;
+use super::{fitting, split};
 
 /// Rows of a table that are a square of at least so many pixels along may be images.
 const LEAST_SIDE: usize = 4;
@@ -114,11 +117,7 @@ pub(super) fn dataset(
         if n_quantities == 0 {
             check_classes(path, &classes, &train.labels[..n_train])?;
         }
-        if train
-            .inputs
-            .chunks_exact(n_inputs)
-            .all(|example| example == &train.inputs[..n_inputs])
-        {
+        if are_alike(&train.inputs.view(n_all, n_inputs))? {
             return Err(FilesError::ConstantInputs { path: path.into() }.into());
         }
     }
@@ -138,14 +137,15 @@ pub(super) fn dataset(
             (found.scaling.clone(), shape)
         }
         None => {
-            let own = &train.inputs[..n_train * n_inputs];
+            let own = &train.inputs.view(n_train, n_inputs);
             let is_square = raw.numbers == Numbers::Table
                 && (files.image_size.is_some() || side(n_inputs).is_some());
-            let kind = files
-                .scaling
-                .unwrap_or_else(|| ScalingKind::usual(raw.numbers, own, is_square));
+            let kind = match files.scaling {
+                Some(kind) => kind,
+                None => fitting::usual(raw.numbers, own, is_square)?,
+            };
             let shape = shape(files, path, &raw.shape, raw.numbers, kind)?;
-            (Scaling::of(kind, own, n_inputs), shape)
+            (fitting::scaling(kind, own)?, shape)
         }
     };
     if let (Scaling::Standard { deviation, .. }, None) = (&scaling, known) {
@@ -159,8 +159,11 @@ pub(super) fn dataset(
             ));
         }
     }
-    scaling.apply(&mut train.inputs, n_inputs);
-    scaling.apply(&mut test.inputs, n_inputs);
+    for rows in [&mut train, &mut test] {
+        let scaling = scaling.clone();
+        let change = Change::Scale { scaling, n_inputs };
+        rows.inputs = std::mem::take(&mut rows.inputs).changed(change);
+    }
     let kind = match known {
         Some(found) => found.target_kind(),
         None if n_quantities == 0 => None,
@@ -175,8 +178,10 @@ pub(super) fn dataset(
     let examples = |rows: Rows| {
         let targets = kind.as_ref();
         let targets = targets.map(|kind| kind.targets(&rows.quantities));
+        let (inputs, stream) = rows.inputs.into_parts();
         Examples {
-            inputs: rows.inputs,
+            inputs,
+            stream,
             labels: match targets {
                 None => rows.labels,
                 Some(_) => Vec::new(),
@@ -187,30 +192,33 @@ pub(super) fn dataset(
         }
     };
     let (train, test) = (examples(train), examples(test));
-    let found = known.cloned().unwrap_or_else(|| {
-        let (mean, deviation) = train.statistics_of(n_train);
-        let is_pixels = scaling.kind() == ScalingKind::Bytes;
-        let labels = kind.as_ref().and_then(TargetKind::labels);
-        Findings {
-            format,
-            shape,
-            classes: classes.clone(),
-            quantities: kind.as_ref().and_then(TargetKind::quantities).cloned(),
-            labels: labels.unwrap_or_default().to_vec(),
-            columns: if is_pixels { Vec::new() } else { raw.columns },
-            scaling,
-            mean,
-            deviation,
-            n_train: train.len(),
-            n_test: test.len(),
+    let found = match known {
+        Some(found) => found.clone(),
+        None => {
+            let (mean, deviation) = train.statistics_of(n_train)?;
+            let is_pixels = scaling.kind() == ScalingKind::Bytes;
+            let labels = kind.as_ref().and_then(TargetKind::labels);
+            Findings {
+                format,
+                shape,
+                classes: classes.clone(),
+                quantities: kind.as_ref().and_then(TargetKind::quantities).cloned(),
+                labels: labels.unwrap_or_default().to_vec(),
+                columns: if is_pixels { Vec::new() } else { raw.columns },
+                scaling,
+                mean,
+                deviation,
+                n_train: train.len(),
+                n_test: test.len(),
+            }
         }
-    });
+    };
     let source = DataSource::from(DataFiles {
         found: Some(found),
         ..files.clone()
     });
     Ok(Reading {
-        dataset: Dataset::new(source, train, test),
+        dataset: Dataset::of(source, train, test)?,
         notes,
     })
 }
@@ -300,7 +308,7 @@ fn labels_of(path: &Path, names: Vec<String>, values: &[f64]) -> Result<TargetKi
 
 /// Examples before they are scaled.
 struct Rows {
-    inputs: Vec<f32>,
+    inputs: Inputs,
     labels: Vec<u8>,
     quantities: Vec<f64>,
 }
@@ -312,18 +320,35 @@ impl Rows {
         [n_inputs, n_quantities]: [usize; 2],
         indices: impl Iterator<Item = usize>,
     ) -> Self {
-        let (mut inputs, mut labels, mut quantities) = (Vec::new(), Vec::new(), Vec::new());
-        for index in indices {
-            inputs.extend_from_slice(&self.inputs[index * n_inputs..][..n_inputs]);
+        let indices: Vec<usize> = indices.collect();
+        let (mut labels, mut quantities) = (Vec::new(), Vec::new());
+        for &index in &indices {
             labels.push(self.labels[index]);
             quantities.extend_from_slice(&self.quantities[index * n_quantities..][..n_quantities]);
         }
+        let inputs = self.inputs.select(n_inputs, &indices);
         Self {
             inputs,
             labels,
             quantities,
         }
     }
+}
+
+/// Whether all examples have the same inputs.
+fn are_alike(examples: &View) -> Result<bool, DataError> {
+    let n_inputs = examples.n_inputs;
+    let (mut first, mut are_alike): (Option<Vec<f32>>, _) = (None, true);
+    examples.try_visit(|inputs| {
+        let first = first.get_or_insert_with(|| inputs[..n_inputs].to_vec());
+        let mut others = inputs.chunks_exact(n_inputs);
+        are_alike = others.all(|example| example == first);
+        Ok(match are_alike {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        })
+    })?;
+    Ok(are_alike)
 }
 
 /// Channels, height and width of an example: rows of a table are images if their size is named, or if

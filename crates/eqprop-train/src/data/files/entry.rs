@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use zip::ZipArchive;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::super::DataError;
 use super::super::memory::MAX_RATIO;
 use super::super::reader::DataFile;
+use super::super::stream::{Layout, Records, check_unpacked};
 use super::array::ArrayHeader;
 use super::description::DataFormat;
 use super::error::FilesError;
@@ -177,17 +178,89 @@ fn open_archive(path: &Path) -> Result<ZipArchive<File>, DataError> {
 }
 
 impl Entry {
+    fn path(&self) -> &Path {
+        match &self.place {
+            Place::Behind(path, _) | Place::At(path, _) | Place::Packed(path, ..) => path,
+        }
+    }
+
+    fn bad(&self, reason: String) -> FilesError {
+        let reason = format!("array `{}`: {reason}", self.name);
+        FilesError::array(self.path(), "an array", reason)
+    }
+
+    /// The number of its bytes.
+    fn n_bytes(&self) -> Result<usize, FilesError> {
+        let too_large = || self.bad(format!("its shape {:?} is too large", self.header.shape));
+        self.header.n_bytes().ok_or_else(too_large)
+    }
+
+    /// Its examples where they lie in the file, each a row of numbers.
+    ///
+    /// # Errors
+    /// If they do not lie there as they are.
+    pub fn records(&self) -> Result<Records, DataError> {
+        let path = self.path();
+        let not_streamed = |reason| DataError::NotStreamed {
+            path: path.into(),
+            reason,
+        };
+        if self.header.is_scattered() {
+            return Err(not_streamed(
+                "the numbers of an example do not lie beside each other; \
+                 `numpy.save(path, numpy.ascontiguousarray(array))` writes them so",
+            ));
+        }
+        let n = self.header.n_examples();
+        // An array without examples was refused.
+        let stride = self.n_bytes()? / n.max(1);
+        let layout = |start: u64| Layout {
+            start,
+            stride,
+            n,
+            n_numbers: self.header.example().iter().product(),
+            element: self.header.element,
+            is_big_endian: self.header.is_big_endian,
+        };
+        match &self.place {
+            Place::Behind(_, before) => {
+                check_unpacked(path)?;
+                Records::new(path, layout(*before as u64))?.whole()
+            }
+            Place::At(_, start) => {
+                check_unpacked(path)?;
+                Records::new(path, layout(*start))
+            }
+            Place::Packed(_, index, before) => {
+                let mut archive = open_archive(path)?;
+                let file = archive
+                    .by_index(*index)
+                    .map_err(|error| self.bad(error.to_string()))?;
+                let start = match (file.compression(), file.data_start()) {
+                    (CompressionMethod::Stored, Some(start)) => start,
+                    _ => {
+                        return Err(not_streamed(
+                            "it is compressed; `numpy.savez` writes it without",
+                        ));
+                    }
+                };
+                let layout = layout(start + *before as u64);
+                if layout.end() > start + file.size() {
+                    let n = layout.end() - layout.start;
+                    return Err(self
+                        .bad(format!("{n} bytes are promised, but not there"))
+                        .into());
+                }
+                Records::new(path, layout)
+            }
+        }
+    }
+
     /// Its bytes, as many as its header says.
     pub fn load(&self) -> Result<Vec<u8>, DataError> {
-        let path = match &self.place {
-            Place::Behind(path, _) | Place::At(path, _) | Place::Packed(path, ..) => path,
-        };
-        let bad = |reason: String| {
-            let reason = format!("array `{}`: {reason}", self.name);
-            FilesError::array(path, "an array", reason)
-        };
-        let n = self.header.n_bytes();
-        let n = n.ok_or_else(|| bad(format!("its shape {:?} is too large", self.header.shape)))?;
+        let path = self.path();
+        let bad = |reason: String| self.bad(reason);
+        let n = self.n_bytes()?;
         let n_numbers = self.header.len().unwrap_or(usize::MAX);
         check_memory(path, n_numbers as f64 + n as f64 / size_of::<f32>() as f64)?;
         match &self.place {

@@ -1,13 +1,12 @@
 //! A folder with a folder of images for each class.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::super::DataError;
-use super::super::picture::{ImageError, Picture};
+use super::super::inputs::Inputs;
+use super::super::stream::{Form, InputStream, Pictures, Residence, decode};
 use super::description::DataFiles;
 use super::error::FilesError;
 use super::labels::{Names, class_name};
@@ -15,9 +14,6 @@ use super::part::{Part, natural};
 use super::raw::{RawData, RawPart, check_memory, joined};
 use super::recognize::{files, folders, is_image};
 use super::scaling::Numbers;
-
-/// Bytes of the largest file that is read: no image that is read needs more.
-pub(super) const MOST_BYTES: u64 = 1 << 28;
 
 /// Images that are decoded at a time.
 const CHUNK: usize = 512;
@@ -32,7 +28,11 @@ struct ImageFile {
 }
 
 /// All images, in the order of their names: in folders of `train` and `test` if there are any.
-pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, DataError> {
+pub(super) fn read(
+    description: &DataFiles,
+    path: &Path,
+    residence: Residence,
+) -> Result<RawData, DataError> {
     if !path.is_dir() {
         return Err(FilesError::NotAFolder { path: path.into() }.into());
     }
@@ -59,7 +59,7 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
         .or(description.channels);
     let form = Form {
         shape: [channels.unwrap_or(COLORS), size[0], size[1]],
-        first: stated.is_none().then_some(&first),
+        first: stated.is_none().then_some(first),
     };
     if ![1, COLORS].contains(&form.shape[0]) {
         let error = FilesError::OtherShape {
@@ -69,28 +69,54 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
         };
         return Err(error.into());
     }
-    let n: usize = listed.iter().map(|(_, files)| files.len()).sum();
-    check_memory(path, (n * COLORS * size[0] * size[1]) as f64)?;
-
+    let labels = |files: &[ImageFile]| files.iter().map(|file| file.class).collect();
+    let part = |inputs: Inputs, labels| RawPart {
+        inputs,
+        labels,
+        quantities: Vec::new(),
+    };
     let mut is_gray = true;
-    let mut parts = Vec::new();
-    for (part, files) in listed {
-        let (inputs, part_is_gray) = form.read(&files)?;
-        is_gray &= part_is_gray;
-        let labels = files.iter().map(|file| file.class).collect();
-        let examples = RawPart {
-            inputs,
-            labels,
-            quantities: Vec::new(),
-        };
-        parts.push((part, examples));
-    }
     let mut shape = form.shape;
-    if is_gray && channels.is_none() {
-        shape[0] = 1;
-        for (_, part) in &mut parts {
-            part.inputs = gray(&part.inputs, size[0] * size[1]);
+    let parts = match residence {
+        Residence::Memory => {
+            let n: usize = listed.iter().map(|(_, files)| files.len()).sum();
+            check_memory(path, (n * COLORS * size[0] * size[1]) as f64)?;
+            let mut parts = Vec::new();
+            for (name, files) in listed {
+                let (inputs, part_is_gray) = pixels(&form, &files)?;
+                is_gray &= part_is_gray;
+                parts.push((name, inputs, labels(&files)));
+            }
+            is_gray &= channels.is_none();
+            let parts = parts.into_iter().map(|(name, inputs, labels)| {
+                let inputs = match is_gray {
+                    true => gray(&inputs, size[0] * size[1]),
+                    false => inputs,
+                };
+                (name, part(inputs.into(), labels))
+            });
+            parts.collect()
         }
+        Residence::Files => {
+            let mut parts = Vec::new();
+            for (name, files) in listed {
+                let labels = labels(&files);
+                let paths = files.into_iter().map(|file| file.path);
+                let (pictures, part_is_gray) = Pictures::look(paths, form.clone())?;
+                is_gray &= part_is_gray;
+                parts.push((name, pictures, labels));
+            }
+            is_gray &= channels.is_none();
+            let n_channels = if is_gray { 1 } else { shape[0] };
+            let parts = parts.into_iter().map(|(name, pictures, labels)| {
+                let pictures = pictures.with_channels(n_channels);
+                (name, part(InputStream::from(pictures).into(), labels))
+            });
+            parts.collect()
+        }
+    };
+    if is_gray {
+        shape[0] = 1;
     }
     let (train, test, n_validation) = joined(path, parts, &mut notes)?;
     Ok(RawData {
@@ -159,67 +185,26 @@ fn list(
     Ok(listed)
 }
 
-/// What images become.
-struct Form<'a> {
-    shape: [usize; 3],
-    /// An image of this size, if all have to be of it.
-    first: Option<&'a PathBuf>,
-}
-
-impl Form<'_> {
-    /// The pixels of all files, and whether none has a color.
-    fn read(&self, files: &[ImageFile]) -> Result<(Vec<f32>, bool), DataError> {
-        let n_inputs = self.shape.iter().product::<usize>();
-        let mut inputs = Vec::with_capacity(files.len() * n_inputs);
-        let mut is_gray = true;
-        for files in files.chunks(CHUNK) {
-            let read = files.par_iter().map(|file| self.pixels(&file.path));
-            // In their order, so that of several bad files always the same is named.
-            let read: Vec<_> = read.collect();
-            for image in read {
-                let (pixels, image_is_gray) = image?;
-                inputs.extend(pixels);
-                is_gray &= image_is_gray;
-            }
+/// The pixels of all files, and whether none has a color.
+fn pixels(form: &Form, files: &[ImageFile]) -> Result<(Vec<f32>, bool), DataError> {
+    let n_inputs = form.shape.iter().product::<usize>();
+    let mut inputs = Vec::with_capacity(files.len() * n_inputs);
+    let mut is_gray = true;
+    for files in files.chunks(CHUNK) {
+        let read = files.par_iter().map(|file| {
+            let picture = decode(&file.path)?;
+            let pixels = form.pixels(&file.path, &picture)?;
+            Ok((pixels, picture.is_gray()))
+        });
+        // In their order, so that of several bad files always the same is named.
+        let read: Vec<Result<_, FilesError>> = read.collect();
+        for image in read {
+            let (pixels, image_is_gray) = image?;
+            inputs.extend(pixels);
+            is_gray &= image_is_gray;
         }
-        Ok((inputs, is_gray))
     }
-
-    fn pixels(&self, path: &Path) -> Result<(Vec<f32>, bool), FilesError> {
-        let picture = decode(path)?;
-        let [_, height, width] = self.shape;
-        if let Some(first) = self.first
-            && picture.size() != [height, width]
-        {
-            return Err(FilesError::MixedSizes {
-                first: first.clone(),
-                first_size: [height, width],
-                other: path.into(),
-                other_size: picture.size(),
-            });
-        }
-        let pixels = picture.pixels(self.shape, false);
-        Ok((pixels.values, picture.is_gray()))
-    }
-}
-
-fn decode(path: &Path) -> Result<Picture, FilesError> {
-    let read_error = |source| FilesError::Read {
-        path: path.into(),
-        source,
-    };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(read_error)?;
-    let read = file.take(MOST_BYTES + 1).read_to_end(&mut bytes);
-    read.map_err(read_error)?;
-    let picture = match bytes.len() as u64 {
-        n if n > MOST_BYTES => Err(ImageError::TooLong),
-        _ => Picture::decode(&bytes),
-    };
-    picture.map_err(|source| FilesError::Image {
-        path: path.into(),
-        source,
-    })
+    Ok((inputs, is_gray))
 }
 
 /// One of the colors of pixels that have none.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::super::DataError;
+use super::super::inputs::Inputs;
 use super::super::memory::{SHARE, memory};
 use super::error::FilesError;
 use super::labels::Names;
@@ -13,7 +14,7 @@ use super::scaling::Numbers;
 #[derive(Debug, Clone, Default)]
 pub(super) struct RawPart {
     /// `[n, channels, height, width]`, not scaled.
-    pub inputs: Vec<f32>,
+    pub inputs: Inputs,
     /// Numbers of the classes among the names; 0 where there are other targets.
     pub labels: Vec<u32>,
     /// `[n, quantities]`, not scaled, where they are not classes; of several labels 0 and 1.
@@ -84,7 +85,7 @@ pub(super) fn joined(
         if target.labels.is_empty() {
             *target = examples;
         } else {
-            target.inputs.extend(examples.inputs);
+            target.inputs = std::mem::take(&mut target.inputs).joined(examples.inputs);
             target.labels.extend(examples.labels);
             target.quantities.extend(examples.quantities);
         }

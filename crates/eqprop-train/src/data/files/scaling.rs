@@ -7,10 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::option_error::FilesOptionError;
 
-const MAX_BYTE: f32 = 255.0;
-
-/// From which largest value on whole numbers are taken for the bytes of pixels.
-const BRIGHT: f32 = 128.0;
+pub(super) const MAX_BYTE: f32 = 255.0;
 
 /// How the numbers `x` in the files become inputs. Without a choice of one's own:
 ///
@@ -84,23 +81,6 @@ impl ScalingKind {
             Self::Standard => "standard",
         }
     }
-
-    /// What is done without a choice: see [`Scaling`].
-    pub(super) fn usual(numbers: Numbers, inputs: &[f32], is_square: bool) -> Self {
-        let are_bytes = || {
-            let is_byte = |&x: &f32| x.fract() == 0.0 && (0.0..=MAX_BYTE).contains(&x);
-            inputs.iter().all(is_byte) && inputs.iter().any(|&x| x >= BRIGHT)
-        };
-        match numbers {
-            Numbers::Pixels => Self::None,
-            Numbers::Bytes => Self::Bytes,
-            Numbers::Array if inputs.iter().all(|x| (0.0..=1.0).contains(x)) => Self::None,
-            Numbers::Array if are_bytes() => Self::Bytes,
-            Numbers::Array => Self::Range,
-            Numbers::Table if is_square && are_bytes() => Self::Bytes,
-            Numbers::Table => Self::Standard,
-        }
-    }
 }
 
 impl fmt::Display for ScalingKind {
@@ -119,22 +99,6 @@ impl FromStr for ScalingKind {
 }
 
 impl Scaling {
-    /// The scaling of a kind, with what it takes from the training part: examples of `n_inputs`.
-    pub(super) fn of(kind: ScalingKind, train: &[f32], n_inputs: usize) -> Self {
-        match kind {
-            ScalingKind::None => Self::None,
-            ScalingKind::Bytes => Self::Bytes,
-            ScalingKind::Range => Self::Range {
-                low: train.iter().copied().fold(f32::INFINITY, f32::min),
-                high: train.iter().copied().fold(f32::NEG_INFINITY, f32::max),
-            },
-            ScalingKind::Standard => {
-                let (mean, deviation) = column_statistics(train, n_inputs);
-                Self::Standard { mean, deviation }
-            }
-        }
-    }
-
     /// Which it is.
     pub fn kind(&self) -> ScalingKind {
         match self {
@@ -146,7 +110,7 @@ impl Scaling {
     }
 
     /// Scales examples of `n_inputs`.
-    pub(super) fn apply(&self, inputs: &mut [f32], n_inputs: usize) {
+    pub(crate) fn apply(&self, inputs: &mut [f32], n_inputs: usize) {
         match self {
             Self::None => {}
             Self::Bytes => inputs.iter_mut().for_each(|x| *x /= MAX_BYTE),
@@ -184,34 +148,4 @@ impl Scaling {
                 .all(|numbers| numbers.len() == n_inputs && are_finite(numbers)),
         }
     }
-}
-
-/// Mean and deviation of each column, summed in `f64`.
-fn column_statistics(inputs: &[f32], n_columns: usize) -> (Vec<f32>, Vec<f32>) {
-    let n = (inputs.len() / n_columns).max(1) as f64;
-    let mut mean = vec![0.0; n_columns];
-    for example in inputs.chunks_exact(n_columns) {
-        for (mean, &x) in mean.iter_mut().zip(example) {
-            *mean += f64::from(x) / n;
-        }
-    }
-    let mut variance = vec![0.0; n_columns];
-    let mut is_constant = vec![true; n_columns];
-    for example in inputs.chunks_exact(n_columns) {
-        for (column, &x) in example.iter().enumerate() {
-            variance[column] += (f64::from(x) - mean[column]).powi(2) / n;
-            is_constant[column] &= x == inputs[column];
-        }
-    }
-    // What is constant has a rounding error for a deviation.
-    let deviation = variance.iter().zip(is_constant);
-    let deviation = deviation.map(|(variance, is_constant)| match is_constant {
-        true => 0.0,
-        false => variance.sqrt() as f32,
-    });
-    let deviation = deviation.collect();
-    (
-        mean.into_iter().map(|mean| mean as f32).collect(),
-        deviation,
-    )
 }

@@ -89,6 +89,7 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
         if parts.is_empty() {
             n_first = notes.len();
         }
+        let inputs = inputs.into();
         parts.push((part, RawPart { inputs, ..examples }));
     }
     let [columns, targets] = columns.unwrap_or_default();

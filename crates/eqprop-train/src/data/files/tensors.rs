@@ -1,8 +1,13 @@
 //! Arrays of inputs and labels, told apart by their names and shapes.
 
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::super::DataError;
+use super::super::change::Change;
+use super::super::inputs::Inputs;
+use super::super::stream::{InputStream, Residence};
 use super::array::{ArrayHeader, Element};
 use super::description::{DataFiles, DataFormat, MOST_INPUTS};
 use super::entry::{Entry, entries};
@@ -22,6 +27,7 @@ pub(super) fn read(
     description: &DataFiles,
     path: &Path,
     format: DataFormat,
+    residence: Residence,
 ) -> Result<RawData, DataError> {
     let mut notes = Vec::new();
     let parts = parts(path, format, &mut notes)?;
@@ -55,7 +61,7 @@ pub(super) fn read(
             _ => return Err(ambiguous(path, &found.inputs)),
         };
         let (raw, part_shape, own) = if is_table {
-            rows_with_targets(description, path, entry, &mut reader)?
+            rows_with_targets(description, path, entry, &mut reader, residence)?
         } else {
             let labels = match &found.labels[..] {
                 [] => return Err(missing("labels").into()),
@@ -97,7 +103,7 @@ pub(super) fn read(
             labels
                 .header
                 .targets(&bytes, path, &mut reader, &mut examples)?;
-            let (inputs, shape) = inputs_of(path, entry)?;
+            let (inputs, shape) = inputs_of(path, entry, residence)?;
             (RawPart { inputs, ..examples }, shape, own)
         };
         let expected = targets.get_or_insert_with(|| own.clone());
@@ -158,10 +164,12 @@ pub(super) fn inputs(
     let n_inputs = found.shape.iter().product::<usize>();
     if entry.header.shape.len() == 2 && entry.header.shape[1] == n_inputs + found.n_targets() {
         let mut reader = TargetReader::new(description);
-        let (raw, ..) = rows_with_targets(description, path, entry, &mut reader)?;
-        return Ok((raw.inputs, found.shape));
+        let (raw, ..) =
+            rows_with_targets(description, path, entry, &mut reader, Residence::Memory)?;
+        return Ok((raw.inputs.into_parts().0, found.shape));
     }
-    let (inputs, shape) = inputs_of(path, entry)?;
+    let (inputs, shape) = inputs_of(path, entry, Residence::Memory)?;
+    let (inputs, _) = inputs.into_parts();
     let is_same = shape.iter().product::<usize>() == n_inputs;
     let is_row = shape[..2] == [1, 1];
     Ok((
@@ -184,7 +192,11 @@ fn kind(header: &ArrayHeader) -> Numbers {
 }
 
 /// The inputs of an array with channels before rows and columns, and the shape of an example.
-fn inputs_of(path: &Path, entry: &Entry) -> Result<(Vec<f32>, [usize; 3]), DataError> {
+fn inputs_of(
+    path: &Path,
+    entry: &Entry,
+    residence: Residence,
+) -> Result<(Inputs, [usize; 3]), DataError> {
     let header = &entry.header;
     let array = |reason: String| FilesError::array(path, "an array of inputs", reason);
     if header.element.is_text() {
@@ -219,33 +231,36 @@ fn inputs_of(path: &Path, entry: &Entry) -> Result<(Vec<f32>, [usize; 3]), DataE
         return Err(FilesError::NoExamples { path: path.into() }.into());
     }
     let n_inputs = shape.iter().product::<usize>();
-    let mut inputs = header.numbers(&entry.load()?);
-    if let Some(place) = inputs.iter().position(|x| !x.is_finite()) {
-        let number = inputs[place];
-        let example = place / n_inputs + 1;
-        return Err(FilesError::NotFinite {
-            path: path.into(),
-            example,
-            number,
+    let mut inputs = match residence {
+        Residence::Memory => Inputs::from(header.numbers(&entry.load()?)),
+        Residence::Files => InputStream::from(entry.records()?).into(),
+    };
+    let mut n_seen = 0;
+    // Whole numbers are finite.
+    let n_looked_at = match header.element {
+        Element::F32 | Element::F64 => header.n_examples(),
+        _ => 0,
+    };
+    let looked_at = inputs.view(n_looked_at, n_inputs);
+    looked_at.try_visit(|inputs| {
+        if let Some(place) = inputs.iter().position(|x| !x.is_finite()) {
+            return Err(FilesError::NotFinite {
+                path: path.into(),
+                example: n_seen + place / n_inputs + 1,
+                number: inputs[place],
+            }
+            .into());
         }
-        .into());
-    }
+        n_seen += inputs.len() / n_inputs;
+        Ok(ControlFlow::Continue(()))
+    })?;
     if are_channels_last {
-        inputs = channels_first(&inputs, shape);
+        let [channels, height, width] = shape;
+        let of_channel = |channel| (0..height * width).map(move |pixel| pixel * channels + channel);
+        let places = Arc::new((0..channels).flat_map(of_channel).collect());
+        inputs = inputs.changed(Change::Arrange { places, n_inputs });
     }
     Ok((inputs, shape))
-}
-
-/// Pictures whose channels lie behind their pixels, with each channel by itself.
-fn channels_first(inputs: &[f32], [channels, height, width]: [usize; 3]) -> Vec<f32> {
-    let n_pixels = height * width;
-    let mut ordered = Vec::with_capacity(inputs.len());
-    for picture in inputs.chunks_exact(channels * n_pixels) {
-        for channel in 0..channels {
-            ordered.extend(picture.iter().skip(channel).step_by(channels));
-        }
-    }
-    ordered
 }
 
 /// Rows of an array with a column of classes, or columns of quantities: those that are named by their numbers, else the
@@ -255,8 +270,9 @@ fn rows_with_targets(
     path: &Path,
     entry: &Entry,
     reader: &mut TargetReader,
+    residence: Residence,
 ) -> Result<(RawPart, [usize; 3], Vec<String>), DataError> {
-    let (mut rows, [.., n_columns]) = inputs_of(path, entry)?;
+    let (rows, [.., n_columns]) = inputs_of(path, entry, residence)?;
     if n_columns < 2 {
         let reason = "it has one column: inputs and classes are needed";
         return Err(FilesError::array(path, "a table", reason).into());
@@ -276,32 +292,37 @@ fn rows_with_targets(
         })?;
     }
     let mut examples = RawPart::default();
-    for (index, row) in rows.chunks_exact(n_columns).enumerate() {
-        for &target in &targets {
-            let label = f64::from(row[target]);
-            let name = class_name(&label.to_string());
-            let class = is_whole(label).then_some(&*name);
-            let class = class.ok_or_else(|| FilesError::FractionalLabel {
-                path: path.into(),
-                example: index + 1,
-                label,
-            });
-            let place = || [format!("example {}", index + 1), label.to_string()];
-            reader.add(path, class, Some(label), place, &mut examples)?;
+    let mut n_seen = 0;
+    let look = |rows: &[f32]| {
+        for row in rows.chunks_exact(n_columns) {
+            n_seen += 1;
+            for &target in &targets {
+                let label = f64::from(row[target]);
+                let name = class_name(&label.to_string());
+                let class = is_whole(label).then_some(&*name);
+                let class = class.ok_or_else(|| FilesError::FractionalLabel {
+                    path: path.into(),
+                    example: n_seen,
+                    label,
+                });
+                let place = || [format!("example {n_seen}"), label.to_string()];
+                reader.add(path, class, Some(label), place, &mut examples)?;
+            }
         }
-    }
-    let mut column = 0;
-    rows.retain(|_| {
-        let is_kept = !targets.contains(&column);
-        column = (column + 1) % n_columns;
-        is_kept
-    });
+        Ok(ControlFlow::Continue(()))
+    };
+    rows.view(entry.header.n_examples(), n_columns)
+        .try_visit(look)?;
     let n_inputs = n_columns - targets.len();
     if n_inputs == 0 {
         let reason = "it has no column beside the targets: inputs are needed";
         return Err(FilesError::array(path, "a table", reason).into());
     }
-    let inputs = rows;
+    let kept = (0..n_columns).filter(|column| !targets.contains(column));
+    let inputs = rows.changed(Change::Arrange {
+        places: Arc::new(kept.collect()),
+        n_inputs: n_columns,
+    });
     Ok((RawPart { inputs, ..examples }, [1, 1, n_inputs], names))
 }
 

@@ -12,6 +12,7 @@ fn three_examples() -> Examples {
         shape: [2, 1, 2],
         n_classes: 3,
         targets: None,
+        stream: None,
     }
 }
 
@@ -84,6 +85,7 @@ fn statistics_of_many_examples_lose_no_digits() {
         shape: [1, 32, 32],
         n_classes: 1,
         targets: None,
+        stream: None,
     };
     assert_eq!(examples.channel_statistics(), (vec![1000.5], vec![0.5]));
 }

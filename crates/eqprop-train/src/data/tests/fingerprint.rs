@@ -13,6 +13,7 @@ fn tiny(train: [f32; 2], test: [f32; 2]) -> Dataset {
         shape: [1, 1, 2],
         n_classes: 10,
         targets: None,
+        stream: None,
     };
     Dataset::new(DatasetKind::Mnist, examples(train), examples(test))
 }

@@ -1,0 +1,226 @@
+//! Inputs that stay in their files and are read when they are needed.
+
+mod pictures;
+mod records;
+
+use std::fs::File;
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::DataError;
+use super::change::Change;
+pub(super) use pictures::{Form, Pictures, decode};
+pub(super) use records::{Layout, Records};
+
+/// Numbers that a thread reads at a time on a way through all examples.
+const NUMBERS_AT_A_TIME: usize = 1 << 18;
+
+/// The most examples that it reads at a time.
+const EXAMPLES_AT_A_TIME: usize = 512;
+
+/// Where inputs are while they are not needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Residence {
+    /// In memory, all of them.
+    Memory,
+    /// In their files.
+    Files,
+}
+
+/// Refuses a compressed file, of which single examples cannot be read.
+pub(super) fn check_unpacked(path: &Path) -> Result<(), DataError> {
+    match path.extension().is_some_and(|end| end == "gz") {
+        false => Ok(()),
+        true => Err(DataError::NotStreamed {
+            path: path.into(),
+            reason: "it is compressed; `gunzip` unpacks it",
+        }),
+    }
+}
+
+/// Inputs of examples that are read from their files when they are needed; see
+/// [`Dataset::stream`](super::Dataset::stream).
+///
+/// Only where they are is in memory: eight bytes an example if they have another order than in the files, and the names of
+/// files of images. What is read becomes inputs as it would in memory, to the last bit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputStream {
+    pieces: Vec<Arc<Piece>>,
+    /// The rows of the pieces that the examples are, if not all in their order.
+    order: Option<Arc<Vec<usize>>>,
+    /// Which of them.
+    range: Range<usize>,
+    changes: Vec<Change>,
+    n_inputs: usize,
+}
+
+/// Some rows of numbers.
+#[derive(Debug, PartialEq)]
+enum Piece {
+    Records(Records),
+    Pictures(Pictures),
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Self::Records(records) => records.len(),
+            Self::Pictures(pictures) => pictures.len(),
+        }
+    }
+
+    /// Numbers of a row.
+    fn n_numbers(&self) -> usize {
+        match self {
+            Self::Records(records) => records.n_numbers(),
+            Self::Pictures(pictures) => pictures.n_numbers(),
+        }
+    }
+
+    /// Adds the rows of a range. A file that is open stays so in `file`.
+    fn read(
+        &self,
+        rows: Range<usize>,
+        file: &mut Option<File>,
+        inputs: &mut Vec<f32>,
+    ) -> Result<(), DataError> {
+        match self {
+            Self::Records(records) => {
+                let file = match file {
+                    Some(file) => file,
+                    None => file.insert(records.open()?),
+                };
+                records.read(rows, file, inputs)
+            }
+            Self::Pictures(pictures) => pictures.read(rows, inputs),
+        }
+    }
+}
+
+impl From<Records> for InputStream {
+    fn from(records: Records) -> Self {
+        Self::of(vec![Arc::new(Piece::Records(records))])
+    }
+}
+
+impl From<Pictures> for InputStream {
+    fn from(pictures: Pictures) -> Self {
+        Self::of(vec![Arc::new(Piece::Pictures(pictures))])
+    }
+}
+
+impl InputStream {
+    fn of(pieces: Vec<Arc<Piece>>) -> Self {
+        Self {
+            range: 0..pieces.iter().map(|piece| piece.len()).sum(),
+            n_inputs: pieces.first().map_or(0, |piece| piece.n_numbers()),
+            pieces,
+            order: None,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Those of several files, one after the other.
+    ///
+    /// # Panics
+    /// If anything was done to them, or chosen of them, before.
+    pub(super) fn joined(streams: impl IntoIterator<Item = Self>) -> Self {
+        let pieces = streams.into_iter().flat_map(|stream| {
+            assert!(
+                stream.changes.is_empty() && stream.order.is_none(),
+                "files are joined as they are"
+            );
+            stream.pieces
+        });
+        Self::of(pieces.collect())
+    }
+
+    /// Number of examples.
+    pub(super) fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// The examples of these indices, in their order.
+    pub(super) fn select(&self, indices: &[usize]) -> Self {
+        let rows: Vec<usize> = indices.iter().map(|&index| self.row(index)).collect();
+        Self {
+            range: 0..rows.len(),
+            order: Some(Arc::new(rows)),
+            ..self.clone()
+        }
+    }
+
+    /// The examples of a range.
+    pub(super) fn slice(&self, range: Range<usize>) -> Self {
+        let start = self.range.start;
+        Self {
+            range: start + range.start..start + range.end,
+            ..self.clone()
+        }
+    }
+
+    /// The same examples with `change` made to each when it is read.
+    pub(super) fn changed(mut self, change: Change) -> Self {
+        self.n_inputs = change.n_inputs(self.n_inputs);
+        self.changes.push(change);
+        self
+    }
+
+    fn row(&self, index: usize) -> usize {
+        let place = self.range.start + index;
+        self.order.as_ref().map_or(place, |order| order[place])
+    }
+
+    /// The inputs of these examples, in their order.
+    pub(crate) fn read(
+        &self,
+        indices: impl IntoIterator<Item = usize>,
+    ) -> Result<Vec<f32>, DataError> {
+        let rows: Vec<usize> = indices.into_iter().map(|index| self.row(index)).collect();
+        let n_numbers = self.pieces.first().map_or(0, |piece| piece.n_numbers());
+        let mut inputs = Vec::with_capacity(rows.len() * n_numbers);
+        let mut files: Vec<Option<File>> = self.pieces.iter().map(|_| None).collect();
+        // Neighbors in a file are read at once.
+        for run in rows.chunk_by(|row, next| *next == row + 1) {
+            let mut rest = run[0]..run[0] + run.len();
+            for (piece, file) in self.pieces.iter().zip(&mut files) {
+                let n = piece.len();
+                let here = rest.start.min(n)..rest.end.min(n);
+                if !here.is_empty() {
+                    piece.read(here, file, &mut inputs)?;
+                }
+                rest = rest.start.saturating_sub(n)..rest.end.saturating_sub(n);
+            }
+        }
+        let changes = self.changes.iter();
+        Ok(changes.fold(inputs, |inputs, change| change.apply(inputs)))
+    }
+
+    /// Looks at the first `n` examples, some at a time, in their order, until `look` breaks. Threads read ahead, and no more
+    /// is in memory than they have at hand.
+    pub(super) fn visit(
+        &self,
+        n: usize,
+        mut look: impl FnMut(&[f32]) -> Result<ControlFlow<()>, DataError>,
+    ) -> Result<(), DataError> {
+        let at_a_time = NUMBERS_AT_A_TIME / self.n_inputs.max(1);
+        let at_a_time = at_a_time.clamp(1, EXAMPLES_AT_A_TIME);
+        let parts: Vec<usize> = (0..n).step_by(at_a_time).collect();
+        for starts in parts.chunks(rayon::current_num_threads()) {
+            let read = starts
+                .par_iter()
+                .map(|&start| self.read(start..n.min(start + at_a_time)));
+            // In their order, so that of several bad files always the same is named.
+            let read: Vec<_> = read.collect();
+            for inputs in read {
+                if look(&inputs?)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
