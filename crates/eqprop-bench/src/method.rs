@@ -15,7 +15,8 @@ use eqprop_core::relaxation::Stopping;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::stochastic::{Langevin, LangevinError};
 use eqprop_train::estimator::{
-    CoupledLearning, HolomorphicEquilibriumPropagation, Sampling, StochasticEquilibriumPropagation,
+    AsymmetricEquilibriumPropagation, CoupledLearning, DyadicEquilibriumPropagation,
+    HolomorphicEquilibriumPropagation, Sampling, StochasticEquilibriumPropagation,
     WeightPerturbation,
 };
 use eqprop_train::training::AnyEstimator;
@@ -157,6 +158,16 @@ impl Method {
                 }
                 let nudging = config.phases.nudging;
                 let estimator = StochasticEquilibriumPropagation::new(nudging, free, sampling);
+                Arc::new(estimator.with_seed(config.seed))
+            }
+            Self::Asymmetric => {
+                let nudging = config.phases.nudging;
+                let estimator = AsymmetricEquilibriumPropagation::new(nudging, free, eqprop.nudged);
+                Arc::new(estimator.with_seed(config.seed))
+            }
+            Self::Dyadic => {
+                let nudging = config.phases.nudging;
+                let estimator = DyadicEquilibriumPropagation::new(nudging, free, eqprop.nudged);
                 Arc::new(estimator.with_seed(config.seed))
             }
             Self::Cl | Self::Pcpl | Self::Ncpl | Self::Ccpl => {

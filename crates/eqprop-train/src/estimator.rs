@@ -1,10 +1,13 @@
 //! How a gradient is estimated.
 
+mod asymmetric;
 pub mod continual;
 pub mod coupled_learning;
+mod dyadic;
 pub mod equilibrium_propagation;
 pub(crate) mod free_equilibrium;
 pub mod holomorphic;
+mod pull_back;
 pub mod stochastic;
 mod streams;
 mod weight_perturbation;
@@ -25,8 +28,10 @@ use eqprop_core::state::State;
 use crate::batch::Batch;
 use crate::leaves;
 use crate::network::{EquilibriumNetwork, FreePhase};
+pub use asymmetric::AsymmetricEquilibriumPropagation;
 pub use continual::{ContinualEquilibriumPropagation, ContinualRates};
 pub use coupled_learning::CoupledLearning;
+pub use dyadic::DyadicEquilibriumPropagation;
 pub use equilibrium_propagation::EquilibriumPropagation;
 pub use free_equilibrium::FreeEquilibrium;
 pub use holomorphic::{HolomorphicEquilibriumPropagation, HolomorphicError};

@@ -58,6 +58,10 @@ methods! {
         "equilibrium propagation whose weights move at every nudged step (C-EP)";
     Stochastic: "stochastic",
         "equilibrium propagation of a noisy network, by Langevin dynamics";
+    Asymmetric: "asymmetric",
+        "equilibrium propagation by the transposed Jacobian, for untied weights";
+    Dyadic: "dyadic",
+        "equilibrium propagation of two coupled copies, for untied weights";
     Cl: "cl",
         "contrastive learning: output clamped at the target";
     Pcpl: "pcpl",

@@ -2,6 +2,7 @@
 //! independent numbers, finite differences and Burn's own layers, and whole runs.
 #![cfg(feature = "flex")]
 
+mod asymmetric;
 mod autodiff;
 mod completion;
 mod custom;

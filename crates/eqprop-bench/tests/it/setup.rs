@@ -1,11 +1,12 @@
 //! What the tests of all methods need.
 
 use eqprop_core::activation::Activation;
+use eqprop_core::energy::{FeedbackInitializer, FeedbackUpdate, Model};
 use eqprop_train::config::TrainingConfig;
 
 use eqprop_bench::method::{Method, MethodOptions};
 
-/// `config` with layers that `method` can do with.
+/// `config` with layers that `method` can do with, and weights that it is made for.
 pub fn suited(mut config: TrainingConfig, method: Method) -> TrainingConfig {
     let network = &mut config.network;
     if method == Method::Holomorphic {
@@ -13,6 +14,12 @@ pub fn suited(mut config: TrainingConfig, method: Method) -> TrainingConfig {
         if network.output_activation == Activation::HardSigmoid {
             network.output_activation = Activation::Sigmoid;
         }
+    }
+    if matches!(method, Method::Asymmetric | Method::Dyadic) {
+        network.model = Model::Untied {
+            update: FeedbackUpdate::Own,
+            feedback: FeedbackInitializer::Independent,
+        };
     }
     config
 }

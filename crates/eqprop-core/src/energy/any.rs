@@ -157,6 +157,33 @@ impl VectorField for AnyField {
         dispatch!(self, clamped, (field, inner) => field.contrast(inner, first, second, scale))
     }
 
+    fn drive_contrast(
+        &self,
+        clamped: &AnyClamped,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        dispatch!(self, clamped, (field, inner) => {
+            field.drive_contrast(inner, first, second, scale)
+        })
+    }
+
+    fn adjoint(&self, clamped: &AnyClamped, state: &State) -> Option<AnyClamped> {
+        use AnyClamped::{Hopfield, PredictiveCoding, Resistive, Untied};
+        match (self, clamped) {
+            (Self::Hopfield(field), Hopfield(inner)) => field.adjoint(inner, state).map(Hopfield),
+            (Self::Untied(field), Untied(inner)) => field.adjoint(inner, state).map(Untied),
+            (Self::PredictiveCoding(field), PredictiveCoding(inner)) => {
+                field.adjoint(inner, state).map(PredictiveCoding)
+            }
+            (Self::Resistive(field), Resistive(inner)) => {
+                field.adjoint(inner, state).map(Resistive)
+            }
+            _ => foreign(),
+        }
+    }
+
     fn input_contrast(
         &self,
         input: &Tensor<2>,

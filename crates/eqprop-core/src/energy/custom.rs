@@ -151,6 +151,11 @@ impl<F: EnergyFunction> VectorField for CustomEnergy<F> {
         closed_form.or_else(|| input_slopes(self, input, first, second, scale))
     }
 
+    /// Itself: there is an energy.
+    fn adjoint(&self, input: &Tensor<2>, _state: &State) -> Option<Tensor<2>> {
+        Some(input.clone())
+    }
+
     fn energy_of(&self, input: &Tensor<2>, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(input, state))
     }

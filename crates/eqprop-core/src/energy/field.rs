@@ -81,6 +81,42 @@ pub trait VectorField: Module + ModuleDisplay {
         scale: f64,
     ) -> Gradients;
 
+    /// The contrast of each parameter by the drives that it has part in, with `Δ = first − second` and
+    /// `s̄` the mean of the two states:
+    ///
+    /// ```text
+    /// −scale · mean over the batch of Σ_k a_k (∂drive_k/∂θ(s̄))ᵀ Δ_k
+    /// ```
+    ///
+    /// Where `Δ` is the response of the [adjoint](Self::adjoint) field to a nudge by the cost, this is the
+    /// gradient of the cost, energy or not. Of an energy it is the [contrast](Self::contrast) up to terms
+    /// of third order in `Δ`, and so the contrast stands for it; a field without an energy, whose learning
+    /// rule is another, says what it is.
+    fn drive_contrast(
+        &self,
+        clamped: &Self::Clamped,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        self.contrast(clamped, first, second, scale)
+    }
+
+    /// The clamped field that answers a small change of the state by the transposed Jacobian: its drives
+    /// have no antisymmetric part left of what leads away from `state`,
+    ///
+    /// ```text
+    /// drive*(s) = drive(s) − (J − Jᵀ)(s − s⁰) + o(s − s⁰),   J = ∂drive/∂s at s⁰, the given state
+    /// ```
+    ///
+    /// so that it has the same equilibrium `s⁰`, around which its slopes are `Jᵀ`. (Where the field has a
+    /// [curvature](Self::curvature), `J` is the Jacobian of `a · drive`.) An energy has a symmetric `J` and
+    /// is its own adjoint. `None`, as in every field that does not say otherwise, where there is no closed
+    /// form; estimators then have products with `Jᵀ` from Burn's autodiff.
+    fn adjoint(&self, _clamped: &Self::Clamped, _state: &State) -> Option<Self::Clamped> {
+        None
+    }
+
     /// `scale · [∂E/∂x(first) − ∂E/∂x(second)]` of each example, or `None` if the field has neither an
     /// energy nor something that stands in its place. What an equilibrium block hands to the layers
     /// that its input comes from.

@@ -51,6 +51,26 @@ impl ClampedGraph {
         }
     }
 
+    /// With `connections` in the place of its own, one for each edge, and with the same drives at `state`.
+    pub fn reconnected(
+        &self,
+        connections: impl Iterator<Item = PreparedConnection>,
+        state: &State,
+    ) -> Self {
+        let edges = self.edges.iter().zip(connections);
+        let edges = edges.map(|(edge, connection)| Edge::new(edge.from, edge.to, connection));
+        let mut other = Self {
+            edges: edges.collect(),
+            ..self.clone()
+        };
+        let constant = (0..self.constant.len()).map(|layer| {
+            let moved = self.drive(layer, state) - other.drive(layer, state);
+            self.constant[layer].clone() + moved
+        });
+        other.constant = constant.collect();
+        other
+    }
+
     /// The drive of a layer, `[batch, n_units]`.
     pub fn drive(&self, layer: usize, state: &State) -> Tensor<2> {
         let mut drive = None;

@@ -299,6 +299,11 @@ impl VectorField for HopfieldEnergy {
         Some(contrast.unwrap_or_else(|| input.zeros_like()))
     }
 
+    /// Itself: there is an energy.
+    fn adjoint(&self, clamped: &ClampedGraph, _state: &State) -> Option<ClampedGraph> {
+        Some(clamped.clone())
+    }
+
     fn energy_of(&self, clamped: &ClampedGraph, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
     }

@@ -199,6 +199,24 @@ impl<E: VectorField> VectorField for PartlyClamped<E> {
         self.field.contrast(&clamped.own, first, second, scale)
     }
 
+    fn drive_contrast(
+        &self,
+        clamped: &Self::Clamped,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        let own = &clamped.own;
+        self.field.drive_contrast(own, first, second, scale)
+    }
+
+    fn adjoint(&self, clamped: &Self::Clamped, state: &State) -> Option<Self::Clamped> {
+        Some(ClampedUnits {
+            own: self.field.adjoint(&clamped.own, state)?,
+            held: clamped.held.clone(),
+        })
+    }
+
     /// `∂E/∂v_i = a_i (σ⁻¹(s_i) − drive_i)` of the units that are clamped, 0 of those that are free.
     fn input_contrast(
         &self,

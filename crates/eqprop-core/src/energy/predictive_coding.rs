@@ -370,6 +370,11 @@ impl VectorField for PredictiveCoding {
         gradients
     }
 
+    /// Itself: there is an energy.
+    fn adjoint(&self, clamped: &ClampedPredictions, _state: &State) -> Option<ClampedPredictions> {
+        Some(clamped.clone())
+    }
+
     fn energy_of(&self, clamped: &ClampedPredictions, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
     }

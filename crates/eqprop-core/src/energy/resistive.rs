@@ -322,6 +322,11 @@ impl VectorField for ResistiveNetwork {
         Box::new(&clamped.graph)
     }
 
+    /// Itself: there is an energy.
+    fn adjoint(&self, clamped: &ClampedResistive, _state: &State) -> Option<ClampedResistive> {
+        Some(clamped.clone())
+    }
+
     fn energy_of(&self, clamped: &ClampedResistive, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
     }

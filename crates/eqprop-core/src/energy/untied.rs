@@ -11,7 +11,7 @@ use super::graph::ClampedGraph;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
-use crate::connection::{Connection, Share, StatePair, WeightSource};
+use crate::connection::{Connection, ConnectionKind, Pooling, Share, StatePair, WeightSource};
 use crate::error::ConfigError;
 use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
@@ -84,6 +84,10 @@ pub enum FeedbackInitializer {
 /// through the winners of the forward kernel, so that the two paths are adjoint where the kernels
 /// are equal. (The published code takes the winners of the feedback kernel, which are the same
 /// there.) Connections from the input lead forward only, and an identity has no parameters.
+///
+/// Estimates of the gradient that [`contrast`](VectorField::contrast)s make are biased unless both are
+/// equal; with the [adjoint](VectorField::adjoint) network, which has the two directions exchanged, they are
+/// not.
 ///
 /// Unless both are equal there is no energy whose negative slopes the drives are, and the types say
 /// so: this is a [`VectorField`] and not an [`Energy`](super::Energy). It relaxes,
@@ -223,6 +227,42 @@ impl UntiedHopfield {
         let forward = self.forward.parameters_into(layer);
         forward.fuse(&ParamGroup::ids_from_module(feedback))
     }
+
+    /// The contrast by which the directions learn with `update`.
+    fn contrast_by(
+        &self,
+        update: FeedbackUpdate,
+        clamped: &ClampedGraph,
+        states: [&State; 2],
+        scale: f64,
+    ) -> Gradients {
+        let each = |connection: usize, ends: [StatePair<'_>; 2], scale, gradients: &mut _| {
+            let forward = &self.forward.connections[connection];
+            let mut contrast = |share, of: &[&Connection]| {
+                forward.contrast_for(of, share, ends, scale, gradients);
+            };
+            match (&self.feedback[connection], update) {
+                (None, _) => contrast(Share::Whole, &[forward]),
+                (Some(feedback), FeedbackUpdate::Same) => {
+                    contrast(Share::Whole, &[forward, feedback]);
+                }
+                (Some(feedback), FeedbackUpdate::Own) => {
+                    contrast(Share::Forward, &[forward]);
+                    contrast(Share::Feedback, &[feedback]);
+                }
+            }
+        };
+        let (ends, biases) = (self.forward.ends(), &self.forward.biases);
+        clamped.contrast(ends, biases, states, scale, each)
+    }
+}
+
+/// Whether which units a connection lets through depends on the state.
+fn has_max_pooling(connection: &Connection) -> bool {
+    match connection.kind() {
+        ConnectionKind::Convolution(kind) => matches!(kind.pooling, Pooling::Max(_)),
+        ConnectionKind::Dense | ConnectionKind::Identity => false,
+    }
 }
 
 impl VectorField for UntiedHopfield {
@@ -263,24 +303,30 @@ impl VectorField for UntiedHopfield {
         second: &State,
         scale: f64,
     ) -> Gradients {
-        let each = |connection: usize, ends: [StatePair<'_>; 2], scale, gradients: &mut _| {
-            let forward = &self.forward.connections[connection];
-            let mut contrast = |share, of: &[&Connection]| {
-                forward.contrast_for(of, share, ends, scale, gradients);
-            };
-            match (&self.feedback[connection], self.update) {
-                (None, _) => contrast(Share::Whole, &[forward]),
-                (Some(feedback), FeedbackUpdate::Same) => {
-                    contrast(Share::Whole, &[forward, feedback]);
-                }
-                (Some(feedback), FeedbackUpdate::Own) => {
-                    contrast(Share::Forward, &[forward]);
-                    contrast(Share::Feedback, &[feedback]);
-                }
-            }
-        };
-        let (ends, biases) = (self.forward.ends(), &self.forward.biases);
-        clamped.contrast(ends, biases, [first, second], scale, each)
+        self.contrast_by(self.update, clamped, [first, second], scale)
+    }
+
+    /// That of [`FeedbackUpdate::Own`], whichever the network learns by.
+    fn drive_contrast(
+        &self,
+        clamped: &ClampedGraph,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        self.contrast_by(FeedbackUpdate::Own, clamped, [first, second], scale)
+    }
+
+    /// The network with its two directions exchanged, of which each is the other's transpose; none with
+    /// max pooling, whose winners are those of the forward direction in both.
+    fn adjoint(&self, clamped: &ClampedGraph, state: &State) -> Option<ClampedGraph> {
+        let connections = self.forward.connections.iter().zip(&self.feedback);
+        let between = connections.filter_map(|(forward, back)| Some((forward, back.as_ref()?)));
+        if between.clone().any(|(forward, _)| has_max_pooling(forward)) {
+            return None;
+        }
+        let exchanged = between.map(|(forward, feedback)| feedback.prepare_with(forward));
+        Some(clamped.reconnected(exchanged, state))
     }
 
     fn shortcuts<'a>(&'a self, clamped: &'a ClampedGraph) -> Box<dyn Shortcuts + 'a> {

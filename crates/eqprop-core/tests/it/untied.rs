@@ -134,14 +134,22 @@ fn the_two_directions_own_updates_add_up_to_that_of_the_tied_network() {
 /// `∂ drive / ∂ state` at `state` for the first example, through all layers, by central
 /// differences.
 fn jacobian(field: &UntiedHopfield, problem: &Problem) -> Vec<Vec<f64>> {
+    jacobian_with(field, &field.clamp(&problem.input), problem)
+}
+
+/// The same with what is clamped.
+fn jacobian_with<E: VectorField>(
+    field: &E,
+    clamped: &E::Clamped,
+    problem: &Problem,
+) -> Vec<Vec<f64>> {
     // Drives are linear as far as the same units win their windows, which `Problem` sees to.
     let epsilon = 1e-3;
-    let clamped = field.clamp(&problem.input);
     let state = &problem.states[0];
     let drives = |state: &State| -> Vec<f64> {
         let layers = 0..field.layers().len();
         layers
-            .flat_map(|layer| values(&field.drive(layer, &clamped, state).narrow(0, 0, 1)))
+            .flat_map(|layer| values(&field.drive(layer, clamped, state).narrow(0, 0, 1)))
             .collect()
     };
     let moved = |layer: usize, unit: usize, by: f64| {
@@ -186,6 +194,46 @@ fn the_jacobian_of_the_drives_is_symmetric_only_where_the_parameters_are_equal()
         let apart = of(0.5);
         assert!(apart > 0.1, "{what}: {apart:e}");
     }
+}
+
+#[test]
+fn the_adjoint_has_the_transposed_jacobian_and_the_drives_of_the_state_that_it_is_made_at() {
+    let setup = Setup::double();
+    let mut n_found = 0;
+    for (what, config) in graphs::all(Activation::Tanh) {
+        let problem = Problem::new(&config, &setup);
+        let state = &problem.states[0];
+        let field = untied(&problem.energy, &config, FeedbackUpdate::Own, 0.5);
+        let clamped = field.clamp(&problem.input);
+        let adjoint = field.adjoint(&clamped, state);
+        let has_max_pooling = what.contains("Max") || what.contains("reversed");
+        assert_eq!(adjoint.is_none(), has_max_pooling, "{what}");
+        let Some(adjoint) = adjoint else { continue };
+        n_found += 1;
+        for layer in 0..config.layers.len() {
+            let [own, of_adjoint] =
+                [&clamped, &adjoint].map(|clamped| values(&field.drive(layer, clamped, state)));
+            assert_close(&of_adjoint, &own, 1e-12, &what);
+        }
+        let own = jacobian(&field, &problem);
+        let expected = (0..own.len()).flat_map(|row| own.iter().map(move |column| column[row]));
+        let expected: Vec<f64> = expected.collect();
+        // Rounding, 1e-14/ε.
+        let found = jacobian_with(&field, &adjoint, &problem).concat();
+        assert_close(&found, &expected, 1e-10, &what);
+        assert!(
+            distance(&own.concat(), &expected) > 0.1,
+            "{what}: nothing to transpose"
+        );
+
+        // An energy is its own, whichever connections it has.
+        let clamped = problem.energy.clamp(&problem.input);
+        let adjoint = problem.energy.adjoint(&clamped, state).expect("an energy");
+        let [own, of_adjoint] = [&clamped, &adjoint]
+            .map(|clamped| jacobian_with(&problem.energy, clamped, &problem).concat());
+        assert_eq!(own, of_adjoint, "{what}");
+    }
+    assert!(n_found > 10, "{n_found} graphs have one");
 }
 
 #[test]

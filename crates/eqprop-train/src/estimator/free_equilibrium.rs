@@ -130,8 +130,17 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
 
     /// The gradient of the energy's parameters that `pairs` make together.
     pub(crate) fn gradients(&self, pairs: &[Pair]) -> Gradients {
+        self.gradients_by(pairs, E::contrast)
+    }
+
+    /// As [`gradients`](Self::gradients), with what `contrast` makes of two states and a scale.
+    pub(crate) fn gradients_by(
+        &self,
+        pairs: &[Pair],
+        contrast: impl Fn(&E, &E::Clamped, &State, &State, f64) -> Gradients,
+    ) -> Gradients {
         let (energy, clamped) = (&self.network.energy, &self.clamped);
-        let of = |pair: &Pair| energy.contrast(clamped, &pair.first, &pair.second, pair.weight);
+        let of = |pair: &Pair| contrast(energy, clamped, &pair.first, &pair.second, pair.weight);
         let mut terms = pairs.iter().map(of);
         let mut gradients = terms.next().unwrap_or_default();
         terms.for_each(|term| gradients.add(&term, energy));
