@@ -318,9 +318,9 @@ impl Batches<'_> {
             Tensor::<2>::from_data(data, device)
         };
         let numbers: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
-        let rows = || Tensor::<1, Int>::from_data(TensorData::from(numbers.as_slice()), device);
+        let rows = Tensor::<1, Int>::from_data(TensorData::from(numbers.as_slice()), device);
         let input = match inputs {
-            Inputs::OnDevice(input) => input.as_ref().clone().select(0, rows()),
+            Inputs::OnDevice(input) => input.as_ref().clone().select(0, rows.clone()),
             Inputs::OnHost {
                 pixels,
                 augmentation,
@@ -358,7 +358,7 @@ impl Batches<'_> {
             }
         };
         let target = match targets {
-            Targets::OnDevice(target) => target.as_ref().clone().select(0, rows()),
+            Targets::OnDevice(target) => target.as_ref().clone().select(0, rows),
             Targets::OnHost(targets) => {
                 let rows = targets.rows(indices.iter().copied());
                 upload(rows, targets.n_outputs())

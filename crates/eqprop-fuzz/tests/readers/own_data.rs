@@ -35,9 +35,19 @@ const PACKED: Limit = Limit {
     plus: 2 << 20,
 };
 
-/// Reads a folder, and what was found in it once more.
+/// Reads a folder, into memory and with inputs that stay in the files, and what was found in it once more.
 fn read(folder: &Path) -> Result<(), DataError> {
-    let dataset = DataFiles::new(folder.to_str().expect("the folder has a name")).look()?;
+    let files = DataFiles::new(folder.to_str().expect("the folder has a name"));
+    let in_memory = files.look();
+    match (&in_memory, files.look_streaming()) {
+        (Ok(in_memory), Ok(streamed)) => {
+            assert_eq!(in_memory.fingerprint(), streamed.fingerprint());
+            assert_eq!(in_memory.kind, streamed.kind);
+        }
+        (Ok(_), Err(DataError::NotStreamed { .. })) | (Err(_), Err(_)) => {}
+        (in_memory, streamed) => panic!("{in_memory:?}, but streamed {streamed:?}"),
+    }
+    let dataset = in_memory?;
     let files = dataset.kind.files().expect("they are files");
     for part in [&dataset.train, &dataset.test] {
         assert_eq!(part.inputs.len(), part.len() * part.n_inputs());

@@ -1,7 +1,7 @@
 //! Arrays that were not read yet: what is said of each, and where it is.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use zip::{CompressionMethod, ZipArchive};
@@ -233,7 +233,7 @@ impl Entry {
             }
             Place::Packed(_, index, before) => {
                 let mut archive = open_archive(path)?;
-                let file = archive
+                let mut file = archive
                     .by_index(*index)
                     .map_err(|error| self.bad(error.to_string()))?;
                 let start = match (file.compression(), file.data_start()) {
@@ -245,11 +245,13 @@ impl Entry {
                     }
                 };
                 let layout = layout(start + *before as u64);
-                if layout.end() > start + file.size() {
-                    let n = layout.end() - layout.start;
-                    return Err(self
-                        .bad(format!("{n} bytes are promised, but not there"))
-                        .into());
+                // To the end, where the checksum is looked at.
+                let length = io::copy(&mut file, &mut io::sink());
+                let length = length.map_err(|error| self.bad(error.to_string()))?;
+                if layout.end() != start + length {
+                    let expected = layout.end() - start;
+                    let reason = format!("expected {expected} bytes, found {length}");
+                    return Err(self.bad(reason).into());
                 }
                 Records::new(path, layout)
             }

@@ -305,7 +305,7 @@ pub enum FilesError {
     /// More than the memory can hold.
     #[error(
         "the numbers of `{}` take {:.1} GB, but half of this machine's memory is {:.1} GB: use fewer \
-         examples or smaller images", path.display(), needed / 1e9, there / 1e9
+         examples or smaller images, or set `stream` to true, which leaves them in their files", path.display(), needed / 1e9, there / 1e9
     )]
     Memory {
         /// The file or folder.
