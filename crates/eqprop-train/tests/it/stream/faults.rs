@@ -120,8 +120,7 @@ fn spoiled(files: &DataFiles, spoil: &dyn Fn()) -> TrainingError {
     });
     // The run stands where it stood.
     assert_eq!(training.records().len(), 1);
-    let [now, before] =
-        [training.learner(), &before].map(|learner| eqprop_testing::named_parameters(learner));
+    let [now, before] = [training.learner(), &before].map(eqprop_testing::named_parameters);
     assert_eq!(now, before);
     let checkpoint = training.checkpoint();
     assert_eq!(checkpoint.state.records.len(), 1);
