@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::cifar::{FILE_NAMES, N_RECORDS, RECORD_BYTES, load};
+use crate::data::stream::Residence;
 
 /// Records of a file of the tests; a published one has 10,000.
 const N: usize = 3;
@@ -53,7 +54,7 @@ fn error_with(name: &str, bytes: &[u8]) -> (DataError, TempDir) {
     fs::remove_file(dir.path().join(plain_name)).unwrap();
     let path = dir.path().join(name);
     fs::write(&path, bytes).unwrap();
-    let error = load(dir.path(), N).map(drop);
+    let error = load(dir.path(), N, Residence::Memory).map(drop);
     let error = error.expect_err("the file must be refused");
     assert_names(&error, &path);
     (error, dir)
@@ -70,13 +71,13 @@ fn files_are_read_from_the_folders_of_the_published_archive_and_of_other_places(
     ] {
         let dir = tempdir().unwrap();
         write_files(&dir.path().join(place));
-        assert_is_the_generated_set(&load(dir.path(), N).unwrap());
+        assert_is_the_generated_set(&load(dir.path(), N, Residence::Memory).unwrap());
     }
     // Its file names are its own, so that a folder of the name hides nothing.
     let dir = tempdir().unwrap();
     write_files(dir.path());
     fs::create_dir(dir.path().join("cifar-10")).unwrap();
-    assert_is_the_generated_set(&load(dir.path(), N).unwrap());
+    assert_is_the_generated_set(&load(dir.path(), N, Residence::Memory).unwrap());
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn compressed_files_are_read_like_plain_ones() {
         fs::write(dir.path().join(format!("{name}.gz")), packed).unwrap();
         fs::remove_file(path).unwrap();
     }
-    assert_is_the_generated_set(&load(dir.path(), N).unwrap());
+    assert_is_the_generated_set(&load(dir.path(), N, Residence::Memory).unwrap());
 }
 
 #[test]
@@ -245,7 +246,7 @@ fn the_files_of_the_archive_are_those_of_the_set() {
     for (name, bytes) in extract(&archive(&contents)).unwrap() {
         download::store(cache.path(), name, &bytes).unwrap();
     }
-    assert_is_the_generated_set(&load(cache.path(), N).unwrap());
+    assert_is_the_generated_set(&load(cache.path(), N, Residence::Memory).unwrap());
 }
 
 #[test]
