@@ -125,7 +125,7 @@ fn comparisons_stream_too() {
             .concat(),
         );
         let runs = found["runs"].take();
-        let error = |run: &Value| run["records"][0]["test_error"].clone();
+        let error = |run: &Value| run["epochs"][0]["test_error"].clone();
         let runs: Vec<Value> = runs.as_array().unwrap().iter().map(error).collect();
         runs
     };
