@@ -65,7 +65,7 @@ fn the_output_is_clamped_at_classes_and_the_input_relaxes() {
     );
 }
 
-/// The classes whose images are classified as they are, with classes clamped at `strength`.
+/// How many images are classified as the class for which they were made.
 fn n_right(report: &Value) -> usize {
     let pairs = field(report, "classified_as")
         .into_iter()
