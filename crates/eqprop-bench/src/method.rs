@@ -8,6 +8,7 @@ mod options;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use eqprop_core::connection::{ConnectionKind, Pooling};
 use eqprop_core::energy::Model;
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::{Circle, Nudging};
@@ -16,7 +17,7 @@ use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::stochastic::{Langevin, LangevinError};
 use eqprop_train::estimator::{
     AsymmetricEquilibriumPropagation, CoupledLearning, DyadicEquilibriumPropagation,
-    HolomorphicEquilibriumPropagation, Sampling, StochasticEquilibriumPropagation,
+    HolomorphicEquilibriumPropagation, Homeostasis, Sampling, StochasticEquilibriumPropagation,
     WeightPerturbation,
 };
 use eqprop_train::training::AnyEstimator;
@@ -27,8 +28,8 @@ use error::MOST_UNITS;
 pub use error::MethodError;
 pub use name::Method;
 pub use options::{
-    ContinualOptions, HigherOrderOptions, HolomorphicOptions, MethodOptions, StochasticOptions,
-    WeightPerturbationOptions,
+    ContinualOptions, HigherOrderOptions, HolomorphicOptions, HomeostasisOptions, MethodOptions,
+    StochasticOptions, WeightPerturbationOptions,
 };
 
 impl Method {
@@ -169,6 +170,29 @@ impl Method {
                 let nudging = config.phases.nudging;
                 let estimator = DyadicEquilibriumPropagation::new(nudging, free, eqprop.nudged);
                 Arc::new(estimator.with_seed(config.seed))
+            }
+            Self::Homeostasis => {
+                let HomeostasisOptions { strength } = options.homeostasis;
+                if !(strength.is_finite() && strength >= 0.0) {
+                    return Err(in_options(ConfigError::OutOfRange {
+                        field: "homeostasis.strength",
+                        expected: "a number of at least 0",
+                        found: strength,
+                    }));
+                }
+                let mut kinds = config
+                    .energy()
+                    .connections
+                    .into_iter()
+                    .map(|ends| ends.kind);
+                let is_max_pooled = kinds.any(|kind| match kind {
+                    ConnectionKind::Convolution(kind) => matches!(kind.pooling, Pooling::Max(_)),
+                    ConnectionKind::Dense | ConnectionKind::Identity => false,
+                });
+                if is_max_pooled && matches!(config.network.model, Model::Untied { .. }) {
+                    return Err(MethodError::NoAdjoint { method: self });
+                }
+                Arc::new(Homeostasis::new(eqprop, strength).with_seed(config.seed))
             }
             Self::Cl | Self::Pcpl | Self::Ncpl | Self::Ccpl => {
                 let nudging = self.nudging(beta, options).expect("it has its own");

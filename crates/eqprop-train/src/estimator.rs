@@ -7,6 +7,7 @@ mod dyadic;
 pub mod equilibrium_propagation;
 pub(crate) mod free_equilibrium;
 pub mod holomorphic;
+mod homeostasis;
 mod pull_back;
 pub mod stochastic;
 mod streams;
@@ -35,6 +36,7 @@ pub use dyadic::DyadicEquilibriumPropagation;
 pub use equilibrium_propagation::EquilibriumPropagation;
 pub use free_equilibrium::FreeEquilibrium;
 pub use holomorphic::{HolomorphicEquilibriumPropagation, HolomorphicError};
+pub use homeostasis::Homeostasis;
 pub use stochastic::{Sampling, StochasticEquilibriumPropagation};
 pub use weight_perturbation::WeightPerturbation;
 

@@ -89,6 +89,15 @@ pub enum MethodError {
         /// The layer that it leads to.
         to: usize,
     },
+    /// The network with its two directions exchanged has no closed form.
+    #[error(
+        "{method} cannot go through max pooling of untied weights, whose winners are those of the \
+         forward direction in both; use average pooling"
+    )]
+    NoAdjoint {
+        /// The method.
+        method: Method,
+    },
     /// The nudging factor is not possible.
     #[error("{method} cannot be used here")]
     Nudging {

@@ -62,6 +62,8 @@ methods! {
         "equilibrium propagation by the transposed Jacobian, for untied weights";
     Dyadic: "dyadic",
         "equilibrium propagation of two coupled copies, for untied weights";
+    Homeostasis: "homeostasis",
+        "equilibrium propagation that draws untied weights toward symmetry";
     Cl: "cl",
         "contrastive learning: output clamped at the target";
     Pcpl: "pcpl",

@@ -18,6 +18,8 @@ pub struct MethodOptions {
     pub continual: ContinualOptions,
     /// Of `stochastic`.
     pub stochastic: StochasticOptions,
+    /// Of `homeostasis`.
+    pub homeostasis: HomeostasisOptions,
     /// Of `weight-perturbation`.
     pub weight_perturbation: WeightPerturbationOptions,
 }
@@ -66,6 +68,14 @@ pub struct StochasticOptions {
     pub thinning: usize,
 }
 
+/// See [`Homeostasis`](eqprop_train::estimator::Homeostasis).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HomeostasisOptions {
+    /// How much the asymmetry of the Jacobian counts beside the cost, at least 0.
+    pub strength: f64,
+}
+
 /// See [`WeightPerturbation`](eqprop_train::estimator::WeightPerturbation).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -105,6 +115,12 @@ impl Default for StochasticOptions {
             n_samples: 5,
             thinning: 4,
         }
+    }
+}
+
+impl Default for HomeostasisOptions {
+    fn default() -> Self {
+        Self { strength: 10.0 }
     }
 }
 

@@ -9,6 +9,7 @@ mod custom;
 mod exact;
 mod feedforward;
 mod finite_differences;
+mod homeostasis;
 mod method;
 mod partly_clamped;
 mod predictive_coding;

@@ -14,7 +14,7 @@ use eqprop_train::config::{HiddenLayer, TrainingConfig};
 use eqprop_train::estimator::{
     AsymmetricEquilibriumPropagation, ContinualEquilibriumPropagation, ContinualRates,
     CoupledLearning, DyadicEquilibriumPropagation, EquilibriumPropagation, GradientEstimator,
-    HolomorphicEquilibriumPropagation, Sampling, StochasticEquilibriumPropagation,
+    HolomorphicEquilibriumPropagation, Homeostasis, Sampling, StochasticEquilibriumPropagation,
     WeightPerturbation,
 };
 use eqprop_train::network::EquilibriumNetwork;
@@ -45,7 +45,7 @@ fn names_are_unique_and_read_back() {
 fn an_unknown_name_is_answered_with_the_known_ones() {
     let error = "backpropp".parse::<Method>().expect_err("unknown");
     let known = "eqprop, cep, pep, nep, random-sign, higher-order, holomorphic, continual, stochastic, \
-                 asymmetric, dyadic, cl, pcpl, ncpl, ccpl, weight-perturbation, bptt, tbp, rbp, exact, backprop";
+                 asymmetric, dyadic, homeostasis, cl, pcpl, ncpl, ccpl, weight-perturbation, bptt, tbp, rbp, exact, backprop";
     let expected =
         format!("unknown method `backpropp`; did you mean `backprop`?; the methods are: {known}");
     assert_eq!(error.to_string(), expected);
@@ -207,6 +207,7 @@ fn a_method_is_what_its_name_says_whatever_the_configuration_nudges_by() {
         let asymmetric = AsymmetricEquilibriumPropagation::new(nudging, free(), nudged_phase());
         let dyadic = DyadicEquilibriumPropagation::new(nudging, free(), nudged_phase());
         let untied = suited(config.clone(), Method::Asymmetric);
+        let symmetric = Homeostasis::new(config.estimator(), 10.0).with_seed(config.seed);
         let perturbation = WeightPerturbation::new(1e-3, 1, free()).with_seed(config.seed);
         let contrastive = clamped(Nudging::OneSided { beta: 1.0 });
         let [toward, away, both] = [
@@ -227,6 +228,7 @@ fn a_method_is_what_its_name_says_whatever_the_configuration_nudges_by() {
             (Method::Stochastic, gradients(&stochastic, &config)),
             (Method::Asymmetric, gradients(&asymmetric, &untied)),
             (Method::Dyadic, gradients(&dyadic, &untied)),
+            (Method::Homeostasis, gradients(&symmetric, &untied)),
             (Method::Cl, gradients(&contrastive, &config)),
             (Method::Pcpl, gradients(&toward, &config)),
             (Method::Ncpl, gradients(&away, &config)),
@@ -300,6 +302,7 @@ fn an_option_changes_the_method_that_it_belongs_to() {
         (Method::Stochastic, "stochastic.burn_in", "3"),
         (Method::Stochastic, "stochastic.n_samples", "2"),
         (Method::Stochastic, "stochastic.thinning", "2"),
+        (Method::Homeostasis, "homeostasis.strength", "1"),
         (
             Method::WeightPerturbation,
             "weight-perturbation.size",
@@ -365,6 +368,11 @@ fn options_that_cannot_work_are_named() {
             "0",
             "the options of stochastic cannot work: temperature",
         ),
+        (
+            "homeostasis.strength",
+            "-1",
+            "the options of homeostasis cannot work: homeostasis.strength",
+        ),
         ("weight-perturbation.size", "0", "weight-perturbation.size"),
         (
             "weight-perturbation.n_draws",
@@ -398,6 +406,14 @@ fn options_that_cannot_work_are_named() {
     };
     assert!(
         refused(Method::Holomorphic, &config()).contains("needs sigmoid, tanh or identity layers")
+    );
+    let pooled = r#"[{"channels": 2, "kernel": 3, "padding": 1, "pooling": {"max": 2}},
+        {"channels": 2, "kernel": 3, "padding": 1, "pooling": {"max": 2}}]"#;
+    let pooled = config().with_override("hidden", pooled).expect("maps");
+    assert!(Method::Homeostasis.estimator(&pooled).is_ok());
+    let pooled = suited(pooled, Method::Homeostasis);
+    assert!(
+        refused(Method::Homeostasis, &pooled).contains("cannot go through max pooling of untied")
     );
     let smooth = suited(config(), Method::Holomorphic);
     assert!(

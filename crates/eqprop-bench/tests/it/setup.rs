@@ -15,7 +15,10 @@ pub fn suited(mut config: TrainingConfig, method: Method) -> TrainingConfig {
             network.output_activation = Activation::Sigmoid;
         }
     }
-    if matches!(method, Method::Asymmetric | Method::Dyadic) {
+    if matches!(
+        method,
+        Method::Asymmetric | Method::Dyadic | Method::Homeostasis
+    ) {
         network.model = Model::Untied {
             update: FeedbackUpdate::Own,
             feedback: FeedbackInitializer::Independent,
