@@ -1,6 +1,6 @@
 //! Jacobian homeostasis: a regularizer that draws a field toward one with an energy.
 
-use burn::module::{Module, Param};
+use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use eqprop_core::cost::Cost;
