@@ -9,7 +9,10 @@ const NAMES: [&str; 3] = ["wings", "wheels", "sails"];
 fn rows(n: usize) -> Vec<([f32; 2], [bool; 3])> {
     let row = |i: usize| {
         let [a, b] = [7, 11].map(|step| ((i * step) % n) as f32 / 64.0);
-        ([a, b], [i.is_multiple_of(2), i.is_multiple_of(3), (i * i) % 5 == 1])
+        (
+            [a, b],
+            [i.is_multiple_of(2), i.is_multiple_of(3), (i * i) % 5 == 1],
+        )
     };
     (0..n).map(row).collect()
 }
