@@ -131,10 +131,17 @@ fn the_labels_of_an_example_are_one_coin() {
     let methods = vec![Method::Eqprop, Method::Backprop];
     let mut comparison = Comparison::new(config, methods, 3).expect("possible");
     // The second gets both labels of three of ten examples wrong, with every seed.
-    for run in &mut comparison.runs {
-        let is_wrong = |bit: usize| run.method == Method::Backprop && bit / 2 < 3;
+    let arms = comparison.arms().to_vec();
+    let seeds = comparison.seeds.clone();
+    for (arm, seed) in arms
+        .iter()
+        .flat_map(|arm| seeds.iter().map(move |seed| (arm, *seed)))
+    {
+        let is_wrong = |bit: usize| arm.method == Method::Backprop && bit / 2 < 3;
         let correct: Vec<bool> = (0..20).map(|bit| !is_wrong(bit)).collect();
         let n_wrong = correct.iter().filter(|is_right| !**is_right).count();
+        let place = comparison.place_of(arm, seed);
+        let run = &mut comparison.runs[place];
         run.epochs = vec![record(1, n_wrong as f64 / 20.0, 1.0)];
         run.correct = Correctness::of(&correct);
     }
