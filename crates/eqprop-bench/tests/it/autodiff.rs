@@ -27,7 +27,9 @@ fn numbers(network: &Network, estimate: &Estimate) -> Lists {
         add(phase.residual.clone().unsqueeze());
     }
     add(estimate.scores.clone());
-    add(estimate.energy.clone().expect("an energy").unsqueeze());
+    // Networks with weights of their own in each direction have none.
+    let energy = estimate.energy.iter().cloned();
+    energy.for_each(|energy| add(energy.unsqueeze()));
     add(estimate.cost.clone().unsqueeze());
     lists
 }

@@ -307,6 +307,9 @@ impl VectorField for UntiedHopfield {
     }
 
     /// That of [`FeedbackUpdate::Own`], whichever the network learns by.
+    ///
+    /// # Panics
+    /// With max pooling, where what is sent back goes through the winners of the forward direction.
     fn drive_contrast(
         &self,
         clamped: &ClampedGraph,
@@ -314,6 +317,15 @@ impl VectorField for UntiedHopfield {
         second: &State,
         scale: f64,
     ) -> Gradients {
+        let is_apart = |(forward, back): (&Connection, &Option<Connection>)| {
+            back.is_some() && has_max_pooling(forward)
+        };
+        let mut pairs = self.forward.connections.iter().zip(&self.feedback);
+        assert!(
+            !pairs.any(is_apart),
+            "a network with max pooling and weights of its own in each direction has no exact estimate: use average \
+             pooling"
+        );
         self.contrast_by(FeedbackUpdate::Own, clamped, [first, second], scale)
     }
 
