@@ -8,7 +8,7 @@ mod options;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use eqprop_core::connection::{ConnectionKind, Pooling};
+use eqprop_core::connection::ConnectionConfig;
 use eqprop_core::energy::Model;
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::{Circle, Nudging};
@@ -84,13 +84,11 @@ impl Method {
             })
         };
         let check_adjoint = || {
-            let is_max_pooled = |kind: ConnectionKind| match kind {
-                ConnectionKind::Convolution(kind) => matches!(kind.pooling, Pooling::Max(_)),
-                ConnectionKind::Dense | ConnectionKind::Identity => false,
-            };
-            let connections = config.energy().connections;
             let is_untied = matches!(config.network.model, Model::Untied { .. });
-            match is_untied && connections.into_iter().any(|ends| is_max_pooled(ends.kind)) {
+            // From the input nothing is sent back.
+            let is_max_pooled =
+                |ends: ConnectionConfig| ends.from > 0 && ends.kind.has_max_pooling();
+            match is_untied && config.energy().connections.into_iter().any(is_max_pooled) {
                 true => Err(MethodError::NoAdjoint { method: self }),
                 false => Ok(()),
             }

@@ -31,6 +31,14 @@ use crate::gradients::Gradients;
 use crate::shape::LayerShape;
 
 impl ConnectionKind {
+    /// Whether which units a connection lets through depends on the state.
+    pub fn has_max_pooling(self) -> bool {
+        match self {
+            Self::Convolution(kind) => matches!(kind.pooling, Pooling::Max(_)),
+            Self::Dense | Self::Identity => false,
+        }
+    }
+
     /// Whether such a connection can lead from a layer of one shape to a layer of another; if
     /// not, what it would need.
     ///

@@ -249,6 +249,14 @@ fn a_method_is_what_its_name_says_whatever_the_configuration_nudges_by() {
             let estimator = method.estimator(&config).expect("possible");
             assert_eq!(&gradients(&estimator, &config), expected, "{method}");
         }
+        // None of those for untied weights is the plain estimate.
+        let plain = gradients(&configured, &untied).concat();
+        for (method, found) in &expected {
+            if [Method::Asymmetric, Method::Dyadic, Method::Homeostasis].contains(method) {
+                let apart = relative_error(&found.concat(), &plain);
+                assert!(apart > 1e-6, "{method}: {apart:e}");
+            }
+        }
         // No method can pass for another, but the configured one for that of its name.
         let same = match configured.nudging {
             Nudging::OneSided { .. } => Method::Nep,

@@ -11,7 +11,7 @@ use super::graph::ClampedGraph;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
-use crate::connection::{Connection, ConnectionKind, Pooling, Share, StatePair, WeightSource};
+use crate::connection::{Connection, Share, StatePair, WeightSource};
 use crate::error::ConfigError;
 use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
@@ -255,13 +255,11 @@ impl UntiedHopfield {
         let (ends, biases) = (self.forward.ends(), &self.forward.biases);
         clamped.contrast(ends, biases, states, scale, each)
     }
-}
 
-/// Whether which units a connection lets through depends on the state.
-fn has_max_pooling(connection: &Connection) -> bool {
-    match connection.kind() {
-        ConnectionKind::Convolution(kind) => matches!(kind.pooling, Pooling::Max(_)),
-        ConnectionKind::Dense | ConnectionKind::Identity => false,
+    /// Whether what is sent back goes through the winners of the forward direction.
+    fn sends_back_through_winners(&self) -> bool {
+        let mut connections = self.forward.connections.iter().zip(&self.feedback);
+        connections.any(|(forward, back)| back.is_some() && forward.kind().has_max_pooling())
     }
 }
 
@@ -309,7 +307,8 @@ impl VectorField for UntiedHopfield {
     /// That of [`FeedbackUpdate::Own`], whichever the network learns by.
     ///
     /// # Panics
-    /// With max pooling, where what is sent back goes through the winners of the forward direction.
+    /// With max pooling between free layers: what is sent back jumps where another unit wins, so that there need not be
+    /// an equilibrium that moves smoothly with β.
     fn drive_contrast(
         &self,
         clamped: &ClampedGraph,
@@ -317,12 +316,8 @@ impl VectorField for UntiedHopfield {
         second: &State,
         scale: f64,
     ) -> Gradients {
-        let is_apart = |(forward, back): (&Connection, &Option<Connection>)| {
-            back.is_some() && has_max_pooling(forward)
-        };
-        let mut pairs = self.forward.connections.iter().zip(&self.feedback);
         assert!(
-            !pairs.any(is_apart),
+            !self.sends_back_through_winners(),
             "a network with max pooling and weights of its own in each direction has no exact estimate: use average \
              pooling"
         );
@@ -332,11 +327,11 @@ impl VectorField for UntiedHopfield {
     /// The network with its two directions exchanged, of which each is the other's transpose; none with
     /// max pooling, whose winners are those of the forward direction in both.
     fn adjoint(&self, clamped: &ClampedGraph, state: &State) -> Option<ClampedGraph> {
-        let connections = self.forward.connections.iter().zip(&self.feedback);
-        let between = connections.filter_map(|(forward, back)| Some((forward, back.as_ref()?)));
-        if between.clone().any(|(forward, _)| has_max_pooling(forward)) {
+        if self.sends_back_through_winners() {
             return None;
         }
+        let connections = self.forward.connections.iter().zip(&self.feedback);
+        let between = connections.filter_map(|(forward, back)| Some((forward, back.as_ref()?)));
         let exchanged = between.map(|(forward, feedback)| feedback.prepare_with(forward));
         Some(clamped.reconnected(exchanged, state))
     }

@@ -4,11 +4,11 @@
 use super::epilogue::Epilogue;
 use super::left::{Left, TILE_ROWS};
 use super::panels::{Panels, lanes};
-use super::product::{SomeRows, multiply_columns, multiply_once, multiply_once_packed};
+use super::product::{SomeRows, multiply, multiply_columns, multiply_once, multiply_once_packed};
 use super::simd::vectorized;
 use super::team::share;
 use super::threads::{append_in_parts, threads_for};
-use super::zero_pattern::Columns;
+use super::zero_pattern::{Columns, ZeroPattern};
 
 /// Multiplications that are worth a thread.
 const WORTH_A_THREAD: usize = 1_000_000;
@@ -159,6 +159,9 @@ pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> 
     let left = Left::matrix(x, &starts, n_in);
     let n_threads = threads_for(batch * n_in * n_out, WORTH_A_THREAD);
     let n_vectors = n_out.div_ceil(lanes());
+    if n_vectors < n_threads && batch >= WORTH_PACKING {
+        return product_by_rows(left, weights, [n_out, n_threads]);
+    }
     let n_parts = n_threads.min(n_vectors);
     let bound = |part: usize| n_out.min(part * n_vectors / n_parts * lanes());
     let rows = match batch < WORTH_PACKING {
@@ -189,6 +192,21 @@ pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> 
             out.extend_from_slice(&part[row * n..][..n]);
         }
     }
+    out
+}
+
+/// Each thread takes some of the rows, for outputs that are too narrow to be shared out.
+fn product_by_rows(left: Left<'_>, weights: &[f32], [n_out, n_threads]: [usize; 2]) -> Vec<f32> {
+    let right = Panels::of_columns(weights, n_out, 0..n_out);
+    let n = left.starts.len().div_ceil(n_threads);
+    let n = n.next_multiple_of(TILE_ROWS);
+    let mut out = Vec::new();
+    let n_numbers = left.starts.len() * n_out;
+    append_in_parts(&mut out, n_numbers, n * n_out, n_threads, |index, out| {
+        let starts = &left.starts[index * n..][..out.len() / n_out];
+        let (left, mut zeros) = (Left { starts, ..left }, ZeroPattern::default());
+        multiply(left, &right, Epilogue::SET, out, n_out, &mut zeros);
+    });
     out
 }
 

@@ -121,7 +121,13 @@ fn products_of_every_size_are_sums_of_products_of_numbers() {
 /// Of few rows and of many, for one thread and for several.
 #[test]
 fn a_product_for_a_single_use_is_right_however_it_is_shared_out() {
-    for size in [[5, 70, 33], [90, 70, 10], [20, 70, 3000], [90, 70, 1000]] {
+    for size in [
+        [5, 70, 33],
+        [90, 70, 10],
+        [3000, 70, 10],
+        [20, 70, 3000],
+        [90, 70, 1000],
+    ] {
         let [rows, depth, columns] = size;
         let mut numbers = Numbers(4);
         let (a, b) = (numbers.sparse(rows, depth), numbers.list(depth * columns));
