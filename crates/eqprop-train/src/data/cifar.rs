@@ -121,7 +121,7 @@ fn stream_split(
         labels.extend(own);
         pixels.push(file_pixels);
     }
-    let pixels = InputStream::joined(pixels);
+    let pixels = InputStream::joined(pixels).expect("nothing was done to them");
     Ok(Examples {
         inputs: Vec::new(),
         labels,

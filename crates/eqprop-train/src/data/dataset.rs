@@ -1,4 +1,4 @@
-//! A data set in memory.
+//! A data set: in memory, or with its inputs in their files.
 
 use super::{DataError, DataSource, Examples, fingerprint};
 

@@ -65,18 +65,18 @@ impl Inputs {
         }
     }
 
-    /// These with `others` behind them.
+    /// These with `others` behind them; none if they are read from files in which they are not laid out alike.
     ///
     /// # Panics
     /// If some are in memory and others are not.
-    pub fn joined(self, others: Self) -> Self {
+    pub fn joined(self, others: Self) -> Option<Self> {
         match (self, others) {
             (Self::Values(mut values), Self::Values(others)) => {
                 values.extend(others);
-                Self::Values(values)
+                Some(Self::Values(values))
             }
             (Self::Stream(stream), Self::Stream(others)) => {
-                Self::Stream(InputStream::joined([stream, others]))
+                InputStream::joined(vec![stream, others]).map(Self::Stream)
             }
             _ => unreachable!("all parts of a data set are read in one way"),
         }

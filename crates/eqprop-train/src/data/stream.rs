@@ -123,19 +123,20 @@ impl InputStream {
         }
     }
 
-    /// Those of several files, one after the other.
-    ///
-    /// # Panics
-    /// If anything was done to them, or chosen of them, before.
-    pub(super) fn joined(streams: impl IntoIterator<Item = Self>) -> Self {
-        let pieces = streams.into_iter().flat_map(|stream| {
-            assert!(
-                stream.changes.is_empty() && stream.order.is_none(),
-                "files are joined as they are"
-            );
-            stream.pieces
-        });
-        Self::of(pieces.collect())
+    /// Those of several files, one after the other; none if they are not changed alike, or some were chosen of them.
+    pub(super) fn joined(streams: Vec<Self>) -> Option<Self> {
+        let first = streams.first()?;
+        let (changes, n_inputs) = (first.changes.clone(), first.n_inputs);
+        let is_alike = |stream: &Self| stream.changes == changes && stream.order.is_none();
+        if !streams.iter().all(is_alike) {
+            return None;
+        }
+        let pieces = streams.into_iter().flat_map(|stream| stream.pieces);
+        Some(Self {
+            changes,
+            n_inputs,
+            ..Self::of(pieces.collect())
+        })
     }
 
     /// Number of examples.

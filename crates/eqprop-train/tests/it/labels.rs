@@ -249,7 +249,14 @@ fn what_cannot_have_several_labels_at_once_is_refused() {
         "{said}"
     );
 
-    // Other targets than those of the configuration.
+    // Other targets than those of the configuration, or in another order.
+    let mut turned = dataset.clone();
+    let targets = turned.train.targets.as_mut().expect("labels");
+    let mut names = targets.kind.labels().expect("labels").to_vec();
+    names.reverse();
+    targets.kind = TargetKind::Labels(names);
+    let outcome = Training::new(config(&dataset), &turned, &Device::default());
+    assert!(matches!(outcome.err(), Some(TrainingError::Targets)));
     let mut as_quantities = dataset.clone();
     let targets = as_quantities.train.targets.as_mut().expect("labels");
     let names = targets.kind.labels().expect("labels").to_vec();

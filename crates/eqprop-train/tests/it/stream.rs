@@ -144,7 +144,8 @@ pub(super) fn write_images(place: &Place, name: &str, n: usize, has_colors: bool
 /// CIFAR's files of so many records each, of three classes.
 fn cifar(n_labels: usize, first: usize, n: usize) -> Vec<u8> {
     let record = |i: usize| {
-        let labels = (0..n_labels).map(move |_| label(i));
+        // That of the class is the last.
+        let labels = (0..n_labels).map(move |k| label(i + n_labels - 1 - k));
         labels.chain((0..3072).map(move |p| pixel(i, p)))
     };
     (first..first + n).flat_map(record).collect()
@@ -164,6 +165,13 @@ pub(super) fn all(place: &Place) -> Vec<(&'static str, DataFiles)> {
             npy("|u1", &[n, SIDE, SIDE], "False", &pixels(n)),
         );
         place.write(&format!("parts/{part}_y.npy"), y(n));
+        // The same with their channels behind the pixels.
+        let colors = (0..n * 75).map(|k| f32::from(pixel(k / 75, k % 75)) / 300.0);
+        place.write(
+            &format!("color-parts/{part}_x.npy"),
+            npy("<f4", &[n, 5, 5, 3], "False", &floats(colors)),
+        );
+        place.write(&format!("color-parts/{part}_y.npy"), y(n));
     }
     // Numbers of all sizes and signs, with quantities.
     let number = |k: usize| f32::from(pixel(k / 7, k % 7)) * 0.37 - 20.0 + k as f32 * 1e-3;
@@ -214,6 +222,7 @@ pub(super) fn all(place: &Place) -> Vec<(&'static str, DataFiles)> {
         ("images in gray", with_size(place.files("gray"))),
         ("images in color", with_size(place.files("color"))),
         ("parts", place.files("parts")),
+        ("parts in color", place.files("color-parts")),
         ("quantities", place.files("quantities.npz")),
         (
             "rows",

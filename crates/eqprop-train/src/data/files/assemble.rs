@@ -117,7 +117,7 @@ pub(super) fn dataset(
         if n_quantities == 0 {
             check_classes(path, &classes, &train.labels[..n_train])?;
         }
-        if are_alike(&train.inputs.view(n_all, n_inputs))? {
+        if are_alike(&train.inputs.view(n_train, n_inputs))? {
             return Err(FilesError::ConstantInputs { path: path.into() }.into());
         }
     }

@@ -62,7 +62,8 @@ pub(super) fn read(path: &Path, residence: Residence) -> Result<RawData, DataErr
         match parts.iter_mut().find(|(found, _)| *found == part) {
             Some((_, before)) => {
                 before.labels.extend(examples.labels);
-                before.inputs = std::mem::take(&mut before.inputs).joined(examples.inputs);
+                let inputs = std::mem::take(&mut before.inputs).joined(examples.inputs);
+                before.inputs = inputs.expect("nothing was done to them");
             }
             None => parts.push((part, examples)),
         }

@@ -85,7 +85,11 @@ pub(super) fn joined(
         if target.labels.is_empty() {
             *target = examples;
         } else {
-            target.inputs = std::mem::take(&mut target.inputs).joined(examples.inputs);
+            let inputs = std::mem::take(&mut target.inputs).joined(examples.inputs);
+            target.inputs = inputs.ok_or_else(|| DataError::NotStreamed {
+                path: path.into(),
+                reason: "its training and its validation part are laid out in different ways; write them alike",
+            })?;
             target.labels.extend(examples.labels);
             target.quantities.extend(examples.quantities);
         }
