@@ -7,6 +7,11 @@
 //!
 //! The problem comes as data, so that nothing here knows energies, costs or dynamics.
 
+#[cfg(feature = "cube")]
+mod cube;
+#[cfg(not(feature = "cube"))]
+#[path = "fused/none.rs"]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(not(feature = "flex"))]
@@ -23,5 +28,5 @@ use crate::state::State;
 /// The whole relaxation, or `None` if it must go step by step: on a backend, in a precision or with parts
 /// that nothing here is made for, or on autodiff.
 pub(crate) fn relax(problem: &Problem<'_>, start: &State) -> Option<Settled> {
-    flex::relax(problem, start)
+    flex::relax(problem, start).or_else(|| cube::relax(problem, start))
 }

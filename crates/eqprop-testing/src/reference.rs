@@ -58,15 +58,28 @@ pub struct Reference {
     pub gradients: BTreeMap<String, ByName>,
 }
 
+/// The folder `tests` of the project: where it was built, or, on another machine, above the folder that the tests run in.
+fn tests() -> PathBuf {
+    let built = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests"));
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut folders = here.ancestors().map(|folder| folder.join("tests"));
+    let holds = |folder: &PathBuf| folder.join("reference").is_dir();
+    match built.is_dir() {
+        true => built.to_path_buf(),
+        false => folders
+            .find(holds)
+            .expect("a folder `tests` with `reference` in it"),
+    }
+}
+
 /// A file of `tests/weights`, beside the script that made it.
 pub fn published(name: &str) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/weights")).join(name)
+    tests().join("weights").join(name)
 }
 
 /// What a file reads as.
 pub fn read_reference<T: DeserializeOwned>(file: &str) -> T {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference");
-    let text = std::fs::read_to_string(format!("{folder}/{file}")).expect(file);
+    let text = std::fs::read_to_string(tests().join("reference").join(file)).expect(file);
     serde_json::from_str(&text).expect(file)
 }
 

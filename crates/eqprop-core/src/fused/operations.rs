@@ -2,11 +2,11 @@
 
 use burn::tensor::Tensor;
 
-use super::flex;
 /// Those that their callers do otherwise, where no backend has a way of its own.
 pub(crate) use super::flex::{
-    convolution, convolution_contrast, descend, descend_along, prediction, prediction_error,
+    convolution, convolution_contrast, descend, prediction, prediction_error,
 };
+use super::{cube, flex};
 use crate::contrast::{Share, StatePair};
 
 /// `x W`, for a single use of the weights.
@@ -14,7 +14,9 @@ use crate::contrast::{Share, StatePair};
 /// # Shapes
 /// - `x`: `[batch, n_in]`, `weights`: `[n_in, n_out]`, output: `[batch, n_out]`
 pub(crate) fn product(x: Tensor<2>, weights: &Tensor<2>) -> Tensor<2> {
-    flex::product(&x, weights).unwrap_or_else(|| x.matmul(weights.clone()))
+    flex::product(&x, weights)
+        .or_else(|| cube::product(&x, weights))
+        .unwrap_or_else(|| x.matmul(weights.clone()))
 }
 
 /// Two factors with the share of `scale · Σ_batch [preᵀ post (first) − preᵀ post (second)]` as their
@@ -29,7 +31,8 @@ pub(crate) fn factors(
     post: [&Tensor<2>; 2],
     scale: f64,
 ) -> [Tensor<2>; 2] {
-    if let Some(factors) = flex::factors(share, pre, post, scale) {
+    let fast = flex::factors(share, pre, post, scale);
+    if let Some(factors) = fast.or_else(|| cube::factors(share, pre, post, scale)) {
         return factors;
     }
     let [post_first, post_second] = post;
@@ -70,5 +73,20 @@ pub(crate) fn factors(
 /// - `below`: `[rows, n_in]`, `above`: `[rows, n_out]`, output: `[n_in, n_out]`
 pub(crate) fn product_over_rows(below: &Tensor<2>, above: &Tensor<2>) -> Tensor<2> {
     flex::product_over_rows(below, above)
+        .or_else(|| cube::product_over_rows(below, above))
         .unwrap_or_else(|| below.clone().transpose().matmul(above.clone()))
+}
+
+/// `parameter − rate · belowᵀ above` in place, or the parameter as it was where no backend has a way of its own.
+#[allow(
+    clippy::result_large_err,
+    reason = "the tensor must be handed back, so that nobody else holds it"
+)]
+pub(crate) fn descend_along(
+    rate: f64,
+    parameter: Tensor<2>,
+    factors: [&Tensor<2>; 2],
+) -> Result<Tensor<2>, Tensor<2>> {
+    flex::descend_along(rate, parameter, factors)
+        .or_else(|parameter| cube::descend_along(rate, parameter, factors))
 }

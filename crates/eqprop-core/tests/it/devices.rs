@@ -1,10 +1,19 @@
 //! The devices that were compiled in.
 
+#[cfg(any(
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal",
+    feature = "cuda",
+    feature = "rocm"
+))]
+#[allow(unused_imports)] // Some backends need one of the two.
+use burn::tensor::{Device, DeviceKind};
 use eqprop_testing::Setup;
 
-/// Flex in both formats, and every other device. wgpu has no `f64`.
+/// Flex in both formats, and every other device in `f32`, which all of them have.
 pub fn all() -> Vec<Setup> {
-    vec![
+    let mut all = vec![
         Setup::double(),
         Setup::single(),
         #[cfg(feature = "ndarray")]
@@ -13,9 +22,37 @@ pub fn all() -> Vec<Setup> {
             burn::tensor::Device::ndarray()
         }),
         #[cfg(feature = "wgpu")]
-        Setup::single_on(
-            "wgpu f32",
-            burn::tensor::Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
-        ),
-    ]
+        Setup::single_on("wgpu f32", Device::wgpu(DeviceKind::DefaultDevice)),
+        #[cfg(feature = "vulkan")]
+        Setup::single_on("vulkan f32", Device::vulkan(DeviceKind::DefaultDevice)),
+        #[cfg(feature = "metal")]
+        Setup::single_on("metal f32", Device::metal(DeviceKind::DefaultDevice)),
+        #[cfg(feature = "cuda")]
+        Setup::single_on("cuda f32", Device::cuda(0)),
+        #[cfg(feature = "rocm")]
+        Setup::single_on("rocm f32", Device::rocm(0)),
+    ];
+    all.retain(|setup| !is_left_out(setup));
+    all
+}
+
+/// Whether the machine that the tests run on lacks the device: `EQPROP_TEST_DEVICES` names those to test, of a build that
+/// has more.
+fn is_left_out(setup: &Setup) -> bool {
+    let Ok(named) = std::env::var("EQPROP_TEST_DEVICES") else {
+        return false;
+    };
+    let backend = setup.name.split(' ').next();
+    !named.split(',').any(|name| Some(name) == backend)
+}
+
+/// Devices in `f32`, but for flex.
+pub fn gpus() -> Vec<Setup> {
+    let mut gpus = all();
+    gpus.retain(|setup| {
+        !["flex", "ndarray"]
+            .iter()
+            .any(|cpu| setup.name.starts_with(cpu))
+    });
+    gpus
 }

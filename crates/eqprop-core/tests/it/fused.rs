@@ -3,6 +3,8 @@
 //! `relax` runs fused where it can, `relax_observed` never does. In `f64` neither is fused, so that
 //! the results in `f32` are held against those of another precision and another code.
 
+#[cfg(feature = "cube")]
+mod gpus;
 mod machines;
 mod random;
 

@@ -34,23 +34,23 @@ const ACTIVATIONS: [Activation; 7] = [
 ];
 
 #[derive(Debug, Clone)]
-struct Case {
-    config: HopfieldEnergyConfig,
+pub struct Case {
+    pub config: HopfieldEnergyConfig,
     /// Whether connections have other weights back than forth.
-    is_untied: bool,
-    scheme: Scheme,
-    output: Output,
-    cost: CostConfig,
-    batch: usize,
-    n_steps: usize,
+    pub is_untied: bool,
+    pub scheme: Scheme,
+    pub output: Output,
+    pub cost: CostConfig,
+    pub batch: usize,
+    pub n_steps: usize,
     /// The share of the inputs that are not 0.
-    density: f64,
-    seed: u64,
+    pub density: f64,
+    pub seed: u64,
 }
 
 /// A chain of one to four layers, some of one activation and some of many, with connections beside
 /// it between any two layers, in either order, and within a layer.
-fn any_network() -> impl Strategy<Value = HopfieldEnergyConfig> {
+pub fn any_network() -> impl Strategy<Value = HopfieldEnergyConfig> {
     let size = || (0..SIZES.len()).prop_map(|index| SIZES[index]);
     let layers = prop::collection::vec((size(), 0..ACTIVATIONS.len()), 1..5);
     (
@@ -82,7 +82,9 @@ fn any_network() -> impl Strategy<Value = HopfieldEnergyConfig> {
         })
 }
 
-fn any_case(network: impl Strategy<Value = HopfieldEnergyConfig>) -> impl Strategy<Value = Case> {
+pub fn any_case(
+    network: impl Strategy<Value = HopfieldEnergyConfig>,
+) -> impl Strategy<Value = Case> {
     let scheme = prop_oneof![
         2 => Just(Scheme::Asynchronous),
         1 => Just(Scheme::FixedPoint),
@@ -209,7 +211,12 @@ fn measured_in<E: VectorField>(
 }
 
 fn assert_same(case: &Case) {
-    let found = measured(case, &Setup::single(), false);
+    assert_same_on(&Setup::single(), case);
+}
+
+/// What is fused on `setup` against the plain operations in `f64`.
+pub fn assert_same_on(setup: &Setup, case: &Case) {
+    let found = measured(case, setup, false);
     let exact = measured(case, &Setup::double(), true);
     let largest = |numbers: &[f64]| numbers.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
     let state = largest(&exact[1].1);
@@ -224,7 +231,8 @@ fn assert_same(case: &Case) {
         let distance = distance(found, exact);
         assert!(
             distance <= allowed,
-            "{what}: off by {distance:e}, allowed {allowed:e}"
+            "{}, {what}: off by {distance:e}, allowed {allowed:e}: {case:?}",
+            setup.name
         );
     }
 }

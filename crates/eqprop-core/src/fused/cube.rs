@@ -1,0 +1,13 @@
+//! On GPU backends, in `f32`: kernels in CubeCL, so that they run on CUDA, ROCm, Vulkan, Metal and WebGPU.
+//!
+//! A small network relaxes in one launch: a cube takes its examples through all steps, with their states in
+//! the memory that it shares. A larger one takes a launch for each layer and step, which ends in the response.
+
+mod buffer;
+mod custom;
+mod kernel;
+mod operations;
+mod relax;
+
+pub use operations::{descend_along, factors, product, product_over_rows};
+pub use relax::relax;

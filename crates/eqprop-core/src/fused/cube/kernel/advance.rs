@@ -1,0 +1,226 @@
+//! One layer, one step.
+//!
+//! A cube takes some units of some examples. Its planes share out the units that send, so that many
+//! multiprocessors have something to do for a few examples too, and add up what each has found.
+
+use cubecl::prelude::*;
+
+use super::nudge::{NudgePlan, force};
+use super::plan::{Order, Rule};
+use super::respond::respond;
+
+/// Units that lie side by side in a cube.
+pub const WIDTH: usize = 32;
+/// Parts in which the units that send are shared out.
+pub const PARTS: usize = 8;
+/// Sending units that a part takes at a time.
+const DEPTH: usize = 8;
+/// Numbers that a unit reads at once.
+const LANES: usize = 4;
+
+type Four = Vector<f32, Const<4>>;
+
+/// What a step of a layer is compiled for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AdvancePlan {
+    /// Its units.
+    pub n: usize,
+    /// How they respond.
+    pub rule: Rule,
+    /// What drives them.
+    pub terms: Vec<Sent>,
+    /// The rule of the step.
+    pub order: Order,
+    /// How far one example is from the next in what is constant, and in the state before.
+    pub strides: [usize; 2],
+    /// Rows of what is constant, 0 if nothing is: examples after them begin anew.
+    pub n_constant: usize,
+    /// What nudges it.
+    pub nudge: Option<NudgePlan>,
+    /// Whether to say how much each example has moved.
+    pub measures: bool,
+    /// Examples of a cube, a multiple of 4.
+    pub rows: usize,
+}
+
+/// What one layer sends to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sent {
+    /// Units that send.
+    pub n: usize,
+    /// How far one example is from the next.
+    pub stride: usize,
+    /// How far the weights of one sending unit are from those of the next; none where units are joined one
+    /// to one.
+    pub across: Option<usize>,
+}
+
+/// Moves a layer.
+///
+/// - `sources`: of each term `[rows, n_in]`, `weights`: `[n_in, n]`
+/// - `constant`: `[n_constant, n]`, `before`, `after`: `[rows, n]`
+/// - `changes`: `[tiles, rows]`, for each tile of units the largest change
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+pub fn advance(
+    sources: &Sequence<Box<[f32]>>,
+    weights: &Sequence<Box<[f32]>>,
+    constant: &[f32],
+    before: &[f32],
+    nudge: &Sequence<Box<[f32]>>,
+    after: &mut [f32],
+    changes: &mut [f32],
+    step_size: f32,
+    per_change: f32,
+    n_rows: u32,
+    #[comptime] plan: AdvancePlan,
+) {
+    let tid = UNIT_POS as usize;
+    let n_rows = n_rows as usize;
+    let n = comptime!(plan.n);
+    let rows = comptime!(plan.rows);
+    let fours = comptime!(rows / LANES);
+    let lane = tid % WIDTH;
+    let part = tid / WIDTH;
+    let first_row = CUBE_POS_Y as usize * rows;
+    let unit = CUBE_POS_X as usize * WIDTH + lane;
+    let read = clamp_max(unit, comptime!(n - 1));
+    let mut sent = Shared::<[Four]>::new_slice(comptime!(PARTS * DEPTH * (plan.rows / LANES)));
+    let mut found = Shared::<[Four]>::new_slice(comptime!(PARTS * WIDTH * (plan.rows / LANES)));
+
+    let mut sums = Array::<Four>::new(fours);
+    #[unroll]
+    for four in 0..fours {
+        sums[four] = Four::new(0.0f32);
+    }
+    #[unroll]
+    for index in 0..comptime!(plan.terms.len()) {
+        let term = comptime!(plan.terms[index]);
+        if comptime!(term.across.is_some()) {
+            let across = comptime!(term.across.unwrap_or(0));
+            let mut start = 0usize;
+            while start < comptime!(term.n) {
+                let mut place = tid;
+                while place < comptime!(PARTS * DEPTH * (plan.rows / LANES)) {
+                    let sender = start + place % comptime!(PARTS * DEPTH);
+                    let four = place / comptime!(PARTS * DEPTH);
+                    let mut numbers = Four::new(0.0f32);
+                    if sender < comptime!(term.n) {
+                        #[unroll]
+                        for i in 0..LANES {
+                            let row = first_row + four * LANES + i;
+                            if row < n_rows {
+                                numbers.insert(
+                                    i,
+                                    sources.index(index)[row * comptime!(term.stride) + sender],
+                                );
+                            }
+                        }
+                    }
+                    sent[(place % comptime!(PARTS * DEPTH)) * fours + four] = numbers;
+                    place += comptime!(PARTS * WIDTH);
+                }
+                sync_cube();
+                #[unroll]
+                for step in 0..DEPTH {
+                    let place = part * DEPTH + step;
+                    let sender = clamp_max(start + place, comptime!(term.n - 1));
+                    let weight = Four::new(weights.index(index)[sender * across + read]);
+                    #[unroll]
+                    for four in 0..fours {
+                        sums[four] += weight * sent[place * fours + four];
+                    }
+                }
+                sync_cube();
+                start += comptime!(PARTS * DEPTH);
+            }
+        }
+    }
+    #[unroll]
+    for four in 0..fours {
+        found[(four * PARTS + part) * WIDTH + lane] = sums[four];
+    }
+    sync_cube();
+
+    // Each part finishes some of the examples.
+    let mut four = part;
+    while four < fours {
+        let mut drive = Four::new(0.0f32);
+        #[unroll]
+        for other in 0..PARTS {
+            drive += found[(four * PARTS + other) * WIDTH + lane];
+        }
+        let mut moved = Four::new(0.0f32);
+        #[unroll]
+        for i in 0..LANES {
+            let row = first_row + four * LANES + i;
+            if row < n_rows && unit < n {
+                let mut total = drive.extract(i);
+                if comptime!(plan.n_constant > 0) {
+                    let held = row % comptime!(plan.n_constant.max(1));
+                    total += constant[held * comptime!(plan.strides[0]) + unit];
+                }
+                #[unroll]
+                for index in 0..comptime!(plan.terms.len()) {
+                    let term = comptime!(plan.terms[index]);
+                    if comptime!(term.across.is_none()) {
+                        total += sources.index(index)[row * comptime!(term.stride) + unit];
+                    }
+                }
+                let mut old = 0.0f32;
+                if comptime!(plan.measures || plan.order == Order::Flow) {
+                    old = before[row * comptime!(plan.strides[1]) + unit];
+                }
+                total = force(
+                    total, old, row, unit, nudge, step_size, n, plan.order, plan.nudge,
+                );
+                let new = respond(total, unit, n, plan.rule);
+                after[row * n + unit] = new;
+                if comptime!(plan.measures) {
+                    moved.insert(i, new - old);
+                }
+            }
+        }
+        if comptime!(plan.measures) {
+            found[four * comptime!(PARTS * WIDTH) + lane] = moved.abs();
+        }
+        four += PARTS;
+    }
+    if comptime!(plan.measures) {
+        sync_cube();
+        if tid < rows && first_row + tid < n_rows {
+            let mut largest = 0.0f32;
+            for other in 0..WIDTH {
+                let size = found[(tid / LANES) * comptime!(PARTS * WIDTH) + other]
+                    .extract_dynamic(tid % LANES);
+                largest = max(largest, size) + (largest + size) * 0.0;
+            }
+            changes[CUBE_POS_X as usize * n_rows + first_row + tid] = largest * per_change;
+        }
+    }
+}
+
+/// The largest of each column.
+///
+/// # Shapes
+/// - `changes`: `[tiles, rows]`, `residual`: `[rows]`
+#[cube(launch_unchecked)]
+pub fn largest_of(
+    changes: &Sequence<Box<[f32]>>,
+    residual: &mut [f32],
+    #[comptime] n_tiles: Vec<usize>,
+) {
+    let row = ABSOLUTE_POS as usize;
+    let n_rows = residual.len();
+    if row < n_rows {
+        let mut largest = 0.0f32;
+        #[unroll]
+        for layer in 0..comptime!(n_tiles.len()) {
+            for tile in 0..comptime!(n_tiles[layer]) {
+                let size = changes.index(layer)[tile * n_rows + row];
+                largest = max(largest, size) + (largest + size) * 0.0;
+            }
+        }
+        residual[row] = largest;
+    }
+}

@@ -1,0 +1,42 @@
+//! What a unit does with its drive.
+
+use cubecl::prelude::*;
+
+use super::plan::Rule;
+
+/// `σ(drive)` of unit `unit` of `n`.
+#[cube]
+pub fn respond(drive: f32, unit: usize, #[comptime] n: usize, #[comptime] rule: Rule) -> f32 {
+    let mut value = drive;
+    if comptime!(matches!(rule, Rule::Clip(_))) {
+        let [low, high] = comptime!(match rule {
+            Rule::Clip([low, high]) => [f32::from_bits(low), f32::from_bits(high)],
+            _ => [0.0, 0.0],
+        });
+        value = clip(drive, low, high);
+    } else if comptime!(rule == Rule::Halves) {
+        if unit < comptime!(n / 2) {
+            value = select(drive < 0.0, 0.0, drive);
+        } else {
+            value = select(drive > 0.0, 0.0, drive);
+        }
+    } else if comptime!(rule == Rule::Logistic) {
+        value = 1.0 / (1.0 + f32::exp(2.0 - 4.0 * drive));
+    } else if comptime!(rule == Rule::HyperbolicTangent) {
+        value = f32::tanh(drive);
+    }
+    value
+}
+
+/// `clip(u, low, high)`, which keeps what is not a number.
+#[cube]
+fn clip(u: f32, #[comptime] low: f32, #[comptime] high: f32) -> f32 {
+    let mut clipped = u;
+    if comptime!(low.is_finite()) {
+        clipped = select(clipped < low, low, clipped);
+    }
+    if comptime!(high.is_finite()) {
+        clipped = select(clipped > high, high, clipped);
+    }
+    clipped
+}

@@ -1,0 +1,260 @@
+//! A relaxation, as kernels.
+
+mod by_layer;
+mod in_one;
+
+use std::sync::Arc;
+
+use burn::tensor::{Shape, Tensor};
+use cubecl::client::Client;
+
+use super::custom::{Handle, handle, run, tensor};
+use super::kernel::advance::WIDTH;
+use super::kernel::plan::{Order, Rule};
+use crate::fused::{Drives, Edge, Output, Problem, Response, Settled, Update, Weights};
+use crate::relaxed::{Relaxed, largest};
+use crate::state::State;
+
+/// Multiprocessors of a device that does not say how many it has.
+const MULTIPROCESSORS: usize = 32;
+
+/// The whole relaxation, or `None` if it has a part that this cannot do.
+pub fn relax(problem: &Problem<'_>, start: &State) -> Option<Settled> {
+    let Drives::Sums { constant, edges } = &problem.drives else {
+        return None;
+    };
+    let network = Network::new(problem, constant, edges, start)?;
+    let hardware = &network.plan.client.properties().hardware;
+    let in_one = in_one::Shape::new(&network, hardware);
+    let stopping = problem.stopping;
+    let steps_until_look = match stopping.tolerance {
+        Some(_) => stopping.check_every.min(stopping.max_steps),
+        None => stopping.max_steps,
+    };
+    let mut state = start.clone();
+    let mut n_steps = 0;
+    loop {
+        let n = steps_until_look.min(stopping.max_steps - n_steps);
+        let starts = state
+            .layers()
+            .iter()
+            .map(handle)
+            .collect::<Option<Vec<_>>>()?;
+        let (layers, residual) = match in_one {
+            Some(shape) => in_one::run(&network, starts, n, shape),
+            None => by_layer::run(&network, edges, starts, n)?,
+        };
+        state = State::new(layers);
+        n_steps += n;
+        let is_over = stopping.tolerance.is_some_and(|tolerance| {
+            let largest = largest(&residual);
+            !largest.is_finite() || largest <= tolerance
+        });
+        if is_over || n_steps >= stopping.max_steps {
+            let relaxed = Relaxed {
+                state,
+                residual,
+                n_steps,
+                tolerance: stopping.tolerance,
+            };
+            return Some(Settled {
+                relaxed,
+                drives: Vec::new(),
+            });
+        }
+    }
+}
+
+/// A relaxation: what is computed, and from what.
+struct Network {
+    plan: Arc<Plan>,
+    constants: Vec<Handle>,
+    /// Each `[n_in, n_out]`.
+    weights: Vec<Handle>,
+    /// `β`, `y`, what is added to the output's drive and what the sum is multiplied by.
+    nudge: Vec<Handle>,
+}
+
+/// What is computed. It holds no tensors: where it is computed they cannot be given back.
+struct Plan {
+    client: Client,
+    sizes: Vec<usize>,
+    rules: Vec<Rule>,
+    groups: Vec<Vec<usize>>,
+    order: Order,
+    step_size: f64,
+    batch: usize,
+    links: Vec<Link>,
+}
+
+/// A connection between two layers.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    from: usize,
+    to: usize,
+    /// Of both directions; none where units are joined one to one.
+    weights: Option<[usize; 2]>,
+}
+
+impl Network {
+    fn new(
+        problem: &Problem<'_>,
+        constant: &[Tensor<2>],
+        edges: &[Edge<'_>],
+        start: &State,
+    ) -> Option<Self> {
+        let batch = start.batch_size();
+        let sizes: Vec<usize> = problem.layers.iter().map(|l| l.shape.n_units()).collect();
+        let mut dims = start
+            .layers()
+            .iter()
+            .chain(constant)
+            .zip(sizes.iter().cycle());
+        if batch == 0 || !dims.all(|(tensor, &n)| tensor.dims() == [batch, n]) {
+            return None;
+        }
+        let responses = problem.layers.iter().map(|layer| layer.response);
+        let clips = |response: Response| matches!(response, Response::Clip(_));
+        // The flow of a potential that is not quadratic needs σ⁻¹, and so does its nudged output.
+        let (order, step_size) = match problem.update {
+            Update::InTurn => (Order::InTurn, 1.0),
+            Update::AtOnce => (Order::AtOnce, 1.0),
+            Update::Flow(step_size) => (Order::Flow, step_size),
+        };
+        let is_quadratic = |found: Response| clips(found) || found == Response::Halves;
+        if order == Order::Flow && !responses.clone().all(is_quadratic) {
+            return None;
+        }
+        let nudge = match problem.output {
+            Output::Free => Vec::new(),
+            Output::Clamped(_) => return None,
+            Output::Nudged(nudge) => {
+                let n = *sizes.last()?;
+                let per_unit = |tensor: &Tensor<2>| {
+                    let dims = tensor.dims().into_iter().zip([batch, n]);
+                    dims.into_iter()
+                        .all(|(found, of)| found == 1 || found == of)
+                };
+                let numbers = [nudge.target, nudge.offset];
+                if !responses.clone().last().is_some_and(clips)
+                    || !numbers.iter().all(|tensor| tensor.dims() == [batch, n])
+                    || ![nudge.beta, nudge.shrink].into_iter().all(per_unit)
+                {
+                    return None;
+                }
+                let all = [nudge.beta, nudge.target, nudge.offset, nudge.shrink];
+                all.into_iter().map(handle).collect::<Option<Vec<_>>>()?
+            }
+        };
+        let mut weights: Vec<Handle> = Vec::new();
+        let mut links = Vec::new();
+        for &Edge {
+            from,
+            to,
+            weights: found,
+            ..
+        } in edges
+        {
+            let held = match found {
+                Weights::Convolution(..) => return None,
+                Weights::Identity => None,
+                Weights::Dense(both) => {
+                    if !both
+                        .iter()
+                        .all(|tensor| tensor.dims() == [sizes[from], sizes[to]])
+                    {
+                        return None;
+                    }
+                    let [forth, back] = both.map(handle);
+                    Some([forth?, back?].map(|tensor| {
+                        let known = weights.iter().position(|known| known.id == tensor.id);
+                        known.unwrap_or_else(|| {
+                            weights.push(tensor);
+                            weights.len() - 1
+                        })
+                    }))
+                }
+            };
+            links.push(Link {
+                from,
+                to,
+                weights: held,
+            });
+        }
+        let constants: Vec<Handle> = constant.iter().map(handle).collect::<Option<_>>()?;
+        let plan = Plan {
+            client: constants.first()?.client.device().client(),
+            sizes,
+            rules: responses.map(rule).collect(),
+            groups: problem.groups.to_vec(),
+            order,
+            step_size,
+            batch,
+            links,
+        };
+        Some(Self {
+            plan: Arc::new(plan),
+            constants,
+            weights,
+            nudge,
+        })
+    }
+
+    /// Registers the launches, which take what is constant, `starts`, `weights` and the nudge, and give the layers and
+    /// the residual.
+    fn run<F>(
+        &self,
+        starts: Vec<Handle>,
+        weights: Vec<Handle>,
+        launch: F,
+    ) -> (Vec<Tensor<2>>, Tensor<1>)
+    where
+        F: Fn(Vec<burn_cubecl::tensor::CubeTensor>) -> Vec<burn_cubecl::tensor::CubeTensor>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let constants = self.constants.iter().cloned();
+        let inputs = constants.chain(starts).chain(weights);
+        let inputs = inputs.chain(self.nudge.iter().cloned()).collect();
+        let mut outputs = run("eqprop_relax", inputs, &self.plan.shapes(), launch);
+        let residual = outputs.pop().expect("the residual comes last");
+        (outputs.into_iter().map(tensor).collect(), tensor(residual))
+    }
+}
+
+impl Plan {
+    /// What a change of the last step says of the distance to the equilibrium.
+    fn per_change(&self) -> f32 {
+        (1.0 / self.step_size) as f32
+    }
+
+    /// Shapes of all layers, and of the residual.
+    fn shapes(&self) -> Vec<Shape> {
+        let layers = self.sizes.iter().map(|&n| Shape::from([self.batch, n]));
+        layers.chain([Shape::from([self.batch])]).collect()
+    }
+}
+
+fn rule(response: Response) -> Rule {
+    match response {
+        Response::Clip(bounds) => Rule::Clip(bounds.map(|bound| (bound as f32).to_bits())),
+        Response::Halves => Rule::Halves,
+        Response::Logistic => Rule::Logistic,
+        Response::HyperbolicTangent => Rule::HyperbolicTangent,
+    }
+}
+
+/// Examples of a cube, so that there are cubes for all multiprocessors.
+pub fn rows_per_cube(client: &Client, batch: usize, n: usize) -> usize {
+    let multiprocessors = multiprocessors(client);
+    let many = |rows: &usize| n.div_ceil(WIDTH) * batch.div_ceil(*rows) >= multiprocessors;
+    [16, 8].into_iter().find(many).unwrap_or(4)
+}
+
+fn multiprocessors(client: &Client) -> usize {
+    let hardware = &client.properties().hardware;
+    hardware
+        .num_streaming_multiprocessors
+        .map_or(MULTIPROCESSORS, |n| n as usize)
+}

@@ -1,0 +1,195 @@
+//! A launch for each layer and step.
+
+use burn::tensor::Tensor;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use super::in_one::nudge_plan;
+use super::{Network, Plan, rows_per_cube};
+use crate::fused::cube::buffer::{Matrix, argument, empty, sequence};
+use crate::fused::cube::custom::{Handle, handle};
+use crate::fused::cube::kernel::advance::{AdvancePlan, PARTS, Sent, WIDTH, advance, largest_of};
+use crate::fused::cube::kernel::plan::Order;
+use crate::fused::{Edge, Weights};
+
+/// Units of a cube of what goes example by example.
+const N_THREADS: usize = 64;
+
+/// All steps, or `None` if weights cannot be transposed.
+pub fn run(
+    network: &Network,
+    edges: &[Edge<'_>],
+    starts: Vec<Handle>,
+    n_steps: usize,
+) -> Option<(Vec<Tensor<2>>, Tensor<1>)> {
+    let mut weights = network.weights.clone();
+    let mut back = Vec::new();
+    for edge in edges {
+        let Weights::Dense([_, feedback]) = edge.weights else {
+            back.push(None);
+            continue;
+        };
+        let transposed = edge.packed.get_or_pack(|| Some(transposed(feedback)))?;
+        back.push(Some(weights.len()));
+        weights.push(handle(transposed)?);
+    }
+    let plan = network.plan.clone();
+    let n_weights = weights.len();
+    Some(network.run(starts, weights, move |inputs| {
+        plan.advance(inputs, n_steps, n_weights, &back)
+    }))
+}
+
+fn transposed(weight: &Tensor<2>) -> Tensor<2> {
+    let [n_in, n_out] = weight.dims();
+    // Reshaping lays it out anew.
+    let flat = weight.clone().transpose().reshape([n_in * n_out]);
+    flat.reshape([n_out, n_in])
+}
+
+/// What drives a layer: the layer that sends, and which of the weights.
+type Term = (usize, Option<usize>);
+
+impl Plan {
+    fn terms(&self, layer: usize, back: &[Option<usize>]) -> Vec<Term> {
+        let mut terms = Vec::new();
+        for (link, &back) in self.links.iter().zip(back) {
+            if link.to == layer {
+                terms.push((link.from, link.weights.map(|[forth, _]| forth)));
+            }
+            if link.from == layer {
+                terms.push((link.to, back));
+            }
+        }
+        terms
+    }
+
+    fn advance(
+        &self,
+        inputs: Vec<CubeTensor>,
+        n_steps: usize,
+        n_weights: usize,
+        back: &[Option<usize>],
+    ) -> Vec<CubeTensor> {
+        let n_layers = self.sizes.len();
+        let inputs: Vec<Matrix> = inputs.into_iter().map(Matrix::of).collect();
+        let (constants, rest) = inputs.split_at(n_layers);
+        let (starts, rest) = rest.split_at(n_layers);
+        let (weights, nudge) = rest.split_at(n_weights);
+        let like = &constants[0].tensor;
+        let layers = |n: usize| Matrix::empty([self.batch, n], like);
+        // Each layer goes from one of its two places to the other.
+        let places: Vec<[Matrix; 2]> = self
+            .sizes
+            .iter()
+            .map(|&n| [(); 2].map(|()| layers(n)))
+            .collect();
+        let mut turns = vec![0; n_layers];
+        let changes = self
+            .sizes
+            .iter()
+            .map(|&n| layers_of_changes(n, self.batch, like));
+        let changes: Vec<Matrix> = changes.collect();
+        let terms: Vec<Vec<Term>> = (0..n_layers).map(|layer| self.terms(layer, back)).collect();
+        for step in 0..n_steps {
+            let measures = step + 1 == n_steps;
+            // All at once: from where they were before the step.
+            let before = turns.clone();
+            for &layer in self.groups.iter().flatten() {
+                let now = if self.order == Order::InTurn {
+                    &turns
+                } else {
+                    &before
+                };
+                let at = |layer: usize| match now[layer] {
+                    0 => &starts[layer],
+                    n => &places[layer][(n - 1) % 2],
+                };
+                let sources: Vec<&Matrix> =
+                    terms[layer].iter().map(|&(from, _)| at(from)).collect();
+                let sent = terms[layer]
+                    .iter()
+                    .zip(&sources)
+                    .map(|(&(from, which), source)| Sent {
+                        n: self.sizes[from],
+                        stride: source.stride,
+                        across: which.map(|which| weights[which].stride),
+                    });
+                let is_nudged = layer + 1 == n_layers;
+                let nudge = if is_nudged { nudge } else { &[] };
+                let n = self.sizes[layer];
+                let rows = rows_per_cube(&self.client, self.batch, n);
+                let own = at(layer);
+                let plan = AdvancePlan {
+                    n,
+                    rule: self.rules[layer],
+                    terms: sent.collect(),
+                    order: self.order,
+                    strides: [constants[layer].stride, own.stride],
+                    n_constant: self.batch,
+                    nudge: nudge_plan(nudge),
+                    measures,
+                    rows,
+                };
+                // Where units are joined one to one no weights are read.
+                let read = terms[layer]
+                    .iter()
+                    .map(|&(_, which)| &weights[which.unwrap_or(0)]);
+                let read: Vec<&Matrix> = if weights.is_empty() {
+                    Vec::new()
+                } else {
+                    read.collect()
+                };
+                let cubes = [n.div_ceil(WIDTH), self.batch.div_ceil(rows)].map(|n| n as u32);
+                let after = &places[layer][turns[layer] % 2];
+                #[allow(
+                    unsafe_code,
+                    reason = "all places are within the shapes that were compared"
+                )]
+                unsafe {
+                    advance::launch_unchecked(
+                        &self.client,
+                        CubeCount::Static(cubes[0], cubes[1], 1),
+                        CubeDim::new_1d((WIDTH * PARTS) as u32),
+                        sequence(sources),
+                        sequence(read),
+                        constants[layer].argument(),
+                        own.argument(),
+                        sequence(nudge),
+                        after.argument(),
+                        changes[layer].argument(),
+                        self.step_size as f32,
+                        self.per_change(),
+                        self.batch as u32,
+                        plan,
+                    );
+                }
+                turns[layer] += 1;
+            }
+        }
+        let residual = empty([self.batch], like);
+        let n_tiles: Vec<usize> = self.sizes.iter().map(|n| n.div_ceil(WIDTH)).collect();
+        #[allow(unsafe_code, reason = "there are as many rows")]
+        unsafe {
+            largest_of::launch_unchecked(
+                &self.client,
+                CubeCount::Static(self.batch.div_ceil(N_THREADS) as u32, 1, 1),
+                CubeDim::new_1d(N_THREADS as u32),
+                sequence(&changes),
+                argument(&residual, self.batch),
+                n_tiles,
+            );
+        }
+        let layers = places.into_iter().zip(turns).map(|(places, turns)| {
+            let [first, second] = places;
+            let last = if turns % 2 == 1 { first } else { second };
+            last.tensor
+        });
+        layers.chain([residual]).collect()
+    }
+}
+
+/// Where each tile of a layer's units says how much an example has moved.
+fn layers_of_changes(n: usize, batch: usize, like: &CubeTensor) -> Matrix {
+    Matrix::empty([n.div_ceil(WIDTH), batch], like)
+}
