@@ -83,6 +83,7 @@
 //! Several can be compiled in; the device is chosen at run time.
 
 pub mod activation;
+pub mod captured;
 pub mod connection;
 mod contrast;
 pub mod cost;

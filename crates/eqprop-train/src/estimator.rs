@@ -75,6 +75,12 @@ pub trait GradientEstimator<E: VectorField, C: Cost>: Debug + Send + Sync {
         (self.estimate(network, batch, start), Gradients::new())
     }
 
+    /// Whether every estimate is the same computation, which reads nothing back and draws no random numbers: a device can
+    /// record it then.
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
     /// Goes on as if `n_estimates` gradients had been estimated since the start of the run. Clones
     /// go on from there too.
     ///
@@ -116,6 +122,10 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C> + ?Sized> GradientEstim
         start: Option<State>,
     ) -> (Estimate, Gradients) {
         (**self).estimate_apart(network, batch, start)
+    }
+
+    fn is_repeatable(&self) -> bool {
+        (**self).is_repeatable()
     }
 
     fn resume(&self, n_estimates: u64) {

@@ -1,6 +1,7 @@
 //! The learner: any energy and estimator as a model for Burn's training.
 
 mod apart;
+mod captured;
 mod distributed;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::leaves;
 use crate::network::EquilibriumNetwork;
 use crate::update::UpdateMonitor;
 use apart::descend_along;
+pub use captured::CapturedUpdates;
 
 /// A network together with the way its gradient is estimated: a model that Burn's `Learner` and
 /// `SupervisedTraining` train like any other.

@@ -26,8 +26,8 @@ use crate::data::{DataError, Dataset, Examples};
 use crate::error::{CheckpointError, TrainingError};
 use crate::estimator::GradientEstimator;
 use crate::initial_state::{KeptStates, Particles, PreviousState};
-use crate::learner::EquilibriumLearner;
 pub use crate::learner::{AnyEstimator, AnyLearner};
+use crate::learner::{CapturedUpdates, EquilibriumLearner};
 pub use crate::measurement::{
     ByPart, EpochRecord, Evaluation, Fit, FitSums, LabelCounts, LabelSums, Progress, Sums,
     UnfinishedEpoch,
@@ -37,7 +37,7 @@ use crate::record;
 use crate::update::UpdateMonitor;
 use crate::weights;
 use epoch::OpenEpoch;
-use tally::Tally;
+use tally::{Summary, Tally};
 
 /// Batch size of evaluations.
 const EVALUATION_BATCH: usize = 500;
@@ -61,6 +61,8 @@ pub struct Training {
     test: Option<BatchLoader>,
     records: Vec<EpochRecord>,
     paused: Option<OpenEpoch>,
+    /// Updates as one recorded graph, on a device that has them.
+    captured: Option<CapturedUpdates<Summary>>,
     correct: Vec<bool>,
 }
 
@@ -140,6 +142,7 @@ impl Training {
             train,
             records: Vec::new(),
             paused: None,
+            captured: None,
             correct: Vec::new(),
             config,
         })
@@ -277,10 +280,11 @@ impl Training {
             train_error: sums.mean(sums.errors),
         };
         let is_plain = self.config.optimizer.is_plain();
+        let mut captured = self.captured.take();
         let mut flow = ControlFlow::Continue(());
         let start = Instant::now();
         for batch in self.train.batches(done as u64, first) {
-            open = open.update(batch?, is_plain, &mut tally);
+            open = open.update(batch?, is_plain, &mut captured, &mut tally);
             if !tally.sums.is_finite() {
                 return diverged();
             }
@@ -289,6 +293,8 @@ impl Training {
                 break;
             }
         }
+        open.settle(&mut captured);
+        self.captured = captured;
         tally.read();
         open.done.seconds += start.elapsed().as_secs_f64();
         tally.leave_in(&mut open.done);
@@ -409,7 +415,7 @@ where
         if observe().is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        tally.add(InferenceStep::step(&model, batch?));
+        tally.add(&InferenceStep::step(&model, batch?));
     }
     Ok(ControlFlow::Continue(tally.evaluation()))
 }

@@ -123,6 +123,17 @@ impl UpdateMonitor {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Counts an update that is not measured.
+    pub(crate) fn skip(&self) {
+        self.shared.n_updates.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the next update is measured.
+    pub(crate) fn is_due(&self) -> bool {
+        let number = self.shared.n_updates.load(Ordering::Relaxed);
+        number.is_multiple_of(self.every)
+    }
+
     pub(crate) fn observe<M: Module>(&self, module: M, update: impl FnOnce(M) -> M) -> M {
         let number = self.shared.n_updates.fetch_add(1, Ordering::Relaxed);
         if !number.is_multiple_of(self.every) {

@@ -3,12 +3,12 @@
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use burn::train::TrainStep;
 use eqprop_core::gradients::Gradients;
 use eqprop_train::batch::Batch;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::learner::EquilibriumLearner;
+use eqprop_train::learner::{CapturedUpdates, EquilibriumLearner, EquilibriumOutput};
 use eqprop_train::training::AnyLearner;
 
 use super::cost::{Phases, StepCost, Timed};
@@ -21,6 +21,7 @@ pub(super) struct Subject {
     method: Method,
     /// Moves through every update, so that the optimizer may update in place.
     learner: Option<AnyLearner>,
+    captured: Option<CapturedUpdates<Tensor<1>>>,
     optimizer: ModuleOptimizer,
     scheduler: ModuleLrScheduler,
     /// As a training does it.
@@ -53,6 +54,7 @@ impl Subject {
         Ok(Self {
             method,
             learner: Some(learner.train()),
+            captured: None,
             optimizer: config.optimizer(),
             scheduler,
             is_plain: config.optimizer.is_plain(),
@@ -64,10 +66,31 @@ impl Subject {
         })
     }
 
-    /// A whole training step.
+    /// A whole training step, as a training takes it: where the device records steps, one that is recorded.
     pub fn step(&mut self, batch: &Batch) {
+        if self.is_plain && self.repeats(batch) {
+            return;
+        }
         let estimated = self.estimate(batch);
         self.update(estimated);
+    }
+
+    fn repeats(&mut self, batch: &Batch) -> bool {
+        let learner = self.learner.as_ref().expect("every update puts it back");
+        let mut scheduler = self.scheduler.clone();
+        let rate = scheduler.step();
+        let fits = |steps: &CapturedUpdates<Tensor<1>>| steps.fits(batch, &rate);
+        if !self.captured.as_ref().is_some_and(fits) {
+            // What a training reads back later.
+            let keep = |output: EquilibriumOutput| output.cost;
+            self.captured = learner.capture(&self.optimizer, &rate, batch, keep);
+        }
+        let Some(steps) = &mut self.captured else {
+            return false;
+        };
+        steps.update(learner, batch);
+        self.scheduler = scheduler;
+        true
     }
 
     /// The first half of a step: the gradients, those apart that the update forms.

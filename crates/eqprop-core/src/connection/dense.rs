@@ -165,7 +165,7 @@ impl Prepared for PreparedDense {
     /// `s_to Wᵀ`
     fn backward(&self, post: Tensor<2>, _indices: &PoolIndices) -> Tensor<2> {
         let transposed = || transposed(self.feedback.clone());
-        post.matmul(self.transposed.get_or_init(transposed).clone())
+        operations::product_with_prepared(post, self.transposed.get_or_init(transposed))
     }
 
     fn weights(&self) -> Weights<'_> {

@@ -5,9 +5,11 @@
 
 mod buffer;
 mod custom;
+mod descend;
 mod kernel;
 mod operations;
 mod relax;
 
+pub use descend::{copied, descend, overwrite};
 pub use operations::{descend_along, factors, product, product_over_rows};
 pub use relax::relax;

@@ -88,3 +88,11 @@ pub fn prediction_error(
 pub fn descend<const D: usize>(_step: Step, before: Before<D>) -> Result<After<D>, Before<D>> {
     Err(before)
 }
+
+pub fn overwrite<const D: usize>(_buffer: &Tensor<D>, _numbers: &Tensor<D>) -> Option<Tensor<D>> {
+    None
+}
+
+pub fn copied<const D: usize>(_numbers: &Tensor<D>) -> Option<Tensor<D>> {
+    None
+}

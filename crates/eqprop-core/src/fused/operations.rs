@@ -2,11 +2,10 @@
 
 use burn::tensor::Tensor;
 
+pub(crate) use super::cube::{copied, overwrite};
 /// Those that their callers do otherwise, where no backend has a way of its own.
-pub(crate) use super::flex::{
-    convolution, convolution_contrast, descend, prediction, prediction_error,
-};
-use super::{cube, flex};
+pub(crate) use super::flex::{convolution, convolution_contrast, prediction, prediction_error};
+use super::{After, Before, Step, cube, flex};
 use crate::contrast::{Share, StatePair};
 
 /// `x W`, for a single use of the weights.
@@ -17,6 +16,13 @@ pub(crate) fn product(x: Tensor<2>, weights: &Tensor<2>) -> Tensor<2> {
     flex::product(&x, weights)
         .or_else(|| cube::product(&x, weights))
         .unwrap_or_else(|| x.matmul(weights.clone()))
+}
+
+/// `x W`, of weights that lie as they are read.
+pub(crate) fn product_with_prepared(x: Tensor<2>, weights: &Tensor<2>) -> Tensor<2> {
+    // On a processor Burn's product is the fastest of weights that are used once or twice; on a GPU it would round its
+    // factors to TF32.
+    cube::product(&x, weights).unwrap_or_else(|| x.matmul(weights.clone()))
 }
 
 /// Two factors with the share of `scale · Σ_batch [preᵀ post (first) − preᵀ post (second)]` as their
@@ -89,4 +95,16 @@ pub(crate) fn descend_along(
 ) -> Result<Tensor<2>, Tensor<2>> {
     flex::descend_along(rate, parameter, factors)
         .or_else(|parameter| cube::descend_along(rate, parameter, factors))
+}
+
+/// A step in place, or what it was given where no backend has a way of its own.
+#[allow(
+    clippy::result_large_err,
+    reason = "the tensors must be handed back, so that nobody else holds them"
+)]
+pub(crate) fn descend<const D: usize>(
+    step: Step,
+    before: Before<D>,
+) -> Result<After<D>, Before<D>> {
+    flex::descend(step, before).or_else(|before| cube::descend(step, before))
 }

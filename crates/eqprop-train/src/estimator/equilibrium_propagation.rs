@@ -119,6 +119,12 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Equilibri
         (free.contrasted(gradients, nudged), products)
     }
 
+    fn is_repeatable(&self) -> bool {
+        let phases = [&self.free.stopping, &self.nudged.stopping];
+        phases.iter().all(|stopping| stopping.tolerance.is_none())
+            && !matches!(self.nudging, Nudging::RandomSign { .. })
+    }
+
     fn resume(&self, n_estimates: u64) {
         self.signs.resume(n_estimates);
     }

@@ -5,12 +5,13 @@ use std::time::Instant;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::ModuleOptimizer;
 use burn::train::TrainStep;
+use eqprop_core::captured::buffer;
 use eqprop_core::gradients::Gradients;
 
-use super::tally::Tally;
+use super::tally::{Summary, Tally};
 use crate::batch::Batch;
 use crate::initial_state::KeptStates;
-use crate::learner::AnyLearner;
+use crate::learner::{AnyLearner, CapturedUpdates};
 use crate::measurement::{ByPart, EpochRecord, Evaluation, UnfinishedEpoch, r_squared};
 
 /// All that an epoch changes. The training keeps its own until the epoch has ended.
@@ -31,9 +32,21 @@ impl OpenEpoch {
     }
 
     /// One update, of plain descent or by the optimizer as it is. The learner moves through it, so that it may be
-    /// updated in place.
-    pub fn update(mut self, batch: Batch, is_plain: bool, tally: &mut Tally) -> Self {
+    /// updated in place; or it is one of those that were recorded.
+    pub fn update(
+        mut self,
+        batch: Batch,
+        is_plain: bool,
+        captured: &mut Option<CapturedUpdates<Summary>>,
+        tally: &mut Tally,
+    ) -> Self {
         let clock = Instant::now();
+        if is_plain && self.repeats(&batch, captured, tally) {
+            self.done.seconds_estimating += clock.elapsed().as_secs_f64();
+            self.done.n_updates += 1;
+            return self;
+        }
+        self.settle(captured);
         let (output, products) = match is_plain {
             true => self.learner.step_apart(batch),
             false => (TrainStep::step(&self.learner, batch), Gradients::new()),
@@ -47,9 +60,53 @@ impl OpenEpoch {
             .optimize_apart(optimizer, rate, output.grads, products);
         self.done.seconds_optimizing += clock.elapsed().as_secs_f64();
 
-        tally.add(output.item);
+        tally.add(&output.item);
         self.done.n_updates += 1;
         self
+    }
+
+    /// Whether the update was one that is recorded, or could be.
+    fn repeats(
+        &mut self,
+        batch: &Batch,
+        captured: &mut Option<CapturedUpdates<Summary>>,
+        tally: &mut Tally,
+    ) -> bool {
+        if !self.learner.can_be_captured() {
+            return false;
+        }
+        let mut scheduler = self.scheduler.clone();
+        let rate = scheduler.step();
+        if !captured
+            .as_ref()
+            .is_some_and(|steps| steps.fits(batch, &rate))
+        {
+            // One of a kind, such as a last batch that is smaller, is not worth to be recorded.
+            if captured.is_some() {
+                return false;
+            }
+            let judge = tally.clone();
+            *captured = self
+                .learner
+                .capture(&self.optimizer, &rate, batch, move |output| {
+                    judge.summary(&output)
+                });
+        }
+        let Some(steps) = captured else {
+            return false;
+        };
+        let mut summary = steps.update(&self.learner, batch);
+        summary.numbers = buffer(&summary.numbers).expect("it was computed by this device");
+        tally.add_summary(summary);
+        self.scheduler = scheduler;
+        true
+    }
+
+    /// Takes the parameters as recorded updates have left them.
+    pub fn settle(&mut self, captured: &mut Option<CapturedUpdates<Summary>>) {
+        if let Some(steps) = captured {
+            steps.leave(&mut self.learner);
+        }
     }
 
     /// What the epoch measured, with what was found at its end.

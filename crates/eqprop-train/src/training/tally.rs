@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData, Transaction};
 
 use crate::data::{Quantities, TargetKind};
 use crate::learner::EquilibriumOutput;
@@ -18,7 +18,7 @@ const READ_AT_MOST: usize = 256;
 #[derive(Clone)]
 pub struct Tally {
     tolerance: f64,
-    waiting: Vec<EquilibriumOutput>,
+    waiting: Vec<Summary>,
     last_read: Option<Instant>,
     /// As of the last reading.
     pub sums: Sums,
@@ -83,8 +83,18 @@ impl Tally {
 
     /// Adds what a batch showed. The sums are brought up to date with the first batch, and from time
     /// to time.
-    pub fn add(&mut self, output: EquilibriumOutput) {
-        self.waiting.push(output);
+    pub fn add(&mut self, output: &EquilibriumOutput) {
+        self.add_summary(self.summary(output));
+    }
+
+    /// What is to be read back of a batch.
+    pub fn summary(&self, output: &EquilibriumOutput) -> Summary {
+        Summary::new(output, self.kind.is_none())
+    }
+
+    /// As [`add`](Self::add).
+    pub fn add_summary(&mut self, summary: Summary) {
+        self.waiting.push(summary);
         let is_old = self
             .last_read
             .is_none_or(|read| read.elapsed() >= READ_EVERY);
@@ -100,45 +110,50 @@ impl Tally {
         if waiting.is_empty() {
             return;
         }
-        for output in &waiting {
-            self.sums.steps += (output.n_steps * output.cost.dims()[0]) as f64;
+        // All at once, so that the device is waited for once.
+        let numbers = waiting.iter().fold(Transaction::default(), |all, summary| {
+            all.register(summary.numbers.clone())
+        });
+        for (summary, numbers) in waiting.iter().zip(numbers.execute()) {
+            self.read_one(summary, &numbers);
+        }
+    }
+
+    fn read_one(&mut self, summary: &Summary, numbers: &TensorData) {
+        let n = summary.n_examples;
+        let numbers: Vec<f64> = numbers.iter::<f64>().collect();
+        let (cost, rest) = numbers.split_at(n);
+        let (residual, rest) = rest.split_at(n);
+        let (energy, judged) = rest.split_at(if summary.has_energy { n } else { 0 });
+        self.sums.n_examples += n;
+        self.sums.steps += (summary.n_steps * n) as f64;
+        self.sums.cost += cost.iter().sum::<f64>();
+        self.sums.residual += residual.iter().sum::<f64>();
+        // A state that is not a number has not converged.
+        let within = residual.iter().filter(|&&found| found <= self.tolerance);
+        self.sums.unconverged += (n - within.count()) as f64;
+        if summary.has_energy {
+            *self.sums.energy.get_or_insert(0.0) += energy.iter().sum::<f64>();
         }
         match &self.kind {
-            None => self.judge_classes(&waiting),
-            Some(TargetKind::Quantities(_)) => self.judge_quantities(&waiting),
-            Some(TargetKind::Labels(_)) => self.judge_labels(&waiting),
+            None => self.judge_classes(judged),
+            Some(TargetKind::Quantities(_)) => self.judge_quantities(judged),
+            Some(TargetKind::Labels(_)) => self.judge_labels(judged),
         }
-        let cost = join(&waiting, |output| &output.cost);
-        let residual = join(&waiting, |output| &output.residual);
-        // NaN compares as false, and a state that is not a number has not converged.
-        let within = residual.clone().lower_equal_elem(self.tolerance).float();
-        self.sums.n_examples += cost.dims()[0];
-        self.sums.unconverged += cost.dims()[0] as f64 - sum(within);
-        add(&mut self.sums.cost, cost);
-        let energy: Option<Vec<_>> = waiting.iter().map(|output| output.energy.clone()).collect();
-        if let Some(energy) = energy {
-            let sum = self.sums.energy.get_or_insert(0.0);
-            add(sum, Tensor::cat(energy, 0));
-        }
-        add(&mut self.sums.residual, residual);
     }
 
-    fn judge_classes(&mut self, outputs: &[EquilibriumOutput]) {
-        let predicted = join(outputs, |output| &output.scores).argmax(1);
-        let wanted = join(outputs, |output| &output.target).argmax(1);
-        let wrong = predicted.not_equal(wanted).float();
+    fn judge_classes(&mut self, wrong: &[f64]) {
         if let Some(correct) = &mut self.correct {
-            let wrong = wrong.clone().into_data();
-            correct.extend(wrong.iter::<f64>().map(|wrong| wrong == 0.0));
+            correct.extend(wrong.iter().map(|&wrong| wrong == 0.0));
         }
-        self.sums.errors += sum(wrong);
+        self.sums.errors += wrong.iter().sum::<f64>();
     }
 
-    fn judge_quantities(&mut self, outputs: &[EquilibriumOutput]) {
+    fn judge_quantities(&mut self, judged: &[f64]) {
         let Some(TargetKind::Quantities(quantities)) = &self.kind else {
             return;
         };
-        let [predicted, wanted] = predicted_and_wanted(outputs);
+        let (predicted, wanted) = judged.split_at(judged.len() / 2);
         let n = quantities.len();
         for (predicted, wanted) in predicted.chunks_exact(n).zip(wanted.chunks_exact(n)) {
             let mut errors = 0.0;
@@ -151,11 +166,11 @@ impl Tally {
         }
     }
 
-    fn judge_labels(&mut self, outputs: &[EquilibriumOutput]) {
+    fn judge_labels(&mut self, judged: &[f64]) {
         let Some(labels) = &mut self.labels else {
             return;
         };
-        let [predicted, wanted] = predicted_and_wanted(outputs);
+        let (predicted, wanted) = judged.split_at(judged.len() / 2);
         let n = labels.counts.len();
         for (predicted, wanted) in predicted.chunks_exact(n).zip(wanted.chunks_exact(n)) {
             let mut n_wrong = 0;
@@ -192,29 +207,32 @@ impl Tally {
     }
 }
 
-/// The outputs and the targets of all batches, as numbers.
-fn predicted_and_wanted(outputs: &[EquilibriumOutput]) -> [Vec<f64>; 2] {
-    let parts: [fn(&EquilibriumOutput) -> &Tensor<2>; 2] =
-        [|output| &output.output, |output| &output.target];
-    parts.map(|part| join(outputs, part).into_data().iter::<f64>().collect())
+/// What a batch showed, in one tensor, so that reading it back is one transfer whatever the batch holds.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// Of all examples the cost, the residual, the energy if there is one, and of classes whether it was mistaken,
+    /// of other targets outputs and targets.
+    pub numbers: Tensor<1>,
+    n_examples: usize,
+    has_energy: bool,
+    n_steps: usize,
 }
 
-fn join<const D: usize>(
-    outputs: &[EquilibriumOutput],
-    part: impl Fn(&EquilibriumOutput) -> &Tensor<D>,
-) -> Tensor<D> {
-    let parts = outputs.iter().map(|output| part(output).clone());
-    Tensor::cat(parts.collect(), 0)
-}
-
-/// Adds the values one after the other, so that the sum does not depend on how many batches
-/// are read back at once, which is a matter of time.
-fn add(sum: &mut f64, values: Tensor<1>) {
-    for value in values.into_data().iter::<f64>() {
-        *sum += value;
+impl Summary {
+    fn new(output: &EquilibriumOutput, has_classes: bool) -> Self {
+        let mut parts = vec![output.cost.clone(), output.residual.clone()];
+        parts.extend(output.energy.clone());
+        match has_classes {
+            true => parts.push(output.errors().cast(output.cost.dtype())),
+            false => {
+                parts.extend([&output.output, &output.target].map(|t| t.clone().flatten(0, 1)))
+            }
+        }
+        Self {
+            numbers: Tensor::cat(parts, 0),
+            n_examples: output.cost.dims()[0],
+            has_energy: output.energy.is_some(),
+            n_steps: output.n_steps,
+        }
     }
-}
-
-fn sum<const D: usize>(values: Tensor<D>) -> f64 {
-    values.sum().into_scalar::<f64>()
 }

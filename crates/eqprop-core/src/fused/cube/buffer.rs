@@ -60,6 +60,12 @@ pub fn empty<const D: usize>(dims: [usize; D], like: &CubeTensor) -> CubeTensor 
     empty_device_contiguous_dtype(client, device, Shape::from(dims), DType::F32)
 }
 
+/// A tensor of this shape, of numbers that are still to be written, side by side.
+pub fn empty_like(like: &CubeTensor) -> CubeTensor {
+    let (client, device) = (like.client.clone(), like.device.clone());
+    empty_device_contiguous_dtype(client, device, like.meta.shape().clone(), DType::F32)
+}
+
 /// The first `len` numbers of a tensor, for a kernel.
 pub fn argument(tensor: &CubeTensor, len: usize) -> BufferArg {
     #[allow(unsafe_code, reason = "the tensor has as many numbers")]

@@ -10,6 +10,7 @@
 )]
 
 pub mod advance;
+pub mod descend;
 pub mod nudge;
 pub mod outer;
 pub mod plan;

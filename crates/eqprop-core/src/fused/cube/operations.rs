@@ -39,7 +39,7 @@ pub fn product(x: &Tensor<2>, weights: &Tensor<2>) -> Option<Tensor<2>> {
                 }],
                 order: Order::AtOnce,
                 strides: [0; 2],
-                n_constant: 0,
+                has_constant: false,
                 nudge: None,
                 measures: false,
                 rows,
@@ -180,7 +180,8 @@ pub fn descend_along(
             let mut inputs = inputs.into_iter();
             let [below, above] = two(inputs.by_ref().take(2).map(Matrix::of));
             let parameter = inputs.next().expect("three were given");
-            let is_alone = parameter.can_mut();
+            // What is recorded finds its parameters where they were.
+            let is_alone = parameter.can_mut() || parameter.client.is_capturing();
             let parameter = Matrix::of(parameter);
             if is_alone {
                 launch(

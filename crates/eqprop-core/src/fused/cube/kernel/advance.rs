@@ -7,7 +7,7 @@ use cubecl::prelude::*;
 
 use super::nudge::{NudgePlan, force};
 use super::plan::{Order, Rule};
-use super::respond::respond;
+use super::respond::{larger, respond};
 
 /// Units that lie side by side in a cube.
 pub const WIDTH: usize = 32;
@@ -19,6 +19,7 @@ const DEPTH: usize = 8;
 const LANES: usize = 4;
 
 type Four = Vector<f32, Const<4>>;
+type One = Vector<f32, Const<1>>;
 
 /// What a step of a layer is compiled for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,8 +34,8 @@ pub struct AdvancePlan {
     pub order: Order,
     /// How far one example is from the next in what is constant, and in the state before.
     pub strides: [usize; 2],
-    /// Rows of what is constant, 0 if nothing is: examples after them begin anew.
-    pub n_constant: usize,
+    /// Whether anything is constant.
+    pub has_constant: bool,
     /// What nudges it.
     pub nudge: Option<NudgePlan>,
     /// Whether to say how much each example has moved.
@@ -58,7 +59,7 @@ pub struct Sent {
 /// Moves a layer.
 ///
 /// - `sources`: of each term `[rows, n_in]`, `weights`: `[n_in, n]`
-/// - `constant`: `[n_constant, n]`, `before`, `after`: `[rows, n]`
+/// - `constant`, `before`, `after`: `[rows, n]`
 /// - `changes`: `[tiles, rows]`, for each tile of units the largest change
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
@@ -156,9 +157,8 @@ pub fn advance(
             let row = first_row + four * LANES + i;
             if row < n_rows && unit < n {
                 let mut total = drive.extract(i);
-                if comptime!(plan.n_constant > 0) {
-                    let held = row % comptime!(plan.n_constant.max(1));
-                    total += constant[held * comptime!(plan.strides[0]) + unit];
+                if comptime!(plan.has_constant) {
+                    total += constant[row * comptime!(plan.strides[0]) + unit];
                 }
                 #[unroll]
                 for index in 0..comptime!(plan.terms.len()) {
@@ -182,20 +182,21 @@ pub fn advance(
             }
         }
         if comptime!(plan.measures) {
-            found[four * comptime!(PARTS * WIDTH) + lane] = moved.abs();
+            found[four * comptime!(PARTS * WIDTH) + lane] = moved;
         }
         four += PARTS;
     }
     if comptime!(plan.measures) {
         sync_cube();
         if tid < rows && first_row + tid < n_rows {
-            let mut largest = 0.0f32;
+            let mut largest = One::new(0.0f32);
             for other in 0..WIDTH {
-                let size = found[(tid / LANES) * comptime!(PARTS * WIDTH) + other]
+                let change = found[(tid / LANES) * comptime!(PARTS * WIDTH) + other]
                     .extract_dynamic(tid % LANES);
-                largest = max(largest, size) + (largest + size) * 0.0;
+                largest = larger::<Const<1>>(largest, One::new(change));
             }
-            changes[CUBE_POS_X as usize * n_rows + first_row + tid] = largest * per_change;
+            changes[CUBE_POS_X as usize * n_rows + first_row + tid] =
+                largest.extract(0usize) * per_change;
         }
     }
 }
@@ -213,14 +214,14 @@ pub fn largest_of(
     let row = ABSOLUTE_POS as usize;
     let n_rows = residual.len();
     if row < n_rows {
-        let mut largest = 0.0f32;
+        let mut largest = One::new(0.0f32);
         #[unroll]
         for layer in 0..comptime!(n_tiles.len()) {
             for tile in 0..comptime!(n_tiles[layer]) {
-                let size = changes.index(layer)[tile * n_rows + row];
-                largest = max(largest, size) + (largest + size) * 0.0;
+                let change = changes.index(layer)[tile * n_rows + row];
+                largest = larger::<Const<1>>(largest, One::new(change));
             }
         }
-        residual[row] = largest;
+        residual[row] = largest.extract(0usize);
     }
 }

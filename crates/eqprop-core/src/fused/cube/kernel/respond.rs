@@ -40,3 +40,13 @@ fn clip(u: f32, #[comptime] low: f32, #[comptime] high: f32) -> f32 {
     }
     clipped
 }
+
+/// The larger in size of numbers, where what is not a number is larger than all others: shaders may take it for
+/// something else in sums and comparisons, but not its bits.
+#[cube]
+pub fn larger<N: Size>(first: Vector<f32, N>, second: Vector<f32, N>) -> Vector<f32, N> {
+    let size = Vector::<u32, N>::new(0x7fff_ffffu32);
+    let first = Vector::<u32, N>::reinterpret(first) & size;
+    let second = Vector::<u32, N>::reinterpret(second) & size;
+    Vector::<f32, N>::reinterpret(max(first, second))
+}

@@ -7,7 +7,7 @@ use cubecl::prelude::*;
 
 use super::nudge::{NudgePlan, force};
 use super::plan::{LayerPlan, Order, TermPlan};
-use super::respond::respond;
+use super::respond::{larger, respond};
 
 /// Numbers that a unit of the cube may keep in registers.
 const MAX_REGISTERS: usize = 64;
@@ -23,8 +23,6 @@ pub struct SettlePlan {
     pub order: Order,
     /// Units of a cube; a power of two.
     pub n_threads: usize,
-    /// How many rows there are of what is constant: examples after them begin anew.
-    pub n_constant: usize,
     /// What nudges the output.
     pub nudge: Option<NudgePlan>,
 }
@@ -140,10 +138,9 @@ pub fn settle<N: Size>(
             #[unroll]
             for lane in 0..N::value() {
                 let row = clamp_max(first_row + lane, n_rows - 1);
-                let held = row % comptime!(plan.n_constant);
                 from.insert(
                     lane,
-                    constants.index(layer)[held * comptime!(strides[0]) + unit],
+                    constants.index(layer)[row * comptime!(strides[0]) + unit],
                 );
                 start.insert(
                     lane,
@@ -343,11 +340,4 @@ fn sent<N: Size>(
         sum = state[offset + unit];
     }
     sum
-}
-
-/// The larger in size, or not a number where one is not.
-#[cube]
-fn larger<N: Size>(largest: Vector<f32, N>, change: Vector<f32, N>) -> Vector<f32, N> {
-    let size = change.abs();
-    max(largest, size) + (largest + size) * Vector::new(0.0f32)
 }

@@ -126,7 +126,7 @@ impl Plan {
                     terms: sent.collect(),
                     order: self.order,
                     strides: [constants[layer].stride, own.stride],
-                    n_constant: self.batch,
+                    has_constant: true,
                     nudge: nudge_plan(nudge),
                     measures,
                     rows,

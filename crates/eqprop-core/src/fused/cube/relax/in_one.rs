@@ -102,7 +102,6 @@ impl Plan {
             groups: self.groups.clone(),
             order: self.order,
             n_threads,
-            n_constant: self.batch,
             nudge,
         }
     }
@@ -186,7 +185,8 @@ impl Plan {
 pub fn nudge_plan(nudge: &[Matrix]) -> Option<NudgePlan> {
     let dims = |matrix: &Matrix| {
         let shape = matrix.tensor.meta.shape();
-        [shape[0], shape[1]]
+        // Networks of another batch size are computed by the same kernel.
+        [shape[0].min(2), shape[1]]
     };
     match nudge {
         [beta, _, _, shrink] => Some(NudgePlan {

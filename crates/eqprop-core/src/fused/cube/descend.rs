@@ -1,0 +1,178 @@
+//! Steps of stochastic gradient descent, and numbers written into a tensor that stays where it is.
+
+use burn::tensor::{Shape, Tensor};
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use super::buffer::{argument, empty_like};
+use super::custom::{handle, owned, run, tensor};
+use super::kernel::descend::{self, DescendPlan};
+use super::operations::spread;
+use crate::fused::{After, Before, Step};
+
+/// Units of a cube.
+const N_THREADS: usize = 256;
+
+/// A step, in place where nobody else holds the tensors, or what it was given.
+#[allow(
+    clippy::result_large_err,
+    reason = "the tensors must be handed back, so that nobody else holds them"
+)]
+pub fn descend<const D: usize>(
+    step: Step,
+    (parameter, gradient, velocity): Before<D>,
+) -> Result<After<D>, Before<D>> {
+    let shape = parameter.dims();
+    let fits = |tensor: &Tensor<D>| tensor.dims() == shape && handle(tensor).is_some();
+    if !fits(&parameter) || !fits(&gradient) || !velocity.as_ref().is_none_or(fits) {
+        return Err((parameter, gradient, velocity));
+    }
+    let has_momentum = step.momentum != 0.0;
+    let velocity = velocity.filter(|_| has_momentum);
+    let inputs = [Some(gradient), Some(parameter), velocity];
+    let inputs = inputs
+        .into_iter()
+        .flatten()
+        .map(owned)
+        .collect::<Option<Vec<_>>>();
+    let inputs = inputs.expect("checked to be for this backend");
+    let n_outputs = 1 + usize::from(has_momentum);
+    let shapes = vec![Shape::from(shape); n_outputs];
+    let outputs = run("eqprop_descend", inputs, &shapes, move |inputs| {
+        let mut inputs = inputs.into_iter();
+        let gradient = into_contiguous(inputs.next().expect("the gradient comes first"));
+        let n = gradient.meta.num_elements();
+        let [theta, velocity] = [(); 2].map(|()| inputs.next().map(Place::of));
+        let theta = theta.expect("the parameter comes second");
+        let goes_on = velocity.is_some();
+        let fresh = || Place {
+            from: None,
+            to: empty_like(&gradient),
+        };
+        let moving = velocity.or_else(|| has_momentum.then(fresh));
+        let stays = |part: &Place| part.from.is_none();
+        let plan = DescendPlan {
+            in_place: [stays(&theta), moving.as_ref().is_none_or(stays)],
+            goes_on,
+            has_momentum,
+            nesterov: step.nesterov,
+        };
+        let mut before = SequenceArg::new();
+        let mut to = SequenceArg::new();
+        let parts = [Some(&theta), moving.as_ref()];
+        for from in parts
+            .into_iter()
+            .flatten()
+            .filter_map(|part| part.from.as_ref())
+        {
+            before.push(argument(from, n));
+        }
+        if let Some(moving) = &moving {
+            to.push(argument(&moving.to, n));
+        }
+        #[allow(unsafe_code, reason = "all tensors have as many numbers")]
+        unsafe {
+            descend::descend::launch_unchecked(
+                &gradient.client,
+                spread(n.div_ceil(N_THREADS)),
+                CubeDim::new_1d(N_THREADS as u32),
+                argument(&gradient, n),
+                before,
+                argument(&theta.to, n),
+                to,
+                step.learning_rate as f32,
+                step.momentum as f32,
+                step.weight_decay as f32,
+                n as u32,
+                plan,
+            );
+        }
+        [Some(theta), moving]
+            .into_iter()
+            .flatten()
+            .map(|part| part.to)
+            .collect()
+    });
+    let mut outputs = outputs.into_iter().map(tensor);
+    let parameter = outputs.next().expect("the parameter comes first");
+    Ok((parameter, outputs.next()))
+}
+
+/// Where numbers are read, if not where they go, and where they go.
+struct Place {
+    from: Option<CubeTensor>,
+    to: CubeTensor,
+}
+
+impl Place {
+    fn of(tensor: CubeTensor) -> Self {
+        // What is recorded finds its parameters where they were.
+        let is_alone = tensor.can_mut() || tensor.client.is_capturing();
+        let is_alone = is_alone && tensor.is_contiguous();
+        let tensor = into_contiguous(tensor);
+        match is_alone {
+            true => Self {
+                from: None,
+                to: tensor,
+            },
+            false => Self {
+                to: empty_like(&tensor),
+                from: Some(tensor),
+            },
+        }
+    }
+}
+
+/// A copy in memory of its own, side by side; `None` on other backends.
+pub fn copied<const D: usize>(numbers: &Tensor<D>) -> Option<Tensor<D>> {
+    let shapes = [Shape::from(numbers.dims())];
+    let outputs = run("eqprop_copied", vec![handle(numbers)?], &shapes, |inputs| {
+        let from = into_contiguous(one(inputs));
+        let to = empty_like(&from);
+        copy(&from, &to);
+        vec![to]
+    });
+    Some(tensor(one(outputs)))
+}
+
+/// Writes `numbers` where those of `buffer` are, whoever holds it, and gives that tensor; `None` on other backends.
+pub fn overwrite<const D: usize>(buffer: &Tensor<D>, numbers: &Tensor<D>) -> Option<Tensor<D>> {
+    assert_eq!(
+        buffer.dims(),
+        numbers.dims(),
+        "a buffer takes as many numbers as it has"
+    );
+    let inputs = vec![handle(buffer)?, handle(numbers)?];
+    let shapes = [Shape::from(buffer.dims())];
+    let outputs = run("eqprop_overwrite", inputs, &shapes, |inputs| {
+        let mut inputs = inputs.into_iter();
+        let buffer = inputs.next().expect("the buffer comes first");
+        assert!(
+            buffer.is_contiguous(),
+            "the numbers of a buffer lie side by side"
+        );
+        copy(&into_contiguous(one(inputs)), &buffer);
+        vec![buffer]
+    });
+    Some(tensor(one(outputs)))
+}
+
+fn copy(from: &CubeTensor, to: &CubeTensor) {
+    let n = from.meta.num_elements();
+    #[allow(unsafe_code, reason = "both tensors have as many numbers")]
+    unsafe {
+        descend::copy::launch_unchecked(
+            &to.client,
+            spread(n.div_ceil(N_THREADS)),
+            CubeDim::new_1d(N_THREADS as u32),
+            argument(from, n),
+            argument(to, n),
+            n as u32,
+        );
+    }
+}
+
+fn one<T>(items: impl IntoIterator<Item = T>) -> T {
+    items.into_iter().next().expect("there is one")
+}

@@ -1,0 +1,76 @@
+//! Steps of stochastic gradient descent.
+
+use cubecl::prelude::*;
+
+/// What a step is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DescendPlan {
+    /// Whether parameters go where they are, and the velocity too.
+    pub in_place: [bool; 2],
+    /// Whether there was a velocity before.
+    pub goes_on: bool,
+    /// Whether there is one afterwards.
+    pub has_momentum: bool,
+    /// Whether the momentum is Nesterov's.
+    pub nesterov: bool,
+}
+
+/// Velocities smaller than this become 0, as on processors.
+const NEGLIGIBLE: f32 = 1e-30;
+
+/// ```text
+/// g ← λ θ + g;   v ← μ v + g;   θ ← θ − η (v, or with Nesterov μ v + g)
+/// ```
+///
+/// `before`: `θ` and `v`, each only if it is not where the result goes.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+pub fn descend(
+    gradient: &[f32],
+    before: &Sequence<Box<[f32]>>,
+    parameter: &mut [f32],
+    velocity: &mut Sequence<Box<[f32]>>,
+    rate: f32,
+    momentum: f32,
+    decay: f32,
+    n: u32,
+    #[comptime] plan: DescendPlan,
+) {
+    let place = ABSOLUTE_POS as usize;
+    if place < n as usize {
+        let theta = if comptime!(plan.in_place[0]) {
+            parameter[place]
+        } else {
+            before.index(0)[place]
+        };
+        let slope = theta * decay + gradient[place];
+        let mut direction = slope;
+        if comptime!(plan.has_momentum) {
+            let mut moving = slope;
+            if comptime!(plan.goes_on && plan.in_place[1]) {
+                moving += momentum * velocity.index(0)[place];
+            } else if comptime!(plan.goes_on) {
+                let last = comptime!(if plan.in_place[0] { 0 } else { 1 });
+                moving += momentum * before.index(last)[place];
+            }
+            if moving.abs() < NEGLIGIBLE {
+                moving = 0.0;
+            }
+            velocity.index_mut(0)[place] = moving;
+            direction = moving;
+            if comptime!(plan.nesterov) {
+                direction = momentum * moving + slope;
+            }
+        }
+        parameter[place] = theta - rate * direction;
+    }
+}
+
+/// `to ← from`
+#[cube(launch_unchecked)]
+pub fn copy(from: &[f32], to: &mut [f32], n: u32) {
+    let place = ABSOLUTE_POS as usize;
+    if place < n as usize {
+        to[place] = from[place];
+    }
+}

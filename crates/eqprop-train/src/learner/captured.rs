@@ -1,0 +1,222 @@
+//! Updates that a device records once and repeats.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::optim::ModuleOptimizer;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::tensor::Tensor;
+use eqprop_core::captured::{Captured, buffer, overwrite};
+use eqprop_core::cost::Cost;
+use eqprop_core::energy::VectorField;
+
+use super::{AnyLearner, EquilibriumLearner, EquilibriumOutput};
+use crate::batch::Batch;
+use crate::estimator::GradientEstimator;
+
+/// Updates by plain descent as one graph of the device: free phase, nudged phase, contrast, and the step of every parameter
+/// where it is. `T` is what is kept of each update.
+pub struct CapturedUpdates<T> {
+    graph: Captured<T>,
+    input: Tensor<2>,
+    target: Tensor<2>,
+    /// Whose parameters the graph updates, in place.
+    learner: Slot,
+    /// Whether they are ahead of those of the learner that is trained.
+    is_ahead: bool,
+    rates: Vec<f64>,
+    thread: ThreadId,
+}
+
+type Slot = Arc<Mutex<Option<AnyLearner>>>;
+
+impl<E, C, G> EquilibriumLearner<E, C, G>
+where
+    E: VectorField,
+    C: Cost,
+    G: GradientEstimator<E, C> + Clone,
+{
+    /// Whether every update is the same computation: no state is kept from batch to batch, nothing is read back.
+    pub(crate) fn can_be_captured(&self) -> bool {
+        self.kept.is_none() && self.max_gradient_norm.is_none() && self.estimator.is_repeatable()
+    }
+}
+
+impl AnyLearner {
+    /// Records an update by plain descent with batches such as `batch`; `None` on devices that record nothing.
+    ///
+    /// `keep` says what is to be kept of an update; the next one overwrites it.
+    ///
+    /// # Panics
+    /// If the optimizer does more than plain descent.
+    pub fn capture<T: 'static>(
+        &self,
+        optimizer: &ModuleOptimizer,
+        rate: &ModuleLearningRate,
+        batch: &Batch,
+        mut keep: impl FnMut(EquilibriumOutput) -> T + 'static,
+    ) -> Option<CapturedUpdates<T>> {
+        if !self.can_be_captured() {
+            return None;
+        }
+        let [input, target] = [&batch.input, &batch.target].map(|t| t.clone().without_autodiff());
+        let (input, target) = (buffer(&input)?, buffer(&target)?);
+        let mut own = self.clone().map(&mut InBuffers);
+        own.updates = None;
+        let learner: Slot = Arc::new(Mutex::new(Some(own)));
+        let (held, rates) = (learner.clone(), rates(self, rate));
+        let (mut optimizer, rate) = (optimizer.clone(), rate.clone());
+        let fed = Batch::new(input.clone(), target.clone());
+        let device = input.device();
+        let graph = Captured::record(&device, move || {
+            let mut held = lock(&held);
+            let learner = held.take().expect("every update puts it back");
+            let (output, products) = learner.step_apart(fed.clone());
+            let kept = keep(output.item);
+            let updated =
+                learner.optimize_apart(&mut optimizer, rate.clone(), output.grads, products);
+            *held = Some(updated);
+            kept
+        });
+        if !graph.is_recorded() {
+            return None;
+        }
+        Some(CapturedUpdates {
+            graph,
+            input,
+            target,
+            learner,
+            is_ahead: false,
+            rates,
+            thread: thread::current().id(),
+        })
+    }
+}
+
+impl<T: Clone> CapturedUpdates<T> {
+    /// Whether it is an update with such a batch, at these learning rates, and for the thread that calls.
+    pub fn fits(&self, batch: &Batch, rate: &ModuleLearningRate) -> bool {
+        let held = lock(&self.learner);
+        let learner = held.as_ref().expect("every update puts it back");
+        batch.input.dims() == self.input.dims()
+            && batch.target.dims() == self.target.dims()
+            && rates(learner, rate) == self.rates
+            && thread::current().id() == self.thread
+    }
+
+    /// An update of `learner`, which gets to know of it in [`leave`](Self::leave).
+    pub fn update(&mut self, learner: &AnyLearner, batch: &Batch) -> T {
+        if !self.is_ahead {
+            let own = lock(&self.learner);
+            let own = own.as_ref().expect("every update puts it back");
+            write(own, learner);
+            self.is_ahead = true;
+        }
+        overwrite(&self.input, &batch.input.clone().without_autodiff());
+        overwrite(&self.target, &batch.target.clone().without_autodiff());
+        let due = learner.updates.as_ref().filter(|updates| updates.is_due());
+        let Some(updates) = due.cloned() else {
+            if let Some(updates) = &learner.updates {
+                updates.skip();
+            }
+            return self.graph.repeat().clone();
+        };
+        let before = self.copied();
+        let mut kept = None;
+        updates.observe(before, |_| {
+            kept = Some(self.graph.repeat().clone());
+            self.copied()
+        });
+        kept.expect("it was computed")
+    }
+
+    /// Gives `learner` the parameters as they are after all updates.
+    pub fn leave(&mut self, learner: &mut AnyLearner) {
+        if std::mem::take(&mut self.is_ahead) {
+            let copied = self.copied();
+            learner.network = copied.network;
+        }
+    }
+
+    fn copied(&self) -> AnyLearner {
+        let own = lock(&self.learner).clone();
+        let own = own.expect("every update puts it back");
+        own.map(&mut InBuffers)
+    }
+}
+
+fn lock(slot: &Slot) -> MutexGuard<'_, Option<AnyLearner>> {
+    // A panic leaves nothing behind that is used again.
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Copies each parameter to memory of its own.
+struct InBuffers;
+
+impl ModuleMapper for InBuffers {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = parameter.consume();
+        let (is_autodiff, is_trained) = (value.is_autodiff(), value.is_require_grad());
+        let copied = buffer(&value.without_autodiff());
+        let copied = copied.expect("a network is on one device, in one format");
+        let copied = match is_autodiff {
+            true => Tensor::from_inner(copied).set_require_grad(is_trained),
+            false => copied,
+        };
+        Param::from_mapped_value(id, copied, mapper)
+    }
+}
+
+/// Writes the parameters of `from` where those of `to` are.
+fn write(to: &AnyLearner, from: &AnyLearner) {
+    struct Values(Vec<Tensor<1>>);
+
+    impl ModuleVisitor for Values {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            let value = parameter.val().without_autodiff();
+            let n = value.shape().num_elements();
+            self.0.push(value.reshape([n]));
+        }
+    }
+
+    let [mut into, mut values] = [(); 2].map(|()| Values(Vec::new()));
+    to.visit(&mut into);
+    from.visit(&mut values);
+    for (buffer, values) in into.0.iter().zip(&values.0) {
+        overwrite(buffer, values);
+    }
+}
+
+/// The learning rate of each parameter.
+fn rates(learner: &AnyLearner, rate: &ModuleLearningRate) -> Vec<f64> {
+    struct Rates<'a> {
+        rate: &'a ModuleLearningRate,
+        path: Vec<String>,
+        found: Vec<f64>,
+    }
+
+    impl ModuleVisitor for Rates<'_> {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_string());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            let path = self.path.join(".");
+            self.found
+                .push(self.rate.lr_from_param(parameter.id, Some(&path)));
+        }
+    }
+
+    let mut rates = Rates {
+        rate,
+        path: Vec::new(),
+        found: Vec::new(),
+    };
+    learner.visit(&mut rates);
+    rates.found
+}
