@@ -63,3 +63,9 @@ pub fn buffer<const D: usize>(numbers: &Tensor<D>) -> Option<Tensor<D>> {
 pub fn overwrite<const D: usize>(buffer: &Tensor<D>, numbers: &Tensor<D>) {
     operations::overwrite(buffer, numbers).expect("a buffer is on a device that has them");
 }
+
+/// The kernels that a GPU backend launches while `work` runs, by name, and all that others launch meanwhile; `None` in a build
+/// without one. Waits for `device`.
+pub fn launches(device: &Device, work: impl FnOnce()) -> Option<Vec<&'static str>> {
+    operations::launches(device, work)
+}

@@ -25,7 +25,7 @@ use crate::leaves;
 use crate::network::EquilibriumNetwork;
 use crate::update::UpdateMonitor;
 use apart::descend_along;
-pub use captured::CapturedUpdates;
+pub use captured::{CapturedUpdates, Recorded};
 
 /// A network together with the way its gradient is estimated: a model that Burn's `Learner` and
 /// `SupervisedTraining` train like any other.

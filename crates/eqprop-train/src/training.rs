@@ -27,7 +27,7 @@ use crate::error::{CheckpointError, TrainingError};
 use crate::estimator::GradientEstimator;
 use crate::initial_state::{KeptStates, Particles, PreviousState};
 pub use crate::learner::{AnyEstimator, AnyLearner};
-use crate::learner::{CapturedUpdates, EquilibriumLearner};
+use crate::learner::{EquilibriumLearner, Recorded};
 pub use crate::measurement::{
     ByPart, EpochRecord, Evaluation, Fit, FitSums, LabelCounts, LabelSums, Progress, Sums,
     UnfinishedEpoch,
@@ -62,7 +62,7 @@ pub struct Training {
     records: Vec<EpochRecord>,
     paused: Option<OpenEpoch>,
     /// Updates as one recorded graph, on a device that has them.
-    captured: Option<CapturedUpdates<Summary>>,
+    recorded: Recorded<Summary>,
     correct: Vec<bool>,
 }
 
@@ -142,7 +142,7 @@ impl Training {
             train,
             records: Vec::new(),
             paused: None,
-            captured: None,
+            recorded: Recorded::NotYet,
             correct: Vec::new(),
             config,
         })
@@ -280,11 +280,11 @@ impl Training {
             train_error: sums.mean(sums.errors),
         };
         let is_plain = self.config.optimizer.is_plain();
-        let mut captured = self.captured.take();
+        let mut recorded = std::mem::replace(&mut self.recorded, Recorded::Never);
         let mut flow = ControlFlow::Continue(());
         let start = Instant::now();
         for batch in self.train.batches(done as u64, first) {
-            open = open.update(batch?, is_plain, &mut captured, &mut tally);
+            open = open.update(batch?, is_plain, &mut recorded, &mut tally);
             if !tally.sums.is_finite() {
                 return diverged();
             }
@@ -293,8 +293,8 @@ impl Training {
                 break;
             }
         }
-        open.settle(&mut captured);
-        self.captured = captured;
+        recorded.leave(&mut open.learner);
+        self.recorded = recorded;
         tally.read();
         open.done.seconds += start.elapsed().as_secs_f64();
         tally.leave_in(&mut open.done);

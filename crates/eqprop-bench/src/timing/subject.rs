@@ -8,7 +8,7 @@ use burn::train::TrainStep;
 use eqprop_core::gradients::Gradients;
 use eqprop_train::batch::Batch;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::learner::{CapturedUpdates, EquilibriumLearner, EquilibriumOutput};
+use eqprop_train::learner::{EquilibriumLearner, EquilibriumOutput, Recorded};
 use eqprop_train::training::AnyLearner;
 
 use super::cost::{Phases, StepCost, Timed};
@@ -21,7 +21,7 @@ pub(super) struct Subject {
     method: Method,
     /// Moves through every update, so that the optimizer may update in place.
     learner: Option<AnyLearner>,
-    captured: Option<CapturedUpdates<Tensor<1>>>,
+    recorded: Recorded<Tensor<1>>,
     optimizer: ModuleOptimizer,
     scheduler: ModuleLrScheduler,
     /// As a training does it.
@@ -54,7 +54,7 @@ impl Subject {
         Ok(Self {
             method,
             learner: Some(learner.train()),
-            captured: None,
+            recorded: Recorded::NotYet,
             optimizer: config.optimizer(),
             scheduler,
             is_plain: config.optimizer.is_plain(),
@@ -75,22 +75,16 @@ impl Subject {
         self.update(estimated);
     }
 
+    /// Whether the step was one that is recorded.
     fn repeats(&mut self, batch: &Batch) -> bool {
-        let learner = self.learner.as_ref().expect("every update puts it back");
-        let mut scheduler = self.scheduler.clone();
-        let rate = scheduler.step();
-        let fits = |steps: &CapturedUpdates<Tensor<1>>| steps.fits(batch, &rate);
-        if !self.captured.as_ref().is_some_and(fits) {
-            // What a training reads back later.
-            let keep = |output: EquilibriumOutput| output.cost;
-            self.captured = learner.capture(&self.optimizer, &rate, batch, keep);
-        }
-        let Some(steps) = &mut self.captured else {
-            return false;
-        };
-        steps.update(learner, batch);
-        self.scheduler = scheduler;
-        true
+        let learner = self.learner.as_mut().expect("every update puts it back");
+        // What a training reads back later.
+        let keep = |output: EquilibriumOutput| output.cost;
+        let (optimizer, scheduler) = (&self.optimizer, &mut self.scheduler);
+        let kept = self
+            .recorded
+            .update(learner, optimizer, scheduler, batch, keep);
+        kept.is_some()
     }
 
     /// The first half of a step: the gradients, those apart that the update forms.

@@ -7,9 +7,11 @@ mod buffer;
 mod custom;
 mod descend;
 mod kernel;
+mod launches;
 mod operations;
 mod relax;
 
 pub use descend::{copied, descend, overwrite};
+pub use launches::launches;
 pub use operations::{descend_along, factors, product, product_over_rows};
 pub use relax::relax;

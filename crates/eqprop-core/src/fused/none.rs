@@ -5,7 +5,7 @@
     reason = "backends differ in what they do; this stands in for each of them"
 )]
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::{After, Before, Edge, Problem, Response, Settled, Step};
 use crate::contrast::{Share, StatePair};
@@ -94,5 +94,9 @@ pub fn overwrite<const D: usize>(_buffer: &Tensor<D>, _numbers: &Tensor<D>) -> O
 }
 
 pub fn copied<const D: usize>(_numbers: &Tensor<D>) -> Option<Tensor<D>> {
+    None
+}
+
+pub fn launches(_device: &Device, _work: impl FnOnce()) -> Option<Vec<&'static str>> {
     None
 }

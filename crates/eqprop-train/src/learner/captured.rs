@@ -5,7 +5,7 @@ use std::thread::{self, ThreadId};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::ModuleOptimizer;
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::tensor::Tensor;
 use eqprop_core::captured::{Captured, buffer, overwrite};
 use eqprop_core::cost::Cost;
@@ -14,6 +14,9 @@ use eqprop_core::energy::VectorField;
 use super::{AnyLearner, EquilibriumLearner, EquilibriumOutput};
 use crate::batch::Batch;
 use crate::estimator::GradientEstimator;
+
+/// Updates after which a graph has been worth its recording.
+const WORTH_RECORDING: usize = 16;
 
 /// Updates by plain descent as one graph of the device: free phase, nudged phase, contrast, and the step of every parameter
 /// where it is. `T` is what is kept of each update.
@@ -27,6 +30,7 @@ pub struct CapturedUpdates<T> {
     is_ahead: bool,
     rates: Vec<f64>,
     thread: ThreadId,
+    n_updates: usize,
 }
 
 type Slot = Arc<Mutex<Option<AnyLearner>>>;
@@ -43,6 +47,67 @@ where
     }
 }
 
+/// Updates that are recorded as soon as there is one.
+pub enum Recorded<T> {
+    /// There has been none.
+    NotYet,
+    /// They cannot be.
+    Never,
+    /// They are.
+    Updates(Box<CapturedUpdates<T>>),
+}
+
+impl<T: Clone + 'static> Recorded<T> {
+    /// An update of `learner`, which gets to know of it in [`leave`](Self::leave); `None` if it is not one that can be
+    /// recorded or was, so that it is to be computed otherwise.
+    ///
+    /// `keep` says what is to be kept of an update.
+    ///
+    /// # Panics
+    /// If the optimizer does more than plain descent.
+    pub fn update(
+        &mut self,
+        learner: &mut AnyLearner,
+        optimizer: &ModuleOptimizer,
+        scheduler: &mut ModuleLrScheduler,
+        batch: &Batch,
+        keep: impl FnMut(EquilibriumOutput) -> T + 'static,
+    ) -> Option<T> {
+        if matches!(self, Self::Never) || !learner.can_be_captured() {
+            return None;
+        }
+        let mut next = scheduler.clone();
+        let rate = next.step();
+        match self {
+            Self::Updates(steps) if steps.fits(batch, &rate) => {}
+            // A last batch that is smaller, or a learning rate that is another every time.
+            Self::Updates(steps) if !steps.is_for(batch) || steps.n_updates < WORTH_RECORDING => {
+                return None;
+            }
+            _ => {
+                self.leave(learner);
+                *self = match learner.capture(optimizer, &rate, batch, keep) {
+                    Some(steps) => Self::Updates(Box::new(steps)),
+                    None => Self::Never,
+                };
+            }
+        }
+        let Self::Updates(steps) = self else {
+            return None;
+        };
+        let kept = steps.update(learner, batch);
+        *scheduler = next;
+        Some(kept)
+    }
+
+    /// Gives `learner` the parameters as they are after all updates.
+    pub fn leave(&mut self, learner: &mut AnyLearner) {
+        if let Self::Updates(steps) = self {
+            steps.leave(learner);
+        }
+    }
+}
+
 impl AnyLearner {
     /// Records an update by plain descent with batches such as `batch`; `None` on devices that record nothing.
     ///
@@ -50,7 +115,7 @@ impl AnyLearner {
     ///
     /// # Panics
     /// If the optimizer does more than plain descent.
-    pub fn capture<T: 'static>(
+    fn capture<T: 'static>(
         &self,
         optimizer: &ModuleOptimizer,
         rate: &ModuleLearningRate,
@@ -90,23 +155,28 @@ impl AnyLearner {
             is_ahead: false,
             rates,
             thread: thread::current().id(),
+            n_updates: 0,
         })
     }
 }
 
-impl<T: Clone> CapturedUpdates<T> {
+impl<T: Clone + 'static> CapturedUpdates<T> {
+    fn is_for(&self, batch: &Batch) -> bool {
+        batch.input.dims() == self.input.dims() && batch.target.dims() == self.target.dims()
+    }
+
     /// Whether it is an update with such a batch, at these learning rates, and for the thread that calls.
-    pub fn fits(&self, batch: &Batch, rate: &ModuleLearningRate) -> bool {
+    fn fits(&self, batch: &Batch, rate: &ModuleLearningRate) -> bool {
         let held = lock(&self.learner);
         let learner = held.as_ref().expect("every update puts it back");
-        batch.input.dims() == self.input.dims()
-            && batch.target.dims() == self.target.dims()
+        self.is_for(batch)
             && rates(learner, rate) == self.rates
             && thread::current().id() == self.thread
     }
 
     /// An update of `learner`, which gets to know of it in [`leave`](Self::leave).
-    pub fn update(&mut self, learner: &AnyLearner, batch: &Batch) -> T {
+    fn update(&mut self, learner: &AnyLearner, batch: &Batch) -> T {
+        self.n_updates += 1;
         if !self.is_ahead {
             let own = lock(&self.learner);
             let own = own.as_ref().expect("every update puts it back");
@@ -132,7 +202,7 @@ impl<T: Clone> CapturedUpdates<T> {
     }
 
     /// Gives `learner` the parameters as they are after all updates.
-    pub fn leave(&mut self, learner: &mut AnyLearner) {
+    fn leave(&mut self, learner: &mut AnyLearner) {
         if std::mem::take(&mut self.is_ahead) {
             let copied = self.copied();
             learner.network = copied.network;

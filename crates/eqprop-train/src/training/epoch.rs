@@ -11,7 +11,7 @@ use eqprop_core::gradients::Gradients;
 use super::tally::{Summary, Tally};
 use crate::batch::Batch;
 use crate::initial_state::KeptStates;
-use crate::learner::{AnyLearner, CapturedUpdates};
+use crate::learner::{AnyLearner, EquilibriumOutput, Recorded};
 use crate::measurement::{ByPart, EpochRecord, Evaluation, UnfinishedEpoch, r_squared};
 
 /// All that an epoch changes. The training keeps its own until the epoch has ended.
@@ -37,16 +37,26 @@ impl OpenEpoch {
         mut self,
         batch: Batch,
         is_plain: bool,
-        captured: &mut Option<CapturedUpdates<Summary>>,
+        recorded: &mut Recorded<Summary>,
         tally: &mut Tally,
     ) -> Self {
         let clock = Instant::now();
-        if is_plain && self.repeats(&batch, captured, tally) {
+        let has_classes = tally.has_classes();
+        let keep = move |output: EquilibriumOutput| Summary::new(&output, has_classes);
+        let (learner, optimizer) = (&mut self.learner, &self.optimizer);
+        let repeated = match is_plain {
+            true => recorded.update(learner, optimizer, &mut self.scheduler, &batch, keep),
+            false => None,
+        };
+        if let Some(mut summary) = repeated {
+            // The next update overwrites it.
+            summary.numbers = buffer(&summary.numbers).expect("it was computed by this device");
+            tally.add_summary(summary);
             self.done.seconds_estimating += clock.elapsed().as_secs_f64();
             self.done.n_updates += 1;
             return self;
         }
-        self.settle(captured);
+        recorded.leave(&mut self.learner);
         let (output, products) = match is_plain {
             true => self.learner.step_apart(batch),
             false => (TrainStep::step(&self.learner, batch), Gradients::new()),
@@ -63,50 +73,6 @@ impl OpenEpoch {
         tally.add(&output.item);
         self.done.n_updates += 1;
         self
-    }
-
-    /// Whether the update was one that is recorded, or could be.
-    fn repeats(
-        &mut self,
-        batch: &Batch,
-        captured: &mut Option<CapturedUpdates<Summary>>,
-        tally: &mut Tally,
-    ) -> bool {
-        if !self.learner.can_be_captured() {
-            return false;
-        }
-        let mut scheduler = self.scheduler.clone();
-        let rate = scheduler.step();
-        if !captured
-            .as_ref()
-            .is_some_and(|steps| steps.fits(batch, &rate))
-        {
-            // One of a kind, such as a last batch that is smaller, is not worth to be recorded.
-            if captured.is_some() {
-                return false;
-            }
-            let judge = tally.clone();
-            *captured = self
-                .learner
-                .capture(&self.optimizer, &rate, batch, move |output| {
-                    judge.summary(&output)
-                });
-        }
-        let Some(steps) = captured else {
-            return false;
-        };
-        let mut summary = steps.update(&self.learner, batch);
-        summary.numbers = buffer(&summary.numbers).expect("it was computed by this device");
-        tally.add_summary(summary);
-        self.scheduler = scheduler;
-        true
-    }
-
-    /// Takes the parameters as recorded updates have left them.
-    pub fn settle(&mut self, captured: &mut Option<CapturedUpdates<Summary>>) {
-        if let Some(steps) = captured {
-            steps.leave(&mut self.learner);
-        }
     }
 
     /// What the epoch measured, with what was found at its end.

@@ -84,12 +84,12 @@ impl Tally {
     /// Adds what a batch showed. The sums are brought up to date with the first batch, and from time
     /// to time.
     pub fn add(&mut self, output: &EquilibriumOutput) {
-        self.add_summary(self.summary(output));
+        self.add_summary(Summary::new(output, self.has_classes()));
     }
 
-    /// What is to be read back of a batch.
-    pub fn summary(&self, output: &EquilibriumOutput) -> Summary {
-        Summary::new(output, self.kind.is_none())
+    /// Whether predictions are classes.
+    pub fn has_classes(&self) -> bool {
+        self.kind.is_none()
     }
 
     /// As [`add`](Self::add).
@@ -219,7 +219,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    fn new(output: &EquilibriumOutput, has_classes: bool) -> Self {
+    /// Of predictions that are classes, or of others.
+    pub fn new(output: &EquilibriumOutput, has_classes: bool) -> Self {
         let mut parts = vec![output.cost.clone(), output.residual.clone()];
         parts.extend(output.energy.clone());
         match has_classes {
