@@ -1,5 +1,8 @@
 //! How much an update changes each parameter.
 
+#[cfg(all(test, feature = "flex", feature = "ndarray"))]
+mod tests;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -4,64 +4,68 @@
 //! parameter gradient is the mean over a batch, so that the mean over `n` devices with batches of `B` is the gradient
 //! of a batch of `nB`, and their sum is `n` times that:
 //!
-//! | strategy | runs on | gradients | learning rate, beside one device with batches of `nB` |
+//! | strategy | runs on | gradients | rate beside one device with `nB` |
 //! | --- | --- | --- | --- |
-//! | `ExecutionStrategy::multi` | any devices, also of different backends | added up on one device, or shared out | `1/n` of it |
-//! | `ExecutionStrategy::ddp`, `ReduceOperation::Mean` | CUDA | reduced by NCCL on all devices at once | the same |
-//! | `ExecutionStrategy::ddp`, `ReduceOperation::Sum` | CUDA | the same | `1/n` of it |
+//! | `ExecutionStrategy::multi` | any devices, also of different backends | are added up | `1/n` of it |
+//! | `ExecutionStrategy::ddp`, `ReduceOperation::Mean` | CUDA | are averaged | the same |
+//! | `ExecutionStrategy::ddp`, `ReduceOperation::Sum` | CUDA | are added up | `1/n` of it |
 //!
 //! # One machine
 //!
 //! With `multi` Burn copies the parameters to every device in every step and the gradients to the first, from one
-//! process; `examples/data_parallel.rs` trains so. With `ddp` (distributed data parallelism) replicas stay where they are
-//! and only gradients move, between the GPUs themselves, by NVIDIA's NCCL, which has to be installed. A build with the feature
-//! `cuda` trains on all of them by
+//! process; `examples/data_parallel.rs` trains so. With `ddp` (distributed data parallelism) replicas stay where they
+//! are and only gradients move, between the GPUs themselves, by NVIDIA's NCCL, which has to be installed. A build with
+//! the feature `cuda` trains on all GPUs of the machine by
 //!
 //! ```ignore
+//! use burn::tensor::DeviceType;
+//! use burn::tensor::distributed::{DistributedConfig, ReduceOperation};
+//! use burn::train::ExecutionStrategy;
+//!
 //! let devices = Device::enumerate(DeviceType::Cuda).into_vec();
-//! let config = DistributedConfig { all_reduce_op: ReduceOperation::Mean };
-//! let strategy = ExecutionStrategy::ddp(devices, config);
+//! let reduction = DistributedConfig { all_reduce_op: ReduceOperation::Mean };
+//! let strategy = ExecutionStrategy::ddp(devices, reduction);
 //! let network = config.network(&strategy.main_device().clone().autodiff());
-//! let learner = EquilibriumLearner::new(network, estimator);
+//! let learner = EquilibriumLearner::new(network, config.estimator());
 //! SupervisedTraining::new(folder, train, valid)
 //!     .with_training_strategy(strategy.into())
 //!     .launch(Learner::new(learner, optimizer, rate));
 //! ```
 //!
-//! with `burn::tensor::{Device, DeviceType}` and `burn::tensor::distributed::{DistributedConfig, ReduceOperation}`.
-//!
-//! Burn cuts the examples into one part for each device, in their order, and the last part takes what does not come out
-//! even. All parts must make the same number of batches: a replica that has a batch more than the others waits for them
-//! without end. Take a multiple of the devices from the examples ([`Examples::take`](crate::data::Examples::take)), better
-//! one of `n · B`: batches of different sizes count alike.
+//! Burn cuts the examples into one part for each device, in their order, and the last part takes what does not come
+//! out even. All parts must make the same number of batches: a replica that has a batch more than the others waits for
+//! them without end. [Take](crate::data::Examples::take) a multiple of `n` examples, better one of `nB`: batches count
+//! alike whatever their size.
 //!
 //! # Several machines
 //!
-//! `ddp` is for the GPUs of one process: Burn 0.22.1 hands the identity of NCCL's group around within the process, and
-//! refuses a group of its `remote` devices on different servers ("cross-peer all_reduce is not supported yet"). What remains is
-//! `multi` over `remote` devices: a `burn::server::RemoteServer` on each machine hosts its GPUs, and the program that trains
-//! lists them by `Device::enumerate(DeviceType::Remote(host))`. Parameters and gradients cross the network in every step.
-//! These crates do not turn on Burn's features `remote` and `remote-server`, and are not tested with them; what needs a
-//! backend by name, as an [`EquilibriumBlock`](crate::block::EquilibriumBlock) does, does not run there.
+//! `ddp` joins the GPUs of one process: Burn 0.22.1 keeps the identity of NCCL's group within it, and of its `remote`
+//! devices reduces those of one server ("cross-peer all_reduce is not supported yet"). What remains is `multi` over
+//! `remote` devices: a `burn::server::RemoteServer` on each machine hosts its GPUs, and the program that trains lists
+//! them by `Device::enumerate(DeviceType::Remote(host))`. Parameters and gradients cross the network in every step.
+//! These crates do not turn on Burn's features `remote` and `remote-server` and are not tested with them; an
+//! [`EquilibriumBlock`](crate::block::EquilibriumBlock), which has to know its backend, does not run there.
 //!
 //! # What is each replica's own
 //!
 //! - Random signs of β, and all other random numbers of estimators: another draw for each batch, in whatever order the
-//!   devices come to theirs. The mean of the estimates has the expectation of each; it is not repeated to the last bit.
+//!   devices come to theirs. What a draw is expected to give, the mean of several is; it does not repeat to the last bit.
 //! - [Particles](crate::initial_state::Particles) belong to examples, wherever these are. The
 //!   [state of the batch before](crate::initial_state::PreviousState) is that of the same device.
-//! - An [`UpdateMonitor`](crate::update::UpdateMonitor) watches one replica under `ddp`, where all take the same updates.
+//! - An [`UpdateMonitor`](crate::update::UpdateMonitor) watches one replica under `ddp`, where all take the same
+//!   updates.
 //! - [Clipping](super::EquilibriumLearner::with_max_gradient_norm) is of the reduced gradient under `ddp`, as with one
 //!   device; under `multi` of each device's, before they are added up.
 //!
 //! # What `ddp` refuses
 //!
 //! Burn reduces gradients in the backward pass of autodiff, at whose end each device waits for the gradients of all. An
-//! estimate has no backward pass of a loss, so that it is [sent through one](reduced). A field or an estimator that runs
+//! estimate has no loss to take it through, so that it is [sent through one](reduced). A field or an estimator that runs
 //! backward passes on the way to its estimate would wait in them for devices that wait for it:
-//! [`CustomEnergy`](eqprop_core::energy::CustomEnergy), estimates that ask autodiff for a field's adjoint, and the baselines of
-//! `eqprop-bench` are refused, as are GPUs that are not CUDA's, between which Burn 0.22.1 has no transport. `multi` trains them all.
-//! What calls `Tensor::backward` itself, and not [`backward`](eqprop_core::pullback::backward), is not noticed.
+//! [`CustomEnergy`](eqprop_core::energy::CustomEnergy), estimates that ask autodiff for a field's adjoint, and the
+//! baselines of `eqprop-bench` are refused. So are GPUs that are not CUDA's, between which Burn 0.22.1 has no transport.
+//! `multi` trains them all. What calls `Tensor::backward` itself, and not
+//! [`backward`](eqprop_core::pullback::backward), goes unnoticed.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -69,9 +73,9 @@ use burn::tensor::{Device, Tensor};
 use eqprop_core::pullback::without_backward;
 
 /// Why there may be no backward pass before the one that reduces.
-const NO_BACKWARD: &str = "DistributedDataParallel waits in every backward pass for the gradients of all devices, which come \
-     after it where an estimate runs backward passes on its way: this energy or estimator, which asks Burn's autodiff, \
-     cannot be trained so. Use ExecutionStrategy::multi, which adds up gradients wherever they come from";
+const NO_BACKWARD: &str = "DistributedDataParallel waits in every backward pass for the gradients of all devices, \
+     which an estimate that runs backward passes on its way does not have yet: this energy or estimator, which asks \
+     Burn's autodiff, cannot be trained so. Use ExecutionStrategy::multi, which adds up gradients wherever they come from";
 
 /// CubeCL's runtimes that have no transport between devices, as [`Device`] shows them.
 const WITHOUT_TRANSPORT: [&str; 4] = ["Wgpu(", "Hip(", "Metal(", "Cpu("];
