@@ -3,7 +3,9 @@
 //! adds up the workers' gradients, so that both do the same but for rounding.
 //!
 //! A build with the backend `flex` alone has one device: both workers share it. On a machine with
-//! several GPUs, list them instead.
+//! several GPUs, list them instead. Between those of CUDA, `ExecutionStrategy::ddp` with
+//! `ReduceOperation::Mean` reduces the gradients on all at once, and both take the same learning
+//! rate: `eqprop_train::learner::distributed` says how.
 //!
 //! `cargo run --release --example data_parallel`
 

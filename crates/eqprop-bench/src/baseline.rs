@@ -22,6 +22,7 @@ pub use feedforward_backprop::FeedforwardBackprop;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use eqprop_core::pullback::backward;
 
 /// The gradient of `objective` for every parameter of `network` that is trained, 0 where it does
 /// not depend on one: a single synchronous step does not reach the layers below the last.
@@ -37,7 +38,7 @@ fn gradients<M: Module>(objective: Tensor<1>, network: &M) -> GradientsParams {
         }
     }
 
-    let found = GradientsParams::from_grads(objective.backward(), network);
+    let found = GradientsParams::from_grads(backward(&objective), network);
     let mut zeros = Zeros(found);
     network.visit(&mut zeros);
     zeros.0

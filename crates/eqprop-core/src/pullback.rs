@@ -1,5 +1,7 @@
 //! Values with a backward pass of their own, for Burn's autodiff.
 
+mod backward;
+
 use core::fmt;
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -16,6 +18,7 @@ use burn::tensor::Tensor;
 
 use crate::gradients::Gradients;
 use crate::parameters::{flat, parameters, parameters_with};
+pub use backward::{backward, is_backward_refused, without_backward};
 
 /// `value` as a function of `parent` whose backward pass is `pullback`: from `∂L/∂value` to
 /// `∂L/∂parent`.

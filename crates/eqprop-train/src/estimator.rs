@@ -54,6 +54,9 @@ pub trait GradientEstimator<E: VectorField, C: Cost>: Debug + Send + Sync {
     /// `start` is where the free phase begins; without one, at [`EquilibriumNetwork::start`]. The
     /// parameters may lie on an autodiff device; batch and start need not.
     ///
+    /// A backward pass goes through [`backward`](eqprop_core::pullback::backward), so that a strategy for several
+    /// devices that cannot have one [says so](crate::learner::distributed#what-ddp-refuses).
+    ///
     /// The work should happen inside `tracing` spans called `free_phase`, `second_phase` and
     /// `gradient`, for programs that time them. [`FreeEquilibrium`] has what most estimators begin
     /// and end with.

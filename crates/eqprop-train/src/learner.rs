@@ -2,14 +2,14 @@
 
 mod apart;
 mod captured;
-mod distributed;
+pub mod distributed;
 
 use std::sync::Arc;
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
-use burn::tensor::{ExecutionError, Tensor};
+use burn::tensor::{Device, ExecutionError, Tensor};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use eqprop_core::cost::{AnyCost, Cost};
 use eqprop_core::energy::{AnyField, VectorField};
@@ -40,12 +40,8 @@ pub use captured::{CapturedUpdates, Recorded};
 /// moves a model between devices, but keeps it with or without autodiff as it was.) Nothing is
 /// recorded on it.
 ///
-/// Of Burn's strategies for several devices, `ExecutionStrategy::multi` works. It adds up the
-/// gradients of the devices, each the mean over its own batch, so that `n` devices with batches of
-/// size `B` take the steps of one with batches of `nB` and `n` times the learning rate. A random
-/// sign of β is drawn for each of these batches, in whatever order the devices come to it.
-/// `DistributedDataParallel` reduces gradients inside autodiff's backward pass, which there is
-/// none of: it is refused.
+/// It trains on several devices at once by either of Burn's strategies, `ExecutionStrategy::multi` and, on CUDA,
+/// `ExecutionStrategy::ddp`: see [`distributed`].
 #[derive(Module, Debug)]
 pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Debug + Send> {
     /// All that has parameters.
@@ -143,7 +139,8 @@ where
     }
 
     /// [`TrainStep::step`], with the gradients of dense weights apart where the estimator has them as products:
-    /// for [`optimize_apart`](Self::optimize_apart).
+    /// for [`optimize_apart`](Self::optimize_apart). A replica of `ExecutionStrategy::ddp` has none apart: what is
+    /// reduced has to be formed.
     ///
     /// # Panics
     /// If the learner [clips gradients](Self::with_max_gradient_norm): their norm is known of those that are formed.
@@ -152,8 +149,9 @@ where
             self.max_gradient_norm.is_none(),
             "gradients that are apart are not clipped: use `TrainStep::step`"
         );
-        self.step_by(batch, |batch, start| {
-            self.estimator.estimate_apart(&self.network, batch, start)
+        self.step_by(batch, |batch, start| match self.replica() {
+            Some(_) => self.formed(batch, start),
+            None => self.estimator.estimate_apart(&self.network, batch, start),
         })
     }
 
@@ -177,19 +175,39 @@ where
         batch: Batch,
         estimate: impl FnOnce(&Batch, Option<State>) -> (Estimate, Gradients),
     ) -> (TrainOutput<EquilibriumOutput>, Gradients) {
-        distributed::refuse(&self.network);
-        // Here, because an estimator of the user's own may have gradients of another making.
-        leaves::clear(&batch.input.device().without_autodiff());
         let start = self.kept.as_ref().and_then(|kept| kept.start(&batch));
-        let (mut estimate, products) = estimate(&batch, start);
+        let replica = self.replica();
+        let (mut estimate, products) = match &replica {
+            Some(device) => distributed::estimated(device, || estimate(&batch, start)),
+            None => {
+                // Here, because an estimator of the user's own may have gradients of another making.
+                leaves::clear(&batch.input.device().without_autodiff());
+                estimate(&batch, start)
+            }
+        };
         if let Some(kept) = &self.kept {
             kept.keep(&batch, &estimate.free.state);
         }
+        let mut gradients = std::mem::take(&mut estimate.gradients);
+        if replica.is_some() {
+            gradients = distributed::reduced(gradients, &self.network);
+        }
         let output = TrainOutput {
-            grads: std::mem::take(&mut estimate.gradients),
+            grads: gradients,
             item: EquilibriumOutput::new(estimate, batch.target),
         };
         (output, products)
+    }
+
+    /// The estimate with all gradients formed, and so with none apart.
+    fn formed(&self, batch: &Batch, start: Option<State>) -> (Estimate, Gradients) {
+        let estimate = self.estimator.estimate(&self.network, batch, start);
+        (estimate, Gradients::new())
+    }
+
+    /// The device on which this is a replica of `ExecutionStrategy::ddp`, if it is one.
+    fn replica(&self) -> Option<Device> {
+        distributed::replica(&self.network)
     }
 
     /// An update by `optimize`, to parameters that the energy can have.
@@ -199,7 +217,12 @@ where
             learner.network.energy = learner.network.energy.project();
             learner
         };
-        match self.updates.clone() {
+        // All replicas take the same update.
+        let is_watched = |updates: &UpdateMonitor| match self.replica() {
+            Some(device) => updates.watches(&device),
+            None => true,
+        };
+        match self.updates.clone().filter(is_watched) {
             Some(updates) => updates.observe(self, update),
             None => update(self),
         }
@@ -266,13 +289,10 @@ where
     type Output = EquilibriumOutput;
 
     /// # Panics
-    /// If there are persistent particles and the batch does not say which examples it holds; if
-    /// the strategy is `DistributedDataParallel`.
+    /// If there are persistent particles and the batch does not say which examples it holds; in a replica of
+    /// `ExecutionStrategy::ddp`, where [that is refused](distributed#what-ddp-refuses).
     fn step(&self, batch: Batch) -> TrainOutput<EquilibriumOutput> {
-        let (mut output, _) = self.step_by(batch, |batch, start| {
-            let estimate = self.estimator.estimate(&self.network, batch, start);
-            (estimate, Gradients::new())
-        });
+        let (mut output, _) = self.step_by(batch, |batch, start| self.formed(batch, start));
         if let Some(max_norm) = self.max_gradient_norm {
             output.grads = clip_global_norm(output.grads, &self.network, max_norm);
         }

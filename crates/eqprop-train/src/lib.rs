@@ -28,7 +28,7 @@
 //! | module | what |
 //! | --- | --- |
 //! | [`estimator`] | from a batch to Burn's `GradientsParams`: the trait, equilibrium propagation and its relatives |
-//! | [`learner`] | Burn's `TrainStep` and `InferenceStep` for any energy and estimator |
+//! | [`learner`] | Burn's `TrainStep` and `InferenceStep` for any energy and estimator; on several devices |
 //! | [`block`] | an equilibrium network as a layer of any Burn model, by Burn's own `backward()` |
 //! | [`network`], [`batch`] | what an estimator works on |
 //! | [`initial_state`] | where free phases start: at rest, at a forward pass, at persistent particles |

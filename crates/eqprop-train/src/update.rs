@@ -1,10 +1,13 @@
 //! How much an update changes each parameter.
 
+#[cfg(all(test, feature = "flex", feature = "ndarray"))]
+mod tests;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use eqprop_core::parameters::parameters;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +37,8 @@ struct Measured {
     /// Sums since the last [`UpdateMonitor::take_mean`].
     sums: Ratios,
     count: usize,
+    /// Of replicas that take the same updates, the device of the one that is watched.
+    replica: Option<Device>,
 }
 
 /// What an [`UpdateMonitor`] has measured since its last restart.
@@ -132,6 +137,12 @@ impl UpdateMonitor {
     pub(crate) fn is_due(&self) -> bool {
         let number = self.shared.n_updates.load(Ordering::Relaxed);
         number.is_multiple_of(self.every)
+    }
+
+    /// Whether the replica on `device` is the one to watch, of several that take the same updates: the first that asks.
+    pub(crate) fn watches(&self, device: &Device) -> bool {
+        let mut measured = self.measured();
+        measured.replica.get_or_insert_with(|| device.clone()) == device
     }
 
     pub(crate) fn observe<M: Module>(&self, module: M, update: impl FnOnce(M) -> M) -> M {

@@ -5,6 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
+use eqprop_core::pullback::backward;
 use eqprop_core::relaxation::{Dynamics, Relaxation, Relaxed, Scheme, Stopping};
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
@@ -105,7 +106,7 @@ fn by_costate<E: VectorField, C: Cost>(
         // A factor: autodiff takes the reciprocal of a divisor in `f32`, whatever the data type.
         let per_example = 1.0 / state.batch_size() as f64;
         let objective = (through + cost.sum()) * per_example;
-        GradientsParams::from_grads(objective.backward(), network)
+        GradientsParams::from_grads(backward(&objective), network)
     });
     equilibrium.estimate(gradients, Some(costate))
 }
@@ -141,7 +142,7 @@ impl<E: VectorField, C: Cost> Adjoint<'_, E, C> {
         let total = TotalEnergy::<E, C>::free(&self.0.network.energy, &self.0.clamped);
         let product = product(&total, &state, costate);
         // Without a connection between free layers nothing depends on the state.
-        let gradients = product.is_tracked().then(|| product.backward());
+        let gradients = product.is_tracked().then(|| backward(&product));
         let of = |&layer: &usize| {
             let leaf = state.layer(layer);
             let gradient = gradients.as_ref().and_then(|found| leaf.grad(found));
@@ -232,7 +233,7 @@ impl<E: VectorField, C: Cost> Adjoint<'_, E, C> {
 /// `∂C/∂s` of each example, which only the output has.
 pub(crate) fn cost_gradient<C: Cost>(cost: &C, state: &State, target: &Tensor<2>) -> State {
     let output = state.output().clone().autodiff().require_grad();
-    let gradient = output.grad(&cost.value(&output, target).sum().backward());
+    let gradient = output.grad(&backward(&cost.value(&output, target).sum()));
     let mut gradients = state.map(Tensor::zeros_like);
     let output = gradients.layers().len() - 1;
     gradients.set(output, gradient.expect("a cost depends on the output"));

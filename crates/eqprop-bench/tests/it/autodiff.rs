@@ -1,8 +1,11 @@
 //! What lies on autodiff: the parameters of a network in training, and nothing of an estimate.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use eqprop_core::cost::CostConfig;
+use eqprop_core::pullback::without_backward;
 use eqprop_core::state::State;
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::{Estimate, GradientEstimator};
@@ -123,5 +126,23 @@ fn a_free_phase_starts_where_it_is_told_to() {
         for (rest, moved) in rest.iter().zip(&moved) {
             assert_eq!(rest == moved, is_feedforward, "{method}");
         }
+    }
+}
+
+/// Burn's distributed data parallelism, in which a backward pass waits for all devices, trains the others.
+#[test]
+fn the_baselines_alone_run_backward_passes() {
+    let batch = batch(4);
+    for method in Method::ALL {
+        let config = suited(config(), method);
+        let network = config.network(&Device::flex()).train();
+        let estimator = method.estimator(&config).expect("possible");
+        let estimate = || drop(estimator.estimate(&network, &batch, None));
+        let refused = catch_unwind(AssertUnwindSafe(|| without_backward("refused", estimate)));
+        let is_baseline = matches!(
+            method,
+            Method::Bptt | Method::Tbp | Method::Rbp | Method::Exact | Method::Backprop
+        );
+        assert_eq!(refused.is_err(), is_baseline, "{method}");
     }
 }

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Gradients, Tensor};
 
+use crate::pullback;
+
 /// A variable whose slope is asked for.
 pub fn leaf(value: &Tensor<2>) -> Tensor<2> {
     value.clone().without_autodiff().autodiff().require_grad()
@@ -9,7 +11,9 @@ pub fn leaf(value: &Tensor<2>) -> Tensor<2> {
 
 /// The slopes of `objective`, none if it is constant.
 pub fn backward(objective: Tensor<1>) -> Option<Gradients> {
-    objective.is_tracked().then(|| objective.backward())
+    objective
+        .is_tracked()
+        .then(|| pullback::backward(&objective))
 }
 
 /// The slope by `variable`, 0 where nothing depends on it.

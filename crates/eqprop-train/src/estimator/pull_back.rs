@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 use eqprop_core::energy::VectorField;
+use eqprop_core::pullback::backward;
 use eqprop_core::state::State;
 
 /// What the drives of all layers say about layer `layer` at `state`, by Burn's autodiff there:
@@ -35,7 +36,7 @@ pub(super) fn pull_back<E: VectorField>(
     let product = terms.reduce(|sum, term| sum + term);
     let product = product.expect("a state has at least one layer");
     // Without a connection between free layers nothing depends on the state.
-    let slopes = product.is_tracked().then(|| product.backward());
+    let slopes = product.is_tracked().then(|| backward(&product));
     let slope = slopes.and_then(|slopes| leaf.grad(&slopes));
     let slope = slope.unwrap_or_else(|| state.layer(layer).zeros_like());
     match field.curvature(layer) {

@@ -18,41 +18,45 @@ use super::record;
 /// depends on the order of the examples which one is found.
 ///
 /// The state stays on its device, and nothing is read back. [`Training`](crate::training::Training)
-/// forgets it before each epoch; only a checkpoint within an epoch holds it. Clones share it.
+/// forgets it before each epoch; only a checkpoint within an epoch holds it. Clones share it, those on each
+/// device one of their own.
 #[derive(Debug, Clone, Default)]
 pub struct PreviousState {
-    state: Arc<Mutex<Option<State>>>,
+    /// At most one of each device, the last one last.
+    states: Arc<Mutex<Vec<State>>>,
 }
 
 impl PreviousState {
-    /// The state of the batch before, cut to `batch_size` examples; `None` if there is none, or it
-    /// has fewer examples or lies on another device.
+    /// The state of the batch before on this device, cut to `batch_size` examples; `None` if there is none, or
+    /// it has fewer examples.
     pub fn state(&self, batch_size: usize, device: &Device) -> Option<State> {
-        let kept = self.lock().clone()?;
-        let fits = kept.batch_size() >= batch_size && kept.device() == *device;
-        fits.then(|| kept.narrow(0, batch_size))
+        let is_here = |kept: &&State| kept.device() == *device;
+        let kept = self.lock().iter().find(is_here).cloned()?;
+        (kept.batch_size() >= batch_size).then(|| kept.narrow(0, batch_size))
     }
 
     /// Keeps the free state of a batch.
     pub fn keep(&self, state: &State) {
-        *self.lock() = Some(state.clone());
+        let mut states = self.lock();
+        states.retain(|kept| kept.device() != state.device());
+        states.push(state.clone());
     }
 
     /// Forgets it: the next batch starts where it would without.
     pub fn forget(&self) {
-        *self.lock() = None;
+        self.lock().clear();
     }
 
     /// A state of its own with the same value.
     pub(super) fn copied(&self) -> Self {
         Self {
-            state: Arc::new(Mutex::new(self.lock().clone())),
+            states: Arc::new(Mutex::new(self.lock().clone())),
         }
     }
 
-    /// The state in Burn's record format, if there is one.
+    /// The state in Burn's record format, if there is one: of several devices, that which was kept last.
     pub(crate) fn to_record(&self) -> Option<ModuleRecord> {
-        self.lock().as_ref().map(record::to_record)
+        self.lock().last().map(record::to_record)
     }
 
     /// Replaces it by a recorded one of `n_examples` examples.
@@ -67,12 +71,13 @@ impl PreviousState {
         device: &Device,
     ) -> Result<(), RecordError> {
         let sizes = layers.iter().map(LayerConfig::n_units);
-        self.keep(&record::from_record(stored, sizes, n_examples, device)?);
+        let recorded = record::from_record(stored, sizes, n_examples, device)?;
+        *self.lock() = vec![recorded];
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<State>> {
-        // A panic elsewhere leaves a whole state or none behind.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<State>> {
+        // A panic elsewhere leaves whole states behind.
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

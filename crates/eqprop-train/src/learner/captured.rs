@@ -43,7 +43,10 @@ where
 {
     /// Whether every update is the same computation: no state is kept from batch to batch, nothing is read back.
     pub(crate) fn can_be_captured(&self) -> bool {
-        self.kept.is_none() && self.max_gradient_norm.is_none() && self.estimator.is_repeatable()
+        self.kept.is_none()
+            && self.max_gradient_norm.is_none()
+            && self.estimator.is_repeatable()
+            && self.replica().is_none()
     }
 }
 

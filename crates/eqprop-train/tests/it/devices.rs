@@ -1,6 +1,7 @@
 //! The learner under Burn's strategies for several devices.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod distributed;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
 use burn::train::metric::LossMetric;
 use burn::train::{ExecutionStrategy, Learner, MultiDeviceOptim, SupervisedTraining};
-use eqprop_testing::{batch, config, digits, distance, named_parameters, with};
+use eqprop_testing::{config, digits, distance, named_parameters, with};
 use eqprop_train::batch::{BatchLoader, Order};
 use eqprop_train::data::Examples;
 use eqprop_train::estimator::EquilibriumPropagation;
@@ -27,13 +28,20 @@ const RATE: f64 = 0.1;
 
 /// Two halves of the digits, and both in the order in which two devices with a half each see them.
 fn halves_and_whole() -> (Examples, Examples) {
-    let halves = digits(2 * STEPS * BATCH, 0).train;
-    let n_inputs = halves.n_inputs();
-    let (inputs, labels) = (&halves.inputs, &halves.labels);
-    let mut whole = halves.clone().take(0);
+    parts_and_whole(2)
+}
+
+/// So many parts of the digits one after the other, and all in the order in which as many devices with a part each see
+/// them.
+fn parts_and_whole(n: usize) -> (Examples, Examples) {
+    let parts = digits(n * STEPS * BATCH, 0).train;
+    assert_eq!(parts.len(), n * STEPS * BATCH, "there are no more digits");
+    let n_inputs = parts.n_inputs();
+    let (inputs, labels) = (&parts.inputs, &parts.labels);
+    let mut whole = parts.clone().take(0);
     for step in 0..STEPS {
-        for half in 0..2 {
-            let start = (half * STEPS + step) * BATCH;
+        for part in 0..n {
+            let start = (part * STEPS + step) * BATCH;
             let pixels = start * n_inputs..(start + BATCH) * n_inputs;
             whole.inputs.extend_from_slice(&inputs[pixels]);
             whole
@@ -41,7 +49,7 @@ fn halves_and_whole() -> (Examples, Examples) {
                 .extend_from_slice(&labels[start..start + BATCH]);
         }
     }
-    (halves, whole)
+    (parts, whole)
 }
 
 /// The loss of each step of one epoch, and the parameters at its end.
@@ -135,44 +143,4 @@ fn two_devices_of_different_backends_learn_as_one() {
     let (found, parameters) = train(two, &halves, BATCH, RATE / 2.0);
     let (off, off_end) = (distance(&found, &expected), distance(&parameters, &end));
     assert!(off < 1e-5 && off_end < 1e-5, "{off:e}, {off_end:e}");
-}
-
-/// What the panic of `work` says.
-#[track_caller]
-fn panic_of(work: impl FnOnce()) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(work)).expect_err("it should panic");
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    text.expect("panics carry text")
-}
-
-/// A learner as a worker of `DistributedDataParallel` takes it over.
-fn step_as_distributed(device: &Device) {
-    let config = config();
-    let network = config.network(&device.clone().autodiff());
-    let model: Model = EquilibriumLearner::new(network, config.estimator());
-    let rates = config.learning_rate(&model.network, 1);
-    let mut learner = Learner::new(model, config.optimizer(), rates);
-    let mut batch = batch(4);
-    batch.input = batch.input.to_device(device);
-    batch.target = batch.target.to_device(device);
-    learner.train_step(batch.clone());
-    learner.grad_sharded();
-    learner.train_step(batch);
-}
-
-#[test]
-fn distributed_data_parallelism_is_never_silent() {
-    let said = panic_of(|| step_as_distributed(&Device::flex()));
-    // Burn has no collective operations on this device, and says so first.
-    assert!(said.contains("not supported for tensor kind"), "{said}");
-}
-
-#[cfg(feature = "wgpu")]
-#[test]
-fn distributed_data_parallelism_is_refused_where_burn_has_it() {
-    let device = Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
-    let said = panic_of(|| step_as_distributed(&device));
-    assert!(said.contains("DistributedDataParallel"), "{said}");
-    assert!(said.contains("ExecutionStrategy::multi"), "{said}");
 }

@@ -3,6 +3,8 @@
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainStep};
 use eqprop_core::energy::VectorField;
+#[cfg(feature = "ndarray")]
+use eqprop_core::state::State;
 use eqprop_testing::{batch, config, flat, values, with};
 use eqprop_train::batch::Batch;
 use eqprop_train::estimator::EquilibriumPropagation;
@@ -106,4 +108,21 @@ fn a_smaller_batch_takes_the_first_examples_and_a_larger_one_starts_from_rest() 
     // After the smaller batch there is a smaller state.
     let _ = residual(&learner, rows(&batch, 2));
     assert!(warm_of(&learner).state(6, &device).is_none());
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+#[allow(deprecated)] // Burn deprecates ndarray in favor of flex, and still ships it.
+fn each_device_goes_on_from_its_own_batch_before() {
+    let warm = PreviousState::default();
+    let devices = [Device::flex(), Device::ndarray()];
+    for (number, device) in devices.iter().enumerate() {
+        let layer = Tensor::full([2, 3], number as f64, device);
+        warm.keep(&State::new(vec![layer]));
+    }
+    for (number, device) in devices.iter().enumerate() {
+        let kept = warm.state(2, device).expect("a batch before");
+        assert_eq!(kept.device(), *device);
+        assert_eq!(flat(&kept), vec![number as f64; 6]);
+    }
 }
