@@ -64,6 +64,14 @@ pub fn overwrite<const D: usize>(buffer: &Tensor<D>, numbers: &Tensor<D>) {
     operations::overwrite(buffer, numbers).expect("a buffer is on a device that has them");
 }
 
+/// [`overwrite`] of two buffers, in one launch.
+///
+/// # Panics
+/// As there.
+pub fn overwrite_both<const D: usize>(buffers: [&Tensor<D>; 2], numbers: [&Tensor<D>; 2]) {
+    operations::overwrite_both(buffers, numbers).expect("a buffer is on a device that has them");
+}
+
 /// The kernels that a GPU backend launches while `work` runs, by name, and all that others launch meanwhile; `None` in a build
 /// without one. Waits for `device`.
 pub fn launches(device: &Device, work: impl FnOnce()) -> Option<Vec<&'static str>> {

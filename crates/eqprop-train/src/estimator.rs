@@ -78,11 +78,18 @@ pub trait GradientEstimator<E: VectorField, C: Cost>: Debug + Send + Sync {
         (self.estimate(network, batch, start), Gradients::new())
     }
 
-    /// Whether every estimate is the same computation, which reads nothing back and draws no random numbers: a device can
-    /// record it then.
-    fn is_repeatable(&self) -> bool {
-        false
+    /// Which of a few computations the next estimate is, if all of them can be recorded by a device: they read nothing back,
+    /// and differ by nothing else. `None` if they cannot.
+    fn variant(&self) -> Option<usize> {
+        None
     }
+
+    /// Makes every estimate the same of those computations, for clones too, while one is recorded; as they come again after
+    /// `None`.
+    fn fix(&self, _variant: Option<usize>) {}
+
+    /// Counts an estimate that was made by a recorded computation.
+    fn pass_over(&self) {}
 
     /// Goes on as if `n_estimates` gradients had been estimated since the start of the run. Clones
     /// go on from there too.
@@ -127,8 +134,16 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C> + ?Sized> GradientEstim
         (**self).estimate_apart(network, batch, start)
     }
 
-    fn is_repeatable(&self) -> bool {
-        (**self).is_repeatable()
+    fn variant(&self) -> Option<usize> {
+        (**self).variant()
+    }
+
+    fn fix(&self, variant: Option<usize>) {
+        (**self).fix(variant);
+    }
+
+    fn pass_over(&self) {
+        (**self).pass_over();
     }
 
     fn resume(&self, n_estimates: u64) {

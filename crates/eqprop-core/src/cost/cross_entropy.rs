@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{Cost, mirror_step};
 use crate::connection::{InitializerConfig, draw};
+use crate::fused::operations;
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
 /// Configuration of a [`CrossEntropy`] readout.
@@ -64,7 +65,8 @@ impl CrossEntropyConfig {
 impl CrossEntropy {
     /// `s_out W_r + b_r`, `[batch, n_classes]`.
     pub fn logits(&self, output: &Tensor<2>) -> Tensor<2> {
-        output.clone().matmul(self.weight.val()) + self.bias.val().unsqueeze()
+        operations::product_with_prepared(output.clone(), &self.weight.val())
+            + self.bias.val().unsqueeze()
     }
 
     /// `y − softmax(s_out W_r + b_r) = −∂C/∂logits`.
@@ -75,7 +77,7 @@ impl CrossEntropy {
     /// Registers the gradients of the readout that `−∂C/∂logits` make.
     fn register(&self, output: &Tensor<2>, error: Tensor<2>, gradients: &mut Gradients) {
         let error = error / -(output.dims()[0] as f64);
-        let weight = output.clone().transpose().matmul(error.clone());
+        let weight = operations::product_over_rows(output, &error);
         gradients.register(self.weight.id, weight);
         gradients.register(self.bias.id, error.sum_dim(0).squeeze_dim::<1>(0));
     }
@@ -114,7 +116,8 @@ impl Cost for CrossEntropy {
 
     fn force(&self, nudge: &CrossEntropyNudge, output: &Tensor<2>) -> Tensor<2> {
         let error = self.error(output, &nudge.target);
-        error.matmul(self.weight.val().transpose()) * nudge.beta.clone()
+        operations::product_with_prepared(error, &self.weight.val().transpose())
+            * nudge.beta.clone()
     }
 
     fn minimize(

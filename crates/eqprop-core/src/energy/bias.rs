@@ -3,6 +3,7 @@
 use burn::module::Param;
 use burn::tensor::Tensor;
 
+use crate::fused::operations;
 use crate::shape::LayerShape;
 
 /// The bias of each unit of a layer: all units of a feature map have its channel's.
@@ -25,6 +26,24 @@ pub fn gather(values: Tensor<2>, bias: &Param<Tensor<1>>) -> Tensor<1> {
     let [n_biases] = bias.dims();
     let per_bias = values.sum_dim(0).reshape([n_biases as i32, -1]);
     per_bias.sum_dim(1).squeeze_dim::<1>(1)
+}
+
+/// `scale · Σ_batch (first − second)`, of each bias.
+///
+/// # Shapes
+/// - `first`, `second`: `[batch, n_units]`, `bias` and output: `[n_biases]`
+pub fn contrast(
+    first: &Tensor<2>,
+    second: &Tensor<2>,
+    bias: &Param<Tensor<1>>,
+    scale: f64,
+) -> Tensor<1> {
+    let is_per_unit = bias.dims() == [first.dims()[1]];
+    let at_once = is_per_unit.then(|| operations::summed_difference(first, second, scale));
+    let difference = || first.clone() - second.clone();
+    at_once
+        .flatten()
+        .unwrap_or_else(|| gather(difference(), bias) * scale)
 }
 
 /// The dot product of each example: `[batch, n]` and `[batch, n]` to `[batch]`.

@@ -111,8 +111,9 @@ impl ClampedGraph {
         }
         for (index, bias) in biases.iter().enumerate() {
             // ∂E/∂b = −s
-            let difference = first.layer(index).clone() - second.layer(index).clone();
-            gradients.register(bias.id, bias::gather(difference, bias) * (-scale));
+            let states = [first, second].map(|state| state.layer(index));
+            let contrast = bias::contrast(states[0], states[1], bias, -scale);
+            gradients.register(bias.id, contrast);
         }
         gradients
     }

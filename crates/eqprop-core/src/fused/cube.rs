@@ -11,7 +11,7 @@ mod launches;
 mod operations;
 mod relax;
 
-pub use descend::{copied, descend, overwrite};
+pub use descend::{copied, descend, overwrite, overwrite_both};
 pub use launches::launches;
-pub use operations::{descend_along, factors, product, product_over_rows};
+pub use operations::{descend_along, factors, product, product_over_rows, summed_difference};
 pub use relax::relax;

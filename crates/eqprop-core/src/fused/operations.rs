@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-pub(crate) use super::cube::{copied, launches, overwrite};
+pub(crate) use super::cube::{copied, launches, overwrite, overwrite_both};
 /// Those that their callers do otherwise, where no backend has a way of its own.
 pub(crate) use super::flex::{convolution, convolution_contrast, prediction, prediction_error};
 use super::{After, Before, Step, cube, flex};
@@ -107,4 +107,16 @@ pub(crate) fn descend<const D: usize>(
     before: Before<D>,
 ) -> Result<After<D>, Before<D>> {
     flex::descend(step, before).or_else(|before| cube::descend(step, before))
+}
+
+/// `scale · Σ_batch (first − second)`, of each unit.
+///
+/// # Shapes
+/// - `first`, `second`: `[batch, n]`, output: `[n]`
+pub(crate) fn summed_difference(
+    first: &Tensor<2>,
+    second: &Tensor<2>,
+    scale: f64,
+) -> Option<Tensor<1>> {
+    cube::summed_difference(first, second, scale)
 }

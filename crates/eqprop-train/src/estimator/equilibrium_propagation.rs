@@ -119,10 +119,19 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Equilibri
         (free.contrasted(gradients, nudged), products)
     }
 
-    fn is_repeatable(&self) -> bool {
-        let phases = [&self.free.stopping, &self.nudged.stopping];
-        phases.iter().all(|stopping| stopping.tolerance.is_none())
-            && !matches!(self.nudging, Nudging::RandomSign { .. })
+    fn variant(&self) -> Option<usize> {
+        let mut phases = [&self.free.stopping, &self.nudged.stopping].into_iter();
+        let reads_nothing = phases.all(|stopping| stopping.tolerance.is_none());
+        reads_nothing.then(|| usize::from(self.signs.next_sign(self.nudging) < 0.0))
+    }
+
+    fn fix(&self, variant: Option<usize>) {
+        self.signs
+            .fix(variant.map(|variant| 1.0 - 2.0 * variant as f64));
+    }
+
+    fn pass_over(&self) {
+        self.signs.pass_over(self.nudging);
     }
 
     fn resume(&self, n_estimates: u64) {

@@ -7,7 +7,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::tensor::Tensor;
-use eqprop_core::captured::{Captured, buffer, overwrite};
+use eqprop_core::captured::{Captured, buffer, overwrite, overwrite_both};
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
 
@@ -21,7 +21,8 @@ const WORTH_RECORDING: usize = 16;
 /// Updates by plain descent as one graph of the device: free phase, nudged phase, contrast, and the step of every parameter
 /// where it is. `T` is what is kept of each update.
 pub struct CapturedUpdates<T> {
-    graph: Captured<T>,
+    /// By the variant of the estimate.
+    graphs: Vec<(usize, Captured<T>)>,
     input: Tensor<2>,
     target: Tensor<2>,
     /// Whose parameters the graph updates, in place.
@@ -41,12 +42,12 @@ where
     C: Cost,
     G: GradientEstimator<E, C> + Clone,
 {
-    /// Whether every update is the same computation: no state is kept from batch to batch, nothing is read back.
-    pub(crate) fn can_be_captured(&self) -> bool {
-        self.kept.is_none()
-            && self.max_gradient_norm.is_none()
-            && self.estimator.is_repeatable()
-            && self.replica().is_none()
+    /// Which of a few computations the next update is, if they can be recorded: no state is kept from batch to batch,
+    /// nothing is read back.
+    fn variant(&self) -> Option<usize> {
+        let is_simple =
+            self.kept.is_none() && self.max_gradient_norm.is_none() && self.replica().is_none();
+        is_simple.then(|| self.estimator.variant()).flatten()
     }
 }
 
@@ -76,9 +77,10 @@ impl<T: Clone + 'static> Recorded<T> {
         batch: &Batch,
         keep: impl FnMut(EquilibriumOutput) -> T + 'static,
     ) -> Option<T> {
-        if matches!(self, Self::Never) || !learner.can_be_captured() {
+        if matches!(self, Self::Never) {
             return None;
         }
+        let variant = learner.variant()?;
         let mut next = scheduler.clone();
         let rate = next.step();
         match self {
@@ -89,16 +91,20 @@ impl<T: Clone + 'static> Recorded<T> {
             }
             _ => {
                 self.leave(learner);
-                *self = match learner.capture(optimizer, &rate, batch, keep) {
-                    Some(steps) => Self::Updates(Box::new(steps)),
-                    None => Self::Never,
-                };
+                let recorder = learner.recorder(&rate, batch);
+                *self = recorder.map_or(Self::Never, |steps| Self::Updates(Box::new(steps)));
             }
         }
         let Self::Updates(steps) = self else {
             return None;
         };
-        let kept = steps.update(learner, batch);
+        if !steps.has(variant) && !steps.record(variant, optimizer, &rate, keep) {
+            self.leave(learner);
+            *self = Self::Never;
+            return None;
+        }
+        learner.estimator.pass_over();
+        let kept = steps.update(variant, learner, batch);
         *scheduler = next;
         Some(kept)
     }
@@ -112,31 +118,45 @@ impl<T: Clone + 'static> Recorded<T> {
 }
 
 impl AnyLearner {
-    /// Records an update by plain descent with batches such as `batch`; `None` on devices that record nothing.
-    ///
-    /// `keep` says what is to be kept of an update; the next one overwrites it.
-    ///
-    /// # Panics
-    /// If the optimizer does more than plain descent.
-    fn capture<T: 'static>(
-        &self,
-        optimizer: &ModuleOptimizer,
-        rate: &ModuleLearningRate,
-        batch: &Batch,
-        mut keep: impl FnMut(EquilibriumOutput) -> T + 'static,
-    ) -> Option<CapturedUpdates<T>> {
-        if !self.can_be_captured() {
-            return None;
-        }
+    /// Where updates by plain descent with batches such as `batch` can be recorded; `None` on devices that compute nothing
+    /// in place.
+    fn recorder<T>(&self, rate: &ModuleLearningRate, batch: &Batch) -> Option<CapturedUpdates<T>> {
         let [input, target] = [&batch.input, &batch.target].map(|t| t.clone().without_autodiff());
         let (input, target) = (buffer(&input)?, buffer(&target)?);
         let mut own = self.clone().map(&mut InBuffers);
         own.updates = None;
-        let learner: Slot = Arc::new(Mutex::new(Some(own)));
-        let (held, rates) = (learner.clone(), rates(self, rate));
+        Some(CapturedUpdates {
+            graphs: Vec::new(),
+            input,
+            target,
+            learner: Arc::new(Mutex::new(Some(own))),
+            is_ahead: false,
+            rates: rates(self, rate),
+            thread: thread::current().id(),
+            n_updates: 0,
+        })
+    }
+}
+
+impl<T: Clone + 'static> CapturedUpdates<T> {
+    fn has(&self, variant: usize) -> bool {
+        self.graphs.iter().any(|(found, _)| *found == variant)
+    }
+
+    /// Records the updates of a variant. Says whether the device could.
+    fn record(
+        &mut self,
+        variant: usize,
+        optimizer: &ModuleOptimizer,
+        rate: &ModuleLearningRate,
+        mut keep: impl FnMut(EquilibriumOutput) -> T + 'static,
+    ) -> bool {
         let (mut optimizer, rate) = (optimizer.clone(), rate.clone());
-        let fed = Batch::new(input.clone(), target.clone());
-        let device = input.device();
+        let fed = Batch::new(self.input.clone(), self.target.clone());
+        let (held, device) = (self.learner.clone(), self.input.device());
+        // The runs before it is recorded are updates too.
+        let before = self.copied();
+        before.estimator.fix(Some(variant));
         let graph = Captured::record(&device, move || {
             let mut held = lock(&held);
             let learner = held.take().expect("every update puts it back");
@@ -147,61 +167,60 @@ impl AnyLearner {
             *held = Some(updated);
             kept
         });
-        if !graph.is_recorded() {
-            return None;
-        }
-        Some(CapturedUpdates {
-            graph,
-            input,
-            target,
-            learner,
-            is_ahead: false,
-            rates,
-            thread: thread::current().id(),
-            n_updates: 0,
-        })
+        before.estimator.fix(None);
+        write(&self.own(), &before);
+        let is_recorded = graph.is_recorded();
+        self.graphs.push((variant, graph));
+        is_recorded
     }
-}
 
-impl<T: Clone + 'static> CapturedUpdates<T> {
+    /// Its learner, which shares the parameters that the graphs update.
+    fn own(&self) -> AnyLearner {
+        let own = lock(&self.learner);
+        own.clone().expect("every update puts it back")
+    }
+
     fn is_for(&self, batch: &Batch) -> bool {
         batch.input.dims() == self.input.dims() && batch.target.dims() == self.target.dims()
     }
 
     /// Whether it is an update with such a batch, at these learning rates, and for the thread that calls.
     fn fits(&self, batch: &Batch, rate: &ModuleLearningRate) -> bool {
-        let held = lock(&self.learner);
-        let learner = held.as_ref().expect("every update puts it back");
         self.is_for(batch)
-            && rates(learner, rate) == self.rates
+            && rates(&self.own(), rate) == self.rates
             && thread::current().id() == self.thread
     }
 
     /// An update of `learner`, which gets to know of it in [`leave`](Self::leave).
-    fn update(&mut self, learner: &AnyLearner, batch: &Batch) -> T {
+    fn update(&mut self, variant: usize, learner: &AnyLearner, batch: &Batch) -> T {
         self.n_updates += 1;
         if !self.is_ahead {
-            let own = lock(&self.learner);
-            let own = own.as_ref().expect("every update puts it back");
-            write(own, learner);
+            write(&self.own(), learner);
             self.is_ahead = true;
         }
-        overwrite(&self.input, &batch.input.clone().without_autodiff());
-        overwrite(&self.target, &batch.target.clone().without_autodiff());
+        let fed = [&batch.input, &batch.target].map(|t| t.clone().without_autodiff());
+        overwrite_both([&self.input, &self.target], [&fed[0], &fed[1]]);
         let due = learner.updates.as_ref().filter(|updates| updates.is_due());
         let Some(updates) = due.cloned() else {
             if let Some(updates) = &learner.updates {
                 updates.skip();
             }
-            return self.graph.repeat().clone();
+            return self.repeat(variant);
         };
         let before = self.copied();
         let mut kept = None;
         updates.observe(before, |_| {
-            kept = Some(self.graph.repeat().clone());
+            kept = Some(self.repeat(variant));
             self.copied()
         });
         kept.expect("it was computed")
+    }
+
+    fn repeat(&mut self, variant: usize) -> T {
+        let mut graphs = self.graphs.iter_mut();
+        let graph = graphs.find(|(found, _)| *found == variant);
+        let (_, graph) = graph.expect("it was recorded");
+        graph.repeat().clone()
     }
 
     /// Gives `learner` the parameters as they are after all updates.
@@ -213,9 +232,7 @@ impl<T: Clone + 'static> CapturedUpdates<T> {
     }
 
     fn copied(&self) -> AnyLearner {
-        let own = lock(&self.learner).clone();
-        let own = own.expect("every update puts it back");
-        own.map(&mut InBuffers)
+        self.own().map(&mut InBuffers)
     }
 }
 

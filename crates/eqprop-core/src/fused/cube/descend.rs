@@ -158,17 +158,56 @@ pub fn overwrite<const D: usize>(buffer: &Tensor<D>, numbers: &Tensor<D>) -> Opt
     Some(tensor(one(outputs)))
 }
 
+/// [`overwrite`] of two buffers, in one launch.
+pub fn overwrite_both<const D: usize>(
+    buffers: [&Tensor<D>; 2],
+    numbers: [&Tensor<D>; 2],
+) -> Option<[Tensor<D>; 2]> {
+    for (buffer, numbers) in buffers.iter().zip(&numbers) {
+        assert_eq!(
+            buffer.dims(),
+            numbers.dims(),
+            "a buffer takes as many numbers as it has"
+        );
+    }
+    let inputs = buffers.into_iter().chain(numbers).map(handle);
+    let shapes = buffers.map(|buffer| Shape::from(buffer.dims()));
+    let inputs = inputs.collect::<Option<Vec<_>>>()?;
+    let outputs = run("eqprop_overwrite_both", inputs, &shapes, |mut inputs| {
+        let from = inputs.split_off(2).into_iter().map(into_contiguous);
+        assert!(
+            inputs.iter().all(CubeTensor::is_contiguous),
+            "the numbers of a buffer lie side by side"
+        );
+        let from: Vec<CubeTensor> = from.collect();
+        copy_all([&from[0], &from[1]], [&inputs[0], &inputs[1]]);
+        inputs
+    });
+    let mut outputs = outputs.into_iter().map(tensor);
+    Some([(); 2].map(|()| outputs.next().expect("there are two")))
+}
+
 fn copy(from: &CubeTensor, to: &CubeTensor) {
-    let n = from.meta.num_elements();
+    copy_all([from], [to]);
+}
+
+fn copy_all<const N: usize>(from: [&CubeTensor; N], to: [&CubeTensor; N]) {
+    let lengths = from.map(|from| from.meta.num_elements());
+    let n: usize = lengths.iter().sum();
+    let (mut read, mut written) = (SequenceArg::new(), SequenceArg::new());
+    for ((from, to), &n) in from.iter().zip(&to).zip(&lengths) {
+        read.push(argument(from, n));
+        written.push(argument(to, n));
+    }
     #[allow(unsafe_code, reason = "both tensors have as many numbers")]
     unsafe {
         descend::copy::launch_unchecked(
-            &to.client,
+            &to[0].client,
             spread(n.div_ceil(N_THREADS)),
             CubeDim::new_1d(N_THREADS as u32),
-            argument(from, n),
-            argument(to, n),
-            n as u32,
+            read,
+            written,
+            lengths.to_vec(),
         );
     }
 }

@@ -3,12 +3,12 @@
 use burn::tensor::{Shape, Tensor};
 use cubecl::prelude::*;
 
-use super::buffer::{Matrix, argument, sequence};
+use super::buffer::{Matrix, argument, empty, sequence};
 use super::custom::{handle, owned, run, tensor};
-use super::kernel::advance::{AdvancePlan, PARTS, Sent, WIDTH, advance};
+use super::kernel::advance::{self, AdvancePlan, Sent};
 use super::kernel::outer::{self, Base, Half, OuterPlan};
 use super::kernel::plan::{Order, Rule};
-use super::relax::rows_per_cube;
+use super::relax::tile;
 use crate::contrast::{Share, StatePair};
 
 /// Units of a cube of what goes number by number.
@@ -28,7 +28,7 @@ pub fn product(x: &Tensor<2>, weights: &Tensor<2>) -> Option<Tensor<2>> {
             let [x, weights] = two(inputs.into_iter().map(Matrix::of));
             let client = x.tensor.client.clone();
             let out = Matrix::empty([batch, n_out], &x.tensor);
-            let rows = rows_per_cube(&client, batch, n_out);
+            let tile = tile(&client, batch, n_out, n_in);
             let plan = AdvancePlan {
                 n: n_out,
                 rule: Rule::Keep,
@@ -42,18 +42,18 @@ pub fn product(x: &Tensor<2>, weights: &Tensor<2>) -> Option<Tensor<2>> {
                 has_constant: false,
                 nudge: None,
                 measures: false,
-                rows,
+                tile,
             };
-            let cubes = [n_out.div_ceil(WIDTH), batch.div_ceil(rows)].map(|n| n as u32);
+            let cubes = tile.n_cubes(n_out, batch).map(|n| n as u32);
             #[allow(
                 unsafe_code,
                 reason = "all places are within the shapes that the plan names"
             )]
             unsafe {
-                advance::launch_unchecked(
+                advance::advance::launch_unchecked(
                     &client,
                     CubeCount::Static(cubes[0], cubes[1], 1),
-                    CubeDim::new_1d((WIDTH * PARTS) as u32),
+                    CubeDim::new_1d(advance::N_THREADS as u32),
                     sequence([&x]),
                     sequence([&weights]),
                     // Not read.
@@ -145,6 +145,41 @@ pub fn product_over_rows(below: &Tensor<2>, above: &Tensor<2>) -> Option<Tensor<
             let out = Matrix::empty(shape, &below.tensor);
             launch(&below, &above, None, &out, 1.0, Base::Zero);
             vec![out.tensor]
+        },
+    );
+    outputs.into_iter().next().map(tensor)
+}
+
+pub fn summed_difference(first: &Tensor<2>, second: &Tensor<2>, scale: f64) -> Option<Tensor<1>> {
+    let [n_rows, n] = first.dims();
+    if second.dims() != [n_rows, n] {
+        return None;
+    }
+    let inputs = vec![handle(first)?, handle(second)?];
+    let outputs = run(
+        "eqprop_summed_difference",
+        inputs,
+        &[Shape::from([n])],
+        move |inputs| {
+            let [first, second] = two(inputs.into_iter().map(Matrix::of));
+            let sum = empty([n], &first.tensor);
+            let [width, n_parts] = outer::SUMMED;
+            #[allow(unsafe_code, reason = "all places are within the shapes")]
+            unsafe {
+                outer::summed_difference::launch_unchecked(
+                    &first.tensor.client,
+                    spread(n.div_ceil(width)),
+                    CubeDim::new_1d((width * n_parts) as u32),
+                    first.argument(),
+                    second.argument(),
+                    argument(&sum, n),
+                    scale as f32,
+                    n_rows as u32,
+                    n,
+                    [first.stride, second.stride],
+                );
+            }
+            vec![sum]
         },
     );
     outputs.into_iter().next().map(tensor)

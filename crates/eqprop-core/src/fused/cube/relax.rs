@@ -9,7 +9,7 @@ use burn::tensor::{Shape, Tensor};
 use cubecl::client::Client;
 
 use super::custom::{Handle, handle, run, tensor};
-use super::kernel::advance::WIDTH;
+use super::kernel::advance::Tile;
 use super::kernel::plan::{Order, Rule};
 use crate::fused::{Drives, Edge, Output, Problem, Response, Settled, Update, Weights};
 use crate::relaxed::{Relaxed, largest};
@@ -17,6 +17,9 @@ use crate::state::State;
 
 /// Multiprocessors of a device that does not say how many it has.
 const MULTIPROCESSORS: usize = 32;
+
+/// Bytes of shared memory that a cube gets without asking.
+const MOST_SHARED: usize = 48 << 10;
 
 /// The whole relaxation, or `None` if it has a part that this cannot do.
 pub fn relax(problem: &Problem<'_>, start: &State) -> Option<Settled> {
@@ -245,11 +248,19 @@ fn rule(response: Response) -> Rule {
     }
 }
 
-/// Examples of a cube, so that there are cubes for all multiprocessors.
-pub fn rows_per_cube(client: &Client, batch: usize, n: usize) -> usize {
+/// What a cube takes of a layer of `n` units that so many send to.
+pub fn tile(client: &Client, batch: usize, n: usize, n_senders: usize) -> Tile {
+    let memory = client
+        .properties()
+        .hardware
+        .max_shared_memory_size
+        .min(MOST_SHARED);
     let multiprocessors = multiprocessors(client);
-    let many = |rows: &usize| n.div_ceil(WIDTH) * batch.div_ceil(*rows) >= multiprocessors;
-    [16, 8].into_iter().find(many).unwrap_or(4)
+    let widths = [16, 32].into_iter();
+    let tiles = widths.flat_map(|width| [4, 8, 16, 32].map(|rows| Tile { width, rows }));
+    let fitting = tiles.filter(|tile| tile.shared() <= memory);
+    let fastest = fitting.min_by_key(|tile| tile.cycles(n, batch, n_senders, multiprocessors));
+    fastest.expect("the smallest fits every device")
 }
 
 fn multiprocessors(client: &Client) -> usize {

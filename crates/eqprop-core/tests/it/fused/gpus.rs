@@ -93,7 +93,7 @@ fn a_relaxation_by_kernels_stops_at_its_tolerance_and_sees_what_is_not_a_number(
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 24,
+        cases: 12,
         rng_seed: proptest::test_runner::RngSeed::Fixed(1),
         ..ProptestConfig::default()
     })]

@@ -310,8 +310,9 @@ fn every_cuda_device_with_its_part_learns_as_one_with_the_whole() {
     let (parts, whole) = super::parts_and_whole(n);
     let one = ExecutionStrategy::single(devices[0].clone());
     let (expected, end) = super::train(one, &whole, n * BATCH, RATE);
-    let last = expected[super::STEPS - 1];
-    assert!(last < 0.7 * expected[0], "{expected:?}");
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let (first, last) = (mean(&expected[..10]), mean(&expected[super::STEPS - 10..]));
+    assert!(last < 0.9 * first, "{expected:?}");
     for (all_reduce_op, rate) in [
         (ReduceOperation::Mean, RATE),
         (ReduceOperation::Sum, RATE / n as f64),

@@ -9,10 +9,8 @@ use super::nudge::{NudgePlan, force};
 use super::plan::{Order, Rule};
 use super::respond::{larger, respond};
 
-/// Units that lie side by side in a cube.
-pub const WIDTH: usize = 32;
-/// Parts in which the units that send are shared out.
-pub const PARTS: usize = 8;
+/// Units of a cube.
+pub const N_THREADS: usize = 256;
 /// Sending units that a part takes at a time.
 const DEPTH: usize = 8;
 /// Numbers that a unit reads at once.
@@ -40,8 +38,55 @@ pub struct AdvancePlan {
     pub nudge: Option<NudgePlan>,
     /// Whether to say how much each example has moved.
     pub measures: bool,
-    /// Examples of a cube, a multiple of 4.
+    /// What a cube takes.
+    pub tile: Tile,
+}
+
+/// What a cube takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tile {
+    /// Units that lie side by side, 16 or 32.
+    pub width: usize,
+    /// Examples, a multiple of 4.
     pub rows: usize,
+}
+
+impl Tile {
+    /// Parts in which the units that send are shared out.
+    fn n_parts(self) -> usize {
+        N_THREADS / self.width
+    }
+
+    /// Bytes of the memory that a cube shares.
+    pub fn shared(self) -> usize {
+        let sent = self.n_parts() * DEPTH * self.rows;
+        (sent + N_THREADS * self.rows) * size_of::<f32>()
+    }
+
+    /// Cubes of a layer of `n` units with so many examples: across units, and across examples.
+    pub fn n_cubes(self, n: usize, n_rows: usize) -> [usize; 2] {
+        [n.div_ceil(self.width), n_rows.div_ceil(self.rows)]
+    }
+
+    /// About how many clock cycles a layer takes that so many units send to, on so many multiprocessors.
+    pub fn cycles(
+        self,
+        n: usize,
+        n_rows: usize,
+        n_senders: usize,
+        multiprocessors: usize,
+    ) -> usize {
+        /// Bytes that a multiprocessor, and all together, get from the second cache in a cycle.
+        const BYTES_EACH: usize = 64;
+        const BYTES_ALL: usize = 2800;
+        let n_cubes: usize = self.n_cubes(n, n_rows).iter().product();
+        let waves = n_cubes.div_ceil(multiprocessors);
+        let weights = n_senders * self.width * size_of::<f32>();
+        // For each weight a product with every example, a load of four of them, and one of the weight.
+        let issued = n_senders.div_ceil(self.n_parts()) * (self.rows + self.rows / LANES + 1) * 2;
+        let read = (waves * weights / BYTES_EACH).max(n_cubes * weights / BYTES_ALL);
+        (waves * issued).max(read)
+    }
 }
 
 /// What one layer sends to another.
@@ -79,15 +124,17 @@ pub fn advance(
     let tid = UNIT_POS as usize;
     let n_rows = n_rows as usize;
     let n = comptime!(plan.n);
-    let rows = comptime!(plan.rows);
+    let rows = comptime!(plan.tile.rows);
+    let width = comptime!(plan.tile.width);
+    let n_parts = comptime!(plan.tile.n_parts());
     let fours = comptime!(rows / LANES);
-    let lane = tid % WIDTH;
-    let part = tid / WIDTH;
+    let lane = tid % width;
+    let part = tid / width;
     let first_row = CUBE_POS_Y as usize * rows;
-    let unit = CUBE_POS_X as usize * WIDTH + lane;
+    let unit = CUBE_POS_X as usize * width + lane;
     let read = clamp_max(unit, comptime!(n - 1));
-    let mut sent = Shared::<[Four]>::new_slice(comptime!(PARTS * DEPTH * (plan.rows / LANES)));
-    let mut found = Shared::<[Four]>::new_slice(comptime!(PARTS * WIDTH * (plan.rows / LANES)));
+    let mut sent = Shared::<[Four]>::new_slice(comptime!(n_parts * DEPTH * fours));
+    let mut found = Shared::<[Four]>::new_slice(comptime!(n_parts * width * fours));
 
     let mut sums = Array::<Four>::new(fours);
     #[unroll]
@@ -102,9 +149,9 @@ pub fn advance(
             let mut start = 0usize;
             while start < comptime!(term.n) {
                 let mut place = tid;
-                while place < comptime!(PARTS * DEPTH * (plan.rows / LANES)) {
-                    let sender = start + place % comptime!(PARTS * DEPTH);
-                    let four = place / comptime!(PARTS * DEPTH);
+                while place < comptime!(n_parts * DEPTH * fours) {
+                    let sender = start + place % comptime!(n_parts * DEPTH);
+                    let four = place / comptime!(n_parts * DEPTH);
                     let mut numbers = Four::new(0.0f32);
                     if sender < comptime!(term.n) {
                         #[unroll]
@@ -118,8 +165,8 @@ pub fn advance(
                             }
                         }
                     }
-                    sent[(place % comptime!(PARTS * DEPTH)) * fours + four] = numbers;
-                    place += comptime!(PARTS * WIDTH);
+                    sent[(place % comptime!(n_parts * DEPTH)) * fours + four] = numbers;
+                    place += comptime!(n_parts * width);
                 }
                 sync_cube();
                 #[unroll]
@@ -133,13 +180,13 @@ pub fn advance(
                     }
                 }
                 sync_cube();
-                start += comptime!(PARTS * DEPTH);
+                start += comptime!(n_parts * DEPTH);
             }
         }
     }
     #[unroll]
     for four in 0..fours {
-        found[(four * PARTS + part) * WIDTH + lane] = sums[four];
+        found[(four * n_parts + part) * width + lane] = sums[four];
     }
     sync_cube();
 
@@ -148,8 +195,8 @@ pub fn advance(
     while four < fours {
         let mut drive = Four::new(0.0f32);
         #[unroll]
-        for other in 0..PARTS {
-            drive += found[(four * PARTS + other) * WIDTH + lane];
+        for other in 0..n_parts {
+            drive += found[(four * n_parts + other) * width + lane];
         }
         let mut moved = Four::new(0.0f32);
         #[unroll]
@@ -182,16 +229,16 @@ pub fn advance(
             }
         }
         if comptime!(plan.measures) {
-            found[four * comptime!(PARTS * WIDTH) + lane] = moved;
+            found[four * comptime!(n_parts * width) + lane] = moved;
         }
-        four += PARTS;
+        four += n_parts;
     }
     if comptime!(plan.measures) {
         sync_cube();
         if tid < rows && first_row + tid < n_rows {
             let mut largest = One::new(0.0f32);
-            for other in 0..WIDTH {
-                let change = found[(tid / LANES) * comptime!(PARTS * WIDTH) + other]
+            for other in 0..width {
+                let change = found[(tid / LANES) * comptime!(n_parts * width) + other]
                     .extract_dynamic(tid % LANES);
                 largest = larger::<Const<1>>(largest, One::new(change));
             }

@@ -66,11 +66,19 @@ pub fn descend(
     }
 }
 
-/// `to ← from`
+/// `to ← from`, of several, each of so many numbers.
 #[cube(launch_unchecked)]
-pub fn copy(from: &[f32], to: &mut [f32], n: u32) {
-    let place = ABSOLUTE_POS as usize;
-    if place < n as usize {
-        to[place] = from[place];
+pub fn copy(
+    from: &Sequence<Box<[f32]>>,
+    to: &mut Sequence<Box<[f32]>>,
+    #[comptime] lengths: Vec<usize>,
+) {
+    #[unroll]
+    for index in 0..comptime!(lengths.len()) {
+        let first = comptime!(lengths[..index].iter().sum::<usize>());
+        let place = ABSOLUTE_POS as usize;
+        if place >= first && place < comptime!(first + lengths[index]) {
+            to.index_mut(index)[place - first] = from.index(index)[place - first];
+        }
     }
 }

@@ -179,3 +179,44 @@ pub fn factors(
         }
     }
 }
+
+/// Units that lie side by side in a cube of [`summed_difference`], and parts in which it takes the rows.
+pub const SUMMED: [usize; 2] = [32, 8];
+
+/// `sum = scale · Σ_rows (first − second)`
+///
+/// # Shapes
+/// - `first`, `second`: `[rows, n]`, `sum`: `[n]`
+#[cube(launch_unchecked)]
+pub fn summed_difference(
+    first: &[f32],
+    second: &[f32],
+    sum: &mut [f32],
+    scale: f32,
+    n_rows: u32,
+    #[comptime] n: usize,
+    #[comptime] strides: [usize; 2],
+) {
+    let [width, n_parts] = comptime!(SUMMED);
+    let tid = UNIT_POS as usize;
+    let unit = CUBE_POS as usize * width + tid % width;
+    let read = clamp_max(unit, comptime!(n - 1));
+    let mut parts = Shared::<[f32]>::new_slice(comptime!(width * n_parts));
+    let mut part = 0.0f32;
+    let mut row = tid / width;
+    while row < n_rows as usize {
+        part +=
+            first[row * comptime!(strides[0]) + read] - second[row * comptime!(strides[1]) + read];
+        row += n_parts;
+    }
+    parts[tid] = part;
+    sync_cube();
+    if tid < width && unit < n {
+        let mut total = 0.0f32;
+        #[unroll]
+        for other in 0..n_parts {
+            total += parts[comptime!(other * width) + tid];
+        }
+        sum[unit] = total * scale;
+    }
+}

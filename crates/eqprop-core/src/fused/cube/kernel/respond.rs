@@ -38,7 +38,9 @@ fn clip(u: f32, #[comptime] low: f32, #[comptime] high: f32) -> f32 {
     if comptime!(high.is_finite()) {
         clipped = select(clipped > high, high, clipped);
     }
-    clipped
+    // Compilers take the choices above for a minimum and a maximum, which pass over what is not a number.
+    let size = u32::reinterpret(u) & 0x7fff_ffffu32;
+    select(size > 0x7f80_0000u32, u, clipped)
 }
 
 /// The larger in size of numbers, where what is not a number is larger than all others: shaders may take it for

@@ -5,15 +5,17 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::in_one::nudge_plan;
-use super::{Network, Plan, rows_per_cube};
+use super::{Network, Plan, tile};
 use crate::fused::cube::buffer::{Matrix, argument, empty, sequence};
 use crate::fused::cube::custom::{Handle, handle};
-use crate::fused::cube::kernel::advance::{AdvancePlan, PARTS, Sent, WIDTH, advance, largest_of};
+use crate::fused::cube::kernel::advance::{
+    AdvancePlan, N_THREADS, Sent, Tile, advance, largest_of,
+};
 use crate::fused::cube::kernel::plan::Order;
 use crate::fused::{Edge, Weights};
 
 /// Units of a cube of what goes example by example.
-const N_THREADS: usize = 64;
+const N_FEW: usize = 64;
 
 /// All steps, or `None` if weights cannot be transposed.
 pub fn run(
@@ -64,6 +66,11 @@ impl Plan {
         terms
     }
 
+    fn tile(&self, layer: usize, terms: &[Term]) -> Tile {
+        let n_senders = terms.iter().map(|&(from, _)| self.sizes[from]).sum();
+        tile(&self.client, self.batch, self.sizes[layer], n_senders)
+    }
+
     fn advance(
         &self,
         inputs: Vec<CubeTensor>,
@@ -85,12 +92,16 @@ impl Plan {
             .map(|&n| [(); 2].map(|()| layers(n)))
             .collect();
         let mut turns = vec![0; n_layers];
-        let changes = self
-            .sizes
-            .iter()
-            .map(|&n| layers_of_changes(n, self.batch, like));
-        let changes: Vec<Matrix> = changes.collect();
         let terms: Vec<Vec<Term>> = (0..n_layers).map(|layer| self.terms(layer, back)).collect();
+        let tiles = (0..n_layers).map(|layer| self.tile(layer, &terms[layer]));
+        let tiles: Vec<Tile> = tiles.collect();
+        // Where each tile of a layer's units says how much an example has moved.
+        let n_tiles = |layer: usize| tiles[layer].n_cubes(self.sizes[layer], self.batch)[0];
+        let n_tiles: Vec<usize> = (0..n_layers).map(n_tiles).collect();
+        let changes = n_tiles
+            .iter()
+            .map(|&n| Matrix::empty([n, self.batch], like));
+        let changes: Vec<Matrix> = changes.collect();
         for step in 0..n_steps {
             let measures = step + 1 == n_steps;
             // All at once: from where they were before the step.
@@ -118,7 +129,7 @@ impl Plan {
                 let is_nudged = layer + 1 == n_layers;
                 let nudge = if is_nudged { nudge } else { &[] };
                 let n = self.sizes[layer];
-                let rows = rows_per_cube(&self.client, self.batch, n);
+                let tile = tiles[layer];
                 let own = at(layer);
                 let plan = AdvancePlan {
                     n,
@@ -129,7 +140,7 @@ impl Plan {
                     has_constant: true,
                     nudge: nudge_plan(nudge),
                     measures,
-                    rows,
+                    tile,
                 };
                 // Where units are joined one to one no weights are read.
                 let read = terms[layer]
@@ -140,7 +151,7 @@ impl Plan {
                 } else {
                     read.collect()
                 };
-                let cubes = [n.div_ceil(WIDTH), self.batch.div_ceil(rows)].map(|n| n as u32);
+                let cubes = tile.n_cubes(n, self.batch).map(|n| n as u32);
                 let after = &places[layer][turns[layer] % 2];
                 #[allow(
                     unsafe_code,
@@ -150,7 +161,7 @@ impl Plan {
                     advance::launch_unchecked(
                         &self.client,
                         CubeCount::Static(cubes[0], cubes[1], 1),
-                        CubeDim::new_1d((WIDTH * PARTS) as u32),
+                        CubeDim::new_1d(N_THREADS as u32),
                         sequence(sources),
                         sequence(read),
                         constants[layer].argument(),
@@ -168,13 +179,12 @@ impl Plan {
             }
         }
         let residual = empty([self.batch], like);
-        let n_tiles: Vec<usize> = self.sizes.iter().map(|n| n.div_ceil(WIDTH)).collect();
         #[allow(unsafe_code, reason = "there are as many rows")]
         unsafe {
             largest_of::launch_unchecked(
                 &self.client,
-                CubeCount::Static(self.batch.div_ceil(N_THREADS) as u32, 1, 1),
-                CubeDim::new_1d(N_THREADS as u32),
+                CubeCount::Static(self.batch.div_ceil(N_FEW) as u32, 1, 1),
+                CubeDim::new_1d(N_FEW as u32),
                 sequence(&changes),
                 argument(&residual, self.batch),
                 n_tiles,
@@ -187,9 +197,4 @@ impl Plan {
         });
         layers.chain([residual]).collect()
     }
-}
-
-/// Where each tile of a layer's units says how much an example has moved.
-fn layers_of_changes(n: usize, batch: usize, like: &CubeTensor) -> Matrix {
-    Matrix::empty([n.div_ceil(WIDTH), batch], like)
 }
