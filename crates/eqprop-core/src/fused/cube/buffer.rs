@@ -31,6 +31,13 @@ impl Matrix {
         Self { tensor, stride }
     }
 
+    /// Rows one right after the other, copied if they are not: CUDA leaves room between those of most tensors.
+    pub fn dense(tensor: CubeTensor) -> Self {
+        let tensor = into_contiguous(tensor);
+        let stride = tensor.meta.shape()[1];
+        Self { tensor, stride }
+    }
+
     /// A matrix of numbers that are still to be written.
     pub fn empty(dims: [usize; 2], like: &CubeTensor) -> Self {
         Self {

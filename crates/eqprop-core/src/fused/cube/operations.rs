@@ -8,7 +8,7 @@ use super::custom::{handle, owned, run, tensor};
 use super::kernel::advance::{self, AdvancePlan, Sent};
 use super::kernel::outer::{self, Base, Half, OuterPlan};
 use super::kernel::plan::{Order, Rule};
-use super::relax::tile;
+use super::network::tile;
 use crate::contrast::{Share, StatePair};
 
 /// Units of a cube of what goes number by number.

@@ -76,7 +76,7 @@ fn a_relaxation_by_kernels_stops_at_its_tolerance_and_sees_what_is_not_a_number(
             };
             let (found, expected) = (relaxed(&gpu, false), relaxed(&Setup::double(), false));
             assert_eq!(found.n_steps, expected.n_steps);
-            assert!(found.n_steps < 60 && found.n_steps > 3);
+            assert!(found.n_steps < 60);
             assert_close(
                 &values(&found.residual),
                 &values(&expected.residual),
@@ -87,6 +87,47 @@ fn a_relaxation_by_kernels_stops_at_its_tolerance_and_sees_what_is_not_a_number(
             let residual = values(&spoiled.residual);
             assert!(residual[0].is_finite() && residual[1].is_nan() && residual[2].is_finite());
             assert_eq!(spoiled.n_steps, 3, "it does not recover");
+        }
+    }
+}
+
+/// On CUDA most tensors are such, elsewhere columns of wider ones.
+#[test]
+fn rows_with_room_between_them_are_read_as_they_lie() {
+    for gpu in devices::gpus() {
+        for sizes in [[5, 70, 3], [5, 250, 140]] {
+            let config = graph(&sizes, Activation::HardSigmoid, &[(0, 1), (1, 2)]);
+            let n = sizes[2];
+            let relaxed = |setup: &Setup, scheme, stepwise| {
+                let energy = network(&config, setup, 0.1, 3);
+                let mut numbers = Numbers(4);
+                let mut columns = |n: usize| {
+                    let wide = numbers.matrix(setup, [6, n + 3], 0.0, 1.0);
+                    wide.slice([0..6, 2..n + 2])
+                };
+                let (input, target, beta) = (columns(5), columns(n), columns(1));
+                let clamped = energy.clamp(&input);
+                let total = TotalEnergy::nudged(&energy, &clamped, &SquaredError, &target, beta);
+                let relaxation = Relaxation::steps(scheme, 5);
+                let start = energy.rest(&input);
+                let found = match stepwise {
+                    true => relaxation.relax_observed(&total, start, |_, _| {}),
+                    false => relaxation.relax(&total, start),
+                };
+                super::list(&found)
+            };
+            for scheme in SCHEMES {
+                let (found, expected) = (
+                    relaxed(&gpu, scheme, false),
+                    relaxed(&Setup::double(), scheme, true),
+                );
+                assert_close(
+                    &found,
+                    &expected,
+                    2e-5,
+                    &format!("{}, {scheme:?}", gpu.name),
+                );
+            }
         }
     }
 }

@@ -5,12 +5,12 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::HardwareProperties;
 use cubecl::prelude::*;
 
-use super::{Network, Plan, multiprocessors};
-use crate::fused::cube::buffer::{Matrix, argument, empty, sequence};
-use crate::fused::cube::custom::Handle;
-use crate::fused::cube::kernel::nudge::NudgePlan;
-use crate::fused::cube::kernel::plan::{LayerPlan, TermPlan};
-use crate::fused::cube::kernel::settle::{SettlePlan, settle};
+use super::buffer::{Matrix, argument, empty, sequence};
+use super::custom::Handle;
+use super::kernel::nudge::NudgePlan;
+use super::kernel::plan::{LayerPlan, TermPlan};
+use super::kernel::settle::{SettlePlan, settle};
+use super::network::{Inputs, Network, Plan, multiprocessors};
 
 /// Weights between free layers, up to which a cube reads them again in every step.
 const MOST_WEIGHTS: usize = 1 << 15;
@@ -129,10 +129,13 @@ impl Plan {
         shape: Shape,
     ) -> Vec<CubeTensor> {
         let n_layers = self.sizes.len();
-        let inputs: Vec<Matrix> = inputs.into_iter().map(Matrix::of).collect();
-        let (constants, rest) = inputs.split_at(n_layers);
-        let (starts, rest) = rest.split_at(n_layers);
-        let (weights, nudge) = rest.split_at(n_weights);
+        let inputs = Inputs::new(inputs, n_layers, n_weights);
+        let Inputs {
+            constants,
+            starts,
+            weights,
+            nudge,
+        } = &inputs;
         let strides: Vec<_> = constants
             .iter()
             .zip(starts)

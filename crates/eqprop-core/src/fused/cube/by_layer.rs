@@ -4,14 +4,12 @@ use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::buffer::{Matrix, argument, empty, sequence};
+use super::custom::{Handle, handle};
 use super::in_one::nudge_plan;
-use super::{Network, Plan, tile};
-use crate::fused::cube::buffer::{Matrix, argument, empty, sequence};
-use crate::fused::cube::custom::{Handle, handle};
-use crate::fused::cube::kernel::advance::{
-    AdvancePlan, N_THREADS, Sent, Tile, advance, largest_of,
-};
-use crate::fused::cube::kernel::plan::Order;
+use super::kernel::advance::{AdvancePlan, N_THREADS, Sent, Tile, advance, largest_of};
+use super::kernel::plan::Order;
+use super::network::{Inputs, Network, Plan, tile};
 use crate::fused::{Edge, Weights};
 
 /// Units of a cube of what goes example by example.
@@ -79,10 +77,13 @@ impl Plan {
         back: &[Option<usize>],
     ) -> Vec<CubeTensor> {
         let n_layers = self.sizes.len();
-        let inputs: Vec<Matrix> = inputs.into_iter().map(Matrix::of).collect();
-        let (constants, rest) = inputs.split_at(n_layers);
-        let (starts, rest) = rest.split_at(n_layers);
-        let (weights, nudge) = rest.split_at(n_weights);
+        let inputs = Inputs::new(inputs, n_layers, n_weights);
+        let Inputs {
+            constants,
+            starts,
+            weights,
+            nudge,
+        } = &inputs;
         let like = &constants[0].tensor;
         let layers = |n: usize| Matrix::empty([self.batch, n], like);
         // Each layer goes from one of its two places to the other.
@@ -127,7 +128,7 @@ impl Plan {
                         across: which.map(|which| weights[which].stride),
                     });
                 let is_nudged = layer + 1 == n_layers;
-                let nudge = if is_nudged { nudge } else { &[] };
+                let nudge: &[Matrix] = if is_nudged { nudge } else { &[] };
                 let n = self.sizes[layer];
                 let tile = tiles[layer];
                 let own = at(layer);
