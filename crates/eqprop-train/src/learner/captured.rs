@@ -9,7 +9,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleL
 use burn::tensor::Tensor;
 use eqprop_core::captured::{Captured, buffer, overwrite, overwrite_both};
 use eqprop_core::cost::Cost;
-use eqprop_core::energy::VectorField;
+use eqprop_core::energy::{AnyField, VectorField};
 
 use super::{AnyLearner, EquilibriumLearner, EquilibriumOutput};
 use crate::batch::Batch;
@@ -65,10 +65,9 @@ impl<T: Clone + 'static> Recorded<T> {
     /// An update of `learner`, which gets to know of it in [`leave`](Self::leave); `None` if it is not one that can be
     /// recorded or was, so that it is to be computed otherwise.
     ///
-    /// `keep` says what is to be kept of an update.
-    ///
-    /// # Panics
-    /// If the optimizer does more than plain descent.
+    /// `keep` says what is to be kept of an update. The optimizer must be
+    /// [`FusedSgdConfig`](crate::optimizer::FusedSgdConfig)'s without momentum and weight decay, which takes its steps in
+    /// place; what another one keeps from update to update would not be repeated.
     pub fn update(
         &mut self,
         learner: &mut AnyLearner,
@@ -121,6 +120,10 @@ impl AnyLearner {
     /// Where updates by plain descent with batches such as `batch` can be recorded; `None` on devices that compute nothing
     /// in place.
     fn recorder<T>(&self, rate: &ModuleLearningRate, batch: &Batch) -> Option<CapturedUpdates<T>> {
+        // Conductances are projected after each step, to where the graph does not look for them.
+        if let AnyField::Resistive(_) = self.network.energy {
+            return None;
+        }
         let [input, target] = [&batch.input, &batch.target].map(|t| t.clone().without_autodiff());
         let (input, target) = (buffer(&input)?, buffer(&target)?);
         let mut own = self.clone().map(&mut InBuffers);

@@ -2,7 +2,7 @@
 
 #![cfg(any(feature = "wgpu", feature = "cuda"))]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -13,6 +13,13 @@ use eqprop_train::batch::{BatchLoader, Order};
 use eqprop_train::config::{Schedule, TrainingConfig};
 use eqprop_train::learner::{AnyEstimator, EquilibriumLearner, Recorded};
 use eqprop_train::training::Training;
+
+/// Launches are counted for the whole process: tests take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The GPUs of this build; see core's tests for the variable.
 fn gpus() -> Vec<Device> {
@@ -42,6 +49,7 @@ fn trained(config: &TrainingConfig, device: &Device) -> Training {
 
 #[test]
 fn recorded_updates_are_those_of_a_processor() {
+    let _turn = turn();
     let nudgings = [
         Nudging::Centered { beta: 0.3 },
         Nudging::OneSided { beta: 0.5 },
@@ -80,6 +88,7 @@ fn recorded_updates_are_those_of_a_processor() {
 /// The whole point of it: without a graph each of these takes longer to launch than to run.
 #[test]
 fn a_recorded_update_takes_few_launches() {
+    let _turn = turn();
     for gpu in gpus() {
         let config = config();
         let network = config.network(&gpu);
@@ -113,6 +122,7 @@ fn a_recorded_update_takes_few_launches() {
 
 #[test]
 fn what_is_recorded_computes_with_what_is_in_its_buffers() {
+    let _turn = turn();
     for gpu in gpus() {
         let numbers = |value: f64| Tensor::<1>::full([5], value, &gpu);
         let input = buffer(&numbers(1.0)).expect("a GPU");

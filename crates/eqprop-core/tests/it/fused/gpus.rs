@@ -61,7 +61,7 @@ fn a_relaxation_by_kernels_stops_at_its_tolerance_and_sees_what_is_not_a_number(
         for sizes in [[5, 70, 3], [5, 250, 140]] {
             let config = graph(&sizes, Activation::HardSigmoid, &[(0, 1), (1, 2)]);
             let relaxed = |setup: &Setup, spoiled: bool| {
-                let energy = network(&config, setup, 0.1, 3);
+                let energy = network(&config, setup, 0.04, 3);
                 let mut numbers = Numbers(4).list(45, 0.0, 1.0);
                 if spoiled {
                     numbers[7] = f64::NAN;
