@@ -11,7 +11,13 @@ use crate::fused::operations;
 /// A recorded computation, with all that it holds.
 ///
 /// While it is recorded, [`Descent`](crate::descent::Descent) writes parameters where they are, whoever else holds them.
-/// What `T` holds is overwritten by every repetition.
+/// What `T` holds is overwritten by every repetition. It stays on the thread that recorded it, whose work the device
+/// takes in order.
+///
+/// ```compile_fail
+/// fn sent<T: Send>() {}
+/// sent::<eqprop_core::captured::Captured<u8>>();
+/// ```
 pub struct Captured<T> {
     graph: Graph<T, Box<dyn FnMut() -> T>>,
 }
@@ -38,16 +44,21 @@ impl<T> Captured<T> {
         self.graph.is_hardware()
     }
 
-    /// Computes again, from what is in its buffers now. Must be called by the thread that recorded it, whose work the
-    /// device takes in order.
+    /// Computes again, from what is in its buffers now.
     pub fn repeat(&mut self) -> &T {
         // What the computation holds lives in it, for as long as this does, and the device keeps the memory of all
-        // that was made on the way for the graph alone. The borrow keeps a second repetition away.
+        // that was made on the way for the graph alone. It cannot be sent to another thread, whose work the device might
+        // take at the same time, and the borrow keeps a second repetition away.
         #[allow(unsafe_code, reason = "see above")]
         unsafe {
             self.graph.replay()
         }
     }
+}
+
+/// Whether there can be a [`buffer`] of such numbers: whether they are `f32`, on a GPU backend.
+pub fn computes_in_place<const D: usize>(numbers: &Tensor<D>) -> bool {
+    operations::computes_in_place(numbers)
 }
 
 /// A copy of `numbers` in memory of its own, side by side, for [`overwrite`]; `None` on a device that computes nothing in

@@ -415,7 +415,7 @@ where
         if observe().is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        tally.add(&InferenceStep::step(&model, batch?));
+        tally.add(InferenceStep::step(&model, batch?));
     }
     Ok(ControlFlow::Continue(tally.evaluation()))
 }

@@ -31,7 +31,8 @@ pub struct StepCost {
     pub free_steps: usize,
     /// Seconds of a step: gradient estimate and update, measured as one.
     pub step: Spread,
-    /// Where the time goes, measured in steps of their own.
+    /// Where the time goes, measured in steps of their own, which are never recorded ones: on a GPU each phase pays for its
+    /// launches there, and together they take longer than [`step`](Self::step).
     pub phases: Phases,
     /// Examples per second at the median of [`step`](Self::step).
     pub samples_per_second: f64,

@@ -14,7 +14,7 @@ mod network;
 mod operations;
 mod relax;
 
-pub use descend::{copied, descend, overwrite, overwrite_both};
+pub use descend::{computes_in_place, copied, descend, overwrite, overwrite_both};
 pub use launches::launches;
 pub use operations::{descend_along, factors, product, product_over_rows, summed_difference};
 pub use relax::relax;

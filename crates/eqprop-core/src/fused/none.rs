@@ -93,6 +93,10 @@ pub fn overwrite<const D: usize>(_buffer: &Tensor<D>, _numbers: &Tensor<D>) -> O
     None
 }
 
+pub fn computes_in_place<const D: usize>(_numbers: &Tensor<D>) -> bool {
+    false
+}
+
 pub fn copied<const D: usize>(_numbers: &Tensor<D>) -> Option<Tensor<D>> {
     None
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-pub(crate) use super::cube::{copied, launches, overwrite, overwrite_both};
+pub(crate) use super::cube::{computes_in_place, copied, launches, overwrite, overwrite_both};
 /// Those that their callers do otherwise, where no backend has a way of its own.
 pub(crate) use super::flex::{convolution, convolution_contrast, prediction, prediction_error};
 use super::{After, Before, Step, cube, flex};

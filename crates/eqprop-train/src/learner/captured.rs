@@ -1,7 +1,6 @@
 //! Updates that a device records once and repeats.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::ModuleOptimizer;
@@ -30,7 +29,6 @@ pub struct CapturedUpdates<T> {
     /// Whether they are ahead of those of the learner that is trained.
     is_ahead: bool,
     rates: Vec<f64>,
-    thread: ThreadId,
     n_updates: usize,
 }
 
@@ -135,7 +133,6 @@ impl AnyLearner {
             learner: Arc::new(Mutex::new(Some(own))),
             is_ahead: false,
             rates: rates(self, rate),
-            thread: thread::current().id(),
             n_updates: 0,
         })
     }
@@ -187,11 +184,9 @@ impl<T: Clone + 'static> CapturedUpdates<T> {
         batch.input.dims() == self.input.dims() && batch.target.dims() == self.target.dims()
     }
 
-    /// Whether it is an update with such a batch, at these learning rates, and for the thread that calls.
+    /// Whether it is an update with such a batch, at these learning rates.
     fn fits(&self, batch: &Batch, rate: &ModuleLearningRate) -> bool {
-        self.is_for(batch)
-            && rates(&self.own(), rate) == self.rates
-            && thread::current().id() == self.thread
+        self.is_for(batch) && rates(&self.own(), rate) == self.rates
     }
 
     /// An update of `learner`, which gets to know of it in [`leave`](Self::leave).

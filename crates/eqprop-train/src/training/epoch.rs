@@ -42,7 +42,9 @@ impl OpenEpoch {
     ) -> Self {
         let clock = Instant::now();
         let has_classes = tally.has_classes();
-        let keep = move |output: EquilibriumOutput| Summary::new(&output, has_classes);
+        let keep = move |output: EquilibriumOutput| {
+            Summary::of(std::slice::from_ref(&output), has_classes)
+        };
         let (learner, optimizer) = (&mut self.learner, &self.optimizer);
         let repeated = match is_plain {
             true => recorded.update(learner, optimizer, &mut self.scheduler, &batch, keep),
@@ -70,7 +72,7 @@ impl OpenEpoch {
             .optimize_apart(optimizer, rate, output.grads, products);
         self.done.seconds_optimizing += clock.elapsed().as_secs_f64();
 
-        tally.add(&output.item);
+        tally.add(output.item);
         self.done.n_updates += 1;
         self
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Tensor, TensorData, Transaction};
+use eqprop_core::captured::computes_in_place;
 
 use crate::data::{Quantities, TargetKind};
 use crate::learner::EquilibriumOutput;
@@ -18,7 +19,9 @@ const READ_AT_MOST: usize = 256;
 #[derive(Clone)]
 pub struct Tally {
     tolerance: f64,
-    waiting: Vec<Summary>,
+    waiting: Vec<EquilibriumOutput>,
+    /// On a GPU, where each number of outputs that are joined would be a kernel of its own.
+    summaries: Vec<Summary>,
     last_read: Option<Instant>,
     /// As of the last reading.
     pub sums: Sums,
@@ -39,6 +42,7 @@ impl Tally {
         Self {
             tolerance,
             waiting: Vec::new(),
+            summaries: Vec::new(),
             last_read: None,
             sums,
             correct: None,
@@ -83,8 +87,15 @@ impl Tally {
 
     /// Adds what a batch showed. The sums are brought up to date with the first batch, and from time
     /// to time.
-    pub fn add(&mut self, output: &EquilibriumOutput) {
-        self.add_summary(Summary::new(output, self.has_classes()));
+    pub fn add(&mut self, output: EquilibriumOutput) {
+        match computes_in_place(&output.cost) {
+            true => {
+                let summary = Summary::of(core::slice::from_ref(&output), self.has_classes());
+                self.summaries.push(summary);
+            }
+            false => self.waiting.push(output),
+        }
+        self.read_if_due();
     }
 
     /// Whether predictions are classes.
@@ -94,11 +105,15 @@ impl Tally {
 
     /// As [`add`](Self::add).
     pub fn add_summary(&mut self, summary: Summary) {
-        self.waiting.push(summary);
+        self.summaries.push(summary);
+        self.read_if_due();
+    }
+
+    fn read_if_due(&mut self) {
         let is_old = self
             .last_read
             .is_none_or(|read| read.elapsed() >= READ_EVERY);
-        if is_old || self.waiting.len() >= READ_AT_MOST {
+        if is_old || self.waiting.len() + self.summaries.len() >= READ_AT_MOST {
             self.read();
         }
     }
@@ -106,15 +121,20 @@ impl Tally {
     /// Brings the sums up to date.
     pub fn read(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
+        let mut summaries = std::mem::take(&mut self.summaries);
         self.last_read = Some(Instant::now());
-        if waiting.is_empty() {
+        if !waiting.is_empty() {
+            summaries.push(Summary::of(&waiting, self.has_classes()));
+        }
+        if summaries.is_empty() {
             return;
         }
         // All at once, so that the device is waited for once.
-        let numbers = waiting.iter().fold(Transaction::default(), |all, summary| {
-            all.register(summary.numbers.clone())
-        });
-        for (summary, numbers) in waiting.iter().zip(numbers.execute()) {
+        let all = Transaction::default();
+        let numbers = summaries
+            .iter()
+            .fold(all, |all, summary| all.register(summary.numbers.clone()));
+        for (summary, numbers) in summaries.iter().zip(numbers.execute()) {
             self.read_one(summary, &numbers);
         }
     }
@@ -126,14 +146,14 @@ impl Tally {
         let (residual, rest) = rest.split_at(n);
         let (energy, judged) = rest.split_at(if summary.has_energy { n } else { 0 });
         self.sums.n_examples += n;
-        self.sums.steps += (summary.n_steps * n) as f64;
-        self.sums.cost += cost.iter().sum::<f64>();
-        self.sums.residual += residual.iter().sum::<f64>();
+        self.sums.steps += summary.n_steps as f64;
+        add(&mut self.sums.cost, cost);
+        add(&mut self.sums.residual, residual);
         // A state that is not a number has not converged.
         let within = residual.iter().filter(|&&found| found <= self.tolerance);
         self.sums.unconverged += (n - within.count()) as f64;
         if summary.has_energy {
-            *self.sums.energy.get_or_insert(0.0) += energy.iter().sum::<f64>();
+            add(self.sums.energy.get_or_insert(0.0), energy);
         }
         match &self.kind {
             None => self.judge_classes(judged),
@@ -207,7 +227,15 @@ impl Tally {
     }
 }
 
-/// What a batch showed, in one tensor, so that reading it back is one transfer whatever the batch holds.
+/// Adds the values one after the other, so that the sum does not depend on how many batches
+/// are read back at once, which is a matter of time.
+fn add(sum: &mut f64, values: &[f64]) {
+    for value in values {
+        *sum += value;
+    }
+}
+
+/// What batches showed, in one tensor, so that reading it back is one transfer whatever they hold.
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// Of all examples the cost, the residual, the energy if there is one, and of classes whether it was mistaken,
@@ -215,25 +243,49 @@ pub struct Summary {
     pub numbers: Tensor<1>,
     n_examples: usize,
     has_energy: bool,
+    /// Of all examples together.
     n_steps: usize,
 }
 
 impl Summary {
     /// Of predictions that are classes, or of others.
-    pub fn new(output: &EquilibriumOutput, has_classes: bool) -> Self {
-        let mut parts = vec![output.cost.clone(), output.residual.clone()];
-        parts.extend(output.energy.clone());
+    pub fn of(outputs: &[EquilibriumOutput], has_classes: bool) -> Self {
+        let cost = join(outputs.iter().map(|output| &output.cost));
+        let energy: Option<Vec<_>> = outputs
+            .iter()
+            .map(|output| output.energy.as_ref())
+            .collect();
+        let energy = energy.map(join);
+        let has_energy = energy.is_some();
+        let n_examples = cost.dims()[0];
+        let residual = join(outputs.iter().map(|output| &output.residual));
+        let dtype = cost.dtype();
+        let mut parts = vec![cost, residual];
+        parts.extend(energy);
+        let target = join(outputs.iter().map(|output| &output.target));
         match has_classes {
-            true => parts.push(output.errors().cast(output.cost.dtype())),
+            true => {
+                let scores = join(outputs.iter().map(|output| &output.scores));
+                let wrong = scores.argmax(1).not_equal(target.argmax(1));
+                parts.push(wrong.float().squeeze_dim::<1>(1).cast(dtype));
+            }
             false => {
-                parts.extend([&output.output, &output.target].map(|t| t.clone().flatten(0, 1)))
+                let output = join(outputs.iter().map(|output| &output.output));
+                parts.extend([output, target].map(|numbers| numbers.flatten(0, 1)));
             }
         }
+        let n_steps = outputs
+            .iter()
+            .map(|output| output.n_steps * output.cost.dims()[0]);
         Self {
             numbers: Tensor::cat(parts, 0),
-            n_examples: output.cost.dims()[0],
-            has_energy: output.energy.is_some(),
-            n_steps: output.n_steps,
+            n_examples,
+            has_energy,
+            n_steps: n_steps.sum(),
         }
     }
+}
+
+fn join<'a, const D: usize>(parts: impl IntoIterator<Item = &'a Tensor<D>>) -> Tensor<D> {
+    Tensor::cat(parts.into_iter().cloned().collect(), 0)
 }

@@ -124,6 +124,11 @@ impl Place {
     }
 }
 
+/// Whether numbers are on such a backend.
+pub fn computes_in_place<const D: usize>(numbers: &Tensor<D>) -> bool {
+    handle(numbers).is_some()
+}
+
 /// A copy in memory of its own, side by side; `None` on other backends.
 pub fn copied<const D: usize>(numbers: &Tensor<D>) -> Option<Tensor<D>> {
     let shapes = [Shape::from(numbers.dims())];

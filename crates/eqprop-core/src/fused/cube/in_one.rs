@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 use super::buffer::{Matrix, argument, empty, sequence};
 use super::custom::Handle;
 use super::kernel::nudge::NudgePlan;
-use super::kernel::plan::{LayerPlan, TermPlan};
+use super::kernel::plan::{LayerPlan, Order, TermPlan};
 use super::kernel::settle::{SettlePlan, settle};
 use super::network::{Inputs, Network, Plan, multiprocessors};
 
@@ -26,9 +26,14 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// `None` where the network is too large.
+    /// `None` where the network is too large, or one launch would not do.
     pub fn new(network: &Network, hardware: &HardwareProperties) -> Option<Self> {
         let plan = &network.plan;
+        // Units that drive others of their own layer would be read while some of them have moved and some have not.
+        let drives_itself = plan.links.iter().any(|link| link.from == link.to);
+        if plan.order == Order::InTurn && drives_itself {
+            return None;
+        }
         let n_weights = plan.links.iter().filter(|link| link.weights.is_some());
         let n_weights = n_weights.map(|link| plan.sizes[link.from] * plan.sizes[link.to]);
         let n_layers = plan.sizes.len();

@@ -21,6 +21,7 @@ fn networks() -> Vec<HopfieldEnergyConfig> {
         graph(&[5, 70, 10], hard, &[(0, 1), (1, 2)]),
         graph(&[4, 50, 9, 3], bounded, &skips),
         graph(&[5, 300, 10], Activation::Tanh, &[(0, 1), (1, 2)]),
+        graph(&[4, 130, 9], bounded, &[(0, 1), (1, 2), (1, 1)]),
         graph(&[7, 230, 170, 10], hard, &[(0, 1), (1, 2), (2, 3)]),
         graph(&[4, 210, 190, 3], bounded, &skips),
         graph(&[4, 190, 220], Activation::Sigmoid, &[(0, 1), (1, 2)]),
