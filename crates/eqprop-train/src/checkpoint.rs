@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use burn::lr_scheduler::LrSchedulerRecord;
@@ -142,6 +142,8 @@ impl Checkpoint {
     /// If the folder cannot be written to; the older checkpoints are then still there.
     pub fn save(self, run: &Path) -> Result<(), CheckpointError> {
         let place = Place::of(&self.state);
+        // What fails is named as it would be called: the other name means nothing to a user.
+        let target = run.join(place.name());
         remove_temporary_folders(run);
         let folder = tempfile::Builder::new()
             .prefix(TEMPORARY_PREFIX)
@@ -152,18 +154,19 @@ impl Checkpoint {
             version: VERSION,
             files: Vec::new(),
         };
-        for (name, bytes) in self.into_files(folder.path())? {
+        for (name, bytes) in self.into_files(&target)? {
             manifest.files.push(ManifestEntry {
                 name: name.to_string(),
                 bytes: bytes.len() as u64,
                 crc32: crc32fast::hash(&bytes),
             });
-            write_synced(&folder.path().join(name), &bytes)?;
+            write_synced(folder.path(), name, &bytes)
+                .map_err(CheckpointError::write(target.join(name)))?;
         }
-        write_synced(&folder.path().join(MANIFEST), &to_json(&manifest))?;
-        sync_folder(folder.path()).map_err(CheckpointError::write(folder.path()))?;
+        write_synced(folder.path(), MANIFEST, &to_json(&manifest))
+            .map_err(CheckpointError::write(target.join(MANIFEST)))?;
+        sync_folder(folder.path()).map_err(CheckpointError::write(&target))?;
 
-        let target = run.join(place.name());
         if target.exists() {
             // A run that was resumed from an earlier epoch by hand arrives here again. What it wrote
             // there counts as a checkpoint until the new one is in its place: as the same number, but
@@ -351,13 +354,10 @@ fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
     fs::read(path).map_err(CheckpointError::read(path))
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
-    let write = || {
-        let mut file = fs::File::create(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(CheckpointError::write(path))
+fn write_synced(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(folder.join(name))?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn to_json(value: &impl Serialize) -> Vec<u8> {
