@@ -12,10 +12,12 @@ mod fidelity;
 mod files;
 mod formats;
 mod help;
+mod http;
 mod labels;
 mod numbers;
 mod output;
 mod own_data;
+mod page;
 #[cfg(target_os = "linux")]
 mod paths;
 mod place;
@@ -29,4 +31,5 @@ mod tensorboard;
 mod training;
 mod tune;
 mod untied;
+mod watch;
 mod weights;

@@ -23,7 +23,7 @@ pub use bench::BenchArguments;
 pub use compare::CompareArguments;
 pub use data::DataArguments;
 pub use fidelity::FidelityArguments;
-pub use run_folder::{EvaluateArguments, PredictArguments, RelaxArguments};
+pub use run_folder::{EvaluateArguments, PredictArguments, RelaxArguments, WatchArguments};
 pub use train::TrainArguments;
 pub use tune::TuneArguments;
 pub use vary::Vary;
@@ -63,6 +63,8 @@ pub enum Command {
     Predict(PredictArguments),
     /// Draw how a few test examples relax in a trained network.
     Relax(RelaxArguments),
+    /// Open a page that shows a trained network relax: draw an input, nudge the output, follow a training.
+    Watch(WatchArguments),
     /// Write the weights of a trained network as safetensors.
     Export(ExportArguments),
     /// Make a run folder from weights: of `eqprop export`, or of published PyTorch code.

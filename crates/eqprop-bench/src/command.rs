@@ -13,3 +13,4 @@ pub mod presets;
 pub mod relax;
 pub mod train;
 pub mod tune;
+pub mod watch;

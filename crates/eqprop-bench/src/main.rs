@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => command::bench::run(arguments),
         Command::Predict(arguments) => command::predict::run(arguments),
         Command::Relax(arguments) => command::relax::run(arguments),
+        Command::Watch(arguments) => command::watch::run(arguments),
         Command::Export(arguments) => command::export::run(arguments),
         Command::Import(arguments) => command::import::run(arguments),
         Command::Data(arguments) => command::data::run(arguments),

@@ -148,6 +148,7 @@ impl Checkpoint {
         let folder = tempfile::Builder::new()
             .prefix(TEMPORARY_PREFIX)
             .tempdir_in(run)
+            .map_err(|error| error.kind().into())
             .map_err(CheckpointError::write(run))?;
 
         let mut manifest = Manifest {

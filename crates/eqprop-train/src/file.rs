@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 #[cfg(unix)]
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How the name of everything begins that is not yet complete.
@@ -72,11 +72,10 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         }
         let mut builder = tempfile::Builder::new();
         builder.prefix(TEMPORARY_PREFIX);
-        // Else it would be for its owner alone; of this the umask is taken.
-        #[cfg(unix)]
-        builder.permissions(fs::Permissions::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(bytes)?;
+        // With the permissions of any new file, which else would be its owner's alone, and with errors that
+        // do not name it.
+        let mut file = builder.make_in(folder, |path| File::create_new(path))?;
+        file.as_file_mut().write_all(bytes)?;
         if let Some(old) = &old {
             keep_owner_and_mode(file.as_file(), old)?;
         }

@@ -71,3 +71,18 @@ pub struct RelaxArguments {
     #[command(flatten)]
     pub device: DeviceArguments,
 }
+
+/// A network to watch.
+#[derive(Debug, Args)]
+pub struct WatchArguments {
+    /// Run folder of `eqprop train`. It may be one that is still trained: the page follows. Its first epoch must be over.
+    pub run: PathBuf,
+    /// Port of this machine that the page is served at; 0 for one that is free. Other machines cannot reach it: forward the
+    /// port, as with `ssh -L 7717:localhost:7717` [default: 7717, or one that is free].
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    #[command(flatten)]
+    pub data: FolderArguments,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}

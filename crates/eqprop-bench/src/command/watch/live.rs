@@ -1,0 +1,70 @@
+//! A training that goes on.
+
+use std::fs;
+
+use anyhow::Result;
+use eqprop_core::energy::VectorField;
+use eqprop_core::gradients::Gradients;
+use serde_json::{Map, Value, json};
+
+use super::contrast;
+use super::watched::Watched;
+
+/// Test examples that are judged.
+const N_JUDGED: usize = 500;
+/// Wrong ones that are shown.
+const N_SHOWN: usize = 24;
+
+/// What the training measured so far, the weights behind the input, and `mistakes`.
+///
+/// # Errors
+/// If the table of measurements is there and cannot be read.
+pub fn training(watched: &Watched, mistakes: Value) -> Result<Value> {
+    let path = watched.folder.path().join("metrics.csv");
+    let mut epochs = Vec::new();
+    // A run that was imported has none.
+    if let Ok(text) = fs::read(&path) {
+        let mut table = csv::Reader::from_reader(&text[..]);
+        let names = table.headers()?.clone();
+        for row in table.records() {
+            let row = row?;
+            let cells = names.iter().zip(row.iter());
+            let cells =
+                cells.map(|(name, cell)| (name.to_string(), json!(cell.parse::<f64>().ok())));
+            epochs.push(Value::Object(cells.collect::<Map<_, _>>()));
+        }
+    }
+    Ok(json!({
+        "n_epochs": watched.run.config.epochs,
+        "epochs": epochs,
+        "filters": contrast::pictures(watched, &Gradients::new()),
+        "mistakes": mistakes,
+    }))
+}
+
+/// Which of the first test examples the network gets wrong.
+///
+/// # Errors
+/// If the examples are in files and cannot be read.
+pub fn mistakes(watched: &Watched) -> Result<Value> {
+    let Some((examples, input)) = watched.first(N_JUDGED)? else {
+        return Ok(Value::Null);
+    };
+    let learner = &watched.run.learner;
+    let network = &learner.network;
+    let state = learner.infer(&input).state;
+    let scores = network.scores(&network.energy.clamp(&input), &state);
+    let classes: Vec<i64> = scores.argmax(1).into_data().iter::<i64>().collect();
+    let wrong = classes.iter().zip(&examples.labels).enumerate();
+    let wrong: Vec<_> = wrong
+        .filter(|&(_, (&found, &label))| found != i64::from(label))
+        .collect();
+    let shown = wrong.iter().take(N_SHOWN).map(|(index, (found, label))| {
+        json!({ "index": index, "class": label, "found": found, "pixels": examples.input(*index) })
+    });
+    Ok(json!({
+        "n_judged": examples.len(),
+        "n_wrong": wrong.len(),
+        "shown": shown.collect::<Vec<_>>(),
+    }))
+}

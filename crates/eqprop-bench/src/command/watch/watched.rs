@@ -1,0 +1,218 @@
+//! The network that is watched.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::{Tensor, TensorData};
+use eqprop_bench::picture;
+use eqprop_core::energy::VectorField;
+use eqprop_core::nudging::Nudging;
+use eqprop_train::data::Examples;
+use serde_json::{Value, json};
+
+use super::question::{Asked, Relax};
+use super::{course, live};
+use crate::cli::WatchArguments;
+use crate::figure::tensor;
+use crate::output::say;
+use crate::run::{RunFolder, TrainedRun};
+
+/// Examples in one answer.
+const N_EXAMPLES: usize = 24;
+
+/// A run whose network is looked at, as its training last wrote it.
+#[derive(Debug)]
+pub struct Watched {
+    pub folder: RunFolder,
+    device: Option<String>,
+    pub run: TrainedRun,
+    /// The test examples, if the data are there.
+    pub test: Option<Examples>,
+    /// When the model was written.
+    written: Option<SystemTime>,
+    /// What it gets wrong of the first test examples.
+    mistakes: Option<Value>,
+}
+
+impl Watched {
+    /// Reads the run, and its data if they are there.
+    ///
+    /// # Errors
+    /// If the run or the device cannot be used, or the network does not classify.
+    pub fn open(arguments: &WatchArguments) -> Result<Self> {
+        let folder = RunFolder::open(&arguments.run)?;
+        let device = arguments.device.device.clone();
+        let run = folder.trained(device.as_deref())?;
+        let source = &run.config.data.dataset;
+        if source.quantities().is_some() || source.labels().is_some() {
+            bail!(
+                "`{}` predicts quantities or several labels: the page shows networks that tell classes apart; \
+                 `eqprop relax` draws how it relaxes",
+                arguments.run.display()
+            );
+        }
+        let test = match run.load_data(arguments.data.data_dir.as_deref()) {
+            Ok(dataset) => Some(dataset.test),
+            Err(error) if source.has_pixels() => {
+                say(format_args!(
+                    "note: {error:#}; without its data, only drawings are shown"
+                ));
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let mut watched = Self {
+            written: None,
+            mistakes: None,
+            folder,
+            device,
+            run,
+            test,
+        };
+        watched.written = watched.when_written();
+        Ok(watched)
+    }
+
+    fn model(&self) -> PathBuf {
+        self.folder.path().join("model.bpk")
+    }
+
+    fn when_written(&self) -> Option<SystemTime> {
+        fs::metadata(self.model()).ok()?.modified().ok()
+    }
+
+    /// Takes the model that a training has written since. One that cannot be read is left for the next time.
+    fn refresh(&mut self) {
+        let written = self.when_written();
+        if written != self.written
+            && let Ok(run) = self.folder.trained(self.device.as_deref())
+        {
+            (self.run, self.written, self.mistakes) = (run, written, None);
+        }
+    }
+
+    /// Answers a question of the page.
+    ///
+    /// # Errors
+    /// Says what the page should have asked.
+    pub fn answer(&mut self, asked: Asked) -> Result<Value> {
+        self.refresh();
+        match asked {
+            Asked::Network => Ok(self.describe()),
+            Asked::Examples { from } => self.examples(from),
+            Asked::Drawing { png } => self.drawing(&png),
+            Asked::Relaxation(relax) => self.relax(&relax),
+            Asked::Training => {
+                if self.mistakes.is_none() {
+                    self.mistakes = Some(live::mistakes(self)?);
+                }
+                let mistakes = self.mistakes.clone().unwrap_or_default();
+                live::training(self, mistakes)
+            }
+        }
+    }
+
+    /// Channels, height and width of an input.
+    pub fn shape(&self) -> [usize; 3] {
+        let [channels, height, width] = self.run.config.data.dataset.image_shape();
+        let frame = 2 * self.run.config.data.padding;
+        [channels, height + frame, width + frame]
+    }
+
+    /// Layers, classes and settings.
+    fn describe(&self) -> Value {
+        let (config, network) = (&self.run.config, &self.run.learner.network);
+        let source = &config.data.dataset;
+        let layers = network.energy.layers().iter().map(|layer| {
+            json!({
+                "shape": layer.shape.maps(),
+                "units": layer.n_units(),
+                "shown": layer.n_units().min(course::MOST_UNITS),
+            })
+        });
+        let classes = 0..source.n_classes();
+        let classes = classes.map(|class| {
+            let name = source.class_name(class).map(String::from);
+            name.unwrap_or_else(|| class.to_string())
+        });
+        let beta = config.phases.nudging.beta();
+        json!({
+            "run": self.folder.path().to_string_lossy(),
+            "network": config.notation(),
+            "model": config.network.model,
+            "data": source.to_string(),
+            "input": self.shape(),
+            "is_drawn": source.has_pixels(),
+            "layers": layers.collect::<Vec<_>>(),
+            "readout": network.energy.layers().last().map(|layer| layer.n_units()) != Some(source.n_classes()),
+            "classes": classes.collect::<Vec<_>>(),
+            "beta": beta,
+            "is_centered": matches!(config.phases.nudging, Nudging::Centered { .. }),
+            "free_steps": config.phases.free_steps,
+            "nudged_steps": config.phases.nudged_steps,
+            "n_examples": self.test.as_ref().map_or(0, Examples::len),
+        })
+    }
+
+    /// Some test examples.
+    fn examples(&self, from: usize) -> Result<Value> {
+        let Some(test) = &self.test else {
+            return Ok(json!([]));
+        };
+        let indices: Vec<usize> = (from..test.len()).take(N_EXAMPLES).collect();
+        let some = test.in_order(&indices).in_memory()?;
+        let examples = indices.iter().enumerate().map(|(i, index)| {
+            json!({ "index": index, "class": some.labels[i], "pixels": some.input(i) })
+        });
+        Ok(examples.collect())
+    }
+
+    /// A drawing as the network sees it: what `eqprop predict` makes of the same image.
+    fn drawing(&self, png: &[u8]) -> Result<Value> {
+        let source = &self.run.config.data.dataset;
+        if !source.has_pixels() {
+            bail!("the network was not trained on images: choose an example");
+        }
+        let pixels = picture::pixels(png, source.image_shape(), false);
+        let pixels = pixels.context("this is not a drawing")?.values;
+        let examples = self.run.config.data.prepare(Examples {
+            inputs: pixels,
+            labels: vec![0],
+            shape: source.image_shape(),
+            n_classes: source.n_classes(),
+            targets: None,
+            stream: None,
+        });
+        Ok(json!({ "pixels": examples.inputs }))
+    }
+
+    /// How an input relaxes, freely and then nudged.
+    fn relax(&self, relax: &Relax) -> Result<Value> {
+        let n_inputs: usize = self.shape().iter().product();
+        let found = relax.pixels.len();
+        if found != n_inputs {
+            bail!("an input has {n_inputs} numbers, but there are {found}");
+        }
+        if !relax.pixels.iter().all(|value| value.is_finite()) {
+            bail!("an input has numbers that are finite");
+        }
+        let data = TensorData::new(relax.pixels.clone(), [1, n_inputs]);
+        course::follow(
+            self,
+            Tensor::from_data(data, &self.run.device.device),
+            relax,
+        )
+    }
+
+    /// The first test examples as inputs.
+    pub fn first(&self, n: usize) -> Result<Option<(Examples, Tensor<2>)>> {
+        let Some(test) = &self.test else {
+            return Ok(None);
+        };
+        let examples = test.clone().take(n).in_memory()?;
+        let input = tensor(&examples, &self.run.device.device);
+        Ok(Some((examples, input)))
+    }
+}

@@ -1,0 +1,202 @@
+//! The page of `eqprop watch` in a real browser. Needs Chromium and its driver (Debian: `chromium-driver`), and so is run only
+//! when asked for: `cargo test --release --workspace --test browser -- --ignored`.
+
+mod driver;
+#[path = "../program/http.rs"]
+mod http;
+#[path = "../program/page.rs"]
+mod page;
+#[allow(dead_code, reason = "the tests of the program use the rest")]
+#[path = "../program/place.rs"]
+mod place;
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use driver::Browser;
+use page::Page;
+use place::Place;
+
+/// A trained network, its page, and a browser that shows it.
+fn shown() -> (Place, Page, Browser) {
+    let place = Place::new();
+    place.succeed(&["train", "--epochs", "3", "--run", "run"]);
+    let page = Page::of(&place, "run", &[]);
+    let browser = Browser::start(1280, 1000);
+    browser.open(&format!("http://{}/", page.address));
+    browser.wait("return eqprop.ready === true && !eqprop.playing");
+    (place, page, browser)
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+fn assert_close(a: &Value, b: &Value, tolerance: f64) {
+    let (a, b) = (numbers(a), numbers(b));
+    assert_eq!(a.len(), b.len());
+    let far = a
+        .iter()
+        .zip(&b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f64::max);
+    assert!(far <= tolerance, "{a:?} {b:?}");
+}
+
+/// The values beside the classes, as they can be read.
+const SHOWN: &str = "return [...document.querySelectorAll('#classes .value')].map((one) => Number(one.textContent))";
+
+#[test]
+#[ignore = "needs Chromium and its driver"]
+fn a_drawing_relaxes_and_is_nudged_as_the_library_says() {
+    let (place, page, browser) = shown();
+    // A one, drawn with the pointer.
+    browser.drag("#draw", &[(0, -90), (0, -30), (0, 30), (0, 90)]);
+    browser.wait("return eqprop.truth === undefined && eqprop.course !== null && !eqprop.playing");
+    let png = browser.run_async(
+        "const done = arguments[0]; document.getElementById('draw').toBlob(async (blob) => \
+         done(Array.from(new Uint8Array(await blob.arrayBuffer()))), 'image/png')",
+    );
+    let png: Vec<u8> = serde_json::from_value(png).unwrap();
+    fs::write(place.path("drawn.png"), png).unwrap();
+    let predicted = &place.json(&["predict", "run", "drawn.png"])["predictions"][0];
+    assert_eq!(
+        browser.run("return eqprop.course.scores"),
+        predicted["scores"]
+    );
+    // What can be read is the output at the end of the free phase, with three digits.
+    assert_close(&browser.run(SHOWN), &predicted["scores"], 6e-4);
+    let verdict = browser.run("return document.getElementById('verdict').textContent");
+    assert_eq!(verdict, format!("Predicts {}", predicted["class"]));
+
+    // A nudge toward another class, as the program computes it for whoever asks.
+    browser.click("#classes button:nth-child(4)");
+    browser.wait(
+        "return eqprop.target === 3 && (eqprop.course.nudged || []).length > 1 && !eqprop.playing",
+    );
+    let question =
+        browser.run("return { pixels: eqprop.pixels, target: eqprop.target, beta: eqprop.beta }");
+    let body = question.to_string();
+    let answer = http::ask(
+        &page.address,
+        "POST",
+        "/api/relaxation",
+        &[],
+        body.as_bytes(),
+    )
+    .json();
+    let steps = answer["nudged"].as_array().unwrap();
+    let output = &steps[steps.len() - 1]["layers"][1];
+    assert_close(&browser.run(SHOWN), output, 6e-4);
+    assert!(numbers(output)[3] > numbers(&predicted["scores"])[3]);
+    assert_eq!(
+        browser.run("return document.getElementById('contrast-part').hidden"),
+        false
+    );
+    let n_pictures = browser.run("return document.querySelectorAll('#contrast canvas').length");
+    assert_eq!(n_pictures, 2 * answer["contrast"].as_array().unwrap().len());
+    assert_eq!(
+        browser.run("return document.getElementById('message').hidden"),
+        true
+    );
+
+    // Any step can be gone back to.
+    browser.run(
+        "const step = document.getElementById('step'); step.value = 0; step.dispatchEvent(new Event('input'))",
+    );
+    let start = browser.run("return eqprop.course.free[0].layers[1]");
+    assert_close(&browser.run(SHOWN), &start, 6e-4);
+}
+
+#[test]
+#[ignore = "needs Chromium and its driver"]
+fn keys_do_what_the_pointer_does() {
+    let (_place, _page, browser) = shown();
+    browser.run("document.getElementById('draw').focus()");
+    let before = browser.run("return eqprop.asked");
+    // Space draws a dot; with shift the arrows draw a line.
+    browser.keys(&[
+        " ",
+        "\u{E008}\u{E015}\u{E015}\u{E015}\u{E015}\u{E015}\u{E015}",
+    ]);
+    browser.wait(&format!(
+        "return eqprop.asked > {before} && eqprop.truth === undefined && !eqprop.playing"
+    ));
+    let ink = browser.run("return eqprop.pixels.reduce((sum, value) => sum + value, 0)");
+    assert!(ink.as_f64().unwrap() > 1.0, "{ink}");
+    // Buttons are reached and pressed.
+    browser.run("document.querySelector('#classes button:nth-child(6)').focus()");
+    browser.keys(&["\u{E007}"]);
+    browser.wait("return eqprop.target === 5 && (eqprop.course.nudged || []).length > 1");
+    let named = browser.run(
+        "return [...document.querySelectorAll('button, input, canvas')].every((one) => one.textContent.trim() || \
+         one.getAttribute('aria-label') || one.labels?.length)",
+    );
+    assert_eq!(named, true);
+}
+
+#[test]
+#[ignore = "needs Chromium and its driver"]
+fn reduced_motion_and_narrow_screens_are_respected() {
+    let (_place, _page, browser) = shown();
+    let features = [
+        ("prefers-reduced-motion", "reduce"),
+        ("prefers-color-scheme", "dark"),
+    ];
+    let features = features.map(|(name, value)| json!({ "name": name, "value": value }));
+    browser.cdp(
+        "Emulation.setEmulatedMedia",
+        json!({ "features": features }),
+    );
+    browser.click("#play");
+    assert_eq!(browser.run("return eqprop.playing"), false);
+    assert_eq!(
+        browser.run("return eqprop.at === eqprop.steps.length - 1"),
+        true
+    );
+    let ground = browser.run("return getComputedStyle(document.body).backgroundColor");
+    assert_eq!(ground, "rgb(21, 23, 26)");
+    browser.cdp(
+        "Emulation.setDeviceMetricsOverride",
+        json!({ "width": 400, "height": 800, "deviceScaleFactor": 2, "mobile": true }),
+    );
+    let width = browser.run("return document.documentElement.scrollWidth");
+    assert!(width.as_f64().unwrap() <= 400.0, "{width}");
+}
+
+#[test]
+#[ignore = "needs Chromium and its driver"]
+fn a_training_is_followed_and_an_end_is_said() {
+    let (place, mut page, browser) = shown();
+    let epoch = "return document.getElementById('training-text').textContent";
+    assert!(
+        browser
+            .run(epoch)
+            .as_str()
+            .unwrap()
+            .starts_with("Epoch 3 of 3")
+    );
+    place.succeed(&["train", "--resume", "--run", "run", "--epochs", "5"]);
+    browser
+        .wait("return document.getElementById('training-text').textContent.startsWith('Epoch 5')");
+    page.child.kill().unwrap();
+    page.child.wait().unwrap();
+    browser.wait("return document.getElementById('message').textContent.includes('has ended')");
+}
+
+#[test]
+#[ignore = "needs Chromium and its driver"]
+fn a_relaxation_moves_smoothly() {
+    let (_place, _page, browser) = shown();
+    let frames = browser.run_async(
+        "const done = arguments[0]; const speed = document.getElementById('speed'); speed.value = 5; \
+         document.getElementById('play').click(); const [frames, from] = [eqprop.frames, performance.now()]; \
+         setTimeout(() => done((eqprop.frames - frames) / (performance.now() - from) * 1000), 2000)",
+    );
+    // A screen shows 60 in a second; beside other work less than 30 would be felt.
+    assert!(
+        frames.as_f64().unwrap() >= 20.0,
+        "{frames} frames in a second"
+    );
+}
