@@ -90,3 +90,19 @@ pub mod weights;
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// Compiles and runs the code of the guide.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../../docs/src/ten-minutes.md")]
+    struct TenMinutes;
+
+    #[doc = include_str!("../../../docs/src/estimators.md")]
+    struct Estimators;
+
+    #[doc = include_str!("../../../docs/src/energy.md")]
+    struct Energy;
+
+    #[doc = include_str!("../../../docs/src/block.md")]
+    struct Block;
+}
