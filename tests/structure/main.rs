@@ -1,5 +1,6 @@
 //! The structure of the crates, read from their sources: imports lead down, and never in a circle.
 
+mod documents;
 mod imports;
 
 use std::collections::{BTreeMap, BTreeSet};

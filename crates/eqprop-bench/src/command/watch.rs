@@ -1,5 +1,6 @@
 //! `eqprop watch`.
 
+mod answer;
 mod contrast;
 mod course;
 mod live;
@@ -40,7 +41,7 @@ pub fn run(arguments: WatchArguments) -> Result<Report> {
     while !interrupt.is_set() {
         match server.questions().recv_timeout(TICK) {
             Ok(question) => {
-                question.answer(&mut watched);
+                answer::answer(question, &mut watched);
                 n_answers += 1;
             }
             Err(RecvTimeoutError::Timeout) => {}

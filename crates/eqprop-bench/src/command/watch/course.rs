@@ -10,21 +10,20 @@ use serde_json::{Value, json};
 
 use super::contrast;
 use super::question::Relax;
-use super::watched::Watched;
+use super::watched::{MOST_UNITS, Watched};
 use crate::output::check_finite;
 
-/// The most units of a layer that are shown: the page has no room for more.
-pub const MOST_UNITS: usize = 4096;
 /// The most steps of a phase.
 const MOST_STEPS: usize = 300;
 /// The most numbers in an answer.
 const MOST_NUMBERS: usize = 2_000_000;
 
-/// The free phase of `input`, and from there the nudged one if a class is given.
+/// The free phase of an input, and from there the nudged one if a class is given.
 ///
 /// # Errors
-/// If there is no such class, β cannot be borne, or a state is not finite.
-pub fn follow(watched: &Watched, input: Tensor<2>, relax: &Relax) -> Result<Value> {
+/// If the input is none of this network, there is no such class, β cannot be borne, or a state is not finite.
+pub fn follow(watched: &Watched, relax: &Relax) -> Result<Value> {
+    let input = watched.input(&relax.pixels)?;
     let (network, config) = (&watched.run.learner.network, &watched.run.config);
     let (energy, cost) = (&network.energy, &network.cost);
     let estimator = config.estimator();

@@ -15,11 +15,14 @@ const N_JUDGED: usize = 500;
 /// Wrong ones that are shown.
 const N_SHOWN: usize = 24;
 
-/// What the training measured so far, the weights behind the input, and `mistakes`.
+/// What the training measured so far, the weights behind the input, and what the network gets wrong.
 ///
 /// # Errors
-/// If the table of measurements is there and cannot be read.
-pub fn training(watched: &Watched, mistakes: Value) -> Result<Value> {
+/// If the table of measurements is there and cannot be read, or the examples cannot.
+pub fn training(watched: &mut Watched) -> Result<Value> {
+    if watched.mistakes.is_none() {
+        watched.mistakes = Some(mistakes(watched)?);
+    }
     let path = watched.folder.path().join("metrics.csv");
     let mut epochs = Vec::new();
     // A run that was imported has none.
@@ -38,15 +41,12 @@ pub fn training(watched: &Watched, mistakes: Value) -> Result<Value> {
         "n_epochs": watched.run.config.epochs,
         "epochs": epochs,
         "filters": contrast::pictures(watched, &Gradients::new()),
-        "mistakes": mistakes,
+        "mistakes": watched.mistakes,
     }))
 }
 
 /// Which of the first test examples the network gets wrong.
-///
-/// # Errors
-/// If the examples are in files and cannot be read.
-pub fn mistakes(watched: &Watched) -> Result<Value> {
+fn mistakes(watched: &Watched) -> Result<Value> {
     let Some((examples, input)) = watched.first(N_JUDGED)? else {
         return Ok(Value::Null);
     };

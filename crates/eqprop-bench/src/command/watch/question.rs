@@ -4,8 +4,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::watched::Watched;
-
 /// What is asked of the network.
 #[derive(Debug)]
 pub enum Asked {
@@ -40,14 +38,4 @@ pub struct Relax {
 pub struct Question {
     pub asked: Asked,
     pub reply: oneshot::Sender<Result<Value, String>>,
-}
-
-impl Question {
-    /// Answers it. Who asked may have gone.
-    pub fn answer(self, watched: &mut Watched) {
-        let answer = watched.answer(self.asked);
-        let _ = self
-            .reply
-            .send(answer.map_err(|error| format!("{error:#}")));
-    }
 }

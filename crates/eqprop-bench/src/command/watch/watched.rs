@@ -12,13 +12,13 @@ use eqprop_core::nudging::Nudging;
 use eqprop_train::data::Examples;
 use serde_json::{Value, json};
 
-use super::question::{Asked, Relax};
-use super::{course, live};
 use crate::cli::WatchArguments;
 use crate::figure::tensor;
 use crate::output::say;
 use crate::run::{RunFolder, TrainedRun};
 
+/// The most units of a layer that are shown: the page has no room for more.
+pub const MOST_UNITS: usize = 4096;
 /// Examples in one answer.
 const N_EXAMPLES: usize = 24;
 
@@ -33,7 +33,7 @@ pub struct Watched {
     /// When the model was written.
     written: Option<SystemTime>,
     /// What it gets wrong of the first test examples.
-    mistakes: Option<Value>,
+    pub mistakes: Option<Value>,
 }
 
 impl Watched {
@@ -84,33 +84,12 @@ impl Watched {
     }
 
     /// Takes the model that a training has written since. One that cannot be read is left for the next time.
-    fn refresh(&mut self) {
+    pub fn refresh(&mut self) {
         let written = self.when_written();
         if written != self.written
             && let Ok(run) = self.folder.trained(self.device.as_deref())
         {
             (self.run, self.written, self.mistakes) = (run, written, None);
-        }
-    }
-
-    /// Answers a question of the page.
-    ///
-    /// # Errors
-    /// Says what the page should have asked.
-    pub fn answer(&mut self, asked: Asked) -> Result<Value> {
-        self.refresh();
-        match asked {
-            Asked::Network => Ok(self.describe()),
-            Asked::Examples { from } => self.examples(from),
-            Asked::Drawing { png } => self.drawing(&png),
-            Asked::Relaxation(relax) => self.relax(&relax),
-            Asked::Training => {
-                if self.mistakes.is_none() {
-                    self.mistakes = Some(live::mistakes(self)?);
-                }
-                let mistakes = self.mistakes.clone().unwrap_or_default();
-                live::training(self, mistakes)
-            }
         }
     }
 
@@ -122,14 +101,14 @@ impl Watched {
     }
 
     /// Layers, classes and settings.
-    fn describe(&self) -> Value {
+    pub fn describe(&self) -> Value {
         let (config, network) = (&self.run.config, &self.run.learner.network);
         let source = &config.data.dataset;
         let layers = network.energy.layers().iter().map(|layer| {
             json!({
                 "shape": layer.shape.maps(),
                 "units": layer.n_units(),
-                "shown": layer.n_units().min(course::MOST_UNITS),
+                "shown": layer.n_units().min(MOST_UNITS),
             })
         });
         let classes = 0..source.n_classes();
@@ -157,7 +136,10 @@ impl Watched {
     }
 
     /// Some test examples.
-    fn examples(&self, from: usize) -> Result<Value> {
+    ///
+    /// # Errors
+    /// If they are in files and cannot be read.
+    pub fn examples(&self, from: usize) -> Result<Value> {
         let Some(test) = &self.test else {
             return Ok(json!([]));
         };
@@ -170,7 +152,10 @@ impl Watched {
     }
 
     /// A drawing as the network sees it: what `eqprop predict` makes of the same image.
-    fn drawing(&self, png: &[u8]) -> Result<Value> {
+    ///
+    /// # Errors
+    /// If it is no image, or the network was not trained on images.
+    pub fn drawing(&self, png: &[u8]) -> Result<Value> {
         let source = &self.run.config.data.dataset;
         if !source.has_pixels() {
             bail!("the network was not trained on images: choose an example");
@@ -188,25 +173,27 @@ impl Watched {
         Ok(json!({ "pixels": examples.inputs }))
     }
 
-    /// How an input relaxes, freely and then nudged.
-    fn relax(&self, relax: &Relax) -> Result<Value> {
+    /// An input of the page.
+    ///
+    /// # Errors
+    /// If it is none of this network.
+    pub fn input(&self, pixels: &[f32]) -> Result<Tensor<2>> {
         let n_inputs: usize = self.shape().iter().product();
-        let found = relax.pixels.len();
+        let found = pixels.len();
         if found != n_inputs {
             bail!("an input has {n_inputs} numbers, but there are {found}");
         }
-        if !relax.pixels.iter().all(|value| value.is_finite()) {
+        if !pixels.iter().all(|value| value.is_finite()) {
             bail!("an input has numbers that are finite");
         }
-        let data = TensorData::new(relax.pixels.clone(), [1, n_inputs]);
-        course::follow(
-            self,
-            Tensor::from_data(data, &self.run.device.device),
-            relax,
-        )
+        let data = TensorData::new(pixels.to_vec(), [1, n_inputs]);
+        Ok(Tensor::from_data(data, &self.run.device.device))
     }
 
-    /// The first test examples as inputs.
+    /// The first test examples, and as inputs.
+    ///
+    /// # Errors
+    /// If they are in files and cannot be read.
     pub fn first(&self, n: usize) -> Result<Option<(Examples, Tensor<2>)>> {
         let Some(test) = &self.test else {
             return Ok(None);
