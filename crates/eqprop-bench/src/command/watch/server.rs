@@ -116,18 +116,7 @@ async fn only_the_page(
     request: Request,
     next: Next,
 ) -> Response {
-    let names = [format!("localhost:{}", address.port()), address.to_string()];
-    let is_ours = |host: &str| names.iter().any(|name| name == host);
-    let text = |name: &HeaderName| {
-        let value = request.headers().get(name);
-        value.map(|value| value.to_str().unwrap_or_default().to_string())
-    };
-    let host = text(&header::HOST).is_some_and(|host| is_ours(&host));
-    let origin = text(&header::ORIGIN).is_none_or(|origin| {
-        let host = origin.strip_prefix("http://");
-        host.is_some_and(is_ours)
-    });
-    if !(host && origin) {
+    if !is_from_the_page(request.headers(), address) {
         let why = "only the page itself is answered, at the address that the program printed";
         return refusal(StatusCode::FORBIDDEN, why);
     }
@@ -149,6 +138,19 @@ async fn only_the_page(
         );
     }
     response
+}
+
+fn is_from_the_page(headers: &HeaderMap, address: SocketAddr) -> bool {
+    let names = [format!("localhost:{}", address.port()), address.to_string()];
+    let is_ours = |host: &str| names.iter().any(|name| name == host);
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value: &HeaderValue| value.to_str().unwrap_or_default())
+    };
+    let host = text(header::HOST).is_some_and(is_ours);
+    let origin = text(header::ORIGIN);
+    host && origin.is_none_or(|origin| origin.strip_prefix("http://").is_some_and(is_ours))
 }
 
 type Questions = State<Sender<Question>>;

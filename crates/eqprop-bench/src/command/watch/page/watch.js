@@ -17,6 +17,8 @@ const view = {
   from: 0,          // the first example that is shown
   frames: 0,        // drawn so far
   asked: 0,         // relaxations asked for so far: only the answer to the last one is shown
+  epochs: [],       // what the training measured
+  filters: [],      // weights behind the input
   trained: "",      // what the training measured when it was last shown
 };
 window.eqprop = view;
@@ -110,7 +112,10 @@ function arrangement(layer) {
     return { width: columns * (width + 1) - 1, height: rows * (height + 1) - 1, place };
   }
   const n = layer.shown;
-  const width = n <= 32 ? n : Math.min(n, Math.ceil(Math.sqrt(3 * n)));
+  // A full rectangle where there is one that is neither a square nor a strip.
+  const wide = Math.ceil(Math.sqrt(2 * n));
+  const full = [...Array(wide).keys()].map((more) => wide + more).find((width) => n % width === 0);
+  const width = n <= 32 ? n : full ?? wide;
   return { width, height: Math.ceil(n / width), place: (x, y) => (y * width + x < n ? y * width + x : -1) };
 }
 
@@ -247,7 +252,7 @@ function chart(canvas, values, isLog) {
   const left = 58, right = 8, top = 10, bottom = 20;
   const x = (step) => left + (width - left - right) * step / Math.max(1, values.length - 1);
   const y = (value) => top + (height - top - bottom) * (1 - (of(value) - low) / (high - low || 1));
-  const text = (value) => (isLog ? `1e${value.toFixed(1)}` : value.toPrecision(4));
+  const text = (value) => (isLog ? (10 ** value).toExponential(0) : value.toPrecision(4));
   context.fillText(text(high), 4, top + 8);
   if (high > low) context.fillText(text(low), 4, height - bottom);
   context.fillText("0", left, height - 5);
@@ -300,7 +305,8 @@ function curves(epochs) {
 let before = 0;
 function tick(now) {
   if (!view.playing) return;
-  const seconds = Math.min(0.1, (now - before) / 1000);
+  // The time of a frame may lie before the moment that asked for it.
+  const seconds = Math.max(0, Math.min(0.1, (now - before) / 1000));
   before = now;
   view.at = Math.min(view.steps.length - 1, view.at + seconds * Number($("speed").value));
   if (view.at === view.steps.length - 1) stop();
@@ -420,6 +426,7 @@ async function training() {
     ? `Epoch ${last.epoch} of ${n_epochs}. ${last.epoch < n_epochs ? "The page follows while it trains." : ""}`
     : "No measurements of a training are here.";
   $("curves-part").hidden = !last;
+  Object.assign(view, { epochs, filters: found.filters });
   if (last) curves(epochs);
   pairs($("filters"), found.filters);
   $("wrong-text").textContent = mistakes ? `${mistakes.n_wrong} of the first ${mistakes.n_judged} test examples.` : "";
@@ -553,8 +560,16 @@ async function begin() {
   }));
   $("fewer").addEventListener("click", () => attempt(() => examples(Math.max(0, view.from - 24))));
   $("more").addEventListener("click", () => attempt(() => examples(view.from + 24)));
-  addEventListener("resize", draw);
-  dark.addEventListener("change", draw);
+  const again = () => {
+    draw();
+    if (view.epochs.length) curves(view.epochs);
+  };
+  addEventListener("resize", again);
+  dark.addEventListener("change", () => {
+    again();
+    pairs($("filters"), view.filters);
+    pairs($("contrast"), view.course?.contrast || []);
+  });
   await examples(0);
   const first = $("examples").firstElementChild;
   if (first) first.click();
