@@ -382,6 +382,8 @@ function tile(example, text, choose) {
   button.type = "button";
   const canvas = document.createElement("canvas");
   canvas.className = "pixels";
+  // The button says what it is.
+  canvas.setAttribute("aria-hidden", "true");
   paintInput(canvas, example.pixels);
   button.append(canvas, text);
   button.setAttribute("aria-label", `Example ${example.index}: ${text}`);
