@@ -118,6 +118,7 @@ const COMMANDS: [(&str, &[&str]); 13] = [
     ),
     (
         "relax",
+        "watch",
         &["<RUN>", "--examples", "--out", "--data-dir", "--device"],
     ),
     ("export", &["<RUN>", "<FILE>", "--device"]),
