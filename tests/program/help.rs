@@ -14,7 +14,7 @@ fn assert_mentions(text: &str, expected: &[&str]) {
 }
 
 /// Every command, with the options that its help has to name.
-const COMMANDS: [(&str, &[&str]); 13] = [
+const COMMANDS: [(&str, &[&str]); 14] = [
     (
         "train",
         &[
@@ -118,9 +118,9 @@ const COMMANDS: [(&str, &[&str]); 13] = [
     ),
     (
         "relax",
-        "watch",
         &["<RUN>", "--examples", "--out", "--data-dir", "--device"],
     ),
+    ("watch", &["<RUN>", "--port", "--data-dir", "--device"]),
     ("export", &["<RUN>", "<FILE>", "--device"]),
     (
         "import",

@@ -296,8 +296,14 @@ function curves(epochs) {
   context.textAlign = "right";
   context.fillText(`${epochs[last].epoch}`, width - right, height - 5);
   context.textAlign = "left";
-  line(context, train.map((value, i) => [x(i), y(value)]), color("--train"));
-  line(context, test.map((value, i) => [x(i), y(value)]), color("--test"));
+  for (const [values, name] of [[train, "--train"], [test, "--test"]]) {
+    line(context, values.map((value, i) => [x(i), y(value)]), color(name));
+    // A line through one point is none.
+    context.fillStyle = color(name);
+    context.beginPath();
+    context.arc(x(last), y(values[last]), 3, 0, 2 * Math.PI);
+    context.fill();
+  }
 }
 
 // ------------------------------------------------------------------------------------------ motion
