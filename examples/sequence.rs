@@ -141,7 +141,8 @@ fn long(
     let system = HamiltonianSystem::new(oscillators.init(&device), LeapfrogConfig::new(0.1, 1));
     let network = SequenceNetwork::new(vec![system], SquaredError);
     let network = network.map(&mut Cast(dtype));
-    let input = Tensor::random([2, 2 * n_steps], Distribution::Uniform(-1.0, 1.0), &device);
+    let input: Tensor<2> =
+        Tensor::random([2, 2 * n_steps], Distribution::Uniform(-1.0, 1.0), &device);
     let batch = Batch::new(input.cast(dtype), Tensor::zeros([2, 8], (&device, dtype)));
     let clock = Instant::now();
     let (estimate, peak) = peak_of(|| estimator.estimate(&network, &batch));

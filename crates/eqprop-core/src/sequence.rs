@@ -18,7 +18,7 @@
 //! let (start, end) = (system.rest(&inputs), system.run(&inputs, system.rest(&inputs)));
 //! let slopes = LossSlopes::AtEnd(end.position.clone());
 //! let course = Course { inputs: &inputs, start, end };
-//! let echo = HamiltonianEcho::new(1e-3).estimate(&system, &course, &slopes);
+//! let echo = HamiltonianEcho::new(1e-3).retrace(&system, &course, &slopes);
 //! assert_eq!(echo.gradients.len(), 4); // two weight matrices, biases, frequencies
 //! ```
 

@@ -121,7 +121,7 @@ impl HamiltonianEcho {
     ///
     /// # Panics
     /// As [`HamiltonianSystem::run`].
-    pub fn estimate<P: Potential>(
+    pub fn retrace<P: Potential>(
         &self,
         system: &HamiltonianSystem<P>,
         course: &Course<'_>,
@@ -134,7 +134,7 @@ impl HamiltonianEcho {
     ///
     /// # Panics
     /// As [`HamiltonianSystem::run`].
-    pub fn estimate_with_inputs<P: Potential>(
+    pub fn retrace_with_inputs<P: Potential>(
         &self,
         system: &HamiltonianSystem<P>,
         course: &Course<'_>,

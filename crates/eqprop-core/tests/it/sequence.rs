@@ -44,7 +44,7 @@ fn echo<P: Potential>(system: &HamiltonianSystem<P>, inputs: &Tensor<3>, epsilon
     let end = system.run(inputs, start.clone());
     let slopes = LossSlopes::AtEnd(end.position.clone());
     let course = Course { inputs, start, end };
-    HamiltonianEcho::new(epsilon).estimate_with_inputs(system, &course, &slopes)
+    HamiltonianEcho::new(epsilon).retrace_with_inputs(system, &course, &slopes)
 }
 
 /// The gradient of the same loss by backpropagation through the steps, and its slope in the inputs.

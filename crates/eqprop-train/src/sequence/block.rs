@@ -130,8 +130,8 @@ impl<P: Potential + 'static> HamiltonianBlock<P> {
                 end: passed.end,
             };
             let found = match reaches_below {
-                true => echo.estimate_with_inputs(&system, &course, &slopes),
-                false => echo.estimate(&system, &course, &slopes),
+                true => echo.retrace_with_inputs(&system, &course, &slopes),
+                false => echo.retrace(&system, &course, &slopes),
             };
             let below = match found.input_slopes {
                 Some(below) => below * (1.0 / n_examples),

@@ -98,8 +98,8 @@ impl<P: Potential, C: Cost> SequenceEstimator<P, C> for HamiltonianEcho {
             for (index, ((inputs, [start, end]), system)) in courses.rev() {
                 let course = Course { inputs, start, end };
                 let echo = match index {
-                    0 => self.estimate(system, &course, &slopes),
-                    _ => self.estimate_with_inputs(system, &course, &slopes),
+                    0 => self.retrace(system, &course, &slopes),
+                    _ => self.retrace_with_inputs(system, &course, &slopes),
                 };
                 gradients.add(&echo.gradients, system);
                 residual = Some(match residual.take() {

@@ -101,7 +101,7 @@ impl Reference {
             end,
         };
         let echo = HamiltonianEcho::new(epsilon);
-        let echo = echo.estimate_with_inputs(&system, &course, &slopes);
+        let echo = echo.retrace_with_inputs(&system, &course, &slopes);
         lists(&system, &echo)
     }
 }
