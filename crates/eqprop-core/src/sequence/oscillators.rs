@@ -162,17 +162,15 @@ const LEAST_DENOMINATOR: f64 = 1e-30;
 /// numbers that are nearly equal:
 ///
 /// ```text
-/// mean: t (1 − s²)/(1 − t²s²)        half difference: s (1 − t²)/(1 − t²s²)
+/// half difference: q = s (1 − t²)/(1 − t²s²)        mean: t (1 − s²)/(1 − t²s²) = t − t s q
 /// ```
 fn tanh(pair: &Pair) -> Pair {
     let pair = Pair::from_rows(pair.rows().clone().tanh());
     let (t, s) = (pair.mean(), pair.half_difference());
-    let squares = Pair::from_rows(pair.rows().clone().square());
-    let (t_squared, s_squared) = (squares.mean(), squares.half_difference());
-    let product = t_squared.clone() * s_squared.clone();
-    let inverse = (product.neg() + 1.0).clamp_min(LEAST_DENOMINATOR).recip();
-    let mean = t * (s_squared.neg() + 1.0) * inverse.clone();
-    Pair::new(mean, s * (t_squared.neg() + 1.0) * inverse)
+    let product = t.clone() * s.clone();
+    let denominator = (product.clone().square().neg() + 1.0).clamp_min(LEAST_DENOMINATOR);
+    let half_difference = s * (t.clone().square().neg() + 1.0) / denominator;
+    Pair::new(t - product * half_difference.clone(), half_difference)
 }
 
 impl Potential for CoupledOscillators {
