@@ -8,16 +8,21 @@
 //! | [`ImplicitExact`] | the costate at the equilibrium, by a linear solve | rounding | `n²` per example for `n` units |
 //! | [`FeedforwardBackprop`] | autodiff of the feedforward twin | another function | one pass |
 //!
+//! Of a sequence, whose gradient a [`HamiltonianEcho`](eqprop_core::sequence::HamiltonianEcho) finds in memory that does not
+//! grow with its length, [`SequenceBptt`] computes the same by autodiff through all steps.
+//!
 //! All of them use Burn's autodiff.
 
 mod adjoint;
 mod bptt;
 mod feedforward_backprop;
+mod sequence_bptt;
 
 pub(crate) use adjoint::cost_gradient;
 pub use adjoint::{ImplicitExact, RecurrentBackprop};
 pub use bptt::Bptt;
 pub use feedforward_backprop::FeedforwardBackprop;
+pub use sequence_bptt::SequenceBptt;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;

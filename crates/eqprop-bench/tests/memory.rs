@@ -3,6 +3,8 @@
 //! A binary of its own, because it counts every allocation of the process.
 #![cfg(feature = "flex")]
 
+#[path = "memory/sequences.rs"]
+mod sequences;
 #[path = "memory/streaming.rs"]
 mod streaming;
 #[path = "memory/updates.rs"]
@@ -31,6 +33,7 @@ fn settled_peak_of(run: impl Fn()) -> f64 {
 #[test]
 fn memory_grows_with_nothing_but_tracked_steps() {
     memory_does_not_grow_with_steps_unless_the_parameters_track_them();
+    sequences::are_echoed_in_the_same_memory_however_long();
     updates::leave_nothing_behind();
     streaming::grows_with_labels_alone();
 }

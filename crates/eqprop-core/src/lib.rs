@@ -56,6 +56,7 @@
 //! | [`cost`] | what the output should be: `C`, and how `βC` acts on the output | §2.1 |
 //! | [`nudging`] | which `β` are contrasted | §5 |
 //! | [`relaxation`] | how a minimum is found: dynamics × stopping, the one loop over steps | §2.3 |
+//! | [`sequence`] | inputs that change in time: Hamiltonian systems, and the echo that finds their gradient | |
 //! | [`descent`] | how a parameter follows its gradient | |
 //! | [`shape`] | how the units of a layer are arranged | |
 //! | [`state`], [`gradients`], [`error`] | what these hand to each other | |
@@ -105,5 +106,6 @@ pub mod prelude;
 pub mod pullback;
 pub mod relaxation;
 mod relaxed;
+pub mod sequence;
 pub mod shape;
 pub mod state;

@@ -34,6 +34,7 @@ pub(crate) mod memory;
 pub mod picture;
 mod place;
 mod reader;
+mod recall;
 mod source;
 mod stream;
 mod targets;
@@ -53,6 +54,7 @@ pub use files::{
     Task,
 };
 pub use kind::{DATA_DIR_VARIABLE, DatasetKind};
+pub use recall::DelayedRecall;
 pub use source::DataSource;
 pub use stream::InputStream;
 use stream::Residence;

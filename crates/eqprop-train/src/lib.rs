@@ -30,6 +30,7 @@
 //! | [`estimator`] | from a batch to Burn's `GradientsParams`: the trait, equilibrium propagation and its relatives |
 //! | [`learner`] | Burn's `TrainStep` and `InferenceStep` for any energy and estimator; on several devices |
 //! | [`block`] | an equilibrium network as a layer of any Burn model, by Burn's own `backward()` |
+//! | [`sequence`] | models of sequences, trained by their Hamiltonian echo |
 //! | [`network`], [`batch`] | what an estimator works on |
 //! | [`initial_state`] | where free phases start: at rest, at a forward pass, at persistent particles |
 //! | [`gradient_norm`] | clips the gradient of all parameters together |
@@ -80,6 +81,7 @@ pub mod preset;
 #[doc(hidden)]
 pub mod record;
 pub mod renderer;
+pub mod sequence;
 #[doc(hidden)]
 pub mod suggestion;
 pub mod training;

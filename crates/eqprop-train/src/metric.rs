@@ -10,6 +10,7 @@ use burn::train::metric::{
 };
 
 use crate::learner::EquilibriumOutput;
+use crate::sequence::SequencePrediction;
 use crate::update::UpdateMonitor;
 
 /// Energy of each example, `[batch]`, if there is an energy.
@@ -27,6 +28,36 @@ pub struct StepsInput {
     pub n_steps: usize,
     /// Examples that took them.
     pub n_examples: usize,
+}
+
+/// By how much echoes missed where they had begun, `[batch]`, if there were any.
+#[derive(Debug, Clone)]
+pub struct EchoInput(pub Option<Tensor<1>>);
+
+impl Adaptor<EchoInput> for SequencePrediction {
+    fn adapt(&self) -> EchoInput {
+        EchoInput(self.residual.clone())
+    }
+}
+
+impl Adaptor<LossInput> for SequencePrediction {
+    fn adapt(&self) -> LossInput {
+        LossInput::new(self.cost.clone())
+    }
+}
+
+impl Adaptor<AccuracyInput> for SequencePrediction {
+    fn adapt(&self) -> AccuracyInput {
+        let labels = self.target.clone().argmax(1).squeeze_dim(1);
+        AccuracyInput::new(self.scores.clone(), labels)
+    }
+}
+
+impl Adaptor<TopKAccuracyInput> for SequencePrediction {
+    fn adapt(&self) -> TopKAccuracyInput {
+        let labels = self.target.clone().argmax(1).squeeze_dim(1);
+        TopKAccuracyInput::new(self.scores.clone(), labels)
+    }
 }
 
 impl Adaptor<EnergyInput> for EquilibriumOutput {
@@ -111,6 +142,13 @@ impl UnconvergedMetric {
             state: NumericMetricState::default(),
         }
     }
+}
+
+/// Mean over the examples of the distance by which [echoes](eqprop_core::sequence::Echo::residual) missed where their courses
+/// had begun: what rounding, chaos and ε do to the gradient.
+#[derive(Clone, Default)]
+pub struct EchoResidualMetric {
+    state: NumericMetricState,
 }
 
 /// `‖ΔW‖/‖W‖` of one parameter, as an [`UpdateMonitor`] last measured it.
@@ -221,6 +259,15 @@ mean_metric!(
     |_| name("Residual"),
     None,
     |_, input| mean(&input.0)
+);
+
+mean_metric!(
+    EchoResidualMetric,
+    EchoInput,
+    |_| name("Echo residual"),
+    None,
+    // A prediction has no echo, which must not enter the mean.
+    |_, input| input.0.as_ref().map_or(Ok((f64::NAN, 0)), mean)
 );
 
 mean_metric!(

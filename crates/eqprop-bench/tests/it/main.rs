@@ -16,6 +16,7 @@ mod predictive_coding;
 mod recurrent_backprop;
 mod reference;
 mod resistive;
+mod sequence;
 mod setup;
 mod through_time;
 mod training;

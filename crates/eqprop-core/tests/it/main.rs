@@ -25,6 +25,7 @@ mod record;
 mod reference;
 mod relaxation;
 mod resistive;
+mod sequence;
 mod stopping;
 mod theorem;
 mod theory;

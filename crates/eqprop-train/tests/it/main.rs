@@ -23,6 +23,7 @@ mod regression;
 mod renderer;
 mod resistive;
 mod resnet;
+mod sequence;
 mod starts;
 mod stochastic;
 mod stream;

@@ -1,0 +1,117 @@
+//! From a batch of sequences to the gradient.
+
+use core::fmt::Debug;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use eqprop_core::activation::Activation;
+use eqprop_core::cost::Cost;
+use eqprop_core::gradients::Gradients;
+use eqprop_core::sequence::{Course, HamiltonianEcho, LossSlopes, Potential};
+use tracing::debug_span;
+
+use super::network::{SequenceCourse, SequenceNetwork, Supervision};
+use crate::batch::Batch;
+use crate::estimator::into_params;
+
+/// A way to the gradient of the batch mean of the loss.
+pub trait SequenceEstimator<P: Potential, C: Cost>: Debug + Send + Sync {
+    /// The gradient of a batch of sequences, [a row each](SequenceNetwork::sequences). The parameters may lie on an
+    /// autodiff device.
+    fn estimate(&self, network: &SequenceNetwork<P, C>, batch: &Batch) -> SequenceEstimate;
+}
+
+/// A gradient and what was measured on the way. A row is an example, or one of its inputs where every position is judged.
+#[derive(Debug)]
+pub struct SequenceEstimate {
+    /// The gradient of the batch mean of the loss, for any Burn optimizer.
+    pub gradients: GradientsParams,
+    /// The cost of each row, `[rows]`.
+    pub cost: Tensor<1>,
+    /// Scores of the classes, `[rows, n_classes]`.
+    pub scores: Tensor<2>,
+    /// The positions that are judged, `[rows, n_units]`.
+    pub output: Tensor<2>,
+    /// What they should be, `[rows, n_outputs]`.
+    pub target: Tensor<2>,
+    /// By how much echoes missed where they had begun, the largest of all systems, `[batch]`; `None` without an echo.
+    pub residual: Option<Tensor<1>>,
+}
+
+impl SequenceEstimate {
+    /// Puts together gradients and what a course showed, which may lie on autodiff and leaves it here.
+    pub fn new<C: Cost>(
+        gradients: GradientsParams,
+        cost: &C,
+        output: Tensor<2>,
+        target: Tensor<2>,
+        residual: Option<Tensor<1>>,
+    ) -> Self {
+        let (output, target) = (output.without_autodiff(), target.without_autodiff());
+        Self {
+            gradients,
+            cost: cost.value(&output, &target),
+            scores: cost.scores(&output, &output),
+            output,
+            target,
+            residual,
+        }
+    }
+}
+
+/// `∂C/∂y` of each row, from the force of a nudge with β = 1.
+fn slopes<C: Cost>(cost: &C, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<2> {
+    let options = (&output.device(), output.dtype());
+    let nudge = cost.nudge(target, Tensor::ones([1, 1], options), Activation::Identity);
+    cost.force(&nudge, output).neg()
+}
+
+/// No graph is recorded. A system that drives another one is kept with the positions that it drives it by.
+impl<P: Potential, C: Cost> SequenceEstimator<P, C> for HamiltonianEcho {
+    fn estimate(&self, network: &SequenceNetwork<P, C>, batch: &Batch) -> SequenceEstimate {
+        let network = network.valid();
+        let inputs = network.sequences(&batch.input.clone().without_autodiff());
+        let [n_examples, n_steps, _] = inputs.dims();
+        let target = network.targets(&batch.target.clone().without_autodiff(), n_steps);
+        let course = debug_span!("free_phase").in_scope(|| network.run(inputs));
+        let SequenceCourse {
+            inputs,
+            ends,
+            output,
+        } = course;
+
+        let mut gradients = Gradients::new();
+        network.cost.gradients(&output, &target, &mut gradients);
+        let slope = slopes(&network.cost, &output, &target);
+        let mut slopes = match network.supervision() {
+            Supervision::AtEnd => LossSlopes::AtEnd(slope),
+            Supervision::AtEveryInput => {
+                let n_units = slope.dims()[1];
+                let slopes = slope.reshape([n_examples, n_steps, n_units]);
+                LossSlopes::AtEveryInput(slopes * (1.0 / n_steps as f64))
+            }
+        };
+        let mut residual: Option<Tensor<1>> = None;
+        debug_span!("second_phase").in_scope(|| {
+            let courses = inputs.iter().zip(ends).zip(&network.systems).enumerate();
+            for (index, ((inputs, [start, end]), system)) in courses.rev() {
+                let course = Course { inputs, start, end };
+                let echo = match index {
+                    0 => self.retrace(system, &course, &slopes),
+                    _ => self.retrace_with_inputs(system, &course, &slopes),
+                };
+                gradients.add(&echo.gradients, system);
+                residual = Some(match residual.take() {
+                    Some(largest) => largest.max_pair(echo.residual),
+                    None => echo.residual,
+                });
+                if let Some(below) = echo.input_slopes {
+                    slopes = LossSlopes::AtEveryInput(below);
+                }
+            }
+        });
+        let gradients = debug_span!("gradient").in_scope(|| into_params(&gradients, &network));
+        SequenceEstimate::new(gradients, &network.cost, output, target, residual)
+    }
+}
