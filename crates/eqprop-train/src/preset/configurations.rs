@@ -1,7 +1,9 @@
 //! The configurations of the presets.
 
 use eqprop_core::activation::Activation;
-use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling};
+use eqprop_core::connection::{
+    AttentionConfig, ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling,
+};
 use eqprop_core::energy::{LayerUpdate, Model, ResistiveNetworkConfig};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Scheme;
@@ -187,6 +189,43 @@ pub(super) fn drn(n_hidden: usize, input_gain: f64, epochs: usize) -> TrainingCo
         4,
         epochs,
     )
+}
+
+pub(super) fn digits_attention() -> TrainingConfig {
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Digits),
+        attending_patches(24, 2),
+        PhaseConfig::new(Nudging::Centered { beta: 0.5 }, 15, 6),
+        OptimizerConfig::new(vec![0.1, 0.02]).with_schedule(decay(0.97)),
+        8,
+        40,
+    )
+}
+
+pub(super) fn mnist_attention() -> TrainingConfig {
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Mnist),
+        attending_patches(32, 4),
+        PhaseConfig::new(Nudging::Centered { beta: 0.5 }, 15, 6),
+        OptimizerConfig::new(vec![0.1, 0.02]).with_schedule(decay(0.9)),
+        16,
+        10,
+    )
+}
+
+/// Patches of so many pixels in height and width as tokens, which attend to each other.
+fn attending_patches(channels: usize, patch: usize) -> NetworkConfig {
+    let patches = ConvolutionConfig::new(patch).with_stride(patch);
+    let attention = SkipConnection {
+        from: 1,
+        to: 1,
+        kind: ConnectionKind::Attention(AttentionConfig::new(4, 8)),
+    };
+    NetworkConfig::new(vec![HiddenLayer::maps(channels, patches)])
+        .with_skips(vec![attention])
+        .with_hidden_activation(Activation::Tanh)
+        .with_output_activation(Activation::Identity)
+        .with_gains(vec![1.0, 0.5, 0.5])
 }
 
 /// A network with a linear output, of initial weights in ±gain/√n_in.
