@@ -47,7 +47,7 @@ fn model(
         schemes: schemes.map(|scheme| (scheme, Start::Rest)).collect(),
         max_steps: 10_000,
         state_errors: 4.0,
-        gradient_errors: 2.0,
+        gradient_errors: 1.0,
         file_error: 0.0,
         gap,
     }
