@@ -75,9 +75,8 @@ impl ConnectionKind {
 /// One interaction term of the energy: `−⟨s_to, f_θ(s_from)⟩`, but for [`Attention`].
 ///
 /// `f_θ` is linear in its parameters and, but for max pooling, in `s_from`. Attention is a term of
-/// one layer with itself and linear in neither. A new kind of
-/// connection is a file beside the others, with its value, its adjoint and the contrast of its
-/// parameters, and a variant here.
+/// one layer with itself and linear in neither. A new kind of connection is a file beside the
+/// others, with its value, its adjoint and the contrast of its parameters, and a variant here.
 #[derive(Module, Debug)]
 pub enum Connection {
     /// Matrix of weights.
@@ -151,7 +150,8 @@ impl Connection {
         self.clone().map(&mut Renew)
     }
 
-    /// `f_θ(s_from)`, for a single use, of [`Attention`] the part of those that ask; a relaxation [prepares](Self::prepare) the connection.
+    /// `f_θ(s_from)`, for a single use; a relaxation [prepares](Self::prepare) the connection. Of
+    /// [`Attention`] the drive of the tokens as those that ask.
     pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         self.term().forward(pre)
     }

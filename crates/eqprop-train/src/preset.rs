@@ -34,8 +34,8 @@ const LINEAR_BETA: f64 = 0.5;
 /// | `pcn-vgg5` | 128-256-512-512 maps, predictive coding | 1 + 5 asynchronous | Kerjan et al. 2026, 100 epochs |
 /// | `drn-xs` | 2·784-100-10, resistive | 4 + 2×4 asynchronous | Scellier 2024, 3.46 % after 10 epochs |
 /// | `drn-1h` | 2·784-1024-10, resistive | 4 + 2×4 asynchronous | likewise, 1.57 % after 50 epochs |
-/// | `digits-attention` | 24 maps of 4×4 patches with attention, 10 | 15 + 2×6 asynchronous | chosen here, 40 epochs |
-/// | `mnist-attention` | 32 maps of 7×7 patches with attention, 10 | 15 + 2×6 asynchronous | chosen here, 10 epochs |
+/// | `digits-attention` | 24×4×4 maps with attention, 10 | 15 + 2×6 asynchronous | chosen here, 40 epochs |
+/// | `mnist-attention` | 48×4×4 maps with attention, 10 | 15 + 2×6 asynchronous | chosen here, 10 epochs |
 ///
 /// The `paper` presets follow <https://arxiv.org/abs/1602.05179>, which reports a training
 /// error of 0.00 % and a "generalization error between 2 and 3 %", and the program released with
@@ -84,7 +84,7 @@ const LINEAR_BETA: f64 = 0.5;
 /// comes below 1.6 % test error in the least time on two cores. `pcn-vgg5` has the layers of `dchn` and
 /// the paper's optimizer; a full run needs a GPU.
 ///
-/// The `attention` presets cut images into patches of 2×2 and 4×4 pixels, each a token with
+/// The `attention` presets cut images into 16 patches, of 2×2 and 7×7 pixels, each a token with
 /// tanh units, which attend to each other with four heads: the energy of
 /// <https://arxiv.org/abs/2302.07253> with a bounded activation in the place of its layer norm.
 ///
@@ -123,7 +123,7 @@ pub enum Preset {
     Drn1h,
     /// Attention of 2×2 patches on the digits that come with this crate.
     DigitsAttention,
-    /// Attention of 4×4 patches for 28×28 images.
+    /// Attention of 7×7 patches for 28×28 images.
     MnistAttention,
 }
 

@@ -205,10 +205,10 @@ pub(super) fn digits_attention() -> TrainingConfig {
 pub(super) fn mnist_attention() -> TrainingConfig {
     TrainingConfig::new(
         DataConfig::new(DatasetKind::Mnist),
-        attending_patches(32, 4),
+        attending_patches(48, 7),
         PhaseConfig::new(Nudging::Centered { beta: 0.5 }, 15, 6),
-        OptimizerConfig::new(vec![0.1, 0.02]).with_schedule(decay(0.9)),
-        16,
+        OptimizerConfig::new(vec![0.05, 0.01]).with_schedule(decay(0.9)),
+        20,
         10,
     )
 }
