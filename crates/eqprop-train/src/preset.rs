@@ -34,8 +34,8 @@ const LINEAR_BETA: f64 = 0.5;
 /// | `pcn-vgg5` | 128-256-512-512 maps, predictive coding | 1 + 5 asynchronous | Kerjan et al. 2026, 100 epochs |
 /// | `drn-xs` | 2·784-100-10, resistive | 4 + 2×4 asynchronous | Scellier 2024, 3.46 % after 10 epochs |
 /// | `drn-1h` | 2·784-1024-10, resistive | 4 + 2×4 asynchronous | likewise, 1.57 % after 50 epochs |
-/// | `digits-attention` | 24×4×4 maps with attention, 10 | 15 + 2×6 asynchronous | chosen here, 40 epochs |
-/// | `mnist-attention` | 48×4×4 maps with attention, 10 | 15 + 2×6 asynchronous | chosen here, 10 epochs |
+/// | `digits-attention` | 24×4×4 maps with attention, 64, 10 | 25 + 2×10 asynchronous | chosen here, 25 epochs |
+/// | `mnist-attention` | 48×4×4 maps with attention, 128, 10 | 20 + 2×8 asynchronous | chosen here, 10 epochs |
 ///
 /// The `paper` presets follow <https://arxiv.org/abs/1602.05179>, which reports a training
 /// error of 0.00 % and a "generalization error between 2 and 3 %", and the program released with
