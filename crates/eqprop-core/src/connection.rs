@@ -1,5 +1,6 @@
 //! A connection: one interaction term of the energy.
 
+mod attention;
 mod config;
 mod convolution;
 mod dense;
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 
+pub use self::attention::Attention;
 pub(crate) use self::config::draw;
-pub use self::config::{ConnectionConfig, ConnectionKind, InitializerConfig};
+pub use self::config::{AttentionConfig, ConnectionConfig, ConnectionKind, InitializerConfig};
 pub use self::convolution::Convolution;
 pub use self::dense::Dense;
 pub(crate) use self::dense::PreparedDense;
@@ -35,7 +37,7 @@ impl ConnectionKind {
     pub fn has_max_pooling(self) -> bool {
         match self {
             Self::Convolution(kind) => matches!(kind.pooling, Pooling::Max(_)),
-            Self::Dense | Self::Identity => false,
+            Self::Dense | Self::Identity | Self::Attention(_) => false,
         }
     }
 
@@ -49,15 +51,32 @@ impl ConnectionKind {
             Self::Dense => Dense::fits(from, to),
             Self::Convolution(config) => Convolution::fits(config, from, to),
             Self::Identity => Identity::fits(from, to),
+            Self::Attention(config) => Attention::fits(config, to),
         }
+    }
+
+    /// Whether such a connection can lead from a layer to itself, or to another one; if not, what it
+    /// would need.
+    ///
+    /// # Errors
+    /// In words, to follow "needs".
+    pub(crate) fn joins(self, [from, to]: [usize; 2]) -> Result<(), String> {
+        let needed = match self {
+            Self::Convolution(_) | Self::Identity if from == to => "two different layers",
+            Self::Attention(_) if from != to => {
+                "the same layer at both ends: attention is of the positions of one layer to each other"
+            }
+            _ => return Ok(()),
+        };
+        Err(needed.to_string())
     }
 }
 
-/// One interaction term `−⟨s_to, f_θ(s_from)⟩` of the energy.
+/// One interaction term of the energy: `−⟨s_to, f_θ(s_from)⟩`, but for [`Attention`].
 ///
-/// `f_θ` is linear in its parameters and, but for max pooling, in `s_from`. A new kind of
-/// connection is a file beside the others, with its value, its adjoint and the contrast of its
-/// parameters, and a variant here.
+/// `f_θ` is linear in its parameters and, but for max pooling, in `s_from`. Attention is a term of
+/// one layer with itself and linear in neither. A new kind of connection is a file beside the
+/// others, with its value, its adjoint and the contrast of its parameters, and a variant here.
 #[derive(Module, Debug)]
 pub enum Connection {
     /// Matrix of weights.
@@ -66,6 +85,8 @@ pub enum Connection {
     Convolution(Convolution),
     /// One to one.
     Identity(Identity),
+    /// Queries and keys.
+    Attention(Attention),
 }
 
 impl Connection {
@@ -82,6 +103,9 @@ impl Connection {
                 Self::Convolution(Convolution::new(kind, config.initializer, from, to, device))
             }
             ConnectionKind::Identity => Self::Identity(Identity),
+            ConnectionKind::Attention(kind) => {
+                Self::Attention(Attention::new(kind, config.initializer, to, device))
+            }
         }
     }
 
@@ -90,6 +114,7 @@ impl Connection {
             Self::Dense(dense) => dense,
             Self::Convolution(convolution) => convolution,
             Self::Identity(identity) => identity,
+            Self::Attention(attention) => attention,
         }
     }
 
@@ -98,6 +123,7 @@ impl Connection {
             Self::Dense(dense) => dense,
             Self::Convolution(convolution) => convolution,
             Self::Identity(identity) => identity,
+            Self::Attention(attention) => attention,
         }
     }
 
@@ -124,7 +150,8 @@ impl Connection {
         self.clone().map(&mut Renew)
     }
 
-    /// `f_θ(s_from)`, for a single use; a relaxation [prepares](Self::prepare) the connection.
+    /// `f_θ(s_from)`, for a single use; a relaxation [prepares](Self::prepare) the connection. Of
+    /// [`Attention`] the drive of the tokens as those that ask.
     pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         self.term().forward(pre)
     }
@@ -181,7 +208,7 @@ impl Connection {
 
     /// Registers `scale · ∂⟨post, f_θ(pre)⟩/∂θ`, summed over the batch, in `gradients`: the one
     /// product that a contrast is where `pre` is the same in both states, or `post` is 0 in one.
-    /// `indices` are those of `pre`.
+    /// `indices` are those of `pre`. [`Attention`], which is no such product, has none.
     pub fn correlate(
         &self,
         pre: &Tensor<2>,
@@ -225,8 +252,21 @@ impl PreparedConnection {
         self.0.backward(post, indices)
     }
 
-    /// The parameters, for fast code.
-    pub(crate) fn weights(&self) -> Weights<'_> {
+    /// The drive that a layer exerts on itself, where the connection leads from it to it.
+    pub fn within(&self, state: &Tensor<2>) -> Tensor<2> {
+        self.0.within(state)
+    }
+
+    /// The term of the energy of each example: `−⟨s_to, f_θ(s_from)⟩`, but for [`Attention`].
+    ///
+    /// # Shapes
+    /// - output: `[batch]`
+    pub fn energy(&self, pre: &Tensor<2>, post: &Tensor<2>) -> Tensor<1> {
+        self.0.energy(pre, post)
+    }
+
+    /// The parameters, for fast code, `None` if there is none for it.
+    pub(crate) fn weights(&self) -> Option<Weights<'_>> {
         self.0.weights()
     }
 }

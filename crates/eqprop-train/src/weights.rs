@@ -37,8 +37,9 @@ pub struct WeightsFile {
 ///
 /// The names are the paths of the parameters without the variants of enums: a network has
 /// `energy.connections.0.weight` (dense, `[n_in, n_out]`) or `energy.connections.0.kernel`
-/// (`[channels_out, channels_in, height, width]`), `energy.biases.0`, and with a readout
-/// `cost.weight` and `cost.bias`.
+/// (`[channels_out, channels_in, height, width]`), of attention `energy.connections.0.query` and
+/// `.key` (`[channels, heads · width]`), `energy.biases.0`, and with a readout `cost.weight` and
+/// `cost.bias`.
 ///
 /// # Errors
 /// If the file cannot be written.

@@ -3,6 +3,7 @@
 #![cfg(feature = "flex")]
 
 mod asymmetric;
+mod attention;
 mod autodiff;
 mod completion;
 mod custom;

@@ -34,6 +34,31 @@ pub enum ConnectionKind {
     Convolution(ConvolutionConfig),
     /// Each unit with the one in the same place: `−⟨s_to, s_from⟩`, without parameters.
     Identity,
+    /// Softmax attention of the positions of one layer to each other; see
+    /// [`Attention`](super::Attention).
+    Attention(AttentionConfig),
+}
+
+/// Heads of an [`Attention`](super::Attention).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttentionConfig {
+    /// Number of heads, at least 1.
+    pub heads: usize,
+    /// Numbers in a query and in a key of a head, at least 1.
+    pub width: usize,
+}
+
+impl AttentionConfig {
+    /// So many heads with keys of so many numbers.
+    pub fn new(heads: usize, width: usize) -> Self {
+        Self { heads, width }
+    }
+
+    /// Numbers in the queries of all heads.
+    pub(super) fn n_columns(self) -> usize {
+        self.heads * self.width
+    }
 }
 
 /// Distribution of initial weights.

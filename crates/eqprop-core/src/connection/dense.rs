@@ -168,7 +168,7 @@ impl Prepared for PreparedDense {
         operations::product_with_prepared(post, self.transposed.get_or_init(transposed))
     }
 
-    fn weights(&self) -> Weights<'_> {
-        Weights::Dense([&self.weight, &self.feedback])
+    fn weights(&self) -> Option<Weights<'_>> {
+        Some(Weights::Dense([&self.weight, &self.feedback]))
     }
 }

@@ -47,7 +47,7 @@ impl Prepared for Identity {
         post
     }
 
-    fn weights(&self) -> Weights<'_> {
-        Weights::Identity
+    fn weights(&self) -> Option<Weights<'_>> {
+        Some(Weights::Identity)
     }
 }

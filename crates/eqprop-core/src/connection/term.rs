@@ -18,7 +18,7 @@ use crate::gradients::Gradients;
 pub trait Term: Any {
     fn kind(&self) -> ConnectionKind;
 
-    /// The parameters, if there are any.
+    /// The parameters, if there are any, and they are one tensor.
     fn parameter(&self) -> Option<ParamId> {
         None
     }
@@ -77,5 +77,16 @@ pub trait Prepared: Debug + Send + Sync {
 
     fn backward(&self, post: Tensor<2>, indices: &PoolIndices) -> Tensor<2>;
 
-    fn weights(&self) -> Weights<'_>;
+    fn within(&self, state: &Tensor<2>) -> Tensor<2> {
+        let indices = self.indices(state);
+        self.forward(state.clone()) + self.backward(state.clone(), &indices)
+    }
+
+    fn energy(&self, pre: &Tensor<2>, post: &Tensor<2>) -> Tensor<1> {
+        let products = post.clone() * self.forward(pre.clone());
+        products.sum_dim(1).squeeze_dim::<1>(1).neg()
+    }
+
+    /// The parameters as fast code knows them, `None` if it does not.
+    fn weights(&self) -> Option<Weights<'_>>;
 }

@@ -15,6 +15,8 @@ use crate::state::{State, repeated};
 /// ```text
 /// drive_k = constant_k + Σ_{to = k} f_θ(s_from) + Σ_{from = k} f_θᵀ(s_to)
 /// ```
+///
+/// and what a layer is driven by [within](PreparedConnection::within) it.
 #[derive(Debug, Clone)]
 pub struct ClampedGraph {
     /// The input, of one of `n_copies` copies.
@@ -75,6 +77,10 @@ impl ClampedGraph {
     pub fn drive(&self, layer: usize, state: &State) -> Tensor<2> {
         let mut drive = None;
         for edge in &self.edges {
+            if [edge.from, edge.to] == [layer; 2] {
+                add(&mut drive, edge.connection.within(state.layer(layer)));
+                continue;
+            }
             if edge.to == layer {
                 let pre = state.layer(edge.from).clone();
                 add(&mut drive, edge.connection.forward(pre));
@@ -120,10 +126,15 @@ impl ClampedGraph {
 }
 
 impl Shortcuts for &ClampedGraph {
+    /// If fast code knows all connections.
     fn drives(&self) -> Option<Drives<'_>> {
         Some(Drives::Sums {
             constant: &self.constant,
-            edges: self.edges.iter().map(Edge::as_data).collect(),
+            edges: self
+                .edges
+                .iter()
+                .map(Edge::as_data)
+                .collect::<Option<_>>()?,
         })
     }
 }
@@ -176,13 +187,13 @@ impl Edge {
         }
     }
 
-    /// As fast code knows it.
-    pub fn as_data(&self) -> fused::Edge<'_> {
-        fused::Edge {
+    /// As fast code knows it, if it does.
+    pub fn as_data(&self) -> Option<fused::Edge<'_>> {
+        Some(fused::Edge {
             from: self.from,
             to: self.to,
-            weights: self.connection.weights(),
+            weights: self.connection.weights()?,
             packed: &self.packed,
-        }
+        })
     }
 }

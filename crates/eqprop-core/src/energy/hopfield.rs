@@ -45,6 +45,8 @@ pub struct HopfieldEnergyConfig {
 /// E(θ, x, s) = Σ_k G_k(s_k) − Σ_k b_k·s_k − Σ_connections ⟨s_to, f_θ(s_from)⟩
 /// ```
 ///
+/// [`Attention`](crate::connection::Attention) within a layer adds a term of another form.
+///
 /// Should be created with [`HopfieldEnergyConfig`]. With hard-sigmoid layers and dense
 /// connections it is eq. 1 of Scellier & Bengio (2017), <https://arxiv.org/abs/1602.05179>.
 #[derive(Module, Debug)]
@@ -115,11 +117,8 @@ impl HopfieldEnergyConfig {
                 return Err(ConfigError::IntoInput { connection });
             }
             config.initializer.validate()?;
-            if from == to && config.kind != ConnectionKind::Dense {
-                let needed = "two different layers".to_string();
-                return Err(ConfigError::DoesNotFit { connection, needed });
-            }
-            let fits = config.kind.fits(self.shape(from), self.shape(to));
+            let fits = config.kind.joins([from, to]);
+            let fits = fits.and_then(|()| config.kind.fits(self.shape(from), self.shape(to)));
             fits.map_err(|needed| ConfigError::DoesNotFit { connection, needed })?;
         }
         let joined = |layer| {
@@ -345,8 +344,8 @@ impl Energy for HopfieldEnergy {
         }
         let mut energy = energy.expect("a network has at least one layer");
         for edge in &clamped.edges {
-            let sent = edge.connection.forward(state.layer(edge.from).clone());
-            energy = energy - dot(state.layer(edge.to).clone(), sent);
+            let (pre, post) = (state.layer(edge.from), state.layer(edge.to));
+            energy = energy + edge.connection.energy(pre, post);
         }
         energy
     }

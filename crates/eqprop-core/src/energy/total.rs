@@ -116,7 +116,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// their constants, which belong to the real part.
     ///
     /// The drive of every layer must be an affine function of the state: an energy that is
-    /// quadratic but for the potentials, without max pooling.
+    /// quadratic but for the potentials, without max pooling and attention.
     ///
     /// # Shapes
     /// - `clamped`: of the input repeated twice, as by [`VectorField::repeat`]

@@ -11,8 +11,8 @@ use super::graph::ClampedGraph;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
-use crate::connection::{Connection, Share, StatePair, WeightSource};
-use crate::error::ConfigError;
+use crate::connection::{Connection, ConnectionKind, Share, StatePair, WeightSource};
+use crate::error::{ConfigError, assert_valid};
 use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
 
@@ -161,13 +161,18 @@ impl UntiedHopfieldConfig {
     /// A network with new random weights and zero biases.
     ///
     /// # Panics
-    /// If the graph is not [valid](HopfieldEnergyConfig::validate), with its message.
+    /// If the graph is not [valid](HopfieldEnergyConfig::validate) or has
+    /// [attention](crate::connection::Attention), with a message.
     pub fn init(&self, device: &Device) -> UntiedHopfield {
         self.init_from(self.graph.init(device), device)
     }
 
     /// A network with the forward parameters and biases of `forward`, an energy of the graph.
+    ///
+    /// # Panics
+    /// As [`init`](Self::init).
     pub fn init_from(&self, forward: HopfieldEnergy, device: &Device) -> UntiedHopfield {
+        assert_valid(FieldConfig::validate(self));
         let connections = self.graph.connections.iter().zip(&forward.connections);
         let feedback = connections.map(|(config, connection)| {
             let ends = [config.from, config.to].map(|layer| self.graph.shape(layer));
@@ -190,7 +195,17 @@ impl FieldConfig for UntiedHopfieldConfig {
     type Field = UntiedHopfield;
 
     fn validate(&self) -> Result<(), ConfigError> {
-        self.graph.validate()
+        self.graph.validate()?;
+        let mut connections = self.graph.connections.iter();
+        match connections.position(|config| matches!(config.kind, ConnectionKind::Attention(_))) {
+            None => Ok(()),
+            Some(connection) => {
+                let needed = "the model \"hopfield\": attention is a term of an energy, without weights \
+                              of its own in each direction";
+                let needed = needed.to_string();
+                Err(ConfigError::DoesNotFit { connection, needed })
+            }
+        }
     }
 
     fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> UntiedHopfield {

@@ -7,6 +7,7 @@
 mod acceleration;
 mod activation;
 mod any_field;
+mod attention;
 mod coloring;
 mod config;
 mod continuation;

@@ -1,5 +1,6 @@
 //! Equilibria and gradients against independent numbers; see `tests/reference/README.md`.
 
+mod attention;
 mod convolution;
 mod dense;
 

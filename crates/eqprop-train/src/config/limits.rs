@@ -1,7 +1,7 @@
 //! What is refused because no machine could do it, before it is tried: an allocation that fails ends a
 //! program without an explanation.
 
-use eqprop_core::connection::{ConnectionKind, Pooling};
+use eqprop_core::connection::{AttentionConfig, ConnectionKind, Pooling};
 use eqprop_core::energy::HopfieldEnergyConfig;
 use eqprop_core::error::ConfigError;
 use eqprop_core::shape::LayerShape;
@@ -86,6 +86,15 @@ impl TrainingConfig {
             match connection.kind {
                 ConnectionKind::Dense => parameters += units(from) * units(to),
                 ConnectionKind::Identity => {}
+                ConnectionKind::Attention(AttentionConfig { heads, width }) => {
+                    let [channels, rows, columns] = to.maps().unwrap_or_default();
+                    let n_tokens = rows as f64 * columns as f64;
+                    let n_columns = heads as f64 * width as f64;
+                    parameters += 2.0 * channels as f64 * n_columns;
+                    // Queries, keys and what either collect; scores and probabilities.
+                    states += 4.0 * n_tokens * n_columns;
+                    states += 2.0 * heads as f64 * n_tokens * n_tokens;
+                }
                 ConnectionKind::Convolution(convolution) => {
                     let [below, height, width] = from.maps().unwrap_or_default();
                     let [channels, ..] = to.maps().unwrap_or_default();

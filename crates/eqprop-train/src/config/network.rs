@@ -28,7 +28,8 @@ pub struct NetworkConfig {
     #[config(default = "Model::Hopfield")]
     pub model: Model,
     /// Connections beside those from layer to layer: {"from": 0, "to": 2, "kind": "dense"} with
-    /// layers counted from the input as 0, and kind "identity" or {"convolution": {"kernel": 1}}.
+    /// layers counted from the input as 0, and kind "identity" or {"convolution": {"kernel": 1}},
+    /// or within a layer of feature maps {"attention": {"heads": 4, "width": 8}}.
     #[config(default = "Vec::new()")]
     pub skips: Vec<SkipConnection>,
     /// Activation of the hidden layers, see [`Activation`]: "hard_sigmoid", {"clipped_relu": {"max":

@@ -1,7 +1,7 @@
 //! Holomorphic equilibrium propagation.
 
 use eqprop_core::activation::Activation;
-use eqprop_core::connection::{Connection, ConnectionKind, Pooling};
+use eqprop_core::connection::{Connection, ConnectionKind};
 use eqprop_core::cost::{Cost, CostConfig};
 use eqprop_core::energy::{
     HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField,
@@ -46,8 +46,8 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 ///
 /// # What it needs
 /// The squared error, and a holomorphic activation in every layer: sigmoid, tanh or identity.
-/// Connections of any kind but with max pooling, which does not act on real and imaginary part
-/// alike. [`validate`](Self::validate) says so before a device is touched, and an estimate panics.
+/// Connections of any kind but attention and those with max pooling, which do not act on real and
+/// imaginary part alike. [`validate`](Self::validate) says so before a device is touched, and an estimate panics.
 ///
 /// [`Estimate::second_phase`] has the points of the upper half circle one after the other along the
 /// batch axis, first the real parts of all, then the imaginary parts.
@@ -88,6 +88,15 @@ pub enum HolomorphicError {
          {connection} has; use average pooling"
     )]
     MaxPooling {
+        /// Position of the connection in the configuration.
+        connection: usize,
+    },
+    /// Attention is not linear.
+    #[error(
+        "holomorphic equilibrium propagation cannot go through attention, which connection \
+         {connection} is: complex states need drives that are linear; use another estimator"
+    )]
+    Attention {
         /// Position of the connection in the configuration.
         connection: usize,
     },
@@ -202,10 +211,11 @@ fn check_network(
         }
     }
     for (connection, kind) in connections.enumerate() {
-        if let ConnectionKind::Convolution(convolution) = kind
-            && let Pooling::Max(_) = convolution.pooling
-        {
+        if kind.has_max_pooling() {
             return Err(HolomorphicError::MaxPooling { connection });
+        }
+        if let ConnectionKind::Attention(_) = kind {
+            return Err(HolomorphicError::Attention { connection });
         }
     }
     Ok(())
@@ -230,7 +240,7 @@ impl<C: Cost, D: Dynamics> GradientEstimator<HopfieldEnergy, C>
 
     /// # Panics
     /// As [`validate`](HolomorphicEquilibriumPropagation::validate) and with its messages: if the
-    /// circle is none, a layer's activation is not holomorphic, or a connection has max pooling;
+    /// circle is none, a layer's activation is not holomorphic, or a connection has max pooling or is attention;
     /// and if the cost is not quadratic.
     fn estimate(
         &self,

@@ -1,7 +1,9 @@
 //! The configurations of the presets.
 
 use eqprop_core::activation::Activation;
-use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling};
+use eqprop_core::connection::{
+    AttentionConfig, ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling,
+};
 use eqprop_core::energy::{LayerUpdate, Model, ResistiveNetworkConfig};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Scheme;
@@ -187,6 +189,44 @@ pub(super) fn drn(n_hidden: usize, input_gain: f64, epochs: usize) -> TrainingCo
         4,
         epochs,
     )
+}
+
+pub(super) fn digits_attention() -> TrainingConfig {
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Digits),
+        attending_patches(24, 2, 64),
+        PhaseConfig::new(Nudging::Centered { beta: 0.5 }, 25, 10),
+        OptimizerConfig::new(vec![0.05, 0.05, 0.02]).with_schedule(decay(0.93)),
+        8,
+        25,
+    )
+}
+
+pub(super) fn mnist_attention() -> TrainingConfig {
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Mnist),
+        attending_patches(48, 7, 128),
+        PhaseConfig::new(Nudging::Centered { beta: 0.5 }, 20, 8),
+        OptimizerConfig::new(vec![0.05, 0.05, 0.01]).with_schedule(decay(0.9)),
+        20,
+        10,
+    )
+}
+
+/// Patches of so many pixels in height and width as tokens, which attend to each other, and a layer that
+/// sees all of them.
+fn attending_patches(channels: usize, patch: usize, n_hidden: usize) -> NetworkConfig {
+    let patches = ConvolutionConfig::new(patch).with_stride(patch);
+    let attention = SkipConnection {
+        from: 1,
+        to: 1,
+        kind: ConnectionKind::Attention(AttentionConfig::new(4, 8)),
+    };
+    NetworkConfig::new(vec![HiddenLayer::maps(channels, patches), n_hidden.into()])
+        .with_skips(vec![attention])
+        .with_hidden_activation(Activation::Tanh)
+        .with_output_activation(Activation::Identity)
+        .with_gains(vec![1.0, 0.7, 0.5, 0.5])
 }
 
 /// A network with a linear output, of initial weights in ±gain/√n_in.

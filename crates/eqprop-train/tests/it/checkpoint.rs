@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use eqprop_testing::{config, digits, explained, named_parameters, training, with};
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::error::CheckpointError;
+use eqprop_train::preset::Preset;
 use eqprop_train::training::Training;
 
 /// A run of `n_epochs` epochs on 20 digits, with momentum and particles to have every file.
@@ -309,6 +310,40 @@ fn a_checkpoint_holds_what_was_learned() {
     assert_eq!(checkpoint.state.config, *trained.config());
     let restored = fresh.restore(checkpoint).expect("the same network");
     assert_eq!(named_parameters(restored.learner()), expected);
+}
+
+#[test]
+fn a_run_with_attention_goes_on_as_if_it_had_not_been_stopped() {
+    let config = || {
+        let shorter = [
+            ("free_steps", "6"),
+            ("nudged_steps", "3"),
+            ("momentum", "0.5"),
+        ];
+        with(Preset::DigitsAttention.config(), &shorter)
+    };
+    let dataset = digits(24, 10);
+    let epochs = |training: &mut Training, n| eqprop_testing::run(training, n);
+    let mut whole = training(config(), &dataset);
+    epochs(&mut whole, 2);
+    let mut stopped = training(config(), &dataset);
+    let fresh = named_parameters(stopped.learner());
+    epochs(&mut stopped, 1);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    stopped
+        .checkpoint()
+        .save(folder.path())
+        .expect("room on the disk");
+    let mut resumed = training(config(), &dataset)
+        .restore(latest(folder.path()))
+        .expect("the same network");
+    epochs(&mut resumed, 1);
+    let found = named_parameters(resumed.learner());
+    assert_eq!(found, named_parameters(whole.learner()));
+    // Queries and keys among them have learned.
+    for ((name, before), (_, after)) in fresh.iter().zip(&found) {
+        assert_ne!(before, after, "{name}");
+    }
 }
 
 #[test]

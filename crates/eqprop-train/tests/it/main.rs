@@ -2,6 +2,7 @@
 //! CPU in `f32`; the mathematics underneath is tested in `eqprop-core` on every device.
 #![cfg(feature = "flex")]
 
+mod attention;
 mod batch;
 mod block;
 mod checkpoint;

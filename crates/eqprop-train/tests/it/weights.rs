@@ -78,6 +78,13 @@ const CONVOLUTIONAL: [(&str, &str); 3] = [
     ("cost", "cross_entropy"),
     ("learning_rates", "[0.1, 0.1, 0.1]"),
 ];
+const ATTENTION: [(&str, &str); 2] = [
+    ("hidden", r#"[{"channels": 4, "kernel": 2, "stride": 2}]"#),
+    (
+        "skips",
+        r#"[{"from": 1, "to": 1, "kind": {"attention": {"heads": 2, "width": 3}}}]"#,
+    ),
+];
 const AVERAGE_POOLING: (&str, &str) = (
     "hidden",
     r#"[{"channels": 4, "kernel": 3, "pooling": {"average": 2}}]"#,
@@ -238,7 +245,13 @@ fn every_network_comes_back_from_safetensors_bit_for_bit() {
         ),
         ("learning_rates", "[0.1, 0.1, 0.1]"),
     ];
-    for overrides in [&SMOOTH[..], &CONVOLUTIONAL, &[AVERAGE_POOLING], &skip] {
+    for overrides in [
+        &SMOOTH[..],
+        &CONVOLUTIONAL,
+        &[AVERAGE_POOLING],
+        &skip,
+        &ATTENTION,
+    ] {
         let saved = network(overrides);
         save_safetensors(&saved, &path, &[("made", "here"), ("by", "\"us\"\n")]).expect("a file");
         let file = WeightsFile::open(&path).expect("a file");
@@ -285,6 +298,24 @@ fn the_names_are_the_same_whether_the_energy_was_chosen_at_run_time_or_not() {
         numbers(named_parameters(&loaded)),
         numbers(named_parameters(&typed))
     );
+}
+
+#[test]
+fn queries_and_keys_have_names() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("weights.safetensors");
+    save_safetensors(&network(&ATTENTION), &path, &[]).expect("a file");
+    let file = WeightsFile::open(&path).expect("a file");
+    let found: Vec<_> = file.tensors().map(|(n, s)| (n, s.to_vec())).collect();
+    let expected = [
+        ("energy.biases.0", vec![4]),
+        ("energy.biases.1", vec![10]),
+        ("energy.connections.0.kernel", vec![4, 1, 2, 2]),
+        ("energy.connections.1.weight", vec![4 * 4 * 4, 10]),
+        ("energy.connections.2.key", vec![4, 6]),
+        ("energy.connections.2.query", vec![4, 6]),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -68,8 +68,11 @@ impl Prepared for PreparedConvolution {
         conv_transpose2d(unpooled, self.feedback.clone(), None, options).flatten(1, 3)
     }
 
-    fn weights(&self) -> Weights<'_> {
-        Weights::Convolution([&self.kernel, &self.feedback], self.geometry)
+    fn weights(&self) -> Option<Weights<'_>> {
+        Some(Weights::Convolution(
+            [&self.kernel, &self.feedback],
+            self.geometry,
+        ))
     }
 }
 

@@ -63,7 +63,7 @@ struct ForwardPass {
 impl Predictor {
     fn predict(&self, below: &Tensor<2>) -> Prediction {
         let fast = self.activation.response().and_then(|response| {
-            operations::prediction(self.edge.as_data(), below, &self.bias, response)
+            operations::prediction(self.edge.as_data()?, below, &self.bias, response)
         });
         if let Some([drive, value]) = fast {
             return Prediction {
@@ -205,7 +205,10 @@ impl Shortcuts for Pass<'_> {
         Some(Drives::Predictions(Predictions {
             pass: &pass.state,
             drives: [&clamped.first.drive].into_iter().chain(drives).collect(),
-            edges: above.clone().map(|p| p.edge.as_data()).collect(),
+            edges: above
+                .clone()
+                .map(|p| p.edge.as_data())
+                .collect::<Option<_>>()?,
             biases: above.map(|p| &p.bias).collect(),
             from_pre_activation: self.from_pre_activation,
         }))

@@ -35,7 +35,7 @@ const NUMBERS: [&str; 22] = [
 ];
 
 /// Where the numbers go: fields, and for `#` in what else is written there.
-const PLACES: [(&str, &str); 51] = [
+const PLACES: [(&str, &str); 52] = [
     ("n_train", "#"),
     ("n_validation", "#"),
     ("padding", "#"),
@@ -64,6 +64,10 @@ const PLACES: [(&str, &str); 51] = [
     (
         "skips",
         r#"[{"from": 0, "to": 2, "kind": {"convolution": {"kernel": #, "padding": #}}}]"#,
+    ),
+    (
+        "skips",
+        r#"[{"from": 1, "to": 1, "kind": {"attention": {"heads": #, "width": #}}}]"#,
     ),
     ("hidden_activation", r#"{"clipped_relu": {"max": #}}"#),
     ("output_activation", r#"{"clipped_relu": {"max": #}}"#),
@@ -212,6 +216,19 @@ fn what_is_too_much_is_refused_with_its_limit() {
     ] {
         let error = with(config(), &[overrides]).validate().expect_err(expected);
         let message = explained(&error);
+        assert!(message.contains(expected), "{message}");
+    }
+    let tokens = with(config(), &[("hidden", r#"[{"channels": 2, "kernel": 1}]"#)]);
+    for (heads, width, expected) in [
+        (1, 1_u64 << 50, "the parameters take at least"),
+        // 2²² matrices of 64 × 64 probabilities.
+        (1_u64 << 22, 1, "the states of a batch take at least"),
+    ] {
+        let attention = format!(
+            r#"[{{"from": 1, "to": 1, "kind": {{"attention": {{"heads": {heads}, "width": {width}}}}}}}]"#
+        );
+        let error = with(tokens.clone(), &[("skips", &attention)]).validate();
+        let message = explained(&error.expect_err(expected));
         assert!(message.contains(expected), "{message}");
     }
     let long = format!("{:?}", vec![1; 1001]);
