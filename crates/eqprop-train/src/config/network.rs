@@ -23,8 +23,8 @@ pub struct NetworkConfig {
     /// "kernel": 5} with "stride", "padding" and "pooling" ({"max": 2} or {"average": 2}).
     pub hidden: Vec<HiddenLayer>,
     /// What the network relaxes: "hopfield", {"untied": {"update": "same", "feedback": "independent"}},
-    /// {"predictive_coding": {"layer_update": "projected"}} or {"resistive": {"input_gain": 1.0}}. See
-    /// [`Model`].
+    /// {"predictive_coding": {"layer_update": "projected", "parametrization": "mu_pc"}} or {"resistive":
+    /// {"input_gain": 1.0}}. See [`Model`].
     #[config(default = "Model::Hopfield")]
     pub model: Model,
     /// Connections beside those from layer to layer: {"from": 0, "to": 2, "kind": "dense"} with

@@ -2,7 +2,7 @@
 
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling};
-use eqprop_core::energy::{LayerUpdate, Model, ResistiveNetworkConfig};
+use eqprop_core::energy::{LayerUpdate, Model, Parametrization, ResistiveNetworkConfig};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Scheme;
 
@@ -204,6 +204,7 @@ fn predictive_coding(hidden: Vec<HiddenLayer>) -> NetworkConfig {
     linear_output(hidden, gain)
         .with_model(Model::PredictiveCoding {
             layer_update: LayerUpdate::PreActivation,
+            parametrization: Parametrization::Standard,
         })
         .with_hidden_activation(Activation::Relu)
 }
