@@ -110,7 +110,8 @@ impl TrainingConfig {
         }
     }
 
-    /// The network in the usual notation, such as 784-500-10 or 1×28×28-32×12×12-10.
+    /// The network in the usual notation, such as 784-500-10 or 1×28×28-32×12×12-10; more than three equal layers in
+    /// a row with their number, as in 64-128^32-10.
     ///
     /// # Panics
     /// As [`energy`](Self::energy).
@@ -119,7 +120,11 @@ impl TrainingConfig {
         let shapes = energy.layers.iter().map(|layer| layer.shape);
         let shapes = std::iter::once(energy.input).chain(shapes);
         let shapes: Vec<_> = shapes.map(|shape| shape.to_string()).collect();
-        shapes.join("-")
+        let rows = shapes.chunk_by(|a, b| a == b).map(|row| match row {
+            [shape, _, _, _, ..] => format!("{shape}^{}", row.len()),
+            few => few.join("-"),
+        });
+        rows.collect::<Vec<_>>().join("-")
     }
 
     /// A network with new weights, which depend on the seed alone: they are drawn here and not

@@ -78,6 +78,7 @@ const PLACES: [(&str, &str); 51] = [
     ("history", "#"),
     ("mixing", "#"),
     ("step_error", "#"),
+    ("descent_step", "#"),
     ("free_steps", "#"),
     ("nudged_steps", "#"),
     ("tolerance", "#"),
@@ -102,7 +103,7 @@ const PLACES: [(&str, &str); 51] = [
 ];
 
 /// What else is set, so that every field is of use somewhere.
-const SETTINGS: [&[(&str, &str)]; 8] = [
+const SETTINGS: [&[(&str, &str)]; 9] = [
     &[],
     &[("dynamics", "gradient_flow"), ("nudging", "higher_order")],
     &[("dynamics", "anderson"), ("nudging", "one_sided")],
@@ -117,6 +118,11 @@ const SETTINGS: [&[(&str, &str)]; 8] = [
         ("model", "predictive_coding"),
         ("cost", "cross_entropy"),
         ("normalize", "true"),
+    ],
+    &[
+        ("model", "predictive_coding"),
+        ("parametrization", "mu_pc"),
+        ("dynamics", "error_descent"),
     ],
     &[
         ("model", "untied"),
