@@ -91,12 +91,12 @@ pub enum LayerUpdate {
 /// ```
 ///
 /// Their range is not that of `σ_k`, so that nothing is projected. The input and the output have no identity,
-/// as in the paper on depth (Innocenti et al. 2025, <https://arxiv.org/abs/2505.13124>).
+/// as in Innocenti et al. (2025), <https://arxiv.org/abs/2505.13124>.
 ///
 /// # Depth
-/// Signals need a step for two layers, and in residual blocks a step of 1 is twice as long as the minimum is far. With
-/// many layers [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent) reaches all of them in its
-/// first step.
+/// Signals need a step for two layers, and what rounds in each of many steps comes to the first layer too. With many
+/// layers [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent) reaches all of them in its first
+/// step; its steps are longer, one pass down and one up.
 ///
 /// # Convergence
 /// Layers of even and odd distance from the output move in turn, the output's first. Near the free

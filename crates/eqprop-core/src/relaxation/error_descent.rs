@@ -17,18 +17,19 @@ use crate::state::State;
 /// e_k ← e_k − ε ∂F/∂e_k = (1 − ε) e_k − εβ ∂C/∂h_k
 /// ```
 ///
-/// where `∂C/∂h_k` goes through all layers above: a step is one pass down the chain and one up. `F` is the same
-/// function as of the states, with the same minima, as the errors of all layers and their states determine each other.
-/// But a signal reaches every layer in the first step, and with `ε = 1` that step makes the errors of
-/// backpropagation, `−β ∂C/∂h_k`, of the forward pass. Later steps lead to the minimum while `ε(1 + λ) < 2`, where `λ`
-/// is the largest eigenvalue of `β JᵀC″J`, `J` the slope of the output in all the errors.
+/// where `∂C/∂h_k` goes through all layers above: a step is one pass down the chain and one up. Errors and states
+/// determine each other, so that `F` has the same values and the same minima as over the states. But a signal
+/// reaches every layer in the first step, and with `ε = 1` that step makes the errors of backpropagation in the
+/// forward pass, `−β ∂C/∂h_k`. Further steps lead to the minimum while `ε(1 + λ) < 2`, with `λ` the largest eigenvalue of
+/// `β JᵀC″J` and `J` the slope of the output in all errors.
 ///
-/// States are not held in the range of their activation: a unit that is clipped in its prediction moves as any other. At
-/// the minimum of a network of clipped layers that are [projected](crate::energy::LayerUpdate::Projected) it is a little
-/// elsewhere; as with [`LayerUpdate::PreActivation`](crate::energy::LayerUpdate::PreActivation) the gradient is the same to
-/// first order in β, and of second order in a centered estimate.
+/// States are not held in the range of their activation. Where layers are clipped, and not in residual blocks, the minimum
+/// is another than that over [projected](crate::energy::LayerUpdate::Projected) states, by the order of β; the gradient is
+/// the same to first order in β, and a centered estimate is of second order, as with
+/// [`LayerUpdate::PreActivation`](crate::energy::LayerUpdate::PreActivation).
 ///
-/// Of a field that predicts none of its layers each layer is its own error, and a step is one of gradient flow.
+/// In a field that predicts none of its layers each layer is its own error, and a step is one of gradient flow; so
+/// it is where units are [clamped](crate::energy::PartlyClamped), and for complex β.
 ///
 /// # Reference
 /// Goemaere et al. (2025), <https://arxiv.org/abs/2505.20137>

@@ -52,7 +52,7 @@ impl Shortcuts for Pass<'_> {
         let mut force = match &top {
             Top::Free => state.output().zeros_like(),
             Top::Pulled(force) => force.clone(),
-            // Of a layer that stays where it is, the error is what moves with the prediction.
+            // The output does not move with its prediction, so that its error does.
             Top::Held(output) => (*output).clone() - clamped.prediction(last, state).value,
         };
         let mut errors = Vec::new();
