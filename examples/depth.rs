@@ -111,7 +111,8 @@ fn main() -> anyhow::Result<()> {
                         let network = &training.learner().network;
                         if cosines.is_empty() {
                             let both = [&config, &asynchronous];
-                            cosines = both.map(|config| cosine(config, network, &batch)).to_vec();
+                            let cosine = |config| format!("{:.4}", cosine(config, network, &batch));
+                            cosines = both.map(cosine).to_vec();
                         }
                         if training.is_finished() {
                             break format!("{:.1} %", 100.0 * record.held_out_error());
@@ -119,9 +120,10 @@ fn main() -> anyhow::Result<()> {
                     }
                 }
             };
-            cosines.resize(2, f64::NAN);
+            // None where the first epoch did not end.
+            cosines.resize(2, "-".to_string());
             println!(
-                "{n_hidden:>3}, {:22} {error:>16} {:>17.4} {:>17.4}",
+                "{n_hidden:>3}, {:22} {error:>16} {:>17} {:>17}",
                 way.name, cosines[0], cosines[1]
             );
         }
