@@ -38,7 +38,7 @@ pub enum Top<'a> {
     /// Nothing.
     Free,
     /// A force, `[batch, n_units]`.
-    Pulled(Tensor<2>),
+    Pulled(&'a Tensor<2>),
     /// The output is held at a value, `[batch, n_units]`.
     Held(&'a Tensor<2>),
 }

@@ -299,10 +299,12 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         if layers.any(|layer| self.energy.held(layer, self.clamped).is_some()) {
             return None;
         }
+        let force;
         let top = match &self.phase {
             Phase::Free => Top::Free,
             Phase::Nudged(nudged) => {
-                Top::Pulled(nudged.cost.force(nudged.relative(), state.output()))
+                force = nudged.cost.force(nudged.relative(), state.output());
+                Top::Pulled(&force)
             }
             Phase::Clamped(output) => Top::Held(output),
             Phase::Holomorphic(_) => return None,

@@ -51,7 +51,7 @@ impl Shortcuts for Pass<'_> {
         let error = |layer| state.layer(layer).clone() - clamped.prediction(layer, state).value;
         let mut force = match &top {
             Top::Free => state.output().zeros_like(),
-            Top::Pulled(force) => force.clone(),
+            Top::Pulled(force) => (*force).clone(),
             // The output does not move with its prediction, so that its error does.
             Top::Held(output) => (*output).clone() - clamped.prediction(last, state).value,
         };
