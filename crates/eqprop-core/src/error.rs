@@ -77,12 +77,25 @@ pub enum ConfigError {
     #[error(
         "predictive coding needs a chain of layers, each predicted from the one below: one \
          connection from layer {below} to layer {}, in place {below} of the connections, and no \
-         others", below + 1
+         others but identities from a hidden layer to the next", below + 1
     )]
     NotAChain {
         /// The layer below the first connection that is missing or out of place, counted from the
         /// input as 0.
         below: usize,
+    },
+    /// An identity that does not make a residual block.
+    #[error(
+        "connection {connection} is an identity from layer {from} to layer {to}, but predictive coding has \
+         identities only from a hidden layer to the next hidden layer, one each; leave it out"
+    )]
+    NotAResidualBlock {
+        /// Position of the connection in the configuration.
+        connection: usize,
+        /// The layer it starts from, counted from the input as 0.
+        from: usize,
+        /// The layer it leads to.
+        to: usize,
     },
     /// An activation that a model does not work with.
     #[error("{model} needs {needed}, but layer {layer} has {activation}{remedy}")]

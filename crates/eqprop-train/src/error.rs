@@ -276,6 +276,19 @@ pub enum TrainingError {
         /// Where they would start.
         start: String,
     },
+    /// Errors of predictions where nothing is predicted.
+    #[error(
+        "dynamics \"error_descent\" moves the errors of predictions, which only model \"predictive_coding\" has; \
+         set dynamics to \"gradient_flow\" or \"asynchronous\", or model to \"predictive_coding\""
+    )]
+    ErrorDescent,
+    /// μPC with a readout outside the state.
+    #[error(
+        "parametrization \"mu_pc\" needs an output layer, for which it has a factor of its own, but with cost \
+         \"cross_entropy\" the last hidden layer is the output; set cost to \"squared_error\", or \
+         parametrization to \"standard\""
+    )]
+    ReadoutOfMuPc,
     /// Nesterov's momentum without any.
     #[error(
         "nesterov changes a momentum, but momentum is 0: set momentum above 0, or nesterov to false"

@@ -140,7 +140,7 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
     if network(&config) != network(&trained.config) {
         bail!(
             "--set cannot change the network of a run, only how it relaxes and is nudged: beta, \
-             nudging, dynamics, step_size, history, mixing, step_error, free_steps, nudged_steps, tolerance, check_every"
+             nudging, dynamics, step_size, history, mixing, step_error, descent_step, free_steps, nudged_steps, tolerance, check_every"
         );
     }
     let named = arguments.data.data_dir.as_deref();

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::field::VectorField;
 use super::field_config::FieldConfig;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
-use super::predictive_coding::{LayerUpdate, PredictiveCoding, PredictiveCodingConfig};
+use super::predictive_coding::{
+    LayerUpdate, Parametrization, PredictiveCoding, PredictiveCodingConfig,
+};
 use super::resistive::{Circuit, ResistiveNetwork};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
@@ -232,6 +234,9 @@ pub enum Model {
         /// How the layers move.
         #[serde(default)]
         layer_update: LayerUpdate,
+        /// How the weights count.
+        #[serde(default)]
+        parametrization: Parametrization,
     },
     /// See [`ResistiveNetwork`].
     Resistive {
@@ -260,8 +265,13 @@ macro_rules! configured {
                     .with_feedback(feedback);
                 $call
             }
-            Model::PredictiveCoding { layer_update } => {
-                let $config = PredictiveCodingConfig::new(graph).with_layer_update(layer_update);
+            Model::PredictiveCoding {
+                layer_update,
+                parametrization,
+            } => {
+                let $config = PredictiveCodingConfig::new(graph)
+                    .with_layer_update(layer_update)
+                    .with_parametrization(parametrization);
                 $call
             }
             Model::Resistive { input_gain } => {

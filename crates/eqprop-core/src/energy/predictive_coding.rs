@@ -1,6 +1,8 @@
 //! The predictive coding energy of a chain of layers.
 
 mod clamped;
+mod pass;
+mod rule;
 
 use burn::config::Config;
 use burn::module::{Module, Param, ParamGroup};
@@ -15,22 +17,29 @@ use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::shortcuts::Shortcuts;
 use super::twin::{NoTwin, Twin};
 use crate::activation::Activation;
-use crate::connection::{Connection, StatePair, WeightSource};
+use crate::connection::{Connection, ConnectionKind, StatePair, WeightSource};
 use crate::error::{ConfigError, assert_valid};
 use crate::fused::operations;
 use crate::layer::LayerConfig;
 use crate::{gradients::Gradients, state::State};
-use clamped::{ClampedPredictions, Pass, Prediction, Predictor};
+use clamped::{ClampedPredictions, Prediction, Predictor};
+use pass::Pass;
+pub use rule::Parametrization;
+use rule::Rule;
 
 /// Configuration of a [`PredictiveCoding`] network.
 #[derive(Config, Debug, PartialEq)]
 pub struct PredictiveCodingConfig {
     /// The layers with their activations, and the connections, of which number `k` leads from
-    /// layer `k` to layer `k + 1`, counted from the input as 0.
+    /// layer `k` to layer `k + 1`, counted from the input as 0. After them an
+    /// [identity](ConnectionKind::Identity) from a hidden layer to the next makes a residual block.
     pub chain: HopfieldEnergyConfig,
     /// How the layers move.
     #[config(default = "LayerUpdate::Projected")]
     pub layer_update: LayerUpdate,
+    /// How the weights count.
+    #[config(default = "Parametrization::Standard")]
+    pub parametrization: Parametrization,
 }
 
 /// How the layers of a [`PredictiveCoding`] network move; a linear layer does the same either way.
@@ -53,7 +62,8 @@ pub enum LayerUpdate {
 /// E(θ, x, h) = ½ Σ_k |h_k − f_k(h_{k−1})|²        f_k(h) = σ_k(a_k),  a_k = W_k h + b_k,  h_0 = x
 /// ```
 ///
-/// with a convolution, and pooling, in the place of `W_k` where the connection is one. The **free
+/// with a convolution, and pooling, in the place of `W_k` where the connection is one, and with the
+/// factors of a [`Parametrization`]. The **free
 /// equilibrium is the forward pass** `h_k = f_k(h_{k−1})` of the feedforward network of the same
 /// parameters: `E = 0` and `∂E/∂θ = 0` there. [`start`](VectorField::start) returns it, and in a
 /// free phase all layers stay, so that one step costs next to nothing.
@@ -70,6 +80,23 @@ pub enum LayerUpdate {
 /// The potential is `½h²` in every layer, so that [`layers`](VectorField::layers) tells the
 /// activation `P_k`: `σ_k` itself where that is a projection (ReLU, clipped ReLU, hard sigmoid,
 /// identity), the identity elsewhere, where the minima lie inside the range.
+///
+/// # Residual blocks
+/// With an identity beside its connection a hidden layer adds to the one below. Layers that an identity leads
+/// to or from hold their pre-activation, and send its response:
+///
+/// ```text
+/// f_k(h) = h + c_k [W_k σ_{k−1}(h) + b_k]
+/// drive_k = f_k(h_{k−1}) + ε_{k+1} + σ′_k(h_k) c_{k+1} W_{k+1}ᵀ ε_{k+1},   ε_k = h_k − f_k(h_{k−1})
+/// ```
+///
+/// Their range is not that of `σ_k`, so that nothing is projected. The input and the output have no identity,
+/// as in Innocenti et al. (2025), <https://arxiv.org/abs/2505.13124>.
+///
+/// # Depth
+/// Signals need a step for two layers, and what rounds in each of many steps comes to the first layer too. With many
+/// layers [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent) reaches all of them in its first
+/// step; its steps are longer, one pass down and one up.
 ///
 /// # Convergence
 /// Layers of even and odd distance from the output move in turn, the output's first. Near the free
@@ -96,9 +123,9 @@ pub struct PredictiveCoding {
     pub connections: Vec<Connection>,
     /// The biases of each free layer: `[n_units]`, or `[channels]` of feature maps.
     pub biases: Vec<Param<Tensor<1>>>,
-    /// `σ_k` of each free layer.
+    /// How each free layer is predicted.
     #[module(skip)]
-    activations: Vec<Activation>,
+    rules: Vec<Rule>,
     #[module(skip)]
     layers: Vec<LayerConfig>,
     #[module(skip)]
@@ -119,11 +146,30 @@ impl PredictiveCodingConfig {
             let link = connections.get(below);
             below < layers.len() && link.is_some_and(|c| (c.from, c.to) == (below, below + 1))
         };
+        let is_identity = |place: usize| {
+            let connection = connections.get(place);
+            place >= layers.len() && connection.is_some_and(|c| c.kind == ConnectionKind::Identity)
+        };
         let mut places = 0..layers.len().max(connections.len());
-        if let Some(below) = places.find(|&below| !is_link(below)) {
+        if let Some(below) = places.find(|&place| !is_link(place) && !is_identity(place)) {
             return Err(ConfigError::NotAChain { below });
         }
-        let mut activations = layers.iter().map(|layer| layer.activation).zip(1..);
+        let identities = &connections[layers.len()..];
+        for (place, identity) in identities.iter().enumerate() {
+            let (from, to) = (identity.from, identity.to);
+            let is_hidden = from > 0 && to == from + 1 && to < layers.len();
+            if !is_hidden || identities[..place].iter().any(|other| other.to == to) {
+                let connection = layers.len() + place;
+                return Err(ConfigError::NotAResidualBlock {
+                    connection,
+                    from,
+                    to,
+                });
+            }
+        }
+        self.drawn().validate()?;
+        let rules = Rule::of(&self.chain, self.parametrization);
+        let mut activations = rules.into_iter().map(|rule| rule.response).zip(1..);
         let unfit = activations.find(|&(found, _)| Self::projection(found) != found);
         if let (Some((activation, layer)), LayerUpdate::PreActivation) = (unfit, self.layer_update)
         {
@@ -154,7 +200,13 @@ impl PredictiveCodingConfig {
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
     pub fn init(&self, device: &Device) -> PredictiveCoding {
-        self.with_parameters(self.chain.init(device))
+        assert_valid(self.validate());
+        self.with_parameters(self.drawn().init(device))
+    }
+
+    /// The chain with the initial weights of the parametrization.
+    fn drawn(&self) -> HopfieldEnergyConfig {
+        rule::drawn(&self.chain, self.parametrization)
     }
 
     /// A network with the connections and biases of a Hopfield energy of the same
@@ -167,13 +219,18 @@ impl PredictiveCodingConfig {
         let layers = &self.chain.layers;
         let mut groups = energy.groups().to_vec();
         groups.sort_by_key(|group| !group.contains(&(layers.len() - 1)));
-        let relaxed =
-            |layer: &LayerConfig| LayerConfig::new(layer.shape, Self::projection(layer.activation));
+        let rules = Rule::of(&self.chain, self.parametrization);
+        let relaxed = layers
+            .iter()
+            .zip(&rules)
+            .map(|(layer, rule)| LayerConfig::new(layer.shape, Self::projection(rule.response)));
+        let mut connections = energy.connections;
+        connections.truncate(layers.len());
         PredictiveCoding {
-            connections: energy.connections,
+            connections,
             biases: energy.biases,
-            activations: layers.iter().map(|layer| layer.activation).collect(),
-            layers: layers.iter().map(relaxed).collect(),
+            layers: relaxed.collect(),
+            rules,
             groups,
             layer_update: self.layer_update,
         }
@@ -188,7 +245,7 @@ impl FieldConfig for PredictiveCodingConfig {
     }
 
     fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> PredictiveCoding {
-        self.with_parameters(self.chain.init_from(source, device))
+        self.with_parameters(self.drawn().init_from(source, device))
     }
 
     fn layers(&self) -> &[LayerConfig] {
@@ -241,8 +298,11 @@ impl PredictiveCoding {
 
     /// `f_k` and `a_k` of free layer `layer`, for a single use.
     fn predict(&self, layer: usize, below: &Tensor<2>) -> [Tensor<2>; 2] {
-        let drive = self.connections[layer].forward(below.clone()) + self.bias(layer);
-        [self.activations[layer].apply(drive.clone()), drive]
+        let rule = &self.rules[layer];
+        let sent = rule.sent.apply(below.clone());
+        let arrived = self.connections[layer].forward(sent) + self.bias(layer);
+        let drive = rule.drive(arrived, below);
+        [rule.response.apply(drive.clone()), drive]
     }
 
     /// Of `f_k` and `a_k` what the layer moves from.
@@ -273,7 +333,7 @@ impl PredictiveCoding {
             return None;
         }
         let prediction = clamped.prediction(layer, state);
-        let (value, activation) = (state.layer(layer), self.activations[layer]);
+        let (value, activation) = (state.layer(layer), self.rules[layer].response);
         let error = activation
             .response()
             .and_then(|response| operations::prediction_error(value, &prediction.drive, response));
@@ -302,10 +362,12 @@ impl VectorField for PredictiveCoding {
         let predictors = above.map(|(layer, connection)| Predictor {
             edge: Edge::new(layer - 1, layer, connection.prepare()),
             bias: self.bias(layer),
-            activation: self.activations[layer],
+            rule: self.rules[layer],
         });
         let (sent, indices) = self.connections[0].forward_with_indices(input.clone());
-        let first = Prediction::new(sent + self.bias(0), self.activations[0], indices);
+        let rule = &self.rules[0];
+        let drive = rule.drive(sent + self.bias(0), input);
+        let first = Prediction::new(drive, rule.response, indices);
         ClampedPredictions::new(input, first, predictors.collect())
     }
 
@@ -322,10 +384,7 @@ impl VectorField for PredictiveCoding {
             return from_below;
         }
         match self.error(layer + 1, clamped, state) {
-            Some((error, above)) => {
-                let connection = &clamped.predictors[layer].edge.connection;
-                from_below + connection.backward_through(error, &above.indices)
-            }
+            Some((error, above)) => from_below + clamped.pull_back(layer, &above, error),
             None => from_below,
         }
     }
@@ -343,7 +402,15 @@ impl VectorField for PredictiveCoding {
         let mut gradients = Gradients::new();
         let input = clamped.input();
         for (layer, connection) in self.connections.iter().enumerate() {
-            let [a, b] = [first, second].map(|state| self.error(layer, clamped, state));
+            let rule = &self.rules[layer];
+            let [a, b] = [first, second].map(|state| {
+                let (error, prediction) = self.error(layer, clamped, state)?;
+                Some((rule.scaled(error), prediction))
+            });
+            let sent = |prediction: &Prediction, below: usize, state: &State| {
+                let sent = prediction.sent.as_ref();
+                sent.unwrap_or_else(|| state.layer(below)).clone()
+            };
             let difference = match (&a, &b) {
                 (Some((a, _)), Some((b, _))) => a.clone() - b.clone(),
                 (Some((a, _)), None) => a.clone(),
@@ -351,17 +418,19 @@ impl VectorField for PredictiveCoding {
                 (None, None) => first.layer(layer).zeros_like(),
             };
             match (layer.checked_sub(1), a, b) {
-                (Some(below), Some((a, _)), Some((b, _))) => {
-                    let pre = StatePair::Free(first.layer(below), second.layer(below));
+                (Some(below), Some((a, of_a)), Some((b, of_b))) => {
+                    let [of_a, of_b] = [sent(&of_a, below, first), sent(&of_b, below, second)];
+                    let pre = StatePair::Free(&of_a, &of_b);
                     connection.contrast(pre, StatePair::Free(&a, &b), scale, &mut gradients);
                 }
                 // One product is left where both were sent from the input, or an error is 0.
                 (below, a, _) => {
                     let state = if a.is_some() { first } else { second };
-                    let pre = below.map_or(&input, |below| state.layer(below));
-                    let indices = clamped.prediction(layer, state).indices;
-                    let post = difference.clone();
-                    connection.correlate(pre, post, &indices, -scale, &mut gradients);
+                    let prediction = clamped.prediction(layer, state);
+                    let pre = below.map(|below| sent(&prediction, below, state));
+                    let (pre, post) = (pre.as_ref().unwrap_or(&input), difference.clone());
+                    let indices = &prediction.indices;
+                    connection.correlate(pre, post, indices, -scale, &mut gradients);
                 }
             }
             let bias = &self.biases[layer];
@@ -382,8 +451,8 @@ impl VectorField for PredictiveCoding {
     fn shortcuts<'a>(&'a self, clamped: &'a ClampedPredictions) -> Box<dyn Shortcuts + 'a> {
         Box::new(Pass {
             clamped,
+            rules: &self.rules,
             from_pre_activation: self.layer_update == LayerUpdate::PreActivation,
-            is_clipped: self.activations.iter().all(|a| a.is_quadratic()),
         })
     }
 

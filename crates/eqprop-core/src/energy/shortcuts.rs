@@ -23,8 +23,24 @@ pub trait Shortcuts {
         false
     }
 
+    /// The state after a step of gradient descent in the errors of predictions, in the place of the layers
+    /// themselves; `None` of a field that does not predict its layers.
+    fn descend_errors(&self, _state: &State, _top: Top<'_>, _step_size: f64) -> Option<State> {
+        None
+    }
+
     /// Keeps what else was computed of a state.
     fn keep(&self, _state: &State, _drives: Vec<Tensor<2>>) {}
+}
+
+/// What acts on the output beside the energy.
+pub enum Top<'a> {
+    /// Nothing.
+    Free,
+    /// A force, `[batch, n_units]`.
+    Pulled(&'a Tensor<2>),
+    /// The output is held at a value, `[batch, n_units]`.
+    Held(&'a Tensor<2>),
 }
 
 /// Nothing is known.

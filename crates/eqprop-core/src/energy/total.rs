@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 
 use self::holomorphic::Holomorphic;
 use super::field::{Energy, VectorField};
+use super::shortcuts::Top;
 use crate::activation::{Activation, Complex};
 use crate::cost::Cost;
 use crate::fused::{self, Layer, Problem, Update};
@@ -288,6 +289,28 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
             self.hold(layer, self.apply(layer, self.inverse(layer, value) + moved))
         });
         State::new(layers.collect())
+    }
+
+    /// `state` after a step of gradient descent in the errors of predictions; see
+    /// [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent). `None` where the layers are not
+    /// predicted, units of them are [held](VectorField::held), or the state is complex.
+    pub(crate) fn descend_errors(&self, state: &State, step_size: f64) -> Option<State> {
+        let mut layers = 0..state.layers().len();
+        if layers.any(|layer| self.energy.held(layer, self.clamped).is_some()) {
+            return None;
+        }
+        let force;
+        let top = match &self.phase {
+            Phase::Free => Top::Free,
+            Phase::Nudged(nudged) => {
+                force = nudged.cost.force(nudged.relative(), state.output());
+                Top::Pulled(&force)
+            }
+            Phase::Clamped(output) => Top::Held(output),
+            Phase::Holomorphic(_) => return None,
+        };
+        let shortcuts = self.energy.shortcuts(self.clamped);
+        shortcuts.descend_errors(state, top, step_size)
     }
 
     /// How far each example is from an equilibrium: the largest distance of a unit to its response,

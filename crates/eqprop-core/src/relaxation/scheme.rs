@@ -9,6 +9,7 @@ use super::adaptive_flow::{AdaptiveFlow, FIRST_STEP};
 use super::anderson::{self, Anderson};
 use super::asynchronous::Asynchronous;
 use super::dynamics::Dynamics;
+use super::error_descent::ErrorDescent;
 use super::fixed_point::FixedPoint;
 use super::gradient_flow::GradientFlow;
 use crate::cost::Cost;
@@ -26,6 +27,7 @@ macro_rules! dispatch {
             Running::GradientFlow($dynamics) => $call,
             Running::Anderson($dynamics) => $call,
             Running::AdaptiveFlow($dynamics) => $call,
+            Running::ErrorDescent($dynamics) => $call,
         }
     };
 }
@@ -39,6 +41,7 @@ macro_rules! dispatch {
 /// | `FixedPoint` | all layers at once: `s ← σ(drive)` | to compare with Ernoult et al. (2019), <https://arxiv.org/abs/1905.13633>, "prototypical" |
 /// | `GradientFlow` | all layers at once: `s ← clip(s − ε ∂F/∂s)` | to compare with Scellier & Bengio (2017), eq. 43, or to follow `ds/dt = −∂F/∂s` |
 /// | `AdaptiveFlow` | the same with an ε for each example, from the error of its steps | the flow without a choice of ε: never raises the energy, fewer steps where ε = 0.5 is too short or too long |
+/// | `ErrorDescent` | all errors of predictions at once: one pass down the chain and one up | predictive coding of many layers; of other fields it is `GradientFlow` |
 ///
 /// All reach the same equilibria. The synchronous fixed point may oscillate between two states where
 /// the others converge, and so may the asynchronous update of a layer that
@@ -75,6 +78,12 @@ pub enum Scheme {
         #[serde(default = "four_fifths")]
         error: f64,
     },
+    /// [`ErrorDescent`](super::ErrorDescent).
+    ErrorDescent {
+        /// Step ε, in (0, 1]; 1 where a text does not say.
+        #[serde(default = "one")]
+        step_size: f64,
+    },
 }
 
 fn half() -> f64 {
@@ -94,7 +103,7 @@ fn four_fifths() -> f64 {
 }
 
 impl Scheme {
-    /// All dynamics, with the options that they have where a text does not say.
+    /// All dynamics that differ on every field, with the options that they have where a text does not say.
     pub fn all() -> [Self; 5] {
         let (step_size, history, mixing, error) = (half(), five(), one(), four_fifths());
         [
@@ -115,6 +124,7 @@ impl Scheme {
             Self::GradientFlow { step_size } => GradientFlow { step_size }.validate(),
             Self::Anderson { history, mixing } => anderson::validate(history, mixing),
             Self::AdaptiveFlow { error } => AdaptiveFlow::validate(error),
+            Self::ErrorDescent { step_size } => ErrorDescent { step_size }.validate(),
             _ => Ok(()),
         }
     }
@@ -130,6 +140,7 @@ impl Scheme {
                 Running::Anderson(Anderson::new(Asynchronous, history, mixing))
             }
             Self::AdaptiveFlow { error } => Running::AdaptiveFlow(AdaptiveFlow::new(error)),
+            Self::ErrorDescent { step_size } => Running::ErrorDescent(ErrorDescent { step_size }),
         }
     }
 
@@ -201,6 +212,7 @@ enum Running {
     GradientFlow(GradientFlow),
     Anderson(Anderson<Asynchronous>),
     AdaptiveFlow(AdaptiveFlow),
+    ErrorDescent(ErrorDescent),
 }
 
 impl Dynamics for Running {

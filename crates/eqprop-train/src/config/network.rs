@@ -23,8 +23,8 @@ pub struct NetworkConfig {
     /// "kernel": 5} with "stride", "padding" and "pooling" ({"max": 2} or {"average": 2}).
     pub hidden: Vec<HiddenLayer>,
     /// What the network relaxes: "hopfield", {"untied": {"update": "same", "feedback": "independent"}},
-    /// {"predictive_coding": {"layer_update": "projected"}} or {"resistive": {"input_gain": 1.0}}. See
-    /// [`Model`].
+    /// {"predictive_coding": {"layer_update": "projected", "parametrization": "mu_pc"}} or {"resistive":
+    /// {"input_gain": 1.0}}. See [`Model`].
     #[config(default = "Model::Hopfield")]
     pub model: Model,
     /// Connections beside those from layer to layer: {"from": 0, "to": 2, "kind": "dense"} with
@@ -111,7 +111,8 @@ impl TrainingConfig {
         }
     }
 
-    /// The network in the usual notation, such as 784-500-10 or 1×28×28-32×12×12-10.
+    /// The network in the usual notation, such as 784-500-10 or 1×28×28-32×12×12-10; more than three equal layers in
+    /// a row with their number, as in 64-128^32-10.
     ///
     /// # Panics
     /// As [`energy`](Self::energy).
@@ -120,7 +121,11 @@ impl TrainingConfig {
         let shapes = energy.layers.iter().map(|layer| layer.shape);
         let shapes = std::iter::once(energy.input).chain(shapes);
         let shapes: Vec<_> = shapes.map(|shape| shape.to_string()).collect();
-        shapes.join("-")
+        let rows = shapes.chunk_by(|a, b| a == b).map(|row| match row {
+            [shape, _, _, _, ..] => format!("{shape}^{}", row.len()),
+            few => few.join("-"),
+        });
+        rows.collect::<Vec<_>>().join("-")
     }
 
     /// A network with new weights, which depend on the seed alone: they are drawn here and not

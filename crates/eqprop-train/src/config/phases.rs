@@ -24,7 +24,8 @@ pub struct PhaseConfig {
     #[config(default = 5)]
     pub check_every: usize,
     /// The step: "asynchronous", "fixed_point", {"gradient_flow": {"step_size": 0.5}}, {"anderson":
-    /// {"history": 5, "mixing": 1.0}} or {"adaptive_flow": {"error": 0.8}}. See [`Scheme`].
+    /// {"history": 5, "mixing": 1.0}}, {"adaptive_flow": {"error": 0.8}} or, with predictive coding,
+    /// {"error_descent": {"step_size": 1.0}}. See [`Scheme`].
     #[config(default = "Scheme::default()")]
     pub dynamics: Scheme,
     /// Where free phases start: "rest" (with predictive coding at their equilibrium), or

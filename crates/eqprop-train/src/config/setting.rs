@@ -19,12 +19,16 @@ pub(super) const SECTIONS: [&str; 4] = ["data", "network", "phases", "optimizer"
 /// The names of options that belong to a choice, and where they are: the section, the field of the
 /// choice, the choice that has the option, and the option. A flat configuration, as it was until form 2,
 /// has a value for each of them, used or not.
-const OPTIONS: [(&str, &str); 11] = [
+const OPTIONS: [(&str, &str); 13] = [
     ("feedback_update", "network.model.untied.update"),
     ("feedback_initializer", "network.model.untied.feedback"),
     (
         "layer_update",
         "network.model.predictive_coding.layer_update",
+    ),
+    (
+        "parametrization",
+        "network.model.predictive_coding.parametrization",
     ),
     ("input_gain", "network.model.resistive.input_gain"),
     ("beta", "phases.nudging.*.beta"),
@@ -33,6 +37,7 @@ const OPTIONS: [(&str, &str); 11] = [
     ("history", "phases.dynamics.anderson.history"),
     ("mixing", "phases.dynamics.anderson.mixing"),
     ("step_error", "phases.dynamics.adaptive_flow.error"),
+    ("descent_step", "phases.dynamics.error_descent.step_size"),
     (
         "learning_rate_decay",
         "optimizer.schedule.exponential.decay",

@@ -4,8 +4,10 @@ use std::ops::{Bound, RangeBounds};
 
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{Cost, CostConfig, SquaredError};
+use eqprop_core::energy::{Model, Parametrization};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::Nudging;
+use eqprop_core::relaxation::Scheme;
 use eqprop_core::shape::LayerShape;
 
 use super::hidden::HiddenLayer;
@@ -54,6 +56,7 @@ impl TrainingConfig {
         phases.free().stopping.validate()?;
         phases.nudged().stopping.validate()?;
         phases.dynamics.validate()?;
+        self.check_depth()?;
         self.check_nudging(phases.nudging)?;
 
         let (expected, found) = (self.n_learning_rates(), self.optimizer.learning_rates.len());
@@ -61,6 +64,24 @@ impl TrainingConfig {
             return Err(TrainingError::LearningRates { expected, found });
         }
         self.optimizer.validate()
+    }
+
+    /// Checks that what is for deep predictive coding networks finds one.
+    fn check_depth(&self) -> Result<(), TrainingError> {
+        let network = &self.network;
+        let Model::PredictiveCoding {
+            parametrization, ..
+        } = network.model
+        else {
+            return match self.phases.dynamics {
+                Scheme::ErrorDescent { .. } => Err(TrainingError::ErrorDescent),
+                _ => Ok(()),
+            };
+        };
+        match (parametrization, network.cost) {
+            (Parametrization::MuPc, CostConfig::CrossEntropy) => Err(TrainingError::ReadoutOfMuPc),
+            _ => Ok(()),
+        }
     }
 
     /// Checks that shape and classes of the data are known, and can be.

@@ -4,7 +4,7 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::{
     AttentionConfig, ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling,
 };
-use eqprop_core::energy::{LayerUpdate, Model, ResistiveNetworkConfig};
+use eqprop_core::energy::{LayerUpdate, Model, Parametrization, ResistiveNetworkConfig};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Scheme;
 
@@ -145,6 +145,32 @@ pub(super) fn pcn_mnist() -> TrainingConfig {
     )
 }
 
+pub(super) fn digits_deep() -> TrainingConfig {
+    let (n_hidden, width) = (32, 128);
+    let block = |from| SkipConnection {
+        from,
+        to: from + 1,
+        kind: ConnectionKind::Identity,
+    };
+    let network =
+        predictive_coding(vec![width.into(); n_hidden]).with_model(Model::PredictiveCoding {
+            layer_update: LayerUpdate::Projected,
+            parametrization: Parametrization::MuPc,
+        });
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Digits),
+        network.with_skips((1..n_hidden).map(block).collect()),
+        PhaseConfig::new(Nudging::Centered { beta: 0.3 }, 1, 1)
+            .with_dynamics(Scheme::ErrorDescent { step_size: 1.0 }),
+        // Of gradients that the factors make as small as the layers are wide.
+        OptimizerConfig::new(vec![10.0; n_hidden + 1])
+            .with_schedule(decay(0.8))
+            .with_momentum(0.9),
+        16,
+        10,
+    )
+}
+
 pub(super) fn mnist_fast() -> TrainingConfig {
     let shifted = Augmentation {
         shift: 1,
@@ -244,6 +270,7 @@ fn predictive_coding(hidden: Vec<HiddenLayer>) -> NetworkConfig {
     linear_output(hidden, gain)
         .with_model(Model::PredictiveCoding {
             layer_update: LayerUpdate::PreActivation,
+            parametrization: Parametrization::Standard,
         })
         .with_hidden_activation(Activation::Relu)
 }

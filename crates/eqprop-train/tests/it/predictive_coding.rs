@@ -4,7 +4,8 @@ use burn::tensor::Device;
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, VectorField};
 use eqprop_testing::{
-    batch, config, digits, explained, group_of, named_parameters, training, values, with,
+    batch, config, cosine, digits, explained, gradients_of, group_of, named_parameters, norm, run,
+    training, values, with,
 };
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::error::TrainingError;
@@ -45,6 +46,50 @@ fn it_learns_the_digits() {
         (last.free_steps, last.residual, last.energy),
         (1.0, 0.0, Some(0.0))
     );
+}
+
+/// The preset `digits-deep` with so many hidden layers of 32 units.
+fn deep(n_hidden: usize) -> TrainingConfig {
+    let mut config = Preset::DigitsDeep.config();
+    let network = &mut config.network;
+    network.hidden = vec![32.into(); n_hidden];
+    network.skips.truncate(n_hidden - 1);
+    // In proportion to the width.
+    config.optimizer.learning_rates = vec![2.5; n_hidden + 1];
+    config
+}
+
+#[test]
+fn sixteen_hidden_layers_learn_the_digits() {
+    let config = with(deep(16), &[("learning_rate_decay", "1.0")]);
+    let mut training = training(config, &digits(400, 200));
+    run(&mut training, 8);
+    let records = training.records();
+    let (first, last) = (&records[0], &records[7]);
+    // Chance is 90 %.
+    assert!(last.held_out_error() < 0.25, "{last:?}");
+    assert!(last.train_cost < 0.6 * first.train_cost, "{last:?}");
+}
+
+#[test]
+fn one_step_in_the_errors_reaches_the_first_of_many_layers_and_asynchronous_ones_do_not() {
+    let config = deep(12);
+    let network = config.network(&Device::flex());
+    let batch = batch(20);
+    let first_layer = |changes: &[(&str, &str)]| {
+        let estimator = with(config.clone(), changes).estimator();
+        let estimate =
+            GradientEstimator::<AnyField, AnyCost>::estimate(&estimator, &network, &batch, None);
+        let lists = gradients_of(&network, &estimate.gradients);
+        lists[0].clone()
+    };
+    let by_errors = first_layer(&[]);
+    let asynchronous =
+        |n_steps| first_layer(&[("dynamics", "asynchronous"), ("nudged_steps", n_steps)]);
+    assert!(asynchronous("5").iter().all(|gradient| *gradient == 0.0));
+    // With small β; in single precision.
+    assert!(cosine(&by_errors, &asynchronous("13")) > 0.98);
+    assert!(norm(&by_errors) > 1e-6);
 }
 
 #[test]
@@ -98,6 +143,23 @@ fn what_it_cannot_do_is_refused() {
             Err(TrainingError::AwayFromEquilibrium { .. })
         ));
     }
+    let deep = |changes: &[(&str, &str)]| {
+        let error = with(deep(3), changes).validate().expect_err("refused");
+        explained(&error)
+    };
+    let skip = r#"[{"from": 3, "to": 4, "kind": "identity"}]"#;
+    let hidden = ("hidden", "[32, 32, 10]");
+    assert!(
+        deep(&[hidden, ("skips", skip)]).contains("from a hidden layer to the next hidden layer")
+    );
+    let readout = [
+        ("cost", "cross_entropy"),
+        ("learning_rates", "[1, 1, 1, 1]"),
+    ];
+    let readout = [&readout[..], &[("skips", "[]")]].concat();
+    assert!(deep(&readout).contains("parametrization \"mu_pc\" needs an output layer"));
+    let hopfield = [("model", "hopfield"), ("skips", "[]")];
+    assert!(deep(&hopfield).contains("set dynamics to \"gradient_flow\""));
     // The output of a predictive coding network is not held in the range of the sigmoid.
     let unbounded = [
         ("output_activation", "sigmoid"),

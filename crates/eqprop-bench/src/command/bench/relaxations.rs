@@ -106,8 +106,12 @@ fn measure(
     let own = config.phases.dynamics;
     let is_own = |scheme: &Scheme| discriminant(scheme) == discriminant(&own);
     let schemes = Scheme::all().map(|scheme| if is_own(&scheme) { own } else { scheme });
+    let mut schemes = schemes.to_vec();
+    if !schemes.contains(&own) {
+        schemes.push(own);
+    }
     let comparison = RelaxationComparison {
-        dynamics: schemes.to_vec(),
+        dynamics: schemes,
         max_steps,
         rounds: arguments.rounds,
     };

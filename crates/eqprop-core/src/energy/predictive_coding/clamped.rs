@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use burn::tensor::Tensor;
 
+use super::rule::Rule;
 use crate::activation::Activation;
 use crate::connection::PoolIndices;
 use crate::energy::graph::Edge;
-use crate::energy::shortcuts::Shortcuts;
-use crate::fused::{Drives, Predictions, operations};
+use crate::fused::operations;
 use crate::state::{State, Version, repeated};
 
 /// A chain of predictions with its input clamped.
@@ -38,7 +38,7 @@ type Latest = Option<(Version, Prediction)>;
 pub(super) struct Predictor {
     pub edge: Edge,
     pub bias: Tensor<2>,
-    pub activation: Activation,
+    pub rule: Rule,
 }
 
 /// What is predicted of a layer.
@@ -50,6 +50,8 @@ pub(super) struct Prediction {
     pub value: Tensor<2>,
     /// Of the connection that makes it.
     pub indices: PoolIndices,
+    /// `ρ(h_{k−1})`, `[batch, n_in]`; `None` where the layer below is sent as it is.
+    pub sent: Option<Tensor<2>>,
 }
 
 /// The state in which each layer is as predicted.
@@ -62,7 +64,9 @@ struct ForwardPass {
 
 impl Predictor {
     fn predict(&self, below: &Tensor<2>) -> Prediction {
-        let fast = self.activation.response().and_then(|response| {
+        let rule = &self.rule;
+        let response = rule.response.response().filter(|_| rule.is_plain());
+        let fast = response.and_then(|response| {
             operations::prediction(self.edge.as_data()?, below, &self.bias, response)
         });
         if let Some([drive, value]) = fast {
@@ -70,19 +74,27 @@ impl Predictor {
                 drive,
                 value,
                 indices: PoolIndices::all(),
+                sent: None,
             };
         }
-        let (sent, indices) = self.edge.connection.forward_with_indices(below.clone());
-        Prediction::new(sent + self.bias.clone(), self.activation, indices)
+        let sent = rule.sent.apply(below.clone());
+        let (arrived, indices) = self.edge.connection.forward_with_indices(sent.clone());
+        let drive = rule.drive(arrived + self.bias.clone(), below);
+        Prediction {
+            sent: (rule.sent != Activation::Identity).then_some(sent),
+            ..Prediction::new(drive, rule.response, indices)
+        }
     }
 }
 
 impl Prediction {
+    /// Of a layer below that is sent as it is.
     pub fn new(drive: Tensor<2>, activation: Activation, indices: PoolIndices) -> Self {
         Self {
             value: activation.apply(drive.clone()),
             drive,
             indices,
+            sent: None,
         }
     }
 
@@ -91,6 +103,7 @@ impl Prediction {
             drive: repeated(&self.drive, n),
             value: repeated(&self.value, n),
             indices: self.indices.repeat(n),
+            sent: self.sent.as_ref().map(|sent| repeated(sent, n)),
         }
     }
 }
@@ -185,52 +198,36 @@ impl ClampedPredictions {
             }
         }
     }
-}
 
-/// The chain around its free equilibrium, the forward pass.
-pub(super) struct Pass<'a> {
-    pub clamped: &'a ClampedPredictions,
-    pub from_pre_activation: bool,
-    /// Whether each layer projects onto the range that it is clipped to.
-    pub is_clipped: bool,
-}
-
-impl Shortcuts for Pass<'_> {
-    /// If the forward pass was made, and all layers are clipped.
-    fn drives(&self) -> Option<Drives<'_>> {
-        let clamped = self.clamped;
-        let pass = clamped.pass.get().filter(|_| self.is_clipped)?;
-        let above = clamped.predictors.iter();
-        let drives = pass.predictions.iter().map(|prediction| &prediction.drive);
-        Some(Drives::Predictions(Predictions {
-            pass: &pass.state,
-            drives: [&clamped.first.drive].into_iter().chain(drives).collect(),
-            edges: above
-                .clone()
-                .map(|p| p.edge.as_data())
-                .collect::<Option<_>>()?,
-            biases: above.map(|p| &p.bias).collect(),
-            from_pre_activation: self.from_pre_activation,
-        }))
+    /// `(∂a_k/∂h_{k−1})ᵀ error` of the layer above free layer `below`, for an error at its `a_k`.
+    pub(super) fn pull_back(
+        &self,
+        below: usize,
+        prediction: &Prediction,
+        error: Tensor<2>,
+    ) -> Tensor<2> {
+        let Predictor { edge, rule, .. } = &self.predictors[below];
+        let back = rule.scaled(error.clone());
+        let back = edge.connection.backward_through(back, &prediction.indices);
+        rule.pull_back(error, back, prediction.sent.as_ref())
     }
 
-    fn equilibrium(&self) -> Option<State> {
-        Some(self.clamped.forward_pass())
-    }
-
-    fn stays(&self, layer: usize, state: &State) -> bool {
-        let last = self.clamped.predictors.len();
-        (layer..=last.min(layer + 1)).all(|layer| self.clamped.is_predicted(layer, state))
-    }
-
-    /// The predictions of the layers above the first that a state makes.
-    fn keep(&self, state: &State, drives: Vec<Tensor<2>>) {
-        let latest = &self.clamped.latest;
-        let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = drives.into_iter().zip(&self.clamped.predictors);
+    /// Takes in the predictions of the layers above the first that a state makes, by their `a_k`, of layers
+    /// that are sent as they are.
+    pub(super) fn keep(&self, state: &State, drives: Vec<Tensor<2>>) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = drives.into_iter().zip(&self.predictors);
         for (below, (latest, (drive, predictor))) in latest.iter_mut().zip(made).enumerate() {
-            let prediction = Prediction::new(drive, predictor.activation, PoolIndices::all());
+            let prediction = Prediction::new(drive, predictor.rule.response, PoolIndices::all());
             *latest = Some((state.version(below), prediction));
         }
+    }
+
+    /// The forward pass and its `a_k`, from the first layer on, if it was made.
+    pub(super) fn made_pass(&self) -> Option<(&State, Vec<&Tensor<2>>)> {
+        let pass = self.pass.get()?;
+        let above = pass.predictions.iter().map(|prediction| &prediction.drive);
+        let drives = [&self.first.drive].into_iter().chain(above);
+        Some((&pass.state, drives.collect()))
     }
 }

@@ -1,8 +1,9 @@
 //! What is refused.
 
 use eqprop_core::activation::Activation;
+use eqprop_core::connection::ConnectionKind;
 use eqprop_core::energy::{HopfieldEnergyConfig, LayerUpdate, PredictiveCodingConfig};
-use eqprop_testing::{Setup, chain, connection};
+use eqprop_testing::{Setup, chain, connection, joined};
 
 fn config() -> PredictiveCodingConfig {
     PredictiveCodingConfig::new(chain(&[3, 4, 2], Activation::Relu))
@@ -21,7 +22,7 @@ fn anything_but_a_chain_is_refused() {
         format!(
             "predictive coding needs a chain of layers, each predicted from the one below: one \
              connection from layer {below} to layer {}, in place {below} of the connections, and \
-             no others",
+             no others but identities from a hidden layer to the next",
             below + 1
         )
     };
@@ -41,6 +42,36 @@ fn anything_but_a_chain_is_refused() {
         changed(&|c| c.layers.clear()),
         "a network needs at least one layer above the input"
     );
+}
+
+#[test]
+fn an_identity_is_part_of_a_residual_block_or_refused() {
+    let with = |ends: &[(usize, usize)]| {
+        let mut config = PredictiveCodingConfig::new(chain(&[4; 6], Activation::Relu));
+        let identities = ends.iter();
+        let identities = identities.map(|&(from, to)| joined(from, to, ConnectionKind::Identity));
+        config.chain.connections.extend(identities);
+        config
+    };
+    assert_eq!(with(&[(2, 3), (1, 2)]).validate(), Ok(()));
+    // From the input, into the output, past a layer, back, and twice.
+    for ends in [(0, 1), (4, 5), (1, 3), (3, 2), (1, 2)] {
+        let message = with(&[(1, 2), ends]).validate();
+        let (from, to) = ends;
+        assert_eq!(
+            message.expect_err("refused").to_string(),
+            format!(
+                "connection 6 is an identity from layer {from} to layer {to}, but predictive coding has \
+                 identities only from a hidden layer to the next hidden layer, one each; leave it out"
+            )
+        );
+    }
+    // In a block a layer holds what is before its activation, which may be any.
+    let mut smooth = with(&[(1, 2), (2, 3), (3, 4)]).with_layer_update(LayerUpdate::PreActivation);
+    for layer in &mut smooth.chain.layers[..4] {
+        layer.activation = Activation::Tanh;
+    }
+    assert_eq!(smooth.validate(), Ok(()));
 }
 
 #[test]

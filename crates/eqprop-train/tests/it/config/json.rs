@@ -1,6 +1,6 @@
 //! Configurations as text: older ones, newer ones, and such as nobody wrote.
 
-use eqprop_core::energy::Model;
+use eqprop_core::energy::{LayerUpdate, Model, Parametrization};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Scheme;
 use eqprop_testing::{config, explained, with};
@@ -270,7 +270,7 @@ fn all_names() -> Vec<String> {
 #[test]
 fn the_example_of_every_setting_fits_it() {
     let names = all_names();
-    assert_eq!(names.len(), 44);
+    assert_eq!(names.len(), 46);
     for key in names {
         let mut config = config();
         if let Err(TrainingError::UnusedOption { choice, needed, .. }) =
@@ -342,6 +342,18 @@ fn a_choice_of_one_word_has_the_options_that_it_shares_or_the_usual_ones() {
     {
         assert_eq!(chosen(&[("dynamics", name)]).phases.dynamics, *expected);
     }
+    assert_eq!(
+        chosen(&[("dynamics", "error_descent")]).phases.dynamics,
+        Scheme::ErrorDescent { step_size: 1.0 }
+    );
+    let model = chosen(&[("model", "predictive_coding"), ("parametrization", "mu_pc")]);
+    assert_eq!(
+        model.network.model,
+        Model::PredictiveCoding {
+            layer_update: LayerUpdate::Projected,
+            parametrization: Parametrization::MuPc,
+        }
+    );
     let schedule = |changes| chosen(changes).optimizer.schedule;
     assert_eq!(
         schedule(&[("schedule", "exponential")]),

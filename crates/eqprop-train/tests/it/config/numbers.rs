@@ -82,6 +82,7 @@ const PLACES: [(&str, &str); 52] = [
     ("history", "#"),
     ("mixing", "#"),
     ("step_error", "#"),
+    ("descent_step", "#"),
     ("free_steps", "#"),
     ("nudged_steps", "#"),
     ("tolerance", "#"),
@@ -106,7 +107,7 @@ const PLACES: [(&str, &str); 52] = [
 ];
 
 /// What else is set, so that every field is of use somewhere.
-const SETTINGS: [&[(&str, &str)]; 8] = [
+const SETTINGS: [&[(&str, &str)]; 9] = [
     &[],
     &[("dynamics", "gradient_flow"), ("nudging", "higher_order")],
     &[("dynamics", "anderson"), ("nudging", "one_sided")],
@@ -121,6 +122,11 @@ const SETTINGS: [&[(&str, &str)]; 8] = [
         ("model", "predictive_coding"),
         ("cost", "cross_entropy"),
         ("normalize", "true"),
+    ],
+    &[
+        ("model", "predictive_coding"),
+        ("parametrization", "mu_pc"),
+        ("dynamics", "error_descent"),
     ],
     &[
         ("model", "untied"),
