@@ -115,11 +115,15 @@ pub enum Preset {
     DrnXs,
     /// Deep resistive network with one hidden layer.
     Drn1h,
+    /// Oscillators on the digits that come with this crate.
+    DigitsOscillators,
+    /// Oscillators with one hidden layer.
+    MnistOscillators,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Digits,
         Self::Paper1h,
         Self::Paper2h,
@@ -135,6 +139,8 @@ impl Preset {
         Self::PcnVgg5,
         Self::DrnXs,
         Self::Drn1h,
+        Self::DigitsOscillators,
+        Self::MnistOscillators,
     ];
 
     /// The name by which it is chosen.
@@ -155,6 +161,8 @@ impl Preset {
             Self::PcnVgg5 => "pcn-vgg5",
             Self::DrnXs => "drn-xs",
             Self::Drn1h => "drn-1h",
+            Self::DigitsOscillators => "digits-oscillators",
+            Self::MnistOscillators => "mnist-oscillators",
         }
     }
 
@@ -185,6 +193,8 @@ impl Preset {
             }
             Self::DrnXs => "Scellier 2024 (arXiv:2402.11674), code: 3.46 % after 10 epochs",
             Self::Drn1h => "Scellier 2024 (arXiv:2402.11674), code: 1.57 % after 50 epochs",
+            Self::DigitsOscillators => "chosen here, model of arXiv:2505.02103",
+            Self::MnistOscillators => "model of arXiv:2505.02103, which reports 2.8 %",
         }
     }
 
@@ -206,6 +216,8 @@ impl Preset {
             Self::PcnVgg5 => configurations::pcn_vgg5(),
             Self::DrnXs => drn(100, 100.0, 10),
             Self::Drn1h => drn(1024, 480.0, 50),
+            Self::DigitsOscillators => configurations::digits_oscillators(),
+            Self::MnistOscillators => configurations::mnist_oscillators(),
         }
     }
 
@@ -246,7 +258,9 @@ impl Preset {
             *first = format!("{:.1e}", *first * ratio).parse().unwrap_or(*first);
         }
         config.data.dataset = dataset;
-        if config.data.dataset.quantities().is_some() {
+        // The phases of oscillators have no others in their place.
+        let has_phases = config.network.output_activation == Activation::Phase;
+        if config.data.dataset.quantities().is_some() && !has_phases {
             let is_linear = config.network.output_activation == Activation::Identity;
             config.network.output_activation = Activation::Identity;
             if let (false, Nudging::RandomSign { beta } | Nudging::Centered { beta }) =

@@ -18,6 +18,7 @@ mod finite_differences;
 mod fused;
 mod graphs;
 mod lateral;
+mod oscillators;
 mod partly_clamped;
 mod predictive_coding;
 mod properties;
