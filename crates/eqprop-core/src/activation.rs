@@ -3,6 +3,7 @@
 mod clipped;
 mod complex;
 mod diode;
+mod phase;
 mod rule;
 mod sigmoid;
 mod softmax;
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use self::clipped::Clipped;
 pub(crate) use self::complex::Complex;
 use self::diode::Diode;
+use self::phase::Phase;
+pub(crate) use self::phase::{halves, pairs};
 use self::rule::Rule;
 use self::sigmoid::Sigmoid;
 use self::softmax::Softmax;
@@ -41,6 +44,7 @@ use crate::fused::Response;
 /// Softplus        ln(1 + e^u)         ½s² + Li₂(e^{−s})                 s > 0
 /// Diode           max(u, 0)           ½s²                               s ≥ 0, first half of the units
 ///                 min(u, 0)           ½s²                               s ≤ 0, second half
+/// Phase           u/|u|, in pairs     0                                 |s| = 1, a cosine and a sine
 /// ```
 ///
 /// With the hard sigmoid this is the energy of Scellier & Bengio (2017),
@@ -72,6 +76,9 @@ pub enum Activation {
     /// `max(u, 0)` in the first half of the units and `min(u, 0)` in the second, which has one
     /// more of an odd number: a diode between each unit and the ground.
     Diode,
+    /// `u/|u|` of each pair of units, `(cos φ, sin φ)` of an oscillator: all cosines of a layer, then all sines. For a
+    /// network of [oscillators](crate::energy::OscillatorNetwork).
+    Phase,
 }
 
 impl Activation {
@@ -87,6 +94,7 @@ impl Activation {
             Self::Softmax => with(&Softmax),
             Self::Softplus => with(&Softplus),
             Self::Diode => with(&Diode),
+            Self::Phase => with(&Phase),
         }
     }
 
@@ -113,6 +121,9 @@ impl Activation {
     ///
     /// # Shapes
     /// - `response`, `gradient` and output: `[batch, n_units]`
+    ///
+    /// # Panics
+    /// For `Phase`, whose response does not say how strong the drive is.
     pub fn pull_back(self, response: Tensor<2>, gradient: Tensor<2>) -> Tensor<2> {
         self.rule(|rule| rule.pull_back(response, gradient))
     }
@@ -167,6 +178,15 @@ impl Activation {
     /// start of the first free phase.
     pub fn rest(self, n_units: usize) -> f64 {
         self.rule(|rule| rule.rest(n_units))
+    }
+
+    /// Of all drives that move a layer at `state` the same way, the one nearest to the drive
+    /// [that holds it](Self::inverse): the drive itself, but of a `Phase` without what pushes across the circle.
+    ///
+    /// # Shapes
+    /// - `state`, `drive` and output: `[batch, n_units]`
+    pub(crate) fn along(self, state: &Tensor<2>, drive: Tensor<2>) -> Tensor<2> {
+        self.rule(|rule| rule.along(state, drive))
     }
 
     /// Checks its options.

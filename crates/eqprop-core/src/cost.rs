@@ -4,6 +4,7 @@ mod any;
 mod class_weighted;
 mod cross_entropy;
 mod linear;
+mod phase_error;
 mod squared_error;
 
 use burn::module::{Module, ModuleDisplay};
@@ -14,6 +15,7 @@ pub use any::{AnyCost, CostConfig};
 pub use class_weighted::ClassWeighted;
 pub use cross_entropy::{CrossEntropy, CrossEntropyConfig};
 pub use linear::LinearCost;
+pub use phase_error::PhaseError;
 pub use squared_error::SquaredError;
 
 use crate::fused::QuadraticNudge;

@@ -218,6 +218,23 @@ pub enum TrainingError {
          the same labels, or classes"
     )]
     Targets,
+    /// Oscillators without the cost of phases, or that cost without oscillators.
+    #[error(
+        "the model \"oscillators\" and the cost \"phase_error\" go together, but the cost is {cost} and the model {}: set \
+         both, or neither", if *are_oscillators { "is \"oscillators\"" } else { "another" }
+    )]
+    CostOfPhases {
+        /// The cost.
+        cost: String,
+        /// Whether the model is that of oscillators.
+        are_oscillators: bool,
+    },
+    /// A network of oscillators for something else than classes.
+    #[error(
+        "the phases of oscillators say which class an example is of, and the data has quantities or several labels to learn: \
+         set model to \"hopfield\", cost to \"squared_error\" and the activations to such as \"hard_sigmoid\""
+    )]
+    TargetsOfPhases,
     /// A cost that is of classes.
     #[error(
         "cost \"cross_entropy\" is for classes, but the data has quantities to learn: set cost to \

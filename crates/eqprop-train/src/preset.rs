@@ -134,11 +134,15 @@ pub enum Preset {
     DigitsAttention,
     /// Attention of 7×7 patches for 28×28 images.
     MnistAttention,
+    /// Oscillators on the digits that come with this crate.
+    DigitsOscillators,
+    /// Oscillators with one hidden layer.
+    MnistOscillators,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Digits,
         Self::Paper1h,
         Self::Paper2h,
@@ -157,6 +161,8 @@ impl Preset {
         Self::Drn1h,
         Self::DigitsAttention,
         Self::MnistAttention,
+        Self::DigitsOscillators,
+        Self::MnistOscillators,
     ];
 
     /// The name by which it is chosen.
@@ -180,6 +186,8 @@ impl Preset {
             Self::Drn1h => "drn-1h",
             Self::DigitsAttention => "digits-attention",
             Self::MnistAttention => "mnist-attention",
+            Self::DigitsOscillators => "digits-oscillators",
+            Self::MnistOscillators => "mnist-oscillators",
         }
     }
 
@@ -216,6 +224,8 @@ impl Preset {
             Self::DigitsAttention | Self::MnistAttention => {
                 "chosen here, attention of arXiv:2302.07253"
             }
+            Self::DigitsOscillators => "chosen here, model of arXiv:2505.02103",
+            Self::MnistOscillators => "model of arXiv:2505.02103, which reports 2.8 %",
         }
     }
 
@@ -240,6 +250,8 @@ impl Preset {
             Self::Drn1h => drn(1024, 480.0, 50),
             Self::DigitsAttention => configurations::digits_attention(),
             Self::MnistAttention => configurations::mnist_attention(),
+            Self::DigitsOscillators => configurations::digits_oscillators(),
+            Self::MnistOscillators => configurations::mnist_oscillators(),
         }
     }
 
@@ -280,7 +292,9 @@ impl Preset {
             *first = format!("{:.1e}", *first * ratio).parse().unwrap_or(*first);
         }
         config.data.dataset = dataset;
-        if config.data.dataset.quantities().is_some() {
+        // The phases of oscillators have no others in their place.
+        let has_phases = config.network.output_activation == Activation::Phase;
+        if config.data.dataset.quantities().is_some() && !has_phases {
             let is_linear = config.network.output_activation == Activation::Identity;
             config.network.output_activation = Activation::Identity;
             if let (false, Nudging::RandomSign { beta } | Nudging::Centered { beta }) =

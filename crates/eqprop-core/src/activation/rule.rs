@@ -30,6 +30,10 @@ pub trait Rule {
         0.0
     }
 
+    fn along(&self, _state: &Tensor<2>, drive: Tensor<2>) -> Tensor<2> {
+        drive
+    }
+
     fn reflect(&self, _value: Tensor<2>) -> Tensor<2> {
         panic!("only values of a quadratic potential are reflected")
     }

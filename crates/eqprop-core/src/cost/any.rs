@@ -5,8 +5,11 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::cross_entropy::CrossEntropyNudge;
+use super::phase_error::PhaseErrorNudge;
 use super::squared_error::SquaredErrorNudge;
-use super::{ClassWeighted, Cost, CrossEntropy, CrossEntropyConfig, QuadraticNudge, SquaredError};
+use super::{
+    ClassWeighted, Cost, CrossEntropy, CrossEntropyConfig, PhaseError, QuadraticNudge, SquaredError,
+};
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
 /// Which cost.
@@ -17,6 +20,8 @@ pub enum CostConfig {
     SquaredError,
     /// [`CrossEntropy`].
     CrossEntropy,
+    /// [`PhaseError`].
+    PhaseError,
 }
 
 /// One of the costs, chosen at run time.
@@ -26,10 +31,14 @@ pub enum AnyCost {
     SquaredError(SquaredError),
     /// See [`CrossEntropy`].
     CrossEntropy(CrossEntropy),
+    /// See [`PhaseError`].
+    PhaseError(PhaseError),
     /// The squared error with weights of the classes.
     WeightedSquaredError(ClassWeighted<SquaredError>),
     /// The cross-entropy with weights of the classes.
     WeightedCrossEntropy(ClassWeighted<CrossEntropy>),
+    /// The error of phases with weights of the classes.
+    WeightedPhaseError(ClassWeighted<PhaseError>),
 }
 
 /// The nudge of an [`AnyCost`].
@@ -43,6 +52,8 @@ pub enum AnyNudge {
     SquaredError(SquaredErrorNudge),
     /// See [`CrossEntropyNudge`].
     CrossEntropy(CrossEntropyNudge),
+    /// See [`PhaseErrorNudge`].
+    PhaseError(PhaseErrorNudge),
 }
 
 impl CostConfig {
@@ -53,6 +64,7 @@ impl CostConfig {
             Self::CrossEntropy => {
                 AnyCost::CrossEntropy(CrossEntropyConfig::new(n_units, n_classes).init(device))
             }
+            Self::PhaseError => AnyCost::PhaseError(PhaseError),
         }
     }
 }
@@ -70,6 +82,9 @@ impl AnyCost {
             Self::CrossEntropy(cost) | Self::WeightedCrossEntropy(ClassWeighted { cost, .. }) => {
                 Self::WeightedCrossEntropy(ClassWeighted::new(cost, weights))
             }
+            Self::PhaseError(cost) | Self::WeightedPhaseError(ClassWeighted { cost, .. }) => {
+                Self::WeightedPhaseError(ClassWeighted::new(cost, weights))
+            }
         }
     }
 }
@@ -80,16 +95,20 @@ macro_rules! dispatch {
         match $self {
             AnyCost::SquaredError($cost) => $call,
             AnyCost::CrossEntropy($cost) => $call,
+            AnyCost::PhaseError($cost) => $call,
             AnyCost::WeightedSquaredError($cost) => $call,
             AnyCost::WeightedCrossEntropy($cost) => $call,
+            AnyCost::WeightedPhaseError($cost) => $call,
         }
     };
     ($self:expr, $nudge:expr, ($cost:ident, $inner:ident) => $call:expr) => {
         match ($self, $nudge) {
             (AnyCost::SquaredError($cost), AnyNudge::SquaredError($inner)) => $call,
             (AnyCost::CrossEntropy($cost), AnyNudge::CrossEntropy($inner)) => $call,
+            (AnyCost::PhaseError($cost), AnyNudge::PhaseError($inner)) => $call,
             (AnyCost::WeightedSquaredError($cost), AnyNudge::SquaredError($inner)) => $call,
             (AnyCost::WeightedCrossEntropy($cost), AnyNudge::CrossEntropy($inner)) => $call,
+            (AnyCost::WeightedPhaseError($cost), AnyNudge::PhaseError($inner)) => $call,
             _ => unreachable!("a nudge belongs to the cost that made it"),
         }
     };
@@ -119,6 +138,10 @@ impl Cost for AnyCost {
             }
             Self::WeightedCrossEntropy(cost) => {
                 AnyNudge::CrossEntropy(cost.nudge(target, beta, activation))
+            }
+            Self::PhaseError(cost) => AnyNudge::PhaseError(cost.nudge(target, beta, activation)),
+            Self::WeightedPhaseError(cost) => {
+                AnyNudge::PhaseError(cost.nudge(target, beta, activation))
             }
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::field::VectorField;
 use super::field_config::FieldConfig;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
+use super::oscillators::{OscillatorNetwork, OscillatorNetworkConfig};
 use super::predictive_coding::{
     LayerUpdate, Parametrization, PredictiveCoding, PredictiveCodingConfig,
 };
@@ -35,6 +36,8 @@ pub enum AnyField {
     PredictiveCoding(PredictiveCoding),
     /// See [`ResistiveNetwork`].
     Resistive(ResistiveNetwork),
+    /// See [`OscillatorNetwork`].
+    Oscillators(OscillatorNetwork),
 }
 
 /// The clamped input of a field.
@@ -55,6 +58,8 @@ pub enum AnyClamped {
     PredictiveCoding(Held<PredictiveCoding>),
     /// See [`ResistiveNetwork`].
     Resistive(Held<ResistiveNetwork>),
+    /// See [`OscillatorNetwork`].
+    Oscillators(Held<OscillatorNetwork>),
 }
 
 /// Calls the same method of whichever field it is.
@@ -65,6 +70,7 @@ macro_rules! dispatch {
             AnyField::Untied($field) => $call,
             AnyField::PredictiveCoding($field) => $call,
             AnyField::Resistive($field) => $call,
+            AnyField::Oscillators($field) => $call,
         }
     };
     ($self:expr, $clamped:expr, ($field:ident, $inner:ident) => $call:expr) => {
@@ -73,6 +79,7 @@ macro_rules! dispatch {
             (AnyField::Untied($field), AnyClamped::Untied($inner)) => $call,
             (AnyField::PredictiveCoding($field), AnyClamped::PredictiveCoding($inner)) => $call,
             (AnyField::Resistive($field), AnyClamped::Resistive($inner)) => $call,
+            (AnyField::Oscillators($field), AnyClamped::Oscillators($inner)) => $call,
             _ => foreign(),
         }
     };
@@ -98,6 +105,7 @@ from! {
     Untied(UntiedHopfield),
     PredictiveCoding(PredictiveCoding),
     Resistive(ResistiveNetwork),
+    Oscillators(OscillatorNetwork),
 }
 
 impl AnyField {
@@ -125,11 +133,12 @@ impl VectorField for AnyField {
             Self::Untied(field) => AnyClamped::Untied(field.clamp(input)),
             Self::PredictiveCoding(field) => AnyClamped::PredictiveCoding(field.clamp(input)),
             Self::Resistive(field) => AnyClamped::Resistive(field.clamp(input)),
+            Self::Oscillators(field) => AnyClamped::Oscillators(field.clamp(input)),
         }
     }
 
     fn repeat(&self, clamped: &AnyClamped, n: usize) -> AnyClamped {
-        use AnyClamped::{Hopfield, PredictiveCoding, Resistive, Untied};
+        use AnyClamped::{Hopfield, Oscillators, PredictiveCoding, Resistive, Untied};
         match (self, clamped) {
             (Self::Hopfield(field), Hopfield(inner)) => Hopfield(field.repeat(inner, n)),
             (Self::Untied(field), Untied(inner)) => Untied(field.repeat(inner, n)),
@@ -137,6 +146,9 @@ impl VectorField for AnyField {
                 PredictiveCoding(field.repeat(inner, n))
             }
             (Self::Resistive(field), Resistive(inner)) => Resistive(field.repeat(inner, n)),
+            (Self::Oscillators(field), Oscillators(inner)) => {
+                Oscillators(field.repeat(inner, n))
+            }
             _ => foreign(),
         }
     }
@@ -172,7 +184,7 @@ impl VectorField for AnyField {
     }
 
     fn adjoint(&self, clamped: &AnyClamped, state: &State) -> Option<AnyClamped> {
-        use AnyClamped::{Hopfield, PredictiveCoding, Resistive, Untied};
+        use AnyClamped::{Hopfield, Oscillators, PredictiveCoding, Resistive, Untied};
         match (self, clamped) {
             (Self::Hopfield(field), Hopfield(inner)) => field.adjoint(inner, state).map(Hopfield),
             (Self::Untied(field), Untied(inner)) => field.adjoint(inner, state).map(Untied),
@@ -181,6 +193,9 @@ impl VectorField for AnyField {
             }
             (Self::Resistive(field), Resistive(inner)) => {
                 field.adjoint(inner, state).map(Resistive)
+            }
+            (Self::Oscillators(field), Oscillators(inner)) => {
+                field.adjoint(inner, state).map(Oscillators)
             }
             _ => foreign(),
         }
@@ -206,6 +221,10 @@ impl VectorField for AnyField {
 
     fn project(self) -> Self {
         dispatch!(self, field => field.project().into())
+    }
+
+    fn feedforward(&self, input: &Tensor<2>, clamped: &AnyClamped) -> State {
+        dispatch!(self, clamped, (field, inner) => field.feedforward(input, inner))
     }
 
     fn twin(&self, input: &Tensor<2>) -> Result<Twin, NoTwin> {
@@ -244,6 +263,15 @@ pub enum Model {
         #[serde(default = "one")]
         input_gain: f64,
     },
+    /// See [`OscillatorNetwork`].
+    Oscillators {
+        /// Strength `S` of the second harmonic at first.
+        #[serde(default)]
+        injection: f64,
+        /// Whether it is learned.
+        #[serde(default)]
+        learns_injection: bool,
+    },
 }
 
 fn one() -> f64 {
@@ -278,6 +306,15 @@ macro_rules! configured {
                 let $config = Circuit { graph, input_gain };
                 $call
             }
+            Model::Oscillators {
+                injection,
+                learns_injection,
+            } => {
+                let $config = OscillatorNetworkConfig::new(graph)
+                    .with_injection(injection)
+                    .with_learns_injection(learns_injection);
+                $call
+            }
         }
     }};
 }
@@ -297,6 +334,17 @@ impl ModelConfig {
     /// # Errors
     /// Names the first part that cannot work.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        let mut layers = self.graph.layers.iter();
+        let phase = layers.position(|layer| layer.activation == Activation::Phase);
+        if let (Some(layer), false) = (phase, matches!(self.model, Model::Oscillators { .. })) {
+            return Err(ConfigError::UnfitActivation {
+                model: "this model",
+                needed: "activations of single units",
+                layer: layer + 1,
+                activation: "the phases of oscillators".to_string(),
+                remedy: "; use the model \"oscillators\"",
+            });
+        }
         configured!(self, config => FieldConfig::validate(&config))
     }
 

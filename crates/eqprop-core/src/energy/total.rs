@@ -320,16 +320,17 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         State::new(layers.collect()).max_distance(state)
     }
 
-    /// `drive_k − β/a_k ∂C/∂s_k`.
+    /// `drive_k − β/a_k ∂C/∂s_k`, [along](Activation::along) what the layer can do.
     fn force(&self, layer: usize, state: &State) -> Tensor<2> {
         let drive = self.energy.drive(layer, self.clamped, state);
-        match &self.phase {
+        let force = match &self.phase {
             Phase::Nudged(nudged) if self.is_output(layer) => {
                 drive + nudged.cost.force(nudged.relative(), state.output())
             }
-            Phase::Holomorphic(nudge) => nudge.force(layer, &drive, state).stack(),
+            Phase::Holomorphic(nudge) => return nudge.force(layer, &drive, state).stack(),
             Phase::Free | Phase::Nudged(_) | Phase::Clamped(_) => drive,
-        }
+        };
+        self.activation(layer).along(state.layer(layer), force)
     }
 
     /// `σ` of a drive, complex where the state is.

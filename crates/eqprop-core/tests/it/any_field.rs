@@ -1,10 +1,11 @@
 //! A field chosen at run time does all that the field itself does.
 
 use eqprop_core::activation::Activation::{HardSigmoid, Identity};
+use eqprop_core::connection::InitializerConfig;
 use eqprop_core::cost::{AnyCost, Cost, CostConfig, LinearCost, SquaredError};
 use eqprop_core::energy::{
-    AnyField, HopfieldEnergyConfig, LayerConfig, PredictiveCodingConfig, ResistiveNetworkConfig,
-    TotalEnergy, UntiedHopfieldConfig, VectorField,
+    AnyField, HopfieldEnergyConfig, LayerConfig, OscillatorNetworkConfig, PredictiveCodingConfig,
+    ResistiveNetworkConfig, TotalEnergy, UntiedHopfieldConfig, VectorField,
 };
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_core::state::State;
@@ -131,6 +132,9 @@ fn a_field_chosen_at_run_time_is_the_field() {
         fill(n).into_iter().map(f64::abs).collect()
     });
     assert_same(&resistive, &resistive.clone().into(), true);
+    let oscillators = OscillatorNetworkConfig::dense(&SIZES, InitializerConfig::Glorot);
+    let oscillators = filled(oscillators.init(&setup.device), &setup, &mut fill);
+    assert_same(&oscillators, &oscillators.clone().into(), true);
 }
 
 #[test]

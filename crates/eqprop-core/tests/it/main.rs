@@ -19,6 +19,7 @@ mod finite_differences;
 mod fused;
 mod graphs;
 mod lateral;
+mod oscillators;
 mod partly_clamped;
 mod predictive_coding;
 mod properties;

@@ -23,8 +23,8 @@ pub struct NetworkConfig {
     /// "kernel": 5} with "stride", "padding" and "pooling" ({"max": 2} or {"average": 2}).
     pub hidden: Vec<HiddenLayer>,
     /// What the network relaxes: "hopfield", {"untied": {"update": "same", "feedback": "independent"}},
-    /// {"predictive_coding": {"layer_update": "projected", "parametrization": "mu_pc"}} or {"resistive":
-    /// {"input_gain": 1.0}}. See [`Model`].
+    /// {"predictive_coding": {"layer_update": "projected", "parametrization": "mu_pc"}}, {"resistive":
+    /// {"input_gain": 1.0}} or {"oscillators": {"injection": 0.0}}. See [`Model`].
     #[config(default = "Model::Hopfield")]
     pub model: Model,
     /// Connections beside those from layer to layer: {"from": 0, "to": 2, "kind": "dense"} with
@@ -33,7 +33,7 @@ pub struct NetworkConfig {
     #[config(default = "Vec::new()")]
     pub skips: Vec<SkipConnection>,
     /// Activation of the hidden layers, see [`Activation`]: "hard_sigmoid", {"clipped_relu": {"max":
-    /// 1.0}}; with the model "resistive" one that is clipped or linear.
+    /// 1.0}}; with the model "resistive" one that is clipped or linear, with "oscillators" "phase".
     #[config(default = "Activation::HardSigmoid")]
     pub hidden_activation: Activation,
     /// Activation of the output layer; with the cross-entropy cost there is none.
@@ -46,8 +46,8 @@ pub struct NetworkConfig {
     /// skips; none for the initial weights above.
     #[config(default = "Vec::new()")]
     pub gains: Vec<f64>,
-    /// "squared_error" on an output layer, or "cross_entropy" through a softmax readout of the
-    /// last hidden layer.
+    /// "squared_error" on an output layer, "cross_entropy" through a softmax readout of the
+    /// last hidden layer, or "phase_error" on an output layer of oscillators.
     #[config(default = "CostConfig::SquaredError")]
     pub cost: CostConfig,
 }
@@ -69,7 +69,7 @@ impl TrainingConfig {
             layers.push(LayerConfig::new(shape, network.hidden_activation));
             kinds.push(layer.connection());
         }
-        if network.cost == CostConfig::SquaredError {
+        if network.cost != CostConfig::CrossEntropy {
             let n_outputs = self.data.dataset.n_outputs();
             layers.push(LayerConfig::new(n_outputs, network.output_activation));
             kinds.push(ConnectionKind::Dense);

@@ -28,6 +28,7 @@ impl TrainingConfig {
     pub fn validate(&self) -> Result<(), TrainingError> {
         self.check_dataset()?;
         self.check_numbers()?;
+        self.check_phases()?;
         self.check_targets()?;
         self.check_class_weights()?;
         self.check_hidden()?;
@@ -100,6 +101,19 @@ impl TrainingConfig {
         }
     }
 
+    /// Checks that oscillators are judged by their phases, and nothing else is.
+    fn check_phases(&self) -> Result<(), TrainingError> {
+        let (model, cost) = (self.network.model, self.network.cost);
+        let are_oscillators = matches!(model, Model::Oscillators { .. });
+        match are_oscillators == (cost == CostConfig::PhaseError) {
+            true => Ok(()),
+            false => Err(TrainingError::CostOfPhases {
+                cost: serde_json::to_string(&cost).expect("plain enums serialize"),
+                are_oscillators,
+            }),
+        }
+    }
+
     /// Checks that the output can have the values of quantities, which are numbers of both signs, or of several labels at
     /// once, which are 0 and 1, if there are any.
     fn check_targets(&self) -> Result<(), TrainingError> {
@@ -108,6 +122,9 @@ impl TrainingConfig {
         };
         let network = &self.network;
         let is_readout = network.cost == CostConfig::CrossEntropy;
+        if network.cost == CostConfig::PhaseError {
+            return Err(TrainingError::TargetsOfPhases);
+        }
         let [low, high] = network.output_activation.range();
         let activation =
             || serde_json::to_string(&network.output_activation).expect("plain enums serialize");
@@ -255,7 +272,9 @@ impl TrainingConfig {
             CostConfig::SquaredError if !field.limits_of_beta_are_learned() => {
                 nudging.validate_by(|beta| SquaredError.check_beta(beta * largest, field.output()))
             }
-            CostConfig::SquaredError | CostConfig::CrossEntropy => nudging.validate_range(),
+            CostConfig::SquaredError | CostConfig::CrossEntropy | CostConfig::PhaseError => {
+                nudging.validate_range()
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::{
     AttentionConfig, ConnectionKind, ConvolutionConfig, InitializerConfig, Pooling,
 };
+use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::{LayerUpdate, Model, Parametrization, ResistiveNetworkConfig};
 use eqprop_core::nudging::Nudging;
 use eqprop_core::relaxation::Scheme;
@@ -253,6 +254,41 @@ fn attending_patches(channels: usize, patch: usize, n_hidden: usize) -> NetworkC
         .with_hidden_activation(Activation::Tanh)
         .with_output_activation(Activation::Identity)
         .with_gains(vec![1.0, 0.7, 0.5, 0.5])
+}
+
+pub(super) fn digits_oscillators() -> TrainingConfig {
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Digits),
+        oscillators(128, vec![0.5, 1.0]),
+        PhaseConfig::new(Nudging::Centered { beta: 0.5 }, 20, 10),
+        OptimizerConfig::new(vec![0.1, 0.02]).with_schedule(decay(0.97)),
+        8,
+        40,
+    )
+}
+
+pub(super) fn mnist_oscillators() -> TrainingConfig {
+    TrainingConfig::new(
+        DataConfig::new(DatasetKind::Mnist),
+        oscillators(500, vec![0.5, 1.0]),
+        PhaseConfig::new(Nudging::Centered { beta: 0.5 }, 20, 10),
+        OptimizerConfig::new(vec![0.1, 0.02]).with_schedule(decay(0.97)),
+        32,
+        30,
+    )
+}
+
+/// A hidden layer of oscillators and an output of them.
+fn oscillators(n_hidden: usize, gains: Vec<f64>) -> NetworkConfig {
+    NetworkConfig::new(vec![n_hidden.into()])
+        .with_model(Model::Oscillators {
+            injection: 0.0,
+            learns_injection: false,
+        })
+        .with_hidden_activation(Activation::Phase)
+        .with_output_activation(Activation::Phase)
+        .with_cost(CostConfig::PhaseError)
+        .with_gains(gains)
 }
 
 /// A network with a linear output, of initial weights in ±gain/√n_in.

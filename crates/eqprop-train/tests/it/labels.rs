@@ -213,6 +213,11 @@ fn every_preset_has_an_output_for_each_label() {
         let config = preset.config_for(&dataset.kind);
         let own = preset.config().network.output_activation;
         assert_eq!(config.network.output_activation, own);
+        if own == Activation::Phase {
+            let refused = config.validate();
+            assert!(matches!(refused, Err(TrainingError::TargetsOfPhases)));
+            continue;
+        }
         // Convolutions have no image to look at, and say so.
         match config.validate() {
             Err(TrainingError::HiddenLayer { .. }) => continue,

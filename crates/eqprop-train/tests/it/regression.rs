@@ -148,6 +148,11 @@ fn presets_are_made_fit_for_quantities() {
     let dataset = planes(50);
     for preset in Preset::ALL {
         let config = preset.config_for(&dataset.kind);
+        if config.network.output_activation == Activation::Phase {
+            let refused = config.validate();
+            assert!(matches!(refused, Err(TrainingError::TargetsOfPhases)));
+            continue;
+        }
         assert_eq!(config.network.output_activation, Activation::Identity);
         // Convolutions have no image to look at, and say so.
         let outcome = config.validate();

@@ -37,6 +37,10 @@ pub fn with_free_input(run: &TrainedRun) -> Result<PartlyClamped<HopfieldEnergy>
             "the input of this network cannot relax: its model is \"resistive\", where each value is a pair \
              of voltage sources; train with the model \"hopfield\""
         ),
+        AnyField::Oscillators(_) => bail!(
+            "the input of this network cannot relax: its model is \"oscillators\", where the input is fields that \
+             act on phases; train with the model \"hopfield\""
+        ),
     };
     if !matches!(network.cost, AnyCost::SquaredError(_)) {
         bail!(

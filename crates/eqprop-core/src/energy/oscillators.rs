@@ -1,0 +1,361 @@
+//! A network of coupled phase oscillators: an oscillator Ising machine.
+
+use burn::config::Config;
+use burn::module::{Module, Param, ParamGroup};
+use burn::tensor::{Device, Tensor};
+
+use super::bias::{self, dot};
+use super::field::{Energy, VectorField, uniform};
+use super::field_config::FieldConfig;
+use super::graph::ClampedGraph;
+use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
+use super::twin::{NoTwin, Twin};
+use crate::activation::{Activation, halves, pairs};
+use crate::connection::{InitializerConfig, StatePair, WeightSource};
+use crate::error::{ConfigError, assert_valid};
+use crate::gradients::Gradients;
+use crate::layer::LayerConfig;
+use crate::state::State;
+
+/// Configuration of an [`OscillatorNetwork`].
+#[derive(Config, Debug, PartialEq)]
+pub struct OscillatorNetworkConfig {
+    /// Layers and connections, counted in oscillators: every layer has [`Activation::Phase`], and no connection has max
+    /// pooling.
+    pub graph: HopfieldEnergyConfig,
+    /// The strength `S` of the second harmonic that each oscillator begins with. Where it is positive and large, all phases
+    /// lock to 0 or π, and what is locked learns nothing.
+    #[config(default = 0.0)]
+    pub injection: f64,
+    /// Whether these strengths are learned too.
+    #[config(default = false)]
+    pub learns_injection: bool,
+}
+
+/// Coupled phase oscillators, which relax by pulling each other into phase or antiphase.
+///
+/// ```text
+/// E(θ, x, φ) = −Σ_{i–j} J_ij cos(φ_i − φ_j) − Σ_i h_i cos φ_i − ½ Σ_i S_i cos 2φ_i      over all coupled pairs i–j
+///
+/// dφ_i/dt = −∂E/∂φ_i = −Σ_j J_ij sin(φ_i − φ_j) − h_i sin φ_i − S_i sin 2φ_i
+/// ```
+///
+/// with the couplings `J`, and with fields `h` toward the phase 0 of a reference: a bias for each oscillator, and what the
+/// input sends, `Σ_k x_k W_ki`. The input is no oscillator. `S` is the strength of a signal at twice the frequency.
+///
+/// # The state
+/// An oscillator is two units, `(cos φ, sin φ)`, and a layer of `n` of them a row of all `n` cosines before all `n` sines.
+/// So a state has no jumps at 2π, distances and residuals are those of points of the circle, and but for `S` the energy is
+/// that of a Hopfield network, whose connections take the cosines and the sines one by one as they are. In one oscillator,
+/// all others held, it is `−|u| cos(φ − arg u)` with the drive `u`, and its minimum is the angle of the drive:
+///
+/// ```text
+/// u_i = (Σ_j J_ij cos φ_j + h_i,  Σ_j J_ij sin φ_j) + 2 (max(S_i, 0) cos φ_i,  max(−S_i, 0) sin φ_i)
+///
+/// (cos φ_i, sin φ_i) ← u_i / |u_i|
+/// ```
+///
+/// Without `S` a step of [`Scheme::Asynchronous`](crate::relaxation::Scheme::Asynchronous) is an exact minimization. With
+/// `S` the part `−½ S cos 2φ` is replaced by its tangent in the coordinate in which it is concave: the step never raises
+/// the energy, and stays only where its slope is 0. [`Scheme::GradientFlow`](crate::relaxation::Scheme::GradientFlow) moves along the circle,
+/// `φ ← φ + arctan(−ε ∂F/∂φ)`, which is the Euler step of the equation above up to terms of third order in ε.
+///
+/// # Locked phases
+/// In any state of phases 0 and π every slope is 0, and so are nudge and gradient: an oscillator that is locked learns
+/// nothing. Strong fields and a positive `S` lock it. Phases start at π/4, and a free state with the sign of all phases
+/// changed is an equilibrium of the same energy.
+///
+/// Should be created with [`OscillatorNetworkConfig`]. The cost is [`PhaseError`](crate::cost::PhaseError).
+///
+/// # Reference
+/// Gower (2025), <https://arxiv.org/abs/2505.02103>
+#[derive(Module, Debug)]
+pub struct OscillatorNetwork {
+    /// Couplings `J`, weights `W` from the input, and biases, of each oscillator.
+    pub graph: HopfieldEnergy,
+    /// The strengths `S` of each layer, `[n_units]`.
+    pub injections: Vec<Param<Tensor<1>>>,
+    #[module(skip)]
+    learns_injection: bool,
+    /// With two units for each oscillator.
+    #[module(skip)]
+    layers: Vec<LayerConfig>,
+}
+
+/// An [`OscillatorNetwork`] with its input clamped.
+#[derive(Debug, Clone)]
+pub struct ClampedOscillators {
+    /// The couplings, with states of a row of cosines and a row of sines for each example, and what the input sends.
+    graph: ClampedGraph,
+    /// What the second harmonic adds to the drive, per unit of the state, and to the energy, per square of it:
+    /// `2 max(±S, 0)` and `∓½S`, `[1, 2 n_units]`.
+    harmonics: Vec<[Tensor<2>; 2]>,
+}
+
+impl OscillatorNetworkConfig {
+    /// `sizes[0]` input values, then a layer of oscillators for each further size, each coupled with the one before.
+    ///
+    /// # Panics
+    /// If `sizes` is empty.
+    pub fn dense(sizes: &[usize], initializer: InitializerConfig) -> Self {
+        let phase = Activation::Phase;
+        Self::new(HopfieldEnergyConfig::dense(
+            sizes,
+            phase,
+            phase,
+            initializer,
+        ))
+    }
+
+    /// Checks layers, connections and ranges.
+    ///
+    /// # Errors
+    /// Names the first field that cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.graph.validate()?;
+        let layers = self.graph.layers.iter().zip(1..);
+        for (layer, number) in layers {
+            if layer.activation != Activation::Phase {
+                return Err(ConfigError::UnfitActivation {
+                    model: "a network of oscillators",
+                    needed: "the activation \"phase\" in every layer, hidden and output",
+                    layer: number,
+                    activation: format!("{:?}", layer.activation),
+                    remedy: "",
+                });
+            }
+        }
+        let mut connections = self.graph.connections.iter();
+        let pooled = connections.position(|connection| connection.kind.has_max_pooling());
+        if let Some(connection) = pooled {
+            let needed = "average pooling or none: oscillators have no largest phase".to_string();
+            return Err(ConfigError::DoesNotFit { connection, needed });
+        }
+        let (field, found) = ("injection", self.injection);
+        ConfigError::in_range(field, "a number", found, found.is_finite())?;
+        ConfigError::single_precision(field, found)
+    }
+
+    /// A network with new random couplings and weights, and without biases.
+    ///
+    /// # Panics
+    /// If [`validate`](Self::validate) fails, with its message.
+    pub fn init(&self, device: &Device) -> OscillatorNetwork {
+        assert_valid(self.validate());
+        self.around(self.graph.init(device), device)
+    }
+
+    /// The network with these couplings, weights and biases.
+    fn around(&self, graph: HopfieldEnergy, device: &Device) -> OscillatorNetwork {
+        let layers = self.graph.layers.iter();
+        let (doubled, injections) = layers
+            .map(|layer| {
+                let n = layer.n_units();
+                let injections = Tensor::full([n], self.injection, device);
+                let doubled = LayerConfig::new(2 * n, Activation::Phase);
+                (doubled, Param::from_tensor(injections))
+            })
+            .unzip();
+        OscillatorNetwork {
+            graph,
+            injections,
+            learns_injection: self.learns_injection,
+            layers: doubled,
+        }
+    }
+}
+
+impl FieldConfig for OscillatorNetworkConfig {
+    type Field = OscillatorNetwork;
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        OscillatorNetworkConfig::validate(self)
+    }
+
+    fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> OscillatorNetwork {
+        assert_valid(self.validate());
+        self.around(FieldConfig::init_from(&self.graph, source, device), device)
+    }
+
+    fn layers(&self) -> &[LayerConfig] {
+        &self.graph.layers
+    }
+
+    fn conducts_both_ways(&self) -> bool {
+        true
+    }
+}
+
+impl OscillatorNetwork {
+    /// The parameters that drive free layer `layer` from below.
+    pub(super) fn parameters_into(&self, layer: usize) -> ParamGroup {
+        let injections = ParamGroup::ids_from_module(self.injections[layer].clone());
+        self.graph.parameters_into(layer).fuse(&injections)
+    }
+}
+
+/// Two rows for each example, its cosines and its sines, of what is a row of both.
+fn rows(layer: &Tensor<2>) -> Tensor<2> {
+    let [batch, n] = layer.dims();
+    layer.clone().reshape([2 * batch, n / 2])
+}
+
+/// A row for each example again.
+fn joined(rows: Tensor<2>) -> Tensor<2> {
+    let [twice, n] = rows.dims();
+    rows.reshape([twice / 2, 2 * n])
+}
+
+impl VectorField for OscillatorNetwork {
+    type Clamped = ClampedOscillators;
+
+    fn layers(&self) -> &[LayerConfig] {
+        &self.layers
+    }
+
+    fn groups(&self) -> &[Vec<usize>] {
+        self.graph.groups()
+    }
+
+    fn clamp(&self, input: &Tensor<2>) -> ClampedOscillators {
+        let ClampedGraph {
+            constant, edges, ..
+        } = self.graph.clamp(input);
+        // Fields point along the cosine.
+        let constant = constant.into_iter().map(|field| {
+            let none = field.zeros_like();
+            rows(&pairs(field, none))
+        });
+        let harmonics = self.injections.iter().map(|strengths| {
+            let along = strengths.val().unsqueeze::<2>();
+            let across = along.clone().neg();
+            let signed = pairs(along, across);
+            [signed.clone().clamp_min(0.0) * 2.0, signed * -0.5]
+        });
+        ClampedOscillators {
+            graph: ClampedGraph::new(input.clone(), constant.collect(), edges),
+            harmonics: harmonics.collect(),
+        }
+    }
+
+    fn repeat(&self, clamped: &ClampedOscillators, n: usize) -> ClampedOscillators {
+        ClampedOscillators {
+            graph: clamped.graph.repeat(n),
+            harmonics: clamped.harmonics.clone(),
+        }
+    }
+
+    fn drive(&self, layer: usize, clamped: &ClampedOscillators, state: &State) -> Tensor<2> {
+        let received = clamped.graph.drive(layer, &state.map(rows));
+        let [own, _] = &clamped.harmonics[layer];
+        joined(received) + state.layer(layer).clone() * own.clone()
+    }
+
+    /// `∂E/∂J_ij = −cos(φ_i − φ_j)`, `∂E/∂W_ki = −x_k cos φ_i`, `∂E/∂b_i = −cos φ_i` and `∂E/∂S_i = −½ cos 2φ_i`.
+    fn contrast(
+        &self,
+        clamped: &ClampedOscillators,
+        first: &State,
+        second: &State,
+        scale: f64,
+    ) -> Gradients {
+        let per_example = scale / first.batch_size() as f64;
+        let input = clamped.graph.input();
+        let [cosines, squares] = [true, false].map(|is_cosine| {
+            [first, second].map(|state| {
+                state.map(|layer| {
+                    let [cosine, sine] = halves(layer.clone());
+                    match is_cosine {
+                        true => cosine,
+                        // ½ cos 2φ = cos²φ − ½ on the circle, here as it is off it too.
+                        false => (cosine.square() - sine.square()) * 0.5,
+                    }
+                })
+            })
+        });
+        let states = [first, second].map(|state| state.map(rows));
+        let pair = |[first, second]: &[State; 2], layer: usize| {
+            [first.layer(layer).clone(), second.layer(layer).clone()]
+        };
+        let mut gradients = Gradients::new();
+        let connections = self.graph.connections.iter().zip(self.graph.ends());
+        for (connection, &(from, to)) in connections {
+            let of = |[first, second]: &[Tensor<2>; 2], before: StatePair<'_>, gradients: &mut _| {
+                let after = StatePair::Free(first, second);
+                connection.contrast(before, after, per_example, gradients);
+            };
+            match from.checked_sub(1) {
+                None => {
+                    let after = pair(&cosines, to - 1);
+                    of(&after, StatePair::Clamped(&input), &mut gradients);
+                }
+                Some(from) => {
+                    let [before, after] = [from, to - 1].map(|layer| pair(&states, layer));
+                    let before = StatePair::Free(&before[0], &before[1]);
+                    of(&after, before, &mut gradients);
+                }
+            }
+        }
+        for (layer, bias) in self.graph.biases.iter().enumerate() {
+            let [first, second] = pair(&cosines, layer);
+            let contrast = bias::contrast(&first, &second, bias, -per_example);
+            gradients.register(bias.id, contrast);
+        }
+        if self.learns_injection {
+            for (layer, strengths) in self.injections.iter().enumerate() {
+                let [first, second] = pair(&squares, layer);
+                let contrast = bias::contrast(&first, &second, strengths, -per_example);
+                gradients.register(strengths.id, contrast);
+            }
+        }
+        gradients
+    }
+
+    /// Itself: there is an energy.
+    fn adjoint(&self, clamped: &ClampedOscillators, _state: &State) -> Option<ClampedOscillators> {
+        Some(clamped.clone())
+    }
+
+    fn energy_of(&self, clamped: &ClampedOscillators, state: &State) -> Option<Tensor<1>> {
+        Some(self.energy(clamped, state))
+    }
+
+    /// One pass from the first layer to the last, while those after it are at rest. If they were 0, nothing would ever drive
+    /// a sine, and all phases were locked.
+    fn feedforward(&self, input: &Tensor<2>, clamped: &ClampedOscillators) -> State {
+        let rest = |layer: &LayerConfig| layer.activation.rest(layer.n_units());
+        let mut state = uniform(&self.layers, input.dims()[0], input, rest);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let response = layer.activation.apply(self.drive(index, clamped, &state));
+            state.set(index, response);
+        }
+        state
+    }
+
+    fn twin(&self, _input: &Tensor<2>) -> Result<Twin, NoTwin> {
+        Err(NoTwin::Never {
+            field: "a network of oscillators",
+            reason: "its couplings act both ways, and without those above it each phase would lock",
+        })
+    }
+}
+
+impl Energy for OscillatorNetwork {
+    fn energy(&self, clamped: &ClampedOscillators, state: &State) -> Tensor<1> {
+        let split = state.map(rows);
+        let of_rows = |layer: usize, sent: Tensor<2>| {
+            dot(state.layer(layer).clone(), joined(sent))
+        };
+        let layers = state.layers().iter().zip(&clamped.harmonics).enumerate();
+        let own = layers.map(|(layer, (value, [_, square]))| {
+            let harmonic = dot(value.clone().square(), square.clone().expand(value.dims()));
+            harmonic - of_rows(layer, clamped.graph.constant[layer].clone())
+        });
+        let own = own.reduce(|sum, term| sum + term);
+        let own = own.expect("a network has at least one layer");
+        clamped.graph.edges.iter().fold(own, |energy, edge| {
+            let sent = edge.connection.forward(split.layer(edge.from).clone());
+            energy - of_rows(edge.to, sent)
+        })
+    }
+}
