@@ -280,10 +280,11 @@ impl VectorField for OscillatorNetwork {
         let mut gradients = Gradients::new();
         let connections = self.graph.connections.iter().zip(self.graph.ends());
         for (connection, &(from, to)) in connections {
-            let of = |[first, second]: &[Tensor<2>; 2], before: StatePair<'_>, gradients: &mut _| {
-                let after = StatePair::Free(first, second);
-                connection.contrast(before, after, per_example, gradients);
-            };
+            let of =
+                |[first, second]: &[Tensor<2>; 2], before: StatePair<'_>, gradients: &mut _| {
+                    let after = StatePair::Free(first, second);
+                    connection.contrast(before, after, per_example, gradients);
+                };
             match from.checked_sub(1) {
                 None => {
                     let after = pair(&cosines, to - 1);
@@ -343,9 +344,7 @@ impl VectorField for OscillatorNetwork {
 impl Energy for OscillatorNetwork {
     fn energy(&self, clamped: &ClampedOscillators, state: &State) -> Tensor<1> {
         let split = state.map(rows);
-        let of_rows = |layer: usize, sent: Tensor<2>| {
-            dot(state.layer(layer).clone(), joined(sent))
-        };
+        let of_rows = |layer: usize, sent: Tensor<2>| dot(state.layer(layer).clone(), joined(sent));
         let layers = state.layers().iter().zip(&clamped.harmonics).enumerate();
         let own = layers.map(|(layer, (value, [_, square]))| {
             let harmonic = dot(value.clone().square(), square.clone().expand(value.dims()));
