@@ -11,7 +11,7 @@ use super::graph::ClampedGraph;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
 use super::twin::{NoTwin, Twin};
 use crate::activation::{Activation, halves, pairs};
-use crate::connection::{InitializerConfig, StatePair, WeightSource};
+use crate::connection::{ConnectionKind, InitializerConfig, StatePair, WeightSource};
 use crate::error::{ConfigError, assert_valid};
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
@@ -125,10 +125,19 @@ impl OscillatorNetworkConfig {
                 });
             }
         }
-        let mut connections = self.graph.connections.iter();
-        let pooled = connections.position(|connection| connection.kind.has_max_pooling());
-        if let Some(connection) = pooled {
-            let needed = "average pooling or none: oscillators have no largest phase".to_string();
+        let unfit = |kind: ConnectionKind| match kind {
+            _ if kind.has_max_pooling() => {
+                Some("average pooling or none: oscillators have no largest phase")
+            }
+            ConnectionKind::Attention(_) => {
+                Some("the model \"hopfield\": attention is no coupling of phases")
+            }
+            _ => None,
+        };
+        let connections = self.graph.connections.iter().enumerate();
+        let mut unfit = connections.filter_map(|(n, config)| Some((n, unfit(config.kind)?)));
+        if let Some((connection, needed)) = unfit.next() {
+            let needed = needed.to_string();
             return Err(ConfigError::DoesNotFit { connection, needed });
         }
         let (field, found) = ("injection", self.injection);

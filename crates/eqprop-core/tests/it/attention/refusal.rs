@@ -50,16 +50,26 @@ fn models_that_have_no_place_for_attention_refuse_it() {
         update: Default::default(),
         feedback: Default::default(),
     };
-    let layer_update = Default::default();
+    let predictive_coding = Model::PredictiveCoding {
+        layer_update: Default::default(),
+        parametrization: Default::default(),
+    };
+    let mut phases = graph.clone();
+    for layer in &mut phases.layers {
+        layer.activation = Activation::Phase;
+    }
+    let oscillators = OscillatorNetworkConfig::new(phases).validate();
+    let said = oscillators.expect_err("refused").to_string();
+    assert!(
+        said.contains("attention is no coupling of phases"),
+        "{said}"
+    );
     for (model, expected) in [
         (
             untied,
             "connection 1 needs the model \"hopfield\": attention",
         ),
-        (
-            Model::PredictiveCoding { layer_update },
-            "needs a chain of layers",
-        ),
+        (predictive_coding, "needs a chain of layers"),
         (
             Model::Resistive { input_gain: 1.0 },
             "needs the model \"hopfield\"",

@@ -35,7 +35,7 @@ const NUMBERS: [&str; 22] = [
 ];
 
 /// Where the numbers go: fields, and for `#` in what else is written there.
-const PLACES: [(&str, &str); 52] = [
+const PLACES: [(&str, &str); 53] = [
     ("n_train", "#"),
     ("n_validation", "#"),
     ("padding", "#"),
