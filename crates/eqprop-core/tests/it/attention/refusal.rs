@@ -2,8 +2,8 @@
 
 use eqprop_core::activation::Activation;
 use eqprop_core::energy::{
-    HopfieldEnergyConfig, LayerConfig, Model, ModelConfig, PredictiveCodingConfig,
-    UntiedHopfieldConfig,
+    HopfieldEnergyConfig, LayerConfig, Model, ModelConfig, OscillatorNetworkConfig,
+    PredictiveCodingConfig, UntiedHopfieldConfig,
 };
 use eqprop_testing::{connection, joined};
 
