@@ -34,6 +34,8 @@ const LINEAR_BETA: f64 = 0.5;
 /// | `pcn-vgg5` | 128-256-512-512 maps, predictive coding | 1 + 5 asynchronous | Kerjan et al. 2026, 100 epochs |
 /// | `drn-xs` | 2·784-100-10, resistive | 4 + 2×4 asynchronous | Scellier 2024, 3.46 % after 10 epochs |
 /// | `drn-1h` | 2·784-1024-10, resistive | 4 + 2×4 asynchronous | likewise, 1.57 % after 50 epochs |
+/// | `digits-oscillators` | 64-128-10, oscillators | 20 + 2×10 asynchronous | chosen here, to learn in seconds |
+/// | `mnist-oscillators` | 784-500-10, oscillators | 20 + 2×10 asynchronous | model of Gower 2025, 2.8 % |
 ///
 /// The `paper` presets follow <https://arxiv.org/abs/1602.05179>, which reports a training
 /// error of 0.00 % and a "generalization error between 2 and 3 %", and the program released with
@@ -81,6 +83,10 @@ const LINEAR_BETA: f64 = 0.5;
 /// takes one nudged step less, large batches, images shifted by up to a pixel and a cosine schedule: what
 /// comes below 1.6 % test error in the least time on two cores. `pcn-vgg5` has the layers of `dchn` and
 /// the paper's optimizer; a full run needs a GPU.
+///
+/// The `oscillators` presets are networks of coupled oscillators, the model of <https://arxiv.org/abs/2505.02103>, without a second
+/// harmonic. The paper takes Euler steps; here a layer goes to its minimum at once. Quantities and several labels at once
+/// are not for them.
 ///
 /// Every preset is there for every data set, see [`config_for`](Preset::config_for).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -144,9 +144,7 @@ impl VectorField for AnyField {
                 PredictiveCoding(field.repeat(inner, n))
             }
             (Self::Resistive(field), Resistive(inner)) => Resistive(field.repeat(inner, n)),
-            (Self::Oscillators(field), Oscillators(inner)) => {
-                Oscillators(field.repeat(inner, n))
-            }
+            (Self::Oscillators(field), Oscillators(inner)) => Oscillators(field.repeat(inner, n)),
             _ => foreign(),
         }
     }

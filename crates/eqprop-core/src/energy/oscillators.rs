@@ -194,6 +194,12 @@ impl OscillatorNetwork {
     }
 }
 
+/// `cos 2φ = cos²φ − sin²φ`
+fn second_harmonic(layer: &Tensor<2>) -> Tensor<2> {
+    let [cosine, sine] = halves(layer.clone());
+    cosine.square() - sine.square()
+}
+
 /// Two rows for each example, its cosines and its sines, of what is a row of both.
 fn rows(layer: &Tensor<2>) -> Tensor<2> {
     let [batch, n] = layer.dims();
@@ -261,16 +267,10 @@ impl VectorField for OscillatorNetwork {
     ) -> Gradients {
         let per_example = scale / first.batch_size() as f64;
         let input = clamped.graph.input();
-        let [cosines, squares] = [true, false].map(|is_cosine| {
-            [first, second].map(|state| {
-                state.map(|layer| {
-                    let [cosine, sine] = halves(layer.clone());
-                    match is_cosine {
-                        true => cosine,
-                        // ½ cos 2φ = cos²φ − ½ on the circle, here as it is off it too.
-                        false => (cosine.square() - sine.square()) * 0.5,
-                    }
-                })
+        let cosines = [first, second].map(|state| {
+            state.map(|layer| {
+                let [cosine, _] = halves(layer.clone());
+                cosine
             })
         });
         let states = [first, second].map(|state| state.map(rows));
@@ -280,10 +280,11 @@ impl VectorField for OscillatorNetwork {
         let mut gradients = Gradients::new();
         let connections = self.graph.connections.iter().zip(self.graph.ends());
         for (connection, &(from, to)) in connections {
-            let of = |[first, second]: &[Tensor<2>; 2], before: StatePair<'_>, gradients: &mut _| {
-                let after = StatePair::Free(first, second);
-                connection.contrast(before, after, per_example, gradients);
-            };
+            let of =
+                |[first, second]: &[Tensor<2>; 2], before: StatePair<'_>, gradients: &mut _| {
+                    let after = StatePair::Free(first, second);
+                    connection.contrast(before, after, per_example, gradients);
+                };
             match from.checked_sub(1) {
                 None => {
                     let after = pair(&cosines, to - 1);
@@ -303,8 +304,9 @@ impl VectorField for OscillatorNetwork {
         }
         if self.learns_injection {
             for (layer, strengths) in self.injections.iter().enumerate() {
-                let [first, second] = pair(&squares, layer);
-                let contrast = bias::contrast(&first, &second, strengths, -per_example);
+                let [first, second] =
+                    [first, second].map(|state| second_harmonic(state.layer(layer)));
+                let contrast = bias::contrast(&first, &second, strengths, -0.5 * per_example);
                 gradients.register(strengths.id, contrast);
             }
         }
@@ -343,9 +345,7 @@ impl VectorField for OscillatorNetwork {
 impl Energy for OscillatorNetwork {
     fn energy(&self, clamped: &ClampedOscillators, state: &State) -> Tensor<1> {
         let split = state.map(rows);
-        let of_rows = |layer: usize, sent: Tensor<2>| {
-            dot(state.layer(layer).clone(), joined(sent))
-        };
+        let of_rows = |layer: usize, sent: Tensor<2>| dot(state.layer(layer).clone(), joined(sent));
         let layers = state.layers().iter().zip(&clamped.harmonics).enumerate();
         let own = layers.map(|(layer, (value, [_, square]))| {
             let harmonic = dot(value.clone().square(), square.clone().expand(value.dims()));

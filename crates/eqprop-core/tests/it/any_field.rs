@@ -132,7 +132,8 @@ fn a_field_chosen_at_run_time_is_the_field() {
         fill(n).into_iter().map(f64::abs).collect()
     });
     assert_same(&resistive, &resistive.clone().into(), true);
-    let oscillators = OscillatorNetworkConfig::dense(&SIZES, InitializerConfig::Glorot);
+    let oscillators = OscillatorNetworkConfig::dense(&SIZES, InitializerConfig::Glorot)
+        .with_learns_injection(true);
     let oscillators = filled(oscillators.init(&setup.device), &setup, &mut fill);
     assert_same(&oscillators, &oscillators.clone().into(), true);
 }

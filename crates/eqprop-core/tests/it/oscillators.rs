@@ -198,7 +198,12 @@ fn asynchronous_steps_never_raise_the_total_energy() {
                 }
                 before = after;
             }
-            assert!(before.iter().zip(&first).all(|(after, before)| *after < before - 0.1));
+            assert!(
+                before
+                    .iter()
+                    .zip(&first)
+                    .all(|(after, before)| *after < before - 0.1)
+            );
         }
     }
 }
@@ -224,11 +229,20 @@ fn a_layer_goes_to_its_minimum_at_once() {
         let next = total.minimize(layer, &state);
         assert!(relative_error(&values(&next), &values(state.layer(layer))) > 0.1);
         state.set(layer, next.clone());
-        assert_close(&values(&total.minimize(layer, &state)), &values(&next), 1e-14, "again");
+        assert_close(
+            &values(&total.minimize(layer, &state)),
+            &values(&next),
+            1e-14,
+            "again",
+        );
         // Where the slope is 0 and the curvature is not negative.
         let length = values(&network.drive(layer, &clamped, &state).powf_scalar(2.0));
         assert!(length.iter().sum::<f64>() > 0.1);
-        assert!(values(total.velocity(&state).layer(layer)).iter().all(|v| v.abs() < 1e-14));
+        assert!(
+            values(total.velocity(&state).layer(layer))
+                .iter()
+                .all(|v| v.abs() < 1e-14)
+        );
     }
 }
 
@@ -295,8 +309,14 @@ fn energies_equilibria_and_gradients_are_those_of_independent_numbers() {
         let n_layers = network.layers().len();
         for (kind, is_centered) in [("one_sided", false), ("centered", true)] {
             let start = found.near_free_state(&network.rest(&input), &setup);
-            let (free, gradients, nudged) =
-                propagate(&network, [&input, &target], start, found.beta, is_centered, &setup);
+            let (free, gradients, nudged) = propagate(
+                &network,
+                [&input, &target],
+                start,
+                found.beta,
+                is_centered,
+                &setup,
+            );
             // Slow modes magnify roundings.
             let tolerance = 1e-11;
             assert_close(&flat(&free), &numbers(&found.free.state), tolerance, file);
@@ -338,7 +358,10 @@ fn the_estimates_are_of_first_and_of_second_order_in_beta() {
                 relative_error(&gradients_in(&network, &gradients).concat(), &exact)
             });
             let order = order_of(&betas, &errors);
-            assert!((order - expected).abs() < 0.1, "{file}: {order} from {errors:?}");
+            assert!(
+                (order - expected).abs() < 0.1,
+                "{file}: {order} from {errors:?}"
+            );
         }
     }
 }
@@ -363,7 +386,10 @@ fn locked_phases_have_no_gradient_and_canted_ones_do() {
         let (free, gradients, _) = propagate(&network, both, start, 0.05, true, &setup);
         let output = free.output();
         let cost = values(&PhaseError.value(output, &target));
-        assert!(cost.iter().any(|cost| *cost > 0.5), "there is much to learn: {cost:?}");
+        assert!(
+            cost.iter().any(|cost| *cost > 0.5),
+            "there is much to learn: {cost:?}"
+        );
         let gradients = gradients_in(&network, &gradients).concat();
         let largest = gradients.iter().fold(0.0_f64, |most, g| most.max(g.abs()));
         match is_locked {
@@ -452,7 +478,12 @@ fn scores_and_values_are_those_of_the_cosines() {
     let target = setup.one_hot(&[0], 2);
     assert_eq!(values(&PhaseError.scores(&output, &output)), [0.6, -1.0]);
     // ½(0.6 − 1)² + ½(−1 + 1)²
-    assert_close(&values(&PhaseError.value(&output, &target)), &[0.08], 1e-15, "cost");
+    assert_close(
+        &values(&PhaseError.value(&output, &target)),
+        &[0.08],
+        1e-15,
+        "cost",
+    );
     assert!(PhaseError.check_beta(-5.0, Activation::Phase).is_ok());
 }
 
@@ -464,22 +495,33 @@ fn what_cannot_work_says_why() {
         config.validate().expect_err("it cannot").to_string()
     };
     let said = refused(&|config| config.graph.layers[1].activation = Activation::Tanh);
-    assert!(said.contains("\"phase\" in every layer") && said.contains("layer 2 has Tanh"), "{said}");
+    assert!(
+        said.contains("\"phase\" in every layer") && said.contains("layer 2 has Tanh"),
+        "{said}"
+    );
     let said = refused(&|config| config.injection = f64::NAN);
     assert!(said.contains("injection must be a number"), "{said}");
     let said = refused(&|config| {
         let maps = |n| eqprop_core::shape::LayerShape::Maps([n, 4, 4]);
         config.graph.layers = vec![
             LayerConfig::new(maps(1), Activation::Phase),
-            LayerConfig::new(eqprop_core::shape::LayerShape::Maps([2, 2, 2]), Activation::Phase),
+            LayerConfig::new(
+                eqprop_core::shape::LayerShape::Maps([2, 2, 2]),
+                Activation::Phase,
+            ),
         ];
-        let pooled = ConvolutionConfig::new(3).with_padding(1).with_pooling(Pooling::Max(2));
+        let pooled = ConvolutionConfig::new(3)
+            .with_padding(1)
+            .with_pooling(Pooling::Max(2));
         config.graph.connections = vec![
             joined(0, 1, ConnectionKind::Dense),
             joined(1, 2, ConnectionKind::Convolution(pooled)),
         ];
     });
-    assert!(said.contains("connection 1 needs average pooling or none"), "{said}");
+    assert!(
+        said.contains("connection 1 needs average pooling or none"),
+        "{said}"
+    );
     assert!(config().validate().is_ok());
 }
 
