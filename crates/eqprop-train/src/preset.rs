@@ -37,6 +37,8 @@ const LINEAR_BETA: f64 = 0.5;
 /// | `drn-1h` | 2·784-1024-10, resistive | 4 + 2×4 asynchronous | likewise, 1.57 % after 50 epochs |
 /// | `digits-attention` | 24×4×4 maps with attention, 64, 10 | 25 + 2×10 asynchronous | chosen here, 25 epochs |
 /// | `mnist-attention` | 48×4×4 maps with attention, 128, 10 | 20 + 2×8 asynchronous | chosen here, 10 epochs |
+/// | `digits-oscillators` | 64-128-10, oscillators | 20 + 2×10 asynchronous | chosen here, to learn in seconds |
+/// | `mnist-oscillators` | 784-500-10, oscillators | 20 + 2×10 asynchronous | model of Gower 2025, 2.8 % |
 ///
 /// The `paper` presets follow <https://arxiv.org/abs/1602.05179>, which reports a training
 /// error of 0.00 % and a "generalization error between 2 and 3 %", and the program released with
@@ -94,6 +96,10 @@ const LINEAR_BETA: f64 = 0.5;
 /// errors (<https://arxiv.org/abs/2505.20137>): one nudged step reaches every layer. Learning rates are in
 /// proportion to the width, and the same at every depth: with more or fewer layers set `hidden`, `skips` and
 /// `learning_rates`.
+///
+/// The `oscillators` presets are networks of coupled oscillators, the model of <https://arxiv.org/abs/2505.02103>, without a second
+/// harmonic. The paper takes Euler steps; here a layer goes to its minimum at once. Quantities and several labels at once
+/// are not for them.
 ///
 /// Every preset is there for every data set, see [`config_for`](Preset::config_for).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -71,8 +71,8 @@ pub enum MethodError {
     },
     /// The network has no feedforward twin.
     #[error(
-        "{method} needs a feedforward twin, which a resistive network does not have, because its \
-         resistors conduct both ways; choose other --methods"
+        "{method} needs a feedforward twin, which networks of resistors or of oscillators do not have, because what \
+         joins two units acts both ways; choose other --methods"
     )]
     ConductsBothWays {
         /// The method.

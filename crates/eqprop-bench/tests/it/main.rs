@@ -12,6 +12,7 @@ mod feedforward;
 mod finite_differences;
 mod homeostasis;
 mod method;
+mod oscillators;
 mod partly_clamped;
 mod predictive_coding;
 mod recurrent_backprop;

@@ -203,6 +203,12 @@ impl OscillatorNetwork {
     }
 }
 
+/// `cos 2φ = cos²φ − sin²φ`
+fn second_harmonic(layer: &Tensor<2>) -> Tensor<2> {
+    let [cosine, sine] = halves(layer.clone());
+    cosine.square() - sine.square()
+}
+
 /// Two rows for each example, its cosines and its sines, of what is a row of both.
 fn rows(layer: &Tensor<2>) -> Tensor<2> {
     let [batch, n] = layer.dims();
@@ -270,16 +276,10 @@ impl VectorField for OscillatorNetwork {
     ) -> Gradients {
         let per_example = scale / first.batch_size() as f64;
         let input = clamped.graph.input();
-        let [cosines, squares] = [true, false].map(|is_cosine| {
-            [first, second].map(|state| {
-                state.map(|layer| {
-                    let [cosine, sine] = halves(layer.clone());
-                    match is_cosine {
-                        true => cosine,
-                        // ½ cos 2φ = cos²φ − ½ on the circle, here as it is off it too.
-                        false => (cosine.square() - sine.square()) * 0.5,
-                    }
-                })
+        let cosines = [first, second].map(|state| {
+            state.map(|layer| {
+                let [cosine, _] = halves(layer.clone());
+                cosine
             })
         });
         let states = [first, second].map(|state| state.map(rows));
@@ -313,8 +313,9 @@ impl VectorField for OscillatorNetwork {
         }
         if self.learns_injection {
             for (layer, strengths) in self.injections.iter().enumerate() {
-                let [first, second] = pair(&squares, layer);
-                let contrast = bias::contrast(&first, &second, strengths, -per_example);
+                let [first, second] =
+                    [first, second].map(|state| second_harmonic(state.layer(layer)));
+                let contrast = bias::contrast(&first, &second, strengths, -0.5 * per_example);
                 gradients.register(strengths.id, contrast);
             }
         }

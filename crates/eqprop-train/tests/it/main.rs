@@ -17,6 +17,7 @@ mod gradient_norm;
 mod labels;
 mod lateral;
 mod optimizer;
+mod oscillators;
 mod particles;
 mod predictive_coding;
 mod reference;

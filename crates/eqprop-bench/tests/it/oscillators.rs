@@ -1,0 +1,107 @@
+//! Coupled oscillators: every way to a gradient.
+
+use burn::tensor::Device;
+use eqprop_bench::baseline::{Bptt, ImplicitExact, RecurrentBackprop};
+use eqprop_bench::method::{Method, MethodError};
+use eqprop_core::connection::InitializerConfig;
+use eqprop_core::cost::{AnyCost, PhaseError};
+use eqprop_core::energy::{OscillatorNetworkConfig, VectorField};
+use eqprop_core::nudging::Nudging;
+use eqprop_core::relaxation::{Relaxation, Scheme, Stopping};
+use eqprop_core::state::State;
+use eqprop_testing::{
+    Array, Network, Reference, Setup, assert_agrees, filled, gradients_of, read_reference,
+    relative_error,
+};
+use eqprop_train::batch::Batch;
+use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator};
+use eqprop_train::network::EquilibriumNetwork;
+use eqprop_train::preset::Preset;
+
+/// The network of the independent numbers, its batch and its free state.
+fn oscillators(setup: &Setup) -> (Network, Batch, State, Vec<Vec<f64>>) {
+    let found: Reference = read_reference("oscillators_harmonic.json");
+    let sizes = [4, 6, 5, 3];
+    let in_order = |of: &dyn Fn(&str) -> Vec<f64>| -> Vec<Vec<f64>> {
+        let names = ["W", "b", "S"].into_iter();
+        let names = names.flat_map(|name| (0..3).map(move |layer| format!("{name}{layer}")));
+        names.map(|name| of(&name)).collect()
+    };
+    let mut lists = in_order(&|name| found.params[name].data.clone()).into_iter();
+    let energy = OscillatorNetworkConfig::dense(&sizes, InitializerConfig::Glorot)
+        .with_learns_injection(true)
+        .init(&Device::flex());
+    let network = EquilibriumNetwork::new(energy.into(), AnyCost::PhaseError(PhaseError));
+    let network = filled(network, setup, |_| lists.next().expect("a list for each"));
+    let layer = |array: &Array| setup.tensor(array.data.clone(), [array.shape[0], array.shape[1]]);
+    let free = State::new(found.free.state.iter().map(layer).collect());
+    let target = setup.one_hot(&found.labels, 3);
+    let exact = in_order(&|name| found.gradients["exact"][name].data.clone());
+    (network, Batch::new(found.input(setup), target), free, exact)
+}
+
+fn phase() -> Relaxation {
+    Relaxation::steps(Scheme::Asynchronous, 4000).with_tolerance(1e-14)
+}
+
+#[test]
+fn backpropagation_finds_the_gradient_of_independent_numbers() {
+    let setup = &Setup::double();
+    let (network, batch, free, exact) = oscillators(setup);
+    let check = |estimator: &dyn GradientEstimator<_, _>, tolerance: f64, what: &str| {
+        let estimate = estimator.estimate(&network, &batch, Some(free.clone()));
+        let found = gradients_of(&network, &estimate.gradients);
+        assert_agrees(&found, &exact, tolerance, what);
+    };
+    check(&ImplicitExact { free: phase() }, 1e-9, "exact");
+    let rbp = RecurrentBackprop {
+        free: phase(),
+        costate: Stopping::new(2000),
+    };
+    check(&rbp, 1e-9, "rbp");
+    check(&Bptt::truncated(phase(), 1500), 1e-8, "bptt");
+}
+
+#[test]
+fn equilibrium_propagation_approaches_it_at_second_order() {
+    let setup = &Setup::double();
+    let (network, batch, free, exact) = oscillators(setup);
+    let error = |beta: f64| {
+        let nudging = Nudging::Centered { beta };
+        let eqprop = EquilibriumPropagation::new(nudging, phase(), phase());
+        let estimate = eqprop.estimate(&network, &batch, Some(free.clone()));
+        let found = gradients_of(&network, &estimate.gradients).concat();
+        relative_error(&found, &exact.concat())
+    };
+    let (small, large) = (error(0.001), error(0.004));
+    let order = (large / small).ln() / 4f64.ln();
+    assert!((order - 2.0).abs() < 0.1, "{small:e}, {large:e}");
+}
+
+#[test]
+fn what_oscillators_cannot_do_is_refused() {
+    let config = Preset::DigitsOscillators.config();
+    for method in Method::ALL {
+        let outcome = method.estimator(&config);
+        match method {
+            Method::Backprop => {
+                assert!(matches!(
+                    outcome.err(),
+                    Some(MethodError::ConductsBothWays { .. })
+                ));
+            }
+            Method::Holomorphic => {
+                assert!(matches!(
+                    outcome.err(),
+                    Some(MethodError::NotHopfield { .. })
+                ));
+            }
+            Method::Stochastic => {
+                assert!(matches!(outcome.err(), Some(MethodError::Langevin(_))));
+            }
+            _ => assert!(outcome.is_ok(), "{}", method.name()),
+        }
+    }
+    let (network, batch, ..) = oscillators(&Setup::double());
+    assert!(network.energy.twin(&batch.input).is_err());
+}
