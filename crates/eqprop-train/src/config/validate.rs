@@ -56,6 +56,7 @@ impl TrainingConfig {
         phases.free().stopping.validate()?;
         phases.nudged().stopping.validate()?;
         phases.dynamics.validate()?;
+        self.hardware.validate()?;
         self.check_nudging(phases.nudging)?;
 
         let (expected, found) = (self.n_learning_rates(), self.optimizer.learning_rates.len());
