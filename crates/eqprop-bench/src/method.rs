@@ -17,8 +17,8 @@ use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::stochastic::{Langevin, LangevinError};
 use eqprop_train::estimator::{
     AsymmetricEquilibriumPropagation, CoupledLearning, DyadicEquilibriumPropagation,
-    HolomorphicEquilibriumPropagation, Homeostasis, Sampling, StochasticEquilibriumPropagation,
-    WeightPerturbation,
+    HolomorphicEquilibriumPropagation, Homeostasis, NoisyEquilibriumPropagation, Sampling,
+    StochasticEquilibriumPropagation, WeightPerturbation,
 };
 use eqprop_train::training::AnyEstimator;
 
@@ -108,7 +108,13 @@ impl Method {
                     check_nudging(nudging)?;
                     eqprop.nudging = nudging;
                 }
-                Arc::new(eqprop)
+                match config.hardware.state_noise {
+                    0.0 => Arc::new(eqprop),
+                    noise => Arc::new(NoisyEquilibriumPropagation::new(eqprop, noise, config.seed)),
+                }
+            }
+            _ if config.hardware.state_noise > 0.0 => {
+                return Err(MethodError::NoisyStates { method: self });
             }
             Self::Holomorphic => {
                 if config.network.model != Model::Hopfield {

@@ -2,6 +2,7 @@
 
 mod class_weights;
 mod data;
+mod hardware;
 mod hidden;
 mod json;
 mod limits;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use class_weights::ClassWeights;
 pub use data::DataConfig;
+pub use hardware::HardwareConfig;
 pub use hidden::{HiddenLayer, SkipConnection};
 pub use network::NetworkConfig;
 pub use optimizer::{OptimizerConfig, Schedule};
@@ -63,6 +65,9 @@ pub struct TrainingConfig {
     /// Seed of the initial weights, the order of the examples and the signs of β.
     #[config(default = 0)]
     pub seed: u64,
+    /// What the devices that hold the weights do not do ideally.
+    #[config(default = "HardwareConfig::new()")]
+    pub hardware: HardwareConfig,
 }
 
 /// See [`crate::batch::Order`].

@@ -20,6 +20,7 @@ use eqprop_core::state::State;
 use crate::batch::Batch;
 use crate::estimator::{Estimate, FreeEquilibrium, GradientEstimator};
 use crate::gradient_norm::clip_global_norm;
+use crate::hardware::Hardware;
 use crate::initial_state::{InitialState, KeptStates, Particles, PreviousState};
 use crate::leaves;
 use crate::network::EquilibriumNetwork;
@@ -54,6 +55,8 @@ pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Deb
     updates: Option<UpdateMonitor>,
     #[module(skip)]
     max_gradient_norm: Option<f64>,
+    #[module(skip)]
+    hardware: Option<Hardware>,
 }
 
 /// A learner of any built-in network with either cost, by default with an estimator chosen at run time.
@@ -76,6 +79,7 @@ where
             kept: None,
             updates: None,
             max_gradient_norm: None,
+            hardware: None,
         }
     }
 
@@ -103,6 +107,17 @@ where
     pub fn with_max_gradient_norm(mut self, max_norm: f64) -> Self {
         self.max_gradient_norm = Some(max_norm);
         self
+    }
+
+    /// Holds the weights in such devices, if they are not ideal.
+    pub fn with_hardware(mut self, hardware: Option<Hardware>) -> Self {
+        self.hardware = hardware;
+        self
+    }
+
+    /// The devices that hold the weights, if they are not ideal.
+    pub fn hardware(&self) -> Option<&Hardware> {
+        self.hardware.as_ref()
     }
 
     /// The estimator.
@@ -210,10 +225,14 @@ where
         distributed::replica(&self.network)
     }
 
-    /// An update by `optimize`, to parameters that the energy can have.
+    /// An update by `optimize` as the hardware takes it, to parameters that the energy can have.
     fn updated(self, optimize: impl FnOnce(Self) -> Self) -> Self {
+        let hardware = self.hardware.clone();
         let update = |learner| {
-            let mut learner = optimize(learner);
+            let mut learner = match &hardware {
+                Some(hardware) => hardware.update(learner, optimize),
+                None => optimize(learner),
+            };
             learner.network.energy = learner.network.energy.project();
             learner
         };

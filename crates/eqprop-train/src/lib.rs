@@ -33,6 +33,7 @@
 //! | [`sequence`] | models of sequences, trained by their Hamiltonian echo |
 //! | [`network`], [`batch`] | what an estimator works on |
 //! | [`initial_state`] | where free phases start: at rest, at a forward pass, at persistent particles |
+//! | [`hardware`] | devices that hold the weights and are not ideal |
 //! | [`gradient_norm`] | clips the gradient of all parameters together |
 //! | [`optimizer`] | Burn's `Sgd` in one pass |
 //! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
@@ -65,6 +66,7 @@ pub mod estimator;
 #[doc(hidden)]
 pub mod file;
 pub mod gradient_norm;
+pub mod hardware;
 pub mod initial_state;
 pub mod learner;
 mod leaves;

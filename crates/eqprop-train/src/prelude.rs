@@ -18,7 +18,8 @@ pub use eqprop_core::prelude::*;
 pub use crate::batch::{Augmentation, Batch, BatchLoader, Order};
 pub use crate::block::EquilibriumBlock;
 pub use crate::config::{
-    DataConfig, NetworkConfig, OptimizerConfig, PhaseConfig, Schedule, TrainingConfig,
+    DataConfig, HardwareConfig, NetworkConfig, OptimizerConfig, PhaseConfig, Schedule,
+    TrainingConfig,
 };
 pub use crate::data::{DataFiles, DataSource, Dataset, DatasetKind};
 pub use crate::estimator::{

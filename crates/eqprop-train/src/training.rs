@@ -24,7 +24,8 @@ use crate::checkpoint::{
 use crate::config::{OrderKind, TrainingConfig};
 use crate::data::{DataError, Dataset, Examples};
 use crate::error::{CheckpointError, TrainingError};
-use crate::estimator::GradientEstimator;
+use crate::estimator::{GradientEstimator, NoisyEquilibriumPropagation};
+use crate::hardware::Hardware;
 use crate::initial_state::{KeptStates, Particles, PreviousState};
 pub use crate::learner::{AnyEstimator, AnyLearner};
 use crate::learner::{EquilibriumLearner, Recorded};
@@ -76,7 +77,11 @@ impl Training {
         dataset: &Dataset,
         device: &Device,
     ) -> Result<Self, TrainingError> {
-        let estimator = config.estimator();
+        let (estimator, noise) = (config.estimator(), config.hardware.state_noise);
+        if noise > 0.0 {
+            let estimator = NoisyEquilibriumPropagation::new(estimator, noise, config.seed);
+            return Self::with_estimator(config, estimator, dataset, device);
+        }
         Self::with_estimator(config, estimator, dataset, device)
     }
 
@@ -124,6 +129,8 @@ impl Training {
         let mut learner = EquilibriumLearner::new(network, Arc::new(estimator) as AnyEstimator)
             .with_start(config.phases.start, train.len())
             .with_update_monitor(updates.clone());
+        let hardware = Hardware::new(config.hardware, config.seed, &learner);
+        learner = learner.with_hardware(hardware);
         if let Some(max_norm) = config.optimizer.gradient_clip {
             learner = learner.with_max_gradient_norm(max_norm);
         }
@@ -266,6 +273,9 @@ impl Training {
         let first = open.done.n_updates;
         let n_before = (done as u64).saturating_mul(self.train.n_batches() as u64);
         self.learner.estimator().resume(n_before + first as u64);
+        if let Some(hardware) = self.learner.hardware() {
+            hardware.resume(n_before + first as u64);
+        }
         // Each epoch measures the same updates, whether or not the run was resumed before it.
         self.updates.go_on(&open.done.update_ratios, &open.learner);
 

@@ -78,6 +78,15 @@ pub enum MethodError {
         /// The method.
         method: Method,
     },
+    /// States with noise, for a method that has none.
+    #[error(
+        "hardware.state_noise is noise on the states of equilibrium propagation, and {method} relaxes without: set it \
+         to 0, or choose other --methods"
+    )]
+    NoisyStates {
+        /// The method.
+        method: Method,
+    },
     /// A connection leads back.
     #[error(
         "backprop needs a feedforward twin, but connection {from} -> {to} does not lead from a \

@@ -14,12 +14,12 @@ use crate::data::DatasetKind;
 use crate::error::TrainingError;
 
 /// The parts of a configuration whose fields are settings.
-pub(super) const SECTIONS: [&str; 4] = ["data", "network", "phases", "optimizer"];
+pub(super) const SECTIONS: [&str; 5] = ["data", "network", "phases", "optimizer", "hardware"];
 
 /// The names of options that belong to a choice, and where they are: the section, the field of the
 /// choice, the choice that has the option, and the option. A flat configuration, as it was until form 2,
 /// has a value for each of them, used or not.
-const OPTIONS: [(&str, &str); 13] = [
+const OPTIONS: [(&str, &str); 15] = [
     ("feedback_update", "network.model.untied.update"),
     ("feedback_initializer", "network.model.untied.feedback"),
     (
@@ -31,6 +31,11 @@ const OPTIONS: [(&str, &str); 13] = [
         "network.model.predictive_coding.parametrization",
     ),
     ("input_gain", "network.model.resistive.input_gain"),
+    ("injection", "network.model.oscillators.injection"),
+    (
+        "learns_injection",
+        "network.model.oscillators.learns_injection",
+    ),
     ("beta", "phases.nudging.*.beta"),
     ("n_pairs", "phases.nudging.higher_order.n_pairs"),
     ("step_size", "phases.dynamics.gradient_flow.step_size"),
@@ -332,6 +337,8 @@ pub(super) fn example(name: &str) -> String {
         "class_weights" => "balanced or [1.0, 2.5] or null",
         "tolerance" => "1e-3 or null",
         "gradient_clip" => "1.0 or null",
+        "weight_bits" => "4 or null",
+        "weight_range" => "2.0 or null",
         _ => {
             let mut settings = Settings::example();
             if let Some([_, choice, needed, _]) =

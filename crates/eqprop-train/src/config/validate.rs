@@ -58,6 +58,7 @@ impl TrainingConfig {
         phases.nudged().stopping.validate()?;
         phases.dynamics.validate()?;
         self.check_depth()?;
+        self.hardware.validate()?;
         self.check_nudging(phases.nudging)?;
 
         let (expected, found) = (self.n_learning_rates(), self.optimizer.learning_rates.len());

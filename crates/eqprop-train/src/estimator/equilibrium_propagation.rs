@@ -59,6 +59,20 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
         self
     }
 
+    /// The same with other dynamics, such as `with` makes of those of each phase.
+    pub fn with_dynamics<N: Dynamics>(self, with: impl Fn(D) -> N) -> EquilibriumPropagation<N> {
+        let phase = |relaxation: Relaxation<D>| Relaxation {
+            dynamics: with(relaxation.dynamics),
+            stopping: relaxation.stopping,
+        };
+        EquilibriumPropagation {
+            nudging: self.nudging,
+            free: phase(self.free),
+            nudged: phase(self.nudged),
+            signs: self.signs,
+        }
+    }
+
     /// The equilibria to contrast, all reached from the free one, and the phase that found them.
     pub(crate) fn nudge<E: VectorField, C: Cost>(
         &self,

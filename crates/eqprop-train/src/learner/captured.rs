@@ -118,8 +118,9 @@ impl AnyLearner {
     /// Where updates by plain descent with batches such as `batch` can be recorded; `None` on devices that compute nothing
     /// in place.
     fn recorder<T>(&self, rate: &ModuleLearningRate, batch: &Batch) -> Option<CapturedUpdates<T>> {
-        // Conductances are projected after each step, to where the graph does not look for them.
-        if let AnyField::Resistive(_) = self.network.energy {
+        // Conductances are projected after each step, to where the graph does not look for them, and what devices that
+        // are not ideal do is another thing every time.
+        if matches!(self.network.energy, AnyField::Resistive(_)) || self.hardware.is_some() {
             return None;
         }
         let [input, target] = [&batch.input, &batch.target].map(|t| t.clone().without_autodiff());

@@ -14,6 +14,7 @@ mod differentiable;
 mod estimator;
 mod estimators;
 mod gradient_norm;
+mod hardware;
 mod labels;
 mod lateral;
 mod optimizer;

@@ -1,0 +1,87 @@
+//! What the devices that hold the weights do not do ideally.
+
+use burn::config::Config;
+use eqprop_core::error::ConfigError;
+
+/// Largest number of bits: more are beyond what `f32` resolves.
+const MOST_BITS: usize = 20;
+
+/// How the devices of an analog machine fall short of ideal weights, each by a number that is 0 or null where they do not.
+///
+/// Whatever the model and the optimizer, an update of the weights by `Δ` lands as
+///
+/// ```text
+/// w ← round(clip(w + g (Δ + a|Δ|) + σξ))        g = max(0, 1 + mismatch · η),  ξ and η normal
+/// ```
+///
+/// with the asymmetry `a` of ups and downs, the noise `σ` of writing, a gain `g` of each device and the levels and limits of
+/// what it holds. Stuck devices stay where they began. Only connections are such devices: weights, couplings, conductances
+/// and kernels, and the readout of the cross-entropy. Biases, fields and currents are ideal.
+///
+/// Patterns are functions of the seed and of a weight's place, and noise of the number of the update too, so that a run that
+/// goes on repeats what it would have been.
+///
+/// # Reference
+/// Gower (2025), <https://arxiv.org/abs/2505.02103>, trains oscillators of few bits; the asymmetry is that of potentiation and
+/// depression of memristive devices.
+#[derive(Config, Debug, Copy, PartialEq)]
+pub struct HardwareConfig {
+    /// Bits of a weight, 2 to 20: `2^bits − 1` levels in ± its range; null for as many as there are. What lies
+    /// between two levels is rounded to one of them at random, right in the mean: rounded to the nearest, small updates
+    /// would never arrive.
+    pub weight_bits: Option<usize>,
+    /// Largest size of a weight, in units of the largest that the connection begins with; null for no limit, and with
+    /// weight_bits for 4.
+    pub weight_range: Option<f64>,
+    /// Standard deviation of the gains by which devices follow their updates, from device to device.
+    #[config(default = 0.0)]
+    pub mismatch: f64,
+    /// Fraction of devices that are stuck, 0 to 1.
+    #[config(default = 0.0)]
+    pub stuck: f64,
+    /// Ups are 1 + this times what they should be and downs 1 − this times, from −1 to 1.
+    #[config(default = 0.0)]
+    pub update_asymmetry: f64,
+    /// Standard deviation of what is added to each weight in each update, in units of the largest weight that the
+    /// connection begins with.
+    #[config(default = 0.0)]
+    pub update_noise: f64,
+    /// Standard deviation of the noise on every unit after every step of a relaxation, see
+    /// [`Noisy`](crate::estimator::Noisy).
+    #[config(default = 0.0)]
+    pub state_noise: f64,
+}
+
+impl HardwareConfig {
+    /// Whether every update lands as it is, whatever is with the states.
+    pub fn holds_ideally(&self) -> bool {
+        self.with_state_noise(0.0) == Self::new()
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// Names the first field that cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if let Some(bits) = self.weight_bits {
+            let ok = (2..=MOST_BITS).contains(&bits);
+            ConfigError::in_range("weight_bits", "2 to 20, or null", bits as f64, ok)?;
+        }
+        if let Some(range) = self.weight_range {
+            ConfigError::positive_number("weight_range", range)?;
+        }
+        for (field, found) in [
+            ("mismatch", self.mismatch),
+            ("update_noise", self.update_noise),
+            ("state_noise", self.state_noise),
+        ] {
+            let ok = found.is_finite() && found >= 0.0;
+            ConfigError::in_range(field, "a number of at least 0", found, ok)?;
+            ConfigError::single_precision(field, found)?;
+        }
+        let (field, found) = ("stuck", self.stuck);
+        ConfigError::in_range(field, "from 0 to 1", found, (0.0..=1.0).contains(&found))?;
+        let (field, found) = ("update_asymmetry", self.update_asymmetry);
+        ConfigError::in_range(field, "from -1 to 1", found, found.abs() <= 1.0)
+    }
+}
