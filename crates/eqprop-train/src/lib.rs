@@ -104,6 +104,9 @@ mod guide {
     #[doc = include_str!("../../../docs/src/estimators.md")]
     struct Estimators;
 
+    #[doc = include_str!("../../../docs/src/sequences.md")]
+    struct Sequences;
+
     #[doc = include_str!("../../../docs/src/energy.md")]
     struct Energy;
 
