@@ -35,8 +35,8 @@ const LINEAR_BETA: f64 = 0.5;
 /// | `pcn-vgg5` | 128-256-512-512 maps, predictive coding | 1 + 5 asynchronous | Kerjan et al. 2026, 100 epochs |
 /// | `drn-xs` | 2·784-100-10, resistive | 4 + 2×4 asynchronous | Scellier 2024, 3.46 % after 10 epochs |
 /// | `drn-1h` | 2·784-1024-10, resistive | 4 + 2×4 asynchronous | likewise, 1.57 % after 50 epochs |
-/// | `digits-attention` | 24×4×4 maps with attention, 64, 10 | 25 + 2×10 asynchronous | chosen here, 25 epochs |
-/// | `mnist-attention` | 48×4×4 maps with attention, 128, 10 | 20 + 2×8 asynchronous | chosen here, 10 epochs |
+/// | `digits-attention` | 24×4×4 maps with attention, 10 | 15 + 2×6 asynchronous | chosen here, 40 epochs |
+/// | `mnist-attention` | 48×4×4 maps with attention, 10 | 15 + 2×6 asynchronous | chosen here, 10 epochs |
 /// | `digits-oscillators` | 64-128-10, oscillators | 20 + 2×10 asynchronous | chosen here, to learn in seconds |
 /// | `mnist-oscillators` | 784-500-10, oscillators | 20 + 2×10 asynchronous | model of Gower 2025, 2.8 % |
 ///

@@ -99,6 +99,7 @@ fn by_hand(
             let loss = CrossEntropyLossConfig::new().init(&Device::flex());
             loss.forward(last.clone(), target.argmax(1).squeeze_dim(1))
         }
+        CostConfig::PhaseError => unreachable!("oscillators have no feedforward twin"),
     };
     let cost = loss.clone().into_scalar::<f64>();
     let scores = values(&last.without_autodiff());
