@@ -19,7 +19,7 @@ impl ModuleMapper for Double {
 #[test]
 fn no_step_of_a_trained_network_raises_the_energy() {
     let config = Preset::DigitsAttention.config();
-    let phases = config.phases.clone();
+    let phases = config.phases;
     let mut training = training(config, &digits(400, 100));
     let fresh = named_parameters(training.learner());
     run(&mut training, 4);
