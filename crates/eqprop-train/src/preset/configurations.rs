@@ -260,7 +260,7 @@ pub(super) fn digits_oscillators() -> TrainingConfig {
         DataConfig::new(DatasetKind::Digits),
         oscillators(128, vec![0.5, 1.0]),
         PhaseConfig::new(Nudging::Centered { beta: 0.5 }, 20, 10),
-        OptimizerConfig::new(vec![0.1, 0.02]).with_schedule(decay(0.97)),
+        OptimizerConfig::new(vec![0.03, 0.02]).with_schedule(decay(0.97)),
         8,
         40,
     )
