@@ -1,5 +1,5 @@
-//! The page of `eqprop watch` in a real browser. Needs Chromium and its driver (Debian: `chromium-driver`), and so is run only
-//! when asked for: `cargo test --release --workspace --test browser -- --ignored --test-threads 1`.
+//! The page of `eqprop watch` in a real browser. Needs Chromium and its driver (Debian: `chromium-driver`), and so is run only when it is
+//! named: `cargo test --release --workspace --test browser -- --test-threads 1`.
 
 mod driver;
 #[allow(dead_code, reason = "the tests of the program use the rest")]
@@ -13,6 +13,8 @@ mod page;
 mod place;
 
 use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -50,7 +52,6 @@ fn assert_close(a: &Value, b: &Value, tolerance: f64) {
 const SHOWN: &str = "return [...document.querySelectorAll('#classes .value')].map((one) => Number(one.textContent))";
 
 #[test]
-#[ignore = "needs Chromium and its driver"]
 fn a_drawing_relaxes_and_is_nudged_as_the_library_says() {
     let (place, page, browser) = shown();
     // A one, drawn with the pointer.
@@ -64,7 +65,7 @@ fn a_drawing_relaxes_and_is_nudged_as_the_library_says() {
     fs::write(place.path("drawn.png"), png).unwrap();
     let predicted = &place.json(&["predict", "run", "drawn.png"])["predictions"][0];
     // Step by step, and as one computation.
-    let scores = browser.run("return eqprop.course.scores");
+    let scores = browser.run("return eqprop.course.free.at(-1).scores");
     assert_close(&scores, &predicted["scores"], 1e-5);
     // What can be read is the output at the end of the free phase, with three digits.
     assert_close(&browser.run(SHOWN), &predicted["scores"], 6e-4);
@@ -111,7 +112,6 @@ fn a_drawing_relaxes_and_is_nudged_as_the_library_says() {
 }
 
 #[test]
-#[ignore = "needs Chromium and its driver"]
 fn keys_do_what_the_pointer_does() {
     let (_place, _page, browser) = shown();
     browser.run("document.getElementById('draw').focus()");
@@ -138,7 +138,6 @@ fn keys_do_what_the_pointer_does() {
 }
 
 #[test]
-#[ignore = "needs Chromium and its driver"]
 fn reduced_motion_and_narrow_screens_are_respected() {
     let (_place, _page, browser) = shown();
     let features = [
@@ -150,6 +149,10 @@ fn reduced_motion_and_narrow_screens_are_respected() {
         "Emulation.setEmulatedMedia",
         json!({ "features": features }),
     );
+    browser.run(
+        "const step = document.getElementById('step'); step.value = 0; step.dispatchEvent(new Event('input'))",
+    );
+    assert_eq!(browser.run("return eqprop.at"), 0);
     browser.click("#play");
     assert_eq!(browser.run("return eqprop.playing"), false);
     assert_eq!(
@@ -167,9 +170,18 @@ fn reduced_motion_and_narrow_screens_are_respected() {
 }
 
 #[test]
-#[ignore = "needs Chromium and its driver"]
 fn a_training_is_followed_and_an_end_is_said() {
     let (place, mut page, browser) = shown();
+    // What is refused stays to be read.
+    browser.run(
+        "const beta = document.getElementById('beta'); beta.value = beta.min; beta.dispatchEvent(new Event('input'))",
+    );
+    browser.click("#classes button:nth-child(2)");
+    let said = "return document.getElementById('message').textContent";
+    browser.wait("return document.getElementById('message').textContent.includes('beta')");
+    sleep(Duration::from_secs(3));
+    assert!(browser.run(said).as_str().unwrap().contains("beta"));
+
     let epoch = "return document.getElementById('training-text').textContent";
     assert!(
         browser
@@ -187,7 +199,6 @@ fn a_training_is_followed_and_an_end_is_said() {
 }
 
 #[test]
-#[ignore = "needs Chromium and its driver"]
 fn a_relaxation_moves_smoothly() {
     let (_place, _page, browser) = shown();
     let frames = browser.run_async(

@@ -37,6 +37,11 @@ fn numbers(value: &Value) -> Vec<f64> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
+/// The end of the free phase.
+fn last(answer: &Value) -> &Value {
+    answer["free"].as_array().unwrap().last().unwrap()
+}
+
 /// The first test example.
 fn first(page: &Page) -> Value {
     get(page, "/api/examples")[0].clone()
@@ -78,15 +83,15 @@ fn an_example_relaxes_to_what_predict_and_evaluate_say() {
     });
     image.save(place.path("image.png")).unwrap();
     let predicted = &place.json(&["predict", "run", "image.png"])["predictions"][0];
-    let pairs = numbers(&answer["scores"])
+    let pairs = numbers(&last(&answer)["scores"])
         .into_iter()
         .zip(numbers(&predicted["scores"]));
     // A pixel of the file is rounded to 1/255.
     for (shown, predicted) in pairs {
         assert!((shown - predicted).abs() < 0.02, "{shown} {predicted}");
     }
-    let output = &free[free.len() - 1]["layers"][1];
-    assert_eq!(numbers(output), numbers(&answer["scores"]));
+    let end = last(&answer);
+    assert_eq!(end["layers"][1], end["scores"]);
 
     // The mistakes are those that `evaluate` counts.
     let mistakes = get(&page, "/api/training")["mistakes"].clone();
@@ -162,7 +167,7 @@ fn a_drawing_is_what_predict_makes_of_it() {
     let answer = relax(&page, &json!({ "pixels": drawn.json()["pixels"] })).json();
     let predicted = &place.json(&["predict", "run", "drawn.png"])["predictions"][0];
     // Step by step, and as one computation.
-    let pairs = numbers(&answer["scores"])
+    let pairs = numbers(&last(&answer)["scores"])
         .into_iter()
         .zip(numbers(&predicted["scores"]));
     for (shown, predicted) in pairs {
@@ -219,6 +224,9 @@ fn other_pages_are_not_answered() {
     // A name that leads here, another page, another port, a page in a file.
     assert_eq!(status(&[("host", &format!("evil.example:{port}"))]), 403);
     assert_eq!(status(&[("host", "localhost")]), 403);
+    for (site, expected) in [("same-origin", 200), ("none", 200), ("cross-site", 403)] {
+        assert_eq!(status(&[("sec-fetch-site", site)]), expected, "{site}");
+    }
     for origin in [
         "http://evil.example",
         "http://localhost:1",
@@ -248,13 +256,25 @@ fn the_page_follows_a_training_that_goes_on() {
     assert_eq!(before["epochs"].as_array().unwrap().len(), 2);
     assert_eq!(before["epochs"][1]["epoch"], 2.0);
     let pixels = first(&page)["pixels"].clone();
-    let scores = || relax(&page, &json!({ "pixels": pixels })).json()["scores"].clone();
+    let scores = || {
+        let answer = relax(&page, &json!({ "pixels": pixels })).json();
+        numbers(&last(&answer)["scores"])
+    };
     let old = scores();
-    place.succeed(&["train", "--resume", "--run", "run", "--epochs", "4"]);
-    let after = get(&page, "/api/training");
-    assert_eq!(after["epochs"].as_array().unwrap().len(), 4);
+    // Long enough to be looked at while it goes on.
+    let mut training = place.start(&["train", "--resume", "--run", "run", "--epochs", "2000"]);
+    let after = loop {
+        let now = get(&page, "/api/training");
+        if now["epochs"].as_array().unwrap().len() > 3 {
+            break now;
+        }
+        assert!(training.try_wait().unwrap().is_none(), "it goes on");
+    };
+    assert!(training.try_wait().unwrap().is_none(), "it goes on");
     assert_ne!(after["filters"], before["filters"]);
     assert_ne!(scores(), old);
+    training.kill().unwrap();
+    training.wait().unwrap();
 }
 
 #[cfg(unix)]
@@ -325,6 +345,16 @@ fn models_of_every_kind_are_shown() {
             r#"hidden=[{"channels":4,"kernel":3,"pooling":{"max":2}}]"#,
         ],
         &["--set", "model=untied"],
+        &[
+            "--set",
+            "model=oscillators",
+            "--set",
+            "cost=phase_error",
+            "--set",
+            "hidden_activation=phase",
+            "--set",
+            "output_activation=phase",
+        ],
     ] {
         let place = trained(settings);
         let page = Page::of(&place, "run", &[]);
@@ -335,6 +365,9 @@ fn models_of_every_kind_are_shown() {
         );
         assert_eq!(answer.status, 200, "{settings:?}: {answer:?}");
         let answer = answer.json();
+        let nudged = answer["nudged"].as_array().unwrap().last().unwrap();
+        let moved = numbers(&nudged["scores"])[1] - numbers(&last(&answer)["scores"])[1];
+        assert!(moved > 0.0, "{settings:?}: {moved}");
         let units = answer["contrast"].as_array().unwrap();
         assert!(!units.is_empty(), "{settings:?}");
         let n_pixels =

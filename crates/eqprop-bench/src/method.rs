@@ -8,8 +8,9 @@ mod options;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use eqprop_core::activation::Activation;
 use eqprop_core::connection::ConnectionConfig;
-use eqprop_core::energy::Model;
+use eqprop_core::energy::{LayerConfig, Model};
 use eqprop_core::error::ConfigError;
 use eqprop_core::nudging::{Circle, Nudging};
 use eqprop_core::relaxation::Stopping;
@@ -230,12 +231,13 @@ impl Method {
                 costate: steps,
             }),
             Self::Exact => {
-                let n_units = config
-                    .energy()
-                    .layers
-                    .iter()
-                    .map(|layer| layer.n_units())
-                    .sum();
+                let layers = config.energy().layers;
+                // A phase is a cosine and a sine.
+                let of_layer = |layer: &LayerConfig| match layer.activation {
+                    Activation::Phase => 2 * layer.n_units(),
+                    _ => layer.n_units(),
+                };
+                let n_units = layers.iter().map(of_layer).sum();
                 if n_units > MOST_UNITS {
                     return Err(MethodError::TooManyUnits { n_units });
                 }

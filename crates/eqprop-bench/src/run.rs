@@ -288,6 +288,9 @@ impl RunFolder {
             )
         })?;
         check_finite(&learner, &path)?;
+        if config.hardware.state_noise > 0.0 {
+            say("note: states relax here without the noise that they had in the training");
+        }
         Ok(TrainedRun {
             config,
             data,

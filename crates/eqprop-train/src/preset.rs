@@ -5,6 +5,7 @@ mod configurations;
 use std::str::FromStr;
 
 use eqprop_core::activation::Activation;
+use eqprop_core::energy::{Model, Parametrization};
 use eqprop_core::nudging::Nudging;
 
 use crate::config::{HiddenLayer, TrainingConfig};
@@ -268,7 +269,8 @@ impl Preset {
     ///
     /// An update of the first weights moves a unit by the rate times `|x|²`. So where the examples of
     /// files of one's own are more than twice as long as those that a dense preset was made for, in the
-    /// mean of `|x|²`, its first learning rate is lower in proportion.
+    /// mean of `|x|²` (with μPC, which divides by the number of inputs, in that of each input), its first learning rate is lower in
+    /// proportion.
     ///
     /// Quantities are learned with a linear output, and with a β of at most ½ where the preset's would leave its energy
     /// without a minimum. Several labels at once are learned with the preset's own output, which has a unit for each.
@@ -290,7 +292,16 @@ impl Preset {
             config.data.padding = made_for.saturating_sub(longer_side(&dataset)) / 2;
         }
         let own = square_norm(&config.data.dataset, config.data.normalize);
-        let ratio = own / square_norm(&dataset, config.data.normalize);
+        // The factor of μPC divides by the number of inputs.
+        let counted = |source: &DataSource| match config.network.model {
+            Model::PredictiveCoding {
+                parametrization: Parametrization::MuPc,
+                ..
+            } => source.n_inputs() as f64,
+            _ => 1.0,
+        };
+        let ratio = (own / counted(&config.data.dataset))
+            / (square_norm(&dataset, config.data.normalize) / counted(&dataset));
         let is_dense = matches!(config.network.hidden.first(), Some(HiddenLayer::Dense(_)));
         if dataset.files().is_some() && is_dense && ratio < 0.5 {
             let first = &mut config.optimizer.learning_rates[0];

@@ -27,7 +27,7 @@ pub struct ExportArguments {
 /// Weights to read.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The new run folder works with evaluate, predict and relax; `eqprop train --resume --run DIR` trains
+The new run folder works with evaluate, predict, relax and watch; `eqprop train --resume --run DIR` trains
 from these weights on.
 
 Files:

@@ -68,6 +68,13 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
             examples.len()
         );
     }
+    let noise = subject.config.hardware.state_noise;
+    if noise > 0.0 {
+        bail!(
+            "hardware.state_noise is {noise}, and a gradient is examined of states that come to rest: set it to 0; \
+             `eqprop compare --vary hardware.state_noise=0,{noise}` shows what it does"
+        );
+    }
     // Last, so that nothing is left behind when something above cannot work.
     let folder = arguments.report.as_deref().map(ReportFolder::prepare);
     let folder = folder.transpose()?;

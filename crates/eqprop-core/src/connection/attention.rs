@@ -46,7 +46,7 @@ use crate::shape::LayerShape;
 /// with the spectral norms of the columns of each head: `P` has rows that sum to 1, so that its norm
 /// is at most `√n`, and the variance of the keys under `P` only lowers them. As every potential has
 /// a curvature of at least 1, `s ← σ(drive)` does not raise the energy where `Λ ≤ 1`, with all other
-/// layers held, and neither does a step of gradient flow of size `2/(1 + Λ)`. The bound is far from
+/// layers held, and neither does a step of gradient flow of size `min(1, 2/(1 + Λ))`. The bound is far from
 /// tight: attention that draws tokens together is concave, and any step lowers it. Where
 /// tokens that repel each other switch to and fro, a flow of small steps does not.
 ///

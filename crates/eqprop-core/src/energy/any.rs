@@ -221,10 +221,6 @@ impl VectorField for AnyField {
         dispatch!(self, field => field.project().into())
     }
 
-    fn feedforward(&self, input: &Tensor<2>, clamped: &AnyClamped) -> State {
-        dispatch!(self, clamped, (field, inner) => field.feedforward(input, inner))
-    }
-
     fn twin(&self, input: &Tensor<2>) -> Result<Twin, NoTwin> {
         dispatch!(self, field => field.twin(input))
     }

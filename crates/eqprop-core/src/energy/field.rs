@@ -7,6 +7,7 @@ use super::held::HeldUnits;
 use super::shortcuts::Shortcuts;
 use super::slopes::{backward, leaf, slope};
 use super::twin::{NoTwin, Twin};
+use crate::activation::Activation;
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::state::State;
@@ -171,7 +172,7 @@ pub trait VectorField: Module + ModuleDisplay {
     }
 
     /// One pass from the first layer to the last, each responding to the layers before it while
-    /// those after it are 0:
+    /// those after it are 0 (of oscillators, at rest):
     ///
     /// ```text
     /// s_k = σ_k(drive_k(θ, x, s_1 … s_{k−1}, 0 … 0))
@@ -185,8 +186,13 @@ pub trait VectorField: Module + ModuleDisplay {
         if let Some(pass) = self.shortcuts(clamped).equilibrium() {
             return pass;
         }
-        let zeros = uniform(self.layers(), input.dims()[0], input, |_| 0.0);
-        let mut state = with_held(self, clamped, zeros);
+        // If the sines of oscillators were 0, nothing would drive one, and all phases were locked.
+        let silent = |layer: &LayerConfig| match layer.activation {
+            Activation::Phase => layer.activation.rest(layer.n_units()),
+            _ => 0.0,
+        };
+        let silent = uniform(self.layers(), input.dims()[0], input, silent);
+        let mut state = with_held(self, clamped, silent);
         for (index, layer) in self.layers().iter().enumerate() {
             let response = layer.activation.apply(self.drive(index, clamped, &state));
             state.set(

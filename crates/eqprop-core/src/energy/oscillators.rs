@@ -5,7 +5,7 @@ use burn::module::{Module, Param, ParamGroup};
 use burn::tensor::{Device, Tensor};
 
 use super::bias::{self, dot};
-use super::field::{Energy, VectorField, uniform};
+use super::field::{Energy, VectorField};
 use super::field_config::FieldConfig;
 use super::graph::ClampedGraph;
 use super::hopfield::{HopfieldEnergy, HopfieldEnergyConfig};
@@ -162,7 +162,9 @@ impl OscillatorNetworkConfig {
                 let n = layer.n_units();
                 let injections = Tensor::full([n], self.injection, device);
                 let doubled = LayerConfig::new(2 * n, Activation::Phase);
-                (doubled, Param::from_tensor(injections))
+                // What backpropagates through the drives leaves them alone too, if they are not learned.
+                let injections = Param::from_tensor(injections);
+                (doubled, injections.set_require_grad(self.learns_injection))
             })
             .unzip();
         OscillatorNetwork {
@@ -245,7 +247,8 @@ impl VectorField for OscillatorNetwork {
             let along = strengths.val().unsqueeze::<2>();
             let across = along.clone().neg();
             let signed = pairs(along, across);
-            [signed.clone().clamp_min(0.0) * 2.0, signed * -0.5]
+            // 2 max(±S, 0), with a slope of 1 at 0, where both signs have part in the drive.
+            [signed.clone().abs() + signed.clone(), signed * -0.5]
         });
         ClampedOscillators {
             graph: ClampedGraph::new(input.clone(), constant.collect(), edges),
@@ -329,18 +332,6 @@ impl VectorField for OscillatorNetwork {
 
     fn energy_of(&self, clamped: &ClampedOscillators, state: &State) -> Option<Tensor<1>> {
         Some(self.energy(clamped, state))
-    }
-
-    /// One pass from the first layer to the last, while those after it are at rest. If they were 0, nothing would ever drive
-    /// a sine, and all phases were locked.
-    fn feedforward(&self, input: &Tensor<2>, clamped: &ClampedOscillators) -> State {
-        let rest = |layer: &LayerConfig| layer.activation.rest(layer.n_units());
-        let mut state = uniform(&self.layers, input.dims()[0], input, rest);
-        for (index, layer) in self.layers.iter().enumerate() {
-            let response = layer.activation.apply(self.drive(index, clamped, &state));
-            state.set(index, response);
-        }
-        state
     }
 
     fn twin(&self, _input: &Tensor<2>) -> Result<Twin, NoTwin> {

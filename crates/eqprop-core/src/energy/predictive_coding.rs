@@ -245,6 +245,7 @@ impl FieldConfig for PredictiveCodingConfig {
     }
 
     fn init_from(&self, source: &mut dyn WeightSource, device: &Device) -> PredictiveCoding {
+        assert_valid(PredictiveCodingConfig::validate(self));
         self.with_parameters(self.drawn().init_from(source, device))
     }
 

@@ -1,5 +1,6 @@
 //! The gradient of a course, from its echo.
 
+use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::motion::Motion;
@@ -85,6 +86,28 @@ pub struct Echo {
 }
 
 impl LossSlopes {
+    /// # Panics
+    /// If there is none for each position of `course` that it should be of.
+    fn check(&self, course: &Course<'_>) {
+        let [batch, n_steps, _] = course.inputs.dims();
+        let [_, n_units] = course.end.position.dims();
+        let (found, expected) = match self {
+            Self::AtEnd(slope) => (slope.dims().to_vec(), vec![batch, n_units]),
+            Self::AtEveryInput(slopes) => (slopes.dims().to_vec(), vec![batch, n_steps, n_units]),
+        };
+        assert_eq!(
+            found, expected,
+            "the slopes of a loss have the shape of the positions that it is of"
+        );
+    }
+
+    fn without_autodiff(&self) -> Self {
+        match self.clone() {
+            Self::AtEnd(slope) => Self::AtEnd(slope.without_autodiff()),
+            Self::AtEveryInput(slopes) => Self::AtEveryInput(slopes.without_autodiff()),
+        }
+    }
+
     /// `g_t`, with `step = t − 1`.
     fn at(&self, step: usize, n_steps: usize) -> Option<Tensor<2>> {
         match self {
@@ -121,7 +144,7 @@ impl HamiltonianEcho {
     /// The gradient of the parameters.
     ///
     /// # Panics
-    /// As [`HamiltonianSystem::run`].
+    /// As [`HamiltonianSystem::run`], and if the slopes have another shape than the positions that they are of.
     pub fn retrace<P: Potential>(
         &self,
         system: &HamiltonianSystem<P>,
@@ -134,7 +157,7 @@ impl HamiltonianEcho {
     /// The gradient of the parameters and the slopes of the inputs, for what made them.
     ///
     /// # Panics
-    /// As [`HamiltonianSystem::run`].
+    /// As [`retrace`](Self::retrace).
     pub fn retrace_with_inputs<P: Potential>(
         &self,
         system: &HamiltonianSystem<P>,
@@ -153,12 +176,19 @@ impl HamiltonianEcho {
         mut below: Option<Vec<Tensor<2>>>,
     ) -> Echo {
         let n_steps = system.check_inputs(course.inputs);
+        slopes.check(course);
+        // Nothing of an echo is recorded: it is the backward pass.
+        let system = &system.valid();
+        let inputs = &course.inputs.clone().without_autodiff();
+        let [start, end] =
+            [&course.start, &course.end].map(|place| place.clone().without_autodiff());
+        let slopes = &slopes.without_autodiff();
         let (potential, leapfrog) = (&system.potential, system.leapfrog());
         let prepared = potential.prepare();
-        let n_examples = course.inputs.dims()[0] as f64;
+        let n_examples = inputs.dims()[0] as f64;
         let scale = -leapfrog.step_size / (2.0 * self.epsilon);
 
-        let reversed = course.end.clone().reversed();
+        let reversed = end.reversed();
         let [position, momentum] = [reversed.position, reversed.momentum];
         let mut motion = Motion {
             position: unmoved(position).rows().clone(),
@@ -178,7 +208,7 @@ impl HamiltonianEcho {
             if let Some(slope) = slopes.at(step, n_steps) {
                 motion.momentum = kicked(motion.momentum, slope * self.epsilon);
             }
-            let input = input_at(course.inputs, step);
+            let input = input_at(inputs, step);
             let held = potential.hold(&prepared, &input);
             let mut of_input = below.is_some().then(|| input.zeros_like());
             for _ in 0..leapfrog.steps_per_input {
@@ -218,7 +248,7 @@ impl HamiltonianEcho {
                 below.reverse();
                 Tensor::stack(below, 1)
             }),
-            residual: missed(&course.start, returned.reversed()),
+            residual: missed(&start, returned.reversed()),
         }
     }
 }

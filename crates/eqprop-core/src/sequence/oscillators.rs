@@ -44,8 +44,8 @@ pub struct CoupledOscillatorsConfig {
 ///
 /// # Bounds
 /// `V ≥ ½ Σ ω_i² y_i²`, and it is convex. While an input is held `H` is conserved, so that `│y_i│ ≤ √(2H)/│ω_i│`; a change
-/// of the input raises it by at most `Σ_j │(Δu B)_j│`, because `log cosh` has a slope of at most 1. So the course is bounded
-/// whatever the inputs are, as long as no `ω` is 0 and the [integrator](super::LeapfrogConfig) is stable.
+/// of the input raises it by at most `Σ_j │(Δu B)_j│`, because `log cosh` has a slope of at most 1. So a course is bounded
+/// by the sum of the changes of its inputs, which may grow with its length, as long as no `ω` is 0 and the [integrator](super::LeapfrogConfig) is stable.
 ///
 /// The curvature of `V` is at most `max ω² + ‖W‖²`; [`frequency_bound`](Self::frequency_bound) is a bound on its root.
 ///
@@ -154,9 +154,8 @@ impl PreparedOscillators {
     }
 }
 
-/// A denominator is at least this much: it is 0 only where both of a pair are beyond what `tanh` resolves, and with it all
-/// that is divided by it.
-const LEAST_DENOMINATOR: f64 = 1e-30;
+/// From here on half a difference is none of numbers that are nearly equal.
+const FAR: f64 = 1.0;
 
 /// `tanh` of both of a pair, from `t = tanh(mean)` and `s = tanh(half difference)`, without taking a difference of two
 /// numbers that are nearly equal:
@@ -165,12 +164,20 @@ const LEAST_DENOMINATOR: f64 = 1e-30;
 /// half difference: q = s (1 − t²)/(1 − t²s²)        mean: t (1 − s²)/(1 − t²s²) = t − t s q
 /// ```
 fn tanh(pair: &Pair) -> Pair {
+    let is_far = pair.half_difference().abs().greater_elem(FAR);
+    let is_far = Tensor::cat(vec![is_far.clone(), is_far], 0);
+    let of_both = pair.map(Tensor::tanh);
     let pair = Pair::from_rows(pair.rows().clone().tanh());
     let (t, s) = (pair.mean(), pair.half_difference());
     let product = t.clone() * s.clone();
-    let denominator = (product.clone().square().neg() + 1.0).clamp_min(LEAST_DENOMINATOR);
+    let denominator = product.clone().square().neg() + 1.0;
     let half_difference = s * (t.clone().square().neg() + 1.0) / denominator;
-    Pair::new(t - product * half_difference.clone(), half_difference)
+    let near = Pair::new(t - product * half_difference.clone(), half_difference);
+    Pair::from_rows(
+        near.rows()
+            .clone()
+            .mask_where(is_far, of_both.rows().clone()),
+    )
 }
 
 impl Potential for CoupledOscillators {

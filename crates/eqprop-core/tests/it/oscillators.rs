@@ -235,9 +235,13 @@ fn a_layer_goes_to_its_minimum_at_once() {
             1e-14,
             "again",
         );
-        // Where the slope is 0 and the curvature is not negative.
-        let length = values(&network.drive(layer, &clamped, &state).powf_scalar(2.0));
-        assert!(length.iter().sum::<f64>() > 0.1);
+        // Along the drive and not against it, where the energy is largest: `u·s = |u|` of each oscillator.
+        let along = network.drive(layer, &clamped, &state) * next.clone();
+        let [cosines, sines] = [0, 1].map(|half| {
+            let n = along.dims()[1] / 2;
+            along.clone().narrow(1, half * n, n)
+        });
+        assert!(values(&(cosines + sines)).iter().all(|along| *along > 0.0));
         assert!(
             values(total.velocity(&state).layer(layer))
                 .iter()

@@ -1,8 +1,9 @@
 //! What is refused because no machine could do it, before it is tried: an allocation that fails ends a
 //! program without an explanation.
 
+use eqprop_core::activation::Activation;
 use eqprop_core::connection::{AttentionConfig, ConnectionKind, Pooling};
-use eqprop_core::energy::HopfieldEnergyConfig;
+use eqprop_core::energy::{HopfieldEnergyConfig, LayerConfig};
 use eqprop_core::error::ConfigError;
 use eqprop_core::shape::LayerShape;
 
@@ -158,7 +159,12 @@ impl TrainingConfig {
 /// The units of all free layers.
 fn n_units(energy: &HopfieldEnergyConfig) -> f64 {
     let layers = energy.layers.iter();
-    layers.map(|layer| layer.n_units() as f64).sum()
+    // A phase is a cosine and a sine.
+    let numbers = |layer: &LayerConfig| match layer.activation {
+        Activation::Phase => 2.0 * layer.n_units() as f64,
+        _ => layer.n_units() as f64,
+    };
+    layers.map(numbers).sum()
 }
 
 /// Checks that so many numbers in single precision fit into the [share](SHARE) of the memory.

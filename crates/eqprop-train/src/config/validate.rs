@@ -28,7 +28,7 @@ impl TrainingConfig {
     pub fn validate(&self) -> Result<(), TrainingError> {
         self.check_dataset()?;
         self.check_numbers()?;
-        self.check_phases()?;
+        self.check_oscillators()?;
         self.check_targets()?;
         self.check_class_weights()?;
         self.check_hidden()?;
@@ -103,7 +103,7 @@ impl TrainingConfig {
     }
 
     /// Checks that oscillators are judged by their phases, and nothing else is.
-    fn check_phases(&self) -> Result<(), TrainingError> {
+    fn check_oscillators(&self) -> Result<(), TrainingError> {
         let (model, cost) = (self.network.model, self.network.cost);
         let are_oscillators = matches!(model, Model::Oscillators { .. });
         match are_oscillators == (cost == CostConfig::PhaseError) {

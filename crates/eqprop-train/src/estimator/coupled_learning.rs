@@ -1,5 +1,6 @@
 //! Coupled learning and contrastive learning.
 
+use eqprop_core::activation::Activation;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::nudging::Nudging;
@@ -131,8 +132,14 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLe
             let (clamped, target, mut start) = free.copies(betas.len());
             let last = energy.layers().len() - 1;
             let beta = free.column(betas.iter().copied());
-            let nudge = cost.nudge(&target, beta, energy.layers()[last].activation);
-            let output = start.output().clone() + cost.force(&nudge, start.output());
+            let activation = energy.layers()[last].activation;
+            let nudge = cost.nudge(&target, beta, activation);
+            let moved = start.output().clone() + cost.force(&nudge, start.output());
+            // A phase is held at a phase.
+            let output = match activation {
+                Activation::Phase => activation.apply(moved),
+                _ => moved,
+            };
             start.set(last, output.clone());
             let total = TotalEnergy::<E, C>::output_clamped(energy, &clamped, output);
             self.clamped.relax(&total, start)

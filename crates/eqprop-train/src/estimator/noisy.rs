@@ -25,7 +25,7 @@ const NOISE: u64 = 1 << 61;
 /// s ← σ(σ⁻¹(s) + d ξ),   ξ ~ N(0, 1) for each unit
 /// ```
 ///
-/// Of an oscillator that turns the phase by `d` times a normal number, up to terms of third order. The noise is a function of
+/// Of an oscillator that turns the phase by `d` times a normal number, up to terms of second order. The noise is a function of
 /// the seed, the stream and the number of the step: every relaxation with the same value of this type repeats it.
 #[derive(Debug, Clone)]
 pub struct Noisy<D> {

@@ -297,6 +297,13 @@ fn hardware_that_cannot_be_says_why() {
             "-1.0",
             "update_noise must be a number of at least 0",
         ),
+        (
+            "state_noise",
+            "-1.0",
+            "state_noise must be a number of at least 0",
+        ),
+        ("weight_bits", "21", "2 to 20, or null, but is 21"),
+        ("mismatch", "1e39", "mismatch must be"),
     ];
     for (key, value, expected) in cases {
         let error = with(config(), &[(key, value)])

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use eqprop_core::activation::Activation;
 use eqprop_core::energy::{LayerConfig, VectorField};
-use eqprop_testing::{digits, explained, named_parameters, run, training, with};
+use eqprop_testing::{digits, distance, explained, named_parameters, run, training, with};
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::error::TrainingError;
@@ -107,8 +107,22 @@ fn what_does_not_go_with_oscillators_is_refused() {
 
 #[test]
 fn classes_of_oscillators_may_count_differently() {
-    let weights = "[1, 1, 1, 1, 1, 0, 0, 0, 0, 0]";
-    let config = with(config(), &[("class_weights", weights)]);
-    let mut training = training(config, &digits(100, 20));
-    run(&mut training, 1);
+    let parameters = |training: &Training| {
+        let named = named_parameters(&training.learner().network);
+        named
+            .into_iter()
+            .flat_map(|(_, list)| list)
+            .collect::<Vec<_>>()
+    };
+    let learned = |weights: &str| {
+        let config = with(config(), &[("class_weights", weights)]);
+        let mut training = training(config, &digits(100, 20));
+        let before = parameters(&training);
+        run(&mut training, 1);
+        distance(&before, &parameters(&training))
+    };
+    // Of examples that do not count nothing is learned.
+    let none = learned("[1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6]");
+    let all = learned("[1, 1, 1, 1, 1, 1, 1, 1, 1, 1]");
+    assert!(all > 1e-2 && none < 1e-3 * all, "{none} {all}");
 }

@@ -83,7 +83,7 @@ fn trained_by_hand(mut model: Model, examples: &Examples, n_epochs: u64, rate: f
     model
 }
 
-/// 40 steps of noise, three quarters as large as the symbol, lie between it and the end.
+/// 40 steps of noise, up to a quarter as large as the symbol, lie between it and the end.
 #[test]
 fn a_symbol_is_recalled_after_a_long_delay() {
     Device::flex().seed(2);

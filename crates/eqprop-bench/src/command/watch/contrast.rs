@@ -7,9 +7,6 @@ use serde_json::{Value, json};
 
 use super::watched::Watched;
 
-/// The units that are shown.
-const N_UNITS: usize = 24;
-
 /// The weights from the input to some units, as pictures: to those whose weights `gradients` would change most, with the
 /// change, or to the first units. Empty where the input's weights are no matrix and no kernel.
 pub fn pictures(watched: &Watched, gradients: &Gradients) -> Value {
@@ -64,17 +61,20 @@ pub fn pictures(watched: &Watched, gradients: &Gradients) -> Value {
         };
         units.sort_by(|a, b| size(b).total_cmp(&size(a)));
     }
-    let units = units.into_iter().take(N_UNITS).map(|(unit, change)| {
-        // What descends goes against the gradient.
-        let change =
-            change.map(|change| change.into_iter().map(|value| -value).collect::<Vec<_>>());
-        json!({
-            "unit": unit,
-            "size": size,
-            "weights": picture(&values, unit),
-            "change": change,
-        })
-    });
+    let units = units
+        .into_iter()
+        .take(watched.n_pictures())
+        .map(|(unit, change)| {
+            // What descends goes against the gradient.
+            let change =
+                change.map(|change| change.into_iter().map(|value| -value).collect::<Vec<_>>());
+            json!({
+                "unit": unit,
+                "size": size,
+                "weights": picture(&values, unit),
+                "change": change,
+            })
+        });
     units.collect()
 }
 

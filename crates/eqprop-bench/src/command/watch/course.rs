@@ -13,7 +13,7 @@ use super::question::Relax;
 use super::watched::{MOST_UNITS, Watched};
 use crate::output::check_finite;
 
-/// The most steps of a phase.
+/// The most steps of a phase that are shown.
 const MOST_STEPS: usize = 300;
 /// The most numbers in an answer.
 const MOST_NUMBERS: usize = 2_000_000;
@@ -30,22 +30,17 @@ pub fn follow(watched: &Watched, relax: &Relax) -> Result<Value> {
     let units = energy.layers().iter();
     let shown: usize = units.map(|layer| layer.n_units().min(MOST_UNITS)).sum();
     let most_steps = (MOST_NUMBERS / 2 / shown.max(1)).clamp(1, MOST_STEPS);
-    let steps = |phase: &Relaxation<Scheme>| phase.stopping.max_steps.min(most_steps);
-
     let clamped = energy.clamp(&input);
+    let of_state = |state: &State| {
+        (
+            energy.energy_of(&clamped, state),
+            network.scores(&clamped, state),
+        )
+    };
     let total = TotalEnergy::<AnyField, AnyCost>::free(energy, &clamped);
     let start = network.start(&input, &clamped);
-    let (free, steps_of_free) = phase(
-        &total,
-        estimator.free.dynamics,
-        steps(&estimator.free),
-        start,
-        |state| energy.energy_of(&clamped, state),
-    )?;
-    let scores = network.scores(&clamped, &free);
-    let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
-    check_finite("score", scores.iter().copied())?;
-    let mut answer = json!({ "free": steps_of_free, "scores": scores });
+    let (free, steps) = phase(&total, estimator.free, most_steps, start, of_state)?;
+    let mut answer = json!({ "free": steps });
 
     if let Some(class) = relax.target {
         let n_classes = config.data.dataset.n_classes();
@@ -65,46 +60,56 @@ pub fn follow(watched: &Watched, relax: &Relax) -> Result<Value> {
         let target = Tensor::from_data(TensorData::new(one_hot, [1, n_classes]), &device);
         let beta = Tensor::from_data([[relax.beta]], &device);
         let total = TotalEnergy::nudged(energy, &clamped, cost, &target, beta);
-        let (nudged, steps_of_nudged) = phase(
-            &total,
-            estimator.nudged.dynamics,
-            steps(&estimator.nudged),
-            free.clone(),
-            |state| energy.energy_of(&clamped, state),
-        )?;
+        let start = free.clone();
+        let (nudged, steps) = phase(&total, estimator.nudged, most_steps, start, of_state)?;
         let gradients = energy.contrast(&clamped, &nudged, &free, 1.0 / relax.beta);
-        answer["nudged"] = steps_of_nudged;
+        answer["nudged"] = steps;
         answer["contrast"] = contrast::pictures(watched, &gradients);
     }
     Ok(answer)
 }
 
-/// One phase: where it ends, and what each step is like.
+/// One phase: where it ends, and what at most so many of its steps are like, the last among them. The energy of a state and the
+/// scores of its classes are `of_state`.
 fn phase(
     total: &TotalEnergy<'_, AnyField, AnyCost>,
-    dynamics: Scheme,
-    n_steps: usize,
+    relaxation: Relaxation<Scheme>,
+    most_steps: usize,
     start: State,
-    energy_of: impl Fn(&State) -> Option<Tensor<1>>,
+    of_state: impl Fn(&State) -> (Option<Tensor<1>>, Tensor<2>),
 ) -> Result<(State, Value)> {
-    let mut before: Option<State> = None;
+    let every = relaxation.stopping.max_steps.div_ceil(most_steps);
     let mut steps = Vec::new();
     let mut numbers = Vec::new();
-    let relaxed = Relaxation::steps(dynamics, n_steps).relax_observed(total, start, |_, state| {
+    let mut show = |step: usize, before: Option<&State>, state: &State| {
         let number = |value: Tensor<1>| value.into_scalar::<f64>();
-        let energy = energy_of(state).map(number);
-        let residual = before
-            .as_ref()
-            .map(|before| number(dynamics.residual(total, before, state)));
+        let (energy, scores) = of_state(state);
+        let energy = energy.map(number);
+        let scores: Vec<f64> = scores.into_data().iter::<f64>().collect();
+        let residual =
+            before.map(|before| number(relaxation.dynamics.residual(total, before, state)));
         numbers.extend(energy.into_iter().chain(residual));
+        numbers.extend(&scores);
         steps.push(json!({
+            "step": step,
             "energy": energy,
             "residual": residual,
+            "scores": scores,
             "layers": state.layers().iter().map(shown).collect::<Vec<_>>(),
         }));
-        before = Some(state.clone());
+    };
+    // The states before and after the latest step.
+    let mut latest: [Option<State>; 2] = [None, None];
+    let relaxed = relaxation.relax_observed(total, start, |step, state| {
+        latest = [latest[1].take(), Some(state.clone())];
+        if step.is_multiple_of(every) {
+            show(step, latest[0].as_ref(), state);
+        }
     });
-    check_finite("energy or residual", numbers)?;
+    if !relaxed.n_steps.is_multiple_of(every) {
+        show(relaxed.n_steps, latest[0].as_ref(), &relaxed.state);
+    }
+    check_finite("energy, residual or a score", numbers)?;
     Ok((relaxed.state, steps.into()))
 }
 

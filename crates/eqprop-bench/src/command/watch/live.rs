@@ -12,8 +12,6 @@ use super::watched::Watched;
 
 /// Test examples that are judged.
 const N_JUDGED: usize = 500;
-/// Wrong ones that are shown.
-const N_SHOWN: usize = 24;
 
 /// What the training measured so far, the weights behind the input, and what the network gets wrong.
 ///
@@ -38,6 +36,7 @@ pub fn training(watched: &mut Watched) -> Result<Value> {
         }
     }
     Ok(json!({
+        "written": watched.version(),
         "n_epochs": watched.run.config.epochs,
         "epochs": epochs,
         "filters": contrast::pictures(watched, &Gradients::new()),
@@ -59,7 +58,7 @@ fn mistakes(watched: &Watched) -> Result<Value> {
     let wrong: Vec<_> = wrong
         .filter(|&(_, (&found, &label))| found != i64::from(label))
         .collect();
-    let shown = wrong.iter().take(N_SHOWN).map(|(index, (found, label))| {
+    let shown = wrong.iter().take(watched.n_pictures()).map(|(index, (found, label))| {
         json!({ "index": index, "class": label, "found": found, "pixels": examples.input(*index) })
     });
     Ok(json!({

@@ -150,7 +150,11 @@ fn is_from_the_page(headers: &HeaderMap, address: SocketAddr) -> bool {
     };
     let host = text(header::HOST).is_some_and(is_ours);
     let origin = text(header::ORIGIN);
-    host && origin.is_none_or(|origin| origin.strip_prefix("http://").is_some_and(is_ours))
+    // Another page has no origin where it asks for a picture.
+    let site = text(HeaderName::from_static("sec-fetch-site"));
+    let is_own_site = site.is_none_or(|site| ["same-origin", "none"].contains(&site));
+    host && is_own_site
+        && origin.is_none_or(|origin| origin.strip_prefix("http://").is_some_and(is_ours))
 }
 
 type Questions = State<Sender<Question>>;

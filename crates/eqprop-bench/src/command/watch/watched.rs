@@ -7,6 +7,8 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Tensor, TensorData};
 use eqprop_bench::picture;
+use eqprop_core::activation::Activation;
+use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::VectorField;
 use eqprop_core::nudging::Nudging;
 use eqprop_train::data::Examples;
@@ -19,8 +21,9 @@ use crate::run::{RunFolder, TrainedRun};
 
 /// The most units of a layer that are shown: the page has no room for more.
 pub const MOST_UNITS: usize = 4096;
-/// Examples in one answer.
-const N_EXAMPLES: usize = 24;
+/// Pictures in one answer, if they are small, and their numbers.
+const N_PICTURES: usize = 24;
+const MOST_NUMBERS: usize = 500_000;
 
 /// A run whose network is looked at, as its training last wrote it.
 #[derive(Debug)]
@@ -93,6 +96,18 @@ impl Watched {
         }
     }
 
+    /// Pictures of the size of an input in one answer.
+    pub fn n_pictures(&self) -> usize {
+        let n_inputs: usize = self.shape().iter().product();
+        N_PICTURES.min(MOST_NUMBERS / n_inputs.max(1)).max(1)
+    }
+
+    /// When the model was written, in milliseconds: another number for each that a training leaves.
+    pub fn version(&self) -> Option<u64> {
+        let since = self.written?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        u64::try_from(since.as_millis()).ok()
+    }
+
     /// Channels, height and width of an input.
     pub fn shape(&self) -> [usize; 3] {
         let [channels, height, width] = self.run.config.data.dataset.image_shape();
@@ -108,6 +123,7 @@ impl Watched {
             json!({
                 "shape": layer.shape.maps(),
                 "units": layer.n_units(),
+                "is_of_phases": layer.activation == Activation::Phase,
                 "shown": layer.n_units().min(MOST_UNITS),
             })
         });
@@ -125,12 +141,13 @@ impl Watched {
             "input": self.shape(),
             "is_drawn": source.has_pixels(),
             "layers": layers.collect::<Vec<_>>(),
-            "readout": network.energy.layers().last().map(|layer| layer.n_units()) != Some(source.n_classes()),
+            "has_readout": matches!(network.cost, AnyCost::CrossEntropy(_)),
             "classes": classes.collect::<Vec<_>>(),
             "beta": beta,
             "is_centered": matches!(config.phases.nudging, Nudging::Centered { .. }),
             "free_steps": config.phases.free_steps,
             "nudged_steps": config.phases.nudged_steps,
+            "n_shown": self.n_pictures(),
             "n_examples": self.test.as_ref().map_or(0, Examples::len),
         })
     }
@@ -143,7 +160,7 @@ impl Watched {
         let Some(test) = &self.test else {
             return Ok(json!([]));
         };
-        let indices: Vec<usize> = (from..test.len()).take(N_EXAMPLES).collect();
+        let indices: Vec<usize> = (from..test.len()).take(self.n_pictures()).collect();
         let some = test.in_order(&indices).in_memory()?;
         let examples = indices.iter().enumerate().map(|(i, index)| {
             json!({ "index": index, "class": some.labels[i], "pixels": some.input(i) })

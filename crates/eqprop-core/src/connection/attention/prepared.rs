@@ -168,18 +168,20 @@ impl PreparedAttention {
 /// P_1 − P_2 = (P_1 + P_2) tanh ½[x − log Σ_k P_2k e^{x_k}]
 /// ```
 ///
-/// The logarithm is the mean `m` of `x` under `P_2` and what the mean of `e^{x − m}` adds to it.
+/// The logarithm is the mean `m` of `x` under `P_2` and what the mean of `e^{x − m}` adds to it. Where a score of a
+/// query moved far there is no difference of close numbers to be avoided, and the exponential may overflow.
 fn moved_probabilities([first, second]: [&Tensor<4>; 2], x: Tensor<4>) -> Tensor<4> {
-    /// From here on `P_1 − P_2` is a difference of numbers that are not close.
-    const FAR: f64 = 60.0;
+    const FAR: f64 = 1.0;
 
     let mean = |of: Tensor<4>| (second.clone() * of).sum_dim(3);
     let x = x.clone() - mean(x);
-    let y = x.clone().clamp_max(FAR);
-    // e^y − 1 to the last digit.
-    let grown = (y.clone().exp() + 1.0) * (y * 0.5).tanh();
+    let moved_far = x.clone().abs().max_dim(3).greater_elem(FAR);
+    let moved_far = moved_far.expand(x.dims());
+    // e^x − 1 to the last digit.
+    let grown = (x.clone().exp() + 1.0) * (x.clone() * 0.5).tanh();
     let logarithm = mean(grown).log1p();
-    (first.clone() + second.clone()) * ((x - logarithm) * 0.5).tanh()
+    let near = (first.clone() + second.clone()) * ((x - logarithm) * 0.5).tanh();
+    near.mask_where(moved_far, first.clone() - second.clone())
 }
 
 impl Prepared for PreparedAttention {

@@ -15,8 +15,8 @@ use crate::energy::hopfield::HopfieldEnergyConfig;
 /// | `Standard` | 1 | 1 | 1 |
 /// | `MuPc` | `1/√D` | `1/√N`, with an identity beside it `1/√(N L)` | `1/N` |
 ///
-/// A factor stays in the network, so that the same rate of learning suits each width and depth, whatever the
-/// optimizer. With plain gradient descent it is the same as initial weights times `c_k` and a learning
+/// With plain gradient descent and these factors one learning rate, in proportion to the width, suits each depth. They stay in
+/// the network. With plain gradient descent it is the same as initial weights times `c_k` and a learning
 /// rate times `c_k²`; with weight decay, clipped gradients or an adaptive optimizer it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

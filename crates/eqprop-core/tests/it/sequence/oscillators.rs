@@ -136,6 +136,11 @@ fn a_pair_that_is_far_apart_or_far_out_stays_finite() {
     for by in [1e2, 1e6, 1e18] {
         let (force, _) = potential.force_pair(&prepared, &held, &Pair::from_rows(far(by)));
         assert!(largest(&values(force.rows())).is_finite(), "{by:e}");
+        // Far apart, each of the two is driven as it would be alone.
+        let alone = Pair::from_rows(far(by)).map(|y| potential.force(&prepared, &held, &y));
+        let (force, alone) = (values(force.rows()), values(alone.rows()));
+        let off = relative_error(&force, &alone);
+        assert!(off < 1e-5, "{by:e}: {off}");
         let value = potential.value(&prepared, &held, &(far(by).narrow(0, 0, BATCH)));
         assert!(largest(&values(&value)).is_finite() || by > 1e17, "{by:e}");
     }
@@ -144,20 +149,26 @@ fn a_pair_that_is_far_apart_or_far_out_stays_finite() {
 #[test]
 fn the_frequency_bound_is_above_the_highest_frequency_and_close_to_it() {
     let setup = Setup::double();
-    // W of rank 1 with all entries 0.5: ‖W‖² = ¼ · 6 · 5; the highest own frequency is 1.2.
+    // One spring, pulled by one unit much more than by the others: ‖W‖² = 1 + 5 · 0.1², and no row or column of WWᵀ sums up
+    // to that; the highest own frequency is 1.2.
     let config = CoupledOscillatorsConfig::new(N_INPUTS, N_UNITS, 5);
     let mut count = 0;
     let oscillators = filled(config.init(&Device::flex()), &setup, |n| {
         count += 1;
         match count {
-            1 => vec![0.5; n],
+            1 => (0..n)
+                .map(|place| match (place / 5, place % 5) {
+                    (0, 0) => 1.0,
+                    (_, 0) => 0.1,
+                    _ => 0.0,
+                })
+                .collect(),
             4 => vec![1.2, 0.4, 0.4, -0.3, 0.4, 0.4],
             _ => vec![0.0; n],
         }
     });
-    let exact = (1.2_f64.powi(2) + 7.5).sqrt();
-    let bound = oscillators.frequency_bound();
-    assert!(bound >= exact && bound < 1.1 * exact, "{bound} for {exact}");
+    let coupling = oscillators.frequency_bound().powi(2) - 1.2_f64.powi(2);
+    assert!((1.05..1.11).contains(&coupling), "{coupling} for 1.05");
 }
 
 /// The leapfrog of one oscillator is stable below `h ω = 2`, and not above.

@@ -80,7 +80,9 @@ function paint(canvas, width, height, color) {
 function paintInput(canvas, pixels) {
   const [channels, height, width] = view.network.input;
   const n = height * width;
-  const low = Math.min(0, ...pixels), high = Math.max(1e-6, ...pixels);
+  // A large image has more numbers than a function takes arguments.
+  const low = pixels.reduce((least, value) => Math.min(least, value), 0);
+  const high = pixels.reduce((most, value) => Math.max(most, value), 1e-6);
   const gray = (value) => 255 * (value - low) / (high - low);
   paint(canvas, width, height, (i) => {
     if (channels === 3) return [0, 1, 2].map((c) => gray(pixels[c * n + i]));
@@ -125,10 +127,11 @@ function buildLayers() {
     part.className = "layer";
     const name = document.createElement("div");
     name.className = "name";
-    const isOutput = index + 1 === view.network.layers.length && !view.network.readout;
+    const isOutput = index + 1 === view.network.layers.length && !view.network.has_readout;
     const shape = layer.shape ? layer.shape.join("×") : layer.units;
+    const units = layer.is_of_phases ? `cosines and then sines of ${layer.units / 2} oscillators` : `${shape} units`;
     const rest = layer.shown < layer.units ? `, the first ${layer.shown}` : "";
-    name.textContent = `${isOutput ? "output" : `hidden layer ${index + 1}`}: ${shape} units${rest}`;
+    name.textContent = `${isOutput ? "output" : `hidden layer ${index + 1}`}: ${units}${rest}`;
     const canvas = document.createElement("canvas");
     canvas.className = "pixels";
     canvas.setAttribute("role", "img");
@@ -141,13 +144,18 @@ function buildLayers() {
   }));
 }
 
-// The state between two steps, where the course is played.
+// What is between two steps, where the course is played.
+function between(first, second, share) {
+  return share === 0 ? first : first.map((value, i) => value + (second[i] - value) * share);
+}
+
 function stateAt(at) {
   const below = Math.floor(at), share = at - below;
-  const first = view.steps[below].layers;
-  const second = view.steps[Math.min(below + 1, view.steps.length - 1)].layers;
-  if (share === 0) return first;
-  return first.map((layer, k) => layer.map((value, i) => value + (second[k][i] - value) * share));
+  const first = view.steps[below], second = view.steps[Math.min(below + 1, view.steps.length - 1)];
+  return {
+    layers: first.layers.map((layer, k) => between(layer, second.layers[k], share)),
+    scores: between(first.scores, second.scores, share),
+  };
 }
 
 function ranges() {
@@ -167,7 +175,7 @@ function ranges() {
 
 function draw() {
   if (!view.course) return;
-  const state = stateAt(view.at);
+  const { layers: state, scores } = stateAt(view.at);
   const step = Math.round(view.at);
   const isDifference = $("difference").checked;
   const free = view.course.free[view.course.free.length - 1].layers;
@@ -180,24 +188,22 @@ function draw() {
       return isDifference ? signed(state[k][unit] - free[k][unit], far) : bright(state[k][unit], low, high);
     });
   });
-  const nFree = view.course.free.length - 1;
-  const isNudged = step > nFree;
   $("step").value = step;
-  $("step-text").textContent = isNudged ? `nudged ${step - nFree} of ${view.steps.length - 1 - nFree}` : `free ${step} of ${nFree}`;
   const shown = view.steps[step];
+  // Of long phases some steps are left out.
+  const phase = shown.nudged ? "nudged" : "free";
+  $("step-text").textContent = `${phase} ${shown.step} of ${view.course[phase].at(-1).step}`;
   $("energy-text").textContent = shown.energy === null ? "(none)" : shown.energy.toPrecision(5);
   $("residual-text").textContent = shown.residual === null ? "" : shown.residual.toExponential(1);
   chart($("energy"), view.steps.map((one) => one.energy), false);
   chart($("residual"), view.steps.map((one) => one.residual), true);
-  output(state);
+  output(scores);
   view.frames++;
 }
 
-function output(state) {
-  const { layers, readout, classes } = view.network;
-  const values = readout ? view.course.scores : state[layers.length - 1];
+function output(values) {
   const low = Math.min(0, ...values), high = Math.max(1, ...values);
-  classes.forEach((_, i) => {
+  values.forEach((_, i) => {
     const row = $("classes").children[i];
     row.querySelector("i").style.width = `${100 * (values[i] - low) / (high - low)}%`;
     row.querySelector(".value").textContent = values[i].toFixed(3);
@@ -308,7 +314,7 @@ function curves(epochs) {
 
 // ------------------------------------------------------------------------------------------ motion
 
-let before = 0;
+let before = 0, frame = 0;
 function tick(now) {
   if (!view.playing) return;
   // The time of a frame may lie before the moment that asked for it.
@@ -317,11 +323,12 @@ function tick(now) {
   view.at = Math.min(view.steps.length - 1, view.at + seconds * Number($("speed").value));
   if (view.at === view.steps.length - 1) stop();
   draw();
-  if (view.playing) requestAnimationFrame(tick);
+  if (view.playing) frame = requestAnimationFrame(tick);
 }
 
 function play(from) {
   if (!view.course) return;
+  stop();
   view.at = from;
   if (still.matches) {
     view.at = view.steps.length - 1;
@@ -331,10 +338,11 @@ function play(from) {
   view.playing = true;
   $("play").textContent = "Pause";
   before = performance.now();
-  requestAnimationFrame(tick);
+  frame = requestAnimationFrame(tick);
 }
 
 function stop() {
+  cancelAnimationFrame(frame);
   view.playing = false;
   $("play").textContent = "Play";
 }
@@ -356,13 +364,13 @@ async function relax(isNudgeNew) {
   view.steps = [...course.free, ...nudged];
   $("step").max = view.steps.length - 1;
   ranges();
-  const best = course.scores.indexOf(Math.max(...course.scores));
+  const { scores } = course.free[course.free.length - 1];
+  const best = scores.indexOf(Math.max(...scores));
   const truth = view.truth === undefined ? "" : view.truth === best ? ", which is right" : `; it is ${view.network.classes[view.truth]}`;
   $("verdict").textContent = `Predicts ${view.network.classes[best]}${truth}`;
   [...$("classes").children].forEach((row, i) => row.setAttribute("aria-pressed", String(i === view.target)));
   pairs($("contrast"), course.contrast || []);
   $("contrast-part").hidden = !(course.contrast || []).length;
-  stop();
   play(isNudgeNew ? course.free.length - 1 : 0);
 }
 
@@ -425,7 +433,7 @@ async function examples(from) {
 async function training() {
   const found = await ask("api/training");
   const { epochs, n_epochs, mistakes } = found;
-  const seen = JSON.stringify([epochs.length, mistakes]);
+  const seen = JSON.stringify([epochs.length, found.written]);
   if (seen === view.trained) return;
   const isNew = view.trained !== "";
   view.trained = seen;
@@ -448,9 +456,12 @@ async function training() {
 
 // ----------------------------------------------------------------------------------------- drawing
 
+let waiting = 0;
 const pen = { x: 140, y: 140, isDown: false, isEmpty: true };
 
 function clearDrawing() {
+  clearTimeout(waiting);
+  view.asked++;
   const context = $("draw").getContext("2d");
   context.fillStyle = "#000";
   context.fillRect(0, 0, 280, 280);
@@ -469,13 +480,15 @@ function stroke(x, y) {
   Object.assign(pen, { x, y, isEmpty: false });
 }
 
-let waiting = 0;
 function drawn() {
   clearTimeout(waiting);
   waiting = setTimeout(() => attempt(async () => {
     if (pen.isEmpty) return;
+    const mine = ++view.asked;
     const png = await new Promise((done) => $("draw").toBlob(done, "image/png"));
     const { pixels } = await ask("api/drawing", { method: "POST", headers: { "content-type": "image/png" }, body: png });
+    // An example may have been chosen meanwhile.
+    if (mine !== view.asked) return;
     document.querySelectorAll('.tiles [aria-pressed="true"]').forEach((other) => other.setAttribute("aria-pressed", "false"));
     take(pixels, undefined, "what the network sees of the drawing");
     await relax(false);
@@ -538,7 +551,7 @@ function buildClasses() {
 
 async function begin() {
   view.network = await ask("api/network");
-  const { run, network, data, free_steps, nudged_steps, is_drawn, beta } = view.network;
+  const { run, network, data, free_steps, nudged_steps, is_drawn, n_shown, beta } = view.network;
   $("title").textContent = `${network} on ${data}`;
   document.title = `${network}: a network that relaxes`;
   $("about").textContent = `${run}. A free phase of ${free_steps} steps, a nudged one of ${nudged_steps}.`;
@@ -566,8 +579,8 @@ async function begin() {
     $("difference").checked = false;
     await relax(false);
   }));
-  $("fewer").addEventListener("click", () => attempt(() => examples(Math.max(0, view.from - 24))));
-  $("more").addEventListener("click", () => attempt(() => examples(view.from + 24)));
+  $("fewer").addEventListener("click", () => attempt(() => examples(Math.max(0, view.from - n_shown))));
+  $("more").addEventListener("click", () => attempt(() => examples(view.from + n_shown)));
   const again = () => {
     draw();
     if (view.epochs.length) curves(view.epochs);
@@ -581,8 +594,17 @@ async function begin() {
   await examples(0);
   const first = $("examples").firstElementChild;
   if (first) first.click();
+  // What else was said stays until it is answered.
+  let isLost = false;
   const follow = async () => {
-    await attempt(training);
+    try {
+      await training();
+      if (isLost) say(null);
+      isLost = false;
+    } catch (error) {
+      isLost = true;
+      say(error);
+    }
     setTimeout(follow, 2000);
   };
   await follow();
