@@ -1,11 +1,11 @@
-//! The door to fast code: a whole relaxation as one computation, where a backend has one.
+//! Entry point to the fast code: a whole relaxation as one computation, where a backend provides one.
 //!
-//! A relaxation repeats a few products and passes hundreds of times. As operations on tensors each of
-//! them allocates, packs its factors and hands work to threads anew. A backend that can do better is a
-//! folder here, and only this file and [`operations`] know of it. What it computes is the same, in another
-//! order of summation: `tests/it/fused.rs` ties the two together.
+//! A relaxation repeats a few products and elementwise passes hundreds of times. As tensor operations, each
+//! of them allocates, packs its factors and dispatches work to threads every time. A backend that can do
+//! better is a folder here, and only this file and [`operations`] know of it. Its results are the same up
+//! to the order of summation, which `tests/it/fused.rs` checks.
 //!
-//! The problem comes as data, so that nothing here knows energies, costs or dynamics.
+//! The problem comes as data, so nothing here knows about energies, costs or dynamics.
 
 #[cfg(feature = "cube")]
 mod cube;
@@ -25,8 +25,8 @@ pub use self::packed::Packed;
 pub use self::problem::*;
 use crate::state::State;
 
-/// The whole relaxation, or `None` if it must go step by step: on a backend, in a precision or with parts
-/// that nothing here is made for, or on autodiff.
+/// Runs the whole relaxation; `None` if it must run step by step, because no code here supports its
+/// backend, its precision or a part of it, or because a tensor is on autodiff.
 pub(crate) fn relax(problem: &Problem<'_>, start: &State) -> Option<Settled> {
     flex::relax(problem, start).or_else(|| cube::relax(problem, start))
 }

@@ -1,8 +1,8 @@
-//! Computations over slices of `f32` with the processor's vectors and threads: products, zero patterns,
-//! convolutions, responses, updates. They know numbers and shapes, and nothing of tensors or networks.
+//! Computations over slices of `f32` with the CPU's vectors and threads: products, zero patterns,
+//! convolutions, responses, updates. They know numbers and shapes, but nothing of tensors or networks.
 //!
-//! The only module with `unsafe` code: what it skips is a check of bounds per number, and zeros that
-//! would be written twice.
+//! All `unsafe` code for CPUs is here: it skips a bounds check per number, skips zeros that would be
+//! written twice, and shares work between threads.
 
 mod aligned;
 pub mod channels_last;

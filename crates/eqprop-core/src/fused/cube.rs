@@ -1,7 +1,8 @@
-//! On GPU backends, in `f32`: kernels in CubeCL, so that they run on CUDA, ROCm, Vulkan, Metal and WebGPU.
+//! GPU backends, in `f32`: kernels in CubeCL, which run on CUDA, ROCm, Vulkan, Metal and WebGPU.
 //!
-//! A small network relaxes in one launch: a cube takes its examples through all steps, with their states in
-//! the memory that it shares. A larger one takes a launch for each layer and step, which ends in the response.
+//! A small network relaxes in one launch: a cube (thread block) runs its examples through all steps, with
+//! their states in shared memory. A larger one takes a launch for each layer and step, which ends in the
+//! response.
 
 mod buffer;
 mod by_layer;

@@ -1,6 +1,6 @@
-//! On the CPU backend `flex`, in `f32`: over slices of its tensors.
+//! CPU backend `flex`, in `f32`: computations over slices of its tensors.
 //!
-//! The weights are packed once, each thread takes its own examples through all steps, and nothing is
+//! The weights are packed once, each thread runs its own examples through all steps, and next to nothing is
 //! allocated within a step.
 
 mod batch;
@@ -17,7 +17,7 @@ pub use operations::{
     prediction_error, product, product_over_rows,
 };
 
-/// The whole relaxation, or `None` if it has a part that this cannot do.
+/// Runs the whole relaxation; `None` if a part of it is not supported here.
 pub fn relax(problem: &Problem<'_>, start: &State) -> Option<Settled> {
     match &problem.drives {
         Drives::Sums { constant, edges } => graph::relax(problem, constant, edges, start),

@@ -1,4 +1,4 @@
-//! Where a fast backend is not compiled in: all goes step by step.
+//! Stand-in for a fast backend that is not compiled in: everything runs step by step.
 
 #![allow(
     dead_code,

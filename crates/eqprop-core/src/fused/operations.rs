@@ -1,9 +1,9 @@
-//! Single operations, each as a backend does it best: here is the one place where that is chosen.
+//! Single operations, each by a backend's fastest code: the one place where that is chosen.
 
 use burn::tensor::Tensor;
 
 pub(crate) use super::cube::{computes_in_place, copied, launches, overwrite, overwrite_both};
-/// Those that their callers do otherwise, where no backend has a way of its own.
+/// Operations that their callers compute otherwise where no backend implements them.
 pub(crate) use super::flex::{convolution, convolution_contrast, prediction, prediction_error};
 use super::{After, Before, Step, cube, flex};
 use crate::contrast::{Share, StatePair};
@@ -18,16 +18,17 @@ pub(crate) fn product(x: Tensor<2>, weights: &Tensor<2>) -> Tensor<2> {
         .unwrap_or_else(|| x.matmul(weights.clone()))
 }
 
-/// `x W`, of weights that lie as they are read.
+/// `x W`, for weights already laid out as they are read.
 pub(crate) fn product_with_prepared(x: Tensor<2>, weights: &Tensor<2>) -> Tensor<2> {
-    // On a processor Burn's product is the fastest of weights that are used once or twice; on a GPU it would round its
-    // factors to TF32.
+    // On a CPU, Burn's product is the fastest for weights that are used once or twice; on a GPU it would
+    // round its factors to TF32.
     cube::product(&x, weights).unwrap_or_else(|| x.matmul(weights.clone()))
 }
 
-/// Two factors with the share of `scale · Σ_batch [preᵀ post (first) − preᵀ post (second)]` as their
-/// [product over rows](product_over_rows): of the differences `Δ` and sums `Σ` of the two states,
-/// `½[Δ_preᵀ Σ_post + Σ_preᵀ Δ_post]`, which loses no digits when the states are close.
+/// Two factors whose [product over rows](product_over_rows) is the given share of
+/// `scale · Σ_batch [preᵀ post (first) − preᵀ post (second)]`. They are formed from differences `Δ` and
+/// sums `Σ` of the two states, `½[Δ_preᵀ Σ_post + Σ_preᵀ Δ_post]`, which loses no digits when the states
+/// are close.
 ///
 /// # Shapes
 /// - `pre`: `[batch, n_in]`, `post`: `[batch, n_out]`, output: `[n · batch, n_in]` and `[n · batch, n_out]`
@@ -83,7 +84,7 @@ pub(crate) fn product_over_rows(below: &Tensor<2>, above: &Tensor<2>) -> Tensor<
         .unwrap_or_else(|| below.clone().transpose().matmul(above.clone()))
 }
 
-/// `parameter − rate · belowᵀ above` in place, or the parameter as it was where no backend has a way of its own.
+/// `parameter − rate · belowᵀ above` in place, or the unchanged parameter where no backend implements it.
 #[allow(
     clippy::result_large_err,
     reason = "the tensor must be handed back, so that nobody else holds it"
@@ -97,7 +98,7 @@ pub(crate) fn descend_along(
         .or_else(|parameter| cube::descend_along(rate, parameter, factors))
 }
 
-/// A step in place, or what it was given where no backend has a way of its own.
+/// A descent step in place, or its arguments where no backend implements it.
 #[allow(
     clippy::result_large_err,
     reason = "the tensors must be handed back, so that nobody else holds them"
@@ -109,7 +110,7 @@ pub(crate) fn descend<const D: usize>(
     flex::descend(step, before).or_else(|before| cube::descend(step, before))
 }
 
-/// `scale · Σ_batch (first − second)`, of each unit.
+/// `scale · Σ_batch (first − second)` of each unit; `None` where no backend implements it.
 ///
 /// # Shapes
 /// - `first`, `second`: `[batch, n]`, output: `[n]`

@@ -1,15 +1,15 @@
-//! Weights as a backend wants them.
+//! Weights in a backend's own layout.
 
 use core::any::Any;
 use std::sync::{Arc, OnceLock};
 
-/// The weights of a connection as a backend wants them, made when they are first needed. They belong to a
-/// clamped input: for all relaxations with the same parameters. What they are is the backend's own.
+/// The weights of a connection in a backend's own layout, packed on first use. They belong to a clamped
+/// input and serve all relaxations with the same parameters. Their type is private to the backend.
 #[derive(Debug, Clone, Default)]
 pub struct Packed(Arc<OnceLock<Option<Box<dyn Any + Send + Sync>>>>);
 
 impl Packed {
-    /// The weights, which `pack` makes if they are not there; `None` if it cannot.
+    /// The weights, which `pack` makes on the first call; `None` if it cannot.
     pub fn get_or_pack<T: Any + Send + Sync>(
         &self,
         pack: impl FnOnce() -> Option<T>,

@@ -1,4 +1,4 @@
-//! What there is to compute, as data.
+//! A relaxation, described as data.
 
 use burn::tensor::Tensor;
 
@@ -8,18 +8,18 @@ use crate::relaxed::{Relaxed, Stopping};
 use crate::shape::LayerShape;
 use crate::state::State;
 
-/// A relaxation: what drives each layer, how it responds, in which order, and for how long.
+/// A relaxation: the drives and responses of its layers, the order of updates, and when to stop.
 #[derive(Debug)]
 pub struct Problem<'a> {
     /// The free layers.
     pub layers: Vec<Layer>,
-    /// What drives them.
+    /// The terms of their drives.
     pub drives: Drives<'a>,
-    /// What acts on the last one.
+    /// Whether the last one is free, nudged or clamped.
     pub output: Output<'a>,
-    /// Which layers move together.
+    /// The update rule of one step.
     pub update: Update,
-    /// Groups of layers that do not interact.
+    /// Groups of layers; those within a group do not interact.
     pub groups: &'a [Vec<usize>],
     /// When to stop.
     pub stopping: Stopping,
@@ -47,18 +47,18 @@ pub enum Response {
     HyperbolicTangent,
 }
 
-/// The rule of one step.
+/// The update rule of one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Update {
-    /// Each group in turn goes to its response.
+    /// Asynchronous: the groups in turn, each to its response.
     InTurn,
-    /// All layers at once.
+    /// Synchronous: all layers at once, each to its response.
     AtOnce,
-    /// All at once, a step of this size toward their drive.
+    /// Gradient flow: all layers at once, by a step of this size toward their drive.
     Flow(f64),
 }
 
-/// What drives the layers.
+/// The terms of the layers' drives.
 #[derive(Debug)]
 pub enum Drives<'a> {
     /// Sums over connections:
@@ -67,66 +67,66 @@ pub enum Drives<'a> {
     /// drive_k = constant_k + Σ_{to = k} f_θ(s_from) + Σ_{from = k} f_θᵀ(s_to)
     /// ```
     Sums {
-        /// Of each layer, `[batch, n_units]`.
+        /// The constant part of each layer's drive, `[batch, n_units]`.
         constant: &'a [Tensor<2>],
         /// The connections between free layers.
         edges: Vec<Edge<'a>>,
     },
-    /// Predictions, each layer's from the one below: around the state in which each is as predicted.
+    /// Predictions of each layer from the one below, starting where every layer equals its prediction.
     Predictions(Predictions<'a>),
 }
 
-/// A chain of dense layers that predict one another, `a_k = h_{k−1} W_k + b_k`:
+/// A chain of dense layers, each predicted from the one below, `a_k = h_{k−1} W_k + b_k`:
 ///
 /// ```text
 /// h_k ← P_k(from + W_{k+1}ᵀ [σ′(a_{k+1}) (h_{k+1} − σ(a_{k+1}))])
 /// ```
 #[derive(Debug)]
 pub struct Predictions<'a> {
-    /// The state in which each layer is as predicted, which the relaxation starts from.
+    /// The state in which every layer equals its prediction, where the relaxation starts.
     pub pass: &'a State,
-    /// `a_k` of each layer there, `[batch, n_units]`.
+    /// `a_k` of each layer in that state, `[batch, n_units]`.
     pub drives: Vec<&'a Tensor<2>>,
-    /// What leads to each layer above the first.
+    /// The incoming connection of each layer above the first.
     pub edges: Vec<Edge<'a>>,
     /// `b_k` of each layer above the first, `[1, n_units]`.
     pub biases: Vec<&'a Tensor<2>>,
-    /// Whether a layer moves from `a_k`, and not from `σ(a_k)`.
+    /// Whether `from` is `a_k` instead of `σ(a_k)`.
     pub from_pre_activation: bool,
 }
 
-/// A connection between two free layers, counted from 0.
+/// A connection between two free layers, which are numbered from 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Edge<'a> {
-    /// The layer that the forward direction starts from.
+    /// The presynaptic layer in the forward direction.
     pub from: usize,
-    /// The layer that it leads to.
+    /// The postsynaptic layer in the forward direction.
     pub to: usize,
     /// Its parameters.
     pub weights: Weights<'a>,
-    /// Where they are kept as the backend wants them.
+    /// The parameters in the backend's layout, packed on first use.
     pub packed: &'a Packed,
 }
 
-/// The parameters of a connection forth and back.
+/// The parameters of a connection: forward and backward.
 #[derive(Debug, Clone, Copy)]
 pub enum Weights<'a> {
     /// Both `[n_in, n_out]`.
     Dense([&'a Tensor<2>; 2]),
     /// Both `[channels_out, channels_in, kernel, kernel]`.
     Convolution([&'a Tensor<4>; 2], ConvolutionGeometry),
-    /// None: one to one.
+    /// None: units are connected one to one.
     Identity,
 }
 
-/// What acts on the output layer.
+/// The condition imposed on the output layer.
 #[derive(Debug, Clone, Copy)]
 pub enum Output<'a> {
-    /// Nothing.
+    /// None.
     Free,
     /// The force of a quadratic cost.
     Nudged(QuadraticNudge<'a>),
-    /// It is held.
+    /// It is clamped to this state.
     Clamped(&'a Tensor<2>),
 }
 
@@ -141,29 +141,29 @@ pub struct QuadraticNudge<'a> {
     pub beta: &'a Tensor<2>,
     /// `y`, `[batch, n_units]`.
     pub target: &'a Tensor<2>,
-    /// What is added to the drive, `[batch, n_units]`.
+    /// Added to the drive, `[batch, n_units]`.
     pub offset: &'a Tensor<2>,
-    /// What the sum is multiplied by, `[batch or 1, n_units or 1]`.
+    /// Factor of the sum, `[batch or 1, n_units or 1]`.
     pub shrink: &'a Tensor<2>,
 }
 
-/// A relaxed state, and what else was computed on the way.
+/// A relaxed state and by-products of the relaxation.
 #[derive(Debug)]
 pub struct Settled {
-    /// The outcome.
+    /// The relaxed state, with its residual.
     pub relaxed: Relaxed,
-    /// Of [`Predictions`] the `a_k` of the layers above the first.
+    /// For [`Predictions`], `a_k` of the layers above the first.
     pub drives: Vec<Tensor<2>>,
 }
 
-/// Options of a step of stochastic gradient descent, see [`Descent`](crate::descent::Descent).
+/// Options of one step of stochastic gradient descent; see [`Descent`](crate::descent::Descent).
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
     /// `η`.
     pub learning_rate: f64,
     /// `μ`.
     pub momentum: f64,
-    /// Whether the momentum is Nesterov's.
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
     /// `λ`.
     pub weight_decay: f64,

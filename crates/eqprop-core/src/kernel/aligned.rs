@@ -1,12 +1,12 @@
-//! Numbers that begin at a line of the cache.
+//! Storage aligned to cache lines.
 
 use core::ops::{Deref, DerefMut};
 
-/// Numbers in a line of the cache, which is also the longest vector.
+/// Numbers per cache line, which is also the length of the longest vector.
 const LINE: usize = 16;
 
-/// Numbers that begin at a line of the cache: vectors that lie across two lines take twice as long to read, and
-/// allocators promise no more than 16 bytes.
+/// Numbers that start at a cache line boundary: vectors that cross a boundary take twice as long to read,
+/// and allocators guarantee an alignment of only 16 bytes.
 #[derive(Debug)]
 pub struct Aligned {
     data: Vec<f32>,
@@ -14,7 +14,7 @@ pub struct Aligned {
 }
 
 impl Aligned {
-    /// `n` numbers, which `append` appends to what it is given.
+    /// `n` numbers, which `append` appends to the vector that it is given.
     pub fn new(n: usize, append: impl FnOnce(&mut Vec<f32>)) -> Self {
         let mut data: Vec<f32> = Vec::with_capacity(n + LINE - 1);
         let start = data.as_ptr().align_offset(LINE * size_of::<f32>());

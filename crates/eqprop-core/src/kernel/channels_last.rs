@@ -1,6 +1,6 @@
 //! Feature maps with the channels last.
 
-/// Where a unit stands: feature maps are kept with the channels last.
+/// The order of a layer's units in memory: feature maps are stored with the channels last.
 #[derive(Debug, Clone, Copy)]
 pub struct ChannelsLast {
     channels: usize,
@@ -8,22 +8,22 @@ pub struct ChannelsLast {
 }
 
 impl ChannelsLast {
-    /// Feature maps of so many channels and pixels; other layers are one channel.
+    /// Feature maps with `channels` channels of `pixels` pixels; other layers have one channel.
     pub fn new(channels: usize, pixels: usize) -> Self {
         Self { channels, pixels }
     }
 
-    /// Whether units stand as in the tensor.
+    /// Whether this is also the tensor order.
     pub fn is_plain(self) -> bool {
         self.channels == 1 || self.pixels == 1
     }
 
-    /// The place in the tensor of the unit at `index` with the channels last.
+    /// The index in tensor order of the unit at `index` with the channels last.
     pub fn place(self, index: usize) -> usize {
         index % self.channels * self.pixels + index / self.channels
     }
 
-    /// Examples in the order of the tensor, with the channels last.
+    /// Reorders examples from tensor order to channels last.
     pub fn reorder(self, examples: &[f32]) -> Vec<f32> {
         let mut out = examples.to_vec();
         if !self.is_plain() {
@@ -38,7 +38,7 @@ impl ChannelsLast {
         out
     }
 
-    /// Examples with the channels last, in the order of the tensor.
+    /// Reorders examples from channels last to tensor order.
     pub fn restore(self, examples: &[f32], out: &mut [f32]) {
         if self.is_plain() {
             out.copy_from_slice(examples);

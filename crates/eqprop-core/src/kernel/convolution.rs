@@ -1,5 +1,5 @@
-//! Convolution and pooling over feature maps with the channels last, `[row, column, channel]`: what a
-//! kernel sees of a row of pixels is then one run of numbers.
+//! Convolution and pooling over feature maps with the channels last, `[row, column, channel]`: the part of
+//! a row of pixels that a kernel covers is then one contiguous run.
 
 mod backward;
 mod batch;
@@ -12,7 +12,7 @@ use super::zero_pattern::ZeroPattern;
 pub use batch::{contrast_of_batch, forward_of_batch};
 pub use pooled::Pooled;
 
-/// Positions of the kernel that are computed together: their results stay in cache.
+/// Kernel positions computed together, so that their results stay in cache.
 const BLOCK: usize = 64;
 
 /// A convolution with pooling between feature maps.
@@ -24,11 +24,11 @@ pub struct Geometry {
     pub output: [usize; 3],
     /// Height and width of the kernel.
     pub kernel: usize,
-    /// Step of the kernel.
+    /// Stride of the kernel.
     pub stride: usize,
-    /// Zeros on each side.
+    /// Zero padding on each side.
     pub padding: usize,
-    /// What follows.
+    /// The pooling that follows.
     pub pool: Pool,
 }
 
@@ -37,12 +37,12 @@ pub struct Geometry {
 pub struct Pool {
     /// Height and width of a window, 1 for no pooling.
     pub size: usize,
-    /// Whether the largest value is taken, and not the mean.
+    /// Whether to take the maximum instead of the mean.
     pub is_max: bool,
 }
 
 impl Geometry {
-    /// Whether the winner of a window fits into a byte.
+    /// Whether the position of a window's winner fits into a byte.
     pub fn is_supported(&self) -> bool {
         self.pool.size <= 15
     }
@@ -54,7 +54,7 @@ impl Geometry {
     }
 }
 
-/// A kernel packed for both directions, with all positions where it is applied.
+/// A kernel packed for both directions, with all positions at which it is applied.
 #[derive(Debug)]
 pub struct PackedConvolution {
     geometry: Geometry,
@@ -62,26 +62,26 @@ pub struct PackedConvolution {
     forward: Panels,
     /// `[channels above, kernel · kernel · channels below]`, for linear pooling.
     backward: Panels,
-    /// The same row by row, for max pooling.
+    /// The same, row by row, for max pooling.
     rows: Vec<f32>,
-    /// Where the patch of each position begins; those of a pooling window follow each other.
+    /// Offset of the patch at each position; those of a pooling window are consecutive.
     starts: Vec<usize>,
-    /// Where the rows of a patch begin, counted from its start.
+    /// Offsets of the rows of a patch from its start.
     runs: Vec<usize>,
     run_length: usize,
 }
 
-/// Memory that is used over and over.
+/// Reusable workspace.
 #[derive(Debug, Default)]
 pub struct Scratch {
     padded: Vec<f32>,
     block: Vec<f32>,
-    /// For products outside convolutions too.
+    /// Zero pattern of the left factor.
     pub zeros: ZeroPattern,
 }
 
 impl PackedConvolution {
-    /// Packs the kernels forth and back, `[channels above, channels below, kernel, kernel]`.
+    /// Packs the forward and backward kernels, `[channels above, channels below, kernel, kernel]`.
     pub fn new([forth, back]: [&[f32]; 2], geometry: Geometry) -> Self {
         let Geometry {
             input: [below, _, width],
@@ -93,7 +93,7 @@ impl PackedConvolution {
         } = geometry;
         let run_length = size * below;
         let depth = size * run_length;
-        // Where entry `index` of the patch that leads to channel `channel` stands.
+        // Index of the weight from entry `index` of a patch to channel `channel`.
         let place = |index: usize, channel: usize| {
             let (y, x) = (index / run_length, index % run_length / below);
             ((channel * below + index % below) * size + y) * size + x
@@ -127,12 +127,12 @@ impl PackedConvolution {
         }
     }
 
-    /// Numbers that a step reads of the weights.
+    /// Number of weights that a step reads.
     pub fn n_weights(&self) -> usize {
         2 * self.forward.depth() * self.forward.columns()
     }
 
-    /// Multiplications for one example in both directions.
+    /// Multiplications per example in both directions.
     pub fn work(&self) -> usize {
         2 * self.starts.len() * self.forward.depth() * self.forward.columns()
     }
@@ -160,7 +160,7 @@ impl PackedConvolution {
         (input[1] + 2 * padding) * (input[2] + 2 * padding) * input[0]
     }
 
-    /// The maps of one example with zeros around them.
+    /// The feature maps of one example with zero padding.
     fn padded<'a>(&self, below: &'a [f32], padded: &'a mut Vec<f32>) -> &'a [f32] {
         let Geometry { input, padding, .. } = self.geometry;
         if padding == 0 {
@@ -189,7 +189,7 @@ impl PackedConvolution {
     }
 }
 
-/// Rows and columns in order.
+/// All pairs of row and column, in row-major order.
 fn grid(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
 }

@@ -4,12 +4,11 @@ use super::simd::vectorized;
 use super::team::share;
 use super::threads::threads_for;
 
-/// Numbers that are worth a thread.
+/// Minimum number of parameters per thread.
 const WORTH_A_THREAD: usize = 50_000;
 
-/// Velocities smaller than this become 0. The velocity of a weight whose
-/// gradient stays 0 shrinks until it is no longer a normal number, and
-/// processors take a hundred times as long over those.
+/// Velocities smaller than this in magnitude become 0. The velocity of a weight whose gradient stays 0
+/// shrinks until it is subnormal, and arithmetic on subnormal numbers takes a hundred times as long.
 const NEGLIGIBLE: f32 = 1e-30;
 
 /// The options of a step.
@@ -21,12 +20,12 @@ pub struct Pass {
     pub momentum: f32,
     /// Weight decay.
     pub decay: f32,
-    /// Whether the momentum is Nesterov's.
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
 }
 
 impl Pass {
-    /// Overwrites parameters and velocity by those after the step.
+    /// Overwrites the parameters and the velocity with those after the step.
     pub fn run(self, parameters: &mut [f32], gradients: &[f32], velocity: Option<&mut [f32]>) {
         let n = gradients.len();
         let n_threads = threads_for(n, WORTH_A_THREAD);
@@ -97,7 +96,7 @@ mod tests {
             assert!(velocity.iter().all(|v| *v == 0.0 || v.is_normal()));
         }
         assert_eq!(velocity, [0.0; 40]);
-        // The sum of the geometric series, 0.1 / (1 - 0.9), has been taken.
+        // They have moved by the sum of the geometric series, 0.1 / (1 - 0.9).
         assert!(parameters.iter().all(|x| (x + 0.5).abs() < 1e-5));
     }
 }

@@ -1,33 +1,33 @@
-//! What becomes of a product while it is still in registers.
+//! Operations on a product while it is still in registers.
 
 use core::ops::Range;
 
 use pulp::Simd;
 
-/// How a product is put down: added to `base`, and then turned into the result by `rule`. States, and
-/// bases of more than a row, are laid out as the result is.
+/// How a product is written: added to `base`, and then turned into the result by `rule`. States, and bases
+/// of more than one row, are laid out like the result.
 #[derive(Debug, Clone, Copy)]
 pub struct Epilogue<'a> {
-    /// What it is added to.
+    /// The base that it is added to.
     pub base: Base<'a>,
-    /// What becomes of the sum.
+    /// How the sum becomes the result.
     pub rule: Rule<'a>,
 }
 
-/// What a product is added to.
+/// The base that a product is added to.
 #[derive(Debug, Clone, Copy)]
 pub enum Base<'a> {
     /// Nothing.
     Zero,
-    /// What stands at the place of the result.
+    /// The previous contents of the output.
     Out,
-    /// Other numbers.
+    /// Another matrix.
     Other(&'a [f32]),
-    /// The same numbers in each row, a row of them.
+    /// One row, added to each row.
     Row(&'a [f32]),
 }
 
-/// What becomes of a drive.
+/// How a drive becomes the result.
 #[derive(Debug, Clone, Copy)]
 pub enum Rule<'a> {
     /// `drive`
@@ -60,13 +60,13 @@ impl Epilogue<'_> {
         rule: Rule::Keep,
     };
 
-    /// Whether a product that is 0 changes nothing.
+    /// Whether a zero product leaves the output unchanged.
     pub fn keeps_out(self) -> bool {
         matches!((self.base, self.rule), (Base::Out, Rule::Keep))
     }
 
-    /// Puts down a tile, with `sums` as its product: some columns of the rows from `row` on, which are
-    /// `stride` apart in `out`.
+    /// Writes a tile whose product is `sums`: some columns of the rows from `row` on, which are `stride`
+    /// apart in `out`.
     #[inline(always)]
     pub fn tile<S: Simd, const R: usize, const V: usize>(
         self,
@@ -87,8 +87,7 @@ impl Epilogue<'_> {
         }
     }
 
-    /// One small loop for each thing to do: only such loops are unrolled, so that the sums stay in
-    /// registers.
+    /// One small loop per operation: only such loops are unrolled, so that the sums stay in registers.
     #[inline(always)]
     fn put<A: Access, S: Simd, const R: usize, const V: usize>(
         self,
@@ -165,10 +164,10 @@ pub trait Access {
     fn store<S: Simd, const V: usize>(simd: S, vectors: [S::f32s; V], out: &mut [f32]);
 }
 
-/// There are `V` vectors of numbers.
+/// Access to exactly `V` vectors.
 pub struct Whole;
 
-/// There are fewer.
+/// Access to fewer numbers.
 pub struct Partial;
 
 impl Access for Whole {
@@ -186,7 +185,7 @@ impl Access for Whole {
 }
 
 impl Access for Partial {
-    /// With zeros behind the numbers.
+    /// Pads with zeros.
     #[inline(always)]
     fn load<S: Simd, const V: usize>(simd: S, numbers: &[f32]) -> [S::f32s; V] {
         let (full, rest) = S::as_simd_f32s(numbers);
@@ -200,7 +199,7 @@ impl Access for Partial {
         vectors
     }
 
-    /// As much as there is place for.
+    /// Writes as many numbers as fit.
     #[inline(always)]
     fn store<S: Simd, const V: usize>(simd: S, vectors: [S::f32s; V], out: &mut [f32]) {
         let (full, rest) = S::as_mut_simd_f32s(out);
@@ -213,16 +212,16 @@ impl Access for Partial {
     }
 }
 
-/// Between the bounds; NaN passes through.
+/// Clips to the bounds; NaN passes through.
 #[inline(always)]
 pub fn clip<S: Simd>(simd: S, x: S::f32s, [low, high]: [f32; 2]) -> S::f32s {
     let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
     if S::F32_LANES == 1 {
-        // The minimum and maximum of Rust leave NaN out.
+        // Rust's minimum and maximum drop NaN.
         let x = simd.select_f32s(simd.less_than_f32s(x, low), low, x);
         return simd.select_f32s(simd.less_than_f32s(high, x), high, x);
     }
-    // Those of vectors are NaN, or, on x86, the second of the two.
+    // Those of vectors return NaN or, on x86, the second operand.
     simd.min_f32s(high, simd.max_f32s(low, x))
 }
 

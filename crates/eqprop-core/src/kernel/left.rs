@@ -1,17 +1,17 @@
-//! Left factors of products, and the tiles of rows that they are taken in.
+//! Left factors of products, and the tiles of rows in which they are processed.
 
-/// Rows of a tile. More would have too many patterns of zeros to have a loop for each.
+/// Rows of a tile. With more, there would be too many patterns of zeros for a loop each.
 pub const TILE_ROWS: usize = 4;
 
-/// Rows of the left factor, each of them one or several runs of consecutive numbers at the same
-/// distances: the rows of a matrix, or the patches that a kernel sees in feature maps.
+/// Rows of the left factor, each of them one or several runs of consecutive numbers, at the same offsets in
+/// every row: the rows of a matrix, or the patches of feature maps that a kernel covers.
 #[derive(Debug, Clone, Copy)]
 pub struct Left<'a> {
-    /// Where all rows lie.
+    /// The numbers of all rows.
     pub data: &'a [f32],
-    /// Where each row begins.
+    /// Offset of each row.
     pub starts: &'a [usize],
-    /// Where the runs of a row begin, counted from its start.
+    /// Offsets of the runs of a row from its start.
     pub runs: &'a [usize],
     /// Numbers in a run.
     pub run_length: usize,
@@ -32,7 +32,7 @@ impl<'a> Left<'a> {
         self.runs.len() * self.run_length
     }
 
-    /// A run of `R` rows.
+    /// The run at offset `run` of `R` rows.
     #[inline(always)]
     pub fn rows<const R: usize>(self, row: usize, run: usize) -> [&'a [f32]; R] {
         let starts: [usize; R] = core::array::from_fn(|r| self.starts[row + r]);

@@ -1,7 +1,7 @@
-//! Products with a right factor of a few columns, as output layers have them: in a panel, most of each
+//! Products with a right factor of few columns, as in front of output layers: in a panel, most of each
 //! vector would be empty.
 //!
-//! Vectors run along the depth instead, and each entry of the result is the sum of a vector.
+//! Vectors run along the depth instead, and each element of the result is the sum of a vector's lanes.
 
 use pulp::{Simd, WithSimd};
 
@@ -9,11 +9,12 @@ use super::aligned::Aligned;
 use super::panels::lanes;
 use super::short::{SHORT_BLOCK, SHORT_SIDE, ShortProduct};
 
-/// Rows whose sums are taken together: with the columns, 20 accumulators of the 32 registers of AVX-512.
+/// Rows whose sums are computed together: with the columns of a block, 20 accumulators of the 32 registers
+/// of AVX-512.
 const TILE_ROWS: usize = 4;
 
-/// A right factor `[depth, columns]` with few columns: blocks of columns, of which a vector's length at a
-/// time lies together.
+/// A right factor `[depth, columns]` with few columns, in blocks of columns: within a block, one vector of
+/// each column follows another along the depth.
 #[derive(Debug)]
 pub struct Narrow {
     data: Aligned,
@@ -63,7 +64,7 @@ impl WithSimd for ShortProduct<'_, Narrow> {
 }
 
 impl ShortProduct<'_, Narrow> {
-    /// `R` rows of the result.
+    /// Computes `R` rows of the result.
     #[inline(always)]
     fn tile<S: Simd, const R: usize>(&mut self, simd: S, row: usize) -> usize {
         let rows = self.left.rows::<R>(row, 0);
@@ -93,7 +94,7 @@ impl ShortProduct<'_, Narrow> {
 
 /// The products of `R` rows with a block of columns, each a vector of partial sums.
 ///
-/// Loops, and no closures: those are compiled without the machine's vectors where they are not inlined.
+/// Loops instead of closures, which are compiled without the machine's vectors where they are not inlined.
 #[inline(always)]
 fn sums_of_products<S: Simd, const R: usize>(
     simd: S,

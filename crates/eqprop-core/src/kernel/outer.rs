@@ -1,5 +1,5 @@
-//! Products of whole batches: with weights for a single use, and sums over the batch of outer products,
-//! which gradients are.
+//! Products of whole batches: with weights for a single use, and sums of outer products over the batch,
+//! which are gradients.
 
 use super::epilogue::Epilogue;
 use super::left::{Left, TILE_ROWS};
@@ -10,16 +10,16 @@ use super::team::share;
 use super::threads::{append_in_parts, threads_for};
 use super::zero_pattern::{Columns, ZeroPattern};
 
-/// Multiplications that are worth a thread.
+/// Minimum number of multiplications per thread.
 const WORTH_A_THREAD: usize = 1_000_000;
-/// Rows for which it is worth to pack the weights for a single use: read where they lie, most vectors are across two
-/// lines of the cache.
+/// Minimum number of rows for which packing the weights pays off for a single use: where they are read in
+/// place, most vectors cross a cache line boundary.
 const WORTH_PACKING: usize = 48;
-/// Rows of a gradient that are written together, so that they stay in cache meanwhile.
+/// Rows of a gradient that are written together, so that they stay in cache.
 const ROWS_AT_ONCE: usize = 64;
 
 /// One half of a difference of outer products, `½[Δ ⊗ Σ + Σ ⊗ Δ]`, with differences and sums of the
-/// factors: close states lose no digits.
+/// factors, so that close states lose no digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Half {
     /// `½ Δ_pre ⊗ Σ_post`
@@ -28,17 +28,17 @@ pub enum Half {
     Sum,
 }
 
-/// What stands before a synapse in the two states that are contrasted.
+/// Presynaptic values in the two states that are contrasted.
 #[derive(Debug, Clone, Copy)]
 pub enum Pre<'a> {
     /// The same in both.
     Same(&'a [f32]),
-    /// One and the other.
+    /// Those of the first and of the second.
     Two(&'a [f32], &'a [f32]),
 }
 
 impl<'a> Pre<'a> {
-    /// Part of both.
+    /// A part of each.
     pub fn map(self, part: impl Fn(&'a [f32]) -> &'a [f32]) -> Self {
         match self {
             Self::Same(both) => Self::Same(part(both)),
@@ -47,9 +47,9 @@ impl<'a> Pre<'a> {
     }
 }
 
-/// The numbers before and after a synapse whose outer products, summed, are the halves of
-/// `scale · Σ_batch [pre ⊗ post (first) − pre ⊗ post (second)]`: `Δ` and `½Σ`, `Σ` and `½Δ` one below the
-/// other, or `x` and `Δ`, of which the first is there already.
+/// Presynaptic and postsynaptic factors whose outer products sum to the halves of
+/// `scale · Σ_batch [pre ⊗ post (first) − pre ⊗ post (second)]`: `Δ` and `½Σ`, `Σ` and `½Δ`, stacked along
+/// the rows. If `pre` is the same in both states, they are `pre`, returned as `None`, and `Δ`.
 pub fn factors(
     halves: &[Half],
     pre: Pre<'_>,
@@ -125,7 +125,7 @@ pub fn add_product_over_rows(
     });
 }
 
-/// `belowᵀ above`, some rows of it at a time.
+/// `belowᵀ above`, computed some rows at a time.
 struct OverRows<'a> {
     below: &'a [f32],
     right: Panels,
@@ -143,7 +143,7 @@ impl<'a> OverRows<'a> {
         }
     }
 
-    /// Puts down part `index` of the rows.
+    /// Writes part `index` of the rows.
     fn put(&self, index: usize, epilogue: Epilogue<'_>, out: &mut [f32]) {
         let units = index * ROWS_AT_ONCE..self.n_in.min((index + 1) * ROWS_AT_ONCE);
         let left = Columns::new(self.below, self.n_in, units);
@@ -153,7 +153,7 @@ impl<'a> OverRows<'a> {
 
 /// `x W` for a single use, `[batch, n_out]`.
 ///
-/// Each thread takes some of the columns, so that it reads only that part of the weights.
+/// Each thread computes some of the columns, so that it reads only that part of the weights.
 pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> Vec<f32> {
     let starts: Vec<usize> = (0..batch).map(|row| row * n_in).collect();
     let left = Left::matrix(x, &starts, n_in);
@@ -195,7 +195,7 @@ pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> 
     out
 }
 
-/// Each thread takes some of the rows, for outputs that are too narrow to be shared out.
+/// The same, with the rows divided among threads, for outputs with too few columns to divide.
 fn product_by_rows(left: Left<'_>, weights: &[f32], [n_out, n_threads]: [usize; 2]) -> Vec<f32> {
     let right = Panels::of_columns(weights, n_out, 0..n_out);
     let n = left.starts.len().div_ceil(n_threads);
@@ -210,7 +210,7 @@ fn product_by_rows(left: Left<'_>, weights: &[f32], [n_out, n_threads]: [usize; 
     out
 }
 
-/// The rows of a left factor, of which each thread has looked through some.
+/// The rows of a left factor in parts, each searched for zeros by one thread.
 fn rows_of(left: Left<'_>, n_columns: usize, n_threads: usize) -> Vec<SomeRows<'_>> {
     let n = left.starts.len().div_ceil(n_threads);
     let starts = left.starts.chunks(n.next_multiple_of(TILE_ROWS));

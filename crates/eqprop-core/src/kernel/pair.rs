@@ -1,4 +1,4 @@
-//! Two layers that drive one another, the second with a few units: a step of both is one pass over the first,
+//! Two layers that drive each other, the second with few units: a step of both is one pass over the first,
 //! which reads the weights between them once.
 
 use pulp::{Simd, WithSimd};
@@ -7,7 +7,7 @@ use super::epilogue::{Access, Partial, Whole, clip};
 use super::shallow::{Shallow, TILE_VECTORS};
 use super::short::{SHORT_BLOCK, SHORT_SIDE};
 
-/// A step of the layer and the drive of the short one, for some examples in rows:
+/// A step of the layer `h` and the drive of the short layer `o`, with some examples as rows:
 ///
 /// ```text
 /// h′ = clip(base_h + o Wᵀ)  or a part of the way there,    base_o + h′ W  or  base_o + h W
@@ -21,22 +21,22 @@ pub struct Pair<'a> {
     pub short: &'a [f32],
     /// `base_h`
     pub base: &'a [f32],
-    /// Where `h′` stops.
+    /// Bounds of `h′`.
     pub bounds: [f32; 2],
-    /// Which of the two drives the short layer, and how far `h` goes.
+    /// Whether `h′` or `h` drives the short layer, and the step size of `h`.
     pub order: Order<'a>,
     /// `h′`
     pub out: &'a mut [f32],
     /// `base_o`
     pub short_base: &'a [f32],
-    /// Where the drive of `o` goes.
+    /// Output for the drive of `o`.
     pub short_out: &'a mut [f32],
 }
 
-/// Which layer goes first.
+/// Whether the layers move in turn or at once.
 #[derive(Debug, Clone, Copy)]
 pub enum Order<'a> {
-    /// `h′ = clip(drive)`, and then it drives the short layer.
+    /// `h′ = clip(drive)`, which then drives the short layer.
     InTurn,
     /// `h′ = clip((1 − ε) h + ε drive)`, while `h` drives the short layer.
     AtOnce {
@@ -108,7 +108,7 @@ impl Pair<'_> {
     }
 }
 
-/// How far units go, and their bounds.
+/// Step size of the units, and their bounds.
 #[derive(Clone, Copy)]
 struct Step<V> {
     bounds: [f32; 2],
@@ -117,7 +117,7 @@ struct Step<V> {
 }
 
 impl<V> Step<V> {
-    /// Moves the units of one tile, and adds up what they send to the layer above.
+    /// Moves the units of one tile, and adds up their contributions to the drive of the short layer.
     #[inline(always)]
     fn tile<A: Access, S: Simd<f32s = V>, const D: usize, const AT_ONCE: bool>(
         &self,
@@ -153,7 +153,7 @@ impl<V> Step<V> {
         }
         for d in 0..D {
             for v in 0..TILE_VECTORS {
-                // Behind the last unit the weights are 0.
+                // Beyond the last unit the weights are 0.
                 sums[d] = simd.mul_add_f32s(driving[v], tile[d * TILE_VECTORS + v], sums[d]);
             }
         }

@@ -1,4 +1,4 @@
-//! Right factors of products, laid out as they are read.
+//! Right factors of products, stored in the order in which they are read.
 
 use core::ops::Range;
 
@@ -8,10 +8,10 @@ use super::aligned::Aligned;
 use super::simd::dispatch;
 use super::threads::{append_in_parts, threads_for};
 
-/// Numbers that are worth a thread to pack.
+/// Minimum number of elements to pack per thread.
 const WORTH_A_THREAD: usize = 50_000;
 
-/// A right factor `[depth, columns]`, in panels: what is read together lies together.
+/// A right factor `[depth, columns]` in panels: numbers that are read together are stored together.
 #[derive(Debug)]
 pub struct Panels {
     data: Aligned,
@@ -20,14 +20,14 @@ pub struct Panels {
     lanes: usize,
 }
 
-/// Some columns of a right factor, filled up to `vectors` full vectors.
+/// Some columns of a right factor, padded to `vectors` full vectors.
 #[derive(Debug, Clone, Copy)]
 pub struct Panel<'a> {
-    /// The first row and what follows it.
+    /// The numbers from the first row on.
     pub data: &'a [f32],
-    /// From a row to the next.
+    /// Offset from one row to the next.
     pub stride: usize,
-    /// Vectors of a row.
+    /// Vectors per row.
     pub vectors: usize,
 }
 
@@ -58,8 +58,8 @@ pub fn panel_width() -> usize {
 }
 
 impl Panels {
-    /// Packs a right factor of which `write(columns, stride, out)` writes some columns, row by row, each
-    /// row `stride` after the one before; there are zeros in between.
+    /// Packs a right factor. `write(columns, stride, out)` writes some of its columns row by row, at
+    /// offsets of `stride`, over zeros.
     fn pack(
         depth: usize,
         columns: usize,
@@ -97,7 +97,7 @@ impl Panels {
         })
     }
 
-    /// Packs some columns of a matrix that lies row by row, `stride` numbers each.
+    /// Packs some columns of a row-major matrix whose rows are `stride` long.
     pub fn of_columns(matrix: &[f32], stride: usize, columns: Range<usize>) -> Self {
         let depth = matrix.len().checked_div(stride).unwrap_or(0);
         let start = columns.start;
@@ -110,9 +110,9 @@ impl Panels {
         })
     }
 
-    /// Packs the transpose of a matrix `[columns, depth]` that lies row by row.
+    /// Packs the transpose of a row-major matrix `[columns, depth]`.
     pub fn of_transposed(matrix: &[f32], columns: usize) -> Self {
-        /// Numbers of a row that are read at once: the line of the cache that they lie in.
+        /// Numbers of a row that are read at once: one cache line.
         const BLOCK: usize = 16;
         let depth = matrix.len().checked_div(columns).unwrap_or(0);
         Self::pack(depth, columns, |columns, stride, out| {
@@ -129,7 +129,7 @@ impl Panels {
         })
     }
 
-    /// Vectors of a row.
+    /// Vectors per row.
     pub fn vectors(&self) -> usize {
         self.columns.div_ceil(self.lanes)
     }
@@ -157,7 +157,7 @@ impl Panels {
 }
 
 impl Panel<'_> {
-    /// Whether there are `depth` rows.
+    /// Whether there are at least `depth` rows.
     pub fn has_rows(&self, depth: usize) -> bool {
         match depth.checked_sub(1) {
             Some(last) => last * self.stride + self.vectors * lanes() <= self.data.len(),
@@ -168,13 +168,13 @@ impl Panel<'_> {
     /// `V` vectors of a row, from vector `first` on.
     ///
     /// # Safety
-    /// There must be [as many rows](Self::has_rows) and more, of at least `first + V` vectors.
+    /// The panel must [have](Self::has_rows) more than `row` rows, of at least `first + V` vectors.
     #[inline(always)]
     #[allow(unsafe_code)]
     pub unsafe fn row<S: Simd, const V: usize>(&self, row: usize, first: usize) -> &[S::f32s] {
         let start = row * self.stride + first * S::F32_LANES;
-        // SAFETY: by the contract. Checks per row cost a tenth of the speed of products with a few vectors, and
-        // where a jump of theirs crosses a line of the cache, more.
+        // SAFETY: by the contract. A check per row costs a tenth of the speed of products with few vectors,
+        // and more where its jump crosses a cache line.
         let row = unsafe { self.data.get_unchecked(start..start + V * S::F32_LANES) };
         S::as_simd_f32s(row).0
     }

@@ -1,15 +1,15 @@
-//! Products of a few rows with a matrix, and what becomes of them unit by unit.
+//! Products of a few rows with a matrix, followed by elementwise operations.
 //!
 //! ```text
 //! C ← A B,   C ← C + A B,   C ← clip(base + A B), …      A: [rows, depth],  B: [depth, columns]
 //! ```
 //!
-//! `B` is cut into panels of a few vectors' width. A tile of `C`, some rows high and a panel wide,
-//! stays in registers while the depth is walked; a panel stays in cache while the rows are. Products
-//! with a 0, as images have at their edges and layers have where units are clipped, are left out: the
-//! walk goes from place to place by which rows of the tile are 0 there.
+//! `B` is cut into panels a few vectors wide. A tile of `C`, a few rows high and a panel wide, stays in
+//! registers during the loop over the depth; a panel stays in cache during the loop over the rows. Products
+//! with a 0, as at the edges of images and where units are clipped, are skipped: the positions along the
+//! depth are traversed by which rows of the tile are 0 there.
 //!
-//! The order of a sum so depends on the rows that share a tile, and its last digits with it.
+//! The order of a sum, and with it its last digits, therefore depends on the rows that share a tile.
 
 use core::ops::Range;
 
@@ -24,13 +24,13 @@ use super::zero_pattern::{Columns, N_PATTERNS, Positions, ZeroPattern};
 /// The pattern of all rows of any tile.
 const ALL_ROWS: usize = usize::MAX;
 
-/// Vectors across a full panel where registers are many.
+/// Vectors across a full panel where there are many registers.
 const FULL: usize = 6;
 
-/// Vectors of columns for which it costs as much to look for zeros as to multiply with them.
+/// Width in vectors up to which finding the zeros costs as much as multiplying by them.
 const FEW_VECTORS: usize = 3;
 
-/// Puts down `A B`; row `r` of `C` begins at `r · stride` of `out`.
+/// Writes `A B`; row `r` of `C` begins at offset `r · stride` of `out`.
 pub fn multiply(
     left: Left<'_>,
     right: &Panels,
@@ -48,7 +48,7 @@ pub fn multiply(
     right.multiply(Source::Rows(left, zeros), epilogue, out, stride);
 }
 
-/// Puts down `Aᵀ B`, as [`multiply`].
+/// Writes `Aᵀ B`, like [`multiply`].
 pub fn multiply_columns(
     left: &Columns,
     right: &Panels,
@@ -59,7 +59,7 @@ pub fn multiply_columns(
     right.multiply(Source::Columns(left), epilogue, out, stride);
 }
 
-/// Puts down the product with columns `columns` of a matrix `[depth, right_stride]`, for a single use.
+/// Writes the product with columns `columns` of a matrix `[depth, right_stride]`, for a single use.
 pub fn multiply_once(
     left: Left<'_>,
     right: &[f32],
@@ -75,7 +75,7 @@ pub fn multiply_once(
     let whole = n / lanes() * lanes();
     for first in (0..whole).step_by(panel_width()) {
         let part = first..whole.min(first + panel_width());
-        // As it lies in memory: to pack it would cost more than it saves.
+        // Read in place: packing it would cost more than it saves.
         let panel = Panel {
             data: &right[columns.start + first..],
             stride: right_stride,
@@ -98,7 +98,7 @@ pub struct SomeRows<'a> {
 }
 
 impl<'a> SomeRows<'a> {
-    /// Rows that are to be multiplied with so many columns.
+    /// Rows that will be multiplied by `n_columns` columns.
     pub fn new(left: Left<'a>, n_columns: usize) -> Self {
         let mut zeros = ZeroPattern::default();
         if n_columns.div_ceil(lanes()) > FEW_VECTORS {
@@ -108,8 +108,8 @@ impl<'a> SomeRows<'a> {
     }
 }
 
-/// As [`multiply_once`] with rows that are so many that it is worth to pack what they are multiplied with: a panel at a
-/// time, which then stays in cache until all rows were.
+/// Like [`multiply_once`], for enough rows that packing the right factor pays off: one panel at a time,
+/// which stays in cache for all rows.
 pub fn multiply_once_packed(
     parts: &[SomeRows<'_>],
     right: &[f32],
@@ -188,7 +188,7 @@ fn multiply_panel(
             let (left, zeros) = match self.left {
                 Source::Rows(left, zeros) => (left, zeros),
                 Source::Columns(left) if V == FULL => {
-                    // One half of the panel after the other: it stays in the first cache.
+                    // One half of the panel after the other: each stays in the L1 cache.
                     for half in [0, FULL / 2] {
                         self.columns::<S, { FULL / 2 }>(simd, left, half);
                     }
@@ -204,8 +204,8 @@ fn multiply_panel(
                     && zeros.of_tile(index).is_none()
                     && zeros.of_tile(next).is_none()
                 {
-                    // Two tiles at once, one half of the panel after the other: as many sums, and half as
-                    // much to read of the panel, which is larger than the first cache.
+                    // Two tiles at once, one half of the panel after the other: as many sums, but half as
+                    // many reads of the panel, which is larger than the L1 cache.
                     tiles.next();
                     for half in [0, FULL / 2] {
                         self.whole::<S, { 2 * TILE_ROWS }, { FULL / 2 }>(simd, left, row, half);
@@ -220,7 +220,7 @@ fn multiply_panel(
             }
         }
 
-        /// All tiles of columns, and `V` vectors from vector `first` on.
+        /// Computes all tiles of columns, for `V` vectors from vector `first` on.
         #[inline(always)]
         fn columns<S: Simd, const V: usize>(&mut self, simd: S, left: &Columns, first: usize) {
             for (index, (row, height)) in tiles(left.n_columns()).enumerate() {
@@ -236,7 +236,7 @@ fn multiply_panel(
             }
         }
 
-        /// One tile of `R` columns.
+        /// Computes one tile of `R` columns.
         #[inline(always)]
         fn column_tile<S: Simd, const R: usize, const V: usize>(
             &mut self,
@@ -248,7 +248,7 @@ fn multiply_panel(
             let mut sums = [[simd.splat_f32s(0.0); V]; R];
             for (&place, entries) in places.iter().zip(entries.chunks_exact(R)) {
                 let rows = core::array::from_fn(|r| &entries[r..=r]);
-                // SAFETY: the places are below the depth, and each row has a number.
+                // SAFETY: the positions are below the depth, and each row has one number.
                 #[allow(unsafe_code)]
                 unsafe {
                     let vectors = self.panel.row::<S, V>(place as usize, first);
@@ -258,7 +258,7 @@ fn multiply_panel(
             self.put(simd, row, first, sums);
         }
 
-        /// One tile of `R` rows and `V` vectors.
+        /// Computes one tile of `R` rows and `V` vectors.
         #[inline(always)]
         fn tile<S: Simd, const R: usize, const V: usize>(
             &mut self,
@@ -268,13 +268,13 @@ fn multiply_panel(
             index: usize,
             row: usize,
         ) {
-            // Sums of its own for each way to walk: only then do they stay in registers.
+            // Separate sums for each way to traverse the depth: only then do they stay in registers.
             let Some(places) = zeros.of_tile(index) else {
                 return self.whole::<S, R, V>(simd, left, row, 0);
             };
             let mut sums = [[simd.splat_f32s(0.0); V]; R];
             let rows = left.rows::<R>(row, 0);
-            // A loop for each pattern, so that none has to ask which rows to leave out.
+            // A loop per pattern, so that none has to test which rows to skip.
             macro_rules! walk {
                 ($($pattern:literal)*) => {$(
                     if $pattern < 1 << R {
@@ -287,7 +287,7 @@ fn multiply_panel(
             self.put(simd, row, 0, sums);
         }
 
-        /// One tile of `R` rows and `V` vectors from vector `first` on, with all of the depth.
+        /// Computes one tile of `R` rows and `V` vectors from vector `first` on, over the whole depth.
         #[inline(always)]
         fn whole<S: Simd, const R: usize, const V: usize>(
             &mut self,
@@ -312,7 +312,7 @@ fn multiply_panel(
             self.put(simd, row, first, sums);
         }
 
-        /// Adds the products at the places where the rows of a pattern, and no others, are not 0.
+        /// Adds the products at the positions where exactly the rows of a pattern are nonzero.
         #[inline(always)]
         fn walk<S: Simd, const R: usize, const V: usize, const PATTERN: usize>(
             &self,
@@ -323,8 +323,8 @@ fn multiply_panel(
         ) {
             for &place in places.of(PATTERN) {
                 let place = place as usize;
-                // SAFETY: `ZeroPattern` finds places in the one run, which the rows are as long as, and the
-                // panel as deep.
+                // SAFETY: `ZeroPattern` finds positions within the single run; the rows are as long as it,
+                // and the panel is as deep.
                 #[allow(unsafe_code)]
                 unsafe {
                     let vectors = self.panel.row::<S, V>(place, 0);
@@ -363,10 +363,10 @@ fn multiply_panel(
     });
 }
 
-/// Adds the products of the number at `place` of each row of a pattern with `V` vectors.
+/// Adds the products of the number at `place` in each row of a pattern and `V` vectors.
 ///
 /// # Safety
-/// Each row must be longer than the place.
+/// Each row must be longer than `place`.
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn add_products<S: Simd, const R: usize, const V: usize, const PATTERN: usize>(

@@ -2,10 +2,10 @@
 
 use super::simd::{logistic, vectorized};
 
-/// A response `σ`, and for one that clips, its bounds.
+/// A response `σ`, with its bounds if it clips.
 #[derive(Debug, Clone, Copy)]
 pub enum Response {
-    /// Between two bounds.
+    /// Clips to two bounds.
     Clip([f32; 2]),
     /// At least 0 in the first half of the units, at most 0 in the second.
     Halves,
@@ -15,7 +15,7 @@ pub enum Response {
     HyperbolicTangent,
 }
 
-/// Between the bounds; NaN passes through.
+/// Clips to the bounds; NaN passes through.
 #[inline(always)]
 pub fn clip(x: f32, [low, high]: [f32; 2]) -> f32 {
     if x < low {
@@ -27,7 +27,7 @@ pub fn clip(x: f32, [low, high]: [f32; 2]) -> f32 {
     }
 }
 
-/// Turns the drive in `next` into what a layer of `n` units moves to from `state`.
+/// Turns the drive in `next` into the new state of a layer of `n` units, from `state`.
 pub fn respond(
     response: Response,
     step_size: Option<f32>,
@@ -53,7 +53,7 @@ pub fn respond(
     );
 }
 
-/// Moves a layer to the drive in `next`, or a step of the flow towards it, between the bounds.
+/// Moves a layer to the drive in `next`, or by a step of the flow toward it, and clips it to the bounds.
 #[inline(always)]
 fn advance(bounds: [f32; 2], step_size: Option<f32>, state: &[f32], next: &mut [f32]) {
     match step_size {
@@ -82,13 +82,13 @@ pub fn apply(drive: &[f32], bounds: [f32; 2], out: &mut [f32]) {
 /// `σ′(a) (h − σ(a))`
 pub fn error(state: &[f32], drive: &[f32], [low, high]: [f32; 2], out: &mut Vec<f32>) {
     out.resize(drive.len(), 0.0);
-    // Nothing compares with NaN: a range without an end is clipped at none.
+    // Comparisons with NaN are false, so an infinite bound never clips.
     let [low, high] = [low, high].map(|end| if end.is_finite() { end } else { f32::NAN });
     vectorized(
         #[inline(always)]
         || {
             for ((out, &h), &a) in out.iter_mut().zip(state).zip(drive) {
-                // At the ends of its range too a unit passes nothing on.
+                // A unit exactly at an end of its range passes nothing on either.
                 let is_clipped = (a <= low) | (a >= high);
                 *out = if is_clipped { 0.0 } else { h - a };
             }

@@ -1,4 +1,4 @@
-//! Right factors that many rows are multiplied with.
+//! Right factors of products with many rows.
 
 use super::epilogue::Epilogue;
 use super::left::Left;
@@ -10,26 +10,26 @@ use super::short::{ShortProduct, is_short};
 use super::simd::dispatch;
 use super::zero_pattern::ZeroPattern;
 
-/// A right factor that many rows are multiplied with, laid out as is fastest for its size.
+/// A right factor of products with many rows, in the fastest layout for its size.
 #[derive(Debug)]
 pub enum Right {
     /// Any size.
     Panels(Panels),
-    /// A few columns.
+    /// Few columns.
     Narrow(Narrow),
-    /// A few rows.
+    /// Few rows.
     Shallow(Shallow),
 }
 
 impl Right {
-    /// Packs a matrix `[depth, columns]` that lies row by row.
+    /// Packs a row-major matrix `[depth, columns]`.
     pub fn of_rows(matrix: &[f32], depth: usize, columns: usize) -> Self {
         let entry = |row: usize, column| matrix[row * columns + column];
         Self::small(depth, columns, entry)
             .unwrap_or_else(|| Self::Panels(Panels::of_columns(matrix, columns, 0..columns)))
     }
 
-    /// Packs the transpose of a matrix `[columns, depth]` that lies row by row.
+    /// Packs the transpose of a row-major matrix `[columns, depth]`.
     pub fn of_transposed(matrix: &[f32], depth: usize, columns: usize) -> Self {
         let entry = |row, column: usize| matrix[column * depth + row];
         Self::small(depth, columns, entry)
@@ -56,7 +56,7 @@ impl Right {
         }
     }
 
-    /// As [`multiply`]; rows of `left` must be one run.
+    /// Like [`multiply`]; each row of `left` must be one run.
     pub fn multiply(
         &self,
         left: Left<'_>,

@@ -1,7 +1,7 @@
-//! Products with a right factor of a few rows, as what an output layer sends back has them.
+//! Products with a right factor of few rows, as in the feedback from an output layer.
 //!
-//! So little is added to each number that reading and writing them is most of the work: it is done row
-//! by row, in the order of memory.
+//! So little is added to each element of the result that reading and writing it is most of the work: this
+//! is done row by row, in memory order.
 
 use pulp::{Simd, WithSimd};
 
@@ -9,12 +9,12 @@ use super::aligned::Aligned;
 use super::panels::lanes;
 use super::short::{SHORT_BLOCK, SHORT_SIDE, ShortProduct};
 
-/// Rows that are taken together: their numbers stay in 20 of the 32 registers of AVX-512.
+/// Rows processed together: their values stay in 20 of the 32 registers of AVX-512.
 const TILE_ROWS: usize = 2;
-/// Vectors that are taken together.
+/// Vectors processed together.
 pub const TILE_VECTORS: usize = 2;
 
-/// A right factor `[depth, columns]` with few rows: what belongs to a tile's columns lies together.
+/// A right factor `[depth, columns]` with few rows, stored in tiles of columns.
 #[derive(Debug)]
 pub struct Shallow {
     data: Aligned,
@@ -45,7 +45,7 @@ impl Shallow {
 }
 
 impl Shallow {
-    /// Tile by tile, a vector of each row, and then of the rows that fill up a block.
+    /// Tile by tile, `TILE_VECTORS` vectors of each row, then zeros for the rows that fill up a block.
     pub fn data(&self) -> &[f32] {
         &self.data
     }
@@ -87,7 +87,7 @@ impl ShortProduct<'_, Shallow> {
         }
     }
 
-    /// All of `R` rows.
+    /// Computes all tiles of `R` rows.
     #[inline(always)]
     fn tiles<S: Simd, const R: usize, const D: usize>(&mut self, simd: S, row: usize) -> usize {
         let rows = self.left.rows::<R>(row, 0);

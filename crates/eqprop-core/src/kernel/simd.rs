@@ -1,4 +1,4 @@
-//! Passes over slices in the widest vectors of this machine.
+//! Passes over slices with the widest vectors of this machine.
 
 #[cfg(any(test, debug_assertions))]
 pub mod widths;
@@ -16,7 +16,7 @@ pub fn dispatch<W: WithSimd>(work: W) -> W::Output {
     Arch::new().dispatch(work)
 }
 
-/// [`dispatch`] of what needs no vectors by name: it is compiled for those of the machine.
+/// [`dispatch`] for code without explicit vectors, which is compiled for those of the machine.
 #[inline(always)]
 pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     dispatch(work)
@@ -41,22 +41,22 @@ pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     vectorized(
         #[inline(always)]
         || {
-            // Without a sign, numbers have the order of their bits, and what is none is above all of them.
+            // Without a sign, floats are ordered like their bits, with NaN above all numbers.
             let bits = a.iter().zip(b).map(|(a, b)| (a - b).abs().to_bits());
             f32::from_bits(bits.fold(0, u32::max))
         },
     )
 }
 
-/// The logistic function `1 / (1 + e^{−u})` of each number, by Cephes' polynomial for `e^r`:
-/// within two units in the last place, without a call per number.
+/// The logistic function `1 / (1 + e^{−u})`, with Cephes' polynomial for `e^r`: within two units in the
+/// last place, without a function call.
 #[inline(always)]
 pub fn logistic(u: f32) -> f32 {
     // Beyond this the result is 0 or 1 in f32; NaN passes through.
     let x = -u.clamp(-88.0, 88.0);
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    // Adding and taking away 1.5 · 2²³ rounds to an integer.
+    // Adding and subtracting 1.5 · 2²³ rounds to an integer.
     const ROUND: f32 = 12_582_912.0;
     let n = (x * core::f32::consts::LOG2_E + ROUND) - ROUND;
     let r = x - n * LN2_HIGH - n * LN2_LOW;
@@ -73,12 +73,12 @@ pub fn logistic(u: f32) -> f32 {
     1.0 / (1.0 + power * scale(half) * scale(n as i32 - half))
 }
 
-/// Carries a closure over the vectors of the machine into [`dispatch`].
+/// Passes a [`VectorWork`] to [`dispatch`].
 pub struct WithVectors<F>(pub F);
 
-/// What runs with the vectors of the machine.
+/// Work written for any width of vectors.
 pub trait VectorWork {
-    /// Runs.
+    /// Does the work with the vectors of `simd`.
     fn run<S: Simd>(self, simd: S);
 }
 

@@ -1,8 +1,8 @@
-//! Threads that stay awake between pieces of work that follow one another closely.
+//! Threads that stay awake between closely spaced pieces of work.
 //!
-//! A training step of a small network shares out some ten products of tens of microseconds. Threads that
-//! sleep in between take as long to wake as such a product takes; here they look for work for a moment
-//! before they sleep. Nobody waits for one that wakes too late: the others do its share.
+//! A training step of a small network divides some ten products of tens of microseconds among threads.
+//! Threads that sleep in between take as long to wake as such a product takes; here they look for work for
+//! a moment before they sleep. No thread waits for one that wakes too late: the others do its share.
 
 use core::any::Any;
 use core::cell::{Cell, UnsafeCell};
@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-/// How long a thread looks for work before it sleeps: longer than what a step computes on one thread
+/// How long a thread looks for work before it sleeps: longer than the single-threaded part of a step
 /// between two pieces of work.
 const AWAKE: Duration = Duration::from_micros(200);
-/// How often it looks before it lets others have its core in between.
+/// How many times it looks for work before it yields its core.
 const EAGER: u32 = 200;
 
-/// Gives each item to `work`, on up to `n_threads` threads of which the caller is one.
+/// Passes each item to `work`, on up to `n_threads` threads, the caller's among them; on rayon's while
+/// another thread uses the team.
 pub fn share<T: Send>(items: Vec<T>, n_threads: usize, work: impl Fn(T) + Sync) {
     let n_threads = n_threads.min(items.len());
     if n_threads <= 1 || IS_MEMBER.get() {
@@ -30,9 +31,9 @@ pub fn share<T: Send>(items: Vec<T>, n_threads: usize, work: impl Fn(T) + Sync) 
     let team = TEAM.get_or_init(Team::default);
     let mut members = match team.members.try_lock() {
         Ok(members) => members,
-        // A panic elsewhere leaves them as they are.
+        // A panic elsewhere leaves the members intact.
         Err(TryLockError::Poisoned(members)) => members.into_inner(),
-        // Another thread of the program leads them.
+        // Another thread of the program uses the team.
         Err(TryLockError::WouldBlock) => {
             return items.into_par_iter().for_each(&work);
         }
@@ -47,7 +48,7 @@ pub fn share<T: Send>(items: Vec<T>, n_threads: usize, work: impl Fn(T) + Sync) 
     team.run(&mut members, items.0.len(), n_threads - 1, &take);
 }
 
-/// What [`share`] shares, each item taken by one thread.
+/// The items of [`share`], each taken by one thread.
 struct Items<T>(Vec<UnsafeCell<Option<T>>>);
 
 // SAFETY: no two threads take the same item.
@@ -61,7 +62,7 @@ impl<T> Items<T> {
 }
 
 thread_local! {
-    /// Whether this thread works for a team, or leads one: it then does all of its work itself.
+    /// Whether this thread works for a team or leads one: it then does any nested work alone.
     static IS_MEMBER: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -70,7 +71,7 @@ static TEAM: OnceLock<Team> = OnceLock::new();
 /// Threads that wait for the same work.
 #[derive(Default)]
 struct Team {
-    /// Who has these leads them.
+    /// Whoever holds the lock leads the team.
     members: Mutex<Vec<Thread>>,
     shared: Arc<Shared>,
 }
@@ -78,7 +79,7 @@ struct Team {
 #[derive(Default)]
 struct Shared {
     state: Line<AtomicU64>,
-    /// The next index that nobody has taken.
+    /// The next index to take.
     next: Line<AtomicUsize>,
     work: UnsafeCell<Option<Work>>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
@@ -86,12 +87,12 @@ struct Shared {
     n_asleep: AtomicUsize,
 }
 
-/// Alone in its lines of the cache, of which processors fetch two at once.
+/// A value alone in its cache lines, of which processors fetch two at once.
 #[derive(Default)]
 #[repr(align(128))]
 struct Line<T>(T);
 
-/// Indices below `n`, each to be given to `take` once.
+/// Indices below `n`, each to be passed to `take` once.
 #[derive(Clone, Copy)]
 struct Work {
     take: *const (dyn Fn(usize) + Sync),
@@ -105,7 +106,8 @@ unsafe impl Sync for Shared {}
 #[allow(unsafe_code)]
 unsafe impl Send for Shared {}
 
-/// What there is to do: the number of the work, whether members may begin, how many, and how many are active.
+/// The state of the work, packed: its number, whether members may enter, how many may, and how many are
+/// active.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct State(u64);
 
@@ -145,14 +147,14 @@ impl Team {
             };
             members.push(member);
         }
-        // SAFETY: only the lifetime is another, and members are waited for below.
+        // SAFETY: only the lifetime changes, and the leader waits for the members below.
         #[allow(unsafe_code)]
         let take = unsafe {
             core::mem::transmute::<&(dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync)>(take)
         };
         let work = Work { take, n };
         let number = State(shared.state.0.load(Ordering::Relaxed)).number();
-        // SAFETY: the state is closed and nobody is active.
+        // SAFETY: the state is closed and no member is active.
         #[allow(unsafe_code)]
         unsafe {
             *shared.work.get() = Some(work);
@@ -183,7 +185,7 @@ impl Team {
 }
 
 impl Shared {
-    /// A new member, or `None` if the system has no thread left.
+    /// Starts a new member; `None` if the system has no thread left.
     fn hire(this: &Arc<Self>) -> Option<Thread> {
         let shared = Arc::clone(this);
         let member = thread::Builder::new().name("eqprop".into());
@@ -216,7 +218,7 @@ impl Shared {
                 continue;
             }
             done = Some(state.number());
-            // SAFETY: while this thread is active the leader does not touch it.
+            // SAFETY: while this thread is active, the leader does not write it.
             #[allow(unsafe_code)]
             let work = unsafe { *self.work.get() };
             self.work_through(work.expect("written before the state was opened"));
@@ -227,7 +229,8 @@ impl Shared {
     /// Sleeps until there may be work.
     fn sleep(&self, done: Option<u32>) {
         self.n_asleep.fetch_add(1, Ordering::SeqCst);
-        // After the leader can see that somebody sleeps: either it wakes this thread, or this sees its work.
+        // Read after `n_asleep` is raised: either the leader wakes this thread, or this thread sees the
+        // leader's work.
         let state = State(self.state.0.load(Ordering::SeqCst));
         if Some(state.number()) == done || !state.has_place() {
             thread::park();
@@ -236,7 +239,7 @@ impl Shared {
     }
 
     fn work_through(&self, work: Work) {
-        // SAFETY: the leader keeps it alive until nobody is active.
+        // SAFETY: the leader keeps it alive until no member is active.
         #[allow(unsafe_code)]
         let take = unsafe { &*work.take };
         loop {

@@ -1,18 +1,18 @@
-//! Sharing work out to threads.
+//! Dividing work among threads.
 
 use core::mem::MaybeUninit;
 
 use super::team::share;
 
-/// How many threads to share `work` out to, where each should get at least `worth`: with less, a second
+/// Number of threads among which to divide `work`, so that each gets at least `worth`: with less, a second
 /// thread costs more than it saves.
 pub fn threads_for(work: usize, worth: usize) -> usize {
     (work / worth).clamp(1, rayon::current_num_threads())
 }
 
-/// Appends `n` numbers, which `write` writes in parts of `part`, over zeros, on so many threads. The thread that writes a part
-/// puts the zeros there just before, so that it finds them in its cache: all at once, on one thread, would
-/// take as long as the product of a small batch.
+/// Appends `n` numbers, which `write` writes over zeros in parts of `part` numbers, on `n_threads` threads.
+/// The thread that writes a part zeroes it just before, so that it is in its cache: zeroing all parts
+/// first, on one thread, would take as long as the product of a small batch.
 pub fn append_in_parts(
     numbers: &mut Vec<f32>,
     n: usize,
@@ -29,7 +29,7 @@ pub fn append_in_parts(
         let part = unsafe { part.assume_init_mut() };
         write(index, part);
     });
-    // SAFETY: the parts are all of the `n` numbers, and were filled.
+    // SAFETY: the parts cover all `n` numbers, and were filled.
     #[allow(unsafe_code)]
     unsafe {
         numbers.set_len(numbers.len() + n);

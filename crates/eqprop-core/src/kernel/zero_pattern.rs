@@ -1,37 +1,37 @@
-//! Left factors of products, and where they are 0. A product with 0 is left out, also that with a
-//! number that is infinite or none.
+//! Positions of zeros in left factors of products. Products with a 0 are skipped, even those with an
+//! infinite number or NaN.
 
 use core::ops::Range;
 
 use super::left::{Left, TILE_ROWS, tiles};
 use super::simd::vectorized;
 
-/// Above this share of numbers that are not 0, walking past the rest gains nothing.
+/// Share of nonzero numbers above which skipping the zeros gains nothing.
 const WORTH_SKIPPING: f64 = 0.9;
 
-/// Which rows of a tile are not 0 at a place along the depth: bit `r` stands for row `r`.
+/// The rows of a tile that are nonzero at a position along the depth: bit `r` stands for row `r`.
 type Pattern = u8;
 
-/// How many patterns there are.
+/// Number of patterns.
 pub const N_PATTERNS: usize = 1 << TILE_ROWS;
 
-/// Where along the depth the rows of each tile of a left factor are not 0. It remembers what it was last
-/// used for: the units of a layer that are at 0 soon stay the same from step to step.
+/// Positions along the depth where the rows of each tile of a left factor are nonzero. It keeps those of
+/// its last use: which units of a layer are at 0 soon stays the same from step to step.
 #[derive(Debug, Default)]
 pub struct ZeroPattern {
     depth: usize,
-    /// Where the places of each pattern begin and those of the last one end; `None` where all of the depth
-    /// is walked.
+    /// Offsets of the positions of each pattern, and the end of those of the last one; `None` where the
+    /// whole depth is traversed.
     tiles: Vec<Option<[u32; N_PATTERNS + 1]>>,
-    /// The places of each tile, sorted by pattern.
+    /// The positions of each tile, sorted by pattern.
     places: Vec<u32>,
-    /// The pattern of each place of each tile.
+    /// The pattern at each position of each tile.
     patterns: Vec<Pattern>,
-    /// Those of the tile that is looked at.
+    /// The patterns of the current tile.
     found: Vec<Pattern>,
 }
 
-/// Where the rows of a tile are not 0.
+/// Positions where the rows of a tile are nonzero.
 #[derive(Debug, Clone, Copy)]
 pub struct Positions<'a> {
     all: &'a [u32],
@@ -39,7 +39,7 @@ pub struct Positions<'a> {
 }
 
 impl<'a> Positions<'a> {
-    /// The places where the rows of `pattern` are not 0 and the others are, in order.
+    /// The positions where the rows of `pattern` are nonzero and the others are 0, in order.
     #[inline(always)]
     pub fn of(self, pattern: usize) -> &'a [u32] {
         &self.all[self.bounds[pattern] as usize..self.bounds[pattern + 1] as usize]
@@ -47,13 +47,13 @@ impl<'a> Positions<'a> {
 }
 
 impl ZeroPattern {
-    /// Takes all of the depth of all tiles.
+    /// Assumes no zeros: the whole depth of all tiles is traversed.
     pub fn assume_none(&mut self) {
         self.depth = 0;
         self.tiles.clear();
     }
 
-    /// Finds the places in a left factor; in one of several runs they are not looked for.
+    /// Finds the positions in a left factor; if its rows have several runs, no zeros are assumed.
     pub fn find(&mut self, left: Left<'_>) {
         if left.runs != [0] {
             return self.assume_none();
@@ -66,7 +66,7 @@ impl ZeroPattern {
             self.tiles.resize(n_tiles, None);
             self.places.resize(n_tiles * depth, 0);
             self.patterns.clear();
-            // As if no number were 0: that goes with `None`.
+            // As if no number were 0, which goes with `None`.
             for (_, height) in tiles(left.starts.len()) {
                 let none = (1 << height) - 1;
                 self.patterns.resize(self.patterns.len() + depth, none);
@@ -89,7 +89,7 @@ impl ZeroPattern {
         }
     }
 
-    /// The places of a tile, or `None` where all of its depth is walked.
+    /// The positions of a tile, or `None` where its whole depth is traversed.
     pub fn of_tile(&self, tile: usize) -> Option<Positions<'_>> {
         let bounds = self.tiles.get(tile)?.as_ref()?;
         let all = &self.places[tile * self.depth..][..self.depth];
@@ -112,10 +112,10 @@ fn find_patterns<const R: usize>(rows: [&[f32]; R], patterns: &mut [Pattern]) {
     );
 }
 
-/// Sorts the places along the depth of a tile by pattern, unless too few numbers are 0; returns where those
-/// of each pattern begin and the last of them end.
+/// Sorts the positions along the depth of a tile by pattern, unless too few numbers are 0; returns the
+/// offsets of the patterns and the end of the last one.
 fn sort(patterns: &[Pattern], height: usize, places: &mut [u32]) -> Option<[u32; N_PATTERNS + 1]> {
-    // It has no effect, but the compiler sees that no check of bounds is needed.
+    // The remainder has no effect, but shows the compiler that no bounds check is needed.
     let index = |pattern: Pattern| usize::from(pattern) % N_PATTERNS;
     let mut counts = [0u32; N_PATTERNS];
     for_each_in_words(patterns, |_, pattern| counts[index(pattern)] += 1);
@@ -131,7 +131,7 @@ fn sort(patterns: &[Pattern], height: usize, places: &mut [u32]) -> Option<[u32;
         bounds[pattern + 1] = bounds[pattern] + counts[pattern];
     }
     let mut next = bounds;
-    // Those where all are 0 go behind the others: that is faster than to ask for them.
+    // Positions where all rows are 0 go after the others: that is faster than testing for them.
     next[0] = bounds[N_PATTERNS];
     for_each_in_words(patterns, |place, pattern| {
         let next = &mut next[index(pattern)];
@@ -141,7 +141,7 @@ fn sort(patterns: &[Pattern], height: usize, places: &mut [u32]) -> Option<[u32;
     Some(bounds)
 }
 
-/// Takes all places but those in words of zeros: images are 0 in long runs.
+/// Visits all positions except those in words of zeros: images have long runs of zeros.
 #[inline(always)]
 fn for_each_in_words(patterns: &[Pattern], mut take: impl FnMut(u32, Pattern)) {
     const WORD: usize = 8;
@@ -160,20 +160,20 @@ fn for_each_in_words(patterns: &[Pattern], mut take: impl FnMut(u32, Pattern)) {
         .for_each(|(place, &pattern)| take(place, pattern));
 }
 
-/// Columns of a matrix as rows of a left factor: for each tile of them the numbers that are side by side
-/// in the matrix, one place along the depth after the other, without the places where all are 0.
+/// Columns of a matrix as rows of a left factor: for each tile of columns, the numbers that are adjacent in
+/// the matrix, position by position along the depth, without the positions where all are 0.
 #[derive(Debug)]
 pub struct Columns {
     n_columns: usize,
     depth: usize,
-    /// There is room for all of the depth of each tile.
+    /// Positions, with room for the whole depth of each tile.
     places: Vec<u32>,
     entries: Vec<f32>,
-    /// How many places of each tile are there.
+    /// Number of positions of each tile.
     lengths: Vec<usize>,
 }
 
-/// Tiles that are packed together: what is side by side is read at once, and none waits for another.
+/// Tiles packed together: adjacent numbers are read at once, and no tile waits for another.
 const TILES_TOGETHER: usize = 4;
 
 impl Columns {
@@ -204,7 +204,7 @@ impl Columns {
         packed
     }
 
-    /// Adds `T` tiles of `N` columns from `column` on, counted from the first of all.
+    /// Adds `T` tiles of `N` columns from `column` on, counted from column `first` of the matrix.
     fn add<const T: usize, const N: usize>(
         &mut self,
         matrix: &[f32],
@@ -222,13 +222,13 @@ impl Columns {
                 let mut lengths = [0; T];
                 for (place, row) in (0u32..).zip(rows) {
                     let (numbers, _) = row[..T * N].as_chunks::<N>();
-                    // Without the sign.
+                    // Bits without the sign.
                     let any = |of: &[f32; N]| of.iter().fold(0, |bits, x| bits | x.to_bits() << 1);
                     if numbers.iter().fold(0, |bits, of| bits | any(of)) == 0 {
                         continue;
                     }
                     for (tile, numbers) in numbers.iter().enumerate() {
-                        // Written in any case, and overwritten by the next where all are 0.
+                        // Always written; where all are 0, the next entry overwrites it.
                         let at = tile * depth + lengths[tile];
                         places[at] = place;
                         entries[at] = *numbers;
@@ -251,8 +251,8 @@ impl Columns {
         self.depth
     }
 
-    /// The places of a tile of `height` columns from `column` on, and for each of them the numbers of all its
-    /// columns.
+    /// The positions of a tile of `height` columns from `column` on, and the numbers of all its columns at
+    /// each of them.
     pub fn of_tile(&self, tile: usize, column: usize, height: usize) -> (&[u32], &[f32]) {
         let (depth, n) = (self.depth, self.lengths[tile]);
         let places = &self.places[tile * depth..][..n];

@@ -1,4 +1,4 @@
-//! Buffers of kernels.
+//! Buffers for kernels.
 
 use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
@@ -6,16 +6,16 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// Numbers in rows.
+/// A matrix stored row by row.
 pub struct Matrix {
-    /// The tensor, whose columns lie side by side.
+    /// The tensor; the elements of a row are contiguous.
     pub tensor: CubeTensor,
-    /// How far one row is from the next.
+    /// Offset from one row to the next.
     pub stride: usize,
 }
 
 impl Matrix {
-    /// Rows as they lie, or copied if their numbers are not side by side.
+    /// The matrix as it is stored, or copied if the elements of a row are not contiguous.
     pub fn of(tensor: CubeTensor) -> Self {
         let in_rows = |tensor: &CubeTensor| match tensor.meta.strides()[..] {
             [stride, 1] => Some(stride),
@@ -31,14 +31,14 @@ impl Matrix {
         Self { tensor, stride }
     }
 
-    /// Rows one right after the other, copied if they are not: CUDA leaves room between those of most tensors.
+    /// The matrix without gaps between rows, copied if there are any: CUDA pads the rows of most tensors.
     pub fn dense(tensor: CubeTensor) -> Self {
         let tensor = into_contiguous(tensor);
         let stride = tensor.meta.shape()[1];
         Self { tensor, stride }
     }
 
-    /// A matrix of numbers that are still to be written.
+    /// An uninitialized matrix.
     pub fn empty(dims: [usize; 2], like: &CubeTensor) -> Self {
         Self {
             tensor: empty(dims, like),
@@ -46,12 +46,12 @@ impl Matrix {
         }
     }
 
-    /// For a kernel.
+    /// The matrix as a kernel argument.
     pub fn argument(&self) -> BufferArg {
         argument(&self.tensor, self.len())
     }
 
-    /// From the first number to the last.
+    /// The number of elements from the first to the last, with the gaps between rows.
     fn len(&self) -> usize {
         let dims = self.tensor.meta.shape();
         match dims[0] {
@@ -61,19 +61,19 @@ impl Matrix {
     }
 }
 
-/// A tensor of numbers that are still to be written, side by side.
+/// An uninitialized contiguous tensor.
 pub fn empty<const D: usize>(dims: [usize; D], like: &CubeTensor) -> CubeTensor {
     let (client, device) = (like.client.clone(), like.device.clone());
     empty_device_contiguous_dtype(client, device, Shape::from(dims), DType::F32)
 }
 
-/// A tensor of this shape, of numbers that are still to be written, side by side.
+/// An uninitialized contiguous tensor of this shape.
 pub fn empty_like(like: &CubeTensor) -> CubeTensor {
     let (client, device) = (like.client.clone(), like.device.clone());
     empty_device_contiguous_dtype(client, device, like.meta.shape().clone(), DType::F32)
 }
 
-/// The first `len` numbers of a tensor, for a kernel.
+/// The first `len` elements of a tensor, as a kernel argument.
 pub fn argument(tensor: &CubeTensor, len: usize) -> BufferArg {
     #[allow(unsafe_code, reason = "the tensor has as many numbers")]
     unsafe {
@@ -81,7 +81,7 @@ pub fn argument(tensor: &CubeTensor, len: usize) -> BufferArg {
     }
 }
 
-/// Buffers one after the other, for a kernel.
+/// Several matrices as one kernel argument.
 pub fn sequence<'a>(buffers: impl IntoIterator<Item = &'a Matrix>) -> SequenceArg<Box<[f32]>> {
     let mut sequence = SequenceArg::new();
     buffers

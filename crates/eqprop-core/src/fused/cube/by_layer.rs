@@ -1,4 +1,4 @@
-//! A launch for each layer and step.
+//! Relaxation with a launch for each layer and step.
 
 use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
@@ -12,10 +12,10 @@ use super::kernel::plan::Order;
 use super::network::{Inputs, Network, Plan, tile};
 use crate::fused::{Edge, Weights};
 
-/// Units of a cube of what goes example by example.
+/// Threads per cube in kernels with one thread per example.
 const N_FEW: usize = 64;
 
-/// All steps, or `None` if weights cannot be transposed.
+/// Runs all steps; `None` if weights cannot be transposed.
 pub fn run(
     network: &Network,
     edges: &[Edge<'_>],
@@ -42,12 +42,12 @@ pub fn run(
 
 fn transposed(weight: &Tensor<2>) -> Tensor<2> {
     let [n_in, n_out] = weight.dims();
-    // Reshaping lays it out anew.
+    // Reshaping copies it into a contiguous layout.
     let flat = weight.clone().transpose().reshape([n_in * n_out]);
     flat.reshape([n_out, n_in])
 }
 
-/// What drives a layer: the layer that sends, and which of the weights.
+/// A term of a layer's drive: the presynaptic layer, and which of the weights.
 type Term = (usize, Option<usize>);
 
 impl Plan {
@@ -86,7 +86,7 @@ impl Plan {
         } = &inputs;
         let like = &constants[0].tensor;
         let layers = |n: usize| Matrix::empty([self.batch, n], like);
-        // Each layer goes from one of its two places to the other.
+        // Each layer alternates between two buffers.
         let places: Vec<[Matrix; 2]> = self
             .sizes
             .iter()
@@ -96,7 +96,7 @@ impl Plan {
         let terms: Vec<Vec<Term>> = (0..n_layers).map(|layer| self.terms(layer, back)).collect();
         let tiles = (0..n_layers).map(|layer| self.tile(layer, &terms[layer]));
         let tiles: Vec<Tile> = tiles.collect();
-        // Where each tile of a layer's units says how much an example has moved.
+        // For each layer, how far each example has moved within each tile of units.
         let n_tiles = |layer: usize| tiles[layer].n_cubes(self.sizes[layer], self.batch)[0];
         let n_tiles: Vec<usize> = (0..n_layers).map(n_tiles).collect();
         let changes = n_tiles
@@ -105,7 +105,7 @@ impl Plan {
         let changes: Vec<Matrix> = changes.collect();
         for step in 0..n_steps {
             let measures = step + 1 == n_steps;
-            // All at once: from where they were before the step.
+            // Where all layers move at once, they read the states before the step.
             let before = turns.clone();
             for &layer in self.groups.iter().flatten() {
                 let now = if self.order == Order::InTurn {
@@ -143,7 +143,7 @@ impl Plan {
                     measures,
                     tile,
                 };
-                // Where units are joined one to one no weights are read.
+                // One-to-one connections read no weights.
                 let read = terms[layer]
                     .iter()
                     .map(|&(_, which)| &weights[which.unwrap_or(0)]);

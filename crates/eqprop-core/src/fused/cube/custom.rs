@@ -1,7 +1,7 @@
-//! Operations of our own among those of Burn.
+//! Custom operations among those of Burn.
 //!
-//! Behind fusion an operation is written down and computed later, in the order of the others. So the shapes of what
-//! it gives are said beforehand.
+//! With fusion, an operation is recorded and executed later, in order with the others. The shapes of its
+//! outputs must therefore be given in advance.
 
 use burn::backend::Cube;
 use burn::backend::fusion::custom::{
@@ -13,17 +13,17 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::fusion::FusionCubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 
-/// A tensor of a GPU backend, as fusion knows it.
+/// A tensor of a GPU backend, as fusion sees it.
 pub type Handle = FusionTensor<FusionCubeRuntime>;
 type Buffers =
     HandleContainer<<FusionCubeRuntime as burn::backend::fusion::FusionRuntime>::FusionHandle>;
 
-/// A tensor in `f32` on a GPU backend, outside autodiff; `None` if it is another.
+/// The handle of a tensor in `f32` on a GPU backend, outside autodiff; `None` for any other tensor.
 pub fn handle<const D: usize>(tensor: &Tensor<D>) -> Option<Handle> {
     owned(tensor.clone())
 }
 
-/// As [`handle`], of a tensor that nobody else needs.
+/// Like [`handle`], for a tensor that the caller gives up.
 pub fn owned<const D: usize>(tensor: Tensor<D>) -> Option<Handle> {
     if tensor.dtype() != DType::F32 || tensor.is_autodiff() {
         return None;
@@ -36,7 +36,7 @@ pub fn tensor<const D: usize>(handle: Handle) -> Tensor<D> {
     Tensor::from_primitive::<Cube>(handle)
 }
 
-/// Has `launch` make tensors of these shapes from `inputs`, of which there is one at least.
+/// Registers `launch`, which makes tensors of these shapes from `inputs`; there must be at least one input.
 pub fn run<F>(name: &'static str, inputs: Vec<Handle>, shapes: &[Shape], launch: F) -> Vec<Handle>
 where
     F: Fn(Vec<CubeTensor>) -> Vec<CubeTensor> + Send + Sync + 'static,

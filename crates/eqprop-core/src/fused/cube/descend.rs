@@ -1,4 +1,4 @@
-//! Steps of stochastic gradient descent, and numbers written into a tensor that stays where it is.
+//! Steps of stochastic gradient descent, and copies into existing buffers.
 
 use burn::tensor::{Shape, Tensor};
 use burn_cubecl::kernel::into_contiguous;
@@ -11,10 +11,10 @@ use super::kernel::descend::{self, DescendPlan};
 use super::operations::spread;
 use crate::fused::{After, Before, Step};
 
-/// Units of a cube.
+/// Threads per cube.
 const N_THREADS: usize = 256;
 
-/// A step, in place where nobody else holds the tensors, or what it was given.
+/// A descent step, in place where nobody else holds the tensors, or its arguments.
 #[allow(
     clippy::result_large_err,
     reason = "the tensors must be handed back, so that nobody else holds them"
@@ -99,7 +99,7 @@ pub fn descend<const D: usize>(
     Ok((parameter, outputs.next()))
 }
 
-/// Where numbers are read, if not where they go, and where they go.
+/// The buffer that is written, and the one that is read if it is another.
 struct Place {
     from: Option<CubeTensor>,
     to: CubeTensor,
@@ -107,7 +107,7 @@ struct Place {
 
 impl Place {
     fn of(tensor: CubeTensor) -> Self {
-        // What is recorded finds its parameters where they were.
+        // A recorded computation must keep its parameters in the same buffers.
         let is_alone = tensor.can_mut() || tensor.client.is_capturing();
         let is_alone = is_alone && tensor.is_contiguous();
         let tensor = into_contiguous(tensor);
@@ -124,12 +124,12 @@ impl Place {
     }
 }
 
-/// Whether numbers are on such a backend.
+/// Whether this is a tensor in `f32` on a GPU backend, outside autodiff.
 pub fn computes_in_place<const D: usize>(numbers: &Tensor<D>) -> bool {
     handle(numbers).is_some()
 }
 
-/// A copy in memory of its own, side by side; `None` on other backends.
+/// A contiguous copy in a buffer of its own; `None` on other backends.
 pub fn copied<const D: usize>(numbers: &Tensor<D>) -> Option<Tensor<D>> {
     let shapes = [Shape::from(numbers.dims())];
     let outputs = run("eqprop_copied", vec![handle(numbers)?], &shapes, |inputs| {
@@ -141,7 +141,7 @@ pub fn copied<const D: usize>(numbers: &Tensor<D>) -> Option<Tensor<D>> {
     Some(tensor(one(outputs)))
 }
 
-/// Writes `numbers` where those of `buffer` are, whoever holds it, and gives that tensor; `None` on other backends.
+/// Writes `numbers` into `buffer`, even if others hold it, and returns that tensor; `None` on other backends.
 pub fn overwrite<const D: usize>(buffer: &Tensor<D>, numbers: &Tensor<D>) -> Option<Tensor<D>> {
     assert_eq!(
         buffer.dims(),

@@ -1,4 +1,4 @@
-//! In one launch: for networks whose states and weights fit into a multiprocessor.
+//! Relaxation in one launch, for networks whose states and weights fit into a multiprocessor.
 
 use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
@@ -12,24 +12,25 @@ use super::kernel::plan::{LayerPlan, Order, TermPlan};
 use super::kernel::settle::{SettlePlan, settle};
 use super::network::{Inputs, Network, Plan, multiprocessors};
 
-/// Weights between free layers, up to which a cube reads them again in every step.
+/// Maximum number of weights between free layers: beyond registers, each cube rereads them in every step.
 const MOST_WEIGHTS: usize = 1 << 15;
-/// Units of a cube, where the device has as many.
+/// Maximum number of threads per cube.
 const MOST_THREADS: usize = 512;
 
-/// How the batch is shared out.
+/// How the batch is divided among cubes.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     n_threads: usize,
-    /// Examples of a cube.
+    /// Examples per cube.
     lanes: usize,
 }
 
 impl Shape {
-    /// `None` where the network is too large, or one launch would not do.
+    /// `None` where the network is too large or cannot relax in one launch.
     pub fn new(network: &Network, hardware: &HardwareProperties) -> Option<Self> {
         let plan = &network.plan;
-        // Units that drive others of their own layer would be read while some of them have moved and some have not.
+        // Units that drive others of their own layer would be read while some of them have moved and others
+        // have not.
         let drives_itself = plan.links.iter().any(|link| link.from == link.to);
         if plan.order == Order::InTurn && drives_itself {
             return None;
@@ -37,7 +38,7 @@ impl Shape {
         let n_weights = plan.links.iter().filter(|link| link.weights.is_some());
         let n_weights = n_weights.map(|link| plan.sizes[link.from] * plan.sizes[link.to]);
         let n_layers = plan.sizes.len();
-        // Beside those buffers the device binds what it calls the kernel with.
+        // Besides these buffers, the device binds those with the launch parameters.
         let n_buffers = 3 * n_layers + network.weights.len() + network.nudge.len() + 3;
         if n_weights.sum::<usize>() > MOST_WEIGHTS || n_buffers > hardware.max_bindings as usize {
             return None;
@@ -64,7 +65,7 @@ impl Shape {
 }
 
 impl Plan {
-    /// The plan of tensors with these strides.
+    /// The plan for tensors with these strides.
     fn settle_plan(
         &self,
         n_threads: usize,
@@ -112,7 +113,7 @@ impl Plan {
     }
 }
 
-/// All steps.
+/// Runs all steps.
 pub fn run(
     network: &Network,
     starts: Vec<Handle>,
@@ -189,11 +190,11 @@ impl Plan {
     }
 }
 
-/// The nudge of the tensors that a relaxation is given.
+/// The plan of the nudge whose tensors these are: `β`, `y`, offset and factor, or none.
 pub fn nudge_plan(nudge: &[Matrix]) -> Option<NudgePlan> {
     let dims = |matrix: &Matrix| {
         let shape = matrix.tensor.meta.shape();
-        // Networks of another batch size are computed by the same kernel.
+        // Capped, so that the same kernel serves networks of another batch size.
         [shape[0].min(2), shape[1]]
     };
     match nudge {

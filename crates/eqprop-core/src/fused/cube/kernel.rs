@@ -1,6 +1,6 @@
-//! The computations for GPUs: they know buffers, shapes and strides, and nothing of the crate.
+//! GPU kernels: they know buffers, shapes and strides, but nothing of the rest of the crate.
 
-// Reasons for what clippy finds in what `#[cube]` makes of a function: it is written for a compiler of its own.
+// These lints fire in the functions that `#[cube]` generates, which are written for a compiler of its own.
 #![allow(
     clippy::manual_div_ceil,
     clippy::needless_range_loop,

@@ -1,4 +1,4 @@
-//! Counting what a device is given to do.
+//! Recording the kernel launches of a device.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ impl LaunchObserver for Names {
     }
 }
 
-/// The kernels that are launched while `work` runs, by name, and all that others launch meanwhile.
+/// The names of the kernels launched while `work` runs, including those that other threads launch meanwhile.
 pub fn launches(device: &Device, work: impl FnOnce()) -> Option<Vec<&'static str>> {
     device.sync().ok()?;
     let names = Arc::new(Names::default());

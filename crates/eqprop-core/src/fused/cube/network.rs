@@ -1,4 +1,4 @@
-//! A relaxation as data of the device.
+//! A relaxation as data on the device.
 
 use std::sync::Arc;
 
@@ -13,23 +13,23 @@ use super::kernel::plan::{Order, Rule};
 use crate::fused::{Edge, Output, Problem, Response, Update, Weights};
 use crate::state::State;
 
-/// Multiprocessors of a device that does not say how many it has.
+/// Assumed number of multiprocessors of a device that does not report it.
 const MULTIPROCESSORS: usize = 32;
 
-/// Bytes of shared memory that a cube gets without asking.
+/// Bytes of shared memory that a cube gets without requesting more.
 const MOST_SHARED: usize = 48 << 10;
 
-/// A relaxation: what is computed, and from what.
+/// A relaxation: its plan and its input tensors.
 pub struct Network {
     pub plan: Arc<Plan>,
     pub constants: Vec<Handle>,
     /// Each `[n_in, n_out]`.
     pub weights: Vec<Handle>,
-    /// `β`, `y`, what is added to the output's drive and what the sum is multiplied by.
+    /// `β`, `y`, the offset added to the output's drive, and the factor of the sum; or none.
     pub nudge: Vec<Handle>,
 }
 
-/// What is computed. It holds no tensors: where it is computed they cannot be given back.
+/// Description of the computation. It holds no tensors: the thread that executes it could not release them.
 pub struct Plan {
     pub client: Client,
     pub sizes: Vec<usize>,
@@ -46,12 +46,12 @@ pub struct Plan {
 pub struct Link {
     pub from: usize,
     pub to: usize,
-    /// Of both directions; none where units are joined one to one.
+    /// Indices of the weights of both directions; `None` where units are connected one to one.
     pub weights: Option<[usize; 2]>,
 }
 
 impl Network {
-    /// `None` if it has a part that no kernel has.
+    /// `None` if the problem has a part that no kernel supports.
     pub fn new(
         problem: &Problem<'_>,
         constant: &[Tensor<2>],
@@ -70,7 +70,7 @@ impl Network {
         }
         let responses = problem.layers.iter().map(|layer| layer.response);
         let clips = |response: Response| matches!(response, Response::Clip(_));
-        // The flow of a potential that is not quadratic needs σ⁻¹, and so does its nudged output.
+        // Gradient flow with a non-quadratic potential needs σ⁻¹, and so does its nudged output.
         let (order, step_size) = match problem.update {
             Update::InTurn => (Order::InTurn, 1.0),
             Update::AtOnce => (Order::AtOnce, 1.0),
@@ -155,8 +155,8 @@ impl Network {
         })
     }
 
-    /// Registers the launches, which take what is constant, `starts`, `weights` and the nudge, and give the layers and
-    /// the residual.
+    /// Registers the launches, which take the constants, `starts`, `weights` and the nudge, and return the
+    /// layers and the residual.
     pub fn run<F>(
         &self,
         starts: Vec<Handle>,
@@ -176,29 +176,29 @@ impl Network {
 }
 
 impl Plan {
-    /// What a change of the last step says of the distance to the equilibrium.
+    /// Factor from the change in the last step to the residual.
     pub fn per_change(&self) -> f32 {
         (1.0 / self.step_size) as f32
     }
 
-    /// Shapes of all layers, and of the residual.
+    /// Shapes of all layers and of the residual.
     fn shapes(&self) -> Vec<Shape> {
         let layers = self.sizes.iter().map(|&n| Shape::from([self.batch, n]));
         layers.chain([Shape::from([self.batch])]).collect()
     }
 }
 
-/// What a relaxation is given, for kernels.
+/// The input tensors of a relaxation, as kernels read them.
 pub struct Inputs {
     pub constants: Vec<Matrix>,
     pub starts: Vec<Matrix>,
     pub weights: Vec<Matrix>,
-    /// Dense, as kernels read it.
+    /// Without gaps between rows, as kernels expect it.
     pub nudge: Vec<Matrix>,
 }
 
 impl Inputs {
-    /// Of a network with so many layers, so many of which are weights.
+    /// Splits the input tensors of a network with `n_layers` layers and `n_weights` weight matrices.
     pub fn new(tensors: Vec<CubeTensor>, n_layers: usize, n_weights: usize) -> Self {
         let mut tensors = tensors.into_iter();
         let mut rows = |n| tensors.by_ref().take(n).map(Matrix::of).collect();
@@ -220,7 +220,7 @@ fn rule(response: Response) -> Rule {
     }
 }
 
-/// What a cube takes of a layer of `n` units that so many send to.
+/// The fastest tile for a layer of `n` units with `n_senders` presynaptic units.
 pub fn tile(client: &Client, batch: usize, n: usize, n_senders: usize) -> Tile {
     let memory = client
         .properties()
@@ -235,7 +235,7 @@ pub fn tile(client: &Client, batch: usize, n: usize, n_senders: usize) -> Tile {
     fastest.expect("the smallest fits every device")
 }
 
-/// So many does the device have.
+/// The number of multiprocessors of the device.
 pub fn multiprocessors(client: &Client) -> usize {
     let hardware = &client.properties().hardware;
     hardware

@@ -1,4 +1,4 @@
-//! Single operations.
+//! Single operations on GPU backends.
 
 use burn::tensor::{Shape, Tensor};
 use cubecl::prelude::*;
@@ -11,7 +11,7 @@ use super::kernel::plan::{Order, Rule};
 use super::network::tile;
 use crate::contrast::{Share, StatePair};
 
-/// Units of a cube of what goes number by number.
+/// Threads per cube in elementwise kernels.
 const N_THREADS: usize = 256;
 
 pub fn product(x: &Tensor<2>, weights: &Tensor<2>) -> Option<Tensor<2>> {
@@ -215,7 +215,7 @@ pub fn descend_along(
             let mut inputs = inputs.into_iter();
             let [below, above] = two(inputs.by_ref().take(2).map(Matrix::of));
             let parameter = inputs.next().expect("three were given");
-            // What is recorded finds its parameters where they were.
+            // A recorded computation must keep its parameters in the same buffers.
             let is_alone = parameter.can_mut() || parameter.client.is_capturing();
             let parameter = Matrix::of(parameter);
             if is_alone {
@@ -284,7 +284,7 @@ fn launch(
     }
 }
 
-/// Cubes in a row, or in several where a row would be too long for some devices.
+/// Cubes in one row, or in several where one would be too long for some devices.
 pub fn spread(n_cubes: usize) -> CubeCount {
     const ROW: usize = 32_768;
     match n_cubes {

@@ -1,4 +1,4 @@
-//! A relaxation, as kernels.
+//! A relaxation in GPU kernels.
 
 use super::custom::handle;
 use super::network::Network;
@@ -7,7 +7,7 @@ use crate::fused::{Drives, Problem, Settled};
 use crate::relaxed::{Relaxed, largest};
 use crate::state::State;
 
-/// The whole relaxation, or `None` if it has a part that this cannot do.
+/// Runs the whole relaxation; `None` if a part of it is not supported here.
 pub fn relax(problem: &Problem<'_>, start: &State) -> Option<Settled> {
     let Drives::Sums { constant, edges } = &problem.drives else {
         return None;

@@ -1,4 +1,4 @@
-//! The examples of a batch on their way through all steps, each thread with some of them.
+//! Relaxation of a batch, with its examples divided among threads.
 
 use core::ops::Range;
 
@@ -12,28 +12,28 @@ use crate::kernel::threads::threads_for;
 use crate::relaxed::{Relaxed, Stopping};
 use crate::state::State;
 
-/// Multiplications of a relaxation that are worth a thread.
+/// Minimum number of multiplications of a relaxation per thread.
 const WORTH_A_THREAD: usize = 2_000_000;
 
-/// Some examples of the batch, on one thread.
+/// Some examples of the batch, relaxed on one thread.
 pub trait Worker: Send {
-    /// Takes `n_steps` steps and measures the change of the last one.
+    /// Runs `n_steps` steps and measures the change in the last one.
     fn run(&mut self, n_steps: usize);
 
-    /// The largest change of any unit of each example in the last step.
+    /// For each example, the largest change of any unit in the last step.
     fn change(&self) -> &[f32];
 
-    /// Writes what layer `layer` has come to, in the order of the tensor.
+    /// Writes the state of layer `layer`, in tensor order.
     fn write(&self, layer: usize, out: &mut [f32]);
 }
 
-/// The number of threads for `n_steps` steps of `work` multiplications for each example.
+/// The number of threads for `n_steps` steps with `work` multiplications per example and step.
 pub fn n_threads(batch: usize, n_steps: usize, work: usize) -> usize {
     let work = work.saturating_mul(batch).saturating_mul(n_steps);
     threads_for(work, WORTH_A_THREAD).min(batch)
 }
 
-/// A batch shared out to `n` workers, which so many threads make.
+/// Divides a batch among `n` workers, which `n_threads` threads create.
 pub fn share_out<W: Send>(
     batch: usize,
     [n, n_threads]: [usize; 2],
@@ -51,7 +51,7 @@ pub fn share_out<W: Send>(
     workers.into_iter().flatten().collect()
 }
 
-/// Takes steps until it is time to stop, on so many threads; returns their number.
+/// Runs steps on `n_threads` threads until it is time to stop; returns their number.
 pub fn run<W: Worker>(
     workers: &mut [W],
     n_threads: usize,
@@ -77,7 +77,7 @@ pub fn run<W: Worker>(
         let is_over = n_steps >= max_steps
             || tolerance.is_some_and(|tolerance| {
                 let largest = residuals(workers, update).try_fold(0f32, |largest, residual| {
-                    // A state that is infinite or not a number does not recover.
+                    // A state with infinities or NaN does not recover.
                     residual.is_finite().then(|| largest.max(residual))
                 });
                 largest.is_none_or(|largest| f64::from(largest) <= tolerance)
@@ -88,7 +88,7 @@ pub fn run<W: Worker>(
     }
 }
 
-/// The changes of the last step, over its size.
+/// The changes in the last step, divided by the step size.
 fn residuals<W: Worker>(workers: &[W], update: Update) -> impl Iterator<Item = f32> {
     let step_size = match update {
         Update::InTurn | Update::AtOnce => 1.0,
@@ -98,7 +98,7 @@ fn residuals<W: Worker>(workers: &[W], update: Update) -> impl Iterator<Item = f
     changes.map(move |change| change / step_size)
 }
 
-/// What the workers have come to, in layers of these sizes.
+/// The relaxed state and its residual, with layers of these sizes.
 pub fn collect<W: Worker>(
     workers: &[W],
     update: Update,
@@ -121,7 +121,7 @@ pub fn collect<W: Worker>(
     }
 }
 
-/// What `write` writes of each worker's examples, `n` numbers each.
+/// Collects what `write` writes for each worker's examples, `n` numbers per example.
 pub fn gathered<W: Worker>(
     workers: &[W],
     n: usize,
@@ -139,7 +139,7 @@ pub fn gathered<W: Worker>(
     tensor(numbers, [batch, n], device)
 }
 
-/// Raises the change of each example to that of a layer of `n` units.
+/// Raises the change of each example to its largest change in a layer of `n` units.
 pub fn measure(now: &[f32], before: &[f32], n: usize, change: &mut [f32]) {
     let rows = now.chunks_exact(n).zip(before.chunks_exact(n));
     for (change, (now, before)) in change.iter_mut().zip(rows) {

@@ -1,4 +1,4 @@
-//! A chain of layers that predict one another.
+//! Relaxation of a chain of layers, each predicted from the one below.
 
 use core::ops::Range;
 
@@ -13,8 +13,8 @@ use crate::kernel::response::{Response, apply, clip, error};
 use crate::kernel::{Left, ZeroPattern};
 use crate::state::State;
 
-/// Asynchronous steps from the state in which each layer is as predicted, with the output nudged, or `None`
-/// if the relaxation is another or has a part that this cannot do.
+/// Runs asynchronous steps from the state in which every layer equals its prediction, with the output
+/// nudged; `None` for any other relaxation, or if a part of it is not supported here.
 pub fn relax(problem: &Problem<'_>, chain: &Predictions<'_>, start: &State) -> Option<Settled> {
     let (update, stopping) = (problem.update, problem.stopping);
     let mut layers = 0..problem.layers.len();
@@ -26,7 +26,7 @@ pub fn relax(problem: &Problem<'_>, chain: &Predictions<'_>, start: &State) -> O
     let device = start.device();
     let batch = start.batch_size();
     let n_outputs = plan.sizes.last()? * batch;
-    // What does not belong together goes step by step, where the shapes are compared.
+    // Mismatched tensors go step by step, where the shapes are compared.
     if plan.offset.slice().len() != n_outputs || !plan.shrink.is_for([batch, n_outputs / batch]) {
         return None;
     }
@@ -47,12 +47,12 @@ pub fn relax(problem: &Problem<'_>, chain: &Predictions<'_>, start: &State) -> O
     })
 }
 
-/// What all threads share.
+/// Data shared by all threads.
 struct ChainPlan<'a> {
     sizes: Vec<usize>,
-    /// The range of each layer.
+    /// The bounds of each layer's states.
     bounds: Vec<[f32; 2]>,
-    /// What leads to each layer above the first.
+    /// The incoming connection of each layer above the first.
     connections: Vec<&'a PackedDense>,
     biases: Vec<Floats>,
     state: Vec<Floats>,
@@ -105,25 +105,25 @@ fn floats<'a>(tensors: impl IntoIterator<Item = &'a Tensor<2>>) -> Option<Vec<Fl
     tensors.into_iter().map(Floats::of).collect()
 }
 
-/// Some examples of the batch, on one thread.
+/// Some examples of the batch, relaxed on one thread.
 struct ChainWorker<'a> {
     plan: &'a ChainPlan<'a>,
-    /// The examples.
+    /// Indices of the examples.
     rows: Range<usize>,
     /// `h_k`.
     state: Vec<Vec<f32>>,
-    /// `a_k`, what is predicted of it.
+    /// `a_k`, its predicted pre-activation.
     drive: Vec<Vec<f32>>,
     /// Whether `h_k` has moved at all.
     moved: Vec<bool>,
     /// Whether it has moved since `a_{k+1}` was computed.
     moved_since: Vec<bool>,
-    /// Where the examples begin in each layer.
+    /// Offset of each example in each layer.
     starts: Vec<Vec<usize>>,
     error: Vec<f32>,
     prediction: Vec<f32>,
     zeros: ZeroPattern,
-    /// The largest change of any unit of each example in the last step.
+    /// For each example, the largest change of any unit in the last step.
     change: Vec<f32>,
 }
 
@@ -174,7 +174,7 @@ impl<'a> ChainWorker<'a> {
             .multiply(left, epilogue, out, n, &mut self.zeros);
     }
 
-    /// Whether a layer and the one below have not moved, so that the error is 0.
+    /// Whether neither a layer nor the one below has moved, so that its error is 0.
     fn is_predicted(&self, layer: usize) -> bool {
         !self.moved[layer.saturating_sub(1)] && !self.moved[layer]
     }
@@ -203,7 +203,7 @@ impl<'a> ChainWorker<'a> {
         let plan = self.plan;
         let layer = plan.sizes.len() - 1;
         let (n, bounds) = (plan.sizes[layer], plan.bounds[layer]);
-        // Where the prediction is clipped the layer starts from it, or from the pre-activation.
+        // The layer starts from its clipped prediction, or from the pre-activation.
         let from = match plan.from_pre_activation {
             false => bounds,
             true => [f32::NEG_INFINITY, f32::INFINITY],
@@ -221,7 +221,7 @@ impl<'a> ChainWorker<'a> {
         }
     }
 
-    /// `h_k ← P(f_k + W_{k+1}ᵀ [σ′(a_{k+1}) (h_{k+1} − f_{k+1})])`, or from `a_k`.
+    /// `h_k ← P(f_k + W_{k+1}ᵀ [σ′(a_{k+1}) (h_{k+1} − f_{k+1})])`, or with `a_k` in place of `f_k`.
     fn receive(&mut self, layer: usize) {
         let plan = self.plan;
         let above = layer + 1;
@@ -251,7 +251,7 @@ impl<'a> ChainWorker<'a> {
             .multiply(left, epilogue, out, n, &mut self.zeros);
     }
 
-    /// `h_k ← f_k`, where there is no error above.
+    /// `h_k ← f_k`, where the error above is 0.
     fn follow(&mut self, layer: usize) {
         let bounds = self.plan.bounds[layer];
         apply(&self.drive[layer], bounds, &mut self.state[layer]);
@@ -270,7 +270,7 @@ impl Worker for ChainWorker<'_> {
         for (layer, &n) in self.plan.sizes.iter().enumerate() {
             measure(&self.state[layer], &before[layer], n, &mut self.change);
         }
-        // The gradient asks for the predictions.
+        // The gradient needs the predictions.
         (1..self.plan.sizes.len()).for_each(|layer| self.predict(layer));
     }
 

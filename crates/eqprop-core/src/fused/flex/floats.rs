@@ -1,10 +1,10 @@
-//! The numbers of tensors.
+//! Tensors as slices of `f32`.
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-/// The numbers of a tensor in `f32` on `flex`, outside autodiff.
+/// The data of a tensor in `f32` on `flex`, outside autodiff.
 #[derive(Debug)]
 pub struct Floats(FlexTensor);
 
@@ -14,7 +14,7 @@ impl Floats {
         Self::owned(tensor.clone())
     }
 
-    /// As [`of`](Self::of), of a tensor that nobody else needs.
+    /// Like [`of`](Self::of), for a tensor that the caller gives up.
     pub fn owned<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
         if tensor.dtype() != DType::F32 || tensor.is_autodiff() {
             return None;
@@ -28,13 +28,13 @@ impl Floats {
         }))
     }
 
-    /// The numbers in the order of the tensor's axes.
+    /// The data in row-major order.
     pub fn slice(&self) -> &[f32] {
         let slice = self.0.as_slice();
         slice.expect("made contiguous, and checked to hold this type")
     }
 
-    /// The numbers, which are copied first if another tensor shares them.
+    /// The data, copied first if another tensor shares it.
     pub fn slice_mut(&mut self) -> &mut [f32] {
         let (start, end) = self
             .0
@@ -50,12 +50,12 @@ impl Floats {
     }
 }
 
-/// A tensor of these numbers.
+/// A tensor with this data.
 pub fn tensor<const D: usize>(numbers: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(numbers, shape), (device, DType::F32))
 }
 
-/// A number for each example or for all, and for each unit of a layer or for all.
+/// One value per example or one for all, and one per unit of a layer or one for all.
 #[derive(Debug)]
 pub struct PerUnit {
     numbers: Floats,
@@ -63,7 +63,7 @@ pub struct PerUnit {
 }
 
 impl PerUnit {
-    /// `[batch or 1, n_units or 1]`.
+    /// The values of a tensor `[batch or 1, n_units or 1]`.
     pub fn of(tensor: &Tensor<2>) -> Option<Self> {
         Some(Self {
             numbers: Floats::of(tensor)?,
@@ -71,7 +71,7 @@ impl PerUnit {
         })
     }
 
-    /// Whether it is for this many examples and units.
+    /// Whether it fits `[batch, n_units]`.
     pub fn is_for(&self, dims: [usize; 2]) -> bool {
         self.dims
             .iter()
@@ -79,7 +79,7 @@ impl PerUnit {
             .all(|(&n, of)| [1, of].contains(&n))
     }
 
-    /// The numbers for the units of an example, over and over.
+    /// The values for the units of an example, repeated endlessly.
     pub fn of_example(&self, example: usize) -> impl Iterator<Item = f32> {
         let [n_rows, n] = self.dims;
         let row = if n_rows == 1 { 0 } else { example };

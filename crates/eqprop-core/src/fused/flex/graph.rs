@@ -1,4 +1,4 @@
-//! Drives that are sums over connections.
+//! Relaxation with drives that are sums over connections.
 
 mod plan;
 mod worker;
@@ -13,10 +13,10 @@ use crate::fused::{Edge, Problem, Settled};
 use crate::kernel::TILE_ROWS;
 use crate::state::State;
 
-/// Bytes of the cache that a core has for itself: those of most machines of today.
+/// Bytes of a core's private cache on most current machines.
 const CACHE: usize = 1 << 20;
 
-/// A relaxation as one computation, or `None` if it has a part that this cannot do.
+/// Runs a relaxation as one computation; `None` if a part of it is not supported here.
 pub fn relax(
     problem: &Problem<'_>,
     constant: &[Tensor<2>],
@@ -27,7 +27,7 @@ pub fn relax(
     let start: Option<Vec<_>> = start.layers().iter().map(Floats::of).collect();
     let start = start?;
     let batch = start.first()?.slice().len() / plan.sizes[0];
-    // What does not belong together goes step by step, where the shapes are compared.
+    // Mismatched tensors go step by step, where the shapes are compared.
     if !plan.is_for(batch) {
         return None;
     }
@@ -45,8 +45,8 @@ pub fn relax(
     })
 }
 
-/// How many examples to take through all steps together, so that their states stay in cache; as many as
-/// there are where the weights do not fit in beside them.
+/// Number of examples to run through all steps together, so that their states stay in cache; without limit
+/// where the weights do not fit in beside them.
 fn rows_in_cache(plan: &GraphPlan<'_>) -> usize {
     let numbers = plan.connections.iter().map(|link| link.n_weights());
     if numbers.sum::<usize>() * size_of::<f32>() > CACHE / 2 {

@@ -1,4 +1,4 @@
-//! Single operations.
+//! Single operations on `flex`.
 
 use burn::tensor::{DType, Tensor};
 
@@ -16,12 +16,12 @@ use crate::kernel::team::share;
 use crate::kernel::threads::threads_for;
 use crate::kernel::{Left, ZeroPattern};
 
-/// Examples for which packed weights are read often enough.
+/// Minimum number of examples for which packing the weights pays off.
 const WORTH_PACKING: usize = 32;
-/// Multiplications of a prediction that are worth a thread.
+/// Minimum number of multiplications of a prediction per thread.
 const WORTH_A_THREAD: usize = 2_000_000;
 
-/// The numbers of a pair of states.
+/// The data of a pair of states.
 enum Numbers {
     Same(Floats),
     Two(Floats, Floats),
@@ -87,7 +87,7 @@ pub fn product_over_rows(below: &Tensor<2>, above: &Tensor<2>) -> Option<Tensor<
     Some(tensor(out, shape, &device))
 }
 
-/// `parameter − rate · belowᵀ above` in place, or the parameter as it was.
+/// `parameter − rate · belowᵀ above` in place, or the unchanged parameter on other backends.
 #[allow(
     clippy::result_large_err,
     reason = "the tensor must be handed back, so that nobody else holds it"
@@ -123,8 +123,8 @@ pub fn convolution(
     Some(tensor(out, [batch, n_out], &pre.device()))
 }
 
-/// The share of `scale · Σ_batch [∂⟨post, P(K ∗ pre)⟩/∂K (first) − … (second)]`; `None` too for a kernel
-/// that takes steps.
+/// The share of `scale · Σ_batch [∂⟨post, P(K ∗ pre)⟩/∂K (first) − … (second)]`; also `None` for a stride
+/// other than 1.
 pub fn convolution_contrast(
     share: Share,
     pre: StatePair<'_>,
@@ -148,8 +148,8 @@ pub fn convolution_contrast(
     Some(tensor(out, shape, &device))
 }
 
-/// The pre-activation `a = h W + b` that a layer predicts of the one above, and `σ(a)`; `None` too where it
-/// is not worth to pack the weights.
+/// The pre-activation `a = h W + b` that a layer predicts for the one above, and `σ(a)`; also `None` for a
+/// batch too small for packing the weights to pay off.
 pub fn prediction(
     edge: Edge<'_>,
     below: &Tensor<2>,
@@ -200,7 +200,7 @@ pub fn prediction_error(
     Some(tensor(out, state.dims(), &state.device()))
 }
 
-/// A step in place, or what it was given.
+/// A descent step in place, or its arguments on other backends.
 #[allow(
     clippy::result_large_err,
     reason = "the tensors must be handed back, so that nobody else holds them"
@@ -218,7 +218,7 @@ pub fn descend<const D: usize>(
     let device = parameter.device();
     let gradient = Floats::of(&gradient).expect(checked);
     let mut parameter = Floats::owned(parameter).expect(checked);
-    // In a first step μ v is 0.
+    // In the first step μ v is 0.
     let mut velocity = (step.momentum != 0.0).then(|| {
         let velocity = velocity.unwrap_or_else(|| Tensor::zeros(shape, (&device, DType::F32)));
         Floats::owned(velocity).expect(checked)

@@ -18,14 +18,14 @@ pub enum PackedConnection {
     Dense(Box<PackedDense>),
     /// `P(K ∗ s_from)` and its adjoint.
     Convolution(Box<PackedConvolution>),
-    /// One to one.
+    /// Units are connected one to one.
     Identity,
 }
 
-/// Weights between dense layers, packed for a direction when it is first needed.
+/// Weights of a dense connection, packed for a direction when it is first needed.
 #[derive(Debug)]
 pub struct PackedDense {
-    /// Those that send forth and those that send back, `[n_in, n_out]` both.
+    /// Forward and backward, both `[n_in, n_out]`.
     weights: [Floats; 2],
     units: [usize; 2],
     orders: [ChannelsLast; 2],
@@ -64,12 +64,12 @@ impl PackedDense {
         self.backward();
     }
 
-    /// Multiplications for one example in both directions, and numbers that a step reads of the weights.
+    /// Multiplications per example in both directions, which is also the number of weights that a step reads.
     pub fn work(&self) -> usize {
         2 * self.units.iter().product::<usize>()
     }
 
-    /// Whether what is sent back goes along the same weights as what is sent forth.
+    /// Whether both directions share the same weights.
     pub fn is_tied(&self) -> bool {
         let [forth, back] = self.weights.each_ref().map(Floats::slice);
         core::ptr::eq(forth, back)
@@ -79,7 +79,7 @@ impl PackedDense {
         self.orders.iter().all(|order| order.is_plain())
     }
 
-    /// Where the weight from one unit to another stands.
+    /// Index of the weight from one unit to another.
     fn place(&self, from: usize, to: usize) -> usize {
         let [below, above] = self.orders;
         below.place(from) * self.units[1] + above.place(to)
@@ -87,7 +87,8 @@ impl PackedDense {
 }
 
 impl PackedConnection {
-    /// Packs an edge between layers of these shapes; `None` if its weights are not at hand as slices.
+    /// Packs an edge between layers of these shapes; `None` if its weights are not available as slices or
+    /// its convolution is not supported.
     fn new(weights: Weights<'_>, [from, to]: [LayerShape; 2]) -> Option<Self> {
         Some(match weights {
             Weights::Dense([forth, back]) => Self::Dense(Box::new(PackedDense {
@@ -114,7 +115,7 @@ impl PackedConnection {
         }
     }
 
-    /// Numbers that a step reads of the weights.
+    /// Number of weights that a step reads.
     pub fn n_weights(&self) -> usize {
         match self {
             Self::Dense(dense) => dense.work(),
@@ -123,7 +124,7 @@ impl PackedConnection {
         }
     }
 
-    /// Multiplications for one example in both directions.
+    /// Multiplications per example in both directions.
     pub fn work(&self) -> usize {
         match self {
             Self::Dense(dense) => dense.work(),
@@ -134,14 +135,14 @@ impl PackedConnection {
 }
 
 impl<'a> Edge<'a> {
-    /// The connection packed for layers of these shapes, or `None` if its parameters are not in `f32` on
-    /// `flex`.
+    /// The connection packed for layers of these shapes; `None` if its parameters are not in `f32` on
+    /// `flex` or it is not supported.
     pub fn pack(self, shapes: [LayerShape; 2]) -> Option<&'a PackedConnection> {
         let pack = || PackedConnection::new(self.weights, shapes);
         self.packed.get_or_pack(pack)
     }
 
-    /// [`pack`](Self::pack) of a dense connection between layers of so many units, `None` for another.
+    /// [`pack`](Self::pack) for a dense connection between layers of `units` units; `None` for any other.
     pub fn pack_dense(self, units: [usize; 2]) -> Option<&'a PackedDense> {
         if !matches!(self.weights, Weights::Dense(_)) {
             return None;
@@ -161,7 +162,7 @@ pub fn order(shape: LayerShape) -> ChannelsLast {
     }
 }
 
-/// A convolution as the kernels know it, `None` if they cannot do it.
+/// A convolution in the kernels' terms; `None` if they do not support it.
 pub fn geometry(geometry: ConvolutionGeometry) -> Option<Geometry> {
     let ConvolutionGeometry {
         config,
@@ -182,7 +183,7 @@ pub fn geometry(geometry: ConvolutionGeometry) -> Option<Geometry> {
     geometry.is_supported().then_some(geometry)
 }
 
-/// A response in the kernels' numbers.
+/// A response in the kernels' precision.
 pub fn response(response: Response) -> kernel::response::Response {
     use kernel::response::Response as Of;
     match response {

@@ -1,4 +1,4 @@
-//! The backward direction, to the maps below.
+//! The backward direction, to the feature maps below.
 
 use pulp::Simd;
 
@@ -65,8 +65,8 @@ impl PackedConvolution {
     }
 }
 
-/// Each unit above sends its kernel to the patch that won its window. Units at 0, many in a
-/// clipped layer, send nothing.
+/// Adds the kernel of each unit above, times its state, to the patch that won its pooling window. Units at
+/// 0, many in a clipped layer, are skipped.
 struct Scatter<'a> {
     convolution: &'a PackedConvolution,
     above: &'a [f32],
@@ -106,7 +106,7 @@ impl VectorWork for Scatter<'_> {
     }
 }
 
-/// Adds patches to all positions of their windows.
+/// Adds each patch, times `share`, at all positions of its pooling window.
 struct Spread<'a> {
     convolution: &'a PackedConvolution,
     patches: &'a [f32],

@@ -1,21 +1,21 @@
-//! Whole batches, for a single use of the weights.
+//! Convolutions of whole batches, for a single use of the weights.
 
 use super::{Geometry, PackedConvolution, Pooled, Scratch};
 use crate::kernel::outer::{Half, Pre};
 use crate::kernel::team::share;
 use crate::kernel::threads::threads_for;
 
-/// Multiplications that are worth a thread.
+/// Minimum number of multiplications per thread.
 const WORTH_A_THREAD: usize = 1_000_000;
 
-/// Into how many parts to share out a batch, and how many rows each has.
+/// Number of parts into which to divide a batch, and rows per part.
 fn parts_of(batch: usize, work: usize) -> [usize; 2] {
     let n_threads = threads_for(batch * work, WORTH_A_THREAD);
     let rows = batch.div_ceil(n_threads).max(1);
     [batch.div_ceil(rows), rows]
 }
 
-/// `P(K ∗ s)` of `batch` examples, in the order of the tensor.
+/// `P(K ∗ s)` of `batch` examples, in tensor order.
 pub fn forward_of_batch(
     below: &[f32],
     kernel: &[f32],
@@ -39,7 +39,7 @@ pub fn forward_of_batch(
 }
 
 /// The halves of `scale · Σ_batch [∂⟨s_to, P(K ∗ s_from)⟩/∂K (first) − … (second)]`, in the order of the
-/// kernel `[channels above, channels below, kernel, kernel]`. The kernel must not take steps.
+/// kernel `[channels above, channels below, kernel, kernel]`. The stride must be 1.
 pub fn contrast_of_batch(
     halves: &[Half],
     pre: Pre<'_>,

@@ -10,10 +10,10 @@ use crate::kernel::zero_pattern::ZeroPattern;
 
 impl PackedConvolution {
     /// Adds the halves of `scale · [∂⟨s_to, P(K ∗ s_from)⟩/∂K (first) − … (second)]` of one example to
-    /// `sum`, `[channels below, kernel, kernel, channels above]`. All maps are in the order of the tensor.
+    /// `sum`, `[channels below, kernel, kernel, channels above]`. All feature maps are in tensor order.
     ///
     /// # Panics
-    /// If the kernel takes steps: the positions that it is applied at must be neighbors.
+    /// If the stride is not 1: the positions of the kernel must be adjacent.
     pub fn add_contrast(
         &self,
         halves: &[Half],
@@ -33,8 +33,8 @@ impl PackedConvolution {
         assert_eq!(stride, 1, "a kernel that takes steps");
         let size = pool.size;
         let (rows, columns) = (rows * size, columns * size);
-        // `Pᵀ s_to` of both states, combined. Through winners their values pass as they are, but each
-        // state has its own; shares of a mean are rounded, so that they are combined first.
+        // `Pᵀ s_to` of both states, combined. Max pooling passes values unchanged, but each state has
+        // winners of its own; the shares of a mean are rounded, so the values are combined first.
         let unpooled = |combine: Combine| match pre {
             Pre::Two(a, b) if pool.is_max => {
                 combine(&self.unpool(a, post[0]), &self.unpool(b, post[1]))
@@ -51,7 +51,7 @@ impl PackedConvolution {
                 })
                 .collect(),
         };
-        // With the channels first, what one weight sees of a row of positions is one run.
+        // With the channels first, the inputs of one weight over a row of positions are one contiguous run.
         let (padded_height, padded_width) = (height + 2 * padding, width + 2 * padding);
         let starts: Vec<usize> = (0..below)
             .flat_map(|channel| grid(kernel, kernel).map(move |place| (channel, place)))
@@ -79,8 +79,7 @@ impl PackedConvolution {
         }
     }
 
-    /// `Pᵀ s_to`, `[row, column, channel]`, through the winners of `pre`; both in the order of the
-    /// tensor.
+    /// `Pᵀ s_to`, `[row, column, channel]`, through the winners of `pre`; both arguments are in tensor order.
     fn unpool(&self, pre: &[f32], post: &[f32]) -> Vec<f32> {
         let Geometry {
             output: [above, rows, columns],
@@ -116,7 +115,7 @@ impl PackedConvolution {
     }
 }
 
-/// What makes one list of numbers of two.
+/// Combines two lists of numbers into one, element by element.
 type Combine = fn(&[f32], &[f32]) -> Vec<f32>;
 
 fn sum_of(a: &[f32], b: &[f32]) -> Vec<f32> {

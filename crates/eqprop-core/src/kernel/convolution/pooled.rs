@@ -11,7 +11,7 @@ use crate::kernel::simd::vectorized;
 pub struct Pooled {
     /// The result, `[examples, pixels, channels]`.
     pub values: Vec<f32>,
-    /// Which position of its window each value comes from.
+    /// The position within its window that each value comes from.
     pub(super) winners: Vec<u8>,
     /// Whether this belongs to the current `s`.
     pub is_current: bool,

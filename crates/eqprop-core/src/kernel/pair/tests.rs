@@ -6,7 +6,7 @@ fn numbers(n: usize, seed: usize) -> Vec<f32> {
     (0..n).map(number).collect()
 }
 
-/// `W`, and before the step `o`, its base, `h` and its base.
+/// `W`, and `o`, its base, `h` and its base before the step.
 struct Layers {
     n: usize,
     n_short: usize,
@@ -55,7 +55,7 @@ impl Layers {
         [out, short_out]
     }
 
-    /// The same in `f64`, number by number.
+    /// The same in `f64`, element by element.
     fn plain(&self, step_size: Option<f32>) -> [Vec<f64>; 2] {
         let (n, n_short) = (self.n, self.n_short);
         let weight = |h: usize, o: usize| f64::from(self.weights[h * n_short + o]);

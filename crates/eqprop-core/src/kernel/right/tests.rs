@@ -5,7 +5,7 @@ use crate::kernel::panels::lanes;
 use crate::kernel::product::{SomeRows, multiply_columns, multiply_once, multiply_once_packed};
 use crate::kernel::zero_pattern::{Columns, N_PATTERNS};
 
-/// Numbers in ±1 of which about one in three is 0.
+/// Pseudorandom numbers in ±1, always the same for a seed.
 struct Numbers(u32);
 
 impl Numbers {
@@ -63,7 +63,7 @@ fn assert_close(found: &[f32], expected: &[f64], what: &str) {
     }
 }
 
-/// Rows of every height of a tile, and columns that fill panels, end within a vector, or both.
+/// Numbers of rows with tiles of every height, and columns that fill panels, end within a vector, or both.
 fn sizes() -> impl Iterator<Item = [usize; 3]> {
     let rows = [1, 2, 3, 5, 7, 8, 23];
     let columns = [1, 9, 16, 33, 48, 50, 70, 96, 97, 131];
@@ -118,7 +118,7 @@ fn products_of_every_size_are_sums_of_products_of_numbers() {
     }
 }
 
-/// Of few rows and of many, for one thread and for several.
+/// With few rows and with many, on one thread and on several.
 #[test]
 fn a_product_for_a_single_use_is_right_however_it_is_shared_out() {
     for size in [
@@ -136,7 +136,7 @@ fn a_product_for_a_single_use_is_right_however_it_is_shared_out() {
     }
 }
 
-/// Right factors of few columns, of few rows, and of just too many of both.
+/// Right factors with few columns, with few rows, and with just too many of either.
 fn small_sizes() -> impl Iterator<Item = [usize; 3]> {
     let columns = [1, 3, 5, 10, 11].map(|columns| [[70, columns], [32, columns]]);
     let depths = [1, 3, 5, 10, 11].map(|depth| [[depth, 131], [depth, 32]]);
@@ -230,7 +230,7 @@ fn check_finish(size: [usize; 3], right: impl Fn(&[f32], [usize; 3]) -> Right) {
 #[test]
 fn places_are_found_by_which_rows_of_the_tile_are_not_0() {
     let mut data = vec![0.0; 9 * 40];
-    // A sign alone is no number; of nine rows the last has a tile of its own.
+    // −0 counts as 0; the last of nine rows has a tile of its own.
     (data[7], data[3 * 40 + 11], data[8 * 40 + 2]) = (-0.0, 1e-40, f32::NAN);
     (data[20], data[3 * 40 + 20], data[30]) = (1.0, 2.0, 3.0);
     let mut zeros = ZeroPattern::default();

@@ -1,4 +1,4 @@
-//! The fast path with other vectors than this machine's widest: for tests, and in no release.
+//! The fast path with vectors other than this machine's widest: for tests only, and in no release.
 //!
 //! `EQPROP_LANES=4` in the environment of a process makes all its vectors four numbers wide. It is
 //! read in unit tests, and where debug assertions are on.
@@ -10,7 +10,7 @@ use pulp::{Arch, Scalar, Simd, WithSimd};
 /// The environment variable.
 pub const VARIABLE: &str = "EQPROP_LANES";
 
-/// How many numbers a vector has.
+/// Number of lanes of a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
     One,
@@ -31,15 +31,15 @@ impl Width {
         }
     }
 
-    /// Whether this machine has vectors of the width.
+    /// Whether this machine has vectors of this width.
     pub fn is_possible(self) -> bool {
         let widest = Arch::new().dispatch(Lanes);
-        // On x86-64 AVX2's, used in whole or in half, and AVX-512's; elsewhere there is one width.
+        // x86-64 has AVX2's vectors, whole or half, and AVX-512's; elsewhere there is one width.
         let narrower = cfg!(target_arch = "x86_64") && self.lanes() < widest;
         self == Self::One || self.lanes() == widest || narrower
     }
 
-    /// Runs `work` with such vectors.
+    /// Runs `work` with vectors of this width.
     pub fn run<W: WithSimd>(self, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
         if let Some(machine) = pulp::x86::V3::try_new() {
@@ -69,7 +69,7 @@ impl WithSimd for Lanes {
     }
 }
 
-/// Work with vectors of its own, whatever those it is compiled for.
+/// Work with the given vectors, whichever it is compiled for.
 #[cfg(target_arch = "x86_64")]
 struct With<V, W>(V, W);
 
@@ -86,7 +86,7 @@ impl<V: Simd, W: WithSimd> WithSimd for With<V, W> {
 /// The width that the environment asks for.
 ///
 /// # Panics
-/// If this machine has no such vectors: a test would pass without having run.
+/// If this machine has no such vectors: otherwise a test would pass without having run.
 pub fn chosen() -> Option<Width> {
     static CHOSEN: LazyLock<Option<Width>> = LazyLock::new(|| {
         let lanes = std::env::var(VARIABLE).ok()?;
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// This binary's tests of the kernels once more, in a process for each width.
+    /// Reruns the kernel tests of this binary, in one process per width.
     #[test]
     fn kernels_compute_the_same_with_vectors_of_every_width() {
         if chosen().is_some() {
@@ -131,7 +131,7 @@ mod tests {
                 .arg("kernel::")
                 .env(VARIABLE, width.lanes().to_string())
                 .env("RAYON_NUM_THREADS", n_threads.to_string())
-                // Unoptimized, the frames of kernels are large.
+                // The stack frames of unoptimized kernels are large.
                 .env("RUST_MIN_STACK", (16 << 20).to_string())
                 .output()
                 .expect("it runs already");

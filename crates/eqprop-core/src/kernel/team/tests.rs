@@ -3,7 +3,7 @@ use std::collections::HashSet;
 
 use super::*;
 
-/// How often each of `n` items came to `work` on so many threads.
+/// How often each of `n` items reached `work` on `n_threads` threads.
 fn counts(n: usize, n_threads: usize) -> Vec<u32> {
     let counts: Vec<AtomicU32> = (0..n).map(|_| AtomicU32::new(0)).collect();
     share((0..n).collect(), n_threads, |index| {
@@ -42,10 +42,10 @@ fn the_work_of_many_callers_at_once_and_one_after_the_other_is_all_done() {
     });
 }
 
-/// Two threads that wait for one another show that there are two.
+/// Two threads that wait for each other show that there are two.
 #[test]
 fn items_are_worked_on_at_the_same_time() {
-    // Another test may have the team.
+    // Another test may be using the team.
     for _ in 0..1000 {
         let (arrived, threads) = (AtomicU32::new(0), Mutex::new(HashSet::new()));
         share(vec![(), ()], 2, |()| {

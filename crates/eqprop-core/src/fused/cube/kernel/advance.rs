@@ -1,7 +1,8 @@
-//! One layer, one step.
+//! One step of one layer.
 //!
-//! A cube takes some units of some examples. Its planes share out the units that send, so that many
-//! multiprocessors have something to do for a few examples too, and add up what each has found.
+//! A cube computes some units of some examples. Its threads form parts, which divide the presynaptic units
+//! among them, so that many multiprocessors have work even for a few examples; then they add up their
+//! partial sums.
 
 use cubecl::prelude::*;
 
@@ -9,66 +10,68 @@ use super::nudge::{NudgePlan, force};
 use super::plan::{Order, Rule};
 use super::respond::{larger, respond};
 
-/// Units of a cube.
+/// Threads per cube.
 pub const N_THREADS: usize = 256;
-/// Sending units that a part takes at a time.
+/// Presynaptic units that a part processes at a time.
 const DEPTH: usize = 8;
-/// Numbers that a unit reads at once.
+/// Examples per vector.
 const LANES: usize = 4;
 
 type Four = Vector<f32, Const<4>>;
 type One = Vector<f32, Const<1>>;
 
-/// What a step of a layer is compiled for.
+/// Compile-time parameters of one step of a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AdvancePlan {
-    /// Its units.
+    /// Number of units.
     pub n: usize,
-    /// How they respond.
+    /// Their response.
     pub rule: Rule,
-    /// What drives them.
+    /// The terms of their drive.
     pub terms: Vec<Sent>,
-    /// The rule of the step.
+    /// The update rule of the step.
     pub order: Order,
-    /// How far one example is from the next in what is constant, and in the state before.
+    /// Offsets from one example to the next in the constant part of the drive and in the state before the
+    /// step.
     pub strides: [usize; 2],
-    /// Whether anything is constant.
+    /// Whether the drive has a constant part.
     pub has_constant: bool,
-    /// What nudges it.
+    /// The nudge, if the layer is nudged.
     pub nudge: Option<NudgePlan>,
-    /// Whether to say how much each example has moved.
+    /// Whether to report how far each example has moved.
     pub measures: bool,
-    /// What a cube takes.
+    /// The tile that a cube computes.
     pub tile: Tile,
 }
 
-/// What a cube takes.
+/// The units and examples that a cube computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tile {
-    /// Units that lie side by side, 16 or 32.
+    /// Adjacent units, 16 or 32.
     pub width: usize,
     /// Examples, a multiple of 4.
     pub rows: usize,
 }
 
 impl Tile {
-    /// Parts in which the units that send are shared out.
+    /// Number of parts that divide the presynaptic units among them.
     fn n_parts(self) -> usize {
         N_THREADS / self.width
     }
 
-    /// Bytes of the memory that a cube shares.
+    /// Bytes of shared memory per cube.
     pub fn shared(self) -> usize {
         let sent = self.n_parts() * DEPTH * self.rows;
         (sent + N_THREADS * self.rows) * size_of::<f32>()
     }
 
-    /// Cubes of a layer of `n` units with so many examples: across units, and across examples.
+    /// Numbers of cubes for a layer of `n` units and `n_rows` examples: across units, and across examples.
     pub fn n_cubes(self, n: usize, n_rows: usize) -> [usize; 2] {
         [n.div_ceil(self.width), n_rows.div_ceil(self.rows)]
     }
 
-    /// About how many clock cycles a layer takes that so many units send to, on so many multiprocessors.
+    /// Estimated clock cycles of a layer with `n_senders` presynaptic units on `multiprocessors`
+    /// multiprocessors.
     pub fn cycles(
         self,
         n: usize,
@@ -76,36 +79,37 @@ impl Tile {
         n_senders: usize,
         multiprocessors: usize,
     ) -> usize {
-        /// Bytes that a multiprocessor, and all together, get from the second cache in a cycle.
+        /// Bytes per cycle from the L2 cache, to one multiprocessor and to all together.
         const BYTES_EACH: usize = 64;
         const BYTES_ALL: usize = 2800;
         let n_cubes: usize = self.n_cubes(n, n_rows).iter().product();
         let waves = n_cubes.div_ceil(multiprocessors);
         let weights = n_senders * self.width * size_of::<f32>();
-        // For each weight a product with every example, a load of four of them, and one of the weight.
+        // For each weight, a product with every example, a load for every four of them, and a load of the
+        // weight.
         let issued = n_senders.div_ceil(self.n_parts()) * (self.rows + self.rows / LANES + 1) * 2;
         let read = (waves * weights / BYTES_EACH).max(n_cubes * weights / BYTES_ALL);
         (waves * issued).max(read)
     }
 }
 
-/// What one layer sends to another.
+/// The input of a layer from a presynaptic layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sent {
-    /// Units that send.
+    /// Number of presynaptic units.
     pub n: usize,
-    /// How far one example is from the next.
+    /// Offset from one example to the next.
     pub stride: usize,
-    /// How far the weights of one sending unit are from those of the next; none where units are joined one
-    /// to one.
+    /// Offset in the weights from one presynaptic unit to the next; `None` where units are connected one to
+    /// one.
     pub across: Option<usize>,
 }
 
-/// Moves a layer.
+/// Moves a layer by one step.
 ///
-/// - `sources`: of each term `[rows, n_in]`, `weights`: `[n_in, n]`
+/// - of each term, `sources`: `[rows, n_in]`, `weights`: `[n_in, n]`
 /// - `constant`, `before`, `after`: `[rows, n]`
-/// - `changes`: `[tiles, rows]`, for each tile of units the largest change
+/// - `changes`: `[tiles, rows]`, the largest change within each tile of units, times `per_change`
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub fn advance(
@@ -248,10 +252,10 @@ pub fn advance(
     }
 }
 
-/// The largest of each column.
+/// The largest change of each example, over all tiles of all layers.
 ///
 /// # Shapes
-/// - `changes`: `[tiles, rows]`, `residual`: `[rows]`
+/// - `changes`: `[tiles, rows]` of each layer, `residual`: `[rows]`
 #[cube(launch_unchecked)]
 pub fn largest_of(
     changes: &Sequence<Box<[f32]>>,

@@ -2,27 +2,27 @@
 
 use cubecl::prelude::*;
 
-/// What a step is compiled for.
+/// Compile-time parameters of a descent step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DescendPlan {
-    /// Whether parameters go where they are, and the velocity too.
+    /// Whether the parameters are updated in place, and whether the velocity is.
     pub in_place: [bool; 2],
-    /// Whether there was a velocity before.
+    /// Whether there is a velocity before the step.
     pub goes_on: bool,
-    /// Whether there is one afterwards.
+    /// Whether there is a velocity after the step.
     pub has_momentum: bool,
-    /// Whether the momentum is Nesterov's.
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
 }
 
-/// Velocities smaller than this become 0, as on processors.
+/// Velocities smaller than this in magnitude become 0, as on CPUs.
 const NEGLIGIBLE: f32 = 1e-30;
 
 /// ```text
 /// g ← λ θ + g;   v ← μ v + g;   θ ← θ − η (v, or with Nesterov μ v + g)
 /// ```
 ///
-/// `before`: `θ` and `v`, each only if it is not where the result goes.
+/// `before`: `θ` and `v`, each only if it is not updated in place.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub fn descend(
@@ -66,7 +66,7 @@ pub fn descend(
     }
 }
 
-/// `to ← from`, of several, each of so many numbers.
+/// `to ← from` for several buffers, of `lengths` elements each.
 #[cube(launch_unchecked)]
 pub fn copy(
     from: &Sequence<Box<[f32]>>,

@@ -1,23 +1,22 @@
-//! What acts on a layer.
+//! The nudge of a unit, and its step toward the drive.
 
 use cubecl::prelude::*;
 
 use super::plan::Order;
 
-/// Of a nudged output: rows and columns of `β` and of what its drive is multiplied by, which are 1 for those
-/// that are the same.
+/// Rows and columns of a nudge's `β` and factor, 1 where all examples or all units share a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NudgePlan {
-    /// Of `β`.
+    /// Rows and columns of `β`.
     pub beta: [usize; 2],
-    /// Of what the drive is multiplied by.
+    /// Rows and columns of the drive's factor.
     pub shrink: [usize; 2],
 }
 
-/// What a unit responds to: its drive, with the force of a quadratic cost where one acts on it, and a step
-/// toward it where the step has a size.
+/// The input of a unit's response: its drive, with the force of a quadratic cost where it is nudged; for
+/// gradient flow, a step from the old state toward it.
 ///
-/// `nudge`: empty, or `β`, `y`, what is added to the drive, and what the sum is multiplied by.
+/// `nudge`: empty, or `β`, `y`, the offset added to the drive, and the factor of the sum.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn force(
@@ -49,7 +48,7 @@ pub fn force(
     total
 }
 
-/// Where a number is that may be the same for all examples or all units.
+/// Index of a value that all examples or all units may share.
 #[cube]
 fn place(row: usize, unit: usize, #[comptime] dims: [usize; 2]) -> usize {
     let [rows, columns] = comptime!(dims);

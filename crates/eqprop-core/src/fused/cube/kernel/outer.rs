@@ -1,45 +1,45 @@
-//! Products over rows: how parameters change.
+//! Products over rows, as in updates of parameters.
 
 use cubecl::prelude::*;
 
-/// Numbers of a tile each way.
+/// Side of a tile of the product.
 const TILE: usize = 64;
-/// Rows that are read at a time.
+/// Rows read at a time.
 const DEPTH: usize = 16;
-/// Units of a cube each way.
+/// Threads along each side of a cube.
 const SIDE: usize = 16;
 const LANES: usize = 4;
 
 type Four = Vector<f32, Const<4>>;
 
-/// What a product over rows is compiled for.
+/// Compile-time parameters of a product over rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OuterPlan {
-    /// Of the product.
+    /// Shape of the product.
     pub shape: [usize; 2],
-    /// How far a row is from the next in both factors, in what the product is added to, and in the sum.
+    /// Offsets from one row to the next in both factors, in the base and in the output.
     pub strides: [usize; 4],
-    /// Where what the product is added to is.
+    /// Where the base comes from.
     pub base: Base,
 }
 
-/// What a product is added to.
+/// The base that a product is added to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Base {
     /// Nothing.
     Zero,
-    /// What is where the sum goes.
+    /// The previous contents of the output.
     InPlace,
-    /// Other numbers.
+    /// Another buffer.
     Other,
 }
 
-/// Cubes of a product.
+/// Numbers of cubes of a product: across its columns, and across its rows.
 pub fn n_cubes([n_in, n_out]: [usize; 2]) -> [usize; 2] {
     [n_out.div_ceil(TILE), n_in.div_ceil(TILE)]
 }
 
-/// Units of a cube.
+/// Threads per cube.
 pub const N_THREADS: usize = SIDE * SIDE;
 
 /// `out = base + factor · belowᵀ above`
@@ -71,7 +71,7 @@ pub fn outer(
     }
     let mut start = 0usize;
     while start < n_rows {
-        // Each unit of the cube brings four neighbors of one row, of both factors.
+        // Each thread loads four adjacent elements of one row of both factors.
         let row = start + row_of_four;
         let mut numbers = Four::new(0.0f32);
         #[unroll]
@@ -120,7 +120,7 @@ pub fn outer(
     }
 }
 
-/// What a pair of states gives a factor.
+/// Combination of the two presynaptic states; the postsynaptic ones form the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Half {
     /// `first − second`
@@ -129,8 +129,8 @@ pub enum Half {
     Sum,
 }
 
-/// Factors of a contrast: of both ends of a connection the sums and differences of two states, those of the end
-/// that receives times `scale`.
+/// Factors of a contrast: sums and differences of two states at both ends of a connection, the postsynaptic
+/// ones times `scale`.
 ///
 /// # Shapes
 /// - `pre`: two of `[rows, n_in]`, `post`: two of `[rows, n_out]`
@@ -155,7 +155,7 @@ pub fn factors(
     #[unroll]
     for index in 0..comptime!(halves.len()) {
         let half = comptime!(halves[index]);
-        // What one end gives as a difference, the other gives as a sum.
+        // Where one end takes the difference, the other takes the sum.
         if place < n_below {
             let (row, unit) = (place / n_in, place % n_in);
             let first = pre.index(0)[row * comptime!(strides[0][0]) + unit];
@@ -180,7 +180,7 @@ pub fn factors(
     }
 }
 
-/// Units that lie side by side in a cube of [`summed_difference`], and parts in which it takes the rows.
+/// Adjacent units per cube of [`summed_difference`], and parts that divide the rows among them.
 pub const SUMMED: [usize; 2] = [32, 8];
 
 /// `sum = scale · Σ_rows (first − second)`

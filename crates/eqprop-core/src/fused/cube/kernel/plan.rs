@@ -1,39 +1,40 @@
-//! What a kernel is compiled for.
+//! Compile-time parameters of the kernels.
 
 /// A layer of a relaxation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LayerPlan {
-    /// Its units.
+    /// Number of units.
     pub n: usize,
-    /// How they respond.
+    /// Their response.
     pub rule: Rule,
-    /// What drives them.
+    /// The terms of their drive.
     pub terms: Vec<TermPlan>,
-    /// How far one example is from the next in what is constant, and in the state that is started from.
+    /// Offsets from one example to the next in the constant part of the drive and in the initial state.
     pub strides: [usize; 2],
     /// Whether a nudge acts on it.
     pub nudged: bool,
 }
 
-/// What one layer sends to another.
+/// The input of a layer from a presynaptic layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TermPlan {
-    /// The layer that sends.
+    /// The presynaptic layer.
     pub source: usize,
-    /// Its units.
+    /// Number of its units.
     pub n: usize,
-    /// Which of the weights; none where units are joined one to one.
+    /// Index of the weights; `None` where units are connected one to one.
     pub weights: Option<usize>,
-    /// How far the weights of one sending unit are from those of the next, and those of one receiving unit.
+    /// Offsets in the weights from one presynaptic unit to the next, and from one postsynaptic unit to the
+    /// next.
     pub strides: [usize; 2],
 }
 
-/// `σ`
+/// The response `σ`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rule {
     /// `u`
     Keep,
-    /// `clip(u, low, high)`, the bits of both.
+    /// `clip(u, low, high)`, with the bounds as bits.
     Clip([u32; 2]),
     /// `max(u, 0)` in the first half of the units, `min(u, 0)` in the second.
     Halves,
@@ -43,13 +44,13 @@ pub enum Rule {
     HyperbolicTangent,
 }
 
-/// The rule of a step.
+/// The update rule of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// Each group in turn goes to its response.
+    /// Asynchronous: the groups in turn, each to its response.
     InTurn,
-    /// All layers at once.
+    /// Synchronous: all layers at once, each to its response.
     AtOnce,
-    /// All at once, a step toward their drive.
+    /// Gradient flow: all layers at once, by a step toward their drive.
     Flow,
 }

@@ -1,4 +1,4 @@
-//! What a unit does with its drive.
+//! Responses of units to their drives.
 
 use cubecl::prelude::*;
 
@@ -28,7 +28,7 @@ pub fn respond(drive: f32, unit: usize, #[comptime] n: usize, #[comptime] rule: 
     value
 }
 
-/// `clip(u, low, high)`, which keeps what is not a number.
+/// `clip(u, low, high)`; NaN passes through.
 #[cube]
 fn clip(u: f32, #[comptime] low: f32, #[comptime] high: f32) -> f32 {
     let mut clipped = u;
@@ -38,13 +38,13 @@ fn clip(u: f32, #[comptime] low: f32, #[comptime] high: f32) -> f32 {
     if comptime!(high.is_finite()) {
         clipped = select(clipped > high, high, clipped);
     }
-    // Compilers take the choices above for a minimum and a maximum, which pass over what is not a number.
+    // Compilers turn the selections above into a minimum and a maximum, which drop NaN.
     let size = u32::reinterpret(u) & 0x7fff_ffffu32;
     select(size > 0x7f80_0000u32, u, clipped)
 }
 
-/// The larger in size of numbers, where what is not a number is larger than all others: shaders may take it for
-/// something else in sums and comparisons, but not its bits.
+/// The larger absolute value, with NaN above all numbers. Bits are compared, because shaders may treat NaN
+/// arbitrarily in sums and comparisons.
 #[cube]
 pub fn larger<N: Size>(first: Vector<f32, N>, second: Vector<f32, N>) -> Vector<f32, N> {
     let size = Vector::<u32, N>::new(0x7fff_ffffu32);

@@ -1,7 +1,7 @@
 //! A whole relaxation in one launch.
 //!
-//! A cube takes a few examples through all steps. Their states lie in its shared memory, and what its
-//! units need of small weights in their registers.
+//! A cube runs a few examples through all steps. Their states are in its shared memory, and the few weights
+//! that a thread needs of a small connection are in its registers.
 
 use cubecl::prelude::*;
 
@@ -9,26 +9,26 @@ use super::nudge::{NudgePlan, force};
 use super::plan::{LayerPlan, Order, TermPlan};
 use super::respond::{larger, respond};
 
-/// Numbers that a unit of the cube may keep in registers.
+/// Maximum number of weights that a thread keeps in registers.
 const MAX_REGISTERS: usize = 64;
 
-/// What a relaxation in one launch is compiled for.
+/// Compile-time parameters of a relaxation in one launch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SettlePlan {
     /// The layers.
     pub layers: Vec<LayerPlan>,
-    /// Those that take their turn together.
+    /// Groups of layers that move together.
     pub groups: Vec<Vec<usize>>,
-    /// The rule of a step.
+    /// The update rule of a step.
     pub order: Order,
-    /// Units of a cube; a power of two.
+    /// Threads per cube, a power of two.
     pub n_threads: usize,
-    /// What nudges the output.
+    /// The nudge of the output, if it is nudged.
     pub nudge: Option<NudgePlan>,
 }
 
 impl SettlePlan {
-    /// Units of all layers.
+    /// Number of units of all layers.
     pub fn n_units(&self) -> usize {
         self.layers.iter().map(|layer| layer.n).sum()
     }
@@ -37,13 +37,13 @@ impl SettlePlan {
         self.layers[..layer].iter().map(|layer| layer.n).sum()
     }
 
-    /// Units that compute the drive of one unit of this layer together.
+    /// Threads that compute the drive of one unit of this layer together.
     fn n_segments(&self, layer: usize) -> usize {
         let width = self.layers[layer].n.next_power_of_two();
         (self.n_threads / width).max(1)
     }
 
-    /// Weights that a unit of the cube reads for one unit of a layer, of one term.
+    /// Weights of one term that a thread reads for one unit of a layer.
     fn n_each(&self, layer: usize, index: usize) -> usize {
         let term = self.layers[layer].terms[index];
         match term.weights {
@@ -81,19 +81,19 @@ impl SettlePlan {
         self.groups.iter().flatten().copied().collect()
     }
 
-    /// Numbers of `N` examples in the memory that a cube shares.
+    /// Vectors of `N` examples in shared memory.
     pub fn n_shared(&self) -> usize {
         let copies = if self.order == Order::InTurn { 2 } else { 3 };
         copies * self.n_units() + self.n_threads
     }
 }
 
-/// Takes `N` examples a cube through `n_steps` steps.
+/// Runs `n_steps` steps, with `N` examples per cube.
 ///
-/// - `constants`, `starts`: of each layer `[rows, n]`
-/// - `weights`: as the terms say
-/// - `nudge`: empty, or `β`, `y`, what is added to the output's drive, and what the sum is multiplied by
-/// - `outputs`: of each layer `[rows, n]`
+/// - `constants`, `starts`: `[rows, n]` of each layer
+/// - `weights`: as indexed by the terms
+/// - `nudge`: empty, or `β`, `y`, the offset added to the output's drive, and the factor of the sum
+/// - `outputs`: `[rows, n]` of each layer
 /// - `residual`: `[rows]`, the largest change in the last step times `per_change`
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
@@ -260,7 +260,7 @@ pub fn settle<N: Size>(
                     }
                 }
             }
-            // A layer that has moved is read next, and so is where parts of drives were added up.
+            // A layer that has moved is read next, and the buffer of partial drives is reused.
             if comptime!(plan.order == Order::InTurn || n_segments > 1) {
                 sync_cube();
             }
@@ -315,7 +315,7 @@ pub fn settle<N: Size>(
     }
 }
 
-/// This segment's part of what a term sends to a unit.
+/// This segment's part of a unit's input from a term.
 #[cube]
 fn sent<N: Size>(
     state: &Shared<[Vector<f32, N>]>,

@@ -1,4 +1,4 @@
-//! A relaxation over a graph of layers, in numbers: what all threads share.
+//! A relaxation over a graph of layers: the data shared by all threads.
 
 use burn::tensor::{Device, Tensor};
 
@@ -9,7 +9,7 @@ use crate::kernel::channels_last::ChannelsLast;
 use crate::kernel::response::Response;
 use crate::kernel::{Right, Shallow};
 
-/// What all threads share.
+/// Data shared by all threads.
 pub struct GraphPlan<'a> {
     pub update: Update,
     pub groups: &'a [Vec<usize>],
@@ -18,43 +18,43 @@ pub struct GraphPlan<'a> {
     pub orders: Vec<ChannelsLast>,
     pub constants: Vec<Floats>,
     pub connections: Vec<&'a PackedConnection>,
-    /// What drives each layer.
+    /// The terms of each layer's drive.
     pub terms: Vec<Vec<Term>>,
-    /// The layer that takes its turn together with the output, if one does.
+    /// The layer that moves in one pass with the output, if one does.
     pub beside_output: Option<BesideOutput<'a>>,
     pub output: OutputNumbers,
     pub device: Device,
 }
 
-/// A connection that drives a layer.
+/// A term of a layer's drive: one of its connections, in one direction.
 #[derive(Debug, Clone, Copy)]
 pub struct Term {
-    /// Which one.
+    /// Index of the connection.
     pub connection: usize,
-    /// The layer that it comes from.
+    /// The presynaptic layer.
     pub sender: usize,
     pub direction: Direction,
 }
 
-/// The way along a connection.
+/// The direction along a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     Forward,
     Backward,
 }
 
-/// A layer that drives an output of a few units and is driven by it alone, in the turn before it.
+/// A layer that drives an output of few units, is driven by no other free layer, and moves just before it.
 #[derive(Debug, Clone, Copy)]
 pub struct BesideOutput<'a> {
-    /// Which one.
+    /// Index of the layer.
     pub layer: usize,
-    /// What both send along.
+    /// The weights between the two, which both directions share.
     pub weights: &'a Shallow,
-    /// Of the layer.
+    /// Bounds of the layer's states.
     pub bounds: [f32; 2],
 }
 
-/// [`Output`], in numbers.
+/// [`Output`], as slices.
 #[allow(
     clippy::large_enum_variant,
     reason = "one lives at a time, for a whole relaxation"
@@ -90,7 +90,7 @@ impl<'a> GraphPlan<'a> {
         let layers = problem.layers.iter();
         let responses: Vec<_> = layers.map(|layer| response(layer.response)).collect();
         let clips = |response: &Response| matches!(response, Response::Clip(_));
-        // The flow of a potential that is not quadratic needs σ⁻¹, and so does its nudged output.
+        // Gradient flow with a non-quadratic potential needs σ⁻¹, and so does its nudged output.
         let is_flow = matches!(problem.update, Update::Flow(_));
         let is_quadratic = |found: &Response| clips(found) || matches!(found, Response::Halves);
         if is_flow && !responses.iter().all(is_quadratic) {
@@ -104,7 +104,7 @@ impl<'a> GraphPlan<'a> {
         if !matches!(output, OutputNumbers::Free) && !orders.last()?.is_plain() {
             return None;
         }
-        // The first half of the units, in the order of the tensor, conducts upwards.
+        // The half of the units that conducts upwards is the first in tensor order.
         let mut in_halves = responses.iter().zip(&orders);
         if in_halves.any(|(found, order)| matches!(found, Response::Halves) && !order.is_plain()) {
             return None;
@@ -153,7 +153,7 @@ impl<'a> GraphPlan<'a> {
         })
     }
 
-    /// The layer that can take its turn together with the output.
+    /// The layer that can move in one pass with the output.
     fn beside_output(&self) -> Option<BesideOutput<'a>> {
         let mut order = self.groups.iter().flatten();
         let (Some(&layer), Some(&output), None) = (order.next(), order.next(), order.next()) else {
@@ -181,7 +181,7 @@ impl<'a> GraphPlan<'a> {
         }
     }
 
-    /// Whether all that was clamped, and what acts on the output, is for this many examples.
+    /// Whether the constants and the output's tensors fit this many examples.
     pub fn is_for(&self, batch: usize) -> bool {
         let mut constants = self.constants.iter().zip(&self.sizes);
         let n = self.sizes.last().copied().unwrap_or(0);

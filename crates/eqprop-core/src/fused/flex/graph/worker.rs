@@ -1,4 +1,4 @@
-//! Some examples of a batch on their way through all steps.
+//! Relaxation of some examples of a batch.
 
 use core::ops::Range;
 
@@ -14,23 +14,23 @@ use crate::kernel::response::{Response, clip, respond};
 use crate::kernel::simd::{dispatch, vectorized};
 use crate::kernel::{Left, ZeroPattern};
 
-/// Some examples of the batch, on one thread.
+/// Some examples of the batch, relaxed on one thread.
 pub struct GraphWorker<'a> {
     plan: &'a GraphPlan<'a>,
-    /// The examples.
+    /// Indices of the examples.
     rows: Range<usize>,
-    /// What they have come to, layer by layer.
+    /// Their current state, layer by layer.
     state: Vec<Vec<f32>>,
-    /// The drive of each layer, then what it moves to; after a step, the state before it.
+    /// The drive of each layer, then its new state; after a step, the state before it.
     next: Vec<Vec<f32>>,
     constant: Vec<Vec<f32>>,
-    /// Where the examples begin in the state of each layer.
+    /// Offset of each example in the state of each layer.
     starts: Vec<Vec<usize>>,
     pooled: Vec<Pooled>,
     scratch: Scratch,
-    /// Where the state of each layer was not 0 when it was last sent.
+    /// Where the state of each layer was nonzero when it was last a factor of a product.
     zeros: Vec<ZeroPattern>,
-    /// The largest change of any unit of each example in the last step.
+    /// For each example, the largest change of any unit in the last step.
     change: Vec<f32>,
 }
 
@@ -78,7 +78,7 @@ impl<'a> GraphWorker<'a> {
         }
     }
 
-    /// The output and the layer beside it in one pass.
+    /// Updates the output and the layer beside it in one pass.
     fn step_beside(&mut self, beside: BesideOutput<'_>) {
         let plan = self.plan;
         let BesideOutput {
@@ -118,7 +118,7 @@ impl<'a> GraphWorker<'a> {
         self.take_next(output);
     }
 
-    /// All layers from the state before the step.
+    /// Updates all layers from the state before the step.
     fn step_together(&mut self, step_size: Option<f32>) {
         let n_layers = self.state.len();
         (0..n_layers).for_each(|layer| self.find_next(layer, step_size));
@@ -134,7 +134,7 @@ impl<'a> GraphWorker<'a> {
         }
     }
 
-    /// Finds where a layer goes: to `σ(drive)`, or a step of gradient flow further.
+    /// Computes the new state of a layer: `σ(drive)`, or a step of gradient flow.
     fn find_next(&mut self, layer: usize, step_size: Option<f32>) {
         let plan = self.plan;
         let is_output = layer + 1 == plan.sizes.len();
@@ -157,8 +157,8 @@ impl<'a> GraphWorker<'a> {
         }
     }
 
-    /// Puts the drive of a layer into `self.next`, or, if there are bounds and the last term is a
-    /// product, what becomes of it; returns whether it did the latter.
+    /// Puts the drive of a layer into `self.next`, or, if there are bounds and the last term is a product,
+    /// the new state; returns whether it is the new state.
     fn collect_drive(
         &mut self,
         layer: usize,
@@ -234,7 +234,7 @@ impl<'a> GraphWorker<'a> {
         false
     }
 
-    /// Turns the drive in `self.next` into what the layer moves to.
+    /// Turns the drive in `self.next` into the new state of the layer.
     fn respond(&mut self, layer: usize, step_size: Option<f32>) {
         let plan = self.plan;
         let (next, state) = (&mut self.next[layer], &self.state[layer]);
