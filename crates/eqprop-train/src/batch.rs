@@ -1,4 +1,4 @@
-//! A batch of examples, and the loader that cuts a split into batches.
+//! Mini-batches, and the data loader that cuts a split into them.
 
 mod ahead;
 mod augmentation;
@@ -20,19 +20,19 @@ use ahead::{ReadAhead, StreamedEpoch};
 pub use augmentation::Augmentation;
 use targets::TargetRows;
 
-/// Examples that are relaxed together.
+/// A mini-batch: examples that relax together.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// What is clamped, `[batch, n_inputs]`.
+    /// Input to clamp, `[batch, n_inputs]`.
     pub input: Tensor<2>,
-    /// What the output should be, `[batch, n_outputs]`: one-hot for a class, 0 or 1 for each of several labels.
+    /// Target output, `[batch, n_outputs]`: one-hot for a class, 0 or 1 for each of several labels.
     pub target: Tensor<2>,
-    /// Which example of the training set each row is; persistent particles need it.
+    /// Index in the training set of each row's example; persistent particles need it.
     pub indices: Option<Vec<usize>>,
 }
 
 impl Batch {
-    /// A batch of examples without identity.
+    /// Creates a batch of examples without indices.
     pub fn new(input: Tensor<2>, target: Tensor<2>) -> Self {
         Self {
             input,
@@ -45,32 +45,31 @@ impl Batch {
 /// The order in which a loader visits its examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// As they are stored, in every epoch.
+    /// Storage order, in every epoch.
     Sequential,
-    /// A new permutation for every epoch, which depends on the seed and the number of the
-    /// epoch alone.
+    /// A new permutation in every epoch, determined by the seed and the epoch number alone.
     Shuffled {
         /// Seed of the permutations.
         seed: u64,
     },
 }
 
-/// Cuts a split into batches: a Burn [`DataLoader`].
+/// A Burn [`DataLoader`] that cuts a split into mini-batches.
 ///
-/// The split lies on the device, and there is no work per example; with an [`Augmentation`] the
-/// images lie on the host, where each batch is changed and then uploaded as a whole. Inputs that
-/// [stay in their files](crate::data::Dataset::stream) are read by threads of the loader, some batches ahead of those that are
-/// taken from it, and in the same order.
+/// The split is kept on the device, and no work is done per example. With an [`Augmentation`] the images are
+/// kept on the host, where each batch is augmented and then uploaded as a whole. Inputs that [stay in their
+/// files](crate::data::Dataset::stream) are read by threads of the loader, a few batches ahead and in the
+/// same order.
 #[derive(Debug)]
 pub struct BatchLoader {
     inputs: Inputs,
     targets: Targets,
     device: Device,
-    /// What targets are, if not classes.
+    /// Kind of targets, if they are not classes.
     kind: Option<TargetKind>,
     /// Channels, height and width of an example.
     shape: [usize; 3],
-    /// The examples that this loader visits.
+    /// Indices of the examples that this loader visits.
     indices: Vec<usize>,
     batch_size: usize,
     order: Order,
@@ -78,7 +77,7 @@ pub struct BatchLoader {
     epoch: AtomicU64,
 }
 
-/// The inputs of all examples, `[n, n_inputs]`.
+/// Inputs of all examples, `[n, n_inputs]`.
 #[derive(Debug, Clone)]
 enum Inputs {
     OnDevice(Box<Tensor<2>>),
@@ -92,7 +91,7 @@ enum Inputs {
     },
 }
 
-/// What the outputs should be of all examples, `[n, n_outputs]`: on the device with the inputs, or with them on the host.
+/// Target outputs of all examples, `[n, n_outputs]`: on the same side as the inputs, device or host.
 #[derive(Debug, Clone)]
 enum Targets {
     OnDevice(Box<Tensor<2>>),
@@ -100,7 +99,7 @@ enum Targets {
 }
 
 impl BatchLoader {
-    /// A loader over `examples`, moved to `device`.
+    /// Creates a loader over `examples`, moved to `device`.
     ///
     /// # Panics
     /// If `batch_size` is 0, or a label is not below the number of classes.
@@ -145,12 +144,12 @@ impl BatchLoader {
         }
     }
 
-    /// Changes the images anew in every epoch. What happens to an example depends on the seed,
-    /// the number of the epoch and the number of the example alone.
+    /// Augments the images anew in every epoch. The change to an example depends on the seed, the epoch
+    /// number and the index of the example alone.
     ///
     /// The seed is that of the order, or 0 where the order has none; see
-    /// [`with_augmentation_seed`](Self::with_augmentation_seed). The images are read back from the
-    /// device once, here, and leave it.
+    /// [`with_augmentation_seed`](Self::with_augmentation_seed). This call reads the images back from the
+    /// device once and keeps them on the host.
     pub fn with_augmentation(mut self, augmentation: Augmentation) -> Self {
         self.inputs = match self.inputs {
             inputs @ Inputs::OnDevice(_) if augmentation.is_none() => inputs,
@@ -174,7 +173,7 @@ impl BatchLoader {
         self
     }
 
-    /// Another seed of the augmentation.
+    /// Replaces the seed of the augmentation.
     pub fn with_augmentation_seed(self, seed: u64) -> Self {
         Self {
             augmentation_seed: seed,
@@ -182,27 +181,27 @@ impl BatchLoader {
         }
     }
 
-    /// What targets are, if not classes.
+    /// Returns the kind of targets, if they are not classes.
     pub fn target_kind(&self) -> Option<&TargetKind> {
         self.kind.as_ref()
     }
 
-    /// The number of batches in an epoch.
+    /// Returns the number of batches in an epoch.
     pub fn n_batches(&self) -> usize {
         self.indices.len().div_ceil(self.batch_size)
     }
 
-    /// Sets the epoch that the next iteration counts as, to go on where a run stopped. Burn does
-    /// not tell a loader: call this before resuming a `SupervisedTraining` from a checkpoint.
+    /// Sets the epoch number of the next iteration, to resume a stopped run. Burn does not tell a loader
+    /// its epoch: call this before resuming a `SupervisedTraining` from a checkpoint.
     pub fn set_epoch(&self, epoch: u64) {
         self.epoch.store(epoch, Ordering::Relaxed);
     }
 
-    /// The batches of epoch `epoch` from number `first` on, counted from 0: the rest of an epoch that
-    /// was begun. Leaves alone which epoch the next iteration counts as.
+    /// Returns the batches of epoch `epoch` from batch `first` on, counted from 0: the rest of an unfinished
+    /// epoch. The epoch number of the next iteration is unaffected.
     ///
     /// # Errors
-    /// The batch that cannot be read, and is the last, if inputs are in files.
+    /// The iterator yields an error for inputs that cannot be read from their files, and then ends.
     pub fn batches(
         &self,
         epoch: u64,
@@ -213,7 +212,7 @@ impl BatchLoader {
         iter::from_fn(move || batches.take_next())
     }
 
-    /// The batches of epoch `epoch`.
+    /// Returns the batches of epoch `epoch`.
     fn epoch(&self, epoch: u64) -> Batches<'_> {
         let mut order = self.indices.clone();
         if let Order::Shuffled { seed } = self.order {
@@ -230,7 +229,7 @@ impl BatchLoader {
         }
     }
 
-    /// The same loader over the examples `indices`.
+    /// Returns the same loader over the examples `indices`.
     fn visiting(&self, indices: Vec<usize>) -> Self {
         Self {
             inputs: self.inputs.clone(),
@@ -280,12 +279,12 @@ struct Batches<'a> {
     epoch: u64,
     order: Arc<Vec<usize>>,
     position: usize,
-    /// Inputs that are read already, once the first was asked for.
+    /// Inputs read ahead, once the first batch has been requested.
     ahead: Option<ReadAhead>,
 }
 
 impl Batches<'_> {
-    /// The next batch. Behind one that cannot be read there is none.
+    /// Returns the next batch, or `None` after one that could not be read.
     fn take_next(&mut self) -> Option<Result<Batch, DataError>> {
         let start = self.position;
         let end = start.saturating_add(self.loader.batch_size);
@@ -301,7 +300,7 @@ impl Batches<'_> {
         Some(batch)
     }
 
-    /// The batch of a part of the order, which is the next.
+    /// Builds the next batch, from the range `start..end` of the order.
     fn batch(&mut self, start: usize, end: usize) -> Result<Batch, DataError> {
         let BatchLoader {
             inputs,

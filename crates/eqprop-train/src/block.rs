@@ -14,12 +14,11 @@ use crate::batch::Batch;
 use crate::estimator::{EquilibriumPropagation, FreeEquilibrium};
 use crate::network::EquilibriumNetwork;
 
-/// A network that relaxes, as a layer of a Burn model whose other layers are trained by
-/// backpropagation.
+/// An equilibrium network as a layer of a Burn model whose other layers are trained by backpropagation.
 ///
-/// Forward, it relaxes freely; its output is that of the equilibrium. Backward, it relaxes again,
-/// nudged by what Burn's autodiff brings from the layers above, and contrasts equilibria for its
-/// parameters and for the layers below:
+/// In the forward pass it runs a free phase and outputs the last layer of the equilibrium. In the backward
+/// pass it runs nudged phases, driven by the gradient that Burn's autodiff brings from the layers above, and
+/// contrasts their equilibria to get the gradients of its parameters and of its input:
 ///
 /// ```text
 /// forward     y = s_out⁰,   s⁰ = argmin_s E(θ, x, s)
@@ -29,24 +28,25 @@ use crate::network::EquilibriumNetwork;
 ///             dL/dx = 1/(β₁ − β₂) · [ ∂E/∂x(s^β₁) − ∂E/∂x(s^β₂) ]     to the layers below
 /// ```
 ///
-/// It is a node of Burn's autodiff: `loss.backward()` and one optimizer train the whole model,
-/// whatever is before, between or behind its blocks. No step of a relaxation is recorded, and memory
-/// does not grow with them. The theorem holds for any loss, because to first order it is the linear
+/// It is a node of Burn's autodiff: `loss.backward()` and one optimizer train the whole model, whatever
+/// comes before, between or after its blocks. No step of a relaxation is recorded, so memory does not
+/// grow with their number. The theorem holds for any loss, because to first order the loss is the linear
 /// cost `⟨g, y⟩`; see [`LinearCost`].
 ///
 /// # The scale of β
-/// The loss is taken to be the mean over the batch, as Burn's are: each example is nudged by
-/// `−β · batch · g`, the slope of its own loss, so that β means what it means in
-/// [`EquilibriumPropagation`]. The order in β is that of its
+/// The loss is assumed to be the mean over the batch, as Burn's are: each example is nudged by
+/// `−β · batch · g`, the slope of its own loss, so that β means the same as in
+/// [`EquilibriumPropagation`]. The order of the error in β is that of its
 /// [`Nudging`](eqprop_core::nudging::Nudging).
 ///
 /// # Cost
-/// A free phase forward; nudged phases and a contrast backward. The parameters are copied once, so
-/// that they and the input are one parent of the node, and their gradients once on the way back.
+/// One free phase forward; the nudged phases and one contrast backward. The parameters are copied once,
+/// so that they and the input form one parent of the node; their gradients are copied once on the way
+/// back.
 ///
 /// # Examples
 ///
-/// Extends a trained, frozen model by a head, and trains the head:
+/// Adds a trainable head to a trained, frozen model:
 ///
 /// ```
 /// use burn::nn::loss::CrossEntropyLossConfig;
@@ -87,11 +87,11 @@ use crate::network::EquilibriumNetwork;
 /// equilibrium blocks
 #[derive(Module, Debug)]
 pub struct EquilibriumBlock<E: VectorField, D: Clone + core::fmt::Debug + Send = Scheme> {
-    /// What the block relaxes.
+    /// Energy (or other field) that the block relaxes.
     pub energy: E,
     #[module(skip)]
     method: EquilibriumPropagation<D>,
-    /// The last nudged phase, shared by all clones: a training step works on clones.
+    /// Last nudged phase, shared by all clones, because a training step works on clones.
     #[module(skip)]
     nudged: Arc<Mutex<Option<Relaxed>>>,
 }
@@ -101,7 +101,7 @@ where
     E: VectorField<Clamped: Send + 'static> + 'static,
     D: Dynamics + 'static,
 {
-    /// A block whose phases and nudging are those of `method`.
+    /// Creates a block with the phases and nudging of `method`.
     ///
     /// # Panics
     /// If β is out of range, see
@@ -118,19 +118,19 @@ where
         }
     }
 
-    /// The output at the free equilibrium.
+    /// Computes the output at the free equilibrium.
     ///
     /// # Shapes
     /// - `input`: `[batch, n_inputs]`, output: `[batch, n_units]` of the last layer
     ///
     /// # Panics
-    /// In the backward pass, if a gradient of the input is wanted and the field has none.
+    /// In the backward pass, if a gradient of the input is required and the field has none.
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
         self.forward_relaxed(input).0
     }
 
-    /// As [`forward`](Self::forward), with the free phase: whether it converged, and the states of
-    /// all layers, outside autodiff.
+    /// Like [`forward`](Self::forward), but also returns the free phase: whether it converged, and the
+    /// states of all layers, outside autodiff.
     pub fn forward_relaxed(&self, input: Tensor<2>) -> (Tensor<2>, Relaxed) {
         let network = EquilibriumNetwork::new(self.energy.clone(), LinearCost);
         let output = self.energy.layers().last().expect("a network has a layer");
@@ -154,17 +154,17 @@ where
         (output, relaxed)
     }
 
-    /// The nudged phase of the last backward pass, of this block or a clone: of a centered estimate
-    /// `β` and then `−β` as one batch.
+    /// Returns the nudged phase of the last backward pass, of this block or a clone: for a centered
+    /// estimate, `β` followed by `−β`, as one batch.
     pub fn last_nudged(&self) -> Option<Relaxed> {
-        // A panic elsewhere leaves a whole phase behind.
+        // A thread that panicked elsewhere left a complete phase behind.
         let nudged = self.nudged.lock();
         nudged.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// The gradients of the parameters and of the input, joined, from `slope = ∂L/∂y`; and the nudged
-/// phase.
+/// Returns the gradients of the parameters and of the input, concatenated, for `slope = ∂L/∂y`; and the
+/// nudged phase.
 fn backward<E: VectorField, D: Dynamics>(
     mut free: FreeEquilibrium<E, LinearCost>,
     method: &EquilibriumPropagation<D>,

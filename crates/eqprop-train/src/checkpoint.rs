@@ -1,4 +1,4 @@
-//! Checkpoints that survive a kill at any moment.
+//! Checkpoints that survive the process being killed at any moment.
 
 use std::cmp::Reverse;
 use std::ffi::OsStr;
@@ -21,8 +21,8 @@ use crate::file::{TEMPORARY_PREFIX, remove_temporary_folders, sync_folder};
 use crate::learner::AnyLearner;
 use crate::measurement::{EpochRecord, UnfinishedEpoch};
 
-/// The form of a checkpoint; raised when it changes. Form 1 had no pauses within an epoch, and gave
-/// the validation error as that of the test; the configurations of forms 1 and 2 were flat.
+/// Format version of a checkpoint, raised when the format changes. Form 1 had no pauses within an epoch,
+/// and recorded the validation error as the test error; the configurations of forms 1 and 2 were flat.
 const VERSION: u32 = 3;
 const PREFIX: &str = "checkpoint-";
 const MANIFEST: &str = "manifest.json";
@@ -32,19 +32,19 @@ pub(crate) const OPTIMIZER: &str = "optimizer.bpk";
 pub(crate) const SCHEDULER: &str = "scheduler.bpk";
 pub(crate) const PARTICLES: &str = "particles.bpk";
 pub(crate) const WARM: &str = "warm.bpk";
-/// The files that every checkpoint has.
+/// Files that every checkpoint has.
 const NEEDED: [&str; 4] = [STATE, MODEL, OPTIMIZER, SCHEDULER];
 
-/// All that a training needs to go on as if it had never stopped.
+/// The complete state of a training, from which it resumes as if it had never stopped.
 ///
-/// On disk it is a folder `checkpoint-EPOCH`, or `checkpoint-EPOCH-UPDATES` within an epoch, written
-/// under another name, synced and renamed: a folder of that name is always complete, and at every
-/// moment after the first save there is one. Other files and folders are left alone, also such as
-/// `checkpoint-best`. A manifest holds the size and CRC-32 of each file, so that damage is noticed
-/// before anything is loaded.
+/// On disk it is a folder `checkpoint-EPOCH`, or `checkpoint-EPOCH-UPDATES` within an epoch. The folder
+/// is written under a temporary name, synced and renamed: one of that name is always complete, and there
+/// is one at every moment after the first save. Other files and folders, such as `checkpoint-best`, are
+/// left alone. A manifest holds the size and CRC-32 of each file, so that damage is detected before
+/// anything is loaded.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// Where the training stands.
+    /// Progress of the training.
     pub state: CheckpointState,
     /// Parameters.
     pub model: ModuleRecord,
@@ -54,25 +54,25 @@ pub struct Checkpoint {
     pub scheduler: LrSchedulerRecord,
     /// Persistent particles, if the training keeps them.
     pub particles: Option<ModuleRecord>,
-    /// The free state of the batch before, within an epoch of a training with a warm start.
+    /// Free state of the previous batch, within an epoch of a training with a warm start.
     pub warm: Option<ModuleRecord>,
 }
 
-/// The part of a checkpoint that is text.
+/// The part of a checkpoint stored as text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CheckpointState {
-    /// The configuration of the run, with its seed.
+    /// Configuration of the run, including its seed.
     #[serde(deserialize_with = "TrainingConfig::read")]
     pub config: TrainingConfig,
-    /// What each finished epoch measured; their number is the epoch reached.
+    /// Measurements of each finished epoch; their number is the epoch reached.
     pub records: Vec<EpochRecord>,
-    /// The epoch after them, if it was begun.
+    /// The epoch after them, if it has begun.
     #[serde(default)]
     pub unfinished: Option<UnfinishedEpoch>,
 }
 
 impl CheckpointState {
-    /// From what form 1 means by it.
+    /// Converts from the meaning of form 1.
     fn read_as_form_1(mut self) -> Self {
         if self.config.data.n_validation > 0 {
             for record in &mut self.records {
@@ -98,7 +98,7 @@ struct ManifestEntry {
 }
 
 impl Manifest {
-    /// Refuses one that vouches for other files than those of a checkpoint, or not for all.
+    /// Returns an error if the manifest lists other files than those of a checkpoint, or lacks one.
     fn check(&self) -> Result<(), serde_json::Error> {
         let listed: Vec<_> = self.files.iter().map(|entry| entry.name.as_str()).collect();
         if let Some(name) = NEEDED.iter().find(|name| !listed.contains(name)) {
@@ -113,7 +113,8 @@ impl Manifest {
 }
 
 impl Checkpoint {
-    /// A training by `config` before its first epoch, from the parameters of `learner`.
+    /// Creates the checkpoint of a training by `config` before its first epoch, with the parameters of
+    /// `learner`.
     ///
     /// # Panics
     /// If [`TrainingConfig::validate`] fails.
@@ -142,7 +143,7 @@ impl Checkpoint {
     /// If the folder cannot be written to; the older checkpoints are then still there.
     pub fn save(self, run: &Path) -> Result<(), CheckpointError> {
         let place = Place::of(&self.state);
-        // What fails is named as it would be called: the other name means nothing to a user.
+        // Errors name the final path: the temporary name means nothing to a user.
         let target = run.join(place.name());
         remove_temporary_folders(run);
         let folder = tempfile::Builder::new()
@@ -169,9 +170,8 @@ impl Checkpoint {
         sync_folder(folder.path()).map_err(CheckpointError::write(&target))?;
 
         if target.exists() {
-            // A run that was resumed from an earlier epoch by hand arrives here again. What it wrote
-            // there counts as a checkpoint until the new one is in its place: as the same number, but
-            // with one zero more.
+            // A run resumed by hand from an earlier epoch reaches this point again. Its earlier checkpoint
+            // counts until the new one is in place, under the same number with one zero more.
             let aside = run.join(place.name().replacen(PREFIX, &format!("{PREFIX}0"), 1));
             if aside.exists() {
                 fs::remove_dir_all(&aside).map_err(CheckpointError::write(&aside))?;
@@ -186,12 +186,12 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Checks whether a training by `config` would go on as the training that made this checkpoint:
-    /// nothing may differ but the number of epochs, and that only where the learning rates do not
-    /// depend on it.
+    /// Checks whether a training by `config` would continue exactly like the one that made this checkpoint:
+    /// nothing may differ except the number of epochs, and that only where the learning rates do not depend
+    /// on it.
     ///
     /// # Errors
-    /// Says what differs.
+    /// If they differ; the error says in what.
     pub fn check_continues(&self, config: &TrainingConfig) -> Result<(), CheckpointError> {
         let stored = &self.state.config;
         let mut fields = config.differences(stored);
@@ -214,10 +214,10 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Loads the latest checkpoint of the run folder `run`, or `None` if there is none yet.
+    /// Loads the latest checkpoint of the run folder `run`, or returns `None` if there is none yet.
     ///
     /// # Errors
-    /// If a file cannot be read or is not what was written.
+    /// If a file cannot be read, or differs from what was written.
     pub fn load_latest(run: &Path) -> Result<Option<Self>, CheckpointError> {
         let folders = list(run)?;
         folders.last().map(|folder| Self::load(folder)).transpose()
@@ -286,11 +286,11 @@ impl Checkpoint {
     }
 }
 
-/// How far a training was when a checkpoint was made; those of one training are ordered by it.
+/// Progress of a training at a checkpoint, by which its checkpoints are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     epoch: u64,
-    /// Updates done in the epoch after that.
+    /// Number of updates done in the following epoch.
     n_updates: u64,
 }
 
@@ -303,7 +303,7 @@ impl Place {
         }
     }
 
-    /// The name of its folder.
+    /// Returns the name of the checkpoint's folder.
     fn name(self) -> String {
         let Self { epoch, n_updates } = self;
         match n_updates {
@@ -312,11 +312,11 @@ impl Place {
         }
     }
 
-    /// From the name of a checkpoint folder; `None` if it is another name.
+    /// Parses the name of a checkpoint folder; `None` for any other name.
     fn from_name(name: &OsStr) -> Option<Self> {
         let rest = name.to_str()?.strip_prefix(PREFIX)?;
         let (epoch, n_updates) = rest.split_once('-').unwrap_or((rest, "0"));
-        // `parse` takes a sign too.
+        // `parse` accepts a sign too.
         let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
         (is_number(epoch) && is_number(n_updates)).then_some(())?;
         Some(Self {
@@ -326,8 +326,8 @@ impl Place {
     }
 }
 
-/// The checkpoint folders of a run, oldest first. Of two of one place, the one with the longer name
-/// was set aside for the other.
+/// Lists the checkpoint folders of a run, oldest first. Of two with the same progress, the one with the
+/// longer name was set aside for the other.
 fn list(run: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     let unreadable = || CheckpointError::read(run);
     let mut folders = Vec::new();

@@ -1,4 +1,4 @@
-//! Everything that determines a training run.
+//! Configurations of training runs: everything that determines a run.
 
 mod class_weights;
 mod data;
@@ -25,11 +25,11 @@ pub use phases::PhaseConfig;
 
 pub use crate::initial_state::InitialState;
 
-/// A training run: data, network, phases, optimizer, length and seed.
+/// Configuration of a training run: data, network, phases, optimizer, length and seed.
 ///
-/// A preset fills all of it in; a program or a user changes single fields. Together with the
-/// data it determines the result, to the last bit on the same kind of device and processor and with as
-/// many threads, and within rounding elsewhere.
+/// A preset fills in all of it; a program or a user changes single fields. Together with the data it
+/// determines the result: to the last bit on the same kind of device and processor with the same number of
+/// threads, and within rounding elsewhere.
 ///
 /// ```
 /// use eqprop_train::prelude::*;
@@ -47,17 +47,17 @@ pub use crate::initial_state::InitialState;
 /// ```
 #[derive(Config, Debug, PartialEq)]
 pub struct TrainingConfig {
-    /// What is learned.
+    /// Data to learn.
     pub data: DataConfig,
-    /// What learns it.
+    /// Network to train.
     pub network: NetworkConfig,
-    /// How it relaxes.
+    /// Relaxation phases.
     pub phases: PhaseConfig,
-    /// How its parameters follow their gradients.
+    /// Optimizer and learning rates.
     pub optimizer: OptimizerConfig,
-    /// Examples per update.
+    /// Mini-batch size: examples per update.
     pub batch_size: usize,
-    /// Passes over the training examples.
+    /// Number of passes over the training examples.
     pub epochs: usize,
     /// Order of the examples: "shuffled" or "sequential".
     #[config(default = "OrderKind::Shuffled")]
@@ -65,17 +65,17 @@ pub struct TrainingConfig {
     /// Seed of the initial weights, the order of the examples and the signs of β.
     #[config(default = 0)]
     pub seed: u64,
-    /// What the devices that hold the weights do not do ideally.
+    /// Imperfections of the devices that store the weights.
     #[config(default = "HardwareConfig::new()")]
     pub hardware: HardwareConfig,
 }
 
-/// See [`crate::batch::Order`].
+/// Order of the examples; see [`crate::batch::Order`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderKind {
-    /// A new permutation for each epoch.
+    /// A new permutation in each epoch.
     Shuffled,
-    /// As stored.
+    /// Storage order.
     Sequential,
 }

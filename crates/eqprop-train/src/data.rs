@@ -1,10 +1,10 @@
-//! The data: handwritten digits built into the crate, data sets that are known by name, such as MNIST,
-//! and [files of one's own](DataFiles).
+//! Data sets: handwritten digits built into the crate, data sets known by name, such as MNIST, and
+//! [the user's own files](DataFiles).
 //!
-//! Everything is read into memory once, as plain vectors, or [stays in its files](Dataset::stream) until it is needed. The
-//! 8×8 digits need neither a file nor
-//! a network. Data sets with a name are read in the format in which they are published from a
-//! directory; MNIST, Fashion-MNIST and CIFAR-10 are downloaded when no directory is named.
+//! Everything is read into memory once, as plain vectors, or [stays in its files](Dataset::stream) until it
+//! is needed. The 8×8 digits need neither a file nor a network. Named data sets are read from a directory in
+//! the format in which they are published; MNIST, Fashion-MNIST and CIFAR-10 are downloaded if no directory
+//! is given.
 //!
 //! ```
 //! use eqprop_train::prelude::*;
@@ -74,16 +74,16 @@ impl FromStr for DatasetKind {
 impl Dataset {
     /// Loads a data set.
     ///
-    /// [Files of one's own](DataFiles) are read from `data_dir`, if given, and else from their path. The
-    /// digits are built in and ignore `data_dir`. The others look, in this order, at
+    /// The [user's own files](DataFiles) are read from `data_dir`, if given, and else from their path. The
+    /// digits are built in and ignore `data_dir`. The other data sets are looked for, in this order, in
     ///
     /// 1. `data_dir`, if given;
     /// 2. the directory in the environment variable `EQPROP_DATA`, if set and not empty;
-    /// 3. the download cache, which is filled over the network if it is empty, of MNIST, Fashion-MNIST
-    ///    and CIFAR-10.
+    /// 3. the download cache, for MNIST, Fashion-MNIST and CIFAR-10; it is filled over the network if it is
+    ///    empty.
     ///
-    /// A directory that was named is the only one looked at: nothing is downloaded in its stead. All
-    /// files must be in one place for it, the first of these that holds them:
+    /// If a directory `D` is given, no other is searched, and nothing is downloaded in its stead. All files
+    /// must be in one folder, the first of these that holds them all:
     ///
     /// 1. the folders of `D` that are named after the data set, and the folder `raw` in them;
     /// 2. `D` itself, and `D/raw`.
@@ -96,37 +96,39 @@ impl Dataset {
     /// | QMNIST | `qmnist-train-images-idx3-ubyte`, `qmnist-train-labels-idx2-int`, and `test` | `qmnist` |
     /// | EMNIST's splits | `emnist-letters-train-images-idx3-ubyte`, `emnist-letters-train-labels-idx1-ubyte`, and `test` | `emnist`, `gzip` |
     /// | CIFAR-10, binary version | `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin` | `cifar-10`, `cifar-10-binary`, `cifar-10-batches-bin`, also one in another |
-    ///
     /// | CIFAR-100, binary version | `train.bin`, `test.bin` | `cifar-100`, `cifar-100-binary` |
     ///
-    /// EMNIST's images, which are published with rows and columns exchanged, are set upright, and its
-    /// letters have the labels 0 to 25. In the names of folders only letters and digits count, large or small. Files are plain or end
-    /// in `.gz`; `train-images.idx3-ubyte` with a dot is found too, and so is a file in a folder of
-    /// its own name, or in `train` or `test`.
+    /// EMNIST's images, which are published with rows and columns exchanged, are transposed to stand upright,
+    /// and its letters have the labels 0 to 25. In folder names only letters and digits count, regardless of
+    /// case. Files are plain or end in `.gz`. A name with a dot, such as `train-images.idx3-ubyte`, is found
+    /// too, and so is a file in a folder of its own name, or in `train` or `test`.
     ///
-    /// MNIST, Fashion-MNIST and KMNIST have the same file names. So that none is taken for another,
+    /// MNIST, Fashion-MNIST and KMNIST use the same file names. To avoid confusing them,
     ///
-    /// - `D` itself is not looked at when it has a folder named after the data set, even where that
-    ///   folder lacks files, unless `D` is named after the data set too;
-    /// - files that begin with the published labels of the other one are refused;
-    /// - all other files, which may be of your own, are taken, but not from a `D` that is named after
-    ///   the other data set.
+    /// - `D` itself is not searched if it has a folder named after the data set, even if that folder lacks
+    ///   files, unless `D` is named after the data set too;
+    /// - files that begin with the published labels of MNIST or Fashion-MNIST are refused for another;
+    /// - all other files, which may be the user's own, are accepted, but not from a `D` that is named after
+    ///   another of these data sets.
     ///
     /// # Errors
-    /// If a file is missing, of another data set or not what it should be, or if the download fails; see
+    /// If a file is missing, belongs to another data set or is malformed, or if the download fails; see
     /// [`DataError`].
     pub fn load(source: impl Into<DataSource>, data_dir: Option<&Path>) -> Result<Self, DataError> {
         Self::load_into(Residence::Memory, &source.into(), data_dir)
     }
 
-    /// The same with inputs that stay in their files and are read batch by batch, for data that are larger than memory.
+    /// Loads a data set whose inputs stay in their files and are read batch by batch, for data larger than
+    /// memory.
     ///
-    /// Files are looked at from end to end, for what is to be known of all examples, such as their deviations. In memory
-    /// are labels, or quantities, and what [`InputStream`] says; inputs are those of [`load`](Self::load) to the last bit, and
-    /// so are a training and the [`fingerprint`](Self::fingerprint).
+    /// All files are scanned once, for properties of the whole data set such as standard deviations. Memory
+    /// holds the labels or quantities, and the data described at [`InputStream`]. Inputs are those of
+    /// [`load`](Self::load) to the last bit, and so are a training and the
+    /// [`fingerprint`](Self::fingerprint).
     ///
     /// # Errors
-    /// As [`load`](Self::load), and if single examples cannot be read: of tables as text, and of compressed files.
+    /// As for [`load`](Self::load), and if the format does not allow reading single examples: text tables and
+    /// compressed files.
     pub fn stream(
         source: impl Into<DataSource>,
         data_dir: Option<&Path>,
@@ -166,7 +168,7 @@ impl Dataset {
     }
 }
 
-/// Readers of single formats with files of other sizes, for tests.
+/// Readers of single formats, for files of other sizes in tests.
 #[doc(hidden)]
 pub mod format {
     use std::io;
@@ -175,31 +177,31 @@ pub mod format {
     use super::stream::Residence;
     use super::{DataError, Dataset, archive, cifar};
 
-    /// CIFAR-10 from files of `n_records` records each.
+    /// Loads CIFAR-10 from files of `n_records` records each.
     ///
     /// # Errors
-    /// As [`Dataset::load`].
+    /// As for [`Dataset::load`].
     pub fn cifar_10(dir: &Path, n_records: usize) -> Result<Dataset, DataError> {
         cifar::load(dir, n_records, Residence::Memory)
     }
 
-    /// The same, whose images stay in their files.
+    /// Loads the same data set, with images that stay in their files.
     ///
     /// # Errors
-    /// As [`Dataset::stream`].
+    /// As for [`Dataset::stream`].
     pub fn stream_cifar_10(dir: &Path, n_records: usize) -> Result<Dataset, DataError> {
         cifar::load(dir, n_records, Residence::Files)
     }
 
-    /// CIFAR-100 from files of so many training and test records.
+    /// Loads CIFAR-100 from files with these numbers of training and test records.
     ///
     /// # Errors
-    /// As [`Dataset::load`].
+    /// As for [`Dataset::load`].
     pub fn cifar_100(dir: &Path, n_records: [usize; 2]) -> Result<Dataset, DataError> {
         cifar::load_100(dir, n_records, Residence::Memory)
     }
 
-    /// The files `names`, each of `n_bytes`, out of a compressed archive.
+    /// Extracts the files `names`, each of `n_bytes`, from a compressed archive.
     ///
     /// # Errors
     /// If the archive is damaged, or a file is missing or of another size.

@@ -1,4 +1,4 @@
-//! What can go wrong in a training run.
+//! Errors of a training run.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,56 +11,56 @@ use crate::data::DataError;
 use crate::suggestion::did_you_mean;
 use crate::weights::WeightsError;
 
-/// Why a training cannot start or go on.
+/// Error that keeps a training from starting or continuing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingError {
-    /// A value of the configuration cannot work.
+    /// A value of the configuration is invalid.
     #[error("the configuration cannot work")]
     Config(#[from] ConfigError),
-    /// The number of learning rates does not fit the network.
+    /// The number of learning rates does not match the network.
     #[error(
         "learning_rates needs one number per layer, from the first hidden layer to the \
          output (and one for a readout): {expected} here, but has {found}"
     )]
     LearningRates {
-        /// How many there must be.
+        /// Required number.
         expected: usize,
-        /// How many there are.
+        /// Number found.
         found: usize,
     },
-    /// The number of gains does not fit the network.
+    /// The number of gains does not match the network.
     #[error(
         "gains needs one number per connection, those from layer to layer and then the skips, or \
          none: {expected} here, but has {found}"
     )]
     Gains {
-        /// How many there must be, if any.
+        /// Required number, if not 0.
         expected: usize,
-        /// How many there are.
+        /// Number found.
         found: usize,
     },
-    /// A count that no machine would reach the end of.
+    /// A count is too large for any machine.
     #[error("{field} must be at most {most}, but is {found}")]
     TooMany {
         /// The field.
         field: &'static str,
-        /// The largest count.
+        /// Largest count.
         most: usize,
-        /// The count found.
+        /// Count found.
         found: usize,
     },
-    /// More than the machine has memory for.
+    /// The training needs more memory than the machine has.
     #[error(
         "the {what} take at least {:.1} GB, but half of this machine's memory is {:.1} GB: use fewer or \
          smaller layers, a smaller batch_size, or less padding", needed / 1e9, there / 1e9
     )]
     Memory {
-        /// What takes it.
+        /// Data that need the memory.
         what: &'static str,
-        /// The bytes that it takes at least.
+        /// Least number of bytes needed.
         needed: f64,
-        /// The bytes that they may take.
+        /// Bytes available.
         there: f64,
     },
     /// A convolutional layer does not fit onto the layer below.
@@ -79,39 +79,39 @@ pub enum TrainingError {
         below: LayerShape,
         /// Height and width of an image.
         image: [usize; 2],
-        /// Zeros on each side of it.
+        /// Width of the frame of zeros around it.
         padding: usize,
-        /// The nearest padding with which all layers fit, if there is one.
+        /// Nearest padding with which all layers fit, if there is one.
         fitting: Option<usize>,
     },
-    /// The text of a configuration is no JSON object, or has a key twice.
+    /// The text of a configuration is not a JSON object, or repeats a key.
     #[error(
         "this is not a configuration: a JSON object is needed, as `eqprop presets digits` prints one"
     )]
     NotAConfiguration {
-        /// What the parser says.
+        /// Error of the parser.
         #[source]
         source: serde_json::Error,
     },
-    /// A field without a default is not there.
+    /// A field without a default is missing.
     #[error("the configuration has no `{key}`, for which there is no default")]
     MissingKey {
         /// The field.
         key: &'static str,
     },
-    /// No such field.
+    /// The field does not exist.
     #[error(
         "unknown key `{key}`{}; the keys are: {}",
         did_you_mean(key.rsplit('.').next().unwrap_or_default(), known.iter().map(String::as_str)),
         known.join(", ")
     )]
     UnknownKey {
-        /// The name that was given.
+        /// Name given.
         key: String,
-        /// All names.
+        /// All valid names.
         known: Vec<String>,
     },
-    /// An option of a choice that is not made.
+    /// The option belongs to a choice that is not made.
     #[error(
         "`{key}` is an option of {choice} \"{needed}\", but {choice} is \"{found}\": set {choice} to \
          \"{needed}\" too, or leave `{key}` out"
@@ -119,23 +119,23 @@ pub enum TrainingError {
     UnusedOption {
         /// The option.
         key: String,
-        /// The field that it belongs to.
+        /// Field of the choice.
         choice: &'static str,
-        /// The choice that has it.
+        /// Choice that has the option.
         needed: &'static str,
-        /// The choice that is made.
+        /// Choice made.
         found: String,
     },
-    /// The value does not fit the field.
+    /// The value is invalid for the field.
     #[error("`{value}` does not fit the key `{key}`; it is written like `{example}`")]
     UnfitValue {
         /// The field.
         key: String,
-        /// The value that was given.
+        /// Value given.
         value: String,
-        /// A value that would fit.
+        /// A valid value.
         example: String,
-        /// Where in the value, and what was expected.
+        /// Position within the value, and expectation.
         #[source]
         source: serde_json::Error,
     },
@@ -144,179 +144,179 @@ pub enum TrainingError {
     NotFinite {
         /// The field.
         key: String,
-        /// The value that was given.
+        /// Value given.
         value: String,
     },
-    /// No preset of that name.
+    /// The preset does not exist.
     #[error(
         "unknown preset `{name}`{}; the presets are: {}",
         did_you_mean(name, known.iter().copied()),
         known.join(", ")
     )]
     UnknownPreset {
-        /// The name that was given.
+        /// Name given.
         name: String,
-        /// All names.
+        /// All valid names.
         known: Vec<&'static str>,
     },
     /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Nothing is left to train on.
+    /// No training examples are left.
     #[error(
         "no training example is left: {n_validation} of {n_train} are held out for validation; \
          lower n_validation or raise n_train"
     )]
     NothingToTrainOn {
-        /// Examples before holding out.
+        /// Number of examples before holding out.
         n_train: usize,
-        /// Examples held out.
+        /// Number of examples held out.
         n_validation: usize,
     },
-    /// The images are not of the size that the network takes.
+    /// The images do not have the size of the network's input.
     #[error(
         "the network takes {expected} inputs, but the images have {found}: load the data set with \
          this configuration, which pads them"
     )]
     InputSize {
-        /// Inputs of the network.
+        /// Number of inputs of the network.
         expected: usize,
-        /// Pixels of an image.
+        /// Number of pixels of an image.
         found: usize,
     },
-    /// The images have another number of classes than the network.
+    /// The number of classes of the images differs from that of the network.
     #[error(
         "the network tells {expected} classes apart, but the images are of {found}: choose the data \
          set in the configuration that they belong to"
     )]
     Classes {
-        /// Classes of the network.
+        /// Number of classes of the network.
         expected: usize,
-        /// Classes of the images.
+        /// Number of classes of the images.
         found: usize,
     },
-    /// Weights of classes that cannot be.
+    /// The class weights are invalid.
     #[error(
         "class_weights must be {expected} numbers of at least 0, not all 0, one for each class, but are {found:?}; \
          \"balanced\" finds them by the training examples"
     )]
     ClassWeights {
-        /// Classes.
+        /// Number of classes.
         expected: usize,
-        /// The weights.
+        /// Class weights found.
         found: Vec<f64>,
     },
-    /// Weights of classes where there are none.
+    /// Class weights are given for data without classes.
     #[error("class_weights are for classes, but the data has {found}: set class_weights to null")]
     WeightsWithoutClasses {
-        /// What there is in their place.
+        /// Targets of the data instead of classes.
         found: &'static str,
     },
-    /// The examples have other targets than the configuration's data.
+    /// The targets of the examples differ from those of the configuration's data.
     #[error(
         "the examples have other targets than the data of the configuration: both need the same quantities, \
          the same labels, or classes"
     )]
     Targets,
-    /// Oscillators without the cost of phases, or that cost without oscillators.
+    /// Oscillators need the phase-error cost, and that cost needs oscillators.
     #[error(
         "the model \"oscillators\" and the cost \"phase_error\" go together, but the cost is {cost} and the model {}: set \
          both, or neither", if *are_oscillators { "is \"oscillators\"" } else { "another" }
     )]
     CostOfPhases {
-        /// The cost.
+        /// Configured cost.
         cost: String,
-        /// Whether the model is that of oscillators.
+        /// Whether the model is an oscillator network.
         are_oscillators: bool,
     },
-    /// A network of oscillators for something else than classes.
+    /// An oscillator network can learn only classes.
     #[error(
         "the phases of oscillators say which class an example is of, and the data has quantities or several labels to learn: \
          set model to \"hopfield\", cost to \"squared_error\" and the activations to such as \"hard_sigmoid\""
     )]
     TargetsOfPhases,
-    /// A cost that is of classes.
+    /// The cost applies only to classes.
     #[error(
         "cost \"cross_entropy\" is for classes, but the data has quantities to learn: set cost to \
          \"squared_error\""
     )]
     CostOfQuantities,
-    /// An output that cannot have the values of quantities.
+    /// The output cannot represent quantities.
     #[error(
         "an output with the activation {activation} has no values below 0, which quantities have: they are \
          learned by their deviations from the mean; set output_activation to \"identity\""
     )]
     OutputOfQuantities {
-        /// The activation.
+        /// Activation of the output layer.
         activation: String,
     },
-    /// A cost that gives an example a single class.
+    /// The cost allows only one class per example.
     #[error(
         "cost \"cross_entropy\" is a readout of one class for each example (its scores are a softmax, and sum to 1), but \
          the data has several labels at once: set cost to \"squared_error\""
     )]
     CostOfLabels,
-    /// An output that cannot have several labels at once.
+    /// The output cannot represent multiple labels.
     #[error(
         "an output with the activation {activation} cannot be 0 or 1 for each label by itself, and the data has several \
          labels at once: set output_activation to \"hard_sigmoid\""
     )]
     OutputOfLabels {
-        /// The activation.
+        /// Activation of the output layer.
         activation: String,
     },
-    /// An image is of none of the classes.
+    /// A label is not that of a class.
     #[error(
         "the label of example {example} is {label}, but those of {n_classes} classes are 0 to {}",
         n_classes - 1
     )]
     Label {
-        /// Position of the example in its split, from 0.
+        /// Index of the example in its split, from 0.
         example: usize,
         /// Its label.
         label: u8,
         /// Number of classes.
         n_classes: usize,
     },
-    /// Nothing is there to judge the network by.
+    /// There are no examples to evaluate the network on.
     #[error(
         "the data set has no test example to judge by: add some, or hold out training examples \
          with n_validation"
     )]
     NothingToJudgeBy,
-    /// A predictive coding network whose free phases would not start at their equilibrium.
+    /// A predictive coding network must start its free phases at their equilibrium.
     #[error(
         "start \"{start}\" is of no use to model \"predictive_coding\", whose free phases start at \
          their equilibrium; set start to \"rest\""
     )]
     AwayFromEquilibrium {
-        /// Where they would start.
+        /// Configured start.
         start: String,
     },
-    /// Errors of predictions where nothing is predicted.
+    /// Error descent needs the prediction errors of a predictive coding network.
     #[error(
         "dynamics \"error_descent\" moves the errors of predictions, which only model \"predictive_coding\" has; \
          set dynamics to \"gradient_flow\" or \"asynchronous\", or model to \"predictive_coding\""
     )]
     ErrorDescent,
-    /// μPC with a readout outside the state.
+    /// μPC cannot be combined with a readout outside the state.
     #[error(
         "parametrization \"mu_pc\" needs an output layer, for which it has a factor of its own, but with cost \
          \"cross_entropy\" the last hidden layer is the output; set cost to \"squared_error\", or \
          parametrization to \"standard\""
     )]
     ReadoutOfMuPc,
-    /// Nesterov's momentum without any.
+    /// Nesterov momentum needs a momentum greater than 0.
     #[error(
         "nesterov changes a momentum, but momentum is 0: set momentum above 0, or nesterov to false"
     )]
     NesterovWithoutMomentum,
-    /// The cost is no longer a number.
+    /// The cost became infinite or not a number.
     #[error(
         "the cost became infinite or not a number in epoch {epoch}: lower learning_rates or beta"
     )]
     Diverged {
-        /// The epoch, counted from 1.
+        /// Epoch, counted from 1.
         epoch: usize,
     },
     /// A checkpoint cannot be written or read.
@@ -324,29 +324,29 @@ pub enum TrainingError {
     Checkpoint(#[from] CheckpointError),
 }
 
-/// Why a checkpoint cannot be written or read.
+/// Error of writing or reading a checkpoint.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
     /// A file or folder could not be written.
     #[error("cannot write `{}`: check its permissions and the space left", path.display())]
     Write {
-        /// Where.
+        /// File or folder.
         path: PathBuf,
-        /// What the operating system says.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
     /// A file or folder could not be read.
     #[error("cannot read `{}`", path.display())]
     Read {
-        /// Where.
+        /// File or folder.
         path: PathBuf,
-        /// What the operating system says.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// A file is not what was written.
+    /// A file differs from what was written.
     #[error(
         "the checkpoint file `{}` is damaged: {expected_bytes} bytes with checksum \
          {expected_crc32:08x} were written, {found_bytes} bytes with checksum {found_crc32:08x} \
@@ -355,56 +355,56 @@ pub enum CheckpointError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Size when written.
+        /// Size when written, in bytes.
         expected_bytes: u64,
         /// CRC-32 when written.
         expected_crc32: u32,
-        /// Size now.
+        /// Size now, in bytes.
         found_bytes: u64,
         /// CRC-32 now.
         found_crc32: u32,
     },
-    /// A text file is not of the expected form.
+    /// A text file is malformed.
     #[error("`{}` is not what this program writes", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What the parser says.
+        /// Error of the parser.
         #[source]
         source: serde_json::Error,
     },
-    /// The configuration is another one.
+    /// The configuration has changed.
     #[error(
         "the configuration was changed since the checkpoint was written ({}): change it back, or \
          start a new run", fields.join(", ")
     )]
     OtherConfig {
-        /// The fields that differ.
+        /// Fields that differ.
         fields: Vec<String>,
     },
-    /// More epochs were begun than are asked for.
+    /// More epochs have begun than are requested.
     #[error(
         "the run has begun {n_begun} epochs already: epochs must be at least that, but is {epochs}"
     )]
     TooFewEpochs {
-        /// The number asked for.
+        /// Number of epochs requested.
         epochs: usize,
-        /// The epochs that were begun.
+        /// Number of epochs begun.
         n_begun: usize,
     },
-    /// A run by the cosine schedule has another number of epochs.
+    /// The number of epochs of a run with a cosine schedule has changed.
     #[error(
         "the learning rates of this run follow a cosine that reaches 0 after {epochs} epochs, so that \
          with {found} epochs it would not be the run that it were from the start: leave the number \
          as it is, or start a new run"
     )]
     ScheduleIsFixed {
-        /// The number of the run.
+        /// Number of epochs of the run.
         epochs: usize,
-        /// The number asked for.
+        /// Number of epochs requested.
         found: usize,
     },
-    /// Written by another version.
+    /// The checkpoint was written by another version.
     #[error(
         "`{}` has checkpoint format {found}, but this version reads formats 1 to {expected}: use \
          the version of eqprop that wrote it, or a newer one", path.display()
@@ -412,34 +412,34 @@ pub enum CheckpointError {
     Version {
         /// The file.
         path: PathBuf,
-        /// The newest format that this version reads.
+        /// Newest format that this version reads.
         expected: u32,
-        /// The format found.
+        /// Format found.
         found: u32,
     },
     /// A parameter is infinite or not a number.
     #[error(transparent)]
     Weights(#[from] Box<WeightsError>),
-    /// The tensors do not fit the configuration.
+    /// The tensors do not match the configuration.
     #[error("`{}` does not fit the configuration beside it", path.display())]
     Record {
         /// The file.
         path: PathBuf,
-        /// What does not fit.
+        /// Reason for the mismatch.
         #[source]
         source: RecordError,
     },
-    /// What an optimizer or a schedule keeps is not what these keep.
+    /// The state of an optimizer or a learning rate schedule is not valid for the configured one.
     #[error("`{}` does not fit the configuration beside it: {reason}", path.display())]
     Unfit {
         /// The file.
         path: PathBuf,
-        /// What does not fit.
+        /// Reason for the mismatch.
         reason: String,
     },
 }
 
-/// Errors of a file or folder, from what was found there.
+/// Constructors of errors of a file or folder.
 impl CheckpointError {
     pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

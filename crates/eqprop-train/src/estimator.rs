@@ -1,4 +1,4 @@
-//! How a gradient is estimated.
+//! Gradient estimators.
 
 mod asymmetric;
 pub mod continual;
@@ -42,26 +42,25 @@ pub use noisy::{Noisy, NoisyEquilibriumPropagation};
 pub use stochastic::{Sampling, StochasticEquilibriumPropagation};
 pub use weight_perturbation::WeightPerturbation;
 
-/// From a batch to the gradient of its mean cost.
+/// An estimator of the gradient of a batch's mean cost.
 ///
-/// Methods differ in nothing else: the same learner runs them all on the same network. An
-/// estimator never changes the network. One that is chosen at run time is an
-/// `Arc<dyn GradientEstimator<E, C>>`.
+/// Methods differ only in this: the same learner runs them all on the same network. An estimator never
+/// changes the network. An estimator chosen at run time is an `Arc<dyn GradientEstimator<E, C>>`.
 pub trait GradientEstimator<E: VectorField, C: Cost>: Debug + Send + Sync {
-    /// How the network finds the state that it predicts with.
+    /// Returns the free phase, which finds the state that the network predicts with.
     fn free_phase(&self) -> &dyn FreePhase<E, C>;
 
     /// Estimates the gradient of the mean cost for every parameter.
     ///
-    /// `start` is where the free phase begins; without one, at [`EquilibriumNetwork::start`]. The
-    /// parameters may lie on an autodiff device; batch and start need not.
+    /// The free phase begins at `start`, or else at [`EquilibriumNetwork::start`]. The parameters may be on
+    /// an autodiff device; the batch and `start` need not be.
     ///
-    /// A backward pass goes through [`backward`](eqprop_core::pullback::backward), so that a strategy for several
-    /// devices that cannot have one [says so](crate::learner::distributed#what-ddp-refuses).
+    /// A backward pass must go through [`backward`](eqprop_core::pullback::backward), so that a multi-device
+    /// strategy that does not allow one can [refuse it](crate::learner::distributed#what-ddp-refuses).
     ///
     /// The work should happen inside `tracing` spans called `free_phase`, `second_phase` and
-    /// `gradient`, for programs that time them. [`FreeEquilibrium`] has what most estimators begin
-    /// and end with.
+    /// `gradient`, for programs that time them. [`FreeEquilibrium`] has the first and last steps of most
+    /// estimators.
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -69,8 +68,8 @@ pub trait GradientEstimator<E: VectorField, C: Cost>: Debug + Send + Sync {
         start: Option<State>,
     ) -> Estimate;
 
-    /// [`estimate`](Self::estimate), with the gradients of dense weights apart where the method has them as
-    /// products that are not formed yet: an update can then be formed at once.
+    /// Like [`estimate`](Self::estimate), but returns the gradients of dense weights apart if the method has
+    /// them as products that are not formed yet, so that an update can be formed directly.
     fn estimate_apart(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -80,27 +79,27 @@ pub trait GradientEstimator<E: VectorField, C: Cost>: Debug + Send + Sync {
         (self.estimate(network, batch, start), Gradients::new())
     }
 
-    /// Which of a few computations the next estimate is, if all of them can be recorded by a device: they read nothing back,
-    /// and differ by nothing else. `None` if they cannot.
+    /// Returns which of a few computations the next estimate is, if a device can record all of them: they
+    /// read nothing back, and differ in nothing else. `None` if they cannot be recorded.
     fn variant(&self) -> Option<usize> {
         None
     }
 
-    /// Makes every estimate the same of those computations, for clones too, while one is recorded; as they come again after
-    /// `None`.
+    /// Fixes every estimate, of clones too, to the given computation while it is recorded; `None` restores
+    /// the normal sequence.
     fn fix(&self, _variant: Option<usize>) {}
 
-    /// Counts an estimate that was made by a recorded computation.
+    /// Counts an estimate made by a recorded computation.
     fn pass_over(&self) {}
 
-    /// Goes on as if `n_estimates` gradients had been estimated since the start of the run. Clones
-    /// go on from there too.
+    /// Continues as if `n_estimates` gradients had been estimated since the start of the run. Clones
+    /// continue from there too.
     ///
     /// An estimator that draws random numbers must draw them as a function of a seed and this
-    /// count, so that a run that was interrupted goes on as if it had not been.
+    /// count, so that an interrupted run continues as if it had not been interrupted.
     fn resume(&self, _n_estimates: u64) {}
 
-    /// Relaxes an input without a nudge, from `start` or else from [`EquilibriumNetwork::start`].
+    /// Relaxes an input without nudging, from `start` or else from [`EquilibriumNetwork::start`].
     fn infer(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -153,20 +152,20 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C> + ?Sized> GradientEstim
     }
 }
 
-/// A gradient estimate and what was measured on the way.
+/// A gradient estimate, and measurements made along the way.
 #[derive(Debug)]
 pub struct Estimate {
-    /// The gradient of the batch mean of the cost, for any Burn optimizer.
+    /// Gradient of the batch mean of the cost, for any Burn optimizer.
     pub gradients: GradientsParams,
-    /// The free phase.
+    /// Result of the free phase.
     pub free: Relaxed,
     /// Energy `E` of each example at the free equilibrium, `[batch]`, if there is an energy.
     pub energy: Option<Tensor<1>>,
     /// Cost `C` of each example at the free equilibrium, `[batch]`.
     pub cost: Tensor<1>,
-    /// Scores of the classes at the free equilibrium, `[batch, n_classes]`.
+    /// Class scores at the free equilibrium, `[batch, n_classes]`.
     pub scores: Tensor<2>,
-    /// The second phase, if the method has one: the nudged states of equilibrium propagation (of
+    /// Result of the second phase, if the method has one: the nudged states of equilibrium propagation (of
     /// a centered estimate `β` and then `−β`, as one batch of twice the size; of several pairs one
     /// after the other), the clamped states of coupled learning, or the costate of recurrent
     /// backpropagation.
@@ -174,9 +173,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Puts together gradients, the free phase and what it shows: `energy`, and the cost and scores
-    /// of its output, whose drive is `drive`. All but the gradients may lie on autodiff, which they
-    /// leave here.
+    /// Combines gradients and the free phase with its `energy` and with the cost and scores of its output,
+    /// whose drive is `drive`. All but the gradients may be on autodiff and are detached here.
     pub fn new<C: Cost>(
         gradients: GradientsParams,
         free: Relaxed,
@@ -198,7 +196,7 @@ impl Estimate {
     }
 }
 
-/// What was relaxed, outside autodiff.
+/// Returns the result of a relaxation outside autodiff.
 fn detached(relaxed: Relaxed) -> Relaxed {
     if !relaxed.state.output().is_autodiff() {
         return relaxed;
@@ -211,7 +209,7 @@ fn detached(relaxed: Relaxed) -> Relaxed {
     }
 }
 
-/// Hands the core's gradients to Burn's optimizers.
+/// Converts the core's gradients for Burn's optimizers.
 pub fn into_params<M: Module>(gradients: &Gradients, module: &M) -> GradientsParams {
     struct Collector {
         gradients: GradientsParams,
@@ -230,14 +228,14 @@ pub fn into_params<M: Module>(gradients: &Gradients, module: &M) -> GradientsPar
         device: None,
     };
     gradients.visit(module, &mut collector);
-    // Here, because a loop of the user's own comes by too.
+    // Here, because custom training loops call it too.
     if let Some(device) = collector.device {
         leaves::clear(&device);
     }
     collector.gradients
 }
 
-/// Every float parameter of `module`, each with its gradient as a vector.
+/// Returns every float parameter of `module` with its gradient, as vectors.
 pub fn gradient_vectors<M: Module>(
     module: &M,
     gradients: &GradientsParams,

@@ -1,4 +1,4 @@
-//! Files that are either as they were or as they should be, whatever happens in between.
+//! Atomic file operations: files that are either unchanged or complete, whatever happens.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -7,17 +7,17 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// How the name of everything begins that is not yet complete.
+/// Prefix of the names of incomplete files and folders.
 pub(crate) const TEMPORARY_PREFIX: &str = ".writing-";
 
-/// Whether a file or folder of this name was not completed: what a killed process leaves behind.
+/// Returns whether a file or folder of this name is incomplete, left behind by a killed process.
 pub fn is_temporary(name: &OsStr) -> bool {
     name.to_string_lossy().starts_with(TEMPORARY_PREFIX)
 }
 
-/// Removes from `folder` what a killed process left behind. Failing to does no harm.
+/// Removes the incomplete files and folders that a killed process left in `folder`. Errors are ignored.
 ///
-/// Only for who has the folder's [lock](crate::lock): another process may be writing these.
+/// Only the holder of the folder's [lock](crate::lock) may call it: another process may be writing these.
 pub fn remove_temporary(folder: &Path) {
     remove_temporary_folders(folder);
     for path in temporary(folder) {
@@ -25,7 +25,7 @@ pub fn remove_temporary(folder: &Path) {
     }
 }
 
-/// As [`remove_temporary`], but leaves files alone.
+/// Like [`remove_temporary`], but leaves files alone.
 pub(crate) fn remove_temporary_folders(folder: &Path) {
     for path in temporary(folder).filter(|path| path.is_dir()) {
         let _ = fs::remove_dir_all(path);
@@ -38,14 +38,14 @@ fn temporary(folder: &Path) -> impl Iterator<Item = PathBuf> {
     entries.map(|entry| entry.path())
 }
 
-/// Replaces the file at `path` by `bytes`, atomically: written beside it, synced, renamed.
+/// Replaces the file at `path` by `bytes` atomically: writes beside it, syncs and renames.
 ///
-/// A symbolic link stays, and the file that it leads to is replaced. A new file has the permissions
-/// that the user's umask gives it, one that is replaced keeps its own.
+/// A symbolic link is kept, and the file that it points to is replaced. A new file has the permissions
+/// of the user's umask; a replaced file keeps its own.
 ///
 /// # Errors
-/// If a step fails; the file is then as it was. Also if there is something else than a file, such as a
-/// device or a named pipe, or a file that may not be written.
+/// If a step fails; the file is then unchanged. Also if the path is not that of a file, but of a device or a
+/// named pipe for example, or if the file is not writable.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let old = match fs::metadata(path) {
         Ok(old) => Some(old),
@@ -72,8 +72,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         }
         let mut builder = tempfile::Builder::new();
         builder.prefix(TEMPORARY_PREFIX);
-        // With the permissions of any new file, which else would be its owner's alone, and with errors that
-        // do not name it.
+        // With the permissions of any new file (by default only its owner's), and with errors that do not
+        // name it.
         let mut file = builder.make_in(folder, |path| File::create_new(path))?;
         file.as_file_mut().write_all(bytes)?;
         if let Some(old) = &old {
@@ -86,9 +86,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace().map_err(advised)
 }
 
-/// Where a chain of symbolic links ends, of which the last leads to nothing.
+/// Returns the end of a chain of symbolic links, the last of which points to nothing.
 fn end_of_links(path: &Path) -> io::Result<PathBuf> {
-    /// What Linux follows at most: a chain without an end is refused before.
+    /// Limit of Linux; an infinite chain has been refused before.
     const MOST_LINKS: usize = 40;
 
     let mut end = path.to_path_buf();
@@ -102,9 +102,9 @@ fn end_of_links(path: &Path) -> io::Result<PathBuf> {
     Ok(end)
 }
 
-/// Refuses a file that may not be written, though its folder would let it be replaced.
+/// Refuses a write-protected file, even if its folder would allow replacing it.
 fn check_writable(path: &Path, old: &fs::Metadata) -> io::Result<()> {
-    // The superuser may write all files; what nobody is to write is protected from them too.
+    // The superuser may write all files; a file that nobody may write is protected from them too.
     let is_protected = old.permissions().readonly();
     if is_protected || OpenOptions::new().append(true).open(path).is_err() {
         return Err(io::Error::new(
@@ -121,14 +121,14 @@ fn keep_owner_and_mode(file: &File, old: &fs::Metadata) -> io::Result<()> {
     {
         let new = file.metadata()?;
         if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-            // Only the superuser may; a file that others can write belongs to who wrote it last.
+            // Only the superuser may; a file that others can write belongs to its last writer.
             let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
         }
     }
     file.set_permissions(old.permissions())
 }
 
-/// What is at a path where no file is.
+/// Returns a description of a path that is not a file.
 fn kind(found: fs::FileType) -> &'static str {
     #[cfg(unix)]
     {
@@ -150,7 +150,7 @@ fn kind(found: fs::FileType) -> &'static str {
     }
 }
 
-/// `error` with what to do about it.
+/// Adds advice to `error`.
 fn advised(error: io::Error) -> io::Error {
     let advice = match error.kind() {
         ErrorKind::NotFound => "make its folder first",
@@ -168,7 +168,7 @@ fn advised(error: io::Error) -> io::Error {
 
 /// Makes a rename within `folder` survive a power failure.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Only Unix lets a program open a folder to sync it; elsewhere the rename itself has to do.
+    // Only Unix can open a folder to sync it; elsewhere the rename itself must suffice.
     if cfg!(unix) {
         File::open(folder)?.sync_all()
     } else {

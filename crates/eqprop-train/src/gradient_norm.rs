@@ -1,4 +1,4 @@
-//! The norm of all gradients together.
+//! Gradient clipping by the norm over all parameters.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -6,15 +6,15 @@ use burn::tensor::Tensor;
 
 use crate::estimator::gradient_vectors;
 
-/// Scales the gradients of a module so that their norm, that of all parameters as one vector, is
+/// Scales the gradients of a module so that their global norm, over all parameters as one vector, is
 /// at most `max_norm`:
 ///
 /// ```text
 /// ĝ ← ĝ · min(1, max_norm / ‖ĝ‖)
 /// ```
 ///
-/// The direction stays; the clipping of Burn's optimizers goes parameter by parameter and changes
-/// it. Nothing is read back from the device.
+/// The direction is preserved, unlike by the clipping of Burn's optimizers, which goes parameter by
+/// parameter. Nothing is read back from the device.
 ///
 /// # Panics
 /// If `max_norm` is not greater than 0.
@@ -32,7 +32,7 @@ pub fn clip_global_norm<M: Module>(
     let Some(sum) = squares.reduce(|sum, square| sum + square) else {
         return gradients;
     };
-    // Gradients of 0 have an infinite quotient, and stay as they are.
+    // For zero gradients the quotient is infinite, and they are left unchanged.
     let scale = (sum.sqrt().recip() * max_norm).clamp_max(1.0);
     let mut scaled = Scaled { gradients, scale };
     module.visit(&mut scaled);

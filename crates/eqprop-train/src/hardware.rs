@@ -1,4 +1,4 @@
-//! Updates as the devices of an analog machine take them.
+//! Weight updates on non-ideal analog devices.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,14 +11,15 @@ use rand_chacha::ChaCha12Rng;
 
 use crate::config::HardwareConfig;
 
-/// Range of a weight where only its bits are given, in units of the largest that its connection begins with.
+/// Default weight range if only the bits are given, in units of the connection's largest initial weight.
 const RANGE: f64 = 4.0;
-/// Streams of random numbers, far from those of the initial weights: of what is fixed, and of each update.
+/// Streams of random numbers, far from those of the initial weights: for fixed properties, and for each
+/// update.
 const FIXED: u64 = 1 << 62;
 const PASSING: u64 = 1 << 63;
 
-/// Devices that are not ideal, which hold the weights of a module; see [`HardwareConfig`]. Clones count their updates
-/// together.
+/// Non-ideal devices that store the weights of a module; see [`HardwareConfig`]. Clones share their update
+/// count.
 #[derive(Debug, Clone)]
 pub struct Hardware {
     config: HardwareConfig,
@@ -27,19 +28,20 @@ pub struct Hardware {
     n_updates: Arc<AtomicU64>,
 }
 
-/// The devices of a connection.
+/// Devices of a connection.
 #[derive(Debug)]
 struct Device {
-    /// The largest weight in the beginning.
+    /// Largest initial weight.
     unit: f64,
     /// Gain of each device, if they differ.
     gains: Option<Tensor<1>>,
-    /// Which are stuck, if any are.
+    /// Mask of the stuck devices, if there are any.
     stuck: Option<Tensor<1, Bool>>,
 }
 
 impl Hardware {
-    /// The devices that hold the weights of `module`, which has those that it begins with; `None` if they are ideal.
+    /// Creates the devices that store the weights of `module`, at their initial values; `None` if the devices
+    /// are ideal.
     ///
     /// # Panics
     /// If [`HardwareConfig::validate`] fails, with its message.
@@ -62,15 +64,15 @@ impl Hardware {
         })
     }
 
-    /// Goes on after `n_updates` updates.
+    /// Continues after `n_updates` updates.
     pub fn resume(&self, n_updates: u64) {
         self.n_updates.store(n_updates, Ordering::Relaxed);
     }
 
-    /// `update`, as the devices take it.
+    /// Applies `update` to `module`, as the devices realize it.
     ///
     /// # Panics
-    /// If `module` has other parameters than the one that they were made for.
+    /// If the parameters of `module` are not those that the devices were made for.
     pub fn update<M: Module>(&self, module: M, update: impl FnOnce(M) -> M) -> M {
         let before = parameters(&module);
         assert_eq!(
@@ -94,7 +96,7 @@ impl Device {
         let weights = weights.values.without_autodiff();
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         rng.set_stream(FIXED + place as u64);
-        // Always both, so that the one does not depend on the other.
+        // Always draw both, so that one does not depend on the other.
         let [gains, chances] = [
             Distribution::Normal(0.0, 1.0),
             Distribution::Uniform(0.0, 1.0),
@@ -109,13 +111,13 @@ impl Device {
     }
 }
 
-/// Numbers on the device and of the shape of `like`, drawn on the host.
+/// Draws numbers on the host, for the device and shape of `like`.
 fn draw(distribution: Distribution, like: &Tensor<1>, rng: &mut ChaCha12Rng) -> Tensor<1> {
     let drawn = TensorData::random::<f32, _, _>(like.dims(), distribution, rng);
     Tensor::from_data(drawn, (&like.device(), like.dtype()))
 }
 
-/// Takes the weights of a module from where they were to where devices let them go.
+/// Moves the weights of a module from their old values to those that the devices reach.
 struct Landing<'a, P> {
     hardware: &'a Hardware,
     places: P,
@@ -123,7 +125,7 @@ struct Landing<'a, P> {
 }
 
 impl<P> Landing<'_, P> {
-    /// Where an update from `old` to `new` lands.
+    /// Returns the result of an update from `old` to `new`.
     fn land(&mut self, device: &Device, old: Tensor<1>, new: Tensor<1>) -> Tensor<1> {
         let config = &self.hardware.config;
         let mut change = new - old.clone();
@@ -143,7 +145,7 @@ impl<P> Landing<'_, P> {
             let limit = range * device.unit;
             landed = landed.clamp(-limit, limit);
             if let (Some(bits), true) = (config.weight_bits, limit > 0.0) {
-                // 2^bits − 1 levels, 0 among them.
+                // 2^bits − 1 levels, including 0.
                 let n_above = (1u64 << (bits - 1)) - 1;
                 let step = limit / n_above as f64;
                 let chance = draw(Distribution::Uniform(0.0, 1.0), &old, &mut self.rng);

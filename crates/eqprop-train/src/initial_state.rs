@@ -1,4 +1,4 @@
-//! Where free phases start.
+//! Initial states of free phases.
 
 mod particles;
 mod previous;
@@ -14,19 +14,19 @@ use crate::batch::Batch;
 pub use particles::Particles;
 pub use previous::PreviousState;
 
-/// Where the free phases of a training start.
+/// Initial state of the free phases of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InitialState {
-    /// At rest, see [`Activation::rest`](eqprop_core::activation::Activation::rest); at the
-    /// equilibrium where it is known in closed form.
+    /// Rest, see [`Activation::rest`](eqprop_core::activation::Activation::rest); or the equilibrium if it is
+    /// known in closed form.
     Rest,
-    /// At the example's persistent particle, see [`Particles`].
+    /// The example's persistent particle, see [`Particles`].
     Particles,
-    /// At the feedforward pass, see
-    /// [`VectorField::feedforward`](eqprop_core::energy::VectorField::feedforward); predictions too.
+    /// The feedforward pass, see [`VectorField::feedforward`](eqprop_core::energy::VectorField::feedforward);
+    /// also for predictions.
     Feedforward,
-    /// At the free state of the batch before, see [`PreviousState`].
+    /// The free state of the previous batch, see [`PreviousState`].
     Previous,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for InitialState {
     }
 }
 
-/// Free states that later free phases start from. Clones share them.
+/// Stored free states from which later free phases start. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) enum KeptStates {
     Particles(Particles),
@@ -44,7 +44,7 @@ pub(crate) enum KeptStates {
 }
 
 impl KeptStates {
-    /// What `start` needs in a training on `n_examples` examples.
+    /// Creates the storage for `start` in a training on `n_examples` examples.
     pub fn new(start: InitialState, layers: &[LayerConfig], n_examples: usize) -> Option<Self> {
         match start {
             InitialState::Rest | InitialState::Feedforward => None,
@@ -53,10 +53,10 @@ impl KeptStates {
         }
     }
 
-    /// Where the free phase of `batch` starts, if it is known better than without these.
+    /// Returns the stored start of the free phase of `batch`, if there is one.
     ///
     /// # Panics
-    /// If these are particles, and the batch does not say which examples it holds.
+    /// If these are particles, and the batch has no indices.
     pub fn start(&self, batch: &Batch) -> Option<State> {
         let device = batch.input.device().without_autodiff();
         match self {
@@ -65,10 +65,10 @@ impl KeptStates {
         }
     }
 
-    /// Keeps the free state of `batch`.
+    /// Stores the free state of `batch`.
     ///
     /// # Panics
-    /// As [`start`](Self::start).
+    /// As for [`start`](Self::start).
     pub fn keep(&self, batch: &Batch, free: &State) {
         match self {
             Self::Particles(particles) => particles.store(indices(batch), free),
@@ -76,7 +76,7 @@ impl KeptStates {
         }
     }
 
-    /// States of their own with the same values: what moves these leaves those.
+    /// Returns an independent copy with the same values.
     pub fn copied(&self) -> Self {
         match self {
             Self::Particles(particles) => Self::Particles(particles.copied()),
@@ -84,7 +84,7 @@ impl KeptStates {
         }
     }
 
-    /// Those that a new epoch begins with: particles last, the batch before is forgotten.
+    /// Returns the states for a new epoch: particles are kept, the previous batch is forgotten.
     pub fn of_new_epoch(&self) -> Self {
         match self {
             Self::Particles(_) => self.clone(),

@@ -28,24 +28,23 @@ use crate::update::UpdateMonitor;
 use apart::descend_along;
 pub use captured::{CapturedUpdates, Recorded};
 
-/// A network together with the way its gradient is estimated: a model that Burn's `Learner` and
-/// `SupervisedTraining` train like any other.
+/// A network with a gradient estimator: a model that Burn's `Learner` and `SupervisedTraining` train like
+/// any other.
 ///
 /// ```text
 /// step      batch → estimator → GradientsParams      (instead of loss.backward())
 /// optimize  any Burn optimizer, scheduler, clipping; then VectorField::project
 /// ```
 ///
-/// It has to live on an autodiff device while it is trained, because Burn's optimizers ask for
-/// one: make the network on `device.autodiff()`, or call [`Module::train`]. (`SupervisedTraining`
-/// moves a model between devices, but keeps it with or without autodiff as it was.) Nothing is
-/// recorded on it.
+/// It must be on an autodiff device while it is trained, because Burn's optimizers require one: create
+/// the network on `device.autodiff()`, or call [`Module::train`]. (`SupervisedTraining` moves a model
+/// between devices, but keeps it with or without autodiff.) Nothing is recorded on it.
 ///
-/// It trains on several devices at once by either of Burn's strategies, `ExecutionStrategy::multi` and, on CUDA,
-/// `ExecutionStrategy::ddp`: see [`distributed`].
+/// It trains on several devices at once by either of Burn's strategies, `ExecutionStrategy::multi` and, on
+/// CUDA, `ExecutionStrategy::ddp`; see [`distributed`].
 #[derive(Module, Debug)]
 pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Debug + Send> {
-    /// All that has parameters.
+    /// Network, which has all parameters.
     pub network: EquilibriumNetwork<E, C>,
     #[module(skip)]
     estimator: G,
@@ -59,10 +58,10 @@ pub struct EquilibriumLearner<E: VectorField, C: Cost, G: Clone + core::fmt::Deb
     hardware: Option<Hardware>,
 }
 
-/// A learner of any built-in network with either cost, by default with an estimator chosen at run time.
+/// A learner of any built-in network and cost, by default with an estimator chosen at run time.
 pub type AnyLearner<G = AnyEstimator> = EquilibriumLearner<AnyField, AnyCost, G>;
 
-/// An estimator for these, chosen at run time.
+/// An estimator for these networks, chosen at run time.
 pub type AnyEstimator = Arc<dyn GradientEstimator<AnyField, AnyCost>>;
 
 impl<E, C, G> EquilibriumLearner<E, C, G>
@@ -71,7 +70,7 @@ where
     C: Cost,
     G: GradientEstimator<E, C> + Clone,
 {
-    /// A learner whose free phases start at [`EquilibriumNetwork::start`].
+    /// Creates a learner whose free phases start at [`EquilibriumNetwork::start`].
     pub fn new(network: EquilibriumNetwork<E, C>, estimator: G) -> Self {
         Self {
             network,
@@ -83,24 +82,23 @@ where
         }
     }
 
-    /// Starts the free phases of a training on `n_examples` examples at `start`, and those of
-    /// predictions as the [network](EquilibriumNetwork::with_start) then does. With particles, batches
-    /// must say which examples they hold.
+    /// Sets the start of the free phases of a training on `n_examples` examples, and that of predictions in
+    /// the same way as [`EquilibriumNetwork::with_start`]. Particles require batches with
+    /// [indices](Batch::indices).
     pub fn with_start(mut self, start: InitialState, n_examples: usize) -> Self {
         self.network = self.network.with_start(start);
         self.kept = KeptStates::new(start, self.network.energy.layers(), n_examples);
         self
     }
 
-    /// Watches `‖ΔW‖/‖W‖` of every parameter.
+    /// Measures `‖ΔW‖/‖W‖` of every parameter.
     pub fn with_update_monitor(mut self, updates: UpdateMonitor) -> Self {
         self.updates = Some(updates);
         self
     }
 
-    /// Scales each batch's estimate down to this norm, over all parameters, where it is longer; see
-    /// [`clip_global_norm`]. Estimates that are accumulated over several batches are scaled one by
-    /// one.
+    /// Clips each batch's estimate to this norm over all parameters; see [`clip_global_norm`]. Estimates that
+    /// are accumulated over several batches are clipped one by one.
     ///
     /// # Panics
     /// In a step, if the norm is not greater than 0.
@@ -109,23 +107,23 @@ where
         self
     }
 
-    /// Holds the weights in such devices, if they are not ideal.
+    /// Stores the weights in the given devices, if they are not ideal.
     pub fn with_hardware(mut self, hardware: Option<Hardware>) -> Self {
         self.hardware = hardware;
         self
     }
 
-    /// The devices that hold the weights, if they are not ideal.
+    /// Returns the devices that store the weights, if they are not ideal.
     pub fn hardware(&self) -> Option<&Hardware> {
         self.hardware.as_ref()
     }
 
-    /// The estimator.
+    /// Returns the estimator.
     pub fn estimator(&self) -> &G {
         &self.estimator
     }
 
-    /// The persistent particles, if there are any.
+    /// Returns the persistent particles, if there are any.
     pub fn particles(&self) -> Option<&Particles> {
         match self.kept.as_ref()? {
             KeptStates::Particles(particles) => Some(particles),
@@ -133,7 +131,7 @@ where
         }
     }
 
-    /// The state of the batch before, if free phases start there.
+    /// Returns the state of the previous batch, if free phases start there.
     pub fn previous_state(&self) -> Option<&PreviousState> {
         match self.kept.as_ref()? {
             KeptStates::Previous(previous) => Some(previous),
@@ -141,24 +139,25 @@ where
         }
     }
 
-    /// A learner that starts at `own` of the states that it kept, so far those of its clones too.
+    /// Replaces the stored states, so far shared with its clones, by `own` of them.
     pub(crate) fn with_kept(mut self, own: fn(&KeptStates) -> KeptStates) -> Self {
         self.kept = self.kept.as_ref().map(own);
         self
     }
 
-    /// Relaxes an input from [`EquilibriumNetwork::start`], without a nudge and without autodiff.
+    /// Relaxes an input from [`EquilibriumNetwork::start`], without nudging and without autodiff.
     pub fn infer(&self, input: &Tensor<2>) -> Relaxed {
         let input = input.clone().without_autodiff();
         self.estimator.infer(&self.network.valid(), &input, None)
     }
 
-    /// [`TrainStep::step`], with the gradients of dense weights apart where the estimator has them as products:
-    /// for [`optimize_apart`](Self::optimize_apart). A replica of `ExecutionStrategy::ddp` has none apart: what is
-    /// reduced has to be formed.
+    /// Like [`TrainStep::step`], but returns the gradients of dense weights apart if the estimator has them
+    /// as products, for [`optimize_apart`](Self::optimize_apart). A replica of `ExecutionStrategy::ddp` has
+    /// none apart: gradients must be formed to be reduced.
     ///
     /// # Panics
-    /// If the learner [clips gradients](Self::with_max_gradient_norm): their norm is known of those that are formed.
+    /// If the learner [clips gradients](Self::with_max_gradient_norm), whose norm is known only once they are
+    /// formed.
     pub fn step_apart(&self, batch: Batch) -> (TrainOutput<EquilibriumOutput>, Gradients) {
         assert!(
             self.max_gradient_norm.is_none(),
@@ -170,8 +169,9 @@ where
         })
     }
 
-    /// [`TrainStep::optimize`] by plain stochastic gradient descent, to which `optimizer` must amount: weights
-    /// whose gradients are `products` take their step as those are formed, which saves to write them down.
+    /// Like [`TrainStep::optimize`] by plain stochastic gradient descent, to which `optimizer` must be
+    /// equivalent: weights whose gradients are `products` are updated while these are formed, without storing
+    /// them.
     pub fn optimize_apart(
         self,
         optimizer: &mut ModuleOptimizer,
@@ -195,7 +195,7 @@ where
         let (mut estimate, products) = match &replica {
             Some(device) => distributed::estimated(device, || estimate(&batch, start)),
             None => {
-                // Here, because an estimator of the user's own may have gradients of another making.
+                // Here, because a user's estimator may compute its gradients in another way.
                 leaves::clear(&batch.input.device().without_autodiff());
                 estimate(&batch, start)
             }
@@ -214,18 +214,18 @@ where
         (output, products)
     }
 
-    /// The estimate with all gradients formed, and so with none apart.
+    /// Returns the estimate with all gradients formed, and so with none apart.
     fn formed(&self, batch: &Batch, start: Option<State>) -> (Estimate, Gradients) {
         let estimate = self.estimator.estimate(&self.network, batch, start);
         (estimate, Gradients::new())
     }
 
-    /// The device on which this is a replica of `ExecutionStrategy::ddp`, if it is one.
+    /// Returns the device on which this is a replica of `ExecutionStrategy::ddp`, if it is one.
     fn replica(&self) -> Option<Device> {
         distributed::replica(&self.network)
     }
 
-    /// An update by `optimize` as the hardware takes it, to parameters that the energy can have.
+    /// Applies the update `optimize` as the hardware realizes it, and projects the parameters to valid ones.
     fn updated(self, optimize: impl FnOnce(Self) -> Self) -> Self {
         let hardware = self.hardware.clone();
         let update = |learner| {
@@ -236,7 +236,7 @@ where
             learner.network.energy = learner.network.energy.project();
             learner
         };
-        // All replicas take the same update.
+        // All replicas make the same update.
         let is_watched = |updates: &UpdateMonitor| match self.replica() {
             Some(device) => updates.watches(&device),
             None => true,
@@ -248,27 +248,28 @@ where
     }
 }
 
-/// What one batch showed, for Burn's metrics and for those of [`crate::metric`].
+/// Measurements of one batch, for Burn's metrics and those of [`crate::metric`].
 #[derive(Debug, Clone)]
 pub struct EquilibriumOutput {
     /// Cost `C` of each example at the free equilibrium, `[batch]`.
     pub cost: Tensor<1>,
     /// Energy `E` of each example at the free equilibrium, `[batch]`, if there is an energy.
     pub energy: Option<Tensor<1>>,
-    /// Scores of the classes, `[batch, n_classes]`.
+    /// Class scores, `[batch, n_classes]`.
     pub scores: Tensor<2>,
-    /// The output at the free equilibrium, `[batch, n_units]`: what is predicted of quantities and of several labels.
+    /// Output at the free equilibrium, `[batch, n_units]`: the prediction of quantities and of multiple
+    /// labels.
     pub output: Tensor<2>,
-    /// The target, `[batch, n_outputs]`.
+    /// Target output, `[batch, n_outputs]`.
     pub target: Tensor<2>,
     /// Residual of each example at the end of the free phase, `[batch]`.
     pub residual: Tensor<1>,
-    /// Steps of the free phase.
+    /// Number of steps of the free phase.
     pub n_steps: usize,
 }
 
 impl EquilibriumOutput {
-    /// What an estimate of a batch with this target showed.
+    /// Collects the measurements of an estimate for a batch with this target.
     fn new(estimate: Estimate, target: Tensor<2>) -> Self {
         Self {
             cost: estimate.cost,
@@ -281,8 +282,8 @@ impl EquilibriumOutput {
         }
     }
 
-    /// Whether each example is classified wrongly, as 0 or 1; `[batch]`. Of quantities and of several labels it says
-    /// nothing, and nor do Burn's metrics of accuracy; of labels its `HammingScore` does.
+    /// Returns 1 for each misclassified example and 0 for the others, `[batch]`. It is meaningless for
+    /// quantities and multiple labels, as are Burn's accuracy metrics; for labels use Burn's `HammingScore`.
     pub fn errors(&self) -> Tensor<1> {
         let predicted = self.scores.clone().argmax(1);
         let wanted = self.target.clone().argmax(1);
@@ -308,8 +309,8 @@ where
     type Output = EquilibriumOutput;
 
     /// # Panics
-    /// If there are persistent particles and the batch does not say which examples it holds; in a replica of
-    /// `ExecutionStrategy::ddp`, where [that is refused](distributed#what-ddp-refuses).
+    /// If there are persistent particles and the batch has no indices; in a replica of
+    /// `ExecutionStrategy::ddp`, if [that is refused](distributed#what-ddp-refuses).
     fn step(&self, batch: Batch) -> TrainOutput<EquilibriumOutput> {
         let (mut output, _) = self.step_by(batch, |batch, start| self.formed(batch, start));
         if let Some(max_norm) = self.max_gradient_norm {

@@ -3,8 +3,7 @@
 //! An [`EquilibriumLearner`](learner::EquilibriumLearner) joins a network (an energy and a
 //! cost) with a [`GradientEstimator`](estimator::GradientEstimator). It implements Burn's
 //! `TrainStep` and `InferenceStep`, so any Burn optimizer, scheduler, metric, checkpointer and
-//! renderer works with it; the gradients come from two relaxations where they would come from
-//! `backward()`.
+//! renderer works with it. Its gradients come from two relaxations instead of `backward()`.
 //!
 //! ```
 //! use eqprop_train::prelude::*;
@@ -25,27 +24,27 @@
 //!
 //! # Modules
 //!
-//! | module | what |
+//! | module | contents |
 //! | --- | --- |
-//! | [`estimator`] | from a batch to Burn's `GradientsParams`: the trait, equilibrium propagation and its relatives |
-//! | [`learner`] | Burn's `TrainStep` and `InferenceStep` for any energy and estimator; on several devices |
+//! | [`estimator`] | gradient estimators: the trait, equilibrium propagation and its relatives |
+//! | [`learner`] | Burn's `TrainStep` and `InferenceStep` for any energy and estimator |
 //! | [`block`] | an equilibrium network as a layer of any Burn model, by Burn's own `backward()` |
-//! | [`sequence`] | models of sequences, trained by their Hamiltonian echo |
-//! | [`network`], [`batch`] | what an estimator works on |
-//! | [`initial_state`] | where free phases start: at rest, at a forward pass, at persistent particles |
-//! | [`hardware`] | devices that hold the weights and are not ideal |
-//! | [`gradient_norm`] | clips the gradient of all parameters together |
+//! | [`sequence`] | sequence models, trained by their Hamiltonian echo |
+//! | [`network`], [`batch`] | an estimator's inputs: a network and a mini-batch |
+//! | [`initial_state`] | initial states of free phases: rest, a forward pass or persistent particles |
+//! | [`hardware`] | non-ideal devices that store the weights |
+//! | [`gradient_norm`] | gradient clipping by the norm over all parameters |
 //! | [`optimizer`] | Burn's `Sgd` in one pass |
-//! | [`metric`], [`update`] | Burn metrics of a relaxation, and `‖ΔW‖/‖W‖` |
-//! | [`renderer`] | what a Burn training prints |
-//! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole runs that survive a kill |
-//! | [`weights`] | safetensors, and the files of published PyTorch code |
-//! | [`data`] | digits, MNIST, Fashion-MNIST, CIFAR-10 |
-//! | [`error`] | what can go wrong |
-//! | [`prelude`] | the names that most programs need, of this crate, of `eqprop-core` and of Burn |
+//! | [`metric`], [`update`] | Burn metrics of a relaxation, and the relative update size `‖ΔW‖/‖W‖` |
+//! | [`renderer`] | plain-terminal output of a Burn training |
+//! | [`training`], [`config`], [`preset`], [`checkpoint`] | whole training runs that survive being killed |
+//! | [`weights`] | weights in safetensors files, and in the files of published PyTorch code |
+//! | [`data`] | digits, MNIST, Fashion-MNIST, CIFAR-10 and other data sets, and your own files |
+//! | [`error`] | errors of a training run |
+//! | [`prelude`] | the names most programs need, from this crate, `eqprop-core` and Burn |
 //!
-//! [`eqprop_core`] and the [`burn`] that all of it is built with are exported as well, so that a
-//! program needs no other version of either.
+//! [`eqprop_core`] and the [`burn`] that everything is built with are re-exported, so that a program
+//! needs no other version of either.
 
 #![warn(
     clippy::print_stdout,
@@ -90,12 +89,12 @@ pub mod training;
 pub mod update;
 pub mod weights;
 
-/// Compiles and runs the code of the README.
+/// Compiles and runs the README's code.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-/// Compiles and runs the code of the guide.
+/// Compiles and runs the guide's code.
 #[cfg(doctest)]
 mod guide {
     #[doc = include_str!("../../../docs/src/ten-minutes.md")]

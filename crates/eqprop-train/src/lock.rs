@@ -1,28 +1,27 @@
-//! One writer for a folder.
+//! Lock that gives a folder a single writer.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Name of the file that is locked.
+/// Name of the lock file.
 const LOCK: &str = ".lock";
 
-/// The right to write into a folder, until it is dropped or the process ends, however it ends.
+/// Exclusive right to write into a folder, until it is dropped or the process ends in any way.
 ///
-/// The operating system keeps the lock on a file `.lock` in the folder and releases it with the
-/// process: the file of a dead process does not block. Whoever only reads needs no lock, because
-/// every file is complete or absent.
+/// The operating system keeps the lock on a file `.lock` in the folder and releases it with the process: the
+/// file of a dead process does not block. Readers need no lock, because every file is complete or absent.
 #[derive(Debug)]
 pub struct FolderLock {
     // Closing the file releases the lock.
     _file: Option<File>,
 }
 
-/// Why a folder cannot be locked.
+/// Error of locking a folder.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
-    /// Another process has the lock.
+    /// Another process holds the lock.
     #[error(
         "`{}` is being written by another eqprop process: wait for it, stop it, or name another folder",
         path.display()
@@ -31,19 +30,19 @@ pub enum LockError {
         /// The folder.
         path: PathBuf,
     },
-    /// The lock's file cannot be made.
+    /// The lock file cannot be created.
     #[error("cannot lock `{}`: check that it is a folder that you may write to", path.display())]
     Io {
         /// The folder.
         path: PathBuf,
-        /// What the operating system says.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
 }
 
 impl FolderLock {
-    /// Locks a folder that is there; does not wait.
+    /// Locks an existing folder without waiting.
     ///
     /// # Errors
     /// If another process holds the lock, or the folder cannot be written to.
@@ -58,7 +57,7 @@ impl FolderLock {
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held { path }),
-            // Some network file systems know no locks: there it is as it was without.
+            // Some network file systems do not support locks: continue without one there.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 Ok(Self { _file: None })
             }
@@ -67,7 +66,7 @@ impl FolderLock {
     }
 }
 
-/// Whether a file of this name is a folder's lock.
+/// Returns whether this is the name of a lock file.
 pub fn is_lock(name: &std::ffi::OsStr) -> bool {
     name == LOCK
 }

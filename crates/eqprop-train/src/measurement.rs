@@ -1,4 +1,4 @@
-//! What a training measures.
+//! Measurements of a training.
 
 mod labels;
 
@@ -7,79 +7,78 @@ use serde::{Deserialize, Serialize};
 use crate::update::MeasuredRatios;
 pub use labels::{LabelCounts, LabelSums};
 
-/// What an epoch measured. Errors are shares of the examples, in [0, 1], or of several labels at once the shares of the
-/// labels that are wrong; of quantities they are mean absolute errors, in their own units.
+/// Measurements of an epoch. Errors are fractions of the examples, in [0, 1], or for multiple labels the
+/// fractions of wrong labels; for quantities they are mean absolute errors in the quantities' own units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Number of the epoch, from 1.
     pub epoch: usize,
-    /// Training error: each example is judged by its free phase, before its update.
+    /// Training error; each example is evaluated by its free phase before its update.
     pub train_error: f64,
-    /// Mean cost on the training examples, measured likewise.
+    /// Mean cost on the training examples, measured in the same way.
     pub train_cost: f64,
-    /// Error on the validation examples at the end of the epoch, if some are held out.
+    /// Error on the validation examples at the end of the epoch, if any are held out.
     #[serde(default)]
     pub validation_error: Option<f64>,
-    /// Mean cost on these examples.
+    /// Mean cost on the validation examples.
     #[serde(default)]
     pub validation_cost: Option<f64>,
     /// Error on the test examples at the end of the epoch, if there are any.
     pub test_error: Option<f64>,
-    /// Mean cost on these examples.
+    /// Mean cost on the test examples.
     pub test_cost: Option<f64>,
-    /// Mean energy at the end of the free phases of the training, if there is an energy.
+    /// Mean energy at the end of the free phases in training, if there is an energy.
     pub energy: Option<f64>,
-    /// Mean residual at the end of the free phases of the training.
+    /// Mean residual at the end of the free phases in training.
     pub residual: f64,
-    /// Share of the training examples whose residual was above the tolerance (0.01 if there is
-    /// none).
+    /// Fraction of the training examples whose residual exceeded the tolerance (0.01 if there is none).
     pub unconverged: f64,
-    /// Mean number of steps of the free phases of the training.
+    /// Mean number of steps of the free phases in training.
     pub free_steps: f64,
-    /// Seconds of training, without the evaluation.
+    /// Training time in seconds, without the evaluation.
     pub seconds: f64,
-    /// Of these, seconds in the gradient estimator.
+    /// Seconds of that spent in the gradient estimator.
     pub seconds_estimating: f64,
-    /// Of these, seconds in the optimizer.
+    /// Seconds of that spent in the optimizer.
     pub seconds_optimizing: f64,
-    /// `‖ΔW‖/‖W‖` of each parameter, mean of the updates of the epoch that were measured: the
-    /// first and every 50th after it.
+    /// Mean ratio `‖ΔW‖/‖W‖` of each parameter, over the measured updates of the epoch: the first and every
+    /// 50th after it.
     pub update_ratios: Vec<(String, f64)>,
-    /// How well quantities are predicted, where those are learned: 1 less the sum of the squared errors by that of the
-    /// squared distances from the mean of the same examples, mean over the quantities. 1 is perfect, 0 no better than the
-    /// mean, and there is none where the examples do not differ.
+    /// Coefficient of determination R² of quantities: 1 minus the ratio of the sum of squared errors to the
+    /// sum of squared deviations from the mean of the same examples, averaged over the quantities. 1 is
+    /// perfect, 0 no better than the mean; `None` if the examples do not vary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r_squared: Option<ByPart>,
-    /// The shares of the examples of which every label is right, where several are learned at once.
+    /// Fraction of the examples with all labels right, for multiple labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact_matches: Option<ByPart>,
 }
 
-/// What is measured beside the error, on each part of the data.
+/// A measurement on each part of the data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ByPart {
-    /// On the training examples, each judged before its update.
+    /// Value on the training examples, each evaluated before its update.
     pub train: Option<f64>,
-    /// On the validation examples.
+    /// Value on the validation examples.
     pub validation: Option<f64>,
-    /// On the test examples.
+    /// Value on the test examples.
     pub test: Option<f64>,
 }
 
 impl EpochRecord {
-    /// The error that a choice between trainings or epochs should go by: on the validation examples
-    /// if some are held out, else on the test examples.
+    /// Returns the error by which to choose between trainings or epochs: that on the validation examples
+    /// if any are held out, and else on the test examples.
     pub fn held_out_error(&self) -> f64 {
         let error = self.validation_error.or(self.test_error);
         error.expect("a training has validation examples, test examples or both")
     }
 
-    /// The share of the variance that is explained, of the same examples, where quantities are learned.
+    /// Returns R² on the same examples, if quantities are learned.
     pub fn held_out_r_squared(&self) -> Option<f64> {
         self.held_out(self.r_squared?)
     }
 
-    /// The share of the same examples of which every label is right, where several are learned at once.
+    /// Returns the fraction of the same examples with all labels right, if multiple labels are learned.
     pub fn held_out_exact_matches(&self) -> Option<f64> {
         self.held_out(self.exact_matches?)
     }
@@ -91,7 +90,7 @@ impl EpochRecord {
         }
     }
 
-    /// Whether everything measured is finite: JSON has no other numbers.
+    /// Returns whether all measurements are finite: JSON has no other numbers.
     pub(crate) fn is_finite(&self) -> bool {
         let ratios = self.update_ratios.iter().map(|(_, ratio)| *ratio);
         let means = [self.train_cost, self.residual, self.train_error];
@@ -107,24 +106,25 @@ impl EpochRecord {
     }
 }
 
-/// Where an epoch stands.
+/// Progress of an epoch.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// Updates done in this epoch.
+    /// Number of updates done in this epoch.
     pub n_updates: usize,
-    /// Training examples done in this epoch.
+    /// Number of training examples done in this epoch.
     pub n_done: usize,
-    /// Training examples of an epoch.
+    /// Number of training examples per epoch.
     pub n_total: usize,
-    /// Training error, as of a moment ago.
+    /// Training error, updated at short intervals.
     pub train_error: f64,
 }
 
-/// The error and mean cost on a set of examples.
+/// Error and mean cost on a set of examples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Share of the examples that are classified wrongly, in [0, 1]; of several labels at once the share of the labels that
-    /// are wrong (the Hamming loss); of quantities the mean absolute error, in their own units, mean over the quantities.
+    /// Fraction of misclassified examples, in [0, 1]; for multiple labels the fraction of wrong labels (the
+    /// Hamming loss); for quantities the mean absolute error in their own units, averaged over the
+    /// quantities.
     pub error: f64,
     /// Mean cost.
     pub cost: f64,
@@ -132,53 +132,53 @@ pub struct Evaluation {
     pub residual: f64,
     /// Number of examples.
     pub n_examples: usize,
-    /// How well each quantity is predicted; nothing of classes.
+    /// Fit of each quantity; empty for classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quantities: Vec<Fit>,
-    /// How often each of several labels is found and missed.
+    /// Counts of each of multiple labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelSums>,
 }
 
-/// How well a quantity is predicted.
+/// Prediction quality of a quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Fit {
-    /// See [`EpochRecord::r_squared`].
+    /// Coefficient of determination; see [`EpochRecord::r_squared`].
     pub r_squared: Option<f64>,
     /// Mean absolute error, in its own unit.
     pub mean_error: f64,
 }
 
 impl Evaluation {
-    /// The mean of the [shares](EpochRecord::r_squared) of the quantities; none of classes and labels.
+    /// Returns the mean of [R²](EpochRecord::r_squared) over the quantities; `None` for classes and labels.
     pub fn r_squared(&self) -> Option<f64> {
         mean_of(self.quantities.iter().map(|fit| fit.r_squared))
     }
 
-    /// The share of the examples of which every label is right; none of classes and quantities.
+    /// Returns the fraction of the examples with all labels right; `None` for classes and quantities.
     pub fn exact_matches(&self) -> Option<f64> {
         let labels = self.labels.as_ref()?;
         Some(labels.exact_matches(self.n_examples))
     }
 }
 
-/// The mean of some numbers that are all there.
+/// Returns the mean of some numbers, if none is missing.
 fn mean_of(numbers: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let numbers: Option<Vec<f64>> = numbers.collect();
     let numbers = numbers.filter(|numbers| !numbers.is_empty())?;
     Some(numbers.iter().sum::<f64>() / numbers.len() as f64)
 }
 
-/// Sums over examples of a quantity, of targets and errors in deviations.
+/// Sums over the examples of a quantity, for targets and errors in units of its standard deviation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct FitSums {
-    /// Errors without their signs.
+    /// Sum of absolute errors.
     pub absolute: f64,
-    /// Squares of errors.
+    /// Sum of squared errors.
     pub squares: f64,
-    /// Targets.
+    /// Sum of targets.
     pub targets: f64,
-    /// Squares of targets.
+    /// Sum of squared targets.
     pub target_squares: f64,
 }
 
@@ -192,11 +192,11 @@ impl FitSums {
         self.target_squares += target * target;
     }
 
-    /// How well the quantity, whose deviation is `unit`, is predicted of `n` examples.
+    /// Returns the fit of the quantity, whose standard deviation is `unit`, over `n` examples.
     pub(crate) fn fit(&self, n: usize, unit: f64) -> Fit {
         let n = n as f64;
         let variance = self.target_squares - self.targets * self.targets / n;
-        // What does not vary has a rounding error for a variance.
+        // The computed variance of a constant is a rounding error.
         let varies = variance > 1e-9 * self.target_squares;
         Fit {
             r_squared: varies.then(|| 1.0 - self.squares / variance),
@@ -209,7 +209,7 @@ impl FitSums {
     }
 }
 
-/// The mean of the [shares](EpochRecord::r_squared) of quantities of which these are the sums over `n` examples.
+/// Returns the mean of [R²](EpochRecord::r_squared) over the quantities, from their sums over `n` examples.
 pub(crate) fn r_squared(sums: &[FitSums], n: usize) -> Option<f64> {
     mean_of(sums.iter().map(|sums| sums.fit(n, 1.0).r_squared))
 }
@@ -217,30 +217,31 @@ pub(crate) fn r_squared(sums: &[FitSums], n: usize) -> Option<f64> {
 /// Sums over examples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
-    /// Examples.
+    /// Number of examples.
     pub n_examples: usize,
-    /// Of these, examples that were classified wrongly; of several labels at once the share of each example's that are
-    /// wrong; of quantities the absolute errors in their own units, the mean over the quantities of each example.
+    /// Number of misclassified examples; for multiple labels the sum of each example's fraction of wrong
+    /// labels; for quantities the sum of absolute errors in their own units, averaged over the quantities of
+    /// each example.
     pub errors: f64,
-    /// Costs.
+    /// Sum of costs.
     pub cost: f64,
-    /// Energies, if there is an energy.
+    /// Sum of energies, if there is an energy.
     pub energy: Option<f64>,
-    /// Residuals.
+    /// Sum of residuals.
     pub residual: f64,
-    /// Examples that did not converge.
+    /// Number of examples that did not converge.
     pub unconverged: f64,
-    /// Steps of the free phase.
+    /// Sum of the steps of the free phase.
     pub steps: f64,
 }
 
 impl Sums {
-    /// A sum as a mean over the examples.
+    /// Returns a sum as a mean over the examples.
     pub fn mean(&self, sum: f64) -> f64 {
         sum / self.n_examples as f64
     }
 
-    /// Whether all are finite: JSON has no other numbers.
+    /// Returns whether all sums are finite: JSON has no other numbers.
     pub fn is_finite(&self) -> bool {
         let energy = self.energy.unwrap_or_default();
         [self.cost, energy, self.residual, self.errors]
@@ -249,31 +250,31 @@ impl Sums {
     }
 }
 
-/// A paused epoch, as far as it is text.
+/// The part of a paused epoch stored as text.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UnfinishedEpoch {
-    /// Updates done in this epoch.
+    /// Number of updates done in this epoch.
     pub n_updates: usize,
-    /// What the training examples showed so far.
+    /// Sums over the training examples so far.
     pub sums: Sums,
-    /// And of each quantity.
+    /// Sums of each quantity.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fits: Vec<FitSums>,
-    /// And of several labels at once.
+    /// Counts of multiple labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelSums>,
-    /// What the updates measured so far.
+    /// Update ratios measured so far.
     pub update_ratios: MeasuredRatios,
-    /// Seconds of training.
+    /// Training time in seconds.
     pub seconds: f64,
-    /// Of these, seconds in the gradient estimator.
+    /// Seconds of that spent in the gradient estimator.
     pub seconds_estimating: f64,
-    /// Of these, seconds in the optimizer.
+    /// Seconds of that spent in the optimizer.
     pub seconds_optimizing: f64,
 }
 
 impl UnfinishedEpoch {
-    /// Whether everything measured is finite: JSON has no other numbers.
+    /// Returns whether all measurements are finite: JSON has no other numbers.
     pub(crate) fn is_finite(&self) -> bool {
         let mut ratios = self.update_ratios.sums.iter();
         self.sums.is_finite()

@@ -1,4 +1,4 @@
-//! Burn metrics of a relaxation, to register beside accuracy and loss.
+//! Burn metrics of a relaxation, to register in addition to accuracy and loss.
 
 use std::sync::Arc;
 
@@ -21,16 +21,16 @@ pub struct EnergyInput(pub Option<Tensor<1>>);
 #[derive(Debug, Clone)]
 pub struct ResidualInput(pub Tensor<1>);
 
-/// Number of steps of the free phase, and of examples.
+/// Number of steps of the free phase, and number of examples.
 #[derive(Debug, Clone)]
 pub struct StepsInput {
-    /// Steps taken.
+    /// Number of steps taken.
     pub n_steps: usize,
-    /// Examples that took them.
+    /// Number of examples that took them.
     pub n_examples: usize,
 }
 
-/// By how much echoes missed where they had begun, `[batch]`, if there were any.
+/// Residual of the echo of each example, `[batch]`, if there was an echo.
 #[derive(Debug, Clone)]
 pub struct EchoInput(pub Option<Tensor<1>>);
 
@@ -101,7 +101,7 @@ impl Adaptor<TopKAccuracyInput> for EquilibriumOutput {
     }
 }
 
-/// Of several labels at once, for a metric with the threshold ½ and without a sigmoid.
+/// Adapts multiple labels, for a metric with the threshold ½ and without a sigmoid.
 impl Adaptor<HammingScoreInput> for EquilibriumOutput {
     fn adapt(&self) -> HammingScoreInput {
         HammingScoreInput::new(self.output.clone(), self.target.clone().int())
@@ -114,20 +114,20 @@ pub struct EnergyMetric {
     state: NumericMetricState,
 }
 
-/// Mean over the examples of the residual at the end of the free phase.
+/// Mean residual at the end of the free phase.
 #[derive(Clone, Default)]
 pub struct ResidualMetric {
     state: NumericMetricState,
 }
 
-/// Steps that the free phase took; fewer than its limit where a tolerance stopped it.
+/// Number of steps of the free phase; below the limit if a tolerance stopped it.
 #[derive(Clone, Default)]
 pub struct StepsMetric {
     state: NumericMetricState,
 }
 
-/// Share of the examples whose free phase ended with a residual above a threshold, or not
-/// finite, in percent.
+/// Percentage of the examples whose free phase ended with a residual above a threshold, or not
+/// finite.
 #[derive(Clone)]
 pub struct UnconvergedMetric {
     threshold: f64,
@@ -135,7 +135,7 @@ pub struct UnconvergedMetric {
 }
 
 impl UnconvergedMetric {
-    /// Counts examples with a residual above `threshold`.
+    /// Creates a metric that counts examples with a residual above `threshold`.
     pub fn new(threshold: f64) -> Self {
         Self {
             threshold,
@@ -144,14 +144,14 @@ impl UnconvergedMetric {
     }
 }
 
-/// Mean over the examples of the distance by which [echoes](eqprop_core::sequence::Echo::residual) missed where their courses
-/// had begun: what rounding, chaos and ε do to the gradient.
+/// Mean distance by which [echoes](eqprop_core::sequence::Echo::residual) missed the start of their
+/// trajectories: the error that rounding, chaos and ε cause in the gradient.
 #[derive(Clone, Default)]
 pub struct EchoResidualMetric {
     state: NumericMetricState,
 }
 
-/// `‖ΔW‖/‖W‖` of one parameter, as an [`UpdateMonitor`] last measured it.
+/// Ratio `‖ΔW‖/‖W‖` of one parameter, as last measured by an [`UpdateMonitor`].
 #[derive(Clone)]
 pub struct UpdateRatioMetric {
     monitor: UpdateMonitor,
@@ -160,7 +160,7 @@ pub struct UpdateRatioMetric {
 }
 
 impl UpdateRatioMetric {
-    /// The ratio of the parameter at `path`, such as `network.energy.connections.0.Dense.weight`.
+    /// Creates the metric of the parameter at `path`, such as `network.energy.connections.0.Dense.weight`.
     pub fn new(monitor: UpdateMonitor, path: impl Into<String>) -> Self {
         Self {
             monitor,
@@ -175,7 +175,7 @@ fn name(name: impl Into<String>) -> MetricName {
 }
 
 /// Implements a numeric metric whose state is the mean of one number per batch, weighted by the
-/// number of examples. `$measure` gives that number and the number of examples.
+/// number of examples. `$measure` returns that number and the number of examples.
 macro_rules! mean_metric {
     ($metric:ty, $input:ty, $name:expr, $unit:expr, $measure:expr) => {
         impl Metric for $metric {
@@ -249,7 +249,7 @@ mean_metric!(
     EnergyInput,
     |_| name("Energy"),
     None,
-    // A field without an energy must not enter the mean.
+    // A field without an energy must not contribute to the mean.
     |_, input| input.0.as_ref().map_or(Ok((f64::NAN, 0)), mean)
 );
 
@@ -266,7 +266,7 @@ mean_metric!(
     EchoInput,
     |_| name("Echo residual"),
     None,
-    // A prediction has no echo, which must not enter the mean.
+    // A prediction has no echo, and must not contribute to the mean.
     |_, input| input.0.as_ref().map_or(Ok((f64::NAN, 0)), mean)
 );
 
@@ -284,7 +284,7 @@ mean_metric!(
     |metric| name(format!("Unconverged above {:e}", metric.threshold)),
     Some("%".to_string()),
     |metric, input| {
-        // Counted by what is within the threshold, because NaN compares as false.
+        // Count those within the threshold, because NaN compares as false.
         let within = input.0.clone().lower_equal_elem(metric.threshold).float();
         let (share, n_examples) = mean(&within)?;
         Ok((100.0 * (1.0 - share), n_examples))
@@ -299,7 +299,7 @@ mean_metric!(
     |metric, _| {
         let latest = metric.monitor.latest();
         let ratio = latest.into_iter().find(|(path, _)| *path == metric.path);
-        // Before the first update there is none, which must not enter the mean.
+        // Before the first update there is no ratio, which must not contribute to the mean.
         Ok(ratio.map_or((f64::NAN, 0), |(_, ratio)| (ratio, 1)))
     }
 );

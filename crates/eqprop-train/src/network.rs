@@ -1,4 +1,4 @@
-//! An energy with its cost: all that has parameters.
+//! A network: an energy and its cost, which hold all parameters.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -11,22 +11,22 @@ use eqprop_core::state::State;
 
 use crate::initial_state::InitialState;
 
-/// A network that predicts by relaxing: an energy and the cost of its output.
+/// A network that predicts by relaxation: an energy and the cost of its output.
 #[derive(Module, Debug)]
 pub struct EquilibriumNetwork<E: VectorField, C: Cost> {
-    /// What the network relaxes.
+    /// Energy, or other field, that the network relaxes.
     pub energy: E,
-    /// What its output is judged by, with the readout if there is one.
+    /// Cost of the output, with the readout if there is one.
     pub cost: C,
     /// Whether free phases start at the feedforward pass.
     #[module(skip)]
     starts_forward: bool,
 }
 
-/// How a network finds the state that it predicts with: a [`Relaxation`] with any dynamics, or
-/// something in its place.
+/// A way to find the state that a network predicts with: a [`Relaxation`] with any dynamics, or a
+/// substitute.
 pub trait FreePhase<E: VectorField, C: Cost> {
-    /// Takes a clamped input, without a nudge, from `start` or else from
+    /// Relaxes a clamped input without nudging, from `start` or else from
     /// [`EquilibriumNetwork::start`].
     ///
     /// # Shapes
@@ -54,7 +54,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> FreePhase<E, C> for Relaxation<D> {
 }
 
 impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
-    /// Puts an energy and a cost together.
+    /// Creates a network from an energy and a cost.
     pub fn new(energy: E, cost: C) -> Self {
         Self {
             energy,
@@ -63,9 +63,9 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
         }
     }
 
-    /// Starts free phases, those of predictions too, at rest or at the
-    /// [feedforward](VectorField::feedforward) pass. States that a training keeps say nothing of
-    /// where predictions start: with those, it stays as it is.
+    /// Sets the start of free phases, also for predictions, to rest or to the
+    /// [feedforward](VectorField::feedforward) pass. The states that a training stores do not determine the
+    /// start of predictions: with those, it is unchanged.
     pub fn with_start(mut self, start: InitialState) -> Self {
         match start {
             InitialState::Rest => self.starts_forward = false,
@@ -75,7 +75,7 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
         self
     }
 
-    /// Where a free phase starts that has no better state: at [`VectorField::start`], or at the
+    /// Returns the start of a free phase without a stored state: [`VectorField::start`], or the
     /// [feedforward](VectorField::feedforward) pass.
     ///
     /// # Shapes
@@ -88,7 +88,7 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
         }
     }
 
-    /// Relaxes `input` without a nudge, from `start` or else from [`start`](Self::start).
+    /// Relaxes `input` without nudging, from `start` or else from [`start`](Self::start).
     ///
     /// # Shapes
     /// - `input`: `[batch, n_inputs]`
@@ -101,18 +101,18 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
         phase.run(self, input, &self.energy.clamp(input), start)
     }
 
-    /// Checks every nudging factor that `nudging` uses, with the limits of the cost and the
-    /// parameters as they are.
+    /// Checks every nudging factor that `nudging` uses, within the limits of the cost and the
+    /// current parameters.
     ///
     /// # Errors
-    /// As [`Nudging::validate_range`], and if a factor leaves the total energy without a lower
+    /// As for [`Nudging::validate_range`], and if a factor leaves the total energy without a lower
     /// bound.
     pub fn check_nudging(&self, nudging: Nudging) -> Result<(), ConfigError> {
         nudging.validate_by(|beta| self.check_beta(beta))
     }
 
-    /// Refuses a `nudging` that cannot work, as far as that is known without reading back from the
-    /// device: what an estimator can afford with every batch.
+    /// Checks `nudging` as far as possible without reading back from the device, as an estimator can afford
+    /// to for every batch.
     ///
     /// # Panics
     /// If β is out of range or, unless the output has a [curvature](VectorField::curvature), leaves
@@ -127,10 +127,10 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
         }
     }
 
-    /// Checks one nudging factor. Reads the curvature of the output back, if it is not 1.
+    /// Checks one nudging factor. Reads the curvature of the output back from the device, if it is not 1.
     ///
     /// # Errors
-    /// If it leaves the total energy without a lower bound.
+    /// If the factor leaves the total energy without a lower bound.
     pub fn check_beta(&self, beta: f64) -> Result<(), ConfigError> {
         let output = self.output();
         let activation = self.energy.layers()[output].activation;
@@ -142,7 +142,7 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
         checked.map_err(|_| ConfigError::Outweighed { beta, curvature })
     }
 
-    /// The scores of the classes at `state`; the largest is the prediction.
+    /// Returns the class scores at `state`; the largest is the prediction.
     ///
     /// # Shapes
     /// - result: `[batch, n_classes]`
@@ -151,7 +151,7 @@ impl<E: VectorField, C: Cost> EquilibriumNetwork<E, C> {
         self.cost.scores(state.output(), &drive)
     }
 
-    /// The drive of the output, `[batch, n_units]`.
+    /// Returns the drive of the output, `[batch, n_units]`.
     pub(crate) fn output_drive(&self, clamped: &E::Clamped, state: &State) -> Tensor<2> {
         self.energy.drive(self.output(), clamped, state)
     }

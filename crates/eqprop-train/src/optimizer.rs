@@ -1,4 +1,4 @@
-//! An optimizer for networks whose gradient costs no more than Burn's update of their weights.
+//! An optimizer for networks whose gradient costs no more than Burn's weight update.
 
 use burn::config::Config;
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
@@ -14,28 +14,28 @@ use eqprop_core::descent::Descent;
 /// ```
 #[derive(Config, Debug, Copy, PartialEq)]
 pub struct FusedSgdConfig {
-    /// The momentum, in [0, 1); at 0 no velocity is kept.
+    /// Momentum, in [0, 1); at 0 no velocity is kept.
     #[config(default = 0.0)]
     pub momentum: f64,
-    /// Whether the momentum is Nesterov's.
+    /// Whether to use Nesterov momentum.
     #[config(default = false)]
     pub nesterov: bool,
-    /// The weight decay, at least 0.
+    /// Weight decay, at least 0.
     #[config(default = 0.0)]
     pub weight_decay: f64,
 }
 
-/// Burn's `Sgd`, with a dampening of 0, as one pass over the parameters; see [`Descent`].
+/// Burn's `Sgd` with a dampening of 0, in one pass over the parameters; see [`Descent`].
 ///
-/// Parameters come out the same, and so do its records: a run that was begun with one goes on with
-/// the other.
+/// It computes the same parameters and has the same records: a run begun with one can continue with the
+/// other.
 #[derive(Debug, Clone, Copy)]
 pub struct FusedSgd {
     descent: Descent,
 }
 
 impl FusedSgdConfig {
-    /// The bare optimizer, for [`ModuleOptimizer::with_group`].
+    /// Creates the bare optimizer, for [`ModuleOptimizer::with_group`].
     pub fn build(&self) -> FusedSgd {
         FusedSgd {
             descent: Descent {
@@ -46,20 +46,20 @@ impl FusedSgdConfig {
         }
     }
 
-    /// The optimizer of a whole module.
+    /// Creates the optimizer of a whole module.
     pub fn init(&self) -> ModuleOptimizer {
         self.build().into()
     }
 }
 
-/// What [`FusedSgd`] keeps of a parameter.
+/// State of [`FusedSgd`] for a parameter.
 #[derive(Debug, Clone)]
 pub struct FusedSgdState<const D: usize> {
-    /// `v`, if there is momentum.
+    /// Velocity `v`, if there is momentum.
     pub velocity: Option<Tensor<D>>,
 }
 
-/// Where Burn's `Sgd` has it.
+/// Name of the velocity in the records of Burn's `Sgd`.
 const VELOCITY: &str = "momentum.velocity";
 
 impl<const D: usize> RecordState for FusedSgdState<D> {

@@ -1,23 +1,23 @@
-//! Panics of libraries as errors.
+//! Conversion of panics in libraries to errors.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many are at work in [`catch`].
+/// Number of threads in [`catch`].
 static AT_WORK: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs `work` and turns a panic into its message; `work` may call this again.
 ///
-/// Some libraries have no other way to say that a download failed or that a driver is missing.
+/// Some libraries have no other way to report that a download failed or that a driver is missing.
 /// The default panic hook would print that panic, with a hint about backtraces, before an error
-/// explains it; so the hook is silent meanwhile. The hook belongs to the whole process: a panic
+/// explains it; so the hook is silenced meanwhile. The hook belongs to the whole process: a panic
 /// in another thread during `work` still unwinds as always, but is not printed.
 ///
 /// # Errors
-/// The message of the panic. What `work` touched must then not be used any more.
+/// If `work` panics; the error is the message. Values that `work` modified must then no longer be used.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    // Exchanged once and for all: who puts a hook back could put back one that another has left.
+    // Replaced only once: restoring a hook could restore one that another thread has left.
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let usual = panic::take_hook();

@@ -1,4 +1,4 @@
-//! The names that most programs need, of Burn, of `eqprop-core` and of this crate.
+//! The names most programs need, from Burn, `eqprop-core` and this crate.
 
 #[doc(no_inline)]
 pub use burn::data::dataloader::DataLoader;

@@ -13,7 +13,7 @@ use crate::data::DataSource;
 use crate::error::TrainingError;
 use configurations::{deep_dhn, deep_paper, dhn, drn, paper};
 
-/// β of a preset whose own is too strong for a linear output.
+/// Largest β of a preset if its own is too strong for a linear output.
 const LINEAR_BETA: f64 = 0.5;
 
 /// A named configuration.
@@ -45,21 +45,21 @@ const LINEAR_BETA: f64 = 0.5;
 /// error of 0.00 % and a "generalization error between 2 and 3 %", and the program released with
 /// it: hard sigmoid in all layers, projected Euler steps, Glorot weights, batches of 20, a random
 /// sign of β per batch, one learning rate per layer. Paper and program differ: the program's
-/// cost is `|y − d|²`, without the ½, so its gradient is twice the paper's, and its β pulls twice
-/// as hard. The presets keep the cost with the ½ and the paper's β, and take the program's
-/// effective learning rates, twice those that both print, because the numbers of epochs are the
-/// program's. They train on all 60,000 examples and report the test error, where the program
-/// held 10,000 out for validation. And they start each free phase from rest, in shuffled
+/// cost is `|y − d|²`, without the ½, so its gradient is twice the paper's, and its β nudges twice
+/// as strongly. The presets use the cost with the ½ and the paper's β, and the program's
+/// effective learning rates, twice those that both state, because the numbers of epochs are the
+/// program's. They train on all 60,000 examples and report the test error, whereas the program
+/// held out 10,000 for validation. And they start each free phase from rest, in shuffled
 /// order: with the paper's persistent particles and fixed batches (`start` "particles", `order`
 /// "sequential") `paper-1h` learns its training set sooner and generalizes worse. The presets with
 /// more than one hidden layer start from smaller weights, uniform in ±0.7/√n_in: between two
 /// hidden layers Glorot's have singular values up to 2, so that from rest the units drive each
-/// other to 0 or 1 whatever the input is, and nothing is learned. And they end a free phase
+/// other to 0 or 1 for any input, and nothing is learned. These presets also end a free phase
 /// early, at a residual of 1e-3.
 ///
-/// The `dhn` presets follow the dense Hopfield networks published beside
+/// The `dhn` presets follow the dense Hopfield networks published with
 /// <https://arxiv.org/abs/2402.11674>: hard sigmoid, linear output, centered with β = 0.2,
-/// asynchronous updates, batches of 16, learning rates times 0.99 per epoch. Those with more than
+/// asynchronous updates, batches of 16, learning rates multiplied by 0.99 per epoch. Those with more than
 /// one hidden layer end a free phase early, at a residual of 1e-4.
 ///
 /// `conv-mnist` is the convolutional network of <https://arxiv.org/abs/1905.13633> (1-32-64 maps,
@@ -67,51 +67,51 @@ const LINEAR_BETA: f64 = 0.5;
 /// `dchn` is the network and the training of <https://arxiv.org/abs/2312.15103>: images padded to
 /// 32×32 and normalized, random crops, 2×2 max pooling, centered with β = 0.25, momentum, weight
 /// decay and a cosine schedule. `hopfield-resnet13` is that of <https://arxiv.org/abs/2509.26003>:
-/// blocks of two 3×3 convolutions, the second with stride 2 and a strided 1×1 skip beside it, units
-/// clipped at 6, with the gains of its published code and the norm of 1 at which that code clips the
-/// gradient. The code groups layers in even and odd, which its skips contradict; here the groups
-/// are colored by the graph. Its biases begin with random values, these with 0. All three are for
-/// Fashion-MNIST and CIFAR-10 too (`--dataset`); the last two need a GPU for a full run.
+/// blocks of two 3×3 convolutions, the second with stride 2 and in parallel with a strided 1×1 skip, units
+/// clipped at 6, with the gains of its published code and that code's clipping of the gradient at a norm
+/// of 1. The code groups layers into even and odd, which its skips contradict; here the groups come from a
+/// coloring of the graph. Its biases are initialized at random, these at 0. All three also apply to
+/// Fashion-MNIST and CIFAR-10 (`--dataset`); the last two need a GPU for a full run.
 ///
 /// The `drn` presets are the deep resistive networks of <https://arxiv.org/abs/2402.11674>: diodes
-/// in the hidden layer, linear output, conductances uniform in ±1/√n_in with the negative ones at 0,
-/// images in [0, 1] times the input gain, centered with β = 1, batches of 4, learning rates times
-/// 0.99 per epoch. Their published code starts each free phase of the training where the batch
-/// before ended; here it starts at rest.
+/// in the hidden layer, linear output, conductances uniform in ±1/√n_in with negative values set to 0,
+/// images in [0, 1] times the input gain, centered with β = 1, batches of 4, learning rates multiplied by
+/// 0.99 per epoch. Their published code starts each free phase of the training from the final state of the
+/// previous batch; here it starts at rest.
 ///
 /// The `pcn` presets are predictive coding networks, trained as in
-/// <https://arxiv.org/abs/2606.03584>: ReLU, a linear output, β = 0.02 of random sign, as many
-/// asynchronous nudged steps as there are rounds of signals to pass (3 and 5), Nesterov's or plain
-/// momentum. Layers move from their pre-activation ("mod-PGD"): from their prediction, as the
-/// equations have it, the nudged states of `pcn-mnist` become infinite within an epoch. `mnist-fast`
-/// takes one nudged step less, large batches, images shifted by up to a pixel and a cosine schedule: what
-/// comes below 1.6 % test error in the least time on two cores. `pcn-vgg5` has the layers of `dchn` and
+/// <https://arxiv.org/abs/2606.03584>: ReLU, a linear output, β = 0.02 with a random sign, as many
+/// asynchronous nudged steps as signals need to pass through the network (3 and 5), Nesterov or plain
+/// momentum. Layers move from their pre-activation ("mod-PGD"): if they move from their prediction, as in
+/// the equations, the nudged states of `pcn-mnist` become infinite within an epoch. `mnist-fast`
+/// takes one nudged step less, large batches, images shifted by up to a pixel and a cosine schedule: the
+/// fastest way found to reach a test error below 1.6 % on two cores. `pcn-vgg5` has the layers of `dchn` and
 /// the paper's optimizer; a full run needs a GPU.
 ///
-/// The `attention` presets cut images into 16 patches, of 2×2 and 7×7 pixels, each a token with
-/// tanh units, which attend to each other with four heads: the energy of
-/// <https://arxiv.org/abs/2302.07253> with a bounded activation in the place of its layer norm.
+/// The `attention` presets cut images into 16 patches, of 2×2 and 7×7 pixels. Each patch is a token with
+/// tanh units, and the tokens attend to each other with four heads: the energy of
+/// <https://arxiv.org/abs/2302.07253> with a bounded activation instead of its layer norm.
 ///
 /// `digits-deep` has 32 hidden layers in residual blocks, with the factors of μPC
-/// (<https://arxiv.org/abs/2505.13124>), which begin with weights of variance 1, and relaxes in the
-/// errors (<https://arxiv.org/abs/2505.20137>): one nudged step reaches every layer. Learning rates are in
-/// proportion to the width, and the same at every depth: with more or fewer layers set `hidden`, `skips` and
+/// (<https://arxiv.org/abs/2505.13124>) and initial weights of variance 1, and relaxes the errors
+/// (<https://arxiv.org/abs/2505.20137>): one nudged step reaches every layer. Learning rates are proportional
+/// to the width and independent of the depth: for more or fewer layers set `hidden`, `skips` and
 /// `learning_rates`.
 ///
-/// The `oscillators` presets are networks of coupled oscillators, the model of <https://arxiv.org/abs/2505.02103>, without a second
-/// harmonic. The paper takes Euler steps; here a layer goes to its minimum at once. Quantities and several labels at once
-/// are not for them.
+/// The `oscillators` presets are networks of coupled oscillators, the model of
+/// <https://arxiv.org/abs/2505.02103>, without a second harmonic. The paper takes Euler steps; here a layer
+/// moves to its minimum at once. They do not support quantities or multiple labels.
 ///
-/// Every preset is there for every data set, see [`config_for`](Preset::config_for).
+/// Every preset is available for every data set; see [`config_for`](Preset::config_for).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
-    /// 64-128-10 on the digits that come with this crate.
+    /// Dense network 64-128-10 on the digits built into this crate.
     Digits,
-    /// One hidden layer as in the 2017 paper.
+    /// Network of the 2017 paper with one hidden layer.
     Paper1h,
-    /// Two hidden layers as in the 2017 paper.
+    /// Network of the 2017 paper with two hidden layers.
     Paper2h,
-    /// Three hidden layers as in the 2017 paper.
+    /// Network of the 2017 paper with three hidden layers.
     Paper3h,
     /// Dense Hopfield network with one hidden layer.
     Dhn1h,
@@ -125,25 +125,25 @@ pub enum Preset {
     Dchn,
     /// Residual Hopfield network for 32×32 images.
     HopfieldResnet13,
-    /// Predictive coding network of dense layers for 28×28 images.
+    /// Dense predictive coding network for 28×28 images.
     PcnMnist,
-    /// The dense network that learns MNIST in the least time.
+    /// Dense network that learns MNIST in the least time.
     MnistFast,
-    /// Predictive coding network of 32 hidden layers, on the digits that come with this crate.
+    /// Predictive coding network with 32 hidden layers, on the digits built into this crate.
     DigitsDeep,
-    /// Predictive coding network of convolutions for 32×32 images.
+    /// Convolutional predictive coding network for 32×32 images.
     PcnVgg5,
-    /// The smallest deep resistive network.
+    /// Smallest deep resistive network.
     DrnXs,
     /// Deep resistive network with one hidden layer.
     Drn1h,
-    /// Attention of 2×2 patches on the digits that come with this crate.
+    /// Attention over 2×2 patches, on the digits built into this crate.
     DigitsAttention,
-    /// Attention of 7×7 patches for 28×28 images.
+    /// Attention over 7×7 patches, for 28×28 images.
     MnistAttention,
-    /// Oscillators on the digits that come with this crate.
+    /// Oscillator network on the digits built into this crate.
     DigitsOscillators,
-    /// Oscillators with one hidden layer.
+    /// Oscillator network with one hidden layer.
     MnistOscillators,
 }
 
@@ -172,7 +172,7 @@ impl Preset {
         Self::MnistOscillators,
     ];
 
-    /// The name by which it is chosen.
+    /// Returns the name by which it is chosen.
     pub fn name(self) -> &'static str {
         match self {
             Self::Digits => "digits",
@@ -198,7 +198,7 @@ impl Preset {
         }
     }
 
-    /// Where it comes from and what was reported with it.
+    /// Returns its source and the results reported there.
     pub fn source(self) -> &'static str {
         match self {
             Self::Digits => "chosen here: learns the bundled 8x8 digits in seconds",
@@ -236,7 +236,7 @@ impl Preset {
         }
     }
 
-    /// Its configuration.
+    /// Returns its configuration.
     pub fn config(self) -> TrainingConfig {
         match self {
             Self::Digits => configurations::digits(),
@@ -262,23 +262,25 @@ impl Preset {
         }
     }
 
-    /// Its configuration for a data set, which decides on the number of inputs and of classes. Images
-    /// are padded with zeros until the longer side is the one that the convolutions of the preset are made
-    /// for: 8 for `digits-attention`, 28 for `conv-mnist` and `mnist-attention`, and 32 for the other convolutional presets. Larger images, and those of
-    /// dense presets, stay as they are; [`validate`](TrainingConfig::validate) says so if they do not fit.
+    /// Returns its configuration for a data set, which determines the number of inputs and of classes. Images
+    /// are padded with zeros until the longer side matches the convolutions of the preset: 8 for
+    /// `digits-attention`, 28 for `conv-mnist` and `mnist-attention`, and 32 for the other convolutional
+    /// presets. Larger images, and those for dense presets, are not padded;
+    /// [`validate`](TrainingConfig::validate) reports those that do not fit.
     ///
-    /// An update of the first weights moves a unit by the rate times `|x|²`. So where the examples of
-    /// files of one's own are more than twice as long as those that a dense preset was made for, in the
-    /// mean of `|x|²` (with μPC, which divides by the number of inputs, in that of each input), its first learning rate is lower in
-    /// proportion.
+    /// An update of the first weights changes the input of a unit by the learning rate times `|x|²`. So if
+    /// the mean of `|x|²` over the user's own examples is more than twice that of the examples that a dense
+    /// preset was made for (with μPC, which divides by the number of inputs, the mean per input), its first
+    /// learning rate is reduced in proportion.
     ///
-    /// Quantities are learned with a linear output, and with a β of at most ½ where the preset's would leave its energy
-    /// without a minimum. Several labels at once are learned with the preset's own output, which has a unit for each.
+    /// Quantities are learned with a linear output, and with a β of at most ½ if that of the preset would
+    /// leave the energy without a minimum. Multiple labels are learned with the output of the preset, which
+    /// has a unit for each.
     ///
     /// For the data set of the preset this is [`config`](Self::config).
     ///
     /// # Panics
-    /// If the data set are files that were not [looked at](crate::data::DataFiles::look).
+    /// If the data set consists of files that have not been [inspected](crate::data::DataFiles::look).
     pub fn config_for(self, dataset: impl Into<DataSource>) -> TrainingConfig {
         let dataset = dataset.into();
         let mut config = self.config();
@@ -305,11 +307,11 @@ impl Preset {
         let is_dense = matches!(config.network.hidden.first(), Some(HiddenLayer::Dense(_)));
         if dataset.files().is_some() && is_dense && ratio < 0.5 {
             let first = &mut config.optimizer.learning_rates[0];
-            // Two digits, because people read it.
+            // Rounded to two digits, for readability.
             *first = format!("{:.1e}", *first * ratio).parse().unwrap_or(*first);
         }
         config.data.dataset = dataset;
-        // The phases of oscillators have no others in their place.
+        // No other activation can replace the phases of oscillators.
         let has_phases = config.network.output_activation == Activation::Phase;
         if config.data.dataset.quantities().is_some() && !has_phases {
             let is_linear = config.network.output_activation == Activation::Identity;
@@ -324,7 +326,7 @@ impl Preset {
     }
 }
 
-/// The mean of `|x|²` over the training examples.
+/// Returns the mean of `|x|²` over the training examples.
 fn square_norm(source: &DataSource, is_normalized: bool) -> f64 {
     let n_inputs = source.n_inputs() as f64;
     if is_normalized {

@@ -1,4 +1,4 @@
-//! What a Burn training shows on a plain terminal: a line for each half of an epoch.
+//! Plain-terminal output of a Burn training: a line for each half of an epoch.
 
 use std::io::Write;
 
@@ -9,15 +9,15 @@ use burn::train::renderer::{
     MetricsRendererTraining,
 };
 
-/// Prints the mean of every numeric metric at the end of each training and validation split:
+/// A renderer that prints the mean of every numeric metric at the end of each training and validation split:
 ///
 /// ```text
 /// epoch 1/6 train: Accuracy 87.96 %, Loss 0.2110
 /// epoch 1/6 valid: Accuracy 94.17 %, Loss 0.1352
 /// ```
 ///
-/// Burn's own renderer for a plain terminal prints a line per batch, without the metrics. Where
-/// output cannot be written, the training goes on without it.
+/// Burn's own renderer for a plain terminal prints a line per batch, without the metrics. Errors in
+/// writing the output are ignored, and the training continues.
 #[derive(Debug)]
 pub struct EpochLines<W> {
     out: W,
@@ -27,7 +27,7 @@ pub struct EpochLines<W> {
     metrics: Vec<Mean>,
 }
 
-/// The mean of a metric over the batches so far, weighted by their sizes.
+/// Mean of a metric over the batches so far, weighted by their sizes.
 #[derive(Debug)]
 struct Mean {
     definition: MetricDefinition,
@@ -43,14 +43,14 @@ impl Mean {
 }
 
 impl EpochLines<std::io::Stdout> {
-    /// On standard output.
+    /// Creates a renderer that writes to standard output.
     pub fn stdout() -> Self {
         Self::new(std::io::stdout())
     }
 }
 
 impl<W: Write> EpochLines<W> {
-    /// Into `out`.
+    /// Creates a renderer that writes to `out`.
     pub fn new(out: W) -> Self {
         Self {
             out,
@@ -81,14 +81,14 @@ impl<W: Write> EpochLines<W> {
             return;
         };
         match value {
-            // A metric that had nothing to measure says NaN of no examples.
+            // A metric without a measurement reports NaN for no examples.
             NumericEntry::Aggregated { count: 0, .. } => {}
             NumericEntry::Aggregated {
                 aggregated_value,
                 count,
             } => mean.add(aggregated_value, count as f64),
             NumericEntry::Value(value) => mean.add(value, 1.0),
-            // What the metric says of the whole split, NaN if it never measured anything.
+            // Value of the metric for the whole split, NaN if it never measured anything.
             NumericEntry::Final(value) if value.is_nan() => {}
             NumericEntry::Final(value) => (mean.sum, mean.count) = (value, 1.0),
         }
@@ -99,7 +99,7 @@ impl<W: Write> EpochLines<W> {
         metrics.find(|mean| mean.definition.metric_id == *id)
     }
 
-    /// The metrics that were measured since the start of the split.
+    /// Formats the metrics measured since the start of the split.
     fn means(&self) -> String {
         let measured = self.metrics.iter().filter(|mean| mean.count > 0.0);
         let means = measured.map(|mean| {
@@ -119,7 +119,7 @@ impl<W: Write> EpochLines<W> {
     }
 }
 
-/// A number with four decimals, or a small one with its order.
+/// Formats a number with four decimals, or a small one with an exponent.
 fn digits(value: f64) -> String {
     if value != 0.0 && value.abs() < 1e-3 {
         format!("{value:.1e}")

@@ -1,9 +1,9 @@
-//! Models of sequences that are trained by their Hamiltonian echo.
+//! Sequence models, trained by their Hamiltonian echo.
 //!
-//! A [`SequenceLearner`] joins a [`SequenceNetwork`] (systems that drive each other, and the cost of the last one's
-//! positions) with a way to its gradient, and is a Burn model. A [`HamiltonianBlock`] is one system as a layer of any Burn
-//! model. Of batches that hold rows of numbers, such as images, a network reads its sequences: of 8×8 pixels 8 inputs of 8
-//! values, one row after the other.
+//! A [`SequenceLearner`] combines a [`SequenceNetwork`] (systems that drive each other, and the cost of the
+//! last one's positions) with a gradient estimator, and is a Burn model. A [`HamiltonianBlock`] is one system
+//! as a layer of any Burn model. A network reads rows of numbers, such as images, as sequences: 8×8 pixels
+//! are 8 inputs of 8 values, one row after the other.
 
 mod block;
 mod estimator;

@@ -1,17 +1,17 @@
-//! The name that somebody may have meant.
+//! Suggestions for misspelled names.
 
-/// How alike two names must be, in [0, 1], for one to be taken for the other misspelled.
+/// Least similarity, in [0, 1], at which one name is taken for a misspelling of the other.
 const LIKENESS: f64 = 0.75;
 
-/// The one of `known` that is most like `name`, if any is.
+/// Returns the one of `known` that is most similar to `name`, if any is similar enough.
 ///
-/// Capitals, and `-` for `_`, make no difference: `Fashion_MNIST` is `fashion-mnist`.
+/// Case, and `-` for `_`, make no difference: `Fashion_MNIST` is `fashion-mnist`.
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |name: &str| name.trim().to_lowercase().replace(['_', ' '], "-");
     let name = plain(name);
     let likeness = |known: &str| {
         let known = plain(known);
-        // One letter off is a third of a short name.
+        // One wrong letter is a third of a short name.
         match strsim::damerau_levenshtein(&name, &known) {
             0 => 1.0,
             1 if known.chars().count() > 2 => 0.99,
@@ -20,12 +20,12 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     };
     let known = known.into_iter().map(|known| (likeness(known), known));
     let alike = known.filter(|(likeness, _)| *likeness >= LIKENESS);
-    // Of equals the first.
+    // Of equally similar names the first.
     let best = alike.reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.map(|(_, known)| known)
 }
 
-/// To follow a message about `name`: "; did you mean `…`?", or nothing.
+/// Returns a suffix for a message about `name`: "; did you mean `…`?", or nothing.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     match closest(name, known) {
         Some(known) => format!("; did you mean `{known}`?"),
@@ -33,8 +33,8 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     }
 }
 
-/// The same for a name that serde does not know, from its message: "unknown variant `x`, expected
-/// one of `y`, `z`".
+/// Returns the same suffix for a name that serde does not know, from its message: "unknown variant `x`,
+/// expected one of `y`, `z`".
 pub fn did_serde_mean(message: &str) -> String {
     let words: Vec<_> = message.split('`').skip(1).step_by(2).collect();
     match words[..] {

@@ -42,15 +42,16 @@ use tally::{Summary, Tally};
 
 /// Batch size of evaluations.
 const EVALUATION_BATCH: usize = 500;
-/// A residual above this counts as not converged where the configuration has no tolerance.
+/// Residual above which an example counts as not converged if the configuration has no tolerance.
 const LOOSE_TOLERANCE: f64 = 1e-2;
-/// Updates between two measurements of `‖ΔW‖/‖W‖`.
+/// Number of updates between two measurements of `‖ΔW‖/‖W‖`.
 const UPDATES_PER_MEASUREMENT: u64 = 50;
 
-/// What the validation and the test found, and of each example of the first of them whether it was classified rightly.
+/// Evaluations on the validation and the test examples, and whether each example of the first of them is
+/// classified correctly.
 type Judged = ([Option<Evaluation>; 2], Vec<bool>);
 
-/// A training run as a [`TrainingConfig`] describes it.
+/// A training run according to a [`TrainingConfig`].
 pub struct Training {
     config: TrainingConfig,
     learner: AnyLearner,
@@ -62,16 +63,16 @@ pub struct Training {
     test: Option<BatchLoader>,
     records: Vec<EpochRecord>,
     paused: Option<OpenEpoch>,
-    /// Updates as one recorded graph, on a device that has them.
+    /// Updates as one recorded graph, on a device that supports it.
     recorded: Recorded<Summary>,
     correct: Vec<bool>,
 }
 
 impl Training {
-    /// A new run by equilibrium propagation, on `device`.
+    /// Starts a new run by equilibrium propagation, on `device`.
     ///
     /// # Errors
-    /// As [`with_estimator`](Self::with_estimator).
+    /// As for [`with_estimator`](Self::with_estimator).
     pub fn new(
         config: TrainingConfig,
         dataset: &Dataset,
@@ -85,12 +86,12 @@ impl Training {
         Self::with_estimator(config, estimator, dataset, device)
     }
 
-    /// A new run with another way to estimate the gradient.
+    /// Starts a new run with another gradient estimator.
     ///
     /// # Errors
-    /// If the configuration cannot work, or not with this data set: if images have another size, a
-    /// class that the network does not know or another number of classes, or if no example is left
-    /// to train on or to judge by.
+    /// If the configuration is invalid, or does not match this data set: if images have another size, a
+    /// class that the network does not have or another number of classes, or if no examples are left
+    /// to train or evaluate on.
     pub fn with_estimator(
         config: TrainingConfig,
         estimator: impl GradientEstimator<AnyField, AnyCost> + 'static,
@@ -137,7 +138,7 @@ impl Training {
         let train = BatchLoader::new(&train, config.batch_size, order, device)
             .with_augmentation(config.data.augmentation)
             .with_augmentation_seed(config.seed);
-        // Burn's optimizers want parameters that know autodiff.
+        // Burn's optimizers require parameters on autodiff.
         let learner = learner.train();
         Ok(Self {
             optimizer: config.optimizer(),
@@ -155,10 +156,10 @@ impl Training {
         })
     }
 
-    /// Goes on where `checkpoint` was written.
+    /// Resumes from `checkpoint`.
     ///
     /// # Errors
-    /// If the checkpoint is of another network, or not one of a training.
+    /// If the checkpoint is of another network, or not of a training.
     pub fn restore(mut self, checkpoint: Checkpoint) -> Result<Self, CheckpointError> {
         let learner = record::load(self.learner, checkpoint.model);
         self.learner = learner.map_err(CheckpointError::record(MODEL))?;
@@ -182,7 +183,7 @@ impl Training {
             open.done = done;
             if let (Some(previous), Some(record)) = (open.learner.previous_state(), checkpoint.warm)
             {
-                // Those of the batch before.
+                // Indices of the previous batch.
                 let first = open.done.n_updates.saturating_sub(1);
                 let first = first.saturating_mul(self.config.batch_size);
                 let n_examples = self.train.num_items().saturating_sub(first);
@@ -197,7 +198,7 @@ impl Training {
         Ok(self)
     }
 
-    /// The run as it stands: after the last finished epoch, or within the epoch that was paused.
+    /// Returns a checkpoint of the current state: after the last finished epoch, or within the paused one.
     pub fn checkpoint(&self) -> Checkpoint {
         let open = self.open();
         let learner = open.learner;
@@ -215,53 +216,54 @@ impl Training {
         }
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub fn config(&self) -> &TrainingConfig {
         &self.config
     }
 
-    /// The learner.
+    /// Returns the learner.
     pub fn learner(&self) -> &AnyLearner {
         &self.learner
     }
 
-    /// What the finished epochs measured.
+    /// Returns the measurements of the finished epochs.
     pub fn records(&self) -> &[EpochRecord] {
         &self.records
     }
 
-    /// The epoch that was paused, if one was.
+    /// Returns the paused epoch, if there is one.
     pub fn unfinished(&self) -> Option<&UnfinishedEpoch> {
         self.paused.as_ref().map(|paused| &paused.done)
     }
 
-    /// Whether each of the held-out examples (of the validation, else of the test) was classified rightly at the end of the
-    /// last epoch; empty where none has ended since the training was made or restored, and of quantities. Of several labels
-    /// at once it says so of each label of each example, one example after the other.
+    /// Returns whether each held-out example (of the validation set, else of the test set) was classified
+    /// correctly at the end of the last epoch. Empty if no epoch has ended since the training was created or
+    /// restored, and for quantities. For multiple labels it has an entry for each label of each example, one
+    /// example after the other.
     pub fn held_out_correct(&self) -> &[bool] {
         &self.correct
     }
 
-    /// Number of training examples.
+    /// Returns the number of training examples.
     pub fn n_examples(&self) -> usize {
         self.train.num_items()
     }
 
-    /// Whether all epochs are done.
+    /// Returns whether all epochs are done.
     pub fn is_finished(&self) -> bool {
         self.records.len() >= self.config.epochs
     }
 
-    /// Trains one epoch and evaluates it, or goes on with the epoch that was paused. `observe` is
-    /// called after every update, and between the batches of the evaluation; when it breaks, the
-    /// epoch is paused and `None` returned.
+    /// Trains one epoch and evaluates it, or resumes the paused epoch. `observe` is called after every
+    /// update, and between the batches of the evaluation; if it breaks, the epoch is paused and `None`
+    /// returned.
     ///
-    /// A paused epoch goes on with the next call, and so does one that is restored from a
-    /// [`checkpoint`](Self::checkpoint) made in the pause: the result is that of an epoch without.
+    /// The next call resumes a paused epoch, and so does a training restored from a
+    /// [`checkpoint`](Self::checkpoint) made in the pause: the result is that of an epoch without a pause.
     ///
     /// # Errors
-    /// If the cost becomes infinite or not a number, or inputs cannot be read from their files; the run then stands where it
-    /// stood when this was called.
+    /// If the cost becomes infinite or not a number, or inputs cannot be read from their files; the training
+    /// is then in the state in which this was called.
     pub fn run_epoch(
         &mut self,
         mut observe: impl FnMut(Progress) -> ControlFlow<()>,
@@ -321,7 +323,7 @@ impl Training {
         let [validation, test] = found;
         let record = open.record(epoch, self.updates.take_mean(), validation, test);
         if !record.is_finite() {
-            // The last update of the epoch went wrong: keep it out of the checkpoints.
+            // The last update of the epoch diverged: keep it out of the checkpoints.
             return diverged();
         }
         (self.learner, self.optimizer, self.scheduler) =
@@ -332,8 +334,8 @@ impl Training {
         Ok(Some(record))
     }
 
-    /// Judges `learner` by the validation and the test examples, as far as there are any; and says of each of the first of
-    /// them whether it was classified rightly.
+    /// Evaluates `learner` on the validation and the test examples, if there are any, and returns for each
+    /// example of the first of them whether it is classified correctly.
     fn judge(
         &self,
         learner: &AnyLearner,
@@ -354,7 +356,7 @@ impl Training {
         Ok(ControlFlow::Continue((found, first.unwrap_or_default())))
     }
 
-    /// Keeps `open` until the next call.
+    /// Stores `open` until the next call.
     fn pause(&mut self, mut open: OpenEpoch) -> Result<Option<EpochRecord>, TrainingError> {
         open.done.update_ratios = self.updates.so_far();
         if !open.done.is_finite() {
@@ -365,7 +367,7 @@ impl Training {
         Ok(None)
     }
 
-    /// The epoch that was paused, or else one that has not begun.
+    /// Returns the paused epoch, or else a new one.
     fn open(&self) -> OpenEpoch {
         let new = || OpenEpoch {
             learner: self.learner.clone().with_kept(KeptStates::of_new_epoch),
@@ -377,10 +379,10 @@ impl Training {
     }
 }
 
-/// Judges a learner by all examples of `loader`.
+/// Evaluates a learner on all examples of `loader`.
 ///
 /// # Errors
-/// If inputs are in files and cannot be read.
+/// If inputs cannot be read from their files.
 pub fn evaluate<G>(learner: &AnyLearner<G>, loader: &BatchLoader) -> Result<Evaluation, DataError>
 where
     G: GradientEstimator<AnyField, AnyCost> + Clone,
@@ -392,10 +394,10 @@ where
     Ok(found)
 }
 
-/// As [`evaluate`], but `observe` is called between the batches and may break.
+/// Like [`evaluate`], but calls `observe`, which may break, between the batches.
 ///
 /// # Errors
-/// As [`evaluate`].
+/// As for [`evaluate`].
 pub fn evaluate_observed<G>(
     learner: &AnyLearner<G>,
     loader: &BatchLoader,
@@ -408,7 +410,7 @@ where
     Ok(judged.map_continue(|(evaluation, _)| evaluation))
 }
 
-/// Judges a learner, as a whole and by each example.
+/// Evaluates a learner, as a whole and on each example.
 fn judge<G>(
     learner: &AnyLearner<G>,
     loader: &BatchLoader,

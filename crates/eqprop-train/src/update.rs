@@ -1,4 +1,4 @@
-//! How much an update changes each parameter.
+//! Relative size of the updates of each parameter.
 
 #[cfg(all(test, feature = "flex", feature = "ndarray"))]
 mod tests;
@@ -11,11 +11,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use eqprop_core::parameters::parameters;
 use serde::{Deserialize, Serialize};
 
-/// Watches `‖ΔW‖/‖W‖` of every parameter: the figure by which Scellier & Bengio (2017, §5)
-/// choose the learning rate of each layer, so that it is about equal in all.
+/// A monitor of `‖ΔW‖/‖W‖` of every parameter, the ratio by which Scellier & Bengio (2017, §5)
+/// choose the learning rate of each layer, so that it is about equal in all layers.
 ///
 /// Measuring costs a pass over all parameters, so only every `every`-th update is measured.
-/// Clones share what was measured.
+/// Clones share the measurements.
 #[derive(Debug, Clone)]
 pub struct UpdateMonitor {
     every: u64,
@@ -37,23 +37,23 @@ struct Measured {
     /// Sums since the last [`UpdateMonitor::take_mean`].
     sums: Ratios,
     count: usize,
-    /// Of replicas that take the same updates, the device of the one that is watched.
+    /// Device of the monitored replica, among replicas that make the same updates.
     replica: Option<Device>,
 }
 
-/// What an [`UpdateMonitor`] has measured since its last restart.
+/// Measurements of an [`UpdateMonitor`] since its last restart.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MeasuredRatios {
-    /// Updates, measured or not.
+    /// Number of updates, measured or not.
     pub n_updates: u64,
-    /// Updates that were measured.
+    /// Number of measured updates.
     pub n_measured: usize,
     /// Sum of the ratios of each parameter, by its path.
     pub sums: Vec<(String, f64)>,
 }
 
 impl UpdateMonitor {
-    /// Measures the first update and every `every`-th after it.
+    /// Creates a monitor that measures the first update and every `every`-th after it.
     ///
     /// # Panics
     /// If `every` is 0.
@@ -65,14 +65,14 @@ impl UpdateMonitor {
         }
     }
 
-    /// The last measured ratios by parameter path, such as `network.energy.biases.0`. Reads
+    /// Returns the last measured ratios by parameter path, such as `network.energy.biases.0`. Reads
     /// them back, which waits for the device. A parameter that was all zero has ratio 0.
     pub fn latest(&self) -> Vec<(String, f64)> {
         let latest = self.measured().latest.clone();
         read(&latest)
     }
 
-    /// The mean of the ratios measured since the last call, by parameter path; empty if there
+    /// Returns the mean of the ratios measured since the last call, by parameter path; empty if there
     /// was none. Reads them back, which waits for the device.
     pub fn take_mean(&self) -> Vec<(String, f64)> {
         let (sums, count) = {
@@ -85,13 +85,13 @@ impl UpdateMonitor {
         means
     }
 
-    /// Forgets what was measured; the next update counts as the first.
+    /// Discards all measurements; the next update counts as the first.
     pub fn restart(&self) {
         self.shared.n_updates.store(0, Ordering::Relaxed);
         *self.measured() = Measured::default();
     }
 
-    /// What was measured since the last restart. Reads it back, which waits for the device.
+    /// Returns the measurements since the last restart. Reads them back, which waits for the device.
     pub(crate) fn so_far(&self) -> MeasuredRatios {
         let measured = self.measured();
         MeasuredRatios {
@@ -101,7 +101,7 @@ impl UpdateMonitor {
         }
     }
 
-    /// Goes on from there, with the parameters of `module`.
+    /// Continues from `from`, with the parameters of `module`.
     pub(crate) fn go_on<M: Module>(&self, from: &MeasuredRatios, module: &M) {
         self.restart();
         self.shared
@@ -133,13 +133,14 @@ impl UpdateMonitor {
         self.shared.n_updates.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the next update is measured.
+    /// Returns whether the next update is measured.
     pub(crate) fn is_due(&self) -> bool {
         let number = self.shared.n_updates.load(Ordering::Relaxed);
         number.is_multiple_of(self.every)
     }
 
-    /// Whether the replica on `device` is the one to watch, of several that take the same updates: the first that asks.
+    /// Returns whether the replica on `device` is the monitored one, of several that make the same updates:
+    /// the first to ask.
     pub(crate) fn watches(&self, device: &Device) -> bool {
         let mut measured = self.measured();
         measured.replica.get_or_insert_with(|| device.clone()) == device

@@ -1,4 +1,4 @@
-//! Weights in and out: safetensors, and the files of published PyTorch code.
+//! Reading and writing of weights: safetensors files, and the files of published PyTorch code.
 
 mod error;
 mod layout;
@@ -19,9 +19,9 @@ pub use error::WeightsError;
 pub use layout::Layout;
 use layout::{Entry, Parameter};
 
-/// The parameters of a module by name, as a file holds them.
+/// Parameters of a module by name, read from a file.
 ///
-/// Safetensors and PyTorch's own format are told apart by their first bytes, and the [`Layout`]
+/// Safetensors and PyTorch's own format are distinguished by their first bytes, and the [`Layout`]
 /// by the names of the tensors. Numbers of any float type are converted to that of the module.
 #[derive(Debug)]
 pub struct WeightsFile {
@@ -32,8 +32,8 @@ pub struct WeightsFile {
     factor: f64,
 }
 
-/// Writes the parameters of `module` as safetensors, with `metadata` as text beside them. The
-/// file is written whole or not at all; an older one is replaced.
+/// Writes the parameters of `module` to a safetensors file, with `metadata` as text. The file is written
+/// atomically and replaces an older one.
 ///
 /// The names are the paths of the parameters without the variants of enums: a network has
 /// `energy.connections.0.weight` (dense, `[n_in, n_out]`) or `energy.connections.0.kernel`
@@ -59,11 +59,11 @@ pub fn save_safetensors<M: Module>(
     write_atomically(&path, &bytes).map_err(|source| WeightsError::Write { path, source })
 }
 
-/// Replaces the parameters of `module` by those of a safetensors file; for other files see
+/// Loads the parameters of `module` from a safetensors file; for other files see
 /// [`WeightsFile`].
 ///
 /// # Errors
-/// As [`WeightsFile::open`] and [`WeightsFile::load`].
+/// As for [`WeightsFile::open`] and [`WeightsFile::load`].
 pub fn load_safetensors<M: Module>(module: M, path: &Path) -> Result<M, WeightsError> {
     WeightsFile::open(path)?.load(module)
 }
@@ -71,11 +71,11 @@ pub fn load_safetensors<M: Module>(module: M, path: &Path) -> Result<M, WeightsE
 impl WeightsFile {
     /// Reads a safetensors file, or one that `torch.save` wrote: a dictionary of tensors, a
     /// checkpoint with such a dictionary as an entry (`state_dict`, `model`, `net` and others), a whole
-    /// module, or a list of tensors. What `DataParallel` and `torch.compile` put before names is left
-    /// out.
+    /// module, or a list of tensors. The prefixes of `DataParallel` and `torch.compile` are removed from the
+    /// names.
     ///
     /// # Errors
-    /// If it cannot be read, or holds something else.
+    /// If the file cannot be read, or holds something else.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
         let (tensors, metadata) = if starts_as_safetensors(path)? {
             read_safetensors(path)?
@@ -99,47 +99,46 @@ impl WeightsFile {
         })
     }
 
-    /// Multiplies all weights and biases by `factor`, but those of a cost: a readout outside the
-    /// state keeps its own.
+    /// Multiplies all weights and biases by `factor`, except those of a cost: a readout outside the
+    /// state is unchanged.
     ///
-    /// Of a cost are the parameters below a field `cost`, as of an
+    /// Parameters of a cost are those below a field `cost`, as in an
     /// [`EquilibriumNetwork`](crate::network::EquilibriumNetwork).
     ///
-    /// Networks trained with the activation `clip(u/2, 0, 1)` (`my_hard_sig` in the code of
-    /// Laborieux et al. 2021) are, with factor ½, the same networks with the hard sigmoid.
+    /// A network trained with the activation `clip(u/2, 0, 1)` (`my_hard_sig` in the code of Laborieux et
+    /// al. 2021) becomes, with factor ½, the same network with the hard sigmoid.
     pub fn scaled(self, factor: f64) -> Self {
         Self { factor, ..self }
     }
 
-    /// How the parameters are arranged.
+    /// Returns the arrangement of the parameters.
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// The keys of all [`metadata`](Self::metadata).
+    /// Returns the keys of all [`metadata`](Self::metadata).
     pub fn metadata_keys(&self) -> impl Iterator<Item = &str> {
         self.metadata.keys().map(String::as_str)
     }
 
-    /// Text that a safetensors file holds beside the tensors.
+    /// Returns text stored in a safetensors file in addition to the tensors.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.metadata.get(key).map(String::as_str)
     }
 
-    /// The names and shapes of the tensors.
+    /// Returns the names and shapes of the tensors.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize])> {
         let tensors = self.tensors.iter();
         tensors.map(|(name, data)| (name.as_str(), data.shape().as_slice()))
     }
 
-    /// Replaces all parameters of `module`. It keeps its device, its data types and the identity of
+    /// Replaces all parameters of `module`, which keeps its device, its data types and the identity of
     /// its parameters.
     ///
-    /// In the layouts of published code, synapse `i` has to lead from layer `i` of the network to
-    /// the next.
+    /// In the layouts of published code, synapse `i` must lead from layer `i` of the network to the next.
     ///
     /// # Errors
-    /// If a tensor is missing, left over, of another shape, not of floats or not finite.
+    /// If a tensor is missing, unused, of another shape, not of floats or not finite.
     pub fn load<M: Module>(&self, mut module: M) -> Result<M, WeightsError> {
         let parameters = module.collect(None, None, true).into_iter();
         let parameters = parameters.map(|tensor| Parameter {
@@ -176,7 +175,7 @@ impl WeightsFile {
         Ok(module)
     }
 
-    /// The numbers of one parameter, in the shape and the type that the module has.
+    /// Returns the numbers of one parameter, in the shape and the type of the module.
     fn arranged(&self, entry: &Entry, parameter: &Parameter) -> Result<TensorData, WeightsError> {
         let (path, tensor) = (self.path.clone(), entry.tensor.clone());
         let (shape, dtype) = (parameter.shape.clone(), parameter.dtype);
@@ -223,7 +222,7 @@ impl WeightsFile {
             values.iter_mut().for_each(|value| *value *= self.factor);
         }
         let converted = TensorData::new(values, shape).convert_dtype(dtype);
-        // Scaled, or in the module's type, a number may be one no more.
+        // After scaling, or in the module's type, a number may no longer be finite.
         let factor = self.factor;
         if converted.iter::<f64>().all(f64::is_finite) {
             Ok(converted)
@@ -243,11 +242,11 @@ impl WeightsFile {
     }
 }
 
-/// Checks that all parameters of a module are numbers, as [`WeightsFile::load`] does for what it
-/// reads. `path` is where they were read from.
+/// Checks that all parameters of a module are finite, as [`WeightsFile::load`] does. `path` is the file
+/// they were read from.
 ///
 /// # Errors
-/// Names the first parameter that holds an infinite number or none.
+/// Names the first parameter that holds an infinite value or NaN.
 pub fn check_finite<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
     for tensor in module.collect(None, None, true) {
         let data = bridge::to_data(&tensor).map_err(WeightsError::tensor(path, &tensor.name))?;
@@ -263,13 +262,13 @@ pub fn check_finite<M: Module>(module: &M, path: &Path) -> Result<(), WeightsErr
     Ok(())
 }
 
-/// A matrix of `n_rows` rows, with rows and columns exchanged.
+/// Returns a matrix of `n_rows` rows with rows and columns exchanged.
 fn transposed(values: &[f64], n_rows: usize, n_columns: usize) -> Vec<f64> {
     let entry = |index| values[(index % n_rows) * n_columns + index / n_rows];
     (0..values.len()).map(entry).collect()
 }
 
-/// Whether a file begins with the length of a JSON object, and the object.
+/// Returns whether a file begins with the length of a JSON object, followed by the object.
 fn starts_as_safetensors(path: &Path) -> Result<bool, WeightsError> {
     let mut head = Vec::new();
     let file = File::open(path).map_err(WeightsError::read(path))?;
@@ -293,8 +292,8 @@ fn read_safetensors(path: &Path) -> Result<Contents, WeightsError> {
     Ok((data.collect::<Result<_, _>>()?, metadata))
 }
 
-/// What a safetensors header holds beside the tensors, which Burn's store does not give out;
-/// nothing if the header is damaged, which the store finds.
+/// Returns the metadata of a safetensors header, which Burn's store does not expose; empty if the header is
+/// damaged, which the store detects.
 fn header_metadata(bytes: &[u8]) -> BTreeMap<String, String> {
     #[derive(serde::Deserialize)]
     struct Header {

@@ -1,8 +1,8 @@
-//! Inputs of batches that are read from files before they are needed.
+//! Reading the inputs of batches from files ahead of their use.
 //!
-//! Burn's loader with several workers gives out batches as they are ready, keeps up to a hundred of them, however large, and
-//! of an error its text. Here workers take the batches in turns, so that their order is that of the epoch, whichever is
-//! ready first, and each waits until the one before was taken.
+//! With several workers, Burn's loader yields batches as they become ready, buffers up to a hundred of them
+//! of any size, and reduces an error to its text. Here the workers take turns, so that batches keep the order
+//! of the epoch whichever is ready first, and each worker waits until its previous batch has been taken.
 
 use std::mem::size_of;
 use std::panic::resume_unwind;
@@ -13,22 +13,22 @@ use std::thread::{self, JoinHandle};
 use super::Augmentation;
 use crate::data::{DataError, InputStream};
 
-/// The most threads that read.
+/// Largest number of reading threads.
 const MOST_WORKERS: usize = 8;
 
-/// Batches of a worker: one that waits, and one that is being read.
+/// Batches in flight per worker: one waiting, and one being read.
 const BATCHES_OF_EACH: usize = 2;
 
-/// Bytes that all batches of all workers take, as far as each can have one.
+/// Memory budget for the batches of all workers, in bytes; one worker runs even if its batches exceed it.
 const BYTES: usize = 1 << 28;
 
-/// An epoch of inputs that are in files.
+/// An epoch whose inputs are in files.
 #[derive(Debug)]
 pub(super) struct StreamedEpoch {
     pub stream: InputStream,
     /// Channels, height and width of an example.
     pub shape: [usize; 3],
-    /// The examples in the order of the epoch.
+    /// Indices of the examples, in the order of the epoch.
     pub order: Arc<Vec<usize>>,
     pub batch_size: usize,
     pub augmentation: Augmentation,
@@ -37,7 +37,7 @@ pub(super) struct StreamedEpoch {
 }
 
 impl StreamedEpoch {
-    /// The inputs of the batch that begins with example `start` of the order.
+    /// Reads the inputs of the batch that begins with example `start` of the order.
     fn read(&self, start: usize) -> Result<Vec<f32>, DataError> {
         let end = self.order.len().min(start.saturating_add(self.batch_size));
         let indices = &self.order[start..end];
@@ -53,7 +53,7 @@ impl StreamedEpoch {
         })
     }
 
-    /// How many threads read it.
+    /// Returns the number of reading threads.
     fn n_workers(&self) -> usize {
         let n_inputs = self.shape.iter().product::<usize>();
         let of_each = BATCHES_OF_EACH * self.batch_size.min(self.order.len()) * n_inputs;
@@ -63,11 +63,11 @@ impl StreamedEpoch {
     }
 }
 
-/// Batches that are read ahead, from one of an epoch on.
+/// Inputs of consecutive batches of an epoch, read ahead.
 #[derive(Debug)]
 pub(super) struct ReadAhead {
     workers: Vec<Worker>,
-    /// Whose turn it is.
+    /// Index of the worker whose turn it is.
     turn: usize,
 }
 
@@ -78,7 +78,7 @@ struct Worker {
 }
 
 impl ReadAhead {
-    /// Begins to read `epoch` from example `start` of its order on.
+    /// Starts to read `epoch`, from example `start` of its order on.
     pub fn begin(epoch: StreamedEpoch, start: usize) -> Result<Self, DataError> {
         let epoch = Arc::new(epoch);
         let n_workers = epoch.n_workers();
@@ -90,7 +90,7 @@ impl ReadAhead {
                 let own = (first..epoch.order.len()).step_by(n_workers.saturating_mul(size));
                 for start in own {
                     let read = epoch.read(start);
-                    // Nobody listens any more where the epoch was paused.
+                    // The receiver is gone if the epoch was paused.
                     if read.is_err() | sender.send(read).is_err() {
                         break;
                     }
@@ -110,7 +110,7 @@ impl ReadAhead {
         })
     }
 
-    /// The inputs of the next batch, or none behind the last.
+    /// Returns the inputs of the next batch, or `None` after the last.
     pub fn next(&mut self) -> Option<Result<Vec<f32>, DataError>> {
         let n_workers = self.workers.len();
         let worker = &mut self.workers[self.turn];

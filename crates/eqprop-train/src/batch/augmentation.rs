@@ -1,16 +1,16 @@
-//! Random shifts and mirror images of training images.
+//! Random shifts and reflections of training images.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// The streams of a seed from here on are for augmentation, those below for permutations.
+/// First stream of a seed used for augmentation; those below are for permutations.
 const FIRST_STREAM: u64 = 1 << 63;
 
-/// Random numbers set aside for each example, in words of 32 bits; about five are used.
+/// Random numbers reserved for each example, in 32-bit words; about five are used.
 const WORDS_PER_EXAMPLE: u128 = 16;
 
-/// Random changes of training images that leave their class as it is; none by default.
+/// Random changes of training images that preserve their class; none by default.
 ///
 /// With `flip`, an image is mirrored left to right with probability ½. Then it is padded by `shift`
 /// pixels on each side, and cropped back at a random place:
@@ -20,30 +20,30 @@ const WORDS_PER_EXAMPLE: u128 = 16;
 ///     a and b uniform in {−shift, …, shift}
 /// ```
 ///
-/// What comes in from the side are copies of the pixels at the edge, in every channel. So it is
-/// the same whether images are normalized before or after; and where the edge is black, as in
-/// MNIST, it is the normalized value of zero.
+/// The border is filled with copies of the edge pixels, in every channel. So the result is the same
+/// whether images are normalized before or after; and where the edge is black, as in MNIST, the fill
+/// is the normalized value of zero.
 ///
 /// # Reference
 /// The programs of Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>, and Scellier et
-/// al. (2023), <https://arxiv.org/abs/2312.15103>, do so. Both shift CIFAR-10 by 4 and flip it; the
-/// latter shifts padded MNIST and Fashion-MNIST by 2, and flips Fashion-MNIST.
+/// al. (2023), <https://arxiv.org/abs/2312.15103>, augment in this way. Both shift CIFAR-10 by 4 and
+/// flip it; the latter shifts padded MNIST and Fashion-MNIST by 2, and flips Fashion-MNIST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
-    /// The largest shift, in pixels, in each of both directions.
+    /// Largest shift in each direction, in pixels.
     pub shift: usize,
     /// Whether half of the images are mirrored left to right.
     pub flip: bool,
 }
 
 impl Augmentation {
-    /// Whether it leaves every image as it is.
+    /// Returns whether every image is left unchanged.
     pub fn is_none(self) -> bool {
         self == Self::default()
     }
 
-    /// The images of the examples `indices`, which are given in this order, as they are in epoch `epoch`.
+    /// Returns the images of the examples `indices`, given in this order, as augmented in epoch `epoch`.
     pub(super) fn apply<'a>(
         self,
         images: impl Iterator<Item = &'a [f32]>,
@@ -61,7 +61,7 @@ impl Augmentation {
         changed
     }
 
-    /// The change of one example in one epoch, a function of the arguments alone.
+    /// Draws the change of one example in one epoch, a function of the arguments alone.
     pub(super) fn draw(self, seed: u64, epoch: u64, example: usize) -> Change {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(FIRST_STREAM | epoch);
@@ -75,14 +75,14 @@ impl Augmentation {
     }
 }
 
-/// What was drawn for one example.
+/// The random change of one example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Change {
-    /// `a`: the image moves up by so many rows.
+    /// `a`: number of rows by which the image moves up.
     rows: i64,
-    /// `b`: the image moves left by so many columns.
+    /// `b`: number of columns by which the image moves left.
     columns: i64,
-    /// Whether it is mirrored first.
+    /// Whether the image is mirrored first.
     flip: bool,
 }
 
@@ -105,7 +105,7 @@ impl Change {
     }
 }
 
-/// Where the pixels of a row or column of `n` pixels come from that is shifted by `offset`.
+/// Source indices of a row or column of `n` pixels shifted by `offset`.
 fn shifted(n: usize, offset: i64) -> impl Iterator<Item = usize> {
     let last = n as i64 - 1;
     (0..=last).map(move |i| i.saturating_add(offset).clamp(0, last) as usize)

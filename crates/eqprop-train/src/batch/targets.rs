@@ -2,12 +2,12 @@
 
 use crate::data::Examples;
 
-/// What the outputs should be of each example, before it lies on a device.
+/// Target outputs of all examples, on the host.
 #[derive(Debug)]
 pub(super) enum TargetRows {
-    /// The class of each.
+    /// Class of each example.
     Classes { labels: Vec<u8>, n_classes: usize },
-    /// Other targets of each.
+    /// Other targets of each example, `n` numbers.
     Others { values: Vec<f32>, n: usize },
 }
 
@@ -25,7 +25,7 @@ impl TargetRows {
         }
     }
 
-    /// Numbers of an example.
+    /// Returns the number of target values per example.
     pub fn n_outputs(&self) -> usize {
         match self {
             Self::Classes { n_classes, .. } => *n_classes,
@@ -33,7 +33,7 @@ impl TargetRows {
         }
     }
 
-    /// The rows of these examples: one-hot, or their other targets.
+    /// Returns the target rows of these examples: one-hot classes, or the other targets.
     ///
     /// # Panics
     /// If a label is not below the number of classes.

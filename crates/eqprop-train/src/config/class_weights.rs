@@ -1,25 +1,27 @@
-//! How much each class counts.
+//! Class weights of the cost.
 
 use std::fmt;
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// How much the examples of each class count in the cost.
+/// Weights of the examples of each class in the cost.
 ///
 /// In configurations it is `"balanced"` or a list of numbers, one for each class.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClassWeights {
-    /// Each class as much as any other, over all training examples: 1 for the rarest class, and `n_min / n_c` for one with
-    /// `n_c` examples where that has `n_min`. None is more than 1, because an example is nudged by β times its weight; where
-    /// the most are far below, learning rates may be higher.
+    /// Equal total weight for each class over all training examples: 1 for the rarest class, which has
+    /// `n_min` examples, and `n_min / n_c` for a class with `n_c` examples. No weight exceeds 1, because an
+    /// example is nudged by β times its weight; where most weights are far below 1, learning rates may be
+    /// higher.
     Balanced,
-    /// A weight for each class, of at least 0.
+    /// A weight for each class, at least 0.
     Of(Vec<f64>),
 }
 
 impl ClassWeights {
-    /// The weights for training examples with these labels, of so many classes. A class without examples has the weight 0.
+    /// Returns the weights of `n_classes` classes for training examples with these labels. When balanced, a
+    /// class without examples has weight 0.
     pub fn weights(&self, labels: &[u8], n_classes: usize) -> Vec<f64> {
         match self {
             Self::Of(weights) => weights.clone(),

@@ -1,4 +1,4 @@
-//! The data of a training configuration.
+//! Data of a training configuration.
 
 use std::path::Path;
 
@@ -10,30 +10,30 @@ use crate::batch::Augmentation;
 use crate::data::{DataSource, Dataset, Examples};
 use crate::error::TrainingError;
 
-/// What a training is on.
+/// Data set of a training, and how its examples are prepared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataConfig {
-    /// Data set: a name, such as "digits" or "mnist", the path of files of one's own, or an object with
-    /// the fields of [`DataFiles`](crate::data::DataFiles).
+    /// Data set: a name, such as "digits" or "mnist", the path of your own files, or an object with the
+    /// fields of [`DataFiles`](crate::data::DataFiles).
     pub dataset: DataSource,
-    /// Train on the first so many examples only; null for all.
+    /// Number of training examples to use, from the first on; null for all.
     pub n_train: Option<usize>,
-    /// Hold out the last so many training examples, and report the validation error on them beside the
-    /// test error.
+    /// Number of training examples to hold out for validation, from the end; the validation error on them is
+    /// reported beside the test error.
     pub n_validation: usize,
-    /// Zeros on each side of an image.
+    /// Width of the frame of zeros around an image, in pixels.
     pub padding: usize,
-    /// Shift and scale each channel, see [`DataSource::normalization`].
+    /// Whether to shift and scale each channel; see [`DataSource::normalization`].
     pub normalize: bool,
-    /// Random changes of the training images: {"shift": pixels in each direction, "flip": left
-    /// for right, half of the time}.
+    /// Random changes of the training images: {"shift": pixels in each direction, "flip": whether to mirror
+    /// half of them left to right}.
     pub augmentation: Augmentation,
-    /// How much the examples of each class count in the cost: "balanced", or a list of a number for each class; null for
-    /// all alike.
+    /// Weights of the examples of each class in the cost: "balanced", or a list with a number for each class;
+    /// null for equal weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<ClassWeights>,
-    /// Leave the inputs in their files and read each batch as it is needed, for data that are larger than memory; see
-    /// [`Dataset::stream`]. The results are the same to the last bit.
+    /// Whether to leave the inputs in their files and read each batch as it is needed, for data larger than
+    /// memory; see [`Dataset::stream`]. The results are the same to the last bit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stream: bool,
 }
@@ -42,7 +42,7 @@ impl Config for DataConfig {}
 
 /// Burn's derived `new` would not take a [`DatasetKind`](crate::data::DatasetKind) for a [`DataSource`].
 impl DataConfig {
-    /// All examples of a data set, as they are.
+    /// Selects all examples of a data set, unchanged.
     pub fn new(dataset: impl Into<DataSource>) -> Self {
         Self {
             dataset: dataset.into(),
@@ -116,7 +116,7 @@ impl DataConfig {
         }
     }
 
-    /// Channels, height and width of a padded image.
+    /// Returns channels, height and width of a padded image.
     pub(super) fn image_shape(&self) -> [usize; 3] {
         let [channels, height, width] = self.dataset.image_shape();
         let frame = 2 * self.padding;
@@ -125,11 +125,12 @@ impl DataConfig {
 }
 
 impl TrainingConfig {
-    /// Loads the data set with its images [prepared](DataConfig::prepare); see [`Dataset::load`], and
-    /// [`Dataset::stream`] for a configuration that says so.
+    /// Loads the data set with its images [prepared](DataConfig::prepare); see [`Dataset::load`], or
+    /// [`Dataset::stream`] for a configuration with [`stream`](DataConfig::stream).
     ///
     /// # Errors
-    /// As [`Dataset::load`] or [`Dataset::stream`], and if the images are too large for this machine when they are padded.
+    /// Those of [`Dataset::load`] or [`Dataset::stream`]; or if the padded images are too large for this
+    /// machine.
     pub fn load_data(&self, data_dir: Option<&Path>) -> Result<Dataset, TrainingError> {
         let source = &self.data.dataset;
         self.prepare_data(match self.data.stream {
@@ -138,10 +139,10 @@ impl TrainingConfig {
         })
     }
 
-    /// The images of a data set that was loaded before, [prepared](DataConfig::prepare).
+    /// Returns a data set loaded before, with its images [prepared](DataConfig::prepare).
     ///
     /// # Errors
-    /// If the images are too large for this machine when they are padded.
+    /// If the padded images are too large for this machine.
     pub fn prepare_data(&self, dataset: Dataset) -> Result<Dataset, TrainingError> {
         self.check_data(&dataset)?;
         Ok(dataset.map(|examples| self.data.prepare(examples)))

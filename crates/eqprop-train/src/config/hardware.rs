@@ -1,59 +1,61 @@
-//! What the devices that hold the weights do not do ideally.
+//! Imperfections of the devices that store the weights.
 
 use burn::config::Config;
 use eqprop_core::error::ConfigError;
 
-/// Largest number of bits: more are beyond what `f32` resolves.
+/// Largest number of bits: `f32` resolves no more.
 const MOST_BITS: usize = 20;
 
-/// How the devices of an analog machine fall short of ideal weights, each by a number that is 0 or null where they do not.
+/// Imperfections of the devices of an analog machine that store the weights. Each is a number that is 0 or
+/// null for an ideal device.
 ///
-/// Whatever the model and the optimizer, an update of the weights by `Δ` lands as
+/// Whatever the model and the optimizer, an update of the weights by `Δ` results in
 ///
 /// ```text
 /// w ← round(clip(w + g (Δ + a|Δ|) + σξ))        g = max(0, 1 + mismatch · η),  ξ and η normal
 /// ```
 ///
-/// with the asymmetry `a` of ups and downs, the noise `σ` of writing, a gain `g` of each device and the levels and limits of
-/// what it holds. Stuck devices stay where they began. Only connections are such devices: weights, couplings, conductances
-/// and kernels, and the readout of the cross-entropy. Biases, fields and currents are ideal.
+/// with the asymmetry `a` between increments and decrements, the write noise `σ`, a gain `g` per device, and
+/// the levels and limits of the stored values. Stuck devices keep their initial values. Only connections are
+/// such devices: weights, couplings, conductances and kernels, and the readout of the cross-entropy. Biases,
+/// fields and currents are ideal.
 ///
-/// Patterns are functions of the seed and of a weight's place, and noise of the number of the update too, so that a run that
-/// goes on repeats what it would have been.
+/// Device patterns are functions of the seed and of a weight's index; noise is also a function of the update
+/// number, so that a resumed run is the same as an uninterrupted one.
 ///
 /// # Reference
-/// Gower (2025), <https://arxiv.org/abs/2505.02103>, trains oscillators of few bits; the asymmetry is that of potentiation and
-/// depression of memristive devices.
+/// Gower (2025), <https://arxiv.org/abs/2505.02103>, trains oscillators with few bits; the asymmetry is that
+/// between potentiation and depression of memristive devices.
 #[derive(Config, Debug, Copy, PartialEq)]
 pub struct HardwareConfig {
-    /// Bits of a weight, 2 to 20: `2^bits − 1` levels in ± its range; null for as many as there are. What lies
-    /// between two levels is rounded to one of them at random, right in the mean: rounded to the nearest, small updates
-    /// would never arrive.
+    /// Bits of a weight, 2 to 20: `2^bits − 1` levels within ± its range; null for full precision. Values
+    /// between two levels are rounded stochastically, without bias: rounded to the nearest level, small
+    /// updates would have no effect.
     pub weight_bits: Option<usize>,
-    /// Largest size of a weight, in units of the largest that the connection begins with; null for no limit, and with
-    /// weight_bits for 4.
+    /// Largest magnitude of a weight, in units of the connection's largest initial weight; null for no limit,
+    /// or for 4 if weight_bits is set.
     pub weight_range: Option<f64>,
-    /// Standard deviation of the gains by which devices follow their updates, from device to device.
+    /// Standard deviation of the devices' update gains, from device to device.
     #[config(default = 0.0)]
     pub mismatch: f64,
     /// Fraction of devices that are stuck, 0 to 1.
     #[config(default = 0.0)]
     pub stuck: f64,
-    /// Ups are 1 + this times what they should be and downs 1 − this times, from −1 to 1.
+    /// Asymmetry of updates, from −1 to 1: increments are scaled by 1 + this, decrements by 1 − this.
     #[config(default = 0.0)]
     pub update_asymmetry: f64,
-    /// Standard deviation of what is added to each weight in each update, in units of the largest weight that the
-    /// connection begins with.
+    /// Standard deviation of the noise added to each weight in each update, in units of the connection's
+    /// largest initial weight.
     #[config(default = 0.0)]
     pub update_noise: f64,
-    /// Standard deviation of the noise on every unit after every step of a relaxation, see
+    /// Standard deviation of the noise on every unit after every step of a relaxation; see
     /// [`Noisy`](crate::estimator::Noisy).
     #[config(default = 0.0)]
     pub state_noise: f64,
 }
 
 impl HardwareConfig {
-    /// Whether every update lands as it is, whatever is with the states.
+    /// Returns whether every update is stored exactly, regardless of noise on the states.
     pub fn holds_ideally(&self) -> bool {
         self.with_state_noise(0.0) == Self::new()
     }
@@ -61,7 +63,7 @@ impl HardwareConfig {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// Names the first field that cannot work.
+    /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), ConfigError> {
         if let Some(bits) = self.weight_bits {
             let ok = (2..=MOST_BITS).contains(&bits);

@@ -1,4 +1,4 @@
-//! The layers and further connections of a training configuration.
+//! Layers and skip connections of a training configuration.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum HiddenLayer {
-    /// So many units, each connected with every unit below.
+    /// A number of units, each connected to every unit below.
     Dense(usize),
-    /// Feature maps, and the convolution that leads to them.
+    /// Feature maps, and the convolution that computes them.
     Convolution {
         /// Number of maps.
         channels: usize,
@@ -24,15 +24,15 @@ pub enum HiddenLayer {
     },
 }
 
-/// A connection beside those from each layer to the next.
+/// A connection in addition to those from each layer to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SkipConnection {
-    /// The layer below, counted from the input as 0.
+    /// Lower layer, counted from the input as 0.
     pub from: usize,
-    /// The layer above; the same layer for a connection of its units with each other.
+    /// Upper layer; the same layer for a connection among its own units.
     pub to: usize,
-    /// The kind of connection.
+    /// Kind of connection.
     pub kind: ConnectionKind,
 }
 
@@ -43,7 +43,7 @@ impl From<usize> for HiddenLayer {
 }
 
 impl HiddenLayer {
-    /// So many feature maps.
+    /// Creates a layer of `channels` feature maps.
     pub fn maps(channels: usize, convolution: ConvolutionConfig) -> Self {
         Self::Convolution {
             channels,
@@ -51,7 +51,7 @@ impl HiddenLayer {
         }
     }
 
-    /// Its shape above a layer of this shape, if it fits.
+    /// Returns the layer's shape above a layer of shape `below`, if it fits.
     pub(super) fn above(self, below: LayerShape) -> Option<LayerShape> {
         match self {
             Self::Dense(n_units) => Some(LayerShape::Flat(n_units)),
@@ -66,7 +66,7 @@ impl HiddenLayer {
         }
     }
 
-    /// The connection from the layer below.
+    /// Returns the connection from the layer below.
     pub(super) fn connection(self) -> ConnectionKind {
         match self {
             Self::Dense(_) => ConnectionKind::Dense,
@@ -75,8 +75,8 @@ impl HiddenLayer {
     }
 }
 
-// By hand, because serde's own for an untagged enum says of every mistake only that nothing fits, and
-// its own for flattened fields takes unknown ones.
+// Written by hand, because serde's untagged enums report every mistake only as "nothing fits", and its
+// flattened fields accept unknown ones.
 impl<'de> Deserialize<'de> for HiddenLayer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(HiddenLayerVisitor)
@@ -111,7 +111,7 @@ impl<'de> Visitor<'de> for HiddenLayerVisitor {
     }
 }
 
-/// The fields of feature maps and of their convolution, side by side.
+/// Fields of a layer of feature maps and of its convolution, side by side.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {

@@ -1,4 +1,4 @@
-//! Configurations as JSON: what is left out has its default, what is unknown is refused.
+//! Configurations as JSON: missing settings have their defaults, unknown ones are refused.
 
 use std::fmt;
 
@@ -11,23 +11,23 @@ use crate::error::TrainingError;
 use crate::suggestion::did_serde_mean;
 
 impl TrainingConfig {
-    /// Reads a configuration. A field that is not there has its default: the text may be older than
-    /// the field.
+    /// Reads a configuration. A missing field takes its default, because the text may be older than the
+    /// field.
     ///
     /// # Errors
-    /// If the text is no JSON object, has a key that is unknown or a value that does not fit, or has
-    /// not all of the fields without a default.
+    /// If the text is not a JSON object, has an unknown key or an invalid value, or lacks a field that has no
+    /// default.
     pub fn from_json(text: &str) -> Result<Self, TrainingError> {
         let source = |source| TrainingError::NotAConfiguration { source };
         let fields: Fields = serde_json::from_str(text).map_err(source)?;
         Self::from_fields(fields.0)
     }
 
-    /// [`from_json`](Self::from_json) for a field of a larger file:
+    /// Deserializes a field of a larger file as [`from_json`](Self::from_json) does, by
     /// `#[serde(deserialize_with = "TrainingConfig::read")]`.
     ///
     /// # Errors
-    /// As [`from_json`](Self::from_json).
+    /// Those of [`from_json`](Self::from_json).
     pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Fields::deserialize(deserializer)?;
         Self::from_fields(fields.0).map_err(|error| D::Error::custom(in_full(&error)))
@@ -42,13 +42,12 @@ impl TrainingConfig {
         }
     }
 
-    /// A copy with the setting `key` changed to `value`, written as JSON or as a bare word: `beta` to
-    /// `0.5`, `hidden` to `[500, 500]`, `nudging` to `centered`. The section may stand before the name:
+    /// Returns a copy with the setting `key` changed to `value`, written as JSON or as a bare word: `beta` to
+    /// `0.5`, `hidden` to `[500, 500]`, `nudging` to `centered`. The section may precede the name:
     /// `phases.beta`.
     ///
     /// # Errors
-    /// If there is no such setting, it is the option of another choice than is made, or the value does not
-    /// fit it.
+    /// If there is no such setting, it is an option of a choice that is not made, or the value does not fit.
     pub fn with_override(&self, key: &str, value: &str) -> Result<Self, TrainingError> {
         let parsed = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
         let mut settings = Settings::of(self);
@@ -56,11 +55,10 @@ impl TrainingConfig {
         from_settings(settings, Some((key, value)))
     }
 
-    /// As [`with_override`](Self::with_override) for each of `changes`, in an order in which choices come
-    /// before their options.
+    /// Applies [`with_override`](Self::with_override) for each of `changes`, choices before their options.
     ///
     /// # Errors
-    /// As [`with_override`](Self::with_override).
+    /// Those of [`with_override`](Self::with_override).
     pub fn with_overrides<'a>(
         self,
         changes: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -73,13 +71,13 @@ impl TrainingConfig {
         })
     }
 
-    /// The names of the settings that differ from `other`.
+    /// Returns the names of the settings that differ from `other`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         Settings::of(self).differences(&Settings::of(other))
     }
 }
 
-/// Reads a configuration of which `given` was set, or anything.
+/// Reads a configuration. Errors name the setting `given`, if only that was changed.
 fn from_settings(
     settings: Settings,
     given: Option<(&str, &str)>,
@@ -109,20 +107,20 @@ fn from_settings(
     })
 }
 
-/// An error with all that it comes from.
+/// Formats an error with its chain of sources.
 fn in_full(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(Some(error), |error| error.source());
     let messages: Vec<_> = sources.map(ToString::to_string).collect();
     messages.join(": ")
 }
 
-/// Whether `value` holds a number that JSON cannot write, such as `NaN`, `inf` or `1e999`.
+/// Returns whether `value` holds a number that JSON cannot represent, such as `NaN`, `inf` or `1e999`.
 fn has_infinite_number(value: &str) -> bool {
     let mut words = value.split(['[', ']', '{', '}', ':', ',', ' ']);
     words.any(|word| word.parse::<f64>().is_ok_and(|number| !number.is_finite()))
 }
 
-/// The keys and values of an object, each key once.
+/// Keys and values of an object with unique keys.
 struct Fields(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Fields {

@@ -1,5 +1,5 @@
-//! What is refused because no machine could do it, before it is tried: an allocation that fails ends a
-//! program without an explanation.
+//! Size limits, checked before anything is allocated: a failed allocation ends a program without an
+//! explanation.
 
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{AttentionConfig, ConnectionKind, Pooling};
@@ -13,25 +13,25 @@ use crate::data::memory::{SHARE, memory};
 use crate::error::TrainingError;
 use crate::initial_state::InitialState;
 
-/// The largest count of anything, such as epochs or steps: the product of two can still be counted.
+/// Largest count of anything, such as epochs or steps: the product of two still fits a 64-bit integer.
 const MOST: usize = u32::MAX as usize;
-/// The widest frame: the pixels of an image can still be counted.
+/// Widest padding: the number of pixels of an image still fits an integer.
 const MOST_PADDING: usize = 1 << 15;
-/// The most hidden layers, and the most skips: ten times those of any network that was ever trained
+/// Largest number of hidden layers, and of skip connections: ten times those of any network ever trained
 /// in this way.
 const MOST_LAYERS: usize = 1000;
-/// Arrays of the size of the parameters that a training holds: themselves, as they were before the
-/// epoch, packed for both directions, their gradient, a velocity.
+/// Arrays of the size of the parameters that a training holds: the parameters, their values before the
+/// epoch, packed copies for both directions, the gradient, a velocity.
 const PARAMETERS: f64 = 6.0;
-/// Arrays of the size of a state that a training step holds at least: the free one, two nudged ones
-/// and their drives.
+/// Minimum number of arrays of the size of a state that a training step holds: the free state, two nudged
+/// ones and their drives.
 const STATES: f64 = 4.0;
-/// Copies of the images: of the data set as it is and as it is prepared, of what a training takes from
-/// it, and on the device.
+/// Copies of the images: the data set as loaded and as prepared, the training's part of it, and the copy
+/// on the device.
 const IMAGES: f64 = 4.0;
 
 impl TrainingConfig {
-    /// Checks the size of every number, as far as single fields decide.
+    /// Checks the magnitude of every number, as far as single fields determine.
     pub(super) fn check_numbers(&self) -> Result<(), TrainingError> {
         let (data, network, phases) = (&self.data, &self.network, &self.phases);
         for (field, found, most) in [
@@ -62,7 +62,7 @@ impl TrainingConfig {
         let rates = optimizer.learning_rates.iter();
         let rates = rates.map(|&rate| ("learning_rates", rate));
         for (field, number) in numbers.into_iter().chain(rates) {
-            // What is not finite has a message of its own.
+            // Non-finite numbers have an error of their own.
             if number.is_finite() {
                 ConfigError::single_precision(field, number)?;
             }
@@ -92,7 +92,7 @@ impl TrainingConfig {
                     let n_tokens = rows as f64 * columns as f64;
                     let n_columns = heads as f64 * width as f64;
                     parameters += 2.0 * channels as f64 * n_columns;
-                    // Queries, keys and what either collect; scores and probabilities.
+                    // Queries, keys and what either collects; scores and probabilities.
                     states += 4.0 * n_tokens * n_columns;
                     states += 2.0 * heads as f64 * n_tokens * n_tokens;
                 }
@@ -117,8 +117,8 @@ impl TrainingConfig {
         in_memory("states of a batch", batch * states)
     }
 
-    /// Checks that the states of `n_steps` steps of a batch fit into the memory of this machine, for those
-    /// who remember all.
+    /// Checks that the states of `n_steps` steps of a batch fit into the memory of this machine, for methods
+    /// that store the whole trajectory.
     ///
     /// # Errors
     /// If they do not.
@@ -131,8 +131,8 @@ impl TrainingConfig {
         in_memory("states of all steps", batch * numbers)
     }
 
-    /// Checks that the images of `dataset` fit into the memory of this machine when they are padded, and
-    /// the particles, if there are any.
+    /// Checks that the padded images of `dataset`, and the persistent particles if there are any, fit into
+    /// the memory of this machine.
     ///
     /// # Errors
     /// If they do not.
@@ -156,10 +156,10 @@ impl TrainingConfig {
     }
 }
 
-/// The units of all free layers.
+/// Returns the number of values in the state of one example, over all free layers.
 fn n_units(energy: &HopfieldEnergyConfig) -> f64 {
     let layers = energy.layers.iter();
-    // A phase is a cosine and a sine.
+    // A phase is stored as a cosine and a sine.
     let numbers = |layer: &LayerConfig| match layer.activation {
         Activation::Phase => 2.0 * layer.n_units() as f64,
         _ => layer.n_units() as f64,
@@ -167,7 +167,7 @@ fn n_units(energy: &HopfieldEnergyConfig) -> f64 {
     layers.map(numbers).sum()
 }
 
-/// Checks that so many numbers in single precision fit into the [share](SHARE) of the memory.
+/// Checks that `n_numbers` numbers in single precision fit into the [share](SHARE) of the memory.
 fn in_memory(what: &'static str, n_numbers: f64) -> Result<(), TrainingError> {
     let (needed, there) = (n_numbers * size_of::<f32>() as f64, SHARE * memory());
     if needed <= there {

@@ -1,4 +1,4 @@
-//! The network of a training configuration.
+//! Network of a training configuration.
 
 use burn::config::Config;
 use burn::tensor::{Device, Distribution, Shape, TensorData};
@@ -16,44 +16,45 @@ use super::hidden::{HiddenLayer, SkipConnection};
 use super::{ClassWeights, TrainingConfig};
 use crate::network::EquilibriumNetwork;
 
-/// Layers, connections and what is made of them.
+/// Layers, connections, and the model built from them.
 #[derive(Config, Debug, PartialEq)]
 pub struct NetworkConfig {
     /// Hidden layers, from the input to the output: a number of units, or {"channels": 32,
     /// "kernel": 5} with "stride", "padding" and "pooling" ({"max": 2} or {"average": 2}).
     pub hidden: Vec<HiddenLayer>,
-    /// What the network relaxes: "hopfield", {"untied": {"update": "same", "feedback": "independent"}},
+    /// Model that relaxes: "hopfield", {"untied": {"update": "same", "feedback": "independent"}},
     /// {"predictive_coding": {"layer_update": "projected", "parametrization": "mu_pc"}}, {"resistive":
     /// {"input_gain": 1.0}} or {"oscillators": {"injection": 0.0}}. See [`Model`].
     #[config(default = "Model::Hopfield")]
     pub model: Model,
-    /// Connections beside those from layer to layer: {"from": 0, "to": 2, "kind": "dense"} with
-    /// layers counted from the input as 0, and kind "identity" or {"convolution": {"kernel": 1}},
-    /// or within a layer of feature maps {"attention": {"heads": 4, "width": 8}}.
+    /// Skip connections, in addition to those from layer to layer: {"from": 0, "to": 2, "kind": "dense"}
+    /// with layers counted from the input as 0, and kind "identity" or {"convolution": {"kernel": 1}}, or
+    /// within a layer of feature maps {"attention": {"heads": 4, "width": 8}}.
     #[config(default = "Vec::new()")]
     pub skips: Vec<SkipConnection>,
     /// Activation of the hidden layers, see [`Activation`]: "hard_sigmoid", {"clipped_relu": {"max":
-    /// 1.0}}; with the model "resistive" one that is clipped or linear, with "oscillators" "phase".
+    /// 1.0}}; with the model "resistive" a clipped or linear one, with "oscillators" "phase".
     #[config(default = "Activation::HardSigmoid")]
     pub hidden_activation: Activation,
-    /// Activation of the output layer; with the cross-entropy cost there is none.
+    /// Activation of the output layer; unused with the cross-entropy cost, which has no output layer.
     #[config(default = "Activation::HardSigmoid")]
     pub output_activation: Activation,
     /// Initial weights: "glorot" or {"fan_in": {"gain": 0.7}}.
     #[config(default = "InitializerConfig::Glorot")]
     pub initializer: InitializerConfig,
-    /// A gain for each connection instead, in ±gain/√n_in: those from layer to layer, then the
-    /// skips; none for the initial weights above.
+    /// Gain of each connection, for initial weights in ±gain/√n_in instead of those above: first the
+    /// connections from layer to layer, then the skips. Empty to use the initializer above.
     #[config(default = "Vec::new()")]
     pub gains: Vec<f64>,
-    /// "squared_error" on an output layer, "cross_entropy" through a softmax readout of the
-    /// last hidden layer, or "phase_error" on an output layer of oscillators.
+    /// Cost: "squared_error" on an output layer, "cross_entropy" through a softmax readout of the last
+    /// hidden layer, or "phase_error" on an output layer of oscillators.
     #[config(default = "CostConfig::SquaredError")]
     pub cost: CostConfig,
 }
 
 impl TrainingConfig {
-    /// Hidden layers and an output, each connected with the one below, and the skips, as an energy.
+    /// Returns the layers and connections as an energy: hidden layers and an output, each connected to the
+    /// layer below, and the skips.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails.
@@ -91,10 +92,11 @@ impl TrainingConfig {
         HopfieldEnergyConfig::new(input, layers, connections)
     }
 
-    /// What the [model](NetworkConfig::model) makes of these layers and connections.
+    /// Returns the configuration of the [model](NetworkConfig::model) built from these layers and
+    /// connections.
     ///
     /// # Panics
-    /// As [`energy`](Self::energy).
+    /// As for [`energy`](Self::energy).
     pub fn field(&self) -> ModelConfig {
         ModelConfig {
             model: self.network.model,
@@ -102,7 +104,7 @@ impl TrainingConfig {
         }
     }
 
-    /// The input: feature maps if a layer needs them.
+    /// Returns the shape of the input: feature maps if a layer needs them.
     pub(super) fn input_shape(&self) -> LayerShape {
         let maps = self.data.image_shape();
         match self.network.hidden.first() {
@@ -111,11 +113,11 @@ impl TrainingConfig {
         }
     }
 
-    /// The network in the usual notation, such as 784-500-10 or 1×28×28-32×12×12-10; more than three equal layers in
-    /// a row with their number, as in 64-128^32-10.
+    /// Returns the network in the usual notation, such as 784-500-10 or 1×28×28-32×12×12-10; a run of more
+    /// than three equal layers is written with its length, as in 64-128^32-10.
     ///
     /// # Panics
-    /// As [`energy`](Self::energy).
+    /// As for [`energy`](Self::energy).
     pub fn notation(&self) -> String {
         let energy = self.energy();
         let shapes = energy.layers.iter().map(|layer| layer.shape);
@@ -128,9 +130,9 @@ impl TrainingConfig {
         rows.collect::<Vec<_>>().join("-")
     }
 
-    /// A network with new weights, which depend on the seed alone: they are drawn here and not
-    /// on the device, whose one stream of random numbers all threads share. What classes count when they are balanced is known
-    /// to the training only, [with its examples](Self::with_known_class_weights).
+    /// Creates a network with new weights, which depend on the seed alone: they are drawn on the host,
+    /// because all threads share the device's single stream of random numbers. Balanced class weights are
+    /// known only to the training, [from its examples](Self::with_known_class_weights).
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails.
@@ -152,7 +154,7 @@ impl TrainingConfig {
     }
 }
 
-/// The weights of a seed.
+/// Source of the initial weights of a seed.
 struct Seeded {
     seed: u64,
     stream: u64,

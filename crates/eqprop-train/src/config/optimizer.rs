@@ -1,4 +1,4 @@
-//! The optimizer of a training configuration, and its learning rates.
+//! Optimizer of a training configuration, and its learning rates.
 
 use burn::config::Config;
 use burn::module::ParamGroup;
@@ -15,21 +15,22 @@ use super::TrainingConfig;
 use crate::network::EquilibriumNetwork;
 use crate::optimizer::FusedSgdConfig;
 
-/// How parameters follow their gradients.
+/// Optimizer: how gradients change the parameters.
 #[derive(Config, Debug, PartialEq)]
 pub struct OptimizerConfig {
-    /// Learning rate of each layer, for its biases and the connections that lead to it, from the
-    /// first hidden layer to the output; with the cross-entropy one more, for the readout.
+    /// Learning rate of each layer, for its biases and the connections that lead to it, from the first
+    /// hidden layer to the output; with the cross-entropy one more, for the readout.
     pub learning_rates: Vec<f64>,
-    /// Scale a gradient that is longer than this, over all parameters, down to it; null for never.
+    /// Largest norm of the gradient over all parameters; a longer gradient is scaled down to it. Null for no
+    /// clipping.
     pub gradient_clip: Option<f64>,
-    /// Course of all learning rates: {"exponential": {"decay": 0.97}} or "cosine".
+    /// Schedule of all learning rates: {"exponential": {"decay": 0.97}} or "cosine".
     #[config(default = "Schedule::Exponential { decay: 1.0 }")]
     pub schedule: Schedule,
     /// Momentum, in [0, 1).
     #[config(default = 0.0)]
     pub momentum: f64,
-    /// Nesterov's momentum, of a momentum greater than 0.
+    /// Whether to use Nesterov momentum; requires a momentum greater than 0.
     #[config(default = false)]
     pub nesterov: bool,
     /// Weight decay: this times the parameter is added to its gradient.
@@ -37,17 +38,17 @@ pub struct OptimizerConfig {
     pub weight_decay: f64,
 }
 
-/// Course of the learning rates.
+/// Learning rate schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Schedule {
-    /// A constant factor after each epoch.
+    /// Multiplication by a constant factor after each epoch.
     Exponential {
-        /// The factor, in (0, 1].
+        /// Factor, in (0, 1].
         #[serde(default = "one")]
         decay: f64,
     },
-    /// From update to update along half a cosine that reaches 0 at the end of the run.
+    /// Cosine annealing from update to update, to 0 at the end of the run.
     Cosine,
 }
 
@@ -56,7 +57,7 @@ fn one() -> f64 {
 }
 
 impl Schedule {
-    /// Of a learning rate, in `n_epochs` epochs of `n_batches` updates.
+    /// Returns the schedule of a learning rate over `n_epochs` epochs of `n_batches` updates.
     fn of(self, rate: f64, n_batches: usize, n_epochs: usize) -> LrSchedulerConfig {
         match self {
             Self::Exponential { decay } => {
@@ -71,14 +72,14 @@ impl Schedule {
 }
 
 impl OptimizerConfig {
-    /// Whether an update is `θ ← θ − η ĝ` and no more.
+    /// Returns whether an update is `θ ← θ − η ĝ` and no more.
     pub fn is_plain(&self) -> bool {
         self.momentum == 0.0 && self.weight_decay == 0.0 && self.gradient_clip.is_none()
     }
 }
 
 impl TrainingConfig {
-    /// Stochastic gradient descent as configured.
+    /// Returns stochastic gradient descent as configured.
     pub fn optimizer(&self) -> ModuleOptimizer {
         FusedSgdConfig {
             momentum: self.optimizer.momentum,
@@ -88,8 +89,9 @@ impl TrainingConfig {
         .init()
     }
 
-    /// One learning rate for each layer of `network`, its biases and the connections that lead to it, in
-    /// epochs of `n_batches` updates. Parameters are known by their ids, which loading a record changes.
+    /// Returns one learning rate for each layer of `network`, for its biases and the connections that lead to
+    /// it, in epochs of `n_batches` updates. Parameters are identified by their ids, which loading a record
+    /// changes.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails, `n_batches` is 0, or `network` has other layers.

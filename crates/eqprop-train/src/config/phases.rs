@@ -1,4 +1,4 @@
-//! The phases of a training configuration, and the estimator that they make.
+//! Phases of a training configuration, and the estimator they configure.
 
 use burn::config::Config;
 use eqprop_core::nudging::Nudging;
@@ -8,41 +8,41 @@ use super::TrainingConfig;
 use crate::estimator::EquilibriumPropagation;
 use crate::initial_state::InitialState;
 
-/// How the states of a gradient estimate are found.
+/// Free and nudged phases of a gradient estimate.
 #[derive(Config, Debug, Copy, PartialEq)]
 pub struct PhaseConfig {
     /// Nudging factors: {"one_sided": {"beta": 0.5}}, "random_sign", "centered", or "higher_order" with
     /// "n_pairs" too. See [`Nudging`].
     pub nudging: Nudging,
-    /// Most steps of the free phase.
+    /// Largest number of steps of the free phase.
     pub free_steps: usize,
-    /// Most steps of a nudged phase.
+    /// Largest number of steps of a nudged phase.
     pub nudged_steps: usize,
-    /// Stop a phase early when its residual is at most this; null to take all steps.
+    /// Residual at which a phase stops early; null to take all steps.
     pub tolerance: Option<f64>,
-    /// With a tolerance: look at the residual every so many steps.
+    /// Number of steps between two checks of the residual; used only with a tolerance.
     #[config(default = 5)]
     pub check_every: usize,
-    /// The step: "asynchronous", "fixed_point", {"gradient_flow": {"step_size": 0.5}}, {"anderson":
+    /// Dynamics of a step: "asynchronous", "fixed_point", {"gradient_flow": {"step_size": 0.5}}, {"anderson":
     /// {"history": 5, "mixing": 1.0}}, {"adaptive_flow": {"error": 0.8}} or, with predictive coding,
     /// {"error_descent": {"step_size": 1.0}}. See [`Scheme`].
     #[config(default = "Scheme::default()")]
     pub dynamics: Scheme,
-    /// Where free phases start: "rest" (with predictive coding at their equilibrium), or
-    /// "feedforward", at one pass from the input to the output; in the training, but not with
-    /// predictive coding, also "particles", where the example's last one ended, or "previous",
-    /// where that of the batch before ended, with predictions from rest.
+    /// Initial state of free phases: "rest" (with predictive coding, their equilibrium), or "feedforward",
+    /// one pass from the input to the output. In training, but not with predictive coding, also
+    /// "particles", the last free state of each example, or "previous", the free state of the previous
+    /// batch; predictions then start from rest.
     #[config(default = "InitialState::Rest")]
     pub start: InitialState,
 }
 
 impl PhaseConfig {
-    /// A free phase.
+    /// Returns the relaxation of a free phase.
     pub fn free(&self) -> Relaxation<Scheme> {
         self.relaxation(self.free_steps)
     }
 
-    /// A nudged phase.
+    /// Returns the relaxation of a nudged phase.
     pub fn nudged(&self) -> Relaxation<Scheme> {
         self.relaxation(self.nudged_steps)
     }
@@ -60,7 +60,7 @@ impl PhaseConfig {
 }
 
 impl TrainingConfig {
-    /// Equilibrium propagation as configured.
+    /// Returns equilibrium propagation as configured.
     pub fn estimator(&self) -> EquilibriumPropagation {
         let phases = &self.phases;
         EquilibriumPropagation::new(phases.nudging, phases.free(), phases.nudged())

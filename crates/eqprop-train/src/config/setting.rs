@@ -1,4 +1,4 @@
-//! The settings of a configuration by name, as JSON.
+//! Settings of a configuration by name, as JSON.
 
 use std::iter;
 
@@ -13,12 +13,12 @@ use super::phases::PhaseConfig;
 use crate::data::DatasetKind;
 use crate::error::TrainingError;
 
-/// The parts of a configuration whose fields are settings.
+/// Sections of a configuration, whose fields are settings.
 pub(super) const SECTIONS: [&str; 5] = ["data", "network", "phases", "optimizer", "hardware"];
 
-/// The names of options that belong to a choice, and where they are: the section, the field of the
-/// choice, the choice that has the option, and the option. A flat configuration, as it was until form 2,
-/// has a value for each of them, used or not.
+/// Names of options that belong to a choice, and their paths: the section, the field of the choice, the
+/// choice that has the option, and the option. A flat configuration, used up to form 2, has a value for
+/// each of them, used or not.
 const OPTIONS: [(&str, &str); 15] = [
     ("feedback_update", "network.model.untied.update"),
     ("feedback_initializer", "network.model.untied.feedback"),
@@ -49,16 +49,16 @@ const OPTIONS: [(&str, &str); 15] = [
     ),
 ];
 
-/// Settings that are not written where they have this value, and their sections.
+/// Settings that are omitted when they have this value, and their sections.
 const UNWRITTEN: [(&str, &str, Value); 2] = [
     ("data", "class_weights", Value::Null),
     ("data", "stream", Value::Bool(false)),
 ];
 
-/// Whatever the choice is.
+/// Wildcard for any choice.
 const ANY: &str = "*";
 
-/// Settings that have no default.
+/// Settings without a default.
 const REQUIRED: [&str; 8] = [
     "dataset",
     "hidden",
@@ -70,16 +70,16 @@ const REQUIRED: [&str; 8] = [
     "epochs",
 ];
 
-/// A configuration as JSON, with its settings by name: the fields outside and inside of the sections, all
-/// of different names, and the [`OPTIONS`].
+/// A configuration as JSON, with its settings by name: the fields outside and inside the sections, whose
+/// names all differ, and the [`OPTIONS`].
 ///
-/// The section may stand before a name, and more of the way into its value behind it: `free_steps` is
+/// A name may be preceded by its section, and followed by a path into its value: `free_steps` is
 /// `phases.free_steps`, and `augmentation.shift` a part of `augmentation`.
 #[derive(Debug, Clone)]
 pub(super) struct Settings(Value);
 
 impl Settings {
-    /// Those of a configuration.
+    /// Returns the settings of a configuration.
     pub fn of(config: &TrainingConfig) -> Self {
         let mut all = serde_json::to_value(config).expect("plain structs with text keys serialize");
         for (section, name, unwritten) in UNWRITTEN {
@@ -90,7 +90,7 @@ impl Settings {
         Self(all)
     }
 
-    /// All defaults, and null for each setting that has none.
+    /// Returns all defaults, with null for each setting that has none.
     pub fn unset() -> Self {
         let mut settings = Self::example();
         for name in REQUIRED {
@@ -100,7 +100,7 @@ impl Settings {
         settings
     }
 
-    /// Some small network.
+    /// Returns the settings of some small network.
     fn example() -> Self {
         Self::of(&TrainingConfig::new(
             DataConfig::new(DatasetKind::Digits),
@@ -112,18 +112,18 @@ impl Settings {
         ))
     }
 
-    /// The JSON.
+    /// Returns the JSON value.
     pub fn into_json(self) -> Value {
         self.0
     }
 
-    /// The first setting without a default that is not set.
+    /// Returns the first setting without a default that is not set.
     pub fn missing(&self) -> Option<&'static str> {
         let is_null = |name: &&str| self.get(name).is_some_and(Value::is_null);
         REQUIRED.into_iter().find(is_null)
     }
 
-    /// The names of all settings.
+    /// Returns the names of all settings.
     pub fn names(&self) -> Vec<String> {
         let sections = SECTIONS.into_iter().map(|section| &self.0[section]);
         let objects = iter::once(&self.0).chain(sections);
@@ -137,16 +137,16 @@ impl Settings {
         names
     }
 
-    /// A setting; none if it is the option of another choice.
+    /// Returns a setting, or `None` for an option of a choice that is not made.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.at(&self.path(name).ok()?)
     }
 
-    /// Changes a setting, a part of one, or several of a section. A choice of one word keeps what it has
-    /// in common with the one before.
+    /// Changes a setting, a part of one, or several of a section. A choice given as one word keeps the
+    /// options it has in common with the previous choice.
     ///
     /// # Errors
-    /// If there is none of this name, or it is the option of another choice.
+    /// If there is no such setting, or it is an option of a choice that is not made.
     pub fn set(&mut self, key: &str, value: Value) -> Result<(), TrainingError> {
         match value {
             Value::Object(fields) if SECTIONS.contains(&key) => {
@@ -166,10 +166,10 @@ impl Settings {
         }
     }
 
-    /// Changes several settings. What belongs to another choice is of no use here, and left out.
+    /// Changes several settings. Options of choices that are not made are ignored.
     ///
     /// # Errors
-    /// If there is none of a name.
+    /// If there is no setting of a name.
     pub fn set_all(&mut self, mut settings: Vec<(String, Value)>) -> Result<(), TrainingError> {
         settings.sort_by_key(|(key, _)| depth(key));
         for (key, value) in settings {
@@ -181,7 +181,8 @@ impl Settings {
         Ok(())
     }
 
-    /// The names of the settings that differ from `other`; an option differs where both choices have it.
+    /// Returns the names of the settings that differ from `other`; an option counts only where both choices
+    /// have it.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut names = self.names();
         names.retain(|name| match (self.get(name), other.get(name)) {
@@ -191,7 +192,7 @@ impl Settings {
         names
     }
 
-    /// Where a setting is, or a part of one.
+    /// Returns the path of a setting, or of a part of one.
     fn path(&self, key: &str) -> Result<Vec<String>, TrainingError> {
         let unknown = || TrainingError::UnknownKey {
             key: key.to_string(),
@@ -218,7 +219,7 @@ impl Settings {
                     found: found.to_string(),
                 });
             }
-            // It may have been left to its default.
+            // The option may have been left at its default.
             let options = self.at(&[section, choice, found]);
             return match parts.next() {
                 None if options.is_some_and(Value::is_object) => {
@@ -241,8 +242,8 @@ impl Settings {
         parts.try_fold(&self.0, |value, part| value.get(part.as_ref()))
     }
 
-    /// A choice of one word with the options that it has a name for: those of the choice before, or none,
-    /// which then have their defaults.
+    /// Returns a choice given as one word with its named options: those of the previous choice, or none, so
+    /// that they take their defaults.
     fn with_options(&self, path: &[String], value: Value) -> Value {
         let (Value::String(word), [_, choice]) = (&value, path) else {
             return value;
@@ -262,7 +263,7 @@ impl Settings {
     }
 }
 
-/// [`OPTIONS`] in parts.
+/// Returns the [`OPTIONS`] with their paths split.
 fn options() -> impl Iterator<Item = (&'static str, [&'static str; 4])> {
     OPTIONS.into_iter().map(|(name, path)| {
         let mut parts = path.split('.');
@@ -281,14 +282,14 @@ fn option(name: &str) -> Option<[&'static str; 4]> {
         .map(|(_, path)| path)
 }
 
-/// The choice that a value makes: `word`, or `{word: {…}}`.
+/// Returns the choice that a value makes: `word`, or `{word: {…}}`.
 fn made(choice: &Value) -> Option<&str> {
     let entries = choice.as_object();
     let word = entries.and_then(|entries| entries.keys().next());
     word.map(String::as_str).or(choice.as_str())
 }
 
-/// A choice without those of its options that have a name.
+/// Returns a choice without its named options.
 fn plain(name: &str, choice: &Value) -> Value {
     let mut choice = choice.clone();
     let entries = choice
@@ -302,14 +303,14 @@ fn plain(name: &str, choice: &Value) -> Value {
     choice
 }
 
-/// The whole comes before its parts.
+/// Depth of a key, by which a whole sorts before its parts.
 pub(super) fn depth(key: &str) -> usize {
     let (_, name) = in_section(key);
     let is_part = !SECTIONS.contains(&name);
     name.matches('.').count() + usize::from(is_part) + usize::from(option(name).is_some())
 }
 
-/// The section before a name, if there is one, and the name.
+/// Splits a key into its section, if there is one, and the name.
 fn in_section(key: &str) -> (Option<&str>, &str) {
     match key.split_once('.') {
         Some((section, name)) if SECTIONS.contains(&section) => (Some(section), name),
@@ -317,13 +318,13 @@ fn in_section(key: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// The name of the setting that `path` leads to or into.
+/// Returns the name of the setting that `path` leads to or into.
 pub(super) fn name_at(path: &str) -> &str {
     let (_, name) = in_section(path);
     name.split(['.', '[']).next().unwrap_or_default()
 }
 
-/// A value of a setting, as it is written.
+/// Returns an example value of a setting, as it is written.
 pub(super) fn example(name: &str) -> String {
     let written = match name {
         "hidden" => r#"[128, {"channels": 32, "kernel": 5, "pooling": {"max": 2}}]"#,
@@ -346,7 +347,7 @@ pub(super) fn example(name: &str) -> String {
             {
                 let set = settings.set(choice, needed.into());
                 set.expect("the choice of an option is a setting");
-                // With the defaults of its options.
+                // With its options at their defaults.
                 let config = serde_json::from_value(settings.0);
                 settings = Settings::of(&config.expect("each of them has one"));
             }

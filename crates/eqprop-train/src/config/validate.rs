@@ -1,4 +1,4 @@
-//! What makes a training configuration one that can work.
+//! Validation of training configurations.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -17,14 +17,14 @@ use crate::data::{DataError, Examples, FilesError, FilesOptionError, TargetKind}
 use crate::error::TrainingError;
 use crate::initial_state::InitialState;
 
-/// The largest padding that is suggested for images that do not fit.
+/// Largest padding suggested for images that do not fit.
 const MOST_SUGGESTED: usize = 16;
 
 impl TrainingConfig {
     /// Checks every field.
     ///
     /// # Errors
-    /// Names the first field that cannot work, its value and the allowed range.
+    /// Names the first invalid field, its value and the allowed range.
     pub fn validate(&self) -> Result<(), TrainingError> {
         self.check_dataset()?;
         self.check_numbers()?;
@@ -68,7 +68,7 @@ impl TrainingConfig {
         self.optimizer.validate()
     }
 
-    /// Checks that what is for deep predictive coding networks finds one.
+    /// Checks that options for deep predictive coding come with such a network.
     fn check_depth(&self) -> Result<(), TrainingError> {
         let network = &self.network;
         let Model::PredictiveCoding {
@@ -86,7 +86,7 @@ impl TrainingConfig {
         }
     }
 
-    /// Checks that shape and classes of the data are known, and can be.
+    /// Checks that the shape and classes of the data are known and valid.
     fn check_dataset(&self) -> Result<(), TrainingError> {
         let Some(files) = self.data.dataset.files() else {
             return Ok(());
@@ -102,7 +102,7 @@ impl TrainingConfig {
         }
     }
 
-    /// Checks that oscillators are judged by their phases, and nothing else is.
+    /// Checks that oscillators are trained by the phase error, and that nothing else is.
     fn check_oscillators(&self) -> Result<(), TrainingError> {
         let (model, cost) = (self.network.model, self.network.cost);
         let are_oscillators = matches!(model, Model::Oscillators { .. });
@@ -115,8 +115,8 @@ impl TrainingConfig {
         }
     }
 
-    /// Checks that the output can have the values of quantities, which are numbers of both signs, or of several labels at
-    /// once, which are 0 and 1, if there are any.
+    /// Checks that the output can represent the targets, if they are quantities, which have both signs, or
+    /// several labels at once, which are 0 and 1.
     fn check_targets(&self) -> Result<(), TrainingError> {
         let Some(kind) = self.data.dataset.target_kind() else {
             return Ok(());
@@ -149,7 +149,7 @@ impl TrainingConfig {
         }
     }
 
-    /// Checks that there is a weight for each class, and some class counts.
+    /// Checks that there is a weight for each class, and that some class has a positive one.
     fn check_class_weights(&self) -> Result<(), TrainingError> {
         let Some(weights) = &self.data.class_weights else {
             return Ok(());
@@ -179,7 +179,7 @@ impl TrainingConfig {
         }
     }
 
-    /// The same configuration with the weights of the classes as numbers, if they are balanced: for training on `train`.
+    /// Returns the same configuration with balanced class weights as numbers, for training on `train`.
     pub fn with_known_class_weights(mut self, train: &Examples) -> Self {
         if let Some(weights) = &self.data.class_weights {
             let weights = weights.weights(&train.labels, train.n_classes);
@@ -210,8 +210,8 @@ impl TrainingConfig {
         })
     }
 
-    /// Lays each layer onto the one below; fails with the number of the first that does not fit, from
-    /// 1, and with the shape below it.
+    /// Stacks the layers from the input up. The error is the number of the first that does not fit, from 1,
+    /// and the shape below it.
     fn fit(&self) -> Result<(), (usize, LayerShape)> {
         let mut layers = self.network.hidden.iter().zip(1..);
         let fit = |below, (layer, number): (&HiddenLayer, usize)| {
@@ -220,13 +220,13 @@ impl TrainingConfig {
         layers.try_fold(self.input_shape(), fit).map(|_| ())
     }
 
-    /// Checks whether the network can be trained on `examples`, or judged by them.
+    /// Checks whether the network can be trained or evaluated on `examples`.
     ///
     /// # Errors
-    /// If they have another size or number of classes, or a label that is none of the classes.
+    /// If their size or number of classes differs, or a label is not below the number of classes.
     ///
     /// # Panics
-    /// As [`energy`](Self::energy).
+    /// As for [`energy`](Self::energy).
     pub(crate) fn check_examples(&self, examples: &Examples) -> Result<(), TrainingError> {
         let (expected, found) = (self.energy().input.n_units(), examples.n_inputs());
         if expected != found {
@@ -256,14 +256,14 @@ impl TrainingConfig {
         }
     }
 
-    /// Checks whether this network can be nudged by `nudging`, as far as its parameters do not
-    /// decide: those are known to
+    /// Checks whether this network can be nudged by `nudging`, as far as that does not depend on its
+    /// parameters; for those see
     /// [`EquilibriumNetwork::check_nudging`](crate::network::EquilibriumNetwork::check_nudging).
     ///
     /// # Errors
     /// If β is out of range, or leaves the total energy without a lower bound.
     pub fn check_nudging(&self, nudging: Nudging) -> Result<(), ConfigError> {
-        // No device is touched here: the default one may be a GPU that is not there.
+        // No device is touched here: the default one may be a GPU that is absent.
         let field = self.field();
         let largest = match &self.data.class_weights {
             Some(ClassWeights::Of(weights)) => weights.iter().copied().fold(0.0, f64::max),

@@ -1,4 +1,4 @@
-//! Taking single files out of a tar archive that is compressed by gzip.
+//! Extraction of single files from a tar archive compressed by gzip.
 //!
 //! ```text
 //! entry:  header of 512 bytes | content, filled up to a multiple of 512 bytes
@@ -13,7 +13,7 @@ use flate2::read::GzDecoder;
 
 const BLOCK: usize = 512;
 
-/// The files `names`, whichever directory of the archive they are in, each of exactly `n_bytes`.
+/// Extracts the files `names`, from any directory of the archive, each of exactly `n_bytes`.
 ///
 /// # Errors
 /// If the archive is damaged, or a file is missing or of another size.
@@ -47,29 +47,30 @@ pub(super) fn extract<'a>(
         skip(&mut archive, padding)?;
         files.push((name, content));
     }
-    // What follows the last file is read too, so that the decoder verifies its checksum.
+    // The data after the last file is read too, so that the decoder verifies its checksum.
     io::copy(&mut archive, &mut io::sink())?;
     Ok(files)
 }
 
-/// The size in a header whose checksum is right: the sum of its bytes, with spaces in its place.
+/// Returns the size in a header with a valid checksum: the sum of its bytes, with the checksum field as
+/// spaces.
 fn content_size(header: &[u8; BLOCK]) -> io::Result<u64> {
     let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
     let checksum = sum(&header[..148]) + 8 * u64::from(b' ') + sum(&header[156..]);
     match (octal(&header[148..156]), octal(&header[124..136])) {
-        // No archive of use is longer; a larger size would overflow when it is rounded up.
+        // No useful archive is longer; a larger size would overflow when it is rounded up.
         (Some(found), Some(size)) if found == checksum && size < 1 << 40 => Ok(size),
         _ => Err(invalid("it holds a damaged header".into())),
     }
 }
 
-/// A number in octal digits, with spaces and zero bytes around it.
+/// Parses an octal number surrounded by spaces and zero bytes.
 fn octal(field: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(field).ok()?;
     u64::from_str_radix(text.trim_matches(['\0', ' ']), 8).ok()
 }
 
-/// Whether a header is that of a plain file of this name, in any directory.
+/// Returns whether a header is that of a plain file of this name, in any directory.
 fn is_file(header: &[u8; BLOCK], name: &str) -> bool {
     let path = header[..100].split(|&byte| byte == 0).next();
     let last = path.and_then(|path| path.rsplit(|&byte| byte == b'/').next());

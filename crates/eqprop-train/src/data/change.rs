@@ -1,22 +1,22 @@
-//! What is done to inputs between the files and the network, to each example by itself.
+//! Transformations of the inputs between the files and the network, example by example.
 
 use std::sync::Arc;
 
 use super::files::Scaling;
 
-/// A change of inputs, whichever examples they are of.
+/// A transformation of the inputs of any examples.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Change {
-    /// The scaling of files, of examples with so many inputs.
+    /// Scaling of user files, for examples with `n_inputs` inputs.
     Scale { scaling: Scaling, n_inputs: usize },
-    /// The numbers of these places of an example, which had `n_inputs`.
+    /// Selection of the inputs at these indices of an example, which had `n_inputs`.
     Arrange {
         places: Arc<Vec<usize>>,
         n_inputs: usize,
     },
-    /// So many zeros on each side of every channel.
+    /// Padding by `n` zeros on each side of every channel.
     Pad { n: usize, shape: [usize; 3] },
-    /// Each channel less its mean, by its deviation; one whose deviation is 0 is not divided.
+    /// Subtraction of each channel's mean and division by its standard deviation, unless that is 0.
     Normalize {
         mean: Vec<f32>,
         deviation: Vec<f32>,
@@ -25,7 +25,7 @@ pub(super) enum Change {
 }
 
 impl Change {
-    /// The number of inputs of an example that had `n` before.
+    /// Returns the number of inputs of an example that had `n` before.
     pub fn n_inputs(&self, n: usize) -> usize {
         match self {
             Self::Pad {
@@ -37,7 +37,7 @@ impl Change {
         }
     }
 
-    /// Any number of examples, changed.
+    /// Transforms any number of examples.
     pub fn apply(&self, mut inputs: Vec<f32>) -> Vec<f32> {
         match self {
             Self::Scale { scaling, n_inputs } => scaling.apply(&mut inputs, *n_inputs),

@@ -5,7 +5,7 @@
 //! record: label | 1024 bytes of red | 1024 of green | 1024 of blue, each 32×32 row-major
 //! ```
 //!
-//! CIFAR-100 has two files, of 50,000 and 10,000 records, and a label of a coarse class before the label.
+//! CIFAR-100 has two files, of 50,000 and 10,000 records, with a coarse label before the label.
 //!
 //! The files have no header: every one must be exactly as long as its records. All files of a
 //! split are read and checked before its inputs are allocated, which take four times the space.
@@ -30,16 +30,16 @@ use super::{
 const MAX_PIXEL: f32 = 255.0;
 pub(super) const N_PIXELS: usize = 3 * 32 * 32;
 
-/// Records of a published file.
+/// Number of records of a published file.
 pub(super) const N_RECORDS: usize = 10_000;
 
-/// Records of the files of CIFAR-100.
+/// Number of records of each file of CIFAR-100.
 pub(super) const N_RECORDS_100: [usize; 2] = [50_000, 10_000];
 
-/// Bytes of a record of CIFAR-10: its label and its pixels.
+/// Length of a CIFAR-10 record in bytes: its label and its pixels.
 pub(super) const RECORD_BYTES: usize = 1 + N_PIXELS;
 
-/// Loads CIFAR-10 from the places for `dir`. Each file has `n_records` records.
+/// Loads CIFAR-10 from the search paths for `dir`. Each file has `n_records` records.
 pub(super) fn load(
     dir: &Path,
     n_records: usize,
@@ -53,7 +53,7 @@ pub(super) fn load(
     Dataset::of(kind, train, test)
 }
 
-/// Loads CIFAR-100 from the places for `dir`, of so many training and test records.
+/// Loads CIFAR-100 from the search paths for `dir`, with these numbers of training and test records.
 pub(super) fn load_100(
     dir: &Path,
     n_records: [usize; 2],
@@ -101,7 +101,7 @@ fn read_split(
     })
 }
 
-/// The same, whose pixels stay in the files.
+/// Reads the labels of a split, and leaves the pixels in the files.
 fn stream_split(
     kind: DatasetKind,
     paths: &[PathBuf],
@@ -135,7 +135,8 @@ fn stream_split(
     })
 }
 
-/// Labels and pixels of a file of `n_records` records with so many labels each, of which the last counts.
+/// Returns labels and pixels of a file of `n_records` records with `n_labels` labels each, the last of which
+/// counts.
 pub(super) fn streams(
     path: &Path,
     n_labels: usize,
@@ -150,7 +151,7 @@ pub(super) fn streams(
     Ok((labels.into(), pixels.whole()?.into()))
 }
 
-/// The bytes of a file of `n_records` records whose labels name classes.
+/// Reads a file of `n_records` records and checks that the labels are valid classes.
 fn read_file(kind: DatasetKind, path: &Path, n_records: usize) -> Result<Vec<u8>, DataError> {
     let n_labels = n_labels(kind);
     let bytes = DataFile::open(path)?.read_rest(n_records * (n_labels + N_PIXELS))?;
@@ -160,7 +161,7 @@ fn read_file(kind: DatasetKind, path: &Path, n_records: usize) -> Result<Vec<u8>
     Ok(bytes)
 }
 
-/// Labels before the pixels of a record; the last is of the class.
+/// Returns the number of labels before the pixels of a record; the last is the class.
 fn n_labels(kind: DatasetKind) -> usize {
     match kind {
         DatasetKind::Cifar100 => 2,

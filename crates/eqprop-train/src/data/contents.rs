@@ -1,34 +1,34 @@
-//! What a directory holds, for messages.
+//! Directory listings for error messages.
 
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
 };
 
-/// Names that are listed.
+/// Largest number of names listed.
 const MAX_LISTED: usize = 12;
 
-/// Names that are counted.
+/// Largest number of names counted.
 const MAX_COUNTED: usize = 10_000;
 
-/// Letters of a name that are shown.
+/// Largest number of characters shown of a name.
 const MAX_LETTERS: usize = 60;
 
-/// What a directory holds: the first of its entries by name.
+/// Listing of a directory: its first entries by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
     /// The directory.
     pub path: PathBuf,
     /// At most twelve names; those of directories end in `/`.
     pub entries: Vec<String>,
-    /// How many more there are, as far as they were counted.
+    /// Number of further entries, as far as they were counted.
     pub n_more: usize,
-    /// Why the directory could not be listed.
+    /// Reason why the directory could not be listed.
     pub problem: Option<String>,
 }
 
 impl Contents {
-    /// Looks into a directory.
+    /// Lists a directory.
     pub(super) fn of(path: &Path) -> Self {
         let mut problem = None;
         let mut entries = Vec::new();

@@ -1,10 +1,10 @@
 //! The UCI handwritten digits that are compiled into the crate, and their fixed split.
 //!
 //! The file has no split of its own. Ours is stratified and uses no random numbers, so that every
-//! run on every machine is judged by the same 360 examples:
+//! run on every machine is evaluated on the same 360 examples:
 //!
-//! 1. The classes share the test examples in proportion to their sizes. Shares are rounded down,
-//!    and what is left goes to the largest remainders (the lower class on a tie): 35 to 37 each.
+//! 1. The classes share the test examples in proportion to their sizes. Shares are rounded down, and
+//!    the remaining examples go to the largest remainders (the lower class on a tie): 35 to 37 each.
 //! 2. The `n` examples of a class, in file order, are cut into as many equal stretches as the
 //!    class has test examples, and the middle of each stretch is a test example. Spreading them
 //!    evenly matters, because neighbors in the file are often by the same hand.
@@ -45,7 +45,7 @@ pub(super) fn load() -> Dataset {
     Dataset::new(kind, train, test)
 }
 
-/// The scaled pixels and the label of every row of the file.
+/// Returns the scaled pixels and the label of every row of the file.
 fn rows(n_inputs: usize) -> Vec<(Vec<f32>, u8)> {
     csv::ReaderBuilder::new()
         .has_headers(false)
@@ -60,7 +60,7 @@ fn rows(n_inputs: usize) -> Vec<(Vec<f32>, u8)> {
         .collect()
 }
 
-/// Marks `n_test` of the examples as test examples, by the rule in the module's documentation.
+/// Marks `n_test` of the examples as test examples, by the rule in the module documentation.
 pub(super) fn choose_test(labels: &[u8], n_classes: usize, n_test: usize) -> Vec<bool> {
     let mut members = vec![Vec::new(); n_classes];
     for (i, &label) in labels.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! Fetching MNIST, Fashion-MNIST and CIFAR-10 through `burn-dataset`, into its cache.
+//! Download of MNIST, Fashion-MNIST and CIFAR-10 through `burn-dataset`, into its cache.
 //!
 //! Downloading and reading are kept apart. MNIST is fetched by Burn's own [`MnistDataset`], and
 //! Fashion-MNIST, which `burn-dataset` does not have, by Burn's downloader into the same layout,
-//! `burn-dataset/NAME/{train,test}/`. The files of CIFAR-10 are taken out of the published archive
+//! `burn-dataset/NAME/{train,test}/`. The files of CIFAR-10 are extracted from the published archive
 //! into `burn-dataset/cifar-10/`: `burn-dataset`'s own loader would unpack 60,000 PNG images, and
 //! turns on features that nothing else needs. Then the strict readers of this crate read them all.
 
@@ -24,13 +24,13 @@ use super::{
     idx::{self, Split},
 };
 
-/// The address given in Fashion-MNIST's own documentation.
+/// URL given in Fashion-MNIST's own documentation.
 const FASHION_MNIST_URL: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com";
 
-/// No unpacked file of MNIST or Fashion-MNIST is longer: 60,000 images of 28×28 bytes and a header.
+/// Largest size of an unpacked file of MNIST or Fashion-MNIST: 60,000 images of 28×28 bytes and a header.
 const MAX_FILE_BYTES: u64 = 60_000 * 28 * 28 + 16;
 
-/// Loads `kind` from the download cache, which is filled first if need be.
+/// Loads `kind` from the download cache, after filling it if necessary.
 pub(super) fn load(kind: DatasetKind, residence: Residence) -> Result<Dataset, DataError> {
     if !kind.is_downloaded() {
         return Err(DataError::NotDownloaded { kind });
@@ -66,7 +66,7 @@ pub(super) fn read_cache(
     Dataset::of(kind, train, test)
 }
 
-/// Lets Burn fill its cache. Files that are already there are not fetched again.
+/// Lets Burn fill its cache. Existing files are not fetched again.
 fn fetch_mnist(cache: &Path) -> Result<(), DataError> {
     panic::catch(|| {
         MnistDataset::train();
@@ -137,7 +137,7 @@ fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file of the cache. Half a file would be taken for a download by later runs.
+/// Writes a file of the cache atomically, because later runs would take half a file for a download.
 pub(super) fn store(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), DataError> {
     let path = dir.join(name);
     let write = || {

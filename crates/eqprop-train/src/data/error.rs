@@ -1,4 +1,4 @@
-//! What can go wrong with a data set, and what to do about it.
+//! Errors of loading a data set.
 
 use std::{fmt, io, path::PathBuf};
 
@@ -7,53 +7,53 @@ use super::files::FilesError;
 use super::kind::{CIFAR_10_URL, DATA_DIR_VARIABLE, DatasetKind};
 use crate::suggestion::did_you_mean;
 
-/// Why a data set could not be loaded.
+/// Error of loading a data set.
 ///
 /// Sizes in bytes are those of the unpacked file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// A name that belongs to no data set.
+    /// The name is not that of a data set.
     #[error(
         "unknown data set `{name}`{}; expected one of {}",
         did_you_mean(name, DatasetKind::NAMES), DatasetKind::NAMES.join(", ")
     )]
     UnknownDataset {
-        /// The name that was given.
+        /// Name given.
         name: String,
     },
 
-    /// A path of data that leads nowhere.
+    /// Nothing exists at the path of the data.
     #[error("there is no file or folder `{path}`, and no data set of this name")]
     NoSuchPath {
         /// The path.
         path: String,
     },
 
-    /// Files of one's own cannot be used.
+    /// The user's own files cannot be used.
     #[error(transparent)]
     Files(#[from] FilesError),
 
-    /// A data set whose files are not fetched, and for which no folder is named.
+    /// The data set is not available for download, and no folder is given.
     #[error("{kind} is not downloaded: {}", by_hand(*kind))]
     NotDownloaded {
         /// The data set.
         kind: DatasetKind,
     },
 
-    /// The data directory is not there, or is not a directory.
+    /// The data directory does not exist, or is not a directory.
     #[error(
         "the data directory `{}` is not a directory: create it or name another{}",
         path.display(), beside.as_ref().map(|contents| format!("; {contents}")).unwrap_or_default()
     )]
     NotADirectory {
-        /// The path that was named as the data directory.
+        /// Path given as the data directory.
         path: PathBuf,
-        /// What is there in its stead, in the directory above.
+        /// Contents of the parent directory.
         beside: Option<Contents>,
     },
 
-    /// No place looked at holds all files.
+    /// No searched folder holds all files.
     #[error(
         "the {kind} files are not complete in any place; these are {}, plain or with `.gz`:{}{}{}\n\
          put the files into `{kind}` in the data directory, or name another data directory",
@@ -68,15 +68,15 @@ pub enum DataError {
     MissingFiles {
         /// The data set.
         kind: DatasetKind,
-        /// Every place that was looked at, in this order.
+        /// Every folder searched, in this order.
         incomplete: Vec<Incomplete>,
-        /// The data directory, if it was not looked at itself.
+        /// Data directory, if it was not searched itself.
         passed_over: Option<PathBuf>,
-        /// What may explain it.
+        /// Possible explanations.
         hints: Vec<Hint>,
     },
 
-    /// The files of another data set, by their labels.
+    /// The labels are those of another data set.
     #[error(
         "`{}` is of {found}, not of {kind}: it begins with the labels that {found} is published \
          with; choose the data set {found}, or put the files of {kind} into `{kind}` in the data \
@@ -84,15 +84,15 @@ pub enum DataError {
         path.display()
     )]
     OtherDataset {
-        /// The file of labels.
+        /// File of labels.
         path: PathBuf,
-        /// The data set that was asked for.
+        /// Data set requested.
         kind: DatasetKind,
-        /// The data set that the file belongs to.
+        /// Data set that the file belongs to.
         found: DatasetKind,
     },
 
-    /// A directory that is named after another data set and holds files that may be of either.
+    /// The directory is named after another data set, and its files may be of either.
     #[error(
         "`{}` is named after {found}, not after {kind}, and their files have the same names: choose \
          the data set {found}, or put the files of {kind} into a directory named `{kind}`",
@@ -101,9 +101,9 @@ pub enum DataError {
     NamedAfterOther {
         /// The directory.
         path: PathBuf,
-        /// The data set that was asked for.
+        /// Data set requested.
         kind: DatasetKind,
-        /// The data set that the directory is named after.
+        /// Data set that the directory is named after.
         found: DatasetKind,
     },
 
@@ -112,7 +112,7 @@ pub enum DataError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system or the decompressor says.
+        /// Error of the operating system or the decompressor.
         #[source]
         source: io::Error,
     },
@@ -120,21 +120,21 @@ pub enum DataError {
     /// A file of the download cache could not be written.
     #[error("cannot write `{}`: check the space and the permissions there", path.display())]
     Write {
-        /// The file or directory.
+        /// File or directory.
         path: PathBuf,
-        /// What the operating system says.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
 
-    /// A file of length zero.
+    /// The file is empty.
     #[error("`{}` is empty: expected images or labels; fetch it again", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
 
-    /// A file named `.gz` whose content is something else.
+    /// The file is named `.gz` but is not compressed by gzip.
     #[error(
         "`{}` is not compressed by gzip, although its name ends in `.gz`: remove the ending if \
          the file is already unpacked, or fetch it again",
@@ -145,7 +145,7 @@ pub enum DataError {
         path: PathBuf,
     },
 
-    /// The file of labels stands where the file of images should be.
+    /// A file of labels is where images are expected.
     #[error(
         "`{}` holds labels, but images are expected here: were two files swapped?",
         path.display()
@@ -155,7 +155,7 @@ pub enum DataError {
         path: PathBuf,
     },
 
-    /// The file of images stands where the file of labels should be.
+    /// A file of images is where labels are expected.
     #[error(
         "`{}` holds images, but labels are expected here: were two files swapped?",
         path.display()
@@ -174,13 +174,13 @@ pub enum DataError {
     WrongMagic {
         /// The file.
         path: PathBuf,
-        /// The magic number of the format.
+        /// Magic number of the format.
         expected: u32,
-        /// The one found.
+        /// Magic number found.
         found: u32,
     },
 
-    /// Images of another size.
+    /// The images have another size.
     #[error(
         "`{}` holds images of {}x{} pixels, expected {}x{}: is this another data set?",
         path.display(), found[0], found[1], expected[0], expected[1]
@@ -194,14 +194,14 @@ pub enum DataError {
         found: [u32; 2],
     },
 
-    /// A header that promises no item.
+    /// The header announces no items.
     #[error("`{}` holds no items: expected at least one; fetch it again", path.display())]
     NoItems {
         /// The file.
         path: PathBuf,
     },
 
-    /// A header that promises more items than the split has.
+    /// The header announces more items than the split has.
     #[error(
         "`{}` promises {found} items, but this split has at most {limit}: is this another data \
          set, or a damaged file?",
@@ -210,13 +210,13 @@ pub enum DataError {
     TooManyItems {
         /// The file.
         path: PathBuf,
-        /// The most items the split can have.
+        /// Largest number of items of the split.
         limit: usize,
-        /// The number in the header.
+        /// Number in the header.
         found: u32,
     },
 
-    /// A file that ends too early.
+    /// The file ends too early.
     #[error(
         "`{}` is cut short: expected {expected} bytes, found {found}; fetch it again",
         path.display()
@@ -224,27 +224,27 @@ pub enum DataError {
     Truncated {
         /// The file.
         path: PathBuf,
-        /// The length that its format or its header promises, or that of the header if that is cut
-        /// short.
+        /// Length in bytes according to the format or the header, or that of the header if the header itself
+        /// is cut short.
         expected: usize,
-        /// The length found.
+        /// Length found, in bytes.
         found: usize,
     },
 
-    /// Files of which single examples cannot be read.
+    /// Single examples cannot be read from these files.
     #[error(
         "`{}` cannot be streamed from disk: {reason}. What can are folders of images, arrays of NumPy, \
          safetensors, IDX files and CIFAR's binary files, none of them compressed; or leave `stream` out, and \
          all is read into memory", path.display()
     )]
     NotStreamed {
-        /// The file or folder.
+        /// File or folder.
         path: PathBuf,
-        /// Why not, and what would help.
+        /// Reason, and remedy.
         reason: &'static str,
     },
 
-    /// A file that is not what it was when the data were looked at.
+    /// The file has changed since the data were inspected.
     #[error(
         "`{}` was changed since the data were looked at: put back what it was, or begin a new run with the \
          data as they are now", path.display()
@@ -254,11 +254,11 @@ pub enum DataError {
         path: PathBuf,
     },
 
-    /// No thread can be had to read ahead.
+    /// No thread could be started to read ahead.
     #[error("no thread could be started to read the data ahead: let the program have more of them")]
     Thread(#[source] io::Error),
 
-    /// A file that goes on after its last item.
+    /// The file continues after its last item.
     #[error(
         "`{}` goes on after its last item: expected {expected} bytes in all, found more; fetch it \
          again",
@@ -267,11 +267,11 @@ pub enum DataError {
     TrailingBytes {
         /// The file.
         path: PathBuf,
-        /// The length that its format or its header promises.
+        /// Length in bytes according to the format or the header.
         expected: usize,
     },
 
-    /// A label that names no class.
+    /// A label is not that of a class.
     #[error(
         "`{}` holds the label {label} at item {index}, expected a label below {n_classes}: is \
          this another data set, or a damaged file?",
@@ -280,32 +280,32 @@ pub enum DataError {
     LabelOutOfRange {
         /// The file.
         path: PathBuf,
-        /// The item, counted from zero.
+        /// Index of the item, from 0.
         index: usize,
-        /// The label found.
+        /// Label found.
         label: u8,
-        /// The number of classes.
+        /// Number of classes.
         n_classes: usize,
     },
 
-    /// Images and labels that are not equal in number.
+    /// The numbers of images and labels differ.
     #[error(
         "`{}` holds {n_images} images, but `{}` holds {n_labels} labels: expected equal numbers; \
          take both files from the same source",
         images.display(), labels.display()
     )]
     CountMismatch {
-        /// The file of images.
+        /// File of images.
         images: PathBuf,
-        /// The number of images.
+        /// Number of images.
         n_images: usize,
-        /// The file of labels.
+        /// File of labels.
         labels: PathBuf,
-        /// The number of labels.
+        /// Number of labels.
         n_labels: usize,
     },
 
-    /// The platform names no cache directory, so a download has no place to go.
+    /// The platform has no cache directory to download into.
     #[error(
         "no cache directory is known for this user, so {kind} cannot be downloaded: {}",
         by_hand(*kind)
@@ -324,19 +324,19 @@ pub enum DataError {
     Download {
         /// The data set.
         dataset: DatasetKind,
-        /// Where the downloaded files are kept.
+        /// Folder of the downloaded files.
         cache: PathBuf,
-        /// What the downloader says.
+        /// Error message of the downloader.
         reason: String,
     },
 }
 
-/// A place that lacks files of a data set.
+/// A searched folder that lacks files of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incomplete {
-    /// The files that are not there, as they are published.
+    /// Missing files, by their published names.
     pub missing: Vec<&'static str>,
-    /// The place, and what is there.
+    /// Folder, and its contents.
     pub contents: Contents,
 }
 
@@ -347,11 +347,11 @@ impl fmt::Display for Incomplete {
     }
 }
 
-/// Something in the data directory that may explain why files are missing.
+/// A finding in the data directory that may explain why files are missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hint {
-    /// The files of another data set.
+    /// Files of another data set.
     OtherFiles {
         /// Their directory.
         path: PathBuf,
@@ -365,7 +365,7 @@ pub enum Hint {
         /// The data set.
         kind: DatasetKind,
     },
-    /// CIFAR-10 in its Python version.
+    /// The Python version of CIFAR-10.
     PythonVersion {
         /// Its directory or archive.
         path: PathBuf,
@@ -401,7 +401,7 @@ impl fmt::Display for Hint {
     }
 }
 
-/// Each on a line of its own.
+/// Formats each item on a line of its own.
 fn lines(items: &[impl fmt::Display]) -> String {
     let lines = items.iter().map(|item| format!("\n  {item}"));
     lines.collect()
@@ -411,7 +411,7 @@ fn quoted(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("`{name}`")).collect()
 }
 
-/// The way out when a download is impossible.
+/// Instructions for when a download is impossible.
 fn by_hand(kind: DatasetKind) -> String {
     format!(
         "fetch the files {} by other means and name their directory with `--data-dir DIR` or in \

@@ -1,4 +1,4 @@
-//! One split of a data set, and what is done to all of its images once.
+//! One split of a data set, and the transformations of all its images.
 
 use super::DataError;
 use super::change::Change;
@@ -6,26 +6,26 @@ use super::inputs::View;
 use super::stream::InputStream;
 use super::targets::{TargetKind, Targets};
 
-/// One split of a data set: images as rows of numbers, and their classes, or the quantities or labels in their place.
+/// One split of a data set: images as rows of numbers, and their classes, quantities or labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examples {
-    /// Pixels `[n, channels, height, width]`; scaled to `[0, 1]` as they are loaded. None where they are read as they are
-    /// needed, from [`stream`](Self::stream).
+    /// Pixels `[n, channels, height, width]`, scaled to `[0, 1]` when loaded. Empty if they are read on
+    /// demand from [`stream`](Self::stream).
     pub inputs: Vec<f32>,
-    /// The class of each example, below `n_classes`; none where there are other targets.
+    /// Class of each example, below `n_classes`; empty for other targets.
     pub labels: Vec<u8>,
     /// Channels, height and width of one example.
     pub shape: [usize; 3],
-    /// Number of classes; 0 where there are other targets.
+    /// Number of classes; 0 for other targets.
     pub n_classes: usize,
-    /// What is to be learned of the examples, if they are not of one class each.
+    /// Quantities or labels to learn, if the targets are not classes.
     pub targets: Option<Targets>,
-    /// Where inputs are read from that are not in memory.
+    /// Source of the inputs that are not in memory.
     pub stream: Option<InputStream>,
 }
 
 impl Examples {
-    /// Number of examples.
+    /// Returns the number of examples.
     pub fn len(&self) -> usize {
         match &self.targets {
             None => self.labels.len(),
@@ -33,18 +33,18 @@ impl Examples {
         }
     }
 
-    /// Whether there is no example.
+    /// Returns whether there are no examples.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Number of outputs that a network for them has: one for each class, quantity or label.
+    /// Returns the number of outputs of a network for these examples: one for each class, quantity or label.
     pub fn n_outputs(&self) -> usize {
         let kind = self.targets.as_ref().map(|targets| &targets.kind);
         kind.map_or(self.n_classes, TargetKind::len)
     }
 
-    /// The quantities of example `i` in their own units; none where it has none.
+    /// Returns the quantities of example `i` in their own units; empty if there are none.
     ///
     /// # Panics
     /// If `i` is not below [`len`](Self::len).
@@ -60,7 +60,7 @@ impl Examples {
         })
     }
 
-    /// The numbers of the labels that example `i` has, of several at once; none where it has none.
+    /// Returns the indices of the labels of example `i`, in multi-label data; empty if it has none.
     ///
     /// # Panics
     /// If `i` is not below [`len`](Self::len).
@@ -75,15 +75,15 @@ impl Examples {
             .collect()
     }
 
-    /// Number of inputs of one example: its pixels in all channels.
+    /// Returns the number of inputs of one example: its pixels in all channels.
     pub fn n_inputs(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// The same with all inputs in memory.
+    /// Reads all inputs into memory.
     ///
     /// # Errors
-    /// If they are in files and cannot be read.
+    /// If the inputs are in files and cannot be read.
     pub fn in_memory(mut self) -> Result<Self, DataError> {
         if let Some(stream) = self.stream.take() {
             self.inputs = stream.read(0..stream.len())?;
@@ -91,15 +91,15 @@ impl Examples {
         Ok(self)
     }
 
-    /// The inputs of example `i`.
+    /// Returns the inputs of example `i`.
     ///
     /// # Panics
-    /// If `i` is not below [`len`](Self::len), or inputs are not [in memory](Self::in_memory).
+    /// If `i` is not below [`len`](Self::len), or the inputs are not [in memory](Self::in_memory).
     pub fn input(&self, i: usize) -> &[f32] {
         &self.inputs[i * self.n_inputs()..(i + 1) * self.n_inputs()]
     }
 
-    /// The examples of these indices, in their order.
+    /// Returns the examples at these indices, in this order.
     ///
     /// # Panics
     /// If an index is not below [`len`](Self::len).
@@ -127,7 +127,7 @@ impl Examples {
         }
     }
 
-    /// The first `n` examples, or all of them if there are fewer.
+    /// Returns the first `n` examples, or all of them if there are fewer.
     pub fn take(mut self, n: usize) -> Self {
         let n = n.min(self.len());
         self.inputs.truncate(n * self.n_inputs());
@@ -141,7 +141,7 @@ impl Examples {
 
     /// Splits off the last `n` examples, or all of them if there are fewer: `(rest, last n)`.
     ///
-    /// Made for holding out a validation set without touching the test split.
+    /// Holds out a validation set without touching the test split.
     pub fn split_tail(mut self, n: usize) -> (Self, Self) {
         let (n_all, n_inputs) = (self.len(), self.n_inputs());
         let n_rest = n_all.saturating_sub(n);
@@ -168,13 +168,11 @@ impl Examples {
         (self, tail)
     }
 
-    /// The images with a frame of `n` zeros on each side of every channel: 28×28 pixels become
-    /// 32×32 with `n` = 2.
+    /// Pads the images by `n` zeros on each side of every channel: 28×28 pixels become 32×32 with `n` = 2.
     ///
-    /// Made to be called before [`normalized`](Self::normalized): the frame then goes on where the
-    /// background is black. The program of Scellier et al. (2023,
-    /// <https://arxiv.org/abs/2312.15103>) pads in this order too, and normalizes by the
-    /// statistics of the images without a frame: take
+    /// Call it before [`normalized`](Self::normalized): the padding then continues a black background. The
+    /// program of Scellier et al. (2023, <https://arxiv.org/abs/2312.15103>) pads in this order too, and
+    /// normalizes by the statistics of the images without padding: take
     /// [`channel_statistics`](Self::channel_statistics) first to do the same.
     pub fn padded(self, n: usize) -> Self {
         let [channels, height, width] = self.shape;
@@ -186,7 +184,7 @@ impl Examples {
         }
     }
 
-    /// The same with `change` made to each example, now or when it is read.
+    /// Applies `change` to each example, now or when it is read.
     fn changed(self, change: Change) -> Self {
         match self.stream {
             None => Self {
@@ -200,28 +198,28 @@ impl Examples {
         }
     }
 
-    /// The first `n` examples to look at, wherever they are.
+    /// Returns a view of the first `n` examples, in memory or in files.
     pub(super) fn view(&self, n: usize) -> View<'_> {
         View::new(&self.inputs, self.stream.as_ref(), n, self.n_inputs())
     }
 
-    /// Mean and standard deviation of each channel over all pixels of all examples, summed in
+    /// Computes the mean and standard deviation of each channel over all pixels of all examples, summed in
     /// `f64`; `n` is the number of these pixels:
     ///
     /// ```text
     /// mean = Σ x / n        deviation = √(Σ (x − mean)² / n)
     /// ```
     ///
-    /// Both are 0 where there is no example.
+    /// Both are 0 if there are no examples.
     ///
     /// # Panics
-    /// If inputs are not [in memory](Self::in_memory), and cannot be read.
+    /// If the inputs are not [in memory](Self::in_memory) and cannot be read.
     pub fn channel_statistics(&self) -> (Vec<f32>, Vec<f32>) {
         let found = self.statistics_of(self.len());
         found.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// [`channel_statistics`](Self::channel_statistics) of the first `n` examples.
+    /// Computes the [`channel_statistics`](Self::channel_statistics) of the first `n` examples.
     pub(super) fn statistics_of(&self, n: usize) -> Result<(Vec<f32>, Vec<f32>), DataError> {
         let [channels, height, width] = self.shape;
         let n_pixels = (n * height * width).max(1) as f64;
@@ -248,19 +246,18 @@ impl Examples {
         Ok((mean.collect(), deviation))
     }
 
-    /// Each channel shifted by its mean and divided by its deviation:
+    /// Subtracts its mean from each channel and divides by its standard deviation:
     ///
     /// ```text
     /// x ← (x − mean) / deviation
     /// ```
     ///
-    /// The [`channel_statistics`](Self::channel_statistics) of the training examples serve for the
-    /// test examples too. A channel whose deviation is 0 has one value only: it is shifted and not
-    /// divided.
+    /// The [`channel_statistics`](Self::channel_statistics) of the training examples serve for the test
+    /// examples too. A channel whose standard deviation is 0 is constant: it is shifted but not divided.
     ///
     /// # Panics
-    /// If there is not one mean and one deviation per channel, or a deviation is negative or not
-    /// finite.
+    /// If there is not one mean and one standard deviation per channel, or a standard deviation is negative
+    /// or not finite.
     pub fn normalized(self, mean: &[f32], deviation: &[f32]) -> Self {
         let [channels, ..] = self.shape;
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Data of one's own, read from files.
+//! The user's own data, read from files.
 
 mod array;
 mod assemble;
@@ -41,26 +41,26 @@ use super::{DataError, Dataset};
 use raw::RawData;
 
 impl DataFiles {
-    /// Reads the files and finds out what is in them, whatever was found before.
+    /// Reads the files and determines their contents, ignoring any earlier findings.
     ///
     /// # Errors
-    /// If something is missing, damaged or not what can be learned from.
+    /// If something is missing, damaged or unsuitable for learning.
     pub fn look(&self) -> Result<Dataset, DataError> {
         self.read_as_new().map(|reading| reading.dataset)
     }
 
-    /// As [`look`](Self::look), with notes.
+    /// Like [`look`](Self::look), with notes.
     ///
     /// # Errors
-    /// As [`look`](Self::look).
+    /// As for [`look`](Self::look).
     pub fn read_as_new(&self) -> Result<Reading, DataError> {
         self.as_new().read(None)
     }
 
-    /// As [`look`](Self::look), with inputs that stay in the files; see [`Dataset::stream`].
+    /// Like [`look`](Self::look), with inputs that stay in the files; see [`Dataset::stream`].
     ///
     /// # Errors
-    /// As [`look`](Self::look), and if single examples cannot be read.
+    /// As for [`look`](Self::look), and if single examples cannot be read.
     pub fn look_streaming(&self) -> Result<Dataset, DataError> {
         let reading = self.as_new().read_into(Residence::Files, None);
         reading.map(|reading| reading.dataset)
@@ -73,11 +73,11 @@ impl DataFiles {
         }
     }
 
-    /// Reads the files, from `place` if that is given. What was found before stays: shape, classes and
-    /// scaling are those of it, whatever the files hold now.
+    /// Reads the files, from `place` if given. Earlier findings are kept: they determine shape, classes and
+    /// scaling, whatever the files hold now.
     ///
     /// # Errors
-    /// As [`look`](Self::look), and if there is something else than what was found before.
+    /// As for [`look`](Self::look), and if the files contradict the earlier findings.
     pub fn read(&self, place: Option<&Path>) -> Result<Reading, DataError> {
         self.read_into(Residence::Memory, place)
     }
@@ -94,17 +94,17 @@ impl DataFiles {
         assemble::dataset(self, &path, format, raw)
     }
 
-    /// The inputs of a file alone, for a network that was trained on these files: rows of a table, or
-    /// an array of inputs. `[n, inputs]`, scaled as in the training.
+    /// Reads the inputs of a single file for a network trained on these files: rows of a table, or an array
+    /// of inputs. The result is `[n, inputs]`, scaled as in the training.
     ///
     /// # Errors
-    /// If the file cannot be read, or has other inputs.
+    /// If the file cannot be read, or has inputs of another shape.
     ///
     /// # Panics
-    /// If the files were not looked at.
+    /// If the files have not been [inspected](Self::look).
     pub fn read_inputs(&self, path: &Path) -> Result<Vec<f32>, DataError> {
         let found = self.found();
-        // Whatever the network was trained on: a table may follow on pictures.
+        // The format may differ from that of the training: a table may follow pictures.
         let plain = Self {
             format: None,
             found: None,
@@ -131,7 +131,7 @@ impl DataFiles {
         }
         let mut inputs = inputs;
         if found.format == DataFormat::Images && inputs.iter().any(|&x| x > 1.0) {
-            // What was images in the training may be their bytes here.
+            // Images in the training may be their bytes here.
             Scaling::Bytes.apply(&mut inputs, n);
         }
         found.scaling.apply(&mut inputs, n);

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! data set: name | 0 | training split | test split
-//!           "files" | 0 | name of each class and 0 | both splits, for files of one's own
+//!           "files" | 0 | name of each class and 0 | both splits, for the user's own files
 //! split:    n | channels | height | width | n_classes | labels | images
-//!           and of quantities: 2 | name of each and 0 | eight bytes for each of the means, deviations and values
-//!           and of several labels: 3 | name of each and 0 | a byte for each value
+//!           and of quantities: 2 | name of each and 0 | eight bytes for each mean, deviation and value
+//!           and of multiple labels: 3 | name of each and 0 | a byte for each value
 //! image:    0 | a byte b for each pixel, if each is b/255 exactly
 //!           1 | four bytes for each pixel otherwise
 //! ```
@@ -19,7 +19,7 @@ use super::{DataError, DataSource, Examples, TargetKind, Targets};
 
 const MAX_PIXEL: f32 = 255.0;
 
-/// The SHA-256 of a data set in lower-case hexadecimal digits.
+/// Computes the SHA-256 of a data set, in lower-case hexadecimal digits.
 pub(super) fn of(source: &DataSource, splits: [&Examples; 2]) -> Result<String, DataError> {
     let mut hash = Sha256::new();
     match source {
@@ -52,7 +52,7 @@ fn add_split(hash: &mut Sha256, split: &Examples) -> Result<(), DataError> {
     if let Some(targets) = &split.targets {
         add_targets(hash, targets);
     }
-    // Images without pixels have nothing to add.
+    // Images without pixels add nothing.
     let n_pixels = split.n_inputs().max(1);
     let mut bytes = Vec::with_capacity(n_pixels);
     let examples = split.view(split.len());
@@ -62,11 +62,11 @@ fn add_split(hash: &mut Sha256, split: &Examples) -> Result<(), DataError> {
     })
 }
 
-/// Adds an image, whose `bytes` are written anew.
+/// Hashes an image; `bytes` is a reused buffer.
 fn add_image(hash: &mut Sha256, image: &[f32], bytes: &mut Vec<u8>) {
     bytes.clear();
-    // One half more and cut off: rounding takes a call for each pixel where the processor has no
-    // instruction for it. What is not a byte over 255 shows below.
+    // Adding one half and truncating: rounding takes a call for each pixel on processors without an
+    // instruction for it. Values other than a byte over 255 are detected below.
     bytes.extend(image.iter().map(|&x| (x * MAX_PIXEL + 0.5) as u8));
     let pairs = image.iter().zip(&*bytes);
     if pairs.fold(true, |same, (&x, &b)| {

@@ -1,13 +1,13 @@
-//! A strict reader of the IDX files in which MNIST, and what was made after it, are published.
+//! A strict reader of the IDX files of MNIST and of the data sets in its format.
 //!
 //! ```text
 //! images: magic 2051 | n | height | width | n · height · width bytes, row-major
 //! labels: magic 2049 | n |                  n bytes
-//! QMNIST: magic 3074 | n | 8 |              n · 8 numbers, of which the first is the label
+//! QMNIST: magic 3074 | n | 8 |              n · 8 numbers, the first of which is the label
 //! ```
 //!
-//! Header fields, and QMNIST's numbers, are big-endian and have 32 bits. A header is not trusted: its count is held
-//! against the size of the split before anything is allocated.
+//! Header fields and QMNIST's numbers are big-endian and have 32 bits. A header is not trusted: its count is
+//! checked against the size of the split before anything is allocated.
 //!
 //! # Reference
 //! Y. LeCun, C. Cortes and C. Burges, *The MNIST database of handwritten digits*.
@@ -29,16 +29,16 @@ const IMAGES_MAGIC: u32 = 2051;
 const LABELS_MAGIC: u32 = 2049;
 const QMNIST_LABELS_MAGIC: u32 = 3074;
 
-/// Numbers of a label of QMNIST.
+/// Numbers per label of QMNIST.
 const QMNIST_NUMBERS: usize = 8;
 
-/// Bytes before the images.
+/// Number of bytes before the images.
 const IMAGES_HEADER: u64 = 16;
 
 const MAX_PIXEL: f32 = 255.0;
 
-/// One of the two splits: the names of its files, whether it is the test split, and the first labels
-/// with which each data set is published, which tell the two apart.
+/// One of the two splits: the names of its files, whether it is the test split, and the first published
+/// labels of MNIST and Fashion-MNIST, by which the two are told apart.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Split {
     pub(super) images_name: &'static str,
@@ -48,7 +48,7 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// The most items that its files may hold.
+    /// Returns the largest number of items that its files may hold.
     fn max_items(self, kind: DatasetKind) -> usize {
         if self.is_test {
             kind.most_test_examples()
@@ -57,8 +57,8 @@ impl Split {
         }
     }
 
-    /// The data set that is published with these labels; files that are neither, or hold less than
-    /// ten, may be of either.
+    /// Returns the data set published with these labels; files that match none, or hold fewer than ten
+    /// labels, may be of any.
     fn published_as(self, labels: &[u8]) -> Option<DatasetKind> {
         let found = |(_, first): &(_, [u8; 10])| labels.starts_with(first);
         let published = self.published.into_iter().find(found);
@@ -86,7 +86,7 @@ pub(super) const TEST: Split = Split {
     ],
 };
 
-/// Loads `kind` from the places for `dir`.
+/// Loads `kind` from the search paths for `dir`.
 pub(super) fn load(
     kind: DatasetKind,
     dir: &Path,
@@ -97,7 +97,7 @@ pub(super) fn load(
     let [train_images, train_labels, test_images, test_labels] = &located.paths;
     let train = read_split(kind, TRAIN, train_images, train_labels, residence)?;
     let test = read_split(kind, TEST, test_images, test_labels, residence)?;
-    // What is published is believed whatever the directory is called.
+    // Published labels override the name of the directory.
     if place::has_names_of_mnist(kind)
         && TRAIN.published_as(&train.labels).is_none()
         && let Some(found) = place::named_after(&located.place)
@@ -172,13 +172,13 @@ pub(super) fn read_split(
     })
 }
 
-/// Bytes of all images, or where they are.
+/// Bytes of all images, or their location.
 enum Pixels {
     InMemory(Vec<u8>),
     InFile(InputStream),
 }
 
-/// The number of images, and their pixels as `[n, height, width]`: the format knows one channel.
+/// Reads the number of images, and their pixels as `[n, height, width]`: the format has one channel.
 fn read_images(
     path: &Path,
     [_, height, width]: [usize; 3],
@@ -197,7 +197,7 @@ fn read_images(
     let n = file.read_count(max_items)?;
     let expected = [height, width];
     let found = [file.read_u32()?, file.read_u32()?];
-    // A dimension too large for `usize` cannot be one we expect.
+    // A dimension too large for `usize` cannot be the expected one.
     if found.map(|length| usize::try_from(length).ok()) != expected.map(Some) {
         return Err(DataError::WrongImageShape {
             path: path.into(),
@@ -216,7 +216,7 @@ fn read_images(
     Ok((n, pixels))
 }
 
-/// Images whose columns were written as rows.
+/// Transposes images whose columns were written as rows.
 fn transpose(pixels: &mut [u8], shape: [usize; 3]) {
     let [_, height, width] = shape;
     let mut image_upright = vec![0; height * width];
@@ -228,12 +228,12 @@ fn transpose(pixels: &mut [u8], shape: [usize; 3]) {
     }
 }
 
-/// Where each pixel of such an image is written.
+/// Returns the index in the file of each pixel of an upright image.
 fn upright([_, height, width]: [usize; 3]) -> impl Iterator<Item = usize> {
     (0..height * width).map(move |place| place % width * height + place / width)
 }
 
-/// The labels, each below the number of classes and counted from 0.
+/// Reads the labels, which must be below the number of classes, counted from 0.
 fn read_labels(path: &Path, kind: DatasetKind, max_items: usize) -> Result<Vec<u8>, DataError> {
     let mut file = DataFile::open(path)?;
     let expected = match kind {
@@ -252,7 +252,7 @@ fn read_labels(path: &Path, kind: DatasetKind, max_items: usize) -> Result<Vec<u
     } else {
         file.read_rest(n)?
     };
-    // A label below the first is above all others.
+    // A label below the first wraps around to one above all others.
     let labels: Vec<u8> = labels
         .iter()
         .map(|label| label.wrapping_sub(first))
@@ -261,7 +261,7 @@ fn read_labels(path: &Path, kind: DatasetKind, max_items: usize) -> Result<Vec<u
     Ok(labels)
 }
 
-/// The first number of each label of QMNIST; what is no byte is no label.
+/// Reads the first number of each label of QMNIST; one that is not a byte is not a label.
 fn read_first_numbers(mut file: DataFile, n: usize) -> Result<Vec<u8>, DataError> {
     let found = file.read_u32()?;
     if found as usize != QMNIST_NUMBERS {
@@ -286,7 +286,7 @@ impl DataFile<'_> {
         Ok(u32::from_be_bytes(bytes))
     }
 
-    /// Reads the number of items and checks it, so that it may size an allocation.
+    /// Reads the number of items and checks it before it determines the size of an allocation.
     fn read_count(&mut self, max_items: usize) -> Result<usize, DataError> {
         let found = self.read_u32()?;
         match usize::try_from(found) {

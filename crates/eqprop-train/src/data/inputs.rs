@@ -1,4 +1,4 @@
-//! Inputs of examples before anything is made of them: in memory, or in their files.
+//! Unprocessed inputs of examples, in memory or in their files.
 
 use std::ops::ControlFlow;
 
@@ -9,9 +9,9 @@ use super::stream::InputStream;
 /// Inputs of some examples.
 #[derive(Debug, Clone)]
 pub(super) enum Inputs {
-    /// All of them, one example behind the other.
+    /// Inputs in memory, example by example.
     Values(Vec<f32>),
-    /// Where they are read from.
+    /// Inputs to read from files.
     Stream(InputStream),
 }
 
@@ -34,7 +34,7 @@ impl From<InputStream> for Inputs {
 }
 
 impl Inputs {
-    /// Those that are in memory, and where the others are read from.
+    /// Returns the inputs in memory, and the source of the others.
     pub fn into_parts(self) -> (Vec<f32>, Option<InputStream>) {
         match self {
             Self::Values(values) => (values, None),
@@ -42,7 +42,7 @@ impl Inputs {
         }
     }
 
-    /// The first `n` examples, of `n_inputs` each, to look at.
+    /// Returns a view of the first `n` examples, of `n_inputs` each.
     pub fn view(&self, n: usize, n_inputs: usize) -> View<'_> {
         match self {
             Self::Values(values) => View::new(values, None, n, n_inputs),
@@ -50,7 +50,7 @@ impl Inputs {
         }
     }
 
-    /// The examples of these indices, in their order.
+    /// Returns the examples at these indices, in this order.
     pub fn select(&self, n_inputs: usize, indices: &[usize]) -> Self {
         match self {
             Self::Values(values) => {
@@ -65,10 +65,10 @@ impl Inputs {
         }
     }
 
-    /// These with `others` behind them; none if they are read from files in which they are not laid out alike.
+    /// Appends `others`; `None` if both are in files and their layouts differ.
     ///
     /// # Panics
-    /// If some are in memory and others are not.
+    /// If one is in memory and the other is not.
     pub fn joined(self, others: Self) -> Option<Self> {
         match (self, others) {
             (Self::Values(mut values), Self::Values(others)) => {
@@ -82,7 +82,7 @@ impl Inputs {
         }
     }
 
-    /// These with `change` made to each example.
+    /// Applies `change` to each example.
     pub fn changed(self, change: Change) -> Self {
         match self {
             Self::Values(values) => Self::Values(change.apply(values)),
@@ -91,17 +91,17 @@ impl Inputs {
     }
 }
 
-/// Inputs to look at from the first to the last, wherever they are.
+/// A sequential view of inputs in memory or in files.
 pub(super) struct View<'a> {
     values: &'a [f32],
     stream: Option<&'a InputStream>,
     n: usize,
-    /// Inputs of an example.
+    /// Number of inputs of an example.
     pub n_inputs: usize,
 }
 
 impl<'a> View<'a> {
-    /// Of the first `n` examples.
+    /// Creates a view of the first `n` examples.
     pub fn new(
         values: &'a [f32],
         stream: Option<&'a InputStream>,
@@ -119,12 +119,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Number of examples.
+    /// Returns the number of examples.
     pub fn len(&self) -> usize {
         self.n
     }
 
-    /// Shows all examples to `look`, some at a time, in their order.
+    /// Passes all examples to `look` in order, a block at a time.
     pub fn visit(&self, mut look: impl FnMut(&[f32])) -> Result<(), DataError> {
         self.try_visit(|inputs| {
             look(inputs);
@@ -132,7 +132,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The same, until `look` breaks or fails.
+    /// Like `visit`, until `look` breaks or fails.
     pub fn try_visit(
         &self,
         mut look: impl FnMut(&[f32]) -> Result<ControlFlow<()>, DataError>,
@@ -143,7 +143,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether all inputs are so.
+    /// Returns whether `is` holds for all inputs.
     pub fn all(&self, is: impl Fn(f32) -> bool) -> Result<bool, DataError> {
         let mut all = true;
         self.try_visit(|inputs| {

@@ -1,13 +1,13 @@
-//! Which data set, and where it is found.
+//! Named data sets: their files, shapes and classes.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The environment variable that names the data directory when the caller names none.
+/// Environment variable with the data directory to use if the caller gives none.
 pub const DATA_DIR_VARIABLE: &str = "EQPROP_DATA";
 
-/// The four files of a data set, as they are published.
+/// Published names of the four files of a data set.
 pub(super) const IDX_FILES: [&str; 4] = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -15,7 +15,7 @@ pub(super) const IDX_FILES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-/// The files, as they are published: five of the training split, then the test split.
+/// Published names of the files of CIFAR-10: five of the training split, then the test split.
 pub(super) const CIFAR_FILES: [&str; 6] = [
     "data_batch_1.bin",
     "data_batch_2.bin",
@@ -25,10 +25,10 @@ pub(super) const CIFAR_FILES: [&str; 6] = [
     "test_batch.bin",
 ];
 
-/// The files of CIFAR-100 in its binary version.
+/// Files of CIFAR-100 in its binary version.
 pub(super) const CIFAR_100_FILES: [&str; 2] = ["train.bin", "test.bin"];
 
-/// The files of QMNIST, whose labels have eight numbers each.
+/// Files of QMNIST, whose labels have eight numbers each.
 pub(super) const QMNIST_FILES: [&str; 4] = [
     "qmnist-train-images-idx3-ubyte",
     "qmnist-train-labels-idx2-int",
@@ -36,7 +36,7 @@ pub(super) const QMNIST_FILES: [&str; 4] = [
     "qmnist-test-labels-idx2-int",
 ];
 
-/// The four files of a split of EMNIST.
+/// Names of the four files of a split of EMNIST.
 macro_rules! emnist_files {
     ($split:literal) => {
         [
@@ -55,54 +55,54 @@ const EMNIST_DIGITS_FILES: [&str; 4] = emnist_files!("digits");
 const EMNIST_LETTERS_FILES: [&str; 4] = emnist_files!("letters");
 const EMNIST_MNIST_FILES: [&str; 4] = emnist_files!("mnist");
 
-/// The archive of the binary version, on the page of the data set.
+/// URL of the archive of the binary version, from the page of the data set.
 pub(super) const CIFAR_10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
 
-/// A data set that is known by its name.
+/// A data set known by its name.
 ///
 /// The names, such as `mnist` and `cifar-10`, are the same in text, on the command line and in
-/// configuration files. [`DataSource`](super::DataSource) has data of one's own beside them.
+/// configuration files. For the user's own data see [`DataSource`](super::DataSource).
 ///
-/// Digits come with the crate; MNIST, Fashion-MNIST and CIFAR-10 are downloaded where no folder is
-/// named; of the others the files have to be there.
+/// The digits come with the crate; MNIST, Fashion-MNIST and CIFAR-10 are downloaded if no folder is
+/// given; the files of the others must be supplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetKind {
-    /// UCI optical handwritten digits: 1797 images of 8×8 pixels, part of this crate.
+    /// UCI optical handwritten digits: 1797 images of 8×8 pixels, built into this crate.
     Digits,
     /// MNIST: 60,000 training and 10,000 test images of 28×28 pixels.
     Mnist,
-    /// Fashion-MNIST: pictures of clothes, in the format and the sizes of MNIST.
+    /// Fashion-MNIST: images of clothing, in the format and the sizes of MNIST.
     FashionMnist,
-    /// CIFAR-10: 50,000 training and 10,000 test photographs of 32×32 pixels in color.
+    /// CIFAR-10: 50,000 training and 10,000 test color images of 32×32 pixels.
     #[serde(rename = "cifar-10")]
     Cifar10,
-    /// Kuzushiji-MNIST: ten letters of old Japanese handwriting, in the format and the sizes of MNIST
+    /// Kuzushiji-MNIST: ten characters of old Japanese handwriting, in the format and the sizes of MNIST
     /// (arXiv:1812.01718).
     Kmnist,
-    /// QMNIST: MNIST made anew with 60,000 test images (arXiv:1905.10498).
+    /// QMNIST: MNIST reconstructed with 60,000 test images (arXiv:1905.10498).
     Qmnist,
     /// EMNIST "balanced": 47 classes of digits and letters (arXiv:1702.05373).
     EmnistBalanced,
-    /// EMNIST "by class": 62 classes, as many of each as people write.
+    /// EMNIST "by class": 62 classes, in their natural frequencies.
     #[serde(rename = "emnist-byclass")]
     EmnistByClass,
-    /// EMNIST "by merge": 47 classes, of small letters only those that look different.
+    /// EMNIST "by merge": 47 classes, with lower-case letters only where they look different from capitals.
     #[serde(rename = "emnist-bymerge")]
     EmnistByMerge,
     /// EMNIST digits: 240,000 training and 40,000 test images.
     EmnistDigits,
-    /// EMNIST letters: 26 classes, capital and small letters in one.
+    /// EMNIST letters: 26 classes that merge capital and lower-case letters.
     EmnistLetters,
     /// EMNIST in the sizes of MNIST.
     EmnistMnist,
-    /// CIFAR-100: photographs as of CIFAR-10, of 100 fine classes.
+    /// CIFAR-100: images like those of CIFAR-10, of 100 fine classes.
     #[serde(rename = "cifar-100")]
     Cifar100,
 }
 
 impl DatasetKind {
-    /// Every data set, the smallest first.
+    /// All data sets, the smallest first.
     pub const ALL: [Self; 13] = [
         Self::Digits,
         Self::Mnist,
@@ -119,7 +119,7 @@ impl DatasetKind {
         Self::Cifar100,
     ];
 
-    /// The names of [`ALL`](Self::ALL).
+    /// Names of [`ALL`](Self::ALL).
     pub(crate) const NAMES: [&str; 13] = [
         "digits",
         "mnist",
@@ -136,7 +136,7 @@ impl DatasetKind {
         "cifar-100",
     ];
 
-    /// Channels, height and width of an image; the channels of a color image are red, green and
+    /// Returns channels, height and width of an image; the channels of a color image are red, green and
     /// blue.
     pub fn image_shape(self) -> [usize; 3] {
         match self {
@@ -146,9 +146,9 @@ impl DatasetKind {
         }
     }
 
-    /// Mean and deviation of each channel that [`Examples::normalized`](super::Examples::normalized) takes in a training: the
-    /// usual ones of each, and for CIFAR-10 those of Laborieux et al. (2021), whose deviations are three
-    /// times the images'.
+    /// Returns the mean and standard deviation of each channel that a training passes to
+    /// [`Examples::normalized`](super::Examples::normalized): the usual ones of each data set, and for
+    /// CIFAR-10 those of Laborieux et al. (2021), whose deviations are three times those of the images.
     pub fn normalization(self) -> (&'static [f32], &'static [f32]) {
         match self {
             Self::Digits => (&[0.3053], &[0.3760]),
@@ -165,7 +165,7 @@ impl DatasetKind {
         }
     }
 
-    /// Number of classes; labels run from 0 to one less.
+    /// Returns the number of classes; labels run from 0 to one less.
     pub fn n_classes(self) -> usize {
         match self {
             Self::EmnistBalanced | Self::EmnistByMerge => 47,
@@ -176,12 +176,12 @@ impl DatasetKind {
         }
     }
 
-    /// Number of inputs: the pixels of an image in all channels.
+    /// Returns the number of inputs: the pixels of an image in all channels.
     pub fn n_inputs(self) -> usize {
         self.image_shape().iter().product()
     }
 
-    /// The most training examples: no batch has more.
+    /// Returns an upper bound on the number of training examples, which no batch exceeds.
     pub(crate) fn most_examples(self) -> usize {
         match self {
             Self::EmnistBalanced => 112_800,
@@ -192,7 +192,7 @@ impl DatasetKind {
         }
     }
 
-    /// The most test examples.
+    /// Returns an upper bound on the number of test examples.
     pub(super) fn most_test_examples(self) -> usize {
         match self {
             Self::EmnistBalanced => 18_800,
@@ -204,12 +204,12 @@ impl DatasetKind {
         }
     }
 
-    /// The label of the first class in the files.
+    /// Returns the label of the first class in the files.
     pub(super) fn first_label(self) -> u8 {
         u8::from(self == Self::EmnistLetters)
     }
 
-    /// Whether its images are published with rows and columns exchanged.
+    /// Returns whether its images are published with rows and columns exchanged.
     pub(super) fn is_transposed(self) -> bool {
         matches!(
             self,
@@ -222,7 +222,7 @@ impl DatasetKind {
         )
     }
 
-    /// Whether it is downloaded where no folder is named.
+    /// Returns whether it is downloaded if no folder is given.
     pub(super) fn is_downloaded(self) -> bool {
         matches!(self, Self::Mnist | Self::FashionMnist | Self::Cifar10)
     }
@@ -231,7 +231,7 @@ impl DatasetKind {
         Self::NAMES[self as usize]
     }
 
-    /// The files it is published in.
+    /// Returns the published names of its files.
     pub(super) fn file_names(self) -> &'static [&'static str] {
         match self {
             Self::Digits => &[],
@@ -241,7 +241,7 @@ impl DatasetKind {
         }
     }
 
-    /// Images and labels of the training split, then of the test split, if these are IDX files.
+    /// Returns images and labels of the training split, then of the test split, if these are IDX files.
     pub(super) fn idx_files(self) -> Option<&'static [&'static str; 4]> {
         match self {
             Self::Mnist | Self::FashionMnist | Self::Kmnist => Some(&IDX_FILES),

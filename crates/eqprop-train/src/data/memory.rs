@@ -1,14 +1,14 @@
-//! How much memory there is.
+//! The size of this machine's memory.
 
 use std::sync::OnceLock;
 
-/// The share of the machine's memory that one thing may take: there are others beside it.
+/// Largest fraction of the machine's memory that one allocation may take, leaving room for others.
 pub(crate) const SHARE: f64 = 0.5;
 
-/// Bytes into which deflate can unpack one, at most: 258 from two bits.
+/// Largest expansion ratio of deflate: 258 bytes from two bits.
 pub(crate) const MAX_RATIO: u64 = 1032;
 
-/// The memory of this machine in bytes; where it does not say, more than there is in any.
+/// Returns the memory of this machine in bytes; if unknown, more than any machine has.
 pub(crate) fn memory() -> f64 {
     /// 16 TiB.
     const UNKNOWN: f64 = (1u64 << 44) as f64;

@@ -10,81 +10,81 @@ use image::{DynamicImage, ImageBuffer, ImageDecoder, Limits, Luma, Rgba, RgbaIma
 use super::memory::MAX_RATIO;
 use crate::panic;
 
-/// The most pixels of an image. Decoded they take at most 128 MiB, and as much again while they are
-/// scaled.
+/// Largest number of pixels of an image. Decoded they take at most 128 MiB, and as much again while they
+/// are scaled.
 pub const MOST_PIXELS: u64 = 1 << 24;
 
-/// The largest width and height of an image.
+/// Largest width and height of an image.
 pub const MOST_PIXELS_ALONG: u32 = 1 << 14;
 
-/// Pixels that a byte of a JPEG file can hold, at most: a block of 64 takes one bit, in a quarter of the
+/// Upper bound on the pixels per byte of a JPEG file: a block of 64 takes one bit, in a quarter of the
 /// planes that are not halved.
 const MAX_JPEG_PIXELS: u64 = 2048;
 
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
-/// What a JPEG file begins with.
+/// Magic bytes of a JPEG file.
 const JPEG_START: [u8; 3] = [0xff, 0xd8, 0xff];
 
-/// What it ends with.
+/// End marker of a JPEG file.
 const JPEG_END: [u8; 2] = [0xff, 0xd9];
 
-/// Parts of red, green and blue in the brightness of a color, of 10,000 (Rec. 709).
+/// Weights of red, green and blue in the luminance of a color, in units of 1/10,000 (Rec. 709).
 const BRIGHTNESS: [u32; 3] = [2126, 7152, 722];
 
-/// A difference that no byte shows.
+/// Largest difference that rounding to bytes hides.
 const NO_DIFFERENCE: f32 = 0.5 / 255.0;
 
-/// An image as an input.
+/// An image as a network input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pixels {
-    /// The pixels in [0, 1], `[channels, height, width]`.
+    /// Pixels in [0, 1], `[channels, height, width]`.
     pub values: Vec<f32>,
-    /// Why it may not be what the network was trained on.
+    /// Reason to doubt that the image resembles the training images.
     pub doubt: Option<Doubt>,
 }
 
-/// What is odd about an image.
+/// Reason to doubt an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// All pixels have one value.
+    /// All pixels have the same value.
     Empty,
-    /// It is dark on bright. Only images of one channel are looked at: photographs may be anything.
+    /// The image is dark on bright. Only images of one channel are checked: photographs may be anything.
     DarkOnBright,
 }
 
-/// Why an image cannot be an input.
+/// Error of using an image as an input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// Other bytes than those that a PNG or JPEG file begins with.
+    /// The bytes do not begin like a PNG or JPEG file.
     #[error("it is not a PNG image, nor a JPEG one: save it as PNG")]
     NotPng,
-    /// A longer file than is read.
+    /// The file is too long.
     #[error("it is longer than any image that is read: scale it down")]
     TooLong,
-    /// More pixels than are read.
+    /// The image has too many pixels.
     #[error(
         "it is an image of {width}x{height} pixels, but at most {MOST_PIXELS_ALONG} along a side and \
          {MOST_PIXELS} in all are read: scale it down"
     )]
     TooLarge {
-        /// The width.
+        /// Width in pixels.
         width: u32,
-        /// The height.
+        /// Height in pixels.
         height: u32,
     },
-    /// Fewer bytes than so many pixels can be packed into.
+    /// The file is too short for the number of pixels.
     #[error(
         "it is cut short: {n_bytes} bytes cannot hold the {width}x{height} pixels that it promises; \
          save it again"
     )]
     Truncated {
-        /// The width.
+        /// Width in pixels.
         width: u32,
-        /// The height.
+        /// Height in pixels.
         height: u32,
-        /// Bytes of the file.
+        /// Length of the file in bytes.
         n_bytes: usize,
     },
     /// The file is damaged.
@@ -92,53 +92,53 @@ pub enum ImageError {
     Damaged(#[source] image::ImageError),
 }
 
-/// The bytes of a PNG or JPEG file as an input of `shape`, `[channels, height, width]`; gray if there is one
-/// channel, else red, green and blue.
+/// Decodes a PNG or JPEG file to an input of `shape`, `[channels, height, width]`: gray for one channel, red,
+/// green and blue for three.
 ///
-/// 1. Ink on transparency is laid on the ground that it implies: white if what is opaque is dark on
-///    the average, and else black.
-/// 2. The image is scaled, in proportion, until it just fits; what is left on two sides is filled with
-///    its ground, the median of its border.
-/// 3. With `invert` each value `x` becomes `1 − x`: for images that are dark on bright.
+/// 1. Drawings on transparency are laid on the background they imply: white if the opaque pixels are dark on
+///    average, and else black.
+/// 2. The image is scaled to fit, with its aspect ratio kept; the margins on two sides are filled with its
+///    background, the median of its border.
+/// 3. With `invert` each value `x` becomes `1 − x`, for images that are dark on bright.
 ///
 /// # Errors
-/// If the bytes are no image of at most [`MOST_PIXELS`] and [`MOST_PIXELS_ALONG`] a side. More are
-/// refused before memory is taken for them, and so are pixels that the bytes cannot hold.
+/// If the bytes are not an image of at most [`MOST_PIXELS`] pixels and [`MOST_PIXELS_ALONG`] per side. Larger
+/// images, and pixel counts that the bytes cannot hold, are refused before memory is allocated for them.
 ///
 /// # Panics
-/// If `shape` has not one or three channels, or no pixels.
+/// If `shape` has a number of channels other than one or three, or no pixels.
 pub fn pixels(bytes: &[u8], shape: [usize; 3], invert: bool) -> Result<Pixels, ImageError> {
     Ok(Picture::decode(bytes)?.pixels(shape, invert))
 }
 
-/// An image that was read.
+/// A decoded image.
 #[derive(Debug, Clone)]
 pub struct Picture(RgbaImage);
 
 impl Picture {
-    /// Reads an image, upright if it says which way that is.
+    /// Decodes an image, and rotates it upright according to its metadata.
     ///
     /// # Errors
-    /// As [`pixels`].
+    /// As for [`pixels`].
     pub fn decode(bytes: &[u8]) -> Result<Self, ImageError> {
         decode(bytes).map(Self)
     }
 
-    /// Height and width.
+    /// Returns height and width.
     pub fn size(&self) -> [usize; 2] {
         [self.0.height() as usize, self.0.width() as usize]
     }
 
-    /// Whether no pixel has a color.
+    /// Returns whether no pixel has a color.
     pub fn is_gray(&self) -> bool {
         let is_gray = |&Rgba([red, green, blue, _]): &_| red == green && green == blue;
         self.0.pixels().all(is_gray)
     }
 
-    /// The image as an input; see [`pixels`].
+    /// Converts the image to an input; see [`pixels`].
     ///
     /// # Panics
-    /// If `shape` has not one or three channels, or no pixels.
+    /// If `shape` has a number of channels other than one or three, or no pixels.
     pub fn pixels(&self, shape: [usize; 3], invert: bool) -> Pixels {
         let Self(image) = self;
         let [channels, height, width] = shape;
@@ -169,7 +169,7 @@ impl Picture {
 /// One channel of an image.
 type Plane = ImageBuffer<Luma<f32>, Vec<f32>>;
 
-/// What of a color is a value of a plane.
+/// Component of a color that a plane holds.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Brightness,
@@ -178,7 +178,7 @@ enum Part {
 
 fn decode(bytes: &[u8]) -> Result<RgbaImage, ImageError> {
     let mut limits = Limits::default();
-    // Of the decoder by itself: rows and what is beside the pixels.
+    // For the decoder's own use: rows and metadata.
     limits.max_alloc = Some(8 * MOST_PIXELS);
     if bytes.starts_with(&SIGNATURE) {
         let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits);
@@ -187,7 +187,7 @@ fn decode(bytes: &[u8]) -> Result<RgbaImage, ImageError> {
         return unpack(decoder.map_err(ImageError::Damaged)?, bytes, most_pixels);
     }
     if bytes.starts_with(&JPEG_START) {
-        // The decoder makes up what is missing; the rest of a file that was cut off shows here.
+        // The decoder makes up missing data; a truncated file is detected here.
         let is_whole = bytes.windows(2).any(|pair| pair == JPEG_END);
         if !is_whole {
             return Err(damaged("it is cut short".to_string()));
@@ -199,7 +199,7 @@ fn decode(bytes: &[u8]) -> Result<RgbaImage, ImageError> {
     Err(ImageError::NotPng)
 }
 
-/// The image of a decoder for `bytes`, which cannot hold more than `most_pixels`.
+/// Decodes the image for `bytes`, which cannot hold more than `most_pixels`.
 fn unpack(
     mut decoder: impl ImageDecoder,
     bytes: &[u8],
@@ -217,7 +217,7 @@ fn unpack(
             n_bytes: bytes.len(),
         });
     }
-    // The decoder has no other way to refuse a palette whose last color is not whole.
+    // The decoder panics on a palette whose last color is incomplete.
     let image = panic::catch(|| {
         let orientation = decoder.orientation()?;
         let mut image = DynamicImage::from_decoder(decoder)?;
@@ -236,7 +236,7 @@ fn damaged(reason: String) -> ImageError {
     ImageError::Damaged(image::ImageError::IoError(error))
 }
 
-/// What is behind the image: 0 or 1.
+/// Returns the background of an image: 0 or 1.
 fn ground(image: &RgbaImage) -> f32 {
     let mut opacity = 0.0;
     let mut brightness = 0.0;
@@ -253,7 +253,7 @@ fn on_ground(pixel: &Rgba<u8>, part: Part, ground: f32) -> f32 {
     alpha * value(pixel, part) + (1.0 - alpha) * ground
 }
 
-/// A value in [0, 1]; of a gray pixel exactly its byte over 255.
+/// Returns a value in [0, 1]; for a gray pixel exactly its byte over 255.
 fn value(pixel: &Rgba<u8>, part: Part) -> f32 {
     match part {
         Part::Brightness => {
@@ -266,7 +266,8 @@ fn value(pixel: &Rgba<u8>, part: Part) -> f32 {
     }
 }
 
-/// A plane scaled in proportion into `height` × `width`, with its ground beside it.
+/// Scales a plane into `height` × `width` with its aspect ratio kept, and fills the margins with its
+/// background.
 fn fit(plane: &Plane, height: usize, width: usize) -> Vec<f32> {
     let (columns, rows) = (f64::from(plane.width()), f64::from(plane.height()));
     let scale = (width as f64 / columns).min(height as f64 / rows);
@@ -294,7 +295,7 @@ fn fit(plane: &Plane, height: usize, width: usize) -> Vec<f32> {
     fitted
 }
 
-/// The outermost values of a plane.
+/// Returns the values on the border of a plane.
 fn border(plane: &[f32], height: usize, width: usize) -> Vec<f32> {
     let inside = |place: usize, length: usize| place > 0 && place + 1 < length;
     let rows = plane.chunks_exact(width).enumerate();
@@ -319,8 +320,7 @@ fn doubt(values: &[f32], [channels, height, width]: [usize; 3]) -> Option<Doubt>
     if most - least < NO_DIFFERENCE {
         return Some(Doubt::Empty);
     }
-    // The ground is where the border is, and more than half of what training images show is dark
-    // there.
+    // The border shows the background, and more than half of what training images show is dark there.
     let ground = median(border(values, height, width));
     let is_bright = channels == 1 && ground > (least + most) / 2.0;
     is_bright.then_some(Doubt::DarkOnBright)

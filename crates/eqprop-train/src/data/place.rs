@@ -1,8 +1,8 @@
-//! Finding the files of a data set in the layouts in which people keep them.
+//! Search for the files of a data set in common folder layouts.
 //!
-//! MNIST and Fashion-MNIST have the same file names, so a folder that is named after the data set
-//! is believed before the directory that it is in, and never passed over: were it, a folder that
-//! lacks a file would be answered with the files of the other data set.
+//! MNIST and Fashion-MNIST have the same file names, so a folder named after the data set takes precedence
+//! over the directory that contains it, and is never passed over: otherwise, if that folder lacked a file,
+//! the files of the other data set would be used.
 
 use std::{
     ffi::OsStr,
@@ -12,19 +12,19 @@ use std::{
 
 use super::{Contents, DataError, DatasetKind, Hint, Incomplete};
 
-/// Folders of a directory that are looked into for what may explain that files are missing.
+/// Largest number of folders of a directory to search for an explanation of missing files.
 const MAX_EXPLAINED: usize = 50;
 
-/// Where the files of a data set are.
+/// Location of the files of a data set.
 #[derive(Debug)]
 pub(super) struct Located<const N: usize> {
-    /// The directory.
+    /// Directory of the files.
     pub(super) place: PathBuf,
-    /// The files, in the order of their names.
+    /// Paths of the files, in the order of their names.
     pub(super) paths: [PathBuf; N],
 }
 
-/// The files `names` of `kind` from the first place for `dir` that holds all of them.
+/// Finds the files `names` of `kind` in the first place for `dir` that holds all of them.
 ///
 /// Files of two places are never mixed: they may not belong together.
 pub(super) fn locate<const N: usize>(
@@ -65,7 +65,7 @@ pub(super) fn locate<const N: usize>(
     })
 }
 
-/// The data set that a directory is named after: it, or if it is called `raw` the one above.
+/// Returns the data set that a directory is named after, or, if it is called `raw`, its parent.
 pub(super) fn named_after(dir: &Path) -> Option<DatasetKind> {
     let dir = fs::canonicalize(dir).ok()?;
     let dir = match dir.file_name() {
@@ -73,12 +73,12 @@ pub(super) fn named_after(dir: &Path) -> Option<DatasetKind> {
         _ => &dir,
     };
     let name = dir.file_name()?;
-    // All splits of EMNIST share a folder, which says nothing of which it is.
+    // All splits of EMNIST share a folder, whose name does not identify the split.
     let mut kinds = DatasetKind::ALL.into_iter();
     kinds.find(|&kind| !kind.is_transposed() && is_name(name, kind))
 }
 
-/// The places for `dir`, the first to be looked at first, and whether `dir` itself is none.
+/// Returns the folders to search for `dir`, in order, and whether `dir` itself is passed over.
 fn places(kind: DatasetKind, dir: &Path) -> (Vec<PathBuf>, bool) {
     let named = folders_named(kind, dir);
     let nested = |folder: PathBuf| {
@@ -94,12 +94,12 @@ fn places(kind: DatasetKind, dir: &Path) -> (Vec<PathBuf>, bool) {
     (places, is_passed_over)
 }
 
-/// Whether its files are called like those of MNIST.
+/// Returns whether its files have the same names as those of MNIST.
 pub(super) fn has_names_of_mnist(kind: DatasetKind) -> bool {
     kind.idx_files() == DatasetKind::Mnist.idx_files()
 }
 
-/// A directory, and the folder `raw` in it, where torchvision keeps the files.
+/// Returns a directory, and the folder `raw` in it, where torchvision keeps the files.
 fn with_raw(dir: PathBuf) -> Vec<PathBuf> {
     let raw = dir.join("raw");
     let mut both = vec![dir];
@@ -109,7 +109,7 @@ fn with_raw(dir: PathBuf) -> Vec<PathBuf> {
     both
 }
 
-/// The folders of `dir` that are named after the data set, in the order of their names.
+/// Returns the folders of `dir` that are named after the data set, in the order of their names.
 fn folders_named(kind: DatasetKind, dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let named = entries.filter(|entry| is_name(&entry.file_name(), kind));
@@ -119,7 +119,7 @@ fn folders_named(kind: DatasetKind, dir: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Whether this is a name of the data set, as people write it.
+/// Returns whether this is a common name of the data set.
 fn is_name(name: &OsStr, kind: DatasetKind) -> bool {
     let names: &[&str] = match kind {
         DatasetKind::Digits => &[],
@@ -129,7 +129,7 @@ fn is_name(name: &OsStr, kind: DatasetKind) -> bool {
         DatasetKind::Kmnist => &["kmnist", "kuzushijimnist"],
         DatasetKind::Qmnist => &["qmnist"],
         DatasetKind::Cifar100 => &["cifar100", "cifar100binary"],
-        // One folder for all of its splits: their files have names of their own.
+        // One folder for all of its splits, whose files have distinct names.
         DatasetKind::EmnistBalanced
         | DatasetKind::EmnistByClass
         | DatasetKind::EmnistByMerge
@@ -141,13 +141,14 @@ fn is_name(name: &OsStr, kind: DatasetKind) -> bool {
     names.contains(&name.as_str()) || name == letters_and_digits(kind.name().as_ref())
 }
 
-/// `FashionMNIST`, `fashion_mnist` and `Fashion-MNIST` are the same name.
+/// Reduces a name to its letters and digits: `FashionMNIST`, `fashion_mnist` and `Fashion-MNIST` are the
+/// same.
 fn letters_and_digits(name: &OsStr) -> String {
     let name = name.to_string_lossy().to_ascii_lowercase();
     name.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
-/// A file in a place: as it is published, plain or compressed, with a dot as Kaggle writes it, in a
+/// Finds a file in a folder: under its published name, plain or compressed, with a dot as on Kaggle, in a
 /// folder of its own name as Kaggle packs it, or in a folder named after its split.
 fn find(place: &Path, name: &str) -> Option<PathBuf> {
     let dotted = name.replace("-idx", ".idx");
@@ -163,7 +164,7 @@ fn find(place: &Path, name: &str) -> Option<PathBuf> {
     candidates.flatten().find(|path| path.is_file())
 }
 
-/// What is there that may explain why the files of `kind` are not.
+/// Returns possible explanations for missing files of `kind`.
 fn hints(kind: DatasetKind, dir: &Path) -> Vec<Hint> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
@@ -171,7 +172,7 @@ fn hints(kind: DatasetKind, dir: &Path) -> Vec<Hint> {
     paths.truncate(MAX_EXPLAINED);
     let paths = std::iter::once(dir.to_path_buf()).chain(paths);
     let hints = paths.filter_map(|path| hint(kind, path));
-    // What `dir` holds itself is said where it is passed over.
+    // Contents of `dir` itself are reported where it is passed over.
     let is_news = |hint: &Hint| !matches!(hint, Hint::SameNames { path, .. } if path == dir);
     hints.filter(is_news).collect()
 }

@@ -1,7 +1,7 @@
-//! Reading the files of a data set strictly, plain or compressed by gzip.
+//! Strict reading of data files, plain or compressed by gzip.
 //!
-//! No more is unpacked than the format allows plus one byte, which is enough to notice a file
-//! that goes on. And no more memory is taken than the file can fill, whatever its header says.
+//! No more is unpacked than the format allows plus one byte, which is enough to detect a file that continues.
+//! And no more memory is allocated than the file can fill, whatever its header says.
 
 use std::{
     fs::File,
@@ -16,12 +16,12 @@ use super::memory::{MAX_RATIO, SHARE, memory};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// An open file, unpacked while it is read.
+/// An open file, decompressed while it is read.
 pub(super) struct DataFile<'a> {
     pub(super) path: &'a Path,
     reader: Box<dyn Read>,
     n_read: usize,
-    /// The most bytes that it can hold.
+    /// Largest number of bytes that it can hold.
     capacity: u64,
 }
 
@@ -43,7 +43,7 @@ impl<'a> DataFile<'a> {
                 return Err(DataError::NotGzip { path: path.into() });
             }
             capacity = capacity.saturating_mul(MAX_RATIO);
-            // The decoder for several members also refuses what follows the last of them.
+            // The multi-member decoder also refuses trailing data.
             Box::new(MultiGzDecoder::new(file))
         } else {
             Box::new(file)
@@ -56,16 +56,16 @@ impl<'a> DataFile<'a> {
         })
     }
 
-    /// `n`, or the most bytes that the file can hold.
+    /// Returns `n`, limited to the number of bytes that the file can hold.
     pub(super) fn at_most(&self, n: usize) -> usize {
         usize::try_from(self.capacity).map_or(n, |capacity| capacity.min(n))
     }
 
-    /// Reads `n` bytes, or as many as there are.
+    /// Reads `n` bytes, or as many as are left.
     fn read_up_to(&mut self, n: usize) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::with_capacity(self.at_most(n));
         match self.reader.by_ref().take(n as u64).read_to_end(&mut bytes) {
-            // A compressed file that is cut off ends in this error; the caller sees it as short.
+            // A truncated compressed file ends in this error; the caller sees it as short.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             Err(source) => {
                 return Err(DataError::Read {
@@ -84,7 +84,7 @@ impl<'a> DataFile<'a> {
         Ok(bytes)
     }
 
-    /// Reads what is left, as far as half of the memory goes: more is cut off.
+    /// Reads the rest, up to half of the memory; anything beyond is cut off.
     pub(super) fn read_all(self) -> Result<Vec<u8>, DataError> {
         let most = (SHARE * memory()) as u64;
         let mut bytes = Vec::new();
@@ -97,7 +97,7 @@ impl<'a> DataFile<'a> {
         }
     }
 
-    /// The bytes, unpacked.
+    /// Returns a reader of the decompressed bytes.
     pub(super) fn into_reader(self) -> Box<dyn Read> {
         self.reader
     }
@@ -120,7 +120,7 @@ impl<'a> DataFile<'a> {
     pub(super) fn read_rest(mut self, n: usize) -> Result<Vec<u8>, DataError> {
         let bytes = self.read(n)?;
         // Asking for one byte more also makes the decoder verify the checksum. Here an early end is
-        // an error like any other: all items are there, but the checksum is not.
+        // an error like any other: all items are present, but the checksum is not.
         let mut rest = Vec::new();
         match self.reader.take(1).read_to_end(&mut rest) {
             Ok(0) => Ok(bytes),

@@ -1,4 +1,4 @@
-//! A task that needs a long memory.
+//! A task that requires long memory.
 
 use eqprop_core::error::ConfigError;
 use rand::{RngExt, SeedableRng};
@@ -6,29 +6,29 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Examples;
 
-/// Delayed recall: a symbol, noise, and at the end the question which symbol it was.
+/// Delayed recall: a symbol, then noise, and at the end the question which symbol it was.
 ///
 /// ```text
 /// u_1 = one-hot of the symbol        u_2 … u_{1+delay}: uniform in ±noise
 /// ```
 ///
-/// The class of an example is its symbol. A row of inputs is a sequence, the [height](Examples::shape) of which is its
-/// length: `[1, 1 + delay, n_symbols]`.
+/// The class of an example is its symbol. A row of inputs is a sequence, whose length is the
+/// [height](Examples::shape) of the example: `[1, 1 + delay, n_symbols]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DelayedRecall {
-    /// Symbols, 2 to 256.
+    /// Number of symbols, 2 to 256.
     pub n_symbols: usize,
-    /// Inputs between the symbol and the end.
+    /// Number of inputs between the symbol and the end.
     pub delay: usize,
-    /// The largest number of the inputs in between, at least 0.
+    /// Largest magnitude of the noise inputs, at least 0.
     pub noise: f32,
 }
 
 impl DelayedRecall {
-    /// `n` sequences. Number `i` depends on the seed and on `i` alone.
+    /// Returns `n` sequences. Sequence `i` depends on the seed and on `i` alone.
     ///
     /// # Errors
-    /// If there is another number of symbols than 2 to 256, or the noise is negative or not finite.
+    /// If the number of symbols is not 2 to 256, or the noise is negative or not finite.
     pub fn examples(&self, n: usize, seed: u64) -> Result<Examples, ConfigError> {
         let ok = (2..=256).contains(&self.n_symbols);
         ConfigError::in_range("n_symbols", "2 to 256", self.n_symbols as f64, ok)?;

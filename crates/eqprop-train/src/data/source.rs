@@ -1,4 +1,4 @@
-//! The data of a training: a data set that is known by name, or files of one's own.
+//! The source of training data: a named data set or the user's own files.
 
 use std::fmt;
 use std::path::Path;
@@ -11,22 +11,22 @@ use serde::{Serialize, Serializer};
 use super::files::{DataFiles, ScalingKind};
 use super::{DataError, DatasetKind, Quantities, TargetKind};
 
-/// A built-in name, or files of one's own.
+/// A named data set, or the user's own files.
 ///
 /// In configuration files it is a name, such as `"mnist"`, a path, such as `"data/letters"` or
-/// `"iris.csv"`, or an object with the fields of [`DataFiles`]. A text with a `/`, `\` or `.` in it is
+/// `"iris.csv"`, or an object with the fields of [`DataFiles`]. Text that contains a `/`, `\` or `.` is
 /// a path; `./mnist` is a folder of that name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DataSource {
-    /// A data set that is known by name.
+    /// A data set known by its name.
     BuiltIn(DatasetKind),
-    /// Files of one's own.
+    /// The user's own files.
     Files(Box<DataFiles>),
 }
 
 impl DataSource {
-    /// Whether shape and classes are known, as they are once files have been
-    /// [looked at](DataFiles::look).
+    /// Returns whether shape and classes are known; those of files are known once they have been
+    /// [inspected](DataFiles::look).
     pub fn is_known(&self) -> bool {
         match self {
             Self::BuiltIn(_) => true,
@@ -34,10 +34,10 @@ impl DataSource {
         }
     }
 
-    /// Channels, height and width of an example; one row of numbers where there is no picture.
+    /// Returns channels, height and width of an example; a single row of numbers if it is not an image.
     ///
     /// # Panics
-    /// If it is not [known](Self::is_known). So do the others.
+    /// If the source is not [known](Self::is_known); the same holds for the other methods.
     pub fn image_shape(&self) -> [usize; 3] {
         match self {
             Self::BuiltIn(kind) => kind.image_shape(),
@@ -45,7 +45,7 @@ impl DataSource {
         }
     }
 
-    /// Whether the inputs are pixels: not rows of numbers, nor pixels that were scaled each by itself.
+    /// Returns whether the inputs are pixels, neither rows of numbers nor individually standardized pixels.
     pub fn has_pixels(&self) -> bool {
         let [channels, height, _] = self.image_shape();
         let found = self.files().and_then(|files| files.found.as_ref());
@@ -53,10 +53,10 @@ impl DataSource {
         matches!((channels, height), (1 | 3, 2..)) && !is_standard
     }
 
-    /// Number of classes; labels run from 0 to one less. None where there are other targets.
+    /// Returns the number of classes; labels run from 0 to one less. It is 0 for other targets.
     ///
     /// # Panics
-    /// If it is not known.
+    /// If the source is not known.
     pub fn n_classes(&self) -> usize {
         match self {
             Self::BuiltIn(kind) => kind.n_classes(),
@@ -64,10 +64,10 @@ impl DataSource {
         }
     }
 
-    /// The quantities that are in the place of classes.
+    /// Returns the quantities to learn instead of classes.
     ///
     /// # Panics
-    /// If it is not known.
+    /// If the source is not known.
     pub fn quantities(&self) -> Option<&Quantities> {
         match self {
             Self::BuiltIn(_) => None,
@@ -75,10 +75,10 @@ impl DataSource {
         }
     }
 
-    /// The labels in the place of classes, of which an example has none, one or several.
+    /// Returns the labels to learn instead of classes, of which an example has none, one or several.
     ///
     /// # Panics
-    /// If it is not known.
+    /// If the source is not known.
     pub fn labels(&self) -> Option<&[String]> {
         match self {
             Self::BuiltIn(_) => None,
@@ -86,10 +86,10 @@ impl DataSource {
         }
     }
 
-    /// What is in the place of classes, if there are none.
+    /// Returns the kind of targets, if they are not classes.
     ///
     /// # Panics
-    /// If it is not known.
+    /// If the source is not known.
     pub fn target_kind(&self) -> Option<TargetKind> {
         match self {
             Self::BuiltIn(_) => None,
@@ -97,10 +97,10 @@ impl DataSource {
         }
     }
 
-    /// Number of outputs of a network: one for each class, quantity or label.
+    /// Returns the number of outputs of a network: one for each class, quantity or label.
     ///
     /// # Panics
-    /// If it is not known.
+    /// If the source is not known.
     pub fn n_outputs(&self) -> usize {
         match self {
             Self::BuiltIn(kind) => kind.n_classes(),
@@ -108,19 +108,19 @@ impl DataSource {
         }
     }
 
-    /// Number of inputs.
+    /// Returns the number of inputs.
     ///
     /// # Panics
-    /// If it is not known.
+    /// If the source is not known.
     pub fn n_inputs(&self) -> usize {
         self.image_shape().iter().product()
     }
 
-    /// Mean and deviation of each channel that a training normalizes by: those of
+    /// Returns the mean and standard deviation of each channel that a training normalizes by: those of
     /// [`DatasetKind::normalization`], or of the training part of the files.
     ///
     /// # Panics
-    /// If it is not known.
+    /// If the source is not known.
     pub fn normalization(&self) -> (&[f32], &[f32]) {
         match self {
             Self::BuiltIn(kind) => kind.normalization(),
@@ -128,10 +128,10 @@ impl DataSource {
         }
     }
 
-    /// What a class is called in the files; nothing where its number is all that is known.
+    /// Returns the name of a class in the files, or `None` if only its number is known.
     ///
     /// # Panics
-    /// If it is not known.
+    /// If the source is not known.
     pub fn class_name(&self, class: usize) -> Option<&str> {
         match self {
             Self::BuiltIn(_) => None,
@@ -139,7 +139,8 @@ impl DataSource {
         }
     }
 
-    /// A name that a folder can have: the name, or that of the file or folder without its ending.
+    /// Returns a name suitable for a folder: the name of the data set, or of the file or folder without its
+    /// extension.
     pub fn short_name(&self) -> String {
         match self {
             Self::BuiltIn(kind) => kind.name().to_string(),
@@ -150,7 +151,7 @@ impl DataSource {
         }
     }
 
-    /// The files, if it is not built in.
+    /// Returns the files, or `None` for a built-in data set.
     pub fn files(&self) -> Option<&DataFiles> {
         match self {
             Self::BuiltIn(_) => None,
@@ -158,7 +159,7 @@ impl DataSource {
         }
     }
 
-    /// The most training examples there can be.
+    /// Returns the largest possible number of training examples.
     pub(crate) fn most_examples(&self) -> usize {
         match self {
             Self::BuiltIn(kind) => kind.most_examples(),
@@ -166,7 +167,7 @@ impl DataSource {
         }
     }
 
-    /// A path as a text, where it is no name.
+    /// Returns whether text is a path rather than a name.
     fn is_path(text: &str) -> bool {
         text.contains(['/', '\\', '.'])
     }
@@ -196,7 +197,7 @@ impl PartialEq<DatasetKind> for DataSource {
     }
 }
 
-/// A name, or else a path that something is at.
+/// Parses a name, or else the path of existing data.
 impl FromStr for DataSource {
     type Err = DataError;
 

@@ -1,4 +1,4 @@
-//! Inputs that stay in their files and are read when they are needed.
+//! Inputs that stay in their files and are read on demand.
 
 mod pictures;
 mod records;
@@ -15,22 +15,22 @@ use super::change::Change;
 pub(super) use pictures::{Form, Pictures, decode};
 pub(super) use records::{Layout, Records};
 
-/// Numbers that a thread reads at a time on a way through all examples.
+/// Numbers that a thread reads at a time when visiting all examples.
 const NUMBERS_AT_A_TIME: usize = 1 << 18;
 
-/// The most examples that it reads at a time.
+/// Largest number of examples that it reads at a time.
 const EXAMPLES_AT_A_TIME: usize = 512;
 
-/// Where inputs are while they are not needed.
+/// Storage of inputs that are not in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Residence {
-    /// In memory, all of them.
+    /// All in memory.
     Memory,
     /// In their files.
     Files,
 }
 
-/// Refuses a compressed file, of which single examples cannot be read.
+/// Refuses a compressed file, from which single examples cannot be read.
 pub(super) fn check_unpacked(path: &Path) -> Result<(), DataError> {
     match path.extension().is_some_and(|end| end == "gz") {
         false => Ok(()),
@@ -41,23 +41,23 @@ pub(super) fn check_unpacked(path: &Path) -> Result<(), DataError> {
     }
 }
 
-/// Inputs of examples that are read from their files when they are needed; see
+/// Inputs of examples that are read from their files on demand; see
 /// [`Dataset::stream`](super::Dataset::stream).
 ///
-/// Only where they are is in memory: eight bytes an example if they have another order than in the files, and the names of
-/// files of images. What is read becomes inputs as it would in memory, to the last bit.
+/// Memory holds only their locations: eight bytes per example if their order differs from that of the files,
+/// and the names of image files. The inputs are those that would be in memory, to the last bit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InputStream {
     pieces: Vec<Arc<Piece>>,
-    /// The rows of the pieces that the examples are, if not all in their order.
+    /// Row of each example within the pieces, if they are reordered.
     order: Option<Arc<Vec<usize>>>,
-    /// Which of them.
+    /// Range of the examples.
     range: Range<usize>,
     changes: Vec<Change>,
     n_inputs: usize,
 }
 
-/// Some rows of numbers.
+/// A block of rows of numbers.
 #[derive(Debug, PartialEq)]
 enum Piece {
     Records(Records),
@@ -72,7 +72,7 @@ impl Piece {
         }
     }
 
-    /// Numbers of a row.
+    /// Returns the number of values per row.
     fn n_numbers(&self) -> usize {
         match self {
             Self::Records(records) => records.n_numbers(),
@@ -80,7 +80,7 @@ impl Piece {
         }
     }
 
-    /// Adds the rows of a range. A file that is open stays so in `file`.
+    /// Appends a range of rows. `file` caches an open file.
     fn read(
         &self,
         rows: Range<usize>,
@@ -123,7 +123,7 @@ impl InputStream {
         }
     }
 
-    /// Those of several files, one after the other; none if they are not changed alike, or some were chosen of them.
+    /// Concatenates streams; `None` if their changes differ or examples were selected from them.
     pub(super) fn joined(streams: Vec<Self>) -> Option<Self> {
         let first = streams.first()?;
         let (changes, n_inputs) = (first.changes.clone(), first.n_inputs);
@@ -139,12 +139,12 @@ impl InputStream {
         })
     }
 
-    /// Number of examples.
+    /// Returns the number of examples.
     pub(super) fn len(&self) -> usize {
         self.range.len()
     }
 
-    /// The examples of these indices, in their order.
+    /// Returns the examples at these indices, in this order.
     pub(super) fn select(&self, indices: &[usize]) -> Self {
         let rows: Vec<usize> = indices.iter().map(|&index| self.row(index)).collect();
         Self {
@@ -154,7 +154,7 @@ impl InputStream {
         }
     }
 
-    /// The examples of a range.
+    /// Returns a range of the examples.
     pub(super) fn slice(&self, range: Range<usize>) -> Self {
         let start = self.range.start;
         Self {
@@ -163,7 +163,7 @@ impl InputStream {
         }
     }
 
-    /// The same examples with `change` made to each when it is read.
+    /// Returns the same examples with `change` applied to each when it is read.
     pub(super) fn changed(mut self, change: Change) -> Self {
         self.n_inputs = change.n_inputs(self.n_inputs);
         self.changes.push(change);
@@ -175,7 +175,7 @@ impl InputStream {
         self.order.as_ref().map_or(place, |order| order[place])
     }
 
-    /// The inputs of these examples, in their order.
+    /// Reads the inputs of these examples, in their order.
     pub(crate) fn read(
         &self,
         indices: impl IntoIterator<Item = usize>,
@@ -184,7 +184,7 @@ impl InputStream {
         let n_numbers = self.pieces.first().map_or(0, |piece| piece.n_numbers());
         let mut inputs = Vec::with_capacity(rows.len() * n_numbers);
         let mut files: Vec<Option<File>> = self.pieces.iter().map(|_| None).collect();
-        // Neighbors in a file are read at once.
+        // Neighbors in a file are read together.
         for run in rows.chunk_by(|row, next| *next == row + 1) {
             let mut rest = run[0]..run[0] + run.len();
             for (piece, file) in self.pieces.iter().zip(&mut files) {
@@ -200,8 +200,8 @@ impl InputStream {
         Ok(changes.fold(inputs, |inputs, change| change.apply(inputs)))
     }
 
-    /// Looks at the first `n` examples, some at a time, in their order, until `look` breaks. Threads read ahead, and no more
-    /// is in memory than they have at hand.
+    /// Passes the first `n` examples to `look` in order, a block at a time, until `look` breaks. Threads read
+    /// ahead, and only their current blocks are in memory.
     pub(super) fn visit(
         &self,
         n: usize,
@@ -214,7 +214,7 @@ impl InputStream {
             let read = starts
                 .par_iter()
                 .map(|&start| self.read(start..n.min(start + at_a_time)));
-            // In their order, so that of several bad files always the same is named.
+            // In order, so that of several bad files the same one is always reported.
             let read: Vec<_> = read.collect();
             for inputs in read {
                 if look(&inputs?)?.is_break() {

@@ -1,27 +1,27 @@
-//! What is to be learned of examples that are not of one class each.
+//! Targets other than a single class per example.
 
 use serde::{Deserialize, Serialize};
 
-/// What is to be learned of examples that are not of one class each: quantities of each, or several labels at once.
+/// Targets other than a single class per example: quantities, or multiple labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Targets {
-    /// What the outputs should be, `[n, outputs]`: quantities less their means, by their deviations; 1 for a label that an
-    /// example has, and 0 for one that it has not.
+    /// Target outputs, `[n, outputs]`: standardized quantities; or for each label 1 if the example has it,
+    /// and 0 if not.
     pub values: Vec<f32>,
-    /// What they are.
+    /// Kind of the targets.
     pub kind: TargetKind,
 }
 
-/// What is in the place of classes: an output of the network for each.
+/// Kind of targets other than classes; each has an output of the network.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TargetKind {
     /// Quantities.
     Quantities(Quantities),
-    /// Labels by name, of which an example has none, one or several.
+    /// Named labels, of which an example has none, one or several.
     Labels(Vec<String>),
 }
 
-/// Quantities that are learned, and what a network's numbers mean in their own units:
+/// Quantities to learn, with the scale that converts a network's output to their own units:
 ///
 /// ```text
 /// value = mean + deviation · target
@@ -29,30 +29,30 @@ pub enum TargetKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quantities {
-    /// What they are called.
+    /// Names of the quantities.
     pub names: Vec<String>,
-    /// Mean of each over the training part.
+    /// Mean of each quantity over the training part.
     pub mean: Vec<f64>,
-    /// Standard deviation of each over the training part, above 0.
+    /// Standard deviation of each quantity over the training part, greater than 0.
     pub deviation: Vec<f64>,
 }
 
 impl Targets {
-    /// The targets of example `i`.
+    /// Returns the targets of example `i`.
     ///
     /// # Panics
-    /// If there are not so many examples.
+    /// If there is no example `i`.
     pub fn row(&self, i: usize) -> &[f32] {
         let n = self.kind.len();
         &self.values[i * n..][..n]
     }
 
-    /// Number of examples.
+    /// Returns the number of examples.
     pub(super) fn n_examples(&self) -> usize {
         self.values.len() / self.kind.len()
     }
 
-    /// The same kind with other values.
+    /// Returns targets of the same kind with other values.
     pub(super) fn with_values(&self, values: Vec<f32>) -> Self {
         let kind = self.kind.clone();
         Self { values, kind }
@@ -60,7 +60,7 @@ impl Targets {
 }
 
 impl TargetKind {
-    /// How many there are of each example.
+    /// Returns the number of targets of each example.
     #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
     pub fn len(&self) -> usize {
         match self {
@@ -69,7 +69,7 @@ impl TargetKind {
         }
     }
 
-    /// Values `[n, outputs]` in their own units as targets; those of labels are 0 and 1.
+    /// Converts values `[n, outputs]` in their own units to targets; those of labels are 0 and 1.
     pub fn targets(&self, values: &[f64]) -> Targets {
         match self {
             Self::Quantities(quantities) => quantities.targets(values),
@@ -80,7 +80,7 @@ impl TargetKind {
         }
     }
 
-    /// The quantities, if that is what they are.
+    /// Returns the quantities, if the targets are quantities.
     pub fn quantities(&self) -> Option<&Quantities> {
         match self {
             Self::Quantities(quantities) => Some(quantities),
@@ -88,7 +88,7 @@ impl TargetKind {
         }
     }
 
-    /// The names of the labels, if that is what they are.
+    /// Returns the names of the labels, if the targets are labels.
     pub fn labels(&self) -> Option<&[String]> {
         match self {
             Self::Quantities(_) => None,
@@ -96,14 +96,14 @@ impl TargetKind {
         }
     }
 
-    /// Whether an output says that an example has its label: above ½, half way between what it is trained toward.
+    /// Returns whether an output predicts its label: above ½, halfway between its target values.
     pub fn has_label(output: f64) -> bool {
         output > 0.5
     }
 }
 
 impl Quantities {
-    /// Quantities that are learned as they are.
+    /// Creates quantities that are learned without scaling.
     pub fn unscaled(names: Vec<String>) -> Self {
         let n = names.len();
         Self {
@@ -113,7 +113,7 @@ impl Quantities {
         }
     }
 
-    /// Of these values, `[n, quantities]`, summed in the order of the examples.
+    /// Computes the scale from these values, `[n, quantities]`, summed in the order of the examples.
     ///
     /// # Panics
     /// If there is no quantity or no example.
@@ -135,13 +135,13 @@ impl Quantities {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of quantities.
     #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Values `[n, quantities]` as targets.
+    /// Converts values `[n, quantities]` to targets.
     pub fn targets(&self, values: &[f64]) -> Targets {
         let scale = |(place, value): (usize, &f64)| {
             let quantity = place % self.len();
@@ -153,12 +153,12 @@ impl Quantities {
         }
     }
 
-    /// What a number that stands for a quantity means in its own units.
+    /// Converts a target of a quantity to its own units.
     pub fn value(&self, quantity: usize, target: f64) -> f64 {
         self.mean[quantity] + self.deviation[quantity] * target
     }
 
-    /// Whether these can be of a training part: a configuration may hold anything.
+    /// Returns whether these are valid: a configuration may hold anything.
     pub(super) fn is_sound(&self) -> bool {
         let n = self.names.len();
         n > 0

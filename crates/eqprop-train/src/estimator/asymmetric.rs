@@ -16,25 +16,26 @@ use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
 
-/// Asymmetric equilibrium propagation: the gradient of networks that have no energy, such as those with
-/// weights of their own in each direction.
+/// Asymmetric equilibrium propagation: gradients of networks without an energy, such as those with separate
+/// weights in each direction.
 ///
-/// A free equilibrium `s⁰` is where `F(θ, s) = drive(θ, s) − σ⁻¹(s)` is 0. With its Jacobian `J_F` there,
+/// At a free equilibrium `s⁰`, `F(θ, s) = drive(θ, s) − σ⁻¹(s)` is 0. With its Jacobian `J_F` there,
 ///
 /// ```text
 /// dC/dθ = −λᵀ ∂F/∂θ,   J_Fᵀ λ = ∂C/∂s
 /// ```
 ///
-/// [`EquilibriumPropagation`](super::EquilibriumPropagation) nudges the field as it is, which moves the state by
-/// `β J_F⁻¹ ∂C/∂s`: it has `J_F` where the transpose is needed, and is biased however small β is. Here the nudged
-/// phase has a term more, which turns the antisymmetric part of the Jacobian around. `σ⁻¹` acts unit by unit and
-/// has none, so that it is that of `J = ∂drive/∂s` at `s⁰`:
+/// [`EquilibriumPropagation`](super::EquilibriumPropagation) nudges the unmodified field, which moves the
+/// state by `β J_F⁻¹ ∂C/∂s`: it has `J_F` where the transpose is needed, and is biased however small β is.
+/// Here the nudged phase has an additional term that reverses the antisymmetric part of the Jacobian. `σ⁻¹`
+/// acts unit by unit and has no antisymmetric part, so the term depends on `J = ∂drive/∂s` at `s⁰` alone:
 ///
 /// ```text
 /// s ← σ(drive(s) − (J − Jᵀ)(s − s⁰) − β ∂C/∂s)        s^β − s⁰ = βλ + O(β²)
 /// ```
 ///
-/// The estimate is what came before a synapse times how far the unit after it moved, in each direction by itself,
+/// The estimate is the presynaptic state times the displacement of the postsynaptic unit, for each direction
+/// separately,
 ///
 /// ```text
 /// ĝ = −1/(β₁ − β₂) · mean[ (∂drive/∂θ(s̄))ᵀ (s^β₁ − s^β₂) ],   s̄ = ½(s^β₁ + s^β₂)
@@ -43,34 +44,35 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 /// whatever the learning rule of the field: see [`VectorField::drive_contrast`].
 ///
 /// # Error
-/// `O(β)` one-sided and `O(β²)` centered, as [`Nudging`] has it for networks with an energy. The term is frozen at
-/// the state where the free phase ended, and a residual `r` of that phase counts as `r/β`.
+/// `O(β)` one-sided and `O(β²)` centered, as at [`Nudging`] for networks with an energy. The term is frozen
+/// at the state where the free phase ended, so a residual `r` of that phase contributes `r/β`.
 ///
 /// # Cost
-/// That of equilibrium propagation where the field knows its [adjoint](VectorField::adjoint): an untied network is
-/// nudged with its two directions exchanged. Elsewhere a backward pass for each layer and step. With an energy the term
-/// is 0, and the estimate is that of equilibrium propagation.
+/// That of equilibrium propagation if the field has a closed-form [adjoint](VectorField::adjoint): an untied
+/// network is nudged with its two directions exchanged. Otherwise a backward pass per layer and step. With an
+/// energy the term is 0, and the estimate is that of equilibrium propagation.
 ///
 /// # Convergence
-/// `Jᵀ` has the eigenvalues of `J`: where the free phase converges by moving all layers at once, so does the nudged
-/// one, if β is small.
+/// `Jᵀ` has the eigenvalues of `J`: if the free phase converges by moving all layers at once, so does the
+/// nudged phase for small β.
 ///
 /// # Reference
-/// Scurria, Vanden Abeele, Mognetti & Massar (2026), <https://arxiv.org/abs/2602.03670>, which has `F = −s + σ(drive)`.
-/// With the `F` above nothing but the weights is antisymmetric, and clipped units need no care.
+/// Scurria, Vanden Abeele, Mognetti & Massar (2026), <https://arxiv.org/abs/2602.03670>, with `F = −s +
+/// σ(drive)`. With the `F` above only the weights are antisymmetric, and clipped units need no special
+/// treatment.
 #[derive(Debug, Clone)]
 pub struct AsymmetricEquilibriumPropagation<D = Scheme> {
-    /// The nudging factors.
+    /// Nudging factors.
     pub nudging: Nudging,
-    /// The free phase.
+    /// Free phase.
     pub free: Relaxation<D>,
-    /// The nudged phase.
+    /// Nudged phase.
     pub nudged: Relaxation<D>,
     signs: Streams,
 }
 
 impl<D: Dynamics> AsymmetricEquilibriumPropagation<D> {
-    /// Asymmetric equilibrium propagation with the given phases. Random signs are drawn from seed 0.
+    /// Creates the estimator with the given phases. Random signs are drawn from seed 0.
     pub fn new(nudging: Nudging, free: Relaxation<D>, nudged: Relaxation<D>) -> Self {
         Self {
             nudging,
@@ -80,13 +82,13 @@ impl<D: Dynamics> AsymmetricEquilibriumPropagation<D> {
         }
     }
 
-    /// Draws random signs from `seed`.
+    /// Sets the seed of the random signs.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.signs = Streams::new(seed);
         self
     }
 
-    /// Copies of the batch at the equilibria of these nudging factors, relaxed as one.
+    /// Relaxes copies of the batch to the equilibria of these nudging factors, as one batch.
     fn nudge<E: VectorField, C: Cost>(
         &self,
         free: &FreeEquilibrium<E, C>,
@@ -116,7 +118,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
     }
 
     /// # Panics
-    /// As that of [`EquilibriumPropagation`](super::EquilibriumPropagation).
+    /// As for [`EquilibriumPropagation`](super::EquilibriumPropagation).
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,

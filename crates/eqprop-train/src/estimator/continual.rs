@@ -20,7 +20,7 @@ use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
 
 /// Continual equilibrium propagation (C-EP): the parameters move at every step of the nudged
-/// phase, and each step relaxes with those of the step before.
+/// phase, and each step relaxes with the parameters of the previous one.
 ///
 /// ```text
 /// s_{t+1} = step(θ_t, β, s_t)                                          s_0 = s⁰
@@ -29,31 +29,30 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 /// ĝ = (θ_0 − θ_K) / η
 /// ```
 ///
-/// The update needs nothing from the free phase but where it ended, so that it is local in time as
-/// well as in space. An estimator never changes the network: the parameters move on a private
-/// copy, and a step of plain SGD with learning rate `η` then makes exactly the continual update. A
-/// readout outside the state gets `∂C/∂θ` at the free equilibrium.
+/// The update needs only the end of the free phase, so it is local in time as well as in space. An
+/// estimator never changes the network: the parameters move on a private copy, and a step of plain SGD
+/// with learning rate `η` then makes exactly the continual update. A readout outside the state gets
+/// `∂C/∂θ` at the free equilibrium.
 ///
-/// The copy has only parameters that the field can have: each step ends with
-/// [`VectorField::project`], which the equations leave out. `ĝ` is the sum of the contrasts all the
-/// same.
+/// The copy keeps to parameters that are valid for the field: each step ends with
+/// [`VectorField::project`], which the equations omit. `ĝ` is still the sum of the contrasts.
 ///
-/// Of an [`UntiedHopfield`](eqprop_core::energy::UntiedHopfield) this is C-VF.
+/// For an [`UntiedHopfield`](eqprop_core::energy::UntiedHopfield) this is C-VF.
 ///
 /// # Error
-/// With `η → 0` (or `η = 0`, which is allowed) it is one-sided equilibrium propagation with `K`
+/// For `η → 0` (or `η = 0`, which is allowed) it is one-sided equilibrium propagation with `K`
 /// nudged steps, step by step; the difference is `O(η)`. It grows with `1/β`, because the state
-/// follows the parameters as well as the nudge: the published learning rates are 14 to 28 times below
-/// those of equilibrium propagation.
+/// follows the parameters as well as the nudge: the published learning rates are 14 to 28 times lower
+/// than those of equilibrium propagation.
 ///
 /// # Cost
-/// `K` nudged steps that are all taken, each with a contrast and with the clamped input's share of
-/// the drives, both of which equilibrium propagation computes once: 80 times the multiplications
-/// per step for 784-500-10.
+/// `K` nudged steps, all of which are taken, each with a contrast and with the clamped input's
+/// contribution to the drives, both of which equilibrium propagation computes once: 80 times the
+/// multiplications per step for 784-500-10.
 ///
 /// # When to choose it
-/// To study learning in hardware or tissue whose weights do not wait for a phase to end. It is
-/// otherwise slower and less exact than equilibrium propagation.
+/// To study learning in hardware or tissue whose weights do not wait for the end of a phase. Otherwise
+/// it is slower and less accurate than equilibrium propagation.
 ///
 /// # Reference
 /// Ernoult et al. (2020), <https://arxiv.org/abs/2005.04168>
@@ -61,17 +60,17 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 pub struct ContinualEquilibriumPropagation<D = Scheme> {
     /// Nudging factor β, of either sign, not 0; limits as for [`Nudging::OneSided`].
     pub beta: f64,
-    /// Learning rate `η` of every parameter, at least 0.
+    /// Learning rates `η` of the parameters during the nudged phase, at least 0.
     pub rates: ContinualRates,
-    /// The free phase; its dynamics is that of the nudged steps too.
+    /// Free phase; its dynamics is also that of the nudged steps.
     pub free: Relaxation<D>,
     /// Number `K` of nudged steps, at least 1.
     pub nudged_steps: usize,
 }
 
-/// The learning rate at which each parameter moves during the nudged phase.
+/// Learning rates of the parameters during the nudged phase.
 ///
-/// Parameters are found as Burn's learning rate groups find them in an
+/// Parameters are selected as by Burn's learning rate groups in an
 /// [`EquilibriumLearner`](crate::learner::EquilibriumLearner): by paths such as
 /// `network.energy.biases.0`.
 #[derive(Debug, Clone)]
@@ -81,7 +80,7 @@ pub struct ContinualRates {
 }
 
 impl ContinualRates {
-    /// The same rate for all parameters.
+    /// Creates the same learning rate for all parameters.
     pub fn uniform(rate: f64) -> Self {
         Self {
             base: rate,
@@ -89,14 +88,14 @@ impl ContinualRates {
         }
     }
 
-    /// Another rate for the parameters of `group`. Of several groups that match, the last one
+    /// Sets another learning rate for the parameters of `group`. If several groups match, the last one
     /// counts.
     pub fn with_group(mut self, group: ParamGroup, rate: f64) -> Self {
         self.groups.push((group, rate));
         self
     }
 
-    /// That of each parameter of the energy of a learner's network.
+    /// Returns the learning rate of each parameter of the energy of a learner's network.
     fn of<M: Module>(&self, energy: &M) -> HashMap<ParamId, f64> {
         let rate = |Parameter { path, id, .. }: &Parameter| {
             let path = format!("network.energy.{path}");
@@ -113,7 +112,7 @@ impl ContinualRates {
 }
 
 impl<D: Dynamics> ContinualEquilibriumPropagation<D> {
-    /// Continual equilibrium propagation with `nudged_steps` steps of the free phase's dynamics.
+    /// Creates the estimator, with `nudged_steps` steps of the free phase's dynamics.
     ///
     /// # Panics
     /// If `nudged_steps` is 0.
@@ -130,7 +129,7 @@ impl<D: Dynamics> ContinualEquilibriumPropagation<D> {
         }
     }
 
-    /// The sum of all steps' contrasts, which is `(θ_0 − θ_K)/η` without the division, and the
+    /// Returns the sum of all steps' contrasts, which is `(θ_0 − θ_K)/η` without the division, and the
     /// nudged phase.
     fn nudge<E: VectorField, C: Cost>(&self, free: &FreeEquilibrium<E, C>) -> (Gradients, Relaxed) {
         let (cost, target) = (&free.network.cost, &free.target);
@@ -191,9 +190,9 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
     }
 
     /// # Panics
-    /// If β is not a number other than 0, or leaves the total energy without a lower bound. Where
-    /// the output has a curvature, which would have to be read back, only
-    /// [`check_nudging`](EquilibriumNetwork::check_nudging) finds the latter.
+    /// If β is 0 or not a number, or leaves the total energy without a lower bound. If the output has a
+    /// curvature, which would have to be read back from the device, only
+    /// [`check_nudging`](EquilibriumNetwork::check_nudging) detects the latter.
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -202,7 +201,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
     ) -> Estimate {
         network.assert_nudging(Nudging::OneSided { beta: self.beta });
         let free = FreeEquilibrium::find(&self.free, network, batch, start);
-        // Gradient and relaxation are one here.
+        // Gradient and relaxation are one computation here.
         let (gradients, nudged) = debug_span!("second_phase").in_scope(|| self.nudge(&free));
         free.contrasted(gradients, nudged)
     }

@@ -14,7 +14,7 @@ use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
 
-/// Coupled learning: contrasts equilibria whose output is clamped, not nudged.
+/// Coupled learning: contrasts equilibria whose output is clamped instead of nudged.
 ///
 /// From the free equilibrium with output `o`, the output layer is clamped at
 ///
@@ -22,8 +22,8 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 /// o_β = o − β ∂C/∂o        for the squared error (1 − β) o + β y
 /// ```
 ///
-/// and only the layers before it relax, to `s(β)`, whose output is `o_β`. The update contrasts two
-/// such states, of which `s(0)` is the free equilibrium:
+/// and only the layers before it relax, to `s(β)`, whose output is `o_β`. The update contrasts two such
+/// states; `s(0)` is the free equilibrium:
 ///
 /// ```text
 /// ĝ = 1/(β₁ − β₂) · mean[ ∂E/∂θ(θ, x, s(β₁)) − ∂E/∂θ(θ, x, s(β₂)) ]
@@ -33,19 +33,19 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 /// Nudging::Centered { beta: β }     β₁ = β, β₂ = −β    centered coupled learning
 /// ```
 ///
-/// The other choices of [`Nudging`] work alike. A readout outside the state gets `∂C/∂θ` at the free
-/// equilibrium, and the last layer of the state is what is clamped.
+/// The other kinds of [`Nudging`] work alike. A readout outside the state gets `∂C/∂θ` at the free
+/// equilibrium, and the last layer of the state is clamped.
 ///
-/// # What it computes
-/// Not `dC/dθ`, even as β → 0. Let `S = d²/do² min_h E(h, o)` at the free equilibrium, how stiffly
-/// the network holds its output. A force moves the output by `S⁻¹` times the force, a clamp by
-/// what it says; so
+/// # Expected estimate
+/// It is not `dC/dθ`, even for β → 0. Let `S = d²/do² min_h E(h, o)` at the free equilibrium, the
+/// stiffness with which the network holds its output. A force moves the output by `S⁻¹` times the force,
+/// whereas a clamp fixes the displacement; so
 ///
 /// ```text
 /// lim β→0 ĝ = mean[ (do/dθ)ᵀ S ∂C/∂o ]        where dC/dθ = mean[ (do/dθ)ᵀ ∂C/∂o ]
 /// ```
 ///
-/// the gradient of a cost whose error is seen through `S`, which is symmetric, and at a strict
+/// the gradient of a cost whose error is transformed by `S`, which is symmetric, and at a strict
 /// minimum positive definite. A linear output layer (`G = ½s²`) with nothing between it and the
 /// input has `S = 1`: there the two agree, for the squared error at any β.
 ///
@@ -57,37 +57,37 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 /// J = mean[ E(θ, x, s(1)) − E(θ, x, s(0)) ] ≥ 0
 /// ```
 ///
-/// which is 0 where the free output is the target; it may turn negative if the two phases end in
-/// different basins. This is contrastive Hebbian learning as well (Movellan 1990), the limit
-/// `β → ∞` of equilibrium propagation with an update that is not divided by β (Scellier & Bengio
-/// 2017, §4.1): as long as the target is within the range of the output's activation, the output
-/// that a force without bound holds is the target.
+/// which is 0 if the free output is the target; it may become negative if the two phases end in
+/// different basins. This is also contrastive Hebbian learning (Movellan 1990), the limit `β → ∞` of
+/// equilibrium propagation with an update that is not divided by β (Scellier & Bengio 2017, §4.1): as
+/// long as the target is within the range of the output's activation, an unbounded nudge holds the
+/// output at the target.
 ///
 /// # Cost
-/// One clamped relaxation per β other than 0, as one batch, of as many steps as a nudged phase; the
-/// output layer takes no part in it.
+/// One clamped relaxation per β other than 0, as one batch, with as many steps as a nudged phase; the
+/// output layer does not move.
 ///
 /// # When to choose it
 /// To compare with physical networks, where holding a voltage is easier than injecting a current
-/// in proportion to an error. Equilibrium propagation is the better estimate of the gradient.
+/// in proportion to an error. Equilibrium propagation estimates the gradient better.
 ///
 /// # Reference
 /// Stern et al. (2021), <https://arxiv.org/abs/2011.03861>; Scellier et al. (2023),
 /// <https://arxiv.org/abs/2312.15103>
 #[derive(Debug, Clone)]
 pub struct CoupledLearning<D = Scheme> {
-    /// How far the output is moved, in units of `−∂C/∂o`. [`Nudging::validate_range`] checks it; no
-    /// cost sets further limits, because the output is held.
+    /// Displacement of the output, in units of `−∂C/∂o`. [`Nudging::validate_range`] checks it; no cost
+    /// sets further limits, because the output is held.
     pub nudging: Nudging,
-    /// The free phase.
+    /// Free phase.
     pub free: Relaxation<D>,
-    /// The clamped phase.
+    /// Clamped phase.
     pub clamped: Relaxation<D>,
     signs: Streams,
 }
 
 impl<D: Dynamics> CoupledLearning<D> {
-    /// Coupled learning with the given phases. Random signs are drawn from seed 0.
+    /// Creates the estimator with the given phases. Random signs are drawn from seed 0.
     pub fn new(nudging: Nudging, free: Relaxation<D>, clamped: Relaxation<D>) -> Self {
         Self {
             nudging,
@@ -97,12 +97,12 @@ impl<D: Dynamics> CoupledLearning<D> {
         }
     }
 
-    /// Contrastive learning: positive coupled learning with β = 1.
+    /// Creates contrastive learning: positive coupled learning with β = 1.
     pub fn contrastive_learning(free: Relaxation<D>, clamped: Relaxation<D>) -> Self {
         Self::new(Nudging::OneSided { beta: 1.0 }, free, clamped)
     }
 
-    /// Draws random signs from `seed`.
+    /// Sets the seed of the random signs.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.signs = Streams::new(seed);
         self
@@ -115,7 +115,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLe
     }
 
     /// # Panics
-    /// If β is out of range, see [`Nudging::validate_range`].
+    /// If β is out of range; see [`Nudging::validate_range`].
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -135,7 +135,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLe
             let activation = energy.layers()[last].activation;
             let nudge = cost.nudge(&target, beta, activation);
             let moved = start.output().clone() + cost.force(&nudge, start.output());
-            // A phase is held at a phase.
+            // An output that is a phase is clamped at a valid phase.
             let output = match activation {
                 Activation::Phase => activation.apply(moved),
                 _ => moved,

@@ -16,59 +16,60 @@ use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
 
-/// Dyadic equilibrium propagation: the gradient of networks that have no energy, from two copies of the network
+/// Dyadic equilibrium propagation: gradients of networks without an energy, from two copies of the network
 /// that have an action.
 ///
-/// A field has no energy `E` whose slopes its drives are, but two copies `a` and `b` of it have a function of both that
-/// stands for `E(a) − E(b)`, nudged by β₁ and β₂:
+/// A field has no energy `E` whose gradient gives its drives, but for two copies `a` and `b` of it, nudged by
+/// β₁ and β₂, there is a function of both that takes the place of `E(a) − E(b)`:
 ///
 /// ```text
 /// A(θ, a, b) = ΣG(a) − ΣG(b) − (a − b)·drive(θ, m) + β₁C(a) − β₂C(b),   m = ½(a + b)
 /// ```
 ///
-/// It is stationary, a saddle, where
+/// It is stationary, at a saddle point, where
 ///
 /// ```text
 /// a = σ(drive(m) + ½Jᵀ(a − b) − β₁ ∂C/∂a)
 /// b = σ(drive(m) − ½Jᵀ(a − b) − β₂ ∂C/∂b)        J = ∂drive/∂s at m
 /// ```
 ///
-/// Both copies relax together: of affine drives with the weights `W` into a layer, each has `½(W + Wᵀ)` from its own
-/// copy and `½(W − Wᵀ)` from the other. Without nudges both are at the free equilibrium `s⁰`, where `∂A/∂θ` is 0. The
-/// theorem of equilibrium propagation holds for stationary points of any function, and `A` grows by
-/// `(β₁ − β₂) C(s⁰)` with a nudge, so that
+/// Both copies relax together: for affine drives with the weights `W` into a layer, each receives `½(W + Wᵀ)`
+/// from its own copy and `½(W − Wᵀ)` from the other. Without nudging both are at the free equilibrium `s⁰`,
+/// where `∂A/∂θ` is 0. The theorem of equilibrium propagation holds for stationary points of any function,
+/// and `A` grows by `(β₁ − β₂) C(s⁰)` with a nudge, so that
 ///
 /// ```text
 /// ĝ = 1/(β₁ − β₂) · mean[ ∂A/∂θ ] = −1/(β₁ − β₂) · mean[ (∂drive/∂θ(m))ᵀ (a − b) ]
 /// ```
 ///
-/// with the pairs of β₁ and β₂, and their weights, that [`Nudging`] has.
+/// with the pairs of β₁ and β₂, and their weights, of [`Nudging`].
 ///
 /// # Error
-/// `O(β)` one-sided, where only `a` is nudged, and `O(β²)` centered: exchanging the copies and the signs of β turns `A`
-/// into `−A`. Nothing refers to where the free phase ended, so that its residual does not count as long as the
-/// second phase converges.
+/// `O(β)` one-sided, where only `a` is nudged, and `O(β²)` centered: exchanging the copies and the signs of β
+/// turns `A` into `−A`. Nothing refers to the end of the free phase, so its residual has no effect as long as
+/// the second phase converges.
 ///
 /// # Cost
-/// Two copies per pair, as centered equilibrium propagation, and twice the products, step by step. With
-/// an energy `J` is symmetric and, where the drives are affine, each copy relaxes by itself: it is centered equilibrium
-/// propagation. [`Estimate::second_phase`] has the copies `a` and `b` of each pair one after the other.
+/// Two copies per pair, as in centered equilibrium propagation, and twice the products, step by step. With an
+/// energy `J` is symmetric and, if the drives are affine, each copy relaxes by itself: it is centered
+/// equilibrium propagation. [`Estimate::second_phase`] has the copies `a` and `b` of each pair one after the
+/// other.
 ///
 /// # Reference
 /// Scurria, Vanden Abeele, Mognetti & Massar (2026), <https://arxiv.org/abs/2602.03670>
 #[derive(Debug, Clone)]
 pub struct DyadicEquilibriumPropagation<D = Scheme> {
-    /// The nudging factors of the two copies.
+    /// Nudging factors of the two copies.
     pub nudging: Nudging,
-    /// The free phase.
+    /// Free phase.
     pub free: Relaxation<D>,
-    /// The phase of the two copies.
+    /// Joint relaxation of the two copies.
     pub nudged: Relaxation<D>,
     signs: Streams,
 }
 
 impl<D: Dynamics> DyadicEquilibriumPropagation<D> {
-    /// Dyadic equilibrium propagation with the given phases. Random signs are drawn from seed 0.
+    /// Creates the estimator with the given phases. Random signs are drawn from seed 0.
     pub fn new(nudging: Nudging, free: Relaxation<D>, nudged: Relaxation<D>) -> Self {
         Self {
             nudging,
@@ -78,13 +79,13 @@ impl<D: Dynamics> DyadicEquilibriumPropagation<D> {
         }
     }
 
-    /// Draws random signs from `seed`.
+    /// Sets the seed of the random signs.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.signs = Streams::new(seed);
         self
     }
 
-    /// Two copies of the batch for each difference, at a stationary point of their action.
+    /// Relaxes two copies of the batch for each difference, to a stationary point of their action.
     fn nudge<E: VectorField, C: Cost>(
         &self,
         free: &FreeEquilibrium<E, C>,
@@ -109,7 +110,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
     }
 
     /// # Panics
-    /// As that of [`EquilibriumPropagation`](super::EquilibriumPropagation).
+    /// As for [`EquilibriumPropagation`](super::EquilibriumPropagation).
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,

@@ -14,36 +14,36 @@ use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
 
-/// The equilibrium-propagation estimate of `dC/dθ`.
+/// Equilibrium propagation, an estimator of `dC/dθ`.
 ///
-/// Relaxes freely, then once or several times more from the free equilibrium with the output
-/// nudged, and contrasts equilibria:
+/// Runs a free phase, then one or several nudged phases from the free equilibrium, and contrasts
+/// equilibria:
 ///
 /// ```text
 /// ĝ = 1/(β₁ − β₂) · mean[ ∂E/∂θ(θ, x, s^β₁) − ∂E/∂θ(θ, x, s^β₂) ]
 /// ```
 ///
-/// with β₁ and β₂, or a weighted sum over pairs of them, as [`Nudging`] says. A readout outside the
-/// state gets `∂C/∂θ` at the free equilibrium. The order in β that [`Nudging`] promises holds only
-/// as far as all phases converged. No autodiff graph is recorded, and memory does not grow with
-/// the number of steps.
+/// with β₁ and β₂, or a weighted sum over pairs of them, according to [`Nudging`]. A readout outside the
+/// state gets `∂C/∂θ` at the free equilibrium. The order in β given at [`Nudging`] holds only as far as
+/// all phases converge. No autodiff graph is recorded, and memory does not grow with the number of
+/// steps.
 ///
 /// # Reference
 /// Scellier & Bengio (2017), theorem 1, <https://arxiv.org/abs/1602.05179>
 #[derive(Debug, Clone)]
 pub struct EquilibriumPropagation<D = Scheme> {
-    /// The nudging factors; [`EquilibriumNetwork::check_nudging`] says whether a network can be
-    /// nudged by them.
+    /// Nudging factors; [`EquilibriumNetwork::check_nudging`] checks whether a network can be nudged by
+    /// them.
     pub nudging: Nudging,
-    /// The free phase.
+    /// Free phase.
     pub free: Relaxation<D>,
-    /// The nudged phase.
+    /// Nudged phase.
     pub nudged: Relaxation<D>,
     signs: Streams,
 }
 
 impl<D: Dynamics> EquilibriumPropagation<D> {
-    /// Equilibrium propagation with the given phases. Random signs are drawn from seed 0.
+    /// Creates the estimator with the given phases. Random signs are drawn from seed 0.
     pub fn new(nudging: Nudging, free: Relaxation<D>, nudged: Relaxation<D>) -> Self {
         Self {
             nudging,
@@ -53,13 +53,13 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
         }
     }
 
-    /// Draws random signs from `seed`.
+    /// Sets the seed of the random signs.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.signs = Streams::new(seed);
         self
     }
 
-    /// The same with other dynamics, such as `with` makes of those of each phase.
+    /// Replaces the dynamics of each phase by `with` applied to it.
     pub fn with_dynamics<N: Dynamics>(self, with: impl Fn(D) -> N) -> EquilibriumPropagation<N> {
         let phase = |relaxation: Relaxation<D>| Relaxation {
             dynamics: with(relaxation.dynamics),
@@ -73,7 +73,7 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
         }
     }
 
-    /// The equilibria to contrast, all reached from the free one, and the phase that found them.
+    /// Returns the equilibria to contrast, all reached from the free one, and the phase that found them.
     pub(crate) fn nudge<E: VectorField, C: Cost>(
         &self,
         free: &FreeEquilibrium<E, C>,
@@ -88,7 +88,7 @@ impl<D: Dynamics> EquilibriumPropagation<D> {
         })
     }
 
-    /// The free equilibrium, the gradient of the energy's parameters, and the nudged phase.
+    /// Returns the free equilibrium, the gradient of the energy's parameters, and the nudged phase.
     fn phases<E: VectorField, C: Cost>(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -109,9 +109,9 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Equilibri
     }
 
     /// # Panics
-    /// If β is out of range, or leaves the total energy without a lower bound. Where the output has
-    /// a curvature, which would have to be read back, only
-    /// [`check_nudging`](EquilibriumNetwork::check_nudging) finds the latter.
+    /// If β is out of range, or leaves the total energy without a lower bound. If the output has a
+    /// curvature, which would have to be read back from the device, only
+    /// [`check_nudging`](EquilibriumNetwork::check_nudging) detects the latter.
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,

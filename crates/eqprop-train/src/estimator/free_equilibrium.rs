@@ -1,4 +1,4 @@
-//! What all estimators begin and end with.
+//! Common first and last steps of all estimators.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -17,15 +17,15 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 
 /// A batch at its free equilibrium, with network and batch outside autodiff.
 pub struct FreeEquilibrium<E: VectorField, C: Cost> {
-    /// The network.
+    /// Network outside autodiff.
     pub network: EquilibriumNetwork<E, C>,
-    /// What was clamped, `[batch, n_inputs]`.
+    /// Input, `[batch, n_inputs]`.
     pub input: Tensor<2>,
-    /// What the output should be, `[batch, n_classes]`.
+    /// Target output, `[batch, n_classes]`.
     pub target: Tensor<2>,
-    /// The clamped input.
+    /// Clamped input.
     pub clamped: E::Clamped,
-    /// The free phase.
+    /// Result of the free phase.
     pub relaxed: Relaxed,
 }
 
@@ -37,8 +37,7 @@ pub(crate) struct Pair {
 }
 
 impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
-    /// Takes `batch` to its free equilibrium, from `start` or else from
-    /// [`EquilibriumNetwork::start`].
+    /// Relaxes `batch` to its free equilibrium, from `start` or else from [`EquilibriumNetwork::start`].
     pub fn find(
         phase: &dyn FreePhase<E, C>,
         network: &EquilibriumNetwork<E, C>,
@@ -63,7 +62,7 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
         }
     }
 
-    /// With the outcome of a free phase that was run elsewhere, perhaps on autodiff.
+    /// Uses the result of a free phase that was run elsewhere, possibly on autodiff.
     pub fn at(network: &EquilibriumNetwork<E, C>, batch: &Batch, relaxed: Relaxed) -> Self {
         let network = network.valid();
         let input = batch.input.clone().without_autodiff();
@@ -76,12 +75,12 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
         }
     }
 
-    /// The free equilibrium.
+    /// Returns the state at the free equilibrium.
     pub fn state(&self) -> &State {
         &self.relaxed.state
     }
 
-    /// `n` copies of what is clamped, of the target and of the state, one after the other along the
+    /// Returns `n` copies of the clamped input, the target and the state, one after the other along the
     /// batch axis: relaxed as one batch, they read the weights once.
     pub(crate) fn copies(&self, n: usize) -> (E::Clamped, Tensor<2>, State) {
         let clamped = self.network.energy.repeat(&self.clamped, n);
@@ -89,7 +88,7 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
         (clamped, target, self.state().repeat(n))
     }
 
-    /// Each of `values` for a whole batch, one after the other: `[values · batch, 1]`.
+    /// Returns a column of each of `values` repeated for a whole batch: `[values · batch, 1]`.
     pub(crate) fn column(&self, values: impl IntoIterator<Item = f64>) -> Tensor<2> {
         let batch = self.state().batch_size();
         let like = (&self.target.device(), self.target.dtype());
@@ -98,9 +97,9 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
         Tensor::cat(columns.collect(), 0)
     }
 
-    /// The equilibria that the [differences](Nudging::differences) of `nudging` contrast, and the
-    /// second phase. `relax` takes copies of the batch to the equilibria at the given nudging
-    /// factors, in their order.
+    /// Returns the equilibria that the [differences](Nudging::differences) of `nudging` contrast, and the
+    /// second phase. `relax` relaxes copies of the batch to the equilibria at the given nudging factors, in
+    /// their order.
     pub(crate) fn pairs(
         &self,
         nudging: Nudging,
@@ -128,12 +127,12 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
         (differences.iter().map(pair).collect(), second_phase)
     }
 
-    /// The gradient of the energy's parameters that `pairs` make together.
+    /// Returns the gradient of the energy's parameters from all `pairs`.
     pub(crate) fn gradients(&self, pairs: &[Pair]) -> Gradients {
         self.gradients_by(pairs, E::contrast)
     }
 
-    /// As [`gradients`](Self::gradients), with what `contrast` makes of two states and a scale.
+    /// Like [`gradients`](Self::gradients), with `contrast` of two states and a scale.
     pub(crate) fn gradients_by(
         &self,
         pairs: &[Pair],
@@ -147,18 +146,18 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
         gradients
     }
 
-    /// The gradients of the energy's parameters with those of the cost's, which are `∂C/∂θ` at the
-    /// free equilibrium, and what was measured there.
+    /// Combines the gradients of the energy's parameters with those of the cost's, which are `∂C/∂θ` at the
+    /// free equilibrium, and with the measurements made there.
     pub(crate) fn contrasted(self, mut gradients: Gradients, second_phase: Relaxed) -> Estimate {
         let (cost, output) = (&self.network.cost, self.state().output());
         cost.gradients(output, &self.target, &mut gradients);
-        // Products are formed here.
+        // This forms the products.
         let gradients = || into_params(&gradients, &self.network);
         let gradients = debug_span!("gradient").in_scope(gradients);
         self.estimate(gradients, Some(second_phase))
     }
 
-    /// The gradients of all parameters, and what was measured at the free equilibrium.
+    /// Combines the gradients of all parameters with the measurements at the free equilibrium.
     pub fn estimate(self, gradients: GradientsParams, second_phase: Option<Relaxed>) -> Estimate {
         let network = &self.network;
         let energy = network.energy.energy_of(&self.clamped, self.state());

@@ -29,57 +29,57 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 ///
 /// # Error
 /// `O(β^N)`, and at fixed `|β|` it falls as `(|β|/R)^N`: a nudge of finite strength gives the exact
-/// gradient as `N → ∞`, where `R > |β|` is the distance from 0 of the nearest singularity of `s^β`.
-/// `N = 1` and `N = 2` are one-sided and centered equilibrium propagation. On a linear output the
-/// squared error has a singularity at `β = −1` or nearer to 0, so that `R ≤ 1`.
+/// gradient as `N → ∞` if `R > |β|`, where `R` is the distance from 0 of the nearest singularity of
+/// `s^β`. `N = 1` and `N = 2` are one-sided and centered equilibrium propagation. With a linear output
+/// the squared error has a singularity at `β = −1` or nearer to 0, so that `R ≤ 1`.
 ///
 /// # Cost
-/// `⌊N/2⌋ + 1` complex relaxations, because the others are their conjugates, as one batch; a complex
-/// step takes the products of two real ones. Three contrasts for each complex point.
+/// `⌊N/2⌋ + 1` complex relaxations as one batch, because the others are their conjugates; a complex step
+/// takes the products of two real ones. Three contrasts for each complex point.
 ///
 /// # When to choose it
-/// Where the nudge must be strong, because noise or the precision of the numbers drowns a weak one:
-/// all `N` points are nudged by the full `|β|` and weigh the same, whereas the inner pairs of
-/// [`Nudging::HigherOrder`](eqprop_core::nudging::Nudging) are nudged less and weigh more. Without
+/// Where the nudge must be strong, because noise or limited numerical precision hides the effect of a
+/// weak one: all `N` points are nudged by the full `|β|` and have equal weights, whereas the inner pairs
+/// of [`Nudging::HigherOrder`](eqprop_core::nudging::Nudging) are nudged less and weighted more. Without
 /// noise two such pairs are less biased than `N = 4`, with real states and two thirds of the
 /// arithmetic.
 ///
-/// # What it needs
-/// The squared error, and a holomorphic activation in every layer: sigmoid, tanh or identity.
-/// Connections of any kind but attention and those with max pooling, which do not act on real and
-/// imaginary part alike. [`validate`](Self::validate) says so before a device is touched, and an estimate panics.
+/// # Requirements
+/// The squared error, and a holomorphic activation in every layer: sigmoid, tanh or identity. Any
+/// connections except attention and those with max pooling, which do not act linearly on complex
+/// states. [`validate`](Self::validate) checks this before a device is touched; an estimate panics.
 ///
 /// [`Estimate::second_phase`] has the points of the upper half circle one after the other along the
-/// batch axis, first the real parts of all, then the imaginary parts.
+/// batch axis, first all real parts, then all imaginary parts.
 ///
 /// # Reference
 /// Laborieux & Zenke (2022), <https://arxiv.org/abs/2209.00530>
 #[derive(Debug, Clone)]
 pub struct HolomorphicEquilibriumPropagation<D = Scheme> {
-    /// The nudging factors.
+    /// Nudging factors.
     pub circle: Circle,
-    /// The free phase.
+    /// Free phase.
     pub free: Relaxation<D>,
-    /// The nudged phase.
+    /// Nudged phase.
     pub nudged: Relaxation<D>,
 }
 
-/// Why a network cannot be nudged by complex factors.
+/// Error of a network that cannot be nudged by complex factors.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HolomorphicError {
-    /// The circle is none.
+    /// The circle is invalid.
     #[error(transparent)]
     Circle(#[from] ConfigError),
-    /// An activation has no continuation to complex numbers.
+    /// An activation has no holomorphic continuation.
     #[error(
         "holomorphic equilibrium propagation needs sigmoid, tanh or identity layers, but layer \
          {layer} has {activation:?}"
     )]
     Activation {
-        /// The layer, counted from the input as 0.
+        /// Index of the layer, counted from the input as 0.
         layer: usize,
-        /// Its activation.
+        /// Activation of the layer.
         activation: Activation,
     },
     /// Max pooling is not linear.
@@ -88,7 +88,7 @@ pub enum HolomorphicError {
          {connection} has; use average pooling"
     )]
     MaxPooling {
-        /// Position of the connection in the configuration.
+        /// Index of the connection in the configuration.
         connection: usize,
     },
     /// Attention is not linear.
@@ -97,19 +97,19 @@ pub enum HolomorphicError {
          {connection} is: complex states need drives that are linear; use another estimator"
     )]
     Attention {
-        /// Position of the connection in the configuration.
+        /// Index of the connection in the configuration.
         connection: usize,
     },
     /// The cost is not quadratic.
     #[error("holomorphic equilibrium propagation needs the squared error, not {cost:?}")]
     Cost {
-        /// The cost.
+        /// Configured cost.
         cost: CostConfig,
     },
 }
 
 impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
-    /// Holomorphic equilibrium propagation with the given phases.
+    /// Creates the estimator with the given phases.
     pub fn new(circle: Circle, free: Relaxation<D>, nudged: Relaxation<D>) -> Self {
         Self {
             circle,
@@ -118,10 +118,10 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
         }
     }
 
-    /// Checks the circle, and whether a network has what this estimator needs.
+    /// Checks the circle, and whether a network meets the requirements of this estimator.
     ///
     /// # Errors
-    /// Names the first thing that it lacks.
+    /// Names the first requirement that is not met.
     pub fn validate(
         &self,
         energy: &HopfieldEnergyConfig,
@@ -135,15 +135,15 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
         check_network(&energy.layers, kinds)
     }
 
-    /// As [`validate`](Self::validate), of a network itself. Whether its cost is quadratic, the
-    /// total energy checks.
+    /// Like [`validate`](Self::validate), for an initialized network. Whether its cost is quadratic is
+    /// checked by the total energy.
     fn check(&self, energy: &HopfieldEnergy) -> Result<(), HolomorphicError> {
         self.circle.validate()?;
         let kinds = energy.connections.iter().map(Connection::kind);
         check_network(energy.layers(), kinds)
     }
 
-    /// The complex equilibria at the points of the upper half circle.
+    /// Relaxes to the complex equilibria at the points of the upper half circle.
     fn relax<C: Cost>(&self, free: &FreeEquilibrium<HopfieldEnergy, C>) -> Relaxed {
         let EquilibriumNetwork { energy, cost, .. } = &free.network;
         let points = self.circle.upper_half();
@@ -162,8 +162,8 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
         self.nudged.relax(&total, start)
     }
 
-    /// The estimate from complex equilibria `a + ib`. `∂E/∂θ` is a quadratic function `D` of the
-    /// state, so that its real and imaginary part are contrasts of real states:
+    /// Computes the estimate from complex equilibria `a + ib`. `∂E/∂θ` is a quadratic function `D` of the
+    /// state, so its real and imaginary parts are contrasts of real states:
     ///
     /// ```text
     /// Re D(a + ib) = D(a) − ½[D(a + b) + D(a − b) − 2D(a)]
@@ -197,7 +197,7 @@ impl<D: Dynamics> HolomorphicEquilibriumPropagation<D> {
     }
 }
 
-/// Whether layers and connections have a continuation to complex states.
+/// Checks whether layers and connections have a continuation to complex states.
 fn check_network(
     layers: &[LayerConfig],
     connections: impl Iterator<Item = ConnectionKind>,
@@ -221,7 +221,7 @@ fn check_network(
     Ok(())
 }
 
-/// `a + factor · b`.
+/// Returns `a + factor · b`.
 fn combined(a: &State, b: &State, factor: f64) -> State {
     let layers = a.layers().iter().zip(b.layers());
     State::new(
@@ -239,8 +239,8 @@ impl<C: Cost, D: Dynamics> GradientEstimator<HopfieldEnergy, C>
     }
 
     /// # Panics
-    /// As [`validate`](HolomorphicEquilibriumPropagation::validate) and with its messages: if the
-    /// circle is none, a layer's activation is not holomorphic, or a connection has max pooling or is attention;
+    /// If [`validate`](HolomorphicEquilibriumPropagation::validate) fails, with its message: if the circle is
+    /// invalid, a layer's activation is not holomorphic, or a connection has max pooling or is attention;
     /// and if the cost is not quadratic.
     fn estimate(
         &self,

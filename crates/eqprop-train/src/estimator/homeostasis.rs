@@ -1,4 +1,4 @@
-//! Jacobian homeostasis: a regularizer that draws a field toward one with an energy.
+//! Jacobian homeostasis: a regularizer that drives a field toward one with an energy.
 
 use burn::module::Param;
 use burn::optim::GradientsParams;
@@ -15,53 +15,54 @@ use super::{Estimate, GradientEstimator};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
 
-/// An estimator with Jacobian homeostasis: the gradient of the cost, as `inner` estimates it, and that of how
-/// far the Jacobian `J = ∂drive/∂s` is from symmetric.
+/// An estimator with Jacobian homeostasis: the gradient of the cost, as estimated by `inner`, plus that of
+/// the asymmetry of the Jacobian `J = ∂drive/∂s`.
 ///
 /// ```text
 /// H(θ) = ½‖J − Jᵀ‖² / n,   n units
 /// ĝ = ĝ_inner + strength · ∂Ĥ/∂θ
 /// ```
 ///
-/// An energy is what a field with a symmetric Jacobian has, and where there is one the simple estimate of
-/// [`EquilibriumPropagation`](super::EquilibriumPropagation) is the gradient: the smaller `H` becomes, the less it is
-/// biased. `Ĥ` looks along a random direction for each example, whose entries are ±1,
+/// A field with a symmetric Jacobian has an energy, and with an energy the simple estimate of
+/// [`EquilibriumPropagation`](super::EquilibriumPropagation) is the gradient: the smaller `H` becomes, the
+/// smaller its bias. `Ĥ` probes one random direction per example, with entries ±1,
 ///
 /// ```text
 /// Ĥ = mean over the batch of ½|(J − Jᵀ)ε|² / n            mean over the draws: H
 /// ∂Ĥ/∂θ = mean of [qᵀ ∂J/∂θ ε − εᵀ ∂J/∂θ q] / n,          q = (J − Jᵀ)ε
 /// ```
 ///
-/// which are products of what is measured before a synapse and after it. Biases and what leads from the input have no part
-/// in `J` and are left alone. Of dense connections with the weights `W` forth and `B` back, `H` is `Σ‖W − B‖²/n`: on
-/// average this is the rule of Kolen and Pollack, by which each direction decays toward the other; a convolution
-/// counts a weight as often as it is used.
+/// which are products of presynaptic and postsynaptic quantities. Biases and connections from the input do
+/// not enter `J` and are left alone. For dense connections with forward weights `W` and backward weights `B`,
+/// `H` is `Σ‖W − B‖²/n`: on average this is the rule of Kolen and Pollack, by which each direction decays
+/// toward the other; in a convolution a weight counts as often as it is used.
 ///
-/// A field with an energy has `H = 0` and is trained as by `inner` alone.
+/// For a field with an energy `H = 0`, and the estimate is that of `inner` alone.
 ///
 /// # Cost
 /// Two drives of each layer and four contrasts.
 ///
-/// # What it needs
-/// Drives that are affine in the state, and a field that knows its [adjoint](VectorField::adjoint): not max pooling.
+/// # Requirements
+/// Drives that are affine in the state, and a field with a closed-form [adjoint](VectorField::adjoint): no
+/// max pooling.
 ///
 /// # Reference
-/// Laborieux & Zenke (2023), <https://arxiv.org/abs/2309.02214>, whose `‖Jε‖² − εᵀJJε` has the same mean, and more
-/// noise.
+/// Laborieux & Zenke (2023), <https://arxiv.org/abs/2309.02214>; their `‖Jε‖² − εᵀJJε` has the same mean but
+/// more noise.
 #[derive(Debug, Clone)]
 pub struct Homeostasis<G> {
-    /// What estimates the gradient of the cost.
+    /// Estimator of the gradient of the cost.
     pub inner: G,
-    /// How much `H` counts beside the cost, at least 0.
+    /// Weight of `H` relative to the cost, at least 0.
     pub strength: f64,
     directions: Streams,
 }
 
 impl<G> Homeostasis<G> {
-    /// `inner` with homeostasis of this strength. Directions are drawn from seed 0.
+    /// Adds homeostasis of this strength to `inner`. Directions are drawn from seed 0.
     ///
     /// # Panics
-    /// If `strength` is negative or no number.
+    /// If `strength` is negative or not finite.
     pub fn new(inner: G, strength: f64) -> Self {
         assert!(
             strength.is_finite() && strength >= 0.0,
@@ -74,13 +75,13 @@ impl<G> Homeostasis<G> {
         }
     }
 
-    /// Draws directions from `seed`.
+    /// Sets the seed of the directions.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.directions = directions(seed);
         self
     }
 
-    /// `ε` of each example.
+    /// Draws `ε` of each example.
     fn direction<E: VectorField>(&self, energy: &E, input: &Tensor<2>) -> State {
         let mut rng = self.directions.numbers(self.directions.take());
         let [batch, _] = input.dims();
@@ -94,15 +95,15 @@ impl<G> Homeostasis<G> {
     }
 }
 
-/// Other numbers than the inner estimator draws from the same seed.
+/// Returns streams that differ from those of an inner estimator with the same seed.
 fn directions(seed: u64) -> Streams {
     Streams::new(!seed)
 }
 
-/// `scale · ∂Ĥ/∂θ` in the directions `epsilon`.
+/// Computes `scale · ∂Ĥ/∂θ` in the directions `epsilon`.
 ///
 /// # Panics
-/// If the field does not know its adjoint.
+/// If the field has no closed-form adjoint.
 fn gradients<E: VectorField>(
     energy: &E,
     clamped: &E::Clamped,
@@ -114,7 +115,7 @@ fn gradients<E: VectorField>(
         adjoint.expect("homeostasis needs a field that knows its adjoint: no max pooling");
     let sizes = energy.layers().iter().map(|layer| layer.n_units());
     let scale = 0.5 * scale / sizes.sum::<usize>() as f64;
-    // Both drives are the same at 0.
+    // Both drives agree at 0.
     let q = (0..epsilon.layers().len()).map(|layer| {
         energy.drive(layer, clamped, epsilon) - energy.drive(layer, &adjoint, epsilon)
     });
@@ -138,7 +139,7 @@ fn gradients<E: VectorField>(
     gradients
 }
 
-/// Adds to gradients of Burn's.
+/// Adds to Burn's gradients.
 struct Sum<'a>(&'a mut GradientsParams);
 
 impl GradientVisitor for Sum<'_> {
@@ -159,7 +160,7 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C>> GradientEstimator<E, C
     }
 
     /// # Panics
-    /// If the field does not know its adjoint, and as the inner estimator.
+    /// If the field has no closed-form adjoint, and as the inner estimator.
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,

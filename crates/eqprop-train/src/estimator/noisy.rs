@@ -1,4 +1,4 @@
-//! Equilibrium propagation whose states are disturbed.
+//! Equilibrium propagation with noisy states.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,17 +16,18 @@ use super::{EquilibriumPropagation, Estimate, GradientEstimator};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
 
-/// Streams of random numbers from here on, far from those of signs.
+/// First stream of noise, far from the streams of signs.
 const NOISE: u64 = 1 << 61;
 
-/// Dynamics that are disturbed after every step, in `u = σ⁻¹(s)`, so that no unit leaves its range:
+/// Dynamics with noise added after every step to `u = σ⁻¹(s)`, so that no unit leaves its range:
 ///
 /// ```text
 /// s ← σ(σ⁻¹(s) + d ξ),   ξ ~ N(0, 1) for each unit
 /// ```
 ///
-/// Of an oscillator that turns the phase by `d` times a normal number, up to terms of second order. The noise is a function of
-/// the seed, the stream and the number of the step: every relaxation with the same value of this type repeats it.
+/// For an oscillator this rotates the phase by `d` times a normal number, up to terms of second order. The
+/// noise is a function of the seed, the stream and the step number: every relaxation with the same value of
+/// this type repeats it.
 #[derive(Debug, Clone)]
 pub struct Noisy<D> {
     dynamics: D,
@@ -35,7 +36,7 @@ pub struct Noisy<D> {
 }
 
 impl<D> Noisy<D> {
-    /// `dynamics` with noise of this deviation `d`, from stream 0 of `seed`.
+    /// Adds noise of standard deviation `d` to `dynamics`, from stream 0 of `seed`.
     pub fn new(dynamics: D, deviation: f64, seed: u64) -> Self {
         let rng = ChaCha8Rng::seed_from_u64(seed);
         let noisy = Self {
@@ -46,14 +47,14 @@ impl<D> Noisy<D> {
         noisy.with_stream(0)
     }
 
-    /// Takes the noise of another stream of the seed: streams are independent of each other.
+    /// Draws the noise from another stream of the seed; streams are independent.
     pub fn with_stream(mut self, stream: u64) -> Self {
         self.rng.set_stream(NOISE + stream);
         self
     }
 
     fn noise(&mut self, like: &Tensor<2>) -> Tensor<2> {
-        // `TensorData::random` would prepare the distribution anew for every number.
+        // `TensorData::random` would initialize the distribution for every number.
         let normal = Distribution::Normal(0.0, 1.0);
         let mut normal = normal.sampler::<_, f32>(&mut self.rng);
         let n = like.shape().num_elements();
@@ -85,7 +86,8 @@ impl<D: Dynamics> Dynamics for Noisy<D> {
     }
 }
 
-/// [`EquilibriumPropagation`] with [`Noisy`] phases: each has noise of its own, and all predictions the same.
+/// [`EquilibriumPropagation`] with [`Noisy`] phases: each phase of an estimate has its own noise, and all
+/// predictions have the same.
 #[derive(Debug, Clone)]
 pub struct NoisyEquilibriumPropagation<D = Scheme> {
     inner: EquilibriumPropagation<Noisy<D>>,
@@ -93,7 +95,7 @@ pub struct NoisyEquilibriumPropagation<D = Scheme> {
 }
 
 impl<D: Dynamics> NoisyEquilibriumPropagation<D> {
-    /// The phases of `inner`, with noise of this deviation.
+    /// Adds noise of this standard deviation to the phases of `inner`.
     pub fn new(inner: EquilibriumPropagation<D>, deviation: f64, seed: u64) -> Self {
         Self {
             inner: inner.with_dynamics(|dynamics| Noisy::new(dynamics, deviation, seed)),
@@ -101,7 +103,7 @@ impl<D: Dynamics> NoisyEquilibriumPropagation<D> {
         }
     }
 
-    /// The phases of the next estimate.
+    /// Returns the phases of the next estimate.
     fn next(&self) -> EquilibriumPropagation<Noisy<D>> {
         let count = self.n_estimates.fetch_add(1, Ordering::Relaxed);
         let mut next = self.inner.clone();

@@ -1,17 +1,18 @@
-//! Products with the transposed Jacobian of the drives, for fields that have no closed form of it.
+//! Products with the transposed Jacobian of the drives, for fields without a closed form of it.
 
 use burn::tensor::Tensor;
 use eqprop_core::energy::VectorField;
 use eqprop_core::pullback::backward;
 use eqprop_core::state::State;
 
-/// What the drives of all layers say about layer `layer` at `state`, by Burn's autodiff there:
+/// Vector–Jacobian product of the drives of all layers with respect to layer `layer` at `state`, by Burn's
+/// autodiff:
 ///
 /// ```text
 /// a_k⁻¹ Σ_j (∂drive_j/∂s_k)ᵀ a_j v_j
 /// ```
 ///
-/// with the curvatures `a`, which are 1 unless the field says otherwise.
+/// with the curvatures `a`, which are 1 unless the field defines others.
 ///
 /// # Shapes
 /// - output: `[batch, n_units]`

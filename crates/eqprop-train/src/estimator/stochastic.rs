@@ -22,36 +22,36 @@ use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
 pub use langevin::{Langevin, LangevinError};
 
-/// How a stationary distribution is sampled.
+/// Sampling of a stationary distribution.
 ///
-/// A chain takes `burn_in + n_samples · thinning` steps; of every example `n_chains · n_samples`
-/// samples are kept at each nudging factor. A quadratic energy relaxes in `1/(ελ)` steps, with λ
+/// A chain takes `burn_in + n_samples · thinning` steps; for every example `n_chains · n_samples`
+/// samples are kept at each nudging factor. A quadratic energy relaxes in `1/(ελ)` steps, where λ is
 /// the smallest eigenvalue of its Hessian: the burn-in should be several times as long.
 #[derive(Config, Debug, Copy, PartialEq)]
 pub struct Sampling {
     /// Temperature `T`, greater than 0, in units of the energy.
     pub temperature: f64,
-    /// Step ε of the [`Langevin`] dynamics, in (0, 1].
+    /// Step size ε of the [`Langevin`] dynamics, in (0, 1].
     #[config(default = 0.1)]
     pub step_size: f64,
-    /// Chains per example and nudging factor, which run in parallel as one batch.
+    /// Number of chains per example and nudging factor, which run in parallel as one batch.
     #[config(default = 16)]
     pub n_chains: usize,
-    /// Steps from the free equilibrium to the first state that counts as stationary.
+    /// Number of steps from the free equilibrium to the first state that counts as stationary.
     #[config(default = 150)]
     pub burn_in: usize,
-    /// Samples of each chain. They are held until all chains end.
+    /// Number of samples of each chain. They are held until all chains end.
     #[config(default = 20)]
     pub n_samples: usize,
-    /// Steps from sample to sample.
+    /// Number of steps from sample to sample.
     #[config(default = 10)]
     pub thinning: usize,
 }
 
-/// The equilibrium-propagation estimate of `d E[C]/dθ` at a temperature.
+/// Stochastic equilibrium propagation, an estimator of `d E[C]/dθ` at a temperature.
 ///
-/// With noise, the state has no equilibrium but a stationary density. What is minimized is the
-/// expected cost, and the theorem holds with expectations where the states were:
+/// With noise, the state has a stationary density instead of an equilibrium. The objective is the
+/// expected cost, and the theorem holds with expectations in place of states:
 ///
 /// ```text
 /// p^β(s) ∝ exp(−(E + βC)/T)              sampled by Langevin dynamics
@@ -69,43 +69,42 @@ pub struct Sampling {
 /// ĝ = 1/(β₁ − β₂) · mean over batch, chains and samples of [ ∂E/∂θ(s^β₁) − ∂E/∂θ(s^β₂) ]
 /// ```
 ///
-/// with β₁ and β₂, or a weighted sum over pairs of them, as [`Nudging`] says, and the same orders
-/// in β. As `T → 0` it becomes that of
-/// [`EquilibriumPropagation`](super::EquilibriumPropagation). A readout outside the state gets
-/// `E_{p⁰}[∂C/∂θ]`: the mean over the samples at β = 0 or, where there are none, over all, which
-/// differs by O(β²).
+/// with β₁ and β₂, or a weighted sum over pairs of them, according to [`Nudging`], and with the same orders
+/// in β. As `T → 0` it becomes that of [`EquilibriumPropagation`](super::EquilibriumPropagation). A readout
+/// outside the state gets `E_{p⁰}[∂C/∂θ]`: the mean over the samples at β = 0 or, if there are none, over all
+/// samples, which differs by O(β²).
 ///
 /// # Variance
-/// The chains at all nudging factors start from the same state and feel the same noise (common
+/// The chains at all nudging factors start from the same state with the same noise (common
 /// random numbers), so their differences are of order β where the energy is convex, and the
 /// variance of the estimate does not grow as β → 0. With independent noise it would grow as
-/// 1/β². In an energy with several minima two such chains may part, and the variance grows; the
-/// mean stays right.
+/// 1/β². In an energy with several minima two such chains may separate, and the variance grows; the
+/// mean remains correct.
 ///
-/// # What it predicts
+/// # Predictions
 /// [`infer`](GradientEstimator::infer) relaxes without noise: to the most probable state, which
-/// is the mean as well if all layers are linear. The energies, costs and scores of an [`Estimate`]
-/// belong to that state too, so its costs leave out what the noise adds to `J`. Its second phase
+/// is also the mean if all layers are linear. The energies, costs and scores of an [`Estimate`]
+/// belong to that state too, so its costs omit the contribution of the noise to `J`. Its second phase
 /// holds the last state of every chain, first all at β₁, then all at β₂; a chain does not
-/// converge, and its residual says nothing.
+/// converge, and its residual has no meaning.
 ///
 /// # Cost
-/// For each nudging factor, 0 included, `n_chains` nudged relaxations of as many steps, and noise
-/// that is drawn on the host; see [`Langevin`]. Memory grows with the number of samples.
+/// For each nudging factor, 0 included, `n_chains` nudged relaxations with the same number of steps, and
+/// noise drawn on the host; see [`Langevin`]. Memory grows with the number of samples.
 ///
 /// # Reference
 /// Scellier & Bengio (2017), the stochastic framework in the appendix,
 /// <https://arxiv.org/abs/1602.05179>
 #[derive(Debug, Clone)]
 pub struct StochasticEquilibriumPropagation<D = Scheme> {
-    /// The nudging factors.
+    /// Nudging factors.
     pub nudging: Nudging,
-    /// The relaxation without noise: the prediction, and where the chains start.
+    /// Relaxation without noise: the prediction, and the start of the chains.
     pub free: Relaxation<D>,
-    /// How the chains are sampled.
+    /// Sampling of the chains.
     pub sampling: Sampling,
     signs: Streams,
-    /// Estimate number `n` has stream `n` for its noise.
+    /// Streams of the noise: estimate `n` uses stream `n`.
     noise: Streams,
 }
 
@@ -124,14 +123,14 @@ impl Sampling {
         self.burn_in + self.n_samples * self.thinning
     }
 
-    /// Whether the state after `step` steps is a sample.
+    /// Returns whether the state after `step` steps is a sample.
     fn keeps(&self, step: usize) -> bool {
         step > self.burn_in && (step - self.burn_in).is_multiple_of(self.thinning)
     }
 }
 
 impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
-    /// Stochastic equilibrium propagation with random numbers from seed 0.
+    /// Creates the estimator with random numbers from seed 0.
     pub fn new(nudging: Nudging, free: Relaxation<D>, sampling: Sampling) -> Self {
         Self {
             nudging,
@@ -142,9 +141,9 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
         }
     }
 
-    /// Draws noise and random signs from `seed`.
+    /// Sets the seed of the noise and the random signs.
     pub fn with_seed(mut self, seed: u64) -> Self {
-        // Signs and noise have the same streams: of one seed they would be the same numbers.
+        // Signs and noise use the same stream numbers: with one seed they would be the same numbers.
         self.signs = Streams::new(!seed);
         self.noise = Streams::new(seed);
         self
@@ -153,7 +152,7 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
     /// Checks the nudging factors and the sampling, and that the network can be sampled.
     ///
     /// # Errors
-    /// Names the first value or layer that cannot work.
+    /// Names the first invalid value or layer.
     pub fn validate<E: VectorField, C: Cost>(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -171,7 +170,7 @@ impl<D: Dynamics> StochasticEquilibriumPropagation<D> {
         )
     }
 
-    /// Runs the chains at all of `betas` as one batch: their last states, and for each β the
+    /// Runs the chains at all of `betas` as one batch; returns their last states, and for each β the
     /// samples one after the other along the batch axis.
     fn sample<E: VectorField, C: Cost>(
         &self,
@@ -256,7 +255,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
     }
 }
 
-/// States one after the other along the batch axis.
+/// Stacks states one after the other along the batch axis.
 fn stack(states: &[State]) -> State {
     let n_layers = states[0].layers().len();
     let layers = (0..n_layers).map(|layer| {

@@ -1,4 +1,4 @@
-//! Random numbers of estimates.
+//! Random numbers of the estimators.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -7,14 +7,14 @@ use eqprop_core::nudging::Nudging;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Where random numbers come from: stream number `n` is a function of `seed` and `n`, so a run
-/// that is resumed at stream `n` goes on with the same numbers.
+/// A source of random numbers: stream `n` is a function of `seed` and `n`, so a run resumed at stream `n`
+/// continues with the same numbers.
 #[derive(Debug, Clone)]
 pub(super) struct Streams {
     pub seed: u64,
-    /// Shared by all clones: Burn's learner clones its model at every step.
+    /// Number of streams taken, shared by all clones: Burn's learner clones its model at every step.
     n_taken: Arc<AtomicU64>,
-    /// 0 or 1 for a sign that is the same for all, 1 for the negative one.
+    /// Fixed sign of all draws, 0 for positive and 1 for negative; another value if it is not fixed.
     fixed: Arc<AtomicU8>,
 }
 
@@ -29,24 +29,24 @@ impl Streams {
         }
     }
 
-    /// Takes a stream: its number.
+    /// Takes a stream and returns its number.
     pub fn take(&self) -> u64 {
         self.n_taken.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Goes on as if `n_taken` streams had been taken.
+    /// Continues as if `n_taken` streams had been taken.
     pub fn resume(&self, n_taken: u64) {
         self.n_taken.store(n_taken, Ordering::Relaxed);
     }
 
-    /// The numbers of a stream.
+    /// Returns the generator of a stream.
     pub fn numbers(&self, stream: u64) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(stream);
         rng
     }
 
-    /// The sign of β: from the next stream where `nudging` has a random one, and 1 elsewhere.
+    /// Returns the sign of β: drawn from the next stream if `nudging` has a random one, and 1 otherwise.
     pub fn sign(&self, nudging: Nudging) -> f64 {
         match self.fixed.load(Ordering::Relaxed) {
             NOT_FIXED => {
@@ -58,7 +58,7 @@ impl Streams {
         }
     }
 
-    /// The sign that comes next, without taking its stream.
+    /// Returns the next sign without taking its stream.
     pub fn next_sign(&self, nudging: Nudging) -> f64 {
         match nudging {
             Nudging::RandomSign { .. } => {
@@ -69,14 +69,14 @@ impl Streams {
         }
     }
 
-    /// Takes the stream of a sign, where there is one.
+    /// Takes the stream of a sign, if there is one.
     pub fn pass_over(&self, nudging: Nudging) {
         if let Nudging::RandomSign { .. } = nudging {
             self.take();
         }
     }
 
-    /// Gives this sign from now on, and takes no streams; those again after `None`.
+    /// Fixes the sign from now on, without taking streams; `None` restores random signs.
     pub fn fix(&self, sign: Option<f64>) {
         let fixed = sign.map_or(NOT_FIXED, |sign| u8::from(sign < 0.0));
         self.fixed.store(fixed, Ordering::Relaxed);

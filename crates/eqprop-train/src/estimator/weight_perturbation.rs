@@ -1,4 +1,4 @@
-//! Weight perturbation: the gradient from what random changes of the parameters do to the cost.
+//! Weight perturbation: the gradient from the effect of random parameter changes on the cost.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -16,27 +16,27 @@ use super::{Estimate, FreeEquilibrium, GradientEstimator, into_params};
 use crate::batch::Batch;
 use crate::network::{EquilibriumNetwork, FreePhase};
 
-/// Weight perturbation, or SPSA: all parameters change at once by `±ε`, each by a random sign, and the
-/// difference of the costs counts for all of them.
+/// Weight perturbation, or SPSA: all parameters change at once by `±ε`, each with a random sign, and the
+/// difference of the costs is credited to all of them.
 ///
 /// ```text
 /// v_i = ±1 at random for every parameter θ_i
 /// ĝ = 1/2ε · [C(θ + εv) − C(θ − εv)] · v,     mean over n draws of v
 /// ```
 ///
-/// with the mean cost of a batch at the free equilibrium, which each change is given the free equilibrium to
-/// relax from. The readout's parameters are changed with the others.
+/// with the mean cost of a batch at the free equilibrium; each relaxation after a change starts from the
+/// unperturbed free equilibrium. The readout's parameters are changed with the others.
 ///
 /// # Error
-/// Its mean over the draws is `dC/dθ + O(ε²)`, whatever the energy is; no nudge is needed and no synapse
-/// measures anything. The price is noise: a single draw is off by `√(N/n)` times the length of the gradient for
-/// `N` parameters and `n` draws, where equilibrium propagation is off by `O(β²)`.
+/// Its mean over the draws is `dC/dθ + O(ε²)` for any energy, without nudging and without measurements at the
+/// synapses. The price is noise: a single draw is off by `√(N/n)` times the norm of the gradient for
+/// `N` parameters and `n` draws, whereas equilibrium propagation is off by `O(β²)`.
 ///
 /// # Cost
-/// `2n` relaxations, one after the other, each with the input clamped anew.
+/// `2n` relaxations in sequence, each with the input clamped anew.
 ///
 /// # When to choose it
-/// As the method that equilibrium propagation spares hardware: to compare with circuits that can only measure
+/// As a baseline for equilibrium propagation in hardware: to compare with circuits that can measure only
 /// their cost.
 ///
 /// # Reference
@@ -44,20 +44,20 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 /// <https://doi.org/10.1109/72.105429>
 #[derive(Debug, Clone)]
 pub struct WeightPerturbation<D = Scheme> {
-    /// By how much each parameter changes, `ε`, greater than 0.
+    /// Perturbation `ε` of each parameter, greater than 0.
     pub size: f64,
     /// Number `n` of draws, at least 1.
     pub n_draws: usize,
-    /// The free phase, and that after each change.
+    /// Free phase, also used after each change.
     pub free: Relaxation<D>,
     streams: Streams,
 }
 
 impl<D: Dynamics> WeightPerturbation<D> {
-    /// Weight perturbation with the given phase. Signs are drawn from seed 0.
+    /// Creates the estimator with the given phase. Signs are drawn from seed 0.
     ///
     /// # Panics
-    /// If `size` is not a positive number, or there are no draws.
+    /// If `size` is not a positive finite number, or `n_draws` is 0.
     pub fn new(size: f64, n_draws: usize, free: Relaxation<D>) -> Self {
         assert!(
             size.is_finite() && size > 0.0,
@@ -72,13 +72,13 @@ impl<D: Dynamics> WeightPerturbation<D> {
         }
     }
 
-    /// Draws signs from `seed`.
+    /// Sets the seed of the signs.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.streams = Streams::new(seed);
         self
     }
 
-    /// The mean cost of `θ + by · v`.
+    /// Computes the mean cost of `θ + by · v`.
     fn cost<E: VectorField, C: Cost>(
         &self,
         at: &FreeEquilibrium<E, C>,
@@ -99,7 +99,7 @@ impl<D: Dynamics> WeightPerturbation<D> {
     }
 }
 
-/// Adds `by` times a random sign to every parameter, and keeps the product if there is where to.
+/// Adds `by` times a random sign to every parameter, and stores the product if requested.
 struct Change {
     rng: ChaCha8Rng,
     by: Tensor<1>,
@@ -136,7 +136,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for WeightPer
     ) -> Estimate {
         let free = FreeEquilibrium::find(&self.free, network, batch, start);
         let first = self.streams.take().wrapping_mul(self.n_draws as u64);
-        // Relaxations and gradient are one here.
+        // Relaxations and gradient are one computation here.
         let gradients = debug_span!("second_phase").in_scope(|| {
             let mut gradients = Gradients::new();
             for draw in 0..self.n_draws {

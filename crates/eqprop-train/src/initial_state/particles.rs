@@ -11,7 +11,7 @@ use super::record;
 
 /// The free state of each training example, kept from one epoch to the next.
 ///
-/// A free phase that starts where the example's last one ended needs far fewer steps than one
+/// A free phase that starts from the example's last free state needs far fewer steps than one
 /// that starts from rest (Scellier & Bengio 2017, §5; the idea is that of persistent
 /// contrastive divergence). Clones share the particles.
 ///
@@ -30,8 +30,8 @@ struct Layer {
     values: Vec<f32>,
 }
 
-/// A device whose memory is the host's, if this build has one. Burn's default device would be a
-/// GPU wherever one is compiled in, whether or not there is one.
+/// Returns a device whose memory is the host's, if this build has one. Burn's default device would be a
+/// GPU if one is compiled in, whether or not one is present.
 fn host() -> Device {
     #[cfg(feature = "flex")]
     return Device::flex();
@@ -40,7 +40,7 @@ fn host() -> Device {
 }
 
 impl Particles {
-    /// Particles at rest for `n_examples` examples.
+    /// Creates particles at rest for `n_examples` examples.
     pub fn new(layers: &[LayerConfig], n_examples: usize) -> Self {
         let layers = layers.iter().map(|layer| {
             let size = layer.n_units();
@@ -56,7 +56,7 @@ impl Particles {
         }
     }
 
-    /// The particles of the examples `indices`, as a state on `device`.
+    /// Returns the particles of the examples `indices`, as a state on `device`.
     ///
     /// # Panics
     /// If an index is not below the number of examples.
@@ -72,7 +72,7 @@ impl Particles {
         State::new(tensors.collect())
     }
 
-    /// Keeps `state` as the particles of the examples `indices`.
+    /// Stores `state` as the particles of the examples `indices`.
     ///
     /// # Panics
     /// If an index is not below the number of examples, or the state has another shape.
@@ -100,7 +100,7 @@ impl Particles {
         }
     }
 
-    /// Particles of their own with the same values: what moves these leaves those.
+    /// Returns an independent copy of the particles.
     pub(super) fn copied(&self) -> Self {
         Self {
             layers: Arc::new(Mutex::new(self.lock().clone())),
@@ -108,7 +108,7 @@ impl Particles {
         }
     }
 
-    /// The particles in Burn's record format.
+    /// Returns the particles in Burn's record format.
     pub fn to_record(&self) -> ModuleRecord {
         let layers = self.lock();
         let tensors = layers.iter().map(|layer| {
@@ -118,7 +118,7 @@ impl Particles {
         record::to_record(&State::new(tensors.collect()))
     }
 
-    /// Replaces the particles by recorded ones.
+    /// Replaces the particles by those of a record.
     ///
     /// # Errors
     /// If the record is of another network or another number of examples.
@@ -134,7 +134,7 @@ impl Particles {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Layer>> {
-        // A panic elsewhere leaves whole rows behind: the particles stay usable.
+        // A panic elsewhere leaves whole rows behind, so the particles remain usable.
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The free state of the batch before.
+//! The free state of the previous batch.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,57 +9,57 @@ use eqprop_core::state::State;
 
 use super::record;
 
-/// The free state of the batch before, as the start of the next: the example at each position of a
-/// batch goes on from the state of another example.
+/// The free state of the previous batch, as the start of the next: each position in a batch continues
+/// from the state of another example.
 ///
-/// So trains the code published beside Scellier et al. (2023), <https://arxiv.org/abs/2312.15103>.
-/// With random batches the equilibrium of another example is not much closer than rest in the first
-/// layers, but it has the scale of an equilibrium; where a network has several equilibria, it
-/// depends on the order of the examples which one is found.
+/// This is how the code published with Scellier et al. (2023), <https://arxiv.org/abs/2312.15103>,
+/// trains. With random batches the equilibrium of another example is not much closer than rest in the
+/// first layers, but it has the scale of an equilibrium; if a network has several equilibria, the order
+/// of the examples determines which one is found.
 ///
 /// The state stays on its device, and nothing is read back. [`Training`](crate::training::Training)
-/// forgets it before each epoch; only a checkpoint within an epoch holds it. Clones share it, those on each
-/// device one of their own.
+/// forgets it before each epoch; only a checkpoint within an epoch stores it. Clones share it, with one state
+/// per device.
 #[derive(Debug, Clone, Default)]
 pub struct PreviousState {
-    /// At most one of each device, the last one last.
+    /// At most one state per device, the most recent last.
     states: Arc<Mutex<Vec<State>>>,
 }
 
 impl PreviousState {
-    /// The state of the batch before on this device, cut to `batch_size` examples; `None` if there is none, or
-    /// it has fewer examples.
+    /// Returns the state of the previous batch on this device, cut to `batch_size` examples; `None` if there
+    /// is none, or it has fewer examples.
     pub fn state(&self, batch_size: usize, device: &Device) -> Option<State> {
         let is_here = |kept: &&State| kept.device() == *device;
         let kept = self.lock().iter().find(is_here).cloned()?;
         (kept.batch_size() >= batch_size).then(|| kept.narrow(0, batch_size))
     }
 
-    /// Keeps the free state of a batch.
+    /// Stores the free state of a batch.
     pub fn keep(&self, state: &State) {
         let mut states = self.lock();
         states.retain(|kept| kept.device() != state.device());
         states.push(state.clone());
     }
 
-    /// Forgets it: the next batch starts where it would without.
+    /// Discards it: the next batch starts from the default state.
     pub fn forget(&self) {
         self.lock().clear();
     }
 
-    /// A state of its own with the same value.
+    /// Returns an independent copy.
     pub(super) fn copied(&self) -> Self {
         Self {
             states: Arc::new(Mutex::new(self.lock().clone())),
         }
     }
 
-    /// The state in Burn's record format, if there is one: of several devices, that which was kept last.
+    /// Returns the state in Burn's record format, if there is one: of several devices, the most recent.
     pub(crate) fn to_record(&self) -> Option<ModuleRecord> {
         self.lock().last().map(record::to_record)
     }
 
-    /// Replaces it by a recorded one of `n_examples` examples.
+    /// Replaces the state by a recorded one of `n_examples` examples.
     ///
     /// # Errors
     /// If the record is of other layers or another number of examples.

@@ -7,7 +7,7 @@ use eqprop_core::state::State;
 
 use crate::record;
 
-/// The layers of a state as a module.
+/// Layers of a state as a module.
 #[derive(Module, Debug)]
 struct LayersModule {
     layers: Vec<Param<Tensor<2>>>,
@@ -22,12 +22,12 @@ impl LayersModule {
     }
 }
 
-/// A state as a record.
+/// Converts a state to a record.
 pub(super) fn to_record(state: &State) -> ModuleRecord {
     LayersModule::new(state.layers().iter().cloned()).into_record()
 }
 
-/// A state of `n_examples` examples from a record, with layers of these sizes.
+/// Converts a record to a state of `n_examples` examples, with layers of these sizes.
 ///
 /// # Errors
 /// If the record is of other layers or another number of examples.

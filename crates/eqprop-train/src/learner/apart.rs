@@ -1,4 +1,4 @@
-//! Plain descent along gradients that are products.
+//! Plain gradient descent along gradients that are products.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use eqprop_core::descent::Descent;
 use eqprop_core::gradients::Gradients;
 
-/// Takes a step of plain gradient descent with each parameter of `module` whose gradient is one of `products`.
+/// Makes a step of plain gradient descent for each parameter of `module` whose gradient is one of `products`.
 pub fn descend_along<M: Module>(
     module: M,
     products: Gradients,
@@ -46,7 +46,7 @@ impl ModuleMapper for Along<'_> {
         if !value.is_autodiff() {
             return Param::from_mapped_value(id, step(value), mapper);
         }
-        // As Burn's optimizers leave a parameter.
+        // Keep these properties as Burn's optimizers do.
         let (is_trained, checkpointing) = (
             value.is_require_grad(),
             value.gradient_checkpointing_strategy(),

@@ -14,19 +14,19 @@ use super::{AnyLearner, EquilibriumLearner, EquilibriumOutput};
 use crate::batch::Batch;
 use crate::estimator::GradientEstimator;
 
-/// Updates after which a graph has been worth its recording.
+/// Number of updates after which recording a graph has paid off.
 const WORTH_RECORDING: usize = 16;
 
-/// Updates by plain descent as one graph of the device: free phase, nudged phase, contrast, and the step of every parameter
-/// where it is. `T` is what is kept of each update.
+/// Updates by plain gradient descent as one graph of the device: free phase, nudged phase, contrast, and the
+/// in-place step of every parameter. `T` is the result kept of each update.
 pub struct CapturedUpdates<T> {
-    /// By the variant of the estimate.
+    /// Graphs, by the variant of the estimate.
     graphs: Vec<(usize, Captured<T>)>,
     input: Tensor<2>,
     target: Tensor<2>,
-    /// Whose parameters the graph updates, in place.
+    /// Learner whose parameters the graphs update in place.
     learner: Slot,
-    /// Whether they are ahead of those of the learner that is trained.
+    /// Whether its parameters are ahead of those of the learner being trained.
     is_ahead: bool,
     rates: Vec<f64>,
     n_updates: usize,
@@ -40,8 +40,8 @@ where
     C: Cost,
     G: GradientEstimator<E, C> + Clone,
 {
-    /// Which of a few computations the next update is, if they can be recorded: no state is kept from batch to batch,
-    /// nothing is read back.
+    /// Returns which of a few computations the next update is, if they can be recorded: no state is kept from
+    /// batch to batch, and nothing is read back.
     fn variant(&self) -> Option<usize> {
         let is_simple =
             self.kept.is_none() && self.max_gradient_norm.is_none() && self.replica().is_none();
@@ -49,23 +49,23 @@ where
     }
 }
 
-/// Updates that are recorded as soon as there is one.
+/// Updates that are recorded as soon as the first is made.
 pub enum Recorded<T> {
-    /// There has been none.
+    /// No update has been made.
     NotYet,
-    /// They cannot be.
+    /// Updates cannot be recorded.
     Never,
-    /// They are.
+    /// Updates have been recorded.
     Updates(Box<CapturedUpdates<T>>),
 }
 
 impl<T: Clone + 'static> Recorded<T> {
-    /// An update of `learner`, which gets to know of it in [`leave`](Self::leave); `None` if it is not one that can be
-    /// recorded or was, so that it is to be computed otherwise.
+    /// Makes an update by a recorded graph. `learner` receives it in [`leave`](Self::leave). Returns `None`
+    /// if the update cannot be recorded or repeated, and has to be computed otherwise.
     ///
-    /// `keep` says what is to be kept of an update. The optimizer must be
-    /// [`FusedSgdConfig`](crate::optimizer::FusedSgdConfig)'s without momentum and weight decay, which takes its steps in
-    /// place; what another one keeps from update to update would not be repeated.
+    /// `keep` selects the result to keep of an update. The optimizer must be
+    /// [`FusedSgdConfig`](crate::optimizer::FusedSgdConfig)'s without momentum and weight decay, which
+    /// updates in place; state that another optimizer keeps between updates would not be repeated.
     pub fn update(
         &mut self,
         learner: &mut AnyLearner,
@@ -82,7 +82,7 @@ impl<T: Clone + 'static> Recorded<T> {
         let rate = next.step();
         match self {
             Self::Updates(steps) if steps.fits(batch, &rate) => {}
-            // A last batch that is smaller, or a learning rate that is another every time.
+            // A smaller last batch, or a learning rate that changes every time.
             Self::Updates(steps) if !steps.is_for(batch) || steps.n_updates < WORTH_RECORDING => {
                 return None;
             }
@@ -106,7 +106,7 @@ impl<T: Clone + 'static> Recorded<T> {
         Some(kept)
     }
 
-    /// Gives `learner` the parameters as they are after all updates.
+    /// Copies the parameters after all updates to `learner`.
     pub fn leave(&mut self, learner: &mut AnyLearner) {
         if let Self::Updates(steps) = self {
             steps.leave(learner);
@@ -115,11 +115,11 @@ impl<T: Clone + 'static> Recorded<T> {
 }
 
 impl AnyLearner {
-    /// Where updates by plain descent with batches such as `batch` can be recorded; `None` on devices that compute nothing
-    /// in place.
+    /// Prepares the recording of updates by plain gradient descent with batches like `batch`; `None` on
+    /// devices that compute nothing in place.
     fn recorder<T>(&self, rate: &ModuleLearningRate, batch: &Batch) -> Option<CapturedUpdates<T>> {
-        // Conductances are projected after each step, to where the graph does not look for them, and what devices that
-        // are not ideal do is another thing every time.
+        // Conductances are projected after each step, to buffers that the graph does not read, and the
+        // behavior of non-ideal devices differs every time.
         if matches!(self.network.energy, AnyField::Resistive(_)) || self.hardware.is_some() {
             return None;
         }
@@ -144,7 +144,7 @@ impl<T: Clone + 'static> CapturedUpdates<T> {
         self.graphs.iter().any(|(found, _)| *found == variant)
     }
 
-    /// Records the updates of a variant. Says whether the device could.
+    /// Records the updates of a variant. Returns whether the device could.
     fn record(
         &mut self,
         variant: usize,
@@ -155,7 +155,7 @@ impl<T: Clone + 'static> CapturedUpdates<T> {
         let (mut optimizer, rate) = (optimizer.clone(), rate.clone());
         let fed = Batch::new(self.input.clone(), self.target.clone());
         let (held, device) = (self.learner.clone(), self.input.device());
-        // The runs before it is recorded are updates too.
+        // The runs before the recording are updates too.
         let before = self.copied();
         before.estimator.fix(Some(variant));
         let graph = Captured::record(&device, move || {
@@ -175,7 +175,7 @@ impl<T: Clone + 'static> CapturedUpdates<T> {
         is_recorded
     }
 
-    /// Its learner, which shares the parameters that the graphs update.
+    /// Returns its learner, which shares the parameters that the graphs update.
     fn own(&self) -> AnyLearner {
         let own = lock(&self.learner);
         own.clone().expect("every update puts it back")
@@ -185,12 +185,12 @@ impl<T: Clone + 'static> CapturedUpdates<T> {
         batch.input.dims() == self.input.dims() && batch.target.dims() == self.target.dims()
     }
 
-    /// Whether it is an update with such a batch, at these learning rates.
+    /// Returns whether it makes updates with such a batch at these learning rates.
     fn fits(&self, batch: &Batch, rate: &ModuleLearningRate) -> bool {
         self.is_for(batch) && rates(&self.own(), rate) == self.rates
     }
 
-    /// An update of `learner`, which gets to know of it in [`leave`](Self::leave).
+    /// Makes an update of `learner`, which receives it in [`leave`](Self::leave).
     fn update(&mut self, variant: usize, learner: &AnyLearner, batch: &Batch) -> T {
         self.n_updates += 1;
         if !self.is_ahead {
@@ -222,7 +222,7 @@ impl<T: Clone + 'static> CapturedUpdates<T> {
         graph.repeat().clone()
     }
 
-    /// Gives `learner` the parameters as they are after all updates.
+    /// Copies the parameters after all updates to `learner`.
     fn leave(&mut self, learner: &mut AnyLearner) {
         if std::mem::take(&mut self.is_ahead) {
             let copied = self.copied();
@@ -236,7 +236,7 @@ impl<T: Clone + 'static> CapturedUpdates<T> {
 }
 
 fn lock(slot: &Slot) -> MutexGuard<'_, Option<AnyLearner>> {
-    // A panic leaves nothing behind that is used again.
+    // After a panic the contents are not used again.
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -257,7 +257,7 @@ impl ModuleMapper for InBuffers {
     }
 }
 
-/// Writes the parameters of `from` where those of `to` are.
+/// Copies the parameters of `from` into the buffers of `to`.
 fn write(to: &AnyLearner, from: &AnyLearner) {
     struct Values(Vec<Tensor<1>>);
 
@@ -277,7 +277,7 @@ fn write(to: &AnyLearner, from: &AnyLearner) {
     }
 }
 
-/// The learning rate of each parameter.
+/// Returns the learning rate of each parameter.
 fn rates(learner: &AnyLearner, rate: &ModuleLearningRate) -> Vec<f64> {
     struct Rates<'a> {
         rate: &'a ModuleLearningRate,

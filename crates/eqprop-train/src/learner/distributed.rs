@@ -1,21 +1,21 @@
 //! Training on several devices at once.
 //!
-//! Each device has a replica of the model and its own part of the examples, and takes batches of the loader's size. A
-//! parameter gradient is the mean over a batch, so that the mean over `n` devices with batches of `B` is the gradient
-//! of a batch of `nB`, and their sum is `n` times that:
+//! Each device has a replica of the model and its own part of the examples, and takes batches of the loader's
+//! size. A parameter gradient is the mean over a batch, so the mean over `n` devices with batches of `B` is
+//! the gradient of a batch of `nB`, and the sum is `n` times that:
 //!
-//! | strategy | runs on | gradients | rate beside one device with `nB` |
+//! | strategy | runs on | gradients | learning rate relative to one device with `nB` |
 //! | --- | --- | --- | --- |
-//! | `ExecutionStrategy::multi` | any devices, also of different backends | are added up | `1/n` of it |
-//! | `ExecutionStrategy::ddp`, `ReduceOperation::Mean` | CUDA | are averaged | the same |
-//! | `ExecutionStrategy::ddp`, `ReduceOperation::Sum` | CUDA | are added up | `1/n` of it |
+//! | `ExecutionStrategy::multi` | any devices, also of different backends | summed | `1/n` of it |
+//! | `ExecutionStrategy::ddp`, `ReduceOperation::Mean` | CUDA | averaged | the same |
+//! | `ExecutionStrategy::ddp`, `ReduceOperation::Sum` | CUDA | summed | `1/n` of it |
 //!
 //! # One machine
 //!
-//! With `multi` Burn copies the parameters to every device in every step and the gradients to the first, from one
-//! process; `examples/data_parallel.rs` trains so. With `ddp` (distributed data parallelism) replicas stay where they
-//! are and only gradients move, between the GPUs themselves, by NVIDIA's NCCL, which has to be installed. A build with
-//! the feature `cuda` trains on all GPUs of the machine by
+//! With `multi` Burn copies the parameters to every device in every step and the gradients to the first, from
+//! one process; see `examples/data_parallel.rs`. With `ddp` (distributed data parallelism) the replicas stay
+//! on their devices and only gradients move, directly between the GPUs, by NVIDIA's NCCL, which must be
+//! installed. A build with the feature `cuda` trains on all GPUs of the machine as follows:
 //!
 //! ```ignore
 //! use burn::tensor::DeviceType;
@@ -32,56 +32,58 @@
 //!     .launch(Learner::new(learner, optimizer, rate));
 //! ```
 //!
-//! Burn cuts the examples into one part for each device, in their order, and the last part takes what does not come
-//! out even. All parts must make the same number of batches: a replica that has a batch more than the others waits for
-//! them without end. [Take](crate::data::Examples::take) a multiple of `n` examples, better one of `nB`: batches count
-//! alike whatever their size.
+//! Burn splits the examples into one part per device, in order, and the last part takes the remainder. All
+//! parts must have the same number of batches: a replica with a batch more than the others waits for them
+//! forever. [Take](crate::data::Examples::take) a multiple of `n` examples, or better of `nB`: all batches
+//! have equal weight whatever their size.
 //!
 //! # Several machines
 //!
-//! `ddp` joins the GPUs of one process: Burn 0.22.1 keeps the identity of NCCL's group within it, and of its `remote`
-//! devices reduces those of one server ("cross-peer all_reduce is not supported yet"). What remains is `multi` over
-//! `remote` devices: a `burn::server::RemoteServer` on each machine hosts its GPUs, and the program that trains lists
-//! them by `Device::enumerate(DeviceType::Remote(host))`. Parameters and gradients cross the network in every step.
-//! These crates do not turn on Burn's features `remote` and `remote-server` and are not tested with them; an
-//! [`EquilibriumBlock`](crate::block::EquilibriumBlock), which has to know its backend, does not run there.
+//! `ddp` joins the GPUs of one process: Burn 0.22.1 keeps the identity of NCCL's group within it, and reduces
+//! only `remote` devices of a single server ("cross-peer all_reduce is not supported yet"). The alternative
+//! is `multi` over `remote` devices: a `burn::server::RemoteServer` on each machine hosts its GPUs, and the
+//! training program lists them by `Device::enumerate(DeviceType::Remote(host))`. Parameters and gradients
+//! cross the network in every step. These crates do not enable Burn's features `remote` and `remote-server`
+//! and are not tested with them; an [`EquilibriumBlock`](crate::block::EquilibriumBlock), which must know its
+//! backend, does not run there.
 //!
-//! # What is each replica's own
+//! # State of each replica
 //!
-//! - Random signs of β, and all other random numbers of estimators: another draw for each batch, in whatever order the
-//!   devices come to theirs. What a draw is expected to give, the mean of several is; it does not repeat to the last bit.
-//! - [Particles](crate::initial_state::Particles) belong to examples, wherever these are. The
-//!   [state of the batch before](crate::initial_state::PreviousState) is that of the same device.
-//! - An [`UpdateMonitor`](crate::update::UpdateMonitor) watches one replica under `ddp`, where all take the same
-//!   updates.
-//! - [Clipping](super::EquilibriumLearner::with_max_gradient_norm) is of the reduced gradient under `ddp`, as with one
-//!   device; under `multi` of each device's, before they are added up.
+//! - Random signs of β, and all other random numbers of estimators: a new draw for each batch, in the order
+//!   in which the devices reach theirs. The expectation is unchanged, but results do not repeat to the last
+//!   bit.
+//! - [Particles](crate::initial_state::Particles) belong to examples, on whichever device these are. The
+//!   [state of the previous batch](crate::initial_state::PreviousState) is that of the same device.
+//! - An [`UpdateMonitor`](crate::update::UpdateMonitor) measures one replica under `ddp`, where all make the
+//!   same updates.
+//! - [Clipping](super::EquilibriumLearner::with_max_gradient_norm) applies to the reduced gradient under
+//!   `ddp`, as with one device; under `multi` to each device's gradient, before they are summed.
 //!
 //! # What `ddp` refuses
 //!
-//! Burn reduces gradients in the backward pass of autodiff, at whose end each device waits for the gradients of all. An
-//! estimate has no loss to take it through, so that it is [sent through one](reduced). A field or an estimator that runs
-//! backward passes on the way to its estimate would wait in them for devices that wait for it:
-//! [`CustomEnergy`](eqprop_core::energy::CustomEnergy), estimates that ask autodiff for a field's adjoint, and the
-//! baselines of `eqprop-bench` are refused. So are GPUs that are not CUDA's, between which Burn 0.22.1 has no transport.
-//! `multi` trains them all. What calls `Tensor::backward` itself, and not
-//! [`backward`](eqprop_core::pullback::backward), goes unnoticed.
+//! Burn reduces gradients in the backward pass of autodiff, at whose end each device waits for the gradients
+//! of all. An estimate has no loss for a backward pass, so it is [sent through a surrogate](reduced). A field
+//! or an estimator that runs backward passes to compute its estimate would wait in them for devices that wait
+//! for it: [`CustomEnergy`](eqprop_core::energy::CustomEnergy), estimators that compute a field's adjoint by
+//! autodiff, and the baselines of `eqprop-bench` are refused. So are GPUs other than CUDA's, between which
+//! Burn 0.22.1 has no transport. `multi` trains them all. Code that calls `Tensor::backward` itself, instead
+//! of [`backward`](eqprop_core::pullback::backward), is not detected.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use eqprop_core::pullback::without_backward;
 
-/// Why there may be no backward pass before the one that reduces.
+/// Reason why no backward pass may precede the one that reduces.
 const NO_BACKWARD: &str = "DistributedDataParallel waits in every backward pass for the gradients of all devices, \
      which an estimate that runs backward passes on its way does not have yet: this energy or estimator, which asks \
      Burn's autodiff, cannot be trained so. Use ExecutionStrategy::multi, which adds up gradients wherever they come from";
 
-/// CubeCL's runtimes that have no transport between devices, as [`Device`] shows them.
+/// CubeCL's runtimes without transport between devices, as [`Device`] formats them.
 const WITHOUT_TRANSPORT: [&str; 4] = ["Wgpu(", "Hip(", "Metal(", "Cpu("];
 
-/// The device of a replica of `ExecutionStrategy::ddp`, or `None` where `module` is none: Burn marks a replica's
-/// parameters.
+/// Returns the device of a replica of `ExecutionStrategy::ddp`, or `None` if `module` is not one: Burn marks
+/// a replica's parameters.
 pub(super) fn replica<M: Module>(module: &M) -> Option<Device> {
     struct Marked(Option<Device>);
 
@@ -99,13 +101,13 @@ pub(super) fn replica<M: Module>(module: &M) -> Option<Device> {
     marked.0
 }
 
-/// Whether autodiff reduces the gradient of a parameter over all devices.
+/// Returns whether autodiff reduces the gradient of a parameter over all devices.
 fn is_marked<const D: usize>(parameter: &Tensor<D>) -> bool {
-    // Burn has no answer for a tensor outside autodiff, and no mark on one.
+    // Burn does not support this query for a tensor outside autodiff, which has no mark.
     parameter.is_autodiff() && parameter.is_distributed()
 }
 
-/// The estimate of a replica on `device`, not reduced yet.
+/// Computes the estimate of a replica on `device`, not reduced yet.
 ///
 /// # Panics
 /// If Burn has no transport between such devices, or the estimate runs a backward pass.
@@ -121,20 +123,21 @@ pub(super) fn estimated<R>(device: &Device, estimate: impl FnOnce() -> R) -> R {
     without_backward(NO_BACKWARD, estimate)
 }
 
-/// `gradients` of the parameters of `module`, sent through a backward pass of Burn's autodiff: those of parameters that
-/// Burn has marked as distributed come back reduced over all devices, by the operation that the strategy was given; the
-/// others as they were, to the last bit.
+/// Sends the `gradients` of the parameters of `module` through a backward pass of Burn's autodiff. Those of
+/// parameters that Burn has marked as distributed are reduced over all devices, by the operation of the
+/// strategy; the others are unchanged, to the last bit.
 ///
 /// ```text
 /// L(θ) = Σ ⟨θ, ĝ⟩ over the parameters, ĝ held constant          ∂L/∂θ = ĝ
 /// ```
 ///
-/// [`EquilibriumLearner`](super::EquilibriumLearner) does this where its parameters are marked. A training loop of one's own,
-/// with a replica and a thread for each device of a `DistributedContext`, does it between estimate and update. Every
-/// replica has to come by, with gradients of the same parameters, and waits here for the others.
+/// [`EquilibriumLearner`](super::EquilibriumLearner) does this if its parameters are marked. A custom
+/// training loop, with a replica and a thread for each device of a `DistributedContext`, calls it between
+/// estimate and update. Every replica must call it, with gradients of the same parameters, and waits here for
+/// the others.
 ///
-/// Where the parameters are does not matter to `∂L/∂θ`: they stay out of it, and leaves with the values of the
-/// gradients stand for them.
+/// `∂L/∂θ` does not depend on the values of the parameters: leaves with the values of the gradients stand in
+/// for them.
 pub fn reduced<M: Module>(gradients: GradientsParams, module: &M) -> GradientsParams {
     let mut surrogate = Surrogate {
         gradients,
@@ -150,7 +153,7 @@ pub fn reduced<M: Module>(gradients: GradientsParams, module: &M) -> GradientsPa
 /// Puts a leaf in the place of every parameter that has a gradient.
 struct Surrogate {
     gradients: GradientsParams,
-    /// `L`, so far.
+    /// Partial sum of `L`.
     loss: Option<Tensor<1>>,
 }
 

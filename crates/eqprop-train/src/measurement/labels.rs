@@ -1,29 +1,29 @@
-//! How well several labels at once are predicted.
+//! Prediction quality of multiple labels.
 
 use serde::{Deserialize, Serialize};
 
-/// Counts over examples of which each has none, one or several of some labels.
+/// Counts over multi-label examples, each with none, one or several labels.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelSums {
-    /// Examples of which every label is right.
+    /// Number of examples with all labels right.
     pub exact: usize,
-    /// Of each label, how often it was found.
+    /// Counts of each label.
     pub counts: Vec<LabelCounts>,
 }
 
-/// How often a label was found, and missed; in the other examples it was rightly not found.
+/// Confusion counts of a label; the remaining examples are true negatives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelCounts {
-    /// Examples that have it, and in which it was found.
+    /// Number of examples that have the label and were predicted to have it.
     pub true_positives: usize,
-    /// Examples that do not have it, and in which it was found.
+    /// Number of examples that do not have the label but were predicted to have it.
     pub false_positives: usize,
-    /// Examples that have it, and in which it was not found.
+    /// Number of examples that have the label but were not predicted to have it.
     pub false_negatives: usize,
 }
 
 impl LabelSums {
-    /// Of `n_labels`, before any example.
+    /// Creates counts of zero for `n_labels` labels.
     pub(crate) fn new(n_labels: usize) -> Self {
         Self {
             exact: 0,
@@ -31,7 +31,8 @@ impl LabelSums {
         }
     }
 
-    /// Adds an example, of which each label was found or not, and is there or not; whether each is right.
+    /// Adds an example, given whether each label is predicted and whether it is present. Returns whether each
+    /// is right.
     pub(crate) fn add(&mut self, labels: impl IntoIterator<Item = [bool; 2]>) -> Vec<bool> {
         let counts = self.counts.iter_mut().zip(labels);
         let are_right = counts.map(|(counts, [found, wanted])| {
@@ -48,19 +49,20 @@ impl LabelSums {
         are_right
     }
 
-    /// The share of `n` examples of which every label is right.
+    /// Returns the fraction of `n` examples with all labels right.
     pub(crate) fn exact_matches(&self, n: usize) -> f64 {
         self.exact as f64 / n as f64
     }
 }
 
 impl LabelCounts {
-    /// Examples that have the label.
+    /// Returns the number of examples that have the label.
     pub fn n_examples(&self) -> usize {
         self.true_positives + self.false_negatives
     }
 
-    /// The share of the examples in which it was found that have it; none where it never was.
+    /// Returns the precision: the fraction of predicted examples that have the label; `None` if it was never
+    /// predicted.
     pub fn precision(&self) -> Option<f64> {
         share(
             self.true_positives,
@@ -68,12 +70,14 @@ impl LabelCounts {
         )
     }
 
-    /// The share of the examples that have it in which it was found; none where none has it.
+    /// Returns the recall: the fraction of examples with the label that were predicted; `None` if none has
+    /// it.
     pub fn recall(&self) -> Option<f64> {
         share(self.true_positives, self.n_examples())
     }
 
-    /// The harmonic mean of precision and recall; none where the label neither was there nor found.
+    /// Returns the F1 score, the harmonic mean of precision and recall; `None` if the label was neither
+    /// present nor predicted.
     pub fn f1(&self) -> Option<f64> {
         let n_right = 2 * self.true_positives;
         share(

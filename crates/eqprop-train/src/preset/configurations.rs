@@ -1,4 +1,4 @@
-//! The configurations of the presets.
+//! Configurations of the presets.
 
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{
@@ -163,7 +163,7 @@ pub(super) fn digits_deep() -> TrainingConfig {
         network.with_skips((1..n_hidden).map(block).collect()),
         PhaseConfig::new(Nudging::Centered { beta: 0.3 }, 1, 1)
             .with_dynamics(Scheme::ErrorDescent { step_size: 1.0 }),
-        // Of gradients that the factors make as small as the layers are wide.
+        // For gradients that the factors reduce in proportion to the width of the layers.
         OptimizerConfig::new(vec![10.0; n_hidden + 1])
             .with_schedule(decay(0.8))
             .with_momentum(0.9),
@@ -240,7 +240,7 @@ pub(super) fn mnist_attention() -> TrainingConfig {
     )
 }
 
-/// Patches of so many pixels in height and width as tokens, which attend to each other.
+/// Returns a network with patches of `patch` × `patch` pixels as tokens, which attend to each other.
 fn attending_patches(channels: usize, patch: usize) -> NetworkConfig {
     let patches = ConvolutionConfig::new(patch).with_stride(patch);
     let attention = SkipConnection {
@@ -271,14 +271,14 @@ pub(super) fn mnist_oscillators() -> TrainingConfig {
         DataConfig::new(DatasetKind::Mnist),
         oscillators(500, vec![0.5, 1.0]),
         PhaseConfig::new(Nudging::Centered { beta: 0.5 }, 20, 10),
-        // An image is ten times as long as a digit's, in the mean of |x|².
+        // Images have ten times the mean |x|² of the digits.
         OptimizerConfig::new(vec![0.005, 0.003]).with_schedule(decay(0.97)),
         32,
         30,
     )
 }
 
-/// A hidden layer of oscillators and an output of them.
+/// Returns a network with a hidden layer and an output of oscillators.
 fn oscillators(n_hidden: usize, gains: Vec<f64>) -> NetworkConfig {
     NetworkConfig::new(vec![n_hidden.into()])
         .with_model(Model::Oscillators {
@@ -291,17 +291,17 @@ fn oscillators(n_hidden: usize, gains: Vec<f64>) -> NetworkConfig {
         .with_gains(gains)
 }
 
-/// A network with a linear output, of initial weights in ±gain/√n_in.
+/// Returns a network with a linear output and initial weights in ±gain/√n_in.
 fn linear_output(hidden: Vec<HiddenLayer>, gain: f64) -> NetworkConfig {
     NetworkConfig::new(hidden)
         .with_output_activation(Activation::Identity)
         .with_initializer(InitializerConfig::FanIn { gain })
 }
 
-/// A network with rectified hidden layers and a linear output.
+/// Returns a network with rectified hidden layers and a linear output.
 fn predictive_coding(hidden: Vec<HiddenLayer>) -> NetworkConfig {
-    // Uniform of variance 1/n_in: with 2/n_in, which rectified layers pass on, the first updates
-    // of a deep network go too far, backpropagation's too.
+    // Uniform with variance 1/n_in: with 2/n_in, which preserves variance through rectified layers, the first
+    // updates of a deep network overshoot, also with backpropagation.
     let gain = 3f64.sqrt();
     linear_output(hidden, gain)
         .with_model(Model::PredictiveCoding {
@@ -311,7 +311,7 @@ fn predictive_coding(hidden: Vec<HiddenLayer>) -> NetworkConfig {
         .with_hidden_activation(Activation::Relu)
 }
 
-/// 3×3 kernels, each followed by max pooling.
+/// Returns layers of 3×3 kernels, each followed by max pooling.
 fn four_convolutions() -> Vec<HiddenLayer> {
     let convolution = ConvolutionConfig::new(3).with_padding(1);
     let convolution = convolution.with_pooling(Pooling::Max(2));
@@ -319,7 +319,7 @@ fn four_convolutions() -> Vec<HiddenLayer> {
     layers.to_vec()
 }
 
-/// MNIST as normalized images of 32×32.
+/// Returns MNIST as normalized images of 32×32.
 fn padded_mnist() -> DataConfig {
     DataConfig::new(DatasetKind::Mnist)
         .with_padding(2)

@@ -1,23 +1,24 @@
-//! A system as a layer of any Burn model.
+//! A Hamiltonian system as a layer of any Burn model.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::pullback::{is_tracked, joined, joined_gradients, with_pullback};
 use eqprop_core::sequence::{Course, HamiltonianEcho, HamiltonianSystem, LossSlopes, Potential};
 
-/// A system that conserves energy, as a recurrent layer of a Burn model whose other layers are trained by backpropagation.
+/// A system that conserves energy, as a recurrent layer of a Burn model whose other layers are trained by
+/// backpropagation.
 ///
 /// ```text
 /// forward     y_1 … y_T, the positions after every input, from rest
-/// backward    g_t = ∂L/∂y_t from above; two echoes, nudged by ±ε g_t, make dL/dθ for the optimizer and dL/du_t for below
+/// backward    g_t = ∂L/∂y_t from above; two echoes, nudged by ±ε g_t, give dL/dθ and dL/du_t
 /// ```
 ///
-/// It is a node of Burn's autodiff: `loss.backward()` and one optimizer train the whole model, whatever is before, between or
-/// behind its blocks, for any loss. No step of the course is recorded; the inputs and what `forward` returns are kept, as
-/// the layers around it keep them.
+/// It is a node of Burn's autodiff: `loss.backward()` and one optimizer train the whole model, whatever comes
+/// before, between or after its blocks, for any loss. No step of the trajectory is recorded; the inputs and
+/// the output of `forward` are kept, as for the surrounding layers.
 ///
-/// ε means what it means in [`HamiltonianEcho`], with the loss taken to be the mean over the batch, as Burn's are: each
-/// example is nudged by the slope of its own loss.
+/// ε means the same as in [`HamiltonianEcho`], and the loss is assumed to be the mean over the batch, as
+/// Burn's are: each example is nudged by the slope of its own loss.
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig, loss::MseLoss, loss::Reduction};
@@ -52,25 +53,25 @@ use eqprop_core::sequence::{Course, HamiltonianEcho, HamiltonianSystem, LossSlop
 /// ```
 #[derive(Module, Debug)]
 pub struct HamiltonianBlock<P: Potential> {
-    /// What moves.
+    /// Hamiltonian system.
     pub system: HamiltonianSystem<P>,
     #[module(skip)]
     echo: HamiltonianEcho,
 }
 
 impl<P: Potential + 'static> HamiltonianBlock<P> {
-    /// A block whose gradient is that of `echo`.
+    /// Creates a block whose gradient is computed by `echo`.
     pub fn new(system: HamiltonianSystem<P>, echo: HamiltonianEcho) -> Self {
         Self { system, echo }
     }
 
-    /// The positions after every input.
+    /// Computes the positions after every input.
     ///
     /// # Shapes
     /// - `inputs`: `[batch, n_steps, n_inputs]`, output: `[batch, n_steps, n_units]`
     ///
     /// # Panics
-    /// As [`HamiltonianSystem::run`].
+    /// As for [`HamiltonianSystem::run`].
     pub fn forward(&self, inputs: Tensor<3>) -> Tensor<3> {
         let mut positions = Vec::new();
         let (system, course) = self.run(&inputs, |position| positions.push(position));
@@ -78,20 +79,20 @@ impl<P: Potential + 'static> HamiltonianBlock<P> {
         self.with_echo(positions, inputs, system, course, LossSlopes::AtEveryInput)
     }
 
-    /// The positions after the last input.
+    /// Computes the positions after the last input.
     ///
     /// # Shapes
     /// - `inputs`: `[batch, n_steps, n_inputs]`, output: `[batch, n_units]`
     ///
     /// # Panics
-    /// As [`HamiltonianSystem::run`].
+    /// As for [`HamiltonianSystem::run`].
     pub fn forward_last(&self, inputs: Tensor<3>) -> Tensor<2> {
         let (system, course) = self.run(&inputs, |_| {});
         let position = course.end.position.clone();
         self.with_echo(position, inputs, system, course, LossSlopes::AtEnd)
     }
 
-    /// The course outside autodiff, and the system that took it.
+    /// Returns the trajectory outside autodiff, and the system that took it.
     fn run(
         &self,
         inputs: &Tensor<3>,
@@ -105,7 +106,7 @@ impl<P: Potential + 'static> HamiltonianBlock<P> {
         (system, Passed { inputs, start, end })
     }
 
-    /// `value` with a backward pass by echoes, in which `slopes` are those of the loss.
+    /// Attaches a backward pass by echoes to `value`; `slopes` are those of the loss.
     fn with_echo<const D: usize>(
         &self,
         value: Tensor<D>,

@@ -1,4 +1,4 @@
-//! From a batch of sequences to the gradient.
+//! Gradient estimators for sequences.
 
 use core::fmt::Debug;
 
@@ -15,32 +15,35 @@ use super::network::{SequenceCourse, SequenceNetwork, Supervision};
 use crate::batch::Batch;
 use crate::estimator::into_params;
 
-/// A way to the gradient of the batch mean of the loss.
+/// An estimator of the gradient of the batch mean of the loss.
 pub trait SequenceEstimator<P: Potential, C: Cost>: Debug + Send + Sync {
-    /// The gradient of a batch of sequences, [a row each](SequenceNetwork::sequences). The parameters may lie on an
-    /// autodiff device.
+    /// Estimates the gradient for a batch of sequences, [one per row](SequenceNetwork::sequences). The
+    /// parameters may be on an autodiff device.
     fn estimate(&self, network: &SequenceNetwork<P, C>, batch: &Batch) -> SequenceEstimate;
 }
 
-/// A gradient and what was measured on the way. A row is an example, or one of its inputs where every position is judged.
+/// A gradient estimate, and measurements made along the way. A row is an example, or one of its inputs if
+/// every position is supervised.
 #[derive(Debug)]
 pub struct SequenceEstimate {
-    /// The gradient of the batch mean of the loss, for any Burn optimizer.
+    /// Gradient of the batch mean of the loss, for any Burn optimizer.
     pub gradients: GradientsParams,
-    /// The cost of each row, `[rows]`.
+    /// Cost of each row, `[rows]`.
     pub cost: Tensor<1>,
-    /// Scores of the classes, `[rows, n_classes]`.
+    /// Class scores, `[rows, n_classes]`.
     pub scores: Tensor<2>,
-    /// The positions that are judged, `[rows, n_units]`.
+    /// Supervised positions, `[rows, n_units]`.
     pub output: Tensor<2>,
-    /// What they should be, `[rows, n_outputs]`.
+    /// Target output, `[rows, n_outputs]`.
     pub target: Tensor<2>,
-    /// By how much echoes missed where they had begun, the largest of all systems, `[batch]`; `None` without an echo.
+    /// Distance by which the echo missed its start, the largest over all systems, `[batch]`; `None` without
+    /// an echo.
     pub residual: Option<Tensor<1>>,
 }
 
 impl SequenceEstimate {
-    /// Puts together gradients and what a course showed, which may lie on autodiff and leaves it here.
+    /// Combines gradients with the measurements of a forward pass, which may be on autodiff and are detached
+    /// here.
     pub fn new<C: Cost>(
         gradients: GradientsParams,
         cost: &C,
@@ -60,14 +63,14 @@ impl SequenceEstimate {
     }
 }
 
-/// `∂C/∂y` of each row, from the force of a nudge with β = 1.
+/// Returns `∂C/∂y` of each row, from the force of a nudge with β = 1.
 fn slopes<C: Cost>(cost: &C, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<2> {
     let options = (&output.device(), output.dtype());
     let nudge = cost.nudge(target, Tensor::ones([1, 1], options), Activation::Identity);
     cost.force(&nudge, output).neg()
 }
 
-/// No graph is recorded. A system that drives another one is kept with the positions that it drives it by.
+/// Records no graph. A system that drives another is kept with the positions by which it drives it.
 impl<P: Potential, C: Cost> SequenceEstimator<P, C> for HamiltonianEcho {
     fn estimate(&self, network: &SequenceNetwork<P, C>, batch: &Batch) -> SequenceEstimate {
         let network = network.valid();

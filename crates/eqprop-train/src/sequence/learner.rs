@@ -1,4 +1,4 @@
-//! The learner: a network of systems and a way to its gradient as a model for Burn's training.
+//! The learner: a sequence network and a gradient estimator as a model for Burn's training.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -11,11 +11,11 @@ use super::estimator::{SequenceEstimate, SequenceEstimator};
 use super::network::SequenceNetwork;
 use crate::batch::Batch;
 
-/// Systems together with the way to their gradient: a model that Burn's `Learner` and `SupervisedTraining` train like any
-/// other.
+/// A sequence network with a gradient estimator: a model that Burn's `Learner` and `SupervisedTraining` train
+/// like any other.
 ///
-/// It has to live on an autodiff device while it is trained, because Burn's optimizers ask for one; the echo records
-/// nothing on it.
+/// It must be on an autodiff device while it is trained, because Burn's optimizers require one; the echo
+/// records nothing on it.
 ///
 /// ```
 /// use burn::optim::AdamConfig;
@@ -46,7 +46,7 @@ pub struct SequenceLearner<
     C: Cost,
     G: Clone + core::fmt::Debug + Send = HamiltonianEcho,
 > {
-    /// All that has parameters.
+    /// Network, which has all parameters.
     pub network: SequenceNetwork<P, C>,
     #[module(skip)]
     estimator: G,
@@ -58,12 +58,12 @@ where
     C: Cost,
     G: SequenceEstimator<P, C> + Clone,
 {
-    /// A learner of `network` by `estimator`.
+    /// Creates a learner of `network` by `estimator`.
     pub fn new(network: SequenceNetwork<P, C>, estimator: G) -> Self {
         Self { network, estimator }
     }
 
-    /// What `input` leads to, outside autodiff: the positions that are judged, and the scores of the classes.
+    /// Computes the supervised positions and the class scores for `input`, outside autodiff.
     ///
     /// # Shapes
     /// - `input`: `[batch, n_steps · n_inputs]`, output: `[rows, n_units]` and `[rows, n_classes]`
@@ -76,19 +76,19 @@ where
     }
 }
 
-/// What one batch showed, for Burn's metrics and for those of [`crate::metric`]. A row is an example, or one of its inputs
-/// where every position is judged.
+/// Measurements of one batch, for Burn's metrics and those of [`crate::metric`]. A row is an example, or one
+/// of its inputs if every position is supervised.
 #[derive(Debug, Clone)]
 pub struct SequencePrediction {
-    /// The cost of each row, `[rows]`.
+    /// Cost of each row, `[rows]`.
     pub cost: Tensor<1>,
-    /// Scores of the classes, `[rows, n_classes]`.
+    /// Class scores, `[rows, n_classes]`.
     pub scores: Tensor<2>,
-    /// The positions that are judged, `[rows, n_units]`.
+    /// Supervised positions, `[rows, n_units]`.
     pub output: Tensor<2>,
-    /// What they should be, `[rows, n_outputs]`.
+    /// Target output, `[rows, n_outputs]`.
     pub target: Tensor<2>,
-    /// By how much echoes missed where they had begun, `[batch]`; `None` without an echo.
+    /// Distance by which the echo missed its start, `[batch]`; `None` without an echo.
     pub residual: Option<Tensor<1>>,
 }
 
@@ -105,7 +105,7 @@ impl From<SequenceEstimate> for SequencePrediction {
 }
 
 impl SequencePrediction {
-    /// Whether each row is classified wrongly, as 0 or 1; `[rows]`.
+    /// Returns 1 for each misclassified row and 0 for the others, `[rows]`.
     pub fn errors(&self) -> Tensor<1> {
         let predicted = self.scores.clone().argmax(1);
         let wanted = self.target.clone().argmax(1);

@@ -1,51 +1,52 @@
-//! Systems with the cost of what they do: all that has parameters.
+//! A sequence network: systems and a cost, which hold all parameters.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::cost::Cost;
 use eqprop_core::sequence::{HamiltonianSystem, Motion, Potential};
 
-/// Which positions of the last system are judged.
+/// Positions of the last system that enter the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Supervision {
-    /// The last one: `L = C(y_T)`.
+    /// The last position: `L = C(y_T)`.
     AtEnd,
-    /// Those after every input, each with a target of its own: `L = 1/T Σ_t C(y_t)`.
+    /// The positions after every input, each with a target of its own: `L = 1/T Σ_t C(y_t)`.
     AtEveryInput,
 }
 
-/// Systems that drive each other, and the cost of the positions of the last.
+/// A chain of systems that drive each other, and the cost of the last one's positions.
 ///
 /// ```text
 /// inputs ─→ system 1 ─ positions after every input ─→ system 2 ─→ … ─→ C(y)
 /// ```
 #[derive(Module, Debug)]
 pub struct SequenceNetwork<P: Potential, C: Cost> {
-    /// The systems, the first of which is driven by the inputs.
+    /// Systems; the first is driven by the inputs.
     pub systems: Vec<HamiltonianSystem<P>>,
-    /// What the last one's positions are judged by, with the readout if there is one.
+    /// Cost of the last system's positions, with the readout if there is one.
     pub cost: C,
     #[module(skip)]
     supervision: Supervision,
 }
 
-/// What a batch of sequences made the systems do.
+/// Result of driving the systems with a batch of sequences.
 #[derive(Debug, Clone)]
 pub struct SequenceCourse {
-    /// What drove each system, `[batch, n_steps, n_inputs]`.
+    /// Inputs of each system, `[batch, n_steps, n_inputs]`.
     pub inputs: Vec<Tensor<3>>,
-    /// Where each system began, and where it ended.
+    /// Initial and final motion of each system.
     pub ends: Vec<[Motion; 2]>,
-    /// The positions that are judged, a row each: `[batch, n_units]`, or `[batch · n_steps, n_units]` with those after
-    /// every input.
+    /// Supervised positions, one per row: `[batch, n_units]`, or `[batch · n_steps, n_units]` with those
+    /// after every input.
     pub output: Tensor<2>,
 }
 
 impl<P: Potential, C: Cost> SequenceNetwork<P, C> {
-    /// Systems that start at rest, judged at the end.
+    /// Creates a network whose systems start at rest and which is supervised at the end.
     ///
     /// # Panics
-    /// If there is no system, or one has not as many inputs as the one before has units.
+    /// If there is no system, or the number of inputs of one differs from the number of units of the one
+    /// before.
     pub fn new(systems: Vec<HamiltonianSystem<P>>, cost: C) -> Self {
         assert!(!systems.is_empty(), "a network needs at least one system");
         for (index, pair) in systems.windows(2).enumerate() {
@@ -64,24 +65,25 @@ impl<P: Potential, C: Cost> SequenceNetwork<P, C> {
         }
     }
 
-    /// Judges other positions.
+    /// Sets the supervised positions.
     pub fn with_supervision(mut self, supervision: Supervision) -> Self {
         self.supervision = supervision;
         self
     }
 
-    /// Which positions are judged.
+    /// Returns which positions are supervised.
     pub fn supervision(&self) -> Supervision {
         self.supervision
     }
 
-    /// The rows of a batch as sequences, which is a view of them: the values of the first input, then those of the second.
+    /// Returns the rows of a batch as sequences, as a view: the values of the first input, then those of the
+    /// second.
     ///
     /// # Shapes
     /// - `input`: `[batch, n_steps · n_inputs]`, result: `[batch, n_steps, n_inputs]`
     ///
     /// # Panics
-    /// If a row is not a number of inputs.
+    /// If the width of a row is not a positive multiple of the number of inputs.
     pub fn sequences(&self, input: &Tensor<2>) -> Tensor<3> {
         let ([batch, width], n_inputs) = (input.dims(), self.systems[0].potential.n_inputs());
         assert!(
@@ -91,13 +93,13 @@ impl<P: Potential, C: Cost> SequenceNetwork<P, C> {
         input.clone().reshape([batch, width / n_inputs, n_inputs])
     }
 
-    /// The targets of the positions that are judged, a row each.
+    /// Returns the targets of the supervised positions, one per row.
     ///
     /// # Shapes
-    /// - `target`: `[batch, n_outputs]`, or `[batch, n_steps · n_outputs]` where every position is judged
+    /// - `target`: `[batch, n_outputs]`, or `[batch, n_steps · n_outputs]` if every position is supervised
     ///
     /// # Panics
-    /// If a row cannot be cut into as many targets as there are inputs.
+    /// If a row cannot be split into as many targets as there are inputs.
     pub fn targets(&self, target: &Tensor<2>, n_steps: usize) -> Tensor<2> {
         let [batch, width] = target.dims();
         match self.supervision {
@@ -113,13 +115,13 @@ impl<P: Potential, C: Cost> SequenceNetwork<P, C> {
         }
     }
 
-    /// Where `inputs` lead the systems from rest. With parameters on autodiff every step is recorded.
+    /// Drives the systems from rest with `inputs`. With parameters on autodiff every step is recorded.
     ///
     /// # Shapes
     /// - `inputs`: `[batch, n_steps, n_inputs]`
     ///
     /// # Panics
-    /// As [`HamiltonianSystem::run`].
+    /// As for [`HamiltonianSystem::run`].
     pub fn run(&self, inputs: Tensor<3>) -> SequenceCourse {
         let last = self.systems.len() - 1;
         let mut course = SequenceCourse {

@@ -1,4 +1,4 @@
-//! An epoch in the making.
+//! An epoch in progress.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::initial_state::KeptStates;
 use crate::learner::{AnyLearner, EquilibriumOutput, Recorded};
 use crate::measurement::{ByPart, EpochRecord, Evaluation, UnfinishedEpoch, r_squared};
 
-/// All that an epoch changes. The training keeps its own until the epoch has ended.
+/// All state that an epoch changes. The training keeps its own until the epoch has ended.
 #[derive(Clone)]
 pub(super) struct OpenEpoch {
     pub learner: AnyLearner,
@@ -24,15 +24,15 @@ pub(super) struct OpenEpoch {
 }
 
 impl OpenEpoch {
-    /// A copy that shares nothing that an epoch changes.
+    /// Returns a copy that shares no state that an epoch changes.
     pub fn copied(&self) -> Self {
         let mut copy = self.clone();
         copy.learner = copy.learner.with_kept(KeptStates::copied);
         copy
     }
 
-    /// One update, of plain descent or by the optimizer as it is. The learner moves through it, so that it may be
-    /// updated in place; or it is one of those that were recorded.
+    /// Makes one update, by plain gradient descent or by the optimizer as it is. The learner is moved through
+    /// it, so that it can be updated in place; or a recorded update is repeated.
     pub fn update(
         mut self,
         batch: Batch,
@@ -51,7 +51,7 @@ impl OpenEpoch {
             false => None,
         };
         if let Some(mut summary) = repeated {
-            // The next update overwrites it.
+            // The next update overwrites the buffer.
             summary.numbers = buffer(&summary.numbers).expect("it was computed by this device");
             tally.add_summary(summary);
             self.done.seconds_estimating += clock.elapsed().as_secs_f64();
@@ -77,7 +77,7 @@ impl OpenEpoch {
         self
     }
 
-    /// What the epoch measured, with what was found at its end.
+    /// Returns the measurements of the epoch, with the evaluations at its end.
     pub fn record(
         &self,
         epoch: usize,

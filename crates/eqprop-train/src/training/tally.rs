@@ -9,35 +9,35 @@ use crate::data::{Quantities, TargetKind};
 use crate::learner::EquilibriumOutput;
 use crate::measurement::{Evaluation, FitSums, LabelSums, Sums, UnfinishedEpoch};
 
-/// What a batch showed is read back when this much time has passed: not per batch, because
-/// reading waits for the device.
+/// Interval after which the measurements of batches are read back: not per batch, because reading
+/// waits for the device.
 const READ_EVERY: Duration = Duration::from_millis(200);
-/// At most so many batches wait to be read back.
+/// Largest number of batches that wait to be read back.
 const READ_AT_MOST: usize = 256;
 
-/// Sums over the examples seen so far; outputs wait on the device until some time has passed.
+/// Sums over the examples seen so far; outputs wait on the device for some time.
 #[derive(Clone)]
 pub struct Tally {
     tolerance: f64,
     waiting: Vec<EquilibriumOutput>,
-    /// On a GPU, where each number of outputs that are joined would be a kernel of its own.
+    /// Summaries on a GPU, where joining outputs would take a kernel for each number.
     summaries: Vec<Summary>,
     last_read: Option<Instant>,
-    /// As of the last reading.
+    /// Sums at the last reading.
     pub sums: Sums,
-    /// Whether each example was classified rightly, in the order in which they were added, if that is kept; of several
-    /// labels at once of each label of each example.
+    /// Whether each example was classified correctly, in the order in which they were added, if that is kept;
+    /// for multiple labels an entry for each label of each example.
     correct: Option<Vec<bool>>,
-    /// What is predicted, if not classes.
+    /// Kind of the targets, if they are not classes.
     kind: Option<TargetKind>,
-    /// Of each quantity, as of the last reading.
+    /// Sums of each quantity at the last reading.
     fits: Vec<FitSums>,
-    /// Of several labels at once, as of the last reading.
+    /// Counts of multiple labels at the last reading.
     labels: Option<LabelSums>,
 }
 
 impl Tally {
-    /// Goes on from `sums`. A residual above `tolerance` counts as not converged.
+    /// Continues from `sums`. A residual above `tolerance` counts as not converged.
     pub fn new(tolerance: f64, sums: Sums) -> Self {
         Self {
             tolerance,
@@ -52,7 +52,7 @@ impl Tally {
         }
     }
 
-    /// Judges predictions of `kind`, if not of classes; goes on from what `done` has of them.
+    /// Evaluates predictions of `kind`, if not of classes, and continues from the sums in `done`.
     pub fn of_targets(self, kind: Option<&TargetKind>, done: &UnfinishedEpoch) -> Self {
         let quantities = kind.and_then(TargetKind::quantities);
         let mut fits = done.fits.clone();
@@ -70,14 +70,14 @@ impl Tally {
         }
     }
 
-    /// Leaves the sums, as of the last reading, in `done`.
+    /// Stores the sums at the last reading in `done`.
     pub fn leave_in(&self, done: &mut UnfinishedEpoch) {
         done.sums = self.sums;
         done.fits = self.fits.clone();
         done.labels = self.labels.clone();
     }
 
-    /// Keeps of each example whether it was classified rightly.
+    /// Keeps whether each example was classified correctly.
     pub fn keeping_examples(self) -> Self {
         Self {
             correct: Some(Vec::new()),
@@ -85,8 +85,7 @@ impl Tally {
         }
     }
 
-    /// Adds what a batch showed. The sums are brought up to date with the first batch, and from time
-    /// to time.
+    /// Adds the outputs of a batch. The sums are updated with the first batch, and from time to time.
     pub fn add(&mut self, output: EquilibriumOutput) {
         match computes_in_place(&output.cost) {
             true => {
@@ -98,12 +97,12 @@ impl Tally {
         self.read_if_due();
     }
 
-    /// Whether predictions are classes.
+    /// Returns whether predictions are classes.
     pub fn has_classes(&self) -> bool {
         self.kind.is_none()
     }
 
-    /// As [`add`](Self::add).
+    /// Adds the summary of a batch, like [`add`](Self::add).
     pub fn add_summary(&mut self, summary: Summary) {
         self.summaries.push(summary);
         self.read_if_due();
@@ -118,7 +117,7 @@ impl Tally {
         }
     }
 
-    /// Brings the sums up to date.
+    /// Updates the sums.
     pub fn read(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
         let mut summaries = std::mem::take(&mut self.summaries);
@@ -149,7 +148,7 @@ impl Tally {
         self.sums.steps += summary.n_steps as f64;
         add(&mut self.sums.cost, cost);
         add(&mut self.sums.residual, residual);
-        // A state that is not a number has not converged.
+        // A residual that is not a number has not converged.
         let within = residual.iter().filter(|&&found| found <= self.tolerance);
         self.sums.unconverged += (n - within.count()) as f64;
         if summary.has_energy {
@@ -206,7 +205,7 @@ impl Tally {
         }
     }
 
-    /// The means over all batches that were added, and what is kept of their examples.
+    /// Returns the means over all batches added, and the stored results of their examples.
     pub fn evaluation(mut self) -> (Evaluation, Vec<bool>) {
         self.read();
         let sums = self.sums;
@@ -227,28 +226,28 @@ impl Tally {
     }
 }
 
-/// Adds the values one after the other, so that the sum does not depend on how many batches
-/// are read back at once, which is a matter of time.
+/// Adds the values one after the other, so that the sum does not depend on the number of batches that
+/// are read back at once, which depends on time.
 fn add(sum: &mut f64, values: &[f64]) {
     for value in values {
         *sum += value;
     }
 }
 
-/// What batches showed, in one tensor, so that reading it back is one transfer whatever they hold.
+/// Measurements of batches in one tensor, so that reading them back is a single transfer.
 #[derive(Debug, Clone)]
 pub struct Summary {
-    /// Of all examples the cost, the residual, the energy if there is one, and of classes whether it was mistaken,
-    /// of other targets outputs and targets.
+    /// Cost, residual, and energy if there is one, of all examples; then for classes whether each was
+    /// misclassified, and for other targets outputs and targets.
     pub numbers: Tensor<1>,
     n_examples: usize,
     has_energy: bool,
-    /// Of all examples together.
+    /// Steps of the free phase, summed over the examples.
     n_steps: usize,
 }
 
 impl Summary {
-    /// Of predictions that are classes, or of others.
+    /// Summarizes predictions of classes, or of other targets.
     pub fn of(outputs: &[EquilibriumOutput], has_classes: bool) -> Self {
         let cost = join(outputs.iter().map(|output| &output.cost));
         let energy: Option<Vec<_>> = outputs

@@ -1,4 +1,4 @@
-//! Why weights cannot be read or written.
+//! Errors of reading and writing weights.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use burn::tensor::DType;
 
 use super::layout::Layout;
 
-/// Why weights cannot be read from a file or written to one.
+/// Error of reading weights from a file or writing them to one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
@@ -19,7 +19,7 @@ pub enum WeightsError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -28,20 +28,20 @@ pub enum WeightsError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the operating system says, and what to do.
+        /// Error of the operating system, and advice.
         #[source]
         source: io::Error,
     },
-    /// Not what the safetensors format allows.
+    /// The file violates the safetensors format.
     #[error("`{}` is not a whole safetensors file", path.display())]
     Safetensors {
         /// The file.
         path: PathBuf,
-        /// What Burn's reader says.
+        /// Error of Burn's reader.
         #[source]
         source: SafetensorsStoreError,
     },
-    /// Neither safetensors nor what `torch.save` writes.
+    /// The file is neither safetensors nor a readable one written by `torch.save`.
     #[error(
         "`{}` is neither a safetensors file nor one that `torch.save` wrote and that can be read",
         path.display()
@@ -49,11 +49,11 @@ pub enum WeightsError {
     Pytorch {
         /// The file.
         path: PathBuf,
-        /// What the reader says.
+        /// Error of the reader.
         #[source]
         source: PytorchError,
     },
-    /// A PyTorch file with something else than tensors.
+    /// A PyTorch file holds something other than tensors.
     #[error(
         "`{}` holds {found}, but a dictionary or a list of tensors is needed, such as \
          `model.state_dict()`", path.display()
@@ -61,10 +61,10 @@ pub enum WeightsError {
     Root {
         /// The file.
         path: PathBuf,
-        /// The Python type found.
+        /// Python type found.
         found: String,
     },
-    /// Contents that take much more memory than the file is long.
+    /// The contents take much more memory than the file.
     #[error(
         "what `{}` holds takes {needed} bytes, but the file has only {size}: save tensors with numbers \
          of their own, by `tensor.clone()`, and do not compress the file", path.display()
@@ -72,12 +72,12 @@ pub enum WeightsError {
     Expansion {
         /// The file.
         path: PathBuf,
-        /// Its size.
+        /// Size of the file in bytes.
         size: u64,
-        /// What its contents take.
+        /// Size of the contents in bytes.
         needed: u64,
     },
-    /// No tensor at all.
+    /// The file has no tensors.
     #[error("`{}` holds no tensors", path.display())]
     Empty {
         /// The file.
@@ -90,11 +90,11 @@ pub enum WeightsError {
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// What Burn's reader says.
+        /// Error of Burn's reader.
         #[source]
         source: burn_pack::Error,
     },
-    /// Several modules of which each could be meant.
+    /// The file holds several modules, each of which could be meant.
     #[error(
         "`{}` holds several networks, under {}: save the one to read alone", path.display(),
         modules.join(", ")
@@ -102,17 +102,17 @@ pub enum WeightsError {
     Several {
         /// The file.
         path: PathBuf,
-        /// What their names begin with.
+        /// Prefixes of their names.
         modules: Vec<String>,
     },
-    /// The layout has no place for a part of the network.
+    /// The layout cannot represent a part of the network.
     #[error("`{}` is a {layout}, which has {reason}", path.display())]
     Layout {
         /// The file.
         path: PathBuf,
-        /// How it is arranged.
+        /// Layout of the file.
         layout: Layout,
-        /// What it has no place for.
+        /// Reason.
         reason: String,
     },
     /// A parameter of the network is not in the file.
@@ -125,12 +125,12 @@ pub enum WeightsError {
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// The shape that it should have.
+        /// Expected shape.
         expected: Vec<usize>,
-        /// The tensors that there are.
+        /// Names of the tensors in the file.
         known: Vec<String>,
     },
-    /// A tensor that no parameter of the network takes.
+    /// A tensor matches no parameter of the network.
     #[error(
         "tensor `{tensor}` of `{}`, of shape {shape:?}, is no parameter of the network: choose a \
          configuration with the layers of the file", path.display()
@@ -140,10 +140,10 @@ pub enum WeightsError {
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// Its shape.
+        /// Shape of the tensor.
         shape: Vec<usize>,
     },
-    /// A tensor of another shape.
+    /// A tensor has another shape than the parameter.
     #[error(
         "tensor `{tensor}` of `{}` has shape {found:?}, but the network needs {expected:?}: choose \
          a configuration with the layers of the file", path.display()
@@ -153,19 +153,19 @@ pub enum WeightsError {
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// The shape that the network needs there.
+        /// Shape that the network needs.
         expected: Vec<usize>,
-        /// The shape of the tensor.
+        /// Shape of the tensor.
         found: Vec<usize>,
     },
-    /// A tensor that is not of floats.
+    /// A tensor does not consist of floats.
     #[error("tensor `{tensor}` of `{}` is of {found:?}, but weights are floats", path.display())]
     Kind {
         /// The file.
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// The type of its numbers.
+        /// Type of its numbers.
         found: DType,
     },
     /// A weight that is infinite or not a number.
@@ -175,10 +175,10 @@ pub enum WeightsError {
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// The first such value.
+        /// First such value.
         value: f64,
     },
-    /// A weight that is infinite in the numbers of the network.
+    /// A weight overflows in the network's number type.
     #[error(
         "tensor `{tensor}` of `{}` holds a number too large for {dtype:?}, in which the network \
          computes", path.display()
@@ -188,10 +188,10 @@ pub enum WeightsError {
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// The type of the network's numbers.
+        /// Number type of the network.
         dtype: DType,
     },
-    /// A weight that is infinite when it is scaled.
+    /// A weight overflows when it is scaled.
     #[error(
         "tensor `{tensor}` of `{}`, scaled by {factor:e}, holds numbers too large to compute with: \
          choose a smaller scale", path.display()
@@ -201,12 +201,12 @@ pub enum WeightsError {
         path: PathBuf,
         /// Name of the tensor.
         tensor: String,
-        /// What it was multiplied by.
+        /// Scale factor.
         factor: f64,
     },
 }
 
-/// Errors of a file, from what was found there.
+/// Constructors of errors of a file.
 impl WeightsError {
     pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();

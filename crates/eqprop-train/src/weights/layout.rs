@@ -1,62 +1,61 @@
-//! How files name and shape the parameters of a network.
+//! Names and shapes of a network's parameters in files.
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::{DType, TensorData};
 
-/// Under which the tensors of a list are known here: `parameters.0`, `parameters.1`, ….
+/// Prefix of the names given here to the tensors of a list: `parameters.0`, `parameters.1`, ….
 pub(super) const LIST: &str = "parameters";
 
-/// Under which a module has them as a list.
+/// Name of a module's list of synapses.
 pub(super) const SYNAPSES: &str = "synapses";
 
-/// How a file arranges the parameters of a network.
+/// Arrangement of the parameters of a network in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// Under the names and in the shapes that [`save_safetensors`](super::save_safetensors)
-    /// writes.
+    /// Names and shapes that [`save_safetensors`](super::save_safetensors) writes.
     Named,
     /// The `state_dict` of a PyTorch module with a list of `synapses` from layer to layer, as in
     /// the code of Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>: `P_MLP` and
     /// `P_CNN`.
     ///
     /// Synapse `i` is a `torch.nn.Linear` (weight `[n_out, n_in]`) or a `torch.nn.Conv2d`, and
-    /// its bias is that of the layer it leads to; a file without any bias has biases of 0. With
+    /// its bias is that of the layer it leads to; if a file has no biases, they are 0. With
     /// the cross-entropy the last synapse is the readout.
     Synapses,
     /// A list of tensors, as in the code of Scellier et al. (2023),
     /// <https://arxiv.org/abs/2312.15103>: the biases of the free layers, then the weights.
     ///
     /// A dense weight has the shape of the layer below followed by that of the layer above, such as
-    /// `[1, 28, 28, 1024]`. A readout is not saved there.
+    /// `[1, 28, 28, 1024]`. Readouts are not saved in this layout.
     List,
 }
 
 /// A parameter of a module.
 #[derive(Debug)]
 pub(super) struct Parameter {
-    /// Its path without the variants of enums.
+    /// Path without the variants of enums.
     pub name: String,
     pub shape: Vec<usize>,
     pub dtype: DType,
 }
 
-/// Where a parameter is in a file.
+/// Location of a parameter in a file.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub tensor: String,
-    /// The shape there.
+    /// Shape in the file.
     pub shape: Vec<usize>,
     /// Whether rows and columns are exchanged.
     pub is_transposed: bool,
-    /// Whether it is 0 if there is no such tensor.
+    /// Whether it is 0 if the tensor is missing.
     pub is_optional: bool,
     is_spread: bool,
 }
 
 impl Layout {
-    /// The layout of a file with these tensors.
+    /// Detects the layout of a file with these tensors.
     pub(super) fn of(tensors: &BTreeMap<String, TensorData>) -> Self {
         let in_list = |name: &String| {
             let index = name.strip_prefix(LIST).and_then(|n| n.strip_prefix('.'));
@@ -72,10 +71,10 @@ impl Layout {
         }
     }
 
-    /// Where each of `parameters` is in a file with tensors of these names.
+    /// Locates `parameters` in a file with tensors of these names.
     ///
     /// # Errors
-    /// Says in words what the layout has no place for.
+    /// Describes the part of the network that the layout cannot represent.
     pub(super) fn entries(
         self,
         parameters: &[Parameter],
@@ -118,15 +117,15 @@ impl fmt::Display for Layout {
     }
 }
 
-/// Which part of a network a parameter is.
+/// Part of a network that a parameter belongs to.
 struct Part {
-    /// The connection, or the free layer of the biases, from 0; none for a readout.
+    /// Index of the connection, or of the free layer of the biases, from 0; `None` for a readout.
     index: Option<usize>,
     is_bias: bool,
 }
 
 impl Parameter {
-    /// Whether it belongs to a cost, wherever in the module that is.
+    /// Returns whether it belongs to a cost, at any depth in the module.
     pub fn is_of_cost(&self) -> bool {
         self.name.split('.').any(|segment| segment == "cost")
     }
@@ -187,8 +186,8 @@ impl Entry {
         }
     }
 
-    /// Whether a tensor of this shape holds the parameter: the shape there, or in a list also with
-    /// each axis spread over several, as layers of maps are.
+    /// Returns whether a tensor of this shape can hold the parameter: the same shape, or in a list also one
+    /// with each axis split into several, as for layers of feature maps.
     pub fn fits(&self, found: &[usize]) -> bool {
         if self.shape == found {
             return true;

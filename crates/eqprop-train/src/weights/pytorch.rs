@@ -1,4 +1,4 @@
-//! Files that `torch.save` wrote.
+//! Files written by `torch.save`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,12 +16,12 @@ use super::error::WeightsError;
 use super::layout::LIST;
 use super::wrapper;
 
-/// Tensors may share their numbers, one may repeat a number, and an archive may be compressed: written
-/// out, all take no more than so many times the size of the file, and a little more.
+/// Largest ratio of the contents' size to that of the file, apart from a small constant. Tensors may share
+/// their numbers, a tensor may repeat a number, and an archive may be compressed.
 const MAX_EXPANSION: u64 = 16;
 const SMALL: u64 = 1 << 20;
 
-/// The tensors of a dictionary or a list, by name.
+/// Reads the tensors of a dictionary or a list, by name.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, WeightsError> {
     let unreadable = |source| WeightsError::Pytorch {
         path: path.to_path_buf(),
@@ -64,16 +64,16 @@ fn contents(
     tensors.collect()
 }
 
-/// Refuses an archive that unpacks to much more than its file is long, as `torch.save` never writes.
+/// Refuses an archive that unpacks to much more than the file's size, which `torch.save` never writes.
 fn check_archive(path: &Path) -> Result<(), WeightsError> {
     let file = File::open(path).map_err(WeightsError::read(path))?;
-    // What is no archive, or a damaged one, is for the reader to say.
+    // Other files and damaged archives are left to the reader to report.
     let archive = ZipArchive::new(BufReader::new(file));
     let size = archive.ok().and_then(|archive| archive.decompressed_size());
     check_size(path, size.unwrap_or(0).try_into().unwrap_or(u64::MAX))
 }
 
-/// Refuses contents that take much more memory than their file is long.
+/// Refuses contents that take much more memory than the file's size.
 fn check_size(path: &Path, needed: u64) -> Result<(), WeightsError> {
     let size = fs::metadata(path).map_err(WeightsError::read(path))?.len();
     if needed <= size.saturating_mul(MAX_EXPANSION).saturating_add(SMALL) {
@@ -84,8 +84,8 @@ fn check_size(path: &Path, needed: u64) -> Result<(), WeightsError> {
     }
 }
 
-/// A copy of a file whose root is a list, with a dictionary around the list: the reader knows no
-/// other root.
+/// Copies a file whose root is a list, with a dictionary around the list: the reader supports no other
+/// root.
 fn with_list_in_dictionary(path: &Path) -> Result<NamedTempFile, PytorchError> {
     let mut archive = ZipArchive::new(BufReader::new(File::open(path)?))?;
     let mut copy = ZipWriter::new(NamedTempFile::new()?);
@@ -107,9 +107,9 @@ fn with_list_in_dictionary(path: &Path) -> Result<NamedTempFile, PytorchError> {
     Ok(copy.finish()?)
 }
 
-/// The pickle of `{"parameters": object}`, from that of `object`.
+/// Wraps the pickle of `object` as that of `{"parameters": object}`.
 ///
-/// A pickle is a program for a machine with a stack: `PROTO n`, what pushes the object, `STOP`. An
+/// A pickle is a program for a stack machine: `PROTO n`, opcodes that push the object, `STOP`. An
 /// empty dictionary and the key go before the object, and `SETITEM` after it takes all three.
 fn in_dictionary(pickle: &[u8]) -> Result<Vec<u8>, PytorchError> {
     const PROTO: u8 = 0x80;

@@ -1,11 +1,11 @@
-//! What stands around the names of parameters in the files of others: entries of a checkpoint, and the
-//! wrappers of PyTorch.
+//! Removal of wrappers around parameter names in files: entries of a checkpoint, and PyTorch's wrapper
+//! modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::{LIST, SYNAPSES};
 
-/// Entries of a checkpoint that hold the parameters; the first that is there.
+/// Checkpoint entries that hold the parameters; the first present is used.
 const ENTRIES: [&str; 8] = [
     "model_state_dict",
     "state_dict",
@@ -16,11 +16,11 @@ const ENTRIES: [&str; 8] = [
     "params",
     "weights",
 ];
-/// Modules that hold another one under this name: `DataParallel`, and what `torch.compile` gives.
+/// Attributes in which wrapper modules hold the model: `DataParallel`, and the result of `torch.compile`.
 const WRAPPERS: [&str; 2] = ["module", "_orig_mod"];
 
-/// The parameters under the names that they have in the model itself, without what else a checkpoint
-/// holds, such as the optimizer's tensors.
+/// Returns the parameters under their names in the model itself, without the other contents of a checkpoint,
+/// such as the optimizer's tensors.
 pub(super) fn unwrapped<T>(mut tensors: BTreeMap<String, T>) -> BTreeMap<String, T> {
     loop {
         let first = |name: &str| name.split('.').next().unwrap_or_default().to_string();
@@ -41,11 +41,11 @@ pub(super) fn unwrapped<T>(mut tensors: BTreeMap<String, T>) -> BTreeMap<String,
     }
 }
 
-/// The synapses of a module by their names within it, whatever it is a part of and each is wrapped in;
-/// unchanged if there are none.
+/// Returns the synapses of a module by their names within it, without parent modules and wrappers; unchanged
+/// if there are none.
 ///
 /// # Errors
-/// The names of several modules with synapses.
+/// Returns the names of several modules with synapses.
 pub(super) fn bare_synapses<T>(
     mut tensors: BTreeMap<String, T>,
 ) -> Result<BTreeMap<String, T>, Vec<String>> {
@@ -73,7 +73,7 @@ pub(super) fn bare_synapses<T>(
     Ok(tensors.into_iter().map(plain).collect())
 }
 
-/// The tensors whose names begin with `outer` and a dot, without both.
+/// Returns the tensors whose names begin with `outer` and a dot, without this prefix.
 fn below<T>(tensors: BTreeMap<String, T>, outer: &str) -> BTreeMap<String, T> {
     let inner = |(name, tensor): (String, T)| {
         let inner = name.strip_prefix(outer)?.strip_prefix('.')?;

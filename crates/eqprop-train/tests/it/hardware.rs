@@ -38,7 +38,7 @@ fn moved(network: Network, by: f64) -> Network {
     network.map(&mut Move(by))
 }
 
-/// What an update by `by` changes in each first weight, the weights before and after, and the biases after.
+/// Result of an update by `by`: the first weights before and after it, and the biases after it.
 struct Landed {
     before: Vec<f64>,
     after: Vec<f64>,

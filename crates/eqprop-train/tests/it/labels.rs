@@ -157,7 +157,7 @@ fn an_epoch_reports_the_share_of_wrong_labels_and_of_exact_matches() {
     );
 }
 
-/// What a run measured, without the clock.
+/// Measurements of a run, without the times.
 fn measured(training: &Training) -> Vec<EpochRecord> {
     let timeless = |record: &EpochRecord| EpochRecord {
         seconds: 0.0,

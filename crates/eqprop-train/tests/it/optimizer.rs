@@ -91,7 +91,7 @@ fn a_fused_step_is_that_of_burn_to_the_last_bit() {
     }
 }
 
-/// What is not for the one pass takes the same steps tensor by tensor.
+/// Tensors that the single pass does not support take the same steps one by one.
 #[test]
 fn steps_in_double_precision_follow_the_equations() {
     let tensor = |x: [f64; 2]| Tensor::<1>::from_data(x, (&Device::flex(), DType::F64));

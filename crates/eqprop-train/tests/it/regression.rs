@@ -40,7 +40,7 @@ fn config(dataset: &Dataset) -> TrainingConfig {
     with(config, &[("hidden", "[16]"), ("epochs", "10")])
 }
 
-/// What a network predicts of each example, in the units of the quantities.
+/// Predictions of a network for each example, in the units of the quantities.
 fn predicted(training: &Training, examples: &Examples) -> Vec<Vec<f64>> {
     let shape = [examples.len(), examples.n_inputs()];
     let input = TensorData::new(examples.inputs.clone(), shape);
@@ -96,7 +96,7 @@ fn an_epoch_reports_mean_errors_and_r_squared_in_the_units_of_the_files() {
     assert!(training.held_out_correct().is_empty());
 }
 
-/// What a run measured, without the clock.
+/// Measurements of a run, without the times.
 fn measured(training: &Training) -> Vec<EpochRecord> {
     let timeless = |record: &EpochRecord| EpochRecord {
         seconds: 0.0,

@@ -1,4 +1,4 @@
-//! What a Burn training prints.
+//! Plain-terminal output of a Burn training.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ impl Write for Text {
     }
 }
 
-/// What Burn says of a metric after a batch, or at the end.
+/// State of a metric that Burn reports after a batch, or at the end.
 fn state(metric: &ResidualMetric, entry: NumericEntry) -> MetricState {
     let entry_of = MetricEntry {
         metric_id: MetricId::new(metric.name()),

@@ -98,7 +98,7 @@ fn conductances_are_never_negative_whatever_the_optimizer() {
     }
 }
 
-/// What `SupervisedTraining` does at each step.
+/// Steps as in `SupervisedTraining`.
 #[test]
 fn the_learner_of_burn_keeps_conductances_too() {
     let model = learner(&config());
@@ -224,7 +224,7 @@ fn each_connection_has_conductances_of_its_own_gain() {
     }
 }
 
-/// What is written out here moves the parameters as training does, and contrasts with them.
+/// Continual updates, written out here, move and project the parameters as training does.
 #[test]
 fn continual_updates_lead_to_conductances_that_a_circuit_can_have() {
     const BETA: f64 = 0.5;

@@ -15,7 +15,7 @@ fn go_on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// What a run measured, without the clock.
+/// Measurements of a run, without the times.
 fn measured(training: &Training) -> Vec<EpochRecord> {
     let timeless = |record: &EpochRecord| EpochRecord {
         seconds: 0.0,

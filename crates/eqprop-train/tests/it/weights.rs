@@ -24,7 +24,7 @@ pub fn network(overrides: &[(&str, &str)]) -> Network {
     with(config(), overrides).network(&Device::flex())
 }
 
-/// What a script computed, by name: one row for each example.
+/// Predictions computed by a script, by name: one row for each example.
 fn predictions(name: &str) -> BTreeMap<String, Vec<Vec<f64>>> {
     let text = std::fs::read_to_string(published(name)).expect(name);
     serde_json::from_str(&text).expect(name)

@@ -1,4 +1,4 @@
-//! Arrays as they lie in files.
+//! Arrays as they are stored in files.
 
 use std::path::Path;
 
@@ -8,44 +8,44 @@ use super::labels::{class_name, is_whole};
 use super::raw::RawPart;
 use super::targets::TargetReader;
 
-/// What is said of an array before its numbers.
+/// Header of an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ArrayHeader {
     pub shape: Vec<usize>,
     pub element: Element,
     pub is_big_endian: bool,
-    /// Whether the first axis is the one whose neighbors are neighbors.
+    /// Whether the array is in Fortran order: the first axis varies fastest.
     pub is_fortran: bool,
 }
 
 impl ArrayHeader {
-    /// The number of its elements.
+    /// Returns the number of elements.
     pub fn len(&self) -> Option<usize> {
         let mut axes = self.shape.iter();
         axes.try_fold(1usize, |n, &axis| n.checked_mul(axis))
     }
 
-    /// The number of its bytes.
+    /// Returns the number of bytes.
     pub fn n_bytes(&self) -> Option<usize> {
         self.len()?.checked_mul(self.element.n_bytes()?)
     }
 
-    /// Number of examples: the first axis.
+    /// Returns the number of examples: the length of the first axis.
     pub fn n_examples(&self) -> usize {
         self.shape.first().copied().unwrap_or(0)
     }
 
-    /// The shape of an example.
+    /// Returns the shape of an example.
     pub fn example(&self) -> &[usize] {
         self.shape.get(1..).unwrap_or_default()
     }
 
-    /// Whether the numbers of an example do not lie beside each other.
+    /// Returns whether the numbers of an example are not contiguous.
     pub fn is_scattered(&self) -> bool {
         self.is_fortran && self.shape.len() > 1
     }
 
-    /// Its numbers, the last axis running fastest. Texts have none.
+    /// Returns the numbers in C order, with the last axis varying fastest. Text has none.
     pub fn numbers(&self, bytes: &[u8]) -> Vec<f32> {
         let n = self.element.n_bytes().unwrap_or(1).max(1);
         let mut numbers = Vec::with_capacity(bytes.len() / n);
@@ -57,7 +57,7 @@ impl ArrayHeader {
         }
     }
 
-    /// Adds its elements as targets to `part`.
+    /// Adds the elements as targets to `part`.
     pub fn targets(
         &self,
         bytes: &[u8],
@@ -91,12 +91,12 @@ impl ArrayHeader {
         Ok(())
     }
 
-    /// Numbers that are targets of each example.
+    /// Returns the number of targets of each example.
     pub fn n_targets(&self) -> usize {
         self.example().first().copied().unwrap_or(1)
     }
 
-    /// Rows with a 1 in the place of the class, or else rows of quantities or labels.
+    /// Reads rows as one-hot classes, or else as quantities or labels.
     fn rows(
         &self,
         bytes: &[u8],
@@ -133,7 +133,7 @@ impl ArrayHeader {
         Ok(())
     }
 
-    /// One element as a text, without the zeros at its end.
+    /// Returns one element as text, without trailing zeros.
     fn text(&self, item: &[u8]) -> String {
         let text = match self.element {
             Element::WideText(_) => {
@@ -153,7 +153,7 @@ impl ArrayHeader {
     }
 }
 
-/// The place of the 1 among zeros.
+/// Returns the index of the 1 among zeros.
 fn one_hot(row: &[f32]) -> Option<usize> {
     let ones = row.iter().filter(|&&x| x == 1.0).count();
     let zeros = row.iter().filter(|&&x| x == 0.0).count();
@@ -161,7 +161,7 @@ fn one_hot(row: &[f32]) -> Option<usize> {
     class.filter(|_| ones == 1 && zeros == row.len() - 1)
 }
 
-/// Numbers of which the first axis runs fastest, with the last one running fastest.
+/// Converts numbers from Fortran order to C order.
 fn in_c_order(numbers: &[f32], shape: &[usize]) -> Vec<f32> {
     let mut strides = Vec::with_capacity(shape.len());
     let mut stride = 1;

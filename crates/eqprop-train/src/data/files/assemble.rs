@@ -1,4 +1,4 @@
-//! From what readers find to a data set.
+//! Assembly of a data set from the raw data of the readers.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,20 +13,20 @@ use super::scaling::{Numbers, Scaling, ScalingKind};
 use super::task::Task;
 use super::{fitting, split};
 
-/// Rows of a table that are a square of at least so many pixels along may be images.
+/// Least side of a square for which the rows of a table may be images.
 const LEAST_SIDE: usize = 4;
 
-/// Files that were read.
+/// Result of reading files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
-    /// The data set; its kind are the files with what was found.
+    /// Data set; its kind holds the files with their findings.
     pub dataset: Dataset,
-    /// What was done that one may want to know.
+    /// Notes on decisions made while reading.
     pub notes: Vec<String>,
 }
 
-/// The data set of `raw`: classes in order, split, in an order of all classes, scaled by what the
-/// training part holds.
+/// Assembles the data set of `raw`: sorts the classes, splits and shuffles the examples, and scales them by
+/// statistics of the training part.
 pub(super) fn dataset(
     files: &DataFiles,
     path: &Path,
@@ -35,7 +35,7 @@ pub(super) fn dataset(
 ) -> Result<Reading, DataError> {
     let mut notes = std::mem::take(&mut raw.notes);
     let known = files.found.as_ref();
-    // Or labels, where an example may have several.
+    // Or labels, if an example may have several.
     let n_quantities = raw.quantities.len();
     check_quantities(path, files, n_quantities)?;
     let classes = known.map_or_else(|| raw.names.in_order(), |found| found.classes.clone());
@@ -46,7 +46,7 @@ pub(super) fn dataset(
         }
         .into());
     }
-    // Where there are no classes, all are of one here.
+    // Without classes, all examples form one group here.
     let n_groups = classes.len().max(1);
     let label = match n_quantities {
         0 => label_of_each(path, raw.names.all(), &classes)?,
@@ -98,8 +98,8 @@ pub(super) fn dataset(
             (rest, test)
         }
     };
-    // A validation part of its own stays at the end, and what is learned from the training part, such as its
-    // scaling, is not learned from it.
+    // A separate validation part stays at the end, and statistics of the training part, such as its scaling,
+    // leave it out.
     let n_all = train.labels.len();
     let n_train = n_all - raw.n_validation;
     let order = match n_quantities {
@@ -223,7 +223,7 @@ pub(super) fn dataset(
     })
 }
 
-/// The label of each name.
+/// Returns the label of each name.
 fn label_of_each(path: &Path, names: &[String], classes: &[String]) -> Result<Vec<u8>, FilesError> {
     let label = |name: &String| {
         let found = classes.iter().position(|class| class == name);
@@ -238,7 +238,7 @@ fn label_of_each(path: &Path, names: &[String], classes: &[String]) -> Result<Ve
     names.iter().map(label).collect()
 }
 
-/// Refuses a class of which there is nothing to learn from.
+/// Refuses a class without examples to learn from.
 fn check_classes(path: &Path, classes: &[String], labels: &[u8]) -> Result<(), FilesError> {
     let mut is_there = vec![false; classes.len()];
     for &label in labels {
@@ -253,7 +253,7 @@ fn check_classes(path: &Path, classes: &[String], labels: &[u8]) -> Result<(), F
     }
 }
 
-/// Refuses another number of quantities or labels than was found before.
+/// Refuses a number of quantities or labels other than in the earlier findings.
 fn check_quantities(path: &Path, files: &DataFiles, found: usize) -> Result<(), FilesError> {
     let kind = files.found.as_ref().and_then(Findings::target_kind);
     match kind.map(|kind| kind.len()) {
@@ -266,7 +266,7 @@ fn check_quantities(path: &Path, files: &DataFiles, found: usize) -> Result<(), 
     }
 }
 
-/// The quantities of the training part; refuses one of which there is nothing to learn.
+/// Returns the quantities of the training part; refuses constant ones.
 fn quantities_of(
     path: &Path,
     names: Vec<String>,
@@ -276,7 +276,7 @@ fn quantities_of(
     for (quantity, &deviation) in quantities.deviation.iter().enumerate() {
         let mut of_each = values.iter().skip(quantity).step_by(quantities.len());
         let value = of_each.next().copied().unwrap_or_default();
-        // What is constant has a rounding error for a deviation.
+        // The deviation of a constant is a rounding error.
         if of_each.all(|&other| other == value) || deviation == 0.0 {
             return Err(FilesError::ConstantTarget {
                 path: path.into(),
@@ -288,7 +288,7 @@ fn quantities_of(
     Ok(quantities)
 }
 
-/// The labels of the training part; refuses those that all examples have, or none: there is nothing to learn of them.
+/// Returns the labels of the training part; refuses those that all examples have, or none.
 fn labels_of(path: &Path, names: Vec<String>, values: &[f64]) -> Result<TargetKind, FilesError> {
     let is_constant = |label: &usize| {
         let mut of_each = values.iter().skip(*label).step_by(names.len());
@@ -306,7 +306,7 @@ fn labels_of(path: &Path, names: Vec<String>, values: &[f64]) -> Result<TargetKi
     }
 }
 
-/// Examples before they are scaled.
+/// Examples before scaling.
 struct Rows {
     inputs: Inputs,
     labels: Vec<u8>,
@@ -314,7 +314,7 @@ struct Rows {
 }
 
 impl Rows {
-    /// Those of `indices`, with so many inputs and quantities each.
+    /// Selects the examples `indices`, with their inputs and quantities.
     fn select(
         &self,
         [n_inputs, n_quantities]: [usize; 2],
@@ -335,7 +335,7 @@ impl Rows {
     }
 }
 
-/// Whether all examples have the same inputs.
+/// Returns whether all examples have the same inputs.
 fn are_alike(examples: &View) -> Result<bool, DataError> {
     let n_inputs = examples.n_inputs;
     let (mut first, mut are_alike): (Option<Vec<f32>>, _) = (None, true);
@@ -351,7 +351,7 @@ fn are_alike(examples: &View) -> Result<bool, DataError> {
     Ok(are_alike)
 }
 
-/// Channels, height and width of an example: rows of a table are images if their size is named, or if
+/// Returns channels, height and width of an example: rows of a table are images if their size is given, or if
 /// they are the bytes of a square.
 fn shape(
     files: &DataFiles,
@@ -389,7 +389,7 @@ fn shape(
     }
 }
 
-/// The side of a square of so many pixels.
+/// Returns the side of a square of `n_pixels` pixels.
 fn side(n_pixels: usize) -> Option<usize> {
     let side = n_pixels.isqrt();
     (side >= LEAST_SIDE && side * side == n_pixels).then_some(side)

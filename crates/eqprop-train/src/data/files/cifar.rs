@@ -23,7 +23,7 @@ use super::scaling::Numbers;
 
 const SHAPE: [usize; 3] = [3, 32, 32];
 
-/// All records.
+/// Reads all records.
 pub(super) fn read(path: &Path, residence: Residence) -> Result<RawData, DataError> {
     let mut parts: Vec<(Part, RawPart)> = Vec::new();
     let mut names = Names::default();
@@ -83,7 +83,8 @@ pub(super) fn read(path: &Path, residence: Residence) -> Result<RawData, DataErr
     })
 }
 
-/// The labels before the pixels of a file of so many bytes. Files of both lengths are of the version that the first one is of.
+/// Returns the number of labels before the pixels in a file of `n_bytes` bytes. If the length fits both
+/// versions, the first file decides.
 fn n_labels_of(
     file: &Path,
     n_bytes: usize,
@@ -102,7 +103,7 @@ fn n_labels_of(
     })
 }
 
-/// The length of a file that is not compressed.
+/// Returns the length of an uncompressed file.
 fn length(file: &Path) -> Result<usize, DataError> {
     check_unpacked(file)?;
     let found = fs::metadata(file).map_err(|source| DataError::Read {

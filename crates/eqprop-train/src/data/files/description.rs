@@ -1,4 +1,4 @@
-//! Which files, how they are to be read, and what was found in them.
+//! Description of the user's files, and of the data found in them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,19 +11,19 @@ use super::option_error::FilesOptionError;
 use super::scaling::{Scaling, ScalingKind};
 use super::task::Task;
 
-/// The most classes: a label is a byte.
+/// Largest number of classes: a label is a byte.
 pub(super) const MOST_CLASSES: usize = 256;
 
-/// The largest height and width of an image, and the most channels.
+/// Largest height and width of an image, and largest number of channels.
 const MOST_ALONG: usize = 1 << 14;
 
-/// The most inputs of an example.
+/// Largest number of inputs of an example.
 pub(super) const MOST_INPUTS: usize = 1 << 26;
 
-/// The part of the examples that are test examples where the files do not say.
+/// Default fraction of the examples that are test examples if the files have no test part.
 const TEST_SHARE: f64 = 0.2;
 
-/// Files of one's own as a data set.
+/// The user's own files as a data set.
 ///
 /// | format | files | classes |
 /// | --- | --- | --- |
@@ -34,17 +34,17 @@ const TEST_SHARE: f64 = 0.2;
 /// | `idx` | a folder, or a file of images beside one of labels | the file with one number per example |
 /// | `cifar` | CIFAR-10's or CIFAR-100's binary version, `.bin` | first, or second, byte of a record |
 ///
-/// All but images and arrays within one file may end in `.gz`. Parts are told by `train` and `test` in
-/// the names of folders, files and arrays; `val` is the test part where there is no other, and else
-/// the end of the training part. Without a test part, [`test_share`](Self::test_share) of each class is
-/// taken for it at random, by [`split_seed`](Self::split_seed). Training examples that come class by
-/// class are shuffled by the same seed, so that the first and the last of them are of all classes.
+/// All formats but images and arrays within one file may end in `.gz`. Parts are identified by `train` and
+/// `test` in the names of folders, files and arrays; `val` is the test part if there is no other, and
+/// otherwise the end of the training part. Without a test part, [`test_share`](Self::test_share) of each
+/// class is drawn at random by [`split_seed`](Self::split_seed). Training examples that come class by class
+/// are shuffled by the same seed, so that both the first and the last of them cover all classes.
 ///
-/// Inputs become what the table of [`Scaling`] says, by what the training part holds alone. In the place of a class an
-/// example may have quantities, as the table of [`Task`] says: numbers, which are learned by their deviations from the
-/// mean of the training part, and told in their own units. With the task `labels` it has none, one or several of some
-/// labels: each is a column of a table or an array, with 1 or 0, true or false, or yes or no for each example, and is there
-/// for some of the training examples and not for all.
+/// Inputs are scaled as listed at [`Scaling`], by statistics of the training part alone. Instead of a class,
+/// an example may have quantities, as listed at [`Task`]: numbers that are learned standardized by the mean
+/// and standard deviation of the training part, and reported in their own units. With the task `labels` an
+/// example has none, one or several labels: each is a column of a table or an array, with 1 or 0, true or
+/// false, or yes or no for each example, and must be present in some of the training examples but not in all.
 ///
 /// ```no_run
 /// use eqprop_train::prelude::*;
@@ -60,35 +60,35 @@ const TEST_SHARE: f64 = 0.2;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataFiles {
-    /// File or folder.
+    /// Path of the file or folder.
     pub path: String,
-    /// What it is; by default that is recognized.
+    /// Format; detected by default.
     #[serde(default)]
     pub format: Option<DataFormat>,
-    /// The column with the class, the quantity or the label: its name, or its number from 1; several quantities or labels
-    /// with commas between.
+    /// Column of the class, quantity or label, by its name or by its number from 1; several quantities or
+    /// labels are separated by commas.
     #[serde(default)]
     pub target: Option<String>,
-    /// What is learned; by default as the table of [`Task`] says.
+    /// Learning task; by default chosen as listed at [`Task`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
-    /// Height and width. Images are scaled to it with their aspect kept, which they need where they are
-    /// of several sizes; rows of a table are images of it.
+    /// Height and width. Images are scaled to it with their aspect ratio kept, which is required if they have
+    /// several sizes; rows of a table are taken as images of this size.
     #[serde(default)]
     pub image_size: Option<[usize; 2]>,
-    /// 1 for images in gray, 3 for those in color; by default gray if no image has a color.
+    /// Number of channels: 1 for gray images, 3 for color; by default 1 if no image has a color.
     #[serde(default)]
     pub channels: Option<usize>,
-    /// How inputs are scaled; by default as the table of [`Scaling`] says.
+    /// Scaling of the inputs; by default chosen as listed at [`Scaling`].
     #[serde(default)]
     pub scaling: Option<ScalingKind>,
-    /// The part of each class that is taken for the test where the files have no test part.
+    /// Fraction of each class to use as test examples if the files have no test part.
     #[serde(default = "test_share")]
     pub test_share: f64,
-    /// Seed of what is at random here.
+    /// Seed of the random split and order.
     #[serde(default)]
     pub split_seed: u64,
-    /// What was found in the files; nothing before they are looked at.
+    /// Findings in the files; `None` before they are inspected.
     #[serde(default)]
     pub found: Option<Findings>,
 }
@@ -97,59 +97,60 @@ fn test_share() -> f64 {
     TEST_SHARE
 }
 
-/// What was found in files: all that a network has to know of them, so that it can be used without.
+/// Findings in data files: everything a network needs to know of them, so that it can be used without the
+/// files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Findings {
-    /// What they are.
+    /// Format of the files.
     pub format: DataFormat,
     /// Channels, height and width of an example.
     pub shape: [usize; 3],
-    /// The classes by name, in the order of their labels: by number where all are numbers, else by
-    /// letters. None where there are quantities or labels.
+    /// Class names in the order of their labels: sorted by value if all are numbers, else alphabetically.
+    /// Empty if the targets are quantities or labels.
     pub classes: Vec<String>,
-    /// Quantities in the place of classes.
+    /// Quantities to learn instead of classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantities: Option<Quantities>,
-    /// Labels in the place of classes, of which an example has none, one or several.
+    /// Names of the labels instead of classes, of which an example has none, one or several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// Names of the columns that are inputs, if they have any and are no pixels.
+    /// Names of the input columns, if they have names and are not pixels.
     pub columns: Vec<String>,
-    /// What is done to the numbers in the files.
+    /// Scaling of the numbers in the files.
     pub scaling: Scaling,
     /// Mean of each channel over the training part, after the scaling.
     pub mean: Vec<f32>,
     /// Standard deviation of each channel over the training part, after the scaling.
     pub deviation: Vec<f32>,
-    /// Training examples.
+    /// Number of training examples.
     pub n_train: usize,
-    /// Test examples.
+    /// Number of test examples.
     pub n_test: usize,
 }
 
-/// The format of [`DataFiles`].
+/// Format of [`DataFiles`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataFormat {
     /// A folder with a folder of images for each class.
     Images,
-    /// A table as text.
+    /// A text table.
     Csv,
-    /// Arrays of NumPy, each in a file.
+    /// NumPy arrays, one per file.
     Npy,
-    /// Arrays of NumPy in one file.
+    /// NumPy arrays in one file.
     Npz,
-    /// Arrays by name, as Hugging Face writes them.
+    /// Named arrays in a safetensors file, as Hugging Face writes them.
     Safetensors,
-    /// The format of MNIST.
+    /// The IDX format of MNIST.
     Idx,
     /// The binary format of CIFAR-10 and CIFAR-100.
     Cifar,
 }
 
 impl DataFormat {
-    /// Every format.
+    /// All formats.
     pub const ALL: [Self; 7] = [
         Self::Images,
         Self::Csv,
@@ -160,7 +161,7 @@ impl DataFormat {
         Self::Cifar,
     ];
 
-    /// Its name, on the command line and in configuration files.
+    /// Returns its name on the command line and in configuration files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Images => "images",
@@ -190,7 +191,7 @@ impl FromStr for DataFormat {
 }
 
 impl DataFiles {
-    /// The files at `path`, to be read as they are recognized.
+    /// Describes the files at `path`, with all choices left to detection.
     pub fn new(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -206,10 +207,10 @@ impl DataFiles {
         }
     }
 
-    /// What was found.
+    /// Returns the findings.
     ///
     /// # Panics
-    /// If the files were not looked at.
+    /// If the files have not been inspected.
     pub(crate) fn found(&self) -> &Findings {
         self.found.as_ref().unwrap_or_else(|| {
             panic!(
@@ -222,7 +223,7 @@ impl DataFiles {
     /// Checks every field.
     ///
     /// # Errors
-    /// Names the first that cannot work.
+    /// Names the first invalid field.
     pub fn check(&self) -> Result<(), FilesError> {
         let share = self.test_share;
         if !(share > 0.0 && share < 1.0) {
@@ -250,18 +251,18 @@ impl DataFiles {
 }
 
 impl Findings {
-    /// The labels, if there are any.
+    /// Returns the labels, if there are any.
     pub(crate) fn labels(&self) -> Option<&[String]> {
         (!self.labels.is_empty()).then_some(&self.labels)
     }
 
-    /// What is in the place of classes, if there are none.
+    /// Returns the kind of the targets, if they are not classes.
     pub(crate) fn target_kind(&self) -> Option<TargetKind> {
         let quantities = self.quantities.clone().map(TargetKind::Quantities);
         quantities.or_else(|| Some(TargetKind::Labels(self.labels()?.to_vec())))
     }
 
-    /// Number of outputs of a network: one for each class, quantity or label.
+    /// Returns the number of outputs of a network: one for each class, quantity or label.
     pub(crate) fn n_outputs(&self) -> usize {
         match &self.quantities {
             Some(quantities) => quantities.len(),
@@ -269,7 +270,7 @@ impl Findings {
         }
     }
 
-    /// Columns of a table that have the targets of an example: one for its class.
+    /// Returns the number of table columns with targets: one for a class.
     pub(super) fn n_targets(&self) -> usize {
         match self.classes.is_empty() {
             true => self.n_outputs(),
@@ -277,7 +278,7 @@ impl Findings {
         }
     }
 
-    /// Whether these can have been found: a configuration may hold anything.
+    /// Returns whether these findings are possible: a configuration may hold anything.
     fn is_sound(&self) -> bool {
         let n_inputs = inputs_of(self.shape);
         let is_sound = |&number: &f32| number.is_finite() && number >= 0.0;
@@ -296,7 +297,7 @@ impl Findings {
     }
 }
 
-/// The number of inputs of an example, if it can be one.
+/// Returns the number of inputs of an example, if it is a valid one.
 pub(super) fn inputs_of(shape: [usize; 3]) -> Option<usize> {
     let mut sizes = shape.iter();
     let n = sizes.try_fold(1usize, |n, &size| n.checked_mul(size))?;

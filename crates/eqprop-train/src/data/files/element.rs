@@ -1,6 +1,6 @@
-//! The numbers of arrays as they lie in files.
+//! Element types of arrays in files.
 
-/// What an array is made of.
+/// Element type of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Element {
     Bool,
@@ -14,9 +14,9 @@ pub(crate) enum Element {
     I64,
     F32,
     F64,
-    /// So many letters of a byte.
+    /// Text of this many one-byte characters.
     Text(usize),
-    /// So many letters of four bytes.
+    /// Text of this many four-byte characters.
     WideText(usize),
 }
 
@@ -36,10 +36,10 @@ impl Element {
         matches!(self, Self::Text(_) | Self::WideText(_))
     }
 
-    /// Adds the numbers of `bytes`. Texts have none.
+    /// Appends the numbers of `bytes`. Text has none.
     pub fn extend(self, numbers: &mut Vec<f32>, bytes: &[u8], is_big_endian: bool) {
         match self {
-            // In one pass, because data are mostly these.
+            // In one pass, because most data are bytes.
             Self::U8 | Self::Bool => numbers.extend(bytes.iter().map(|&byte| f32::from(byte))),
             element => {
                 let n = element.n_bytes().unwrap_or(1).max(1);
@@ -49,7 +49,7 @@ impl Element {
         }
     }
 
-    /// One element as a number.
+    /// Returns one element as a number.
     pub fn value(self, item: &[u8], is_big_endian: bool) -> f64 {
         let mut bytes = [0; 8];
         let n = item.len().min(8);

@@ -1,4 +1,4 @@
-//! Arrays that were not read yet: what is said of each, and where it is.
+//! Arrays that have not been read yet: their headers and locations.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -17,10 +17,10 @@ use super::raw::check_memory;
 use super::recognize::files_of;
 use super::{idx, npy, safetensors};
 
-/// The most arrays in a file.
+/// Largest number of arrays in a file.
 const MOST_ARRAYS: usize = 10_000;
 
-/// An array that was not read yet.
+/// An array that has not been read yet.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub name: String,
@@ -28,18 +28,18 @@ pub(super) struct Entry {
     place: Place,
 }
 
-/// Where an array is.
+/// Location of an array.
 #[derive(Debug, Clone)]
 enum Place {
-    /// Behind so many bytes of a file, up to its end.
+    /// After this many bytes of a file, up to its end.
     Behind(PathBuf, usize),
-    /// From a byte of a file on.
+    /// From this byte of a file on.
     At(PathBuf, u64),
-    /// Behind so many bytes of a file within a zip archive, given by its number.
+    /// After this many bytes of the file with this index within a zip archive.
     Packed(PathBuf, usize, usize),
 }
 
-/// All arrays of a file or folder, by their headers.
+/// Returns all arrays of a file or folder, from their headers.
 pub(super) fn entries(path: &Path, format: DataFormat) -> Result<Vec<Entry>, DataError> {
     let files = files_of(path, format)?;
     let is_alone = files.len() == 1;
@@ -66,7 +66,7 @@ pub(super) fn entries(path: &Path, format: DataFormat) -> Result<Vec<Entry>, Dat
     Ok(all)
 }
 
-/// The name of a file without its ending.
+/// Returns the name of a file without its extension.
 pub(super) fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
@@ -189,16 +189,16 @@ impl Entry {
         FilesError::array(self.path(), "an array", reason)
     }
 
-    /// The number of its bytes.
+    /// Returns its length in bytes.
     fn n_bytes(&self) -> Result<usize, FilesError> {
         let too_large = || self.bad(format!("its shape {:?} is too large", self.header.shape));
         self.header.n_bytes().ok_or_else(too_large)
     }
 
-    /// Its examples where they lie in the file, each a row of numbers.
+    /// Returns its examples as records in the file, each a row of numbers.
     ///
     /// # Errors
-    /// If they do not lie there as they are.
+    /// If they are not stored uncompressed and contiguously.
     pub fn records(&self) -> Result<Records, DataError> {
         let path = self.path();
         let not_streamed = |reason| DataError::NotStreamed {
@@ -212,7 +212,7 @@ impl Entry {
             ));
         }
         let n = self.header.n_examples();
-        // An array without examples was refused.
+        // Arrays without examples have been refused.
         let stride = self.n_bytes()? / n.max(1);
         let layout = |start: u64| Layout {
             start,
@@ -245,7 +245,7 @@ impl Entry {
                     }
                 };
                 let layout = layout(start + *before as u64);
-                // To the end, where the checksum is looked at.
+                // To the end, where the checksum is verified.
                 let length = io::copy(&mut file, &mut io::sink());
                 let length = length.map_err(|error| self.bad(error.to_string()))?;
                 if layout.end() != start + length {
@@ -258,7 +258,7 @@ impl Entry {
         }
     }
 
-    /// Its bytes, as many as its header says.
+    /// Reads its bytes, as many as the header announces.
     pub fn load(&self) -> Result<Vec<u8>, DataError> {
         let path = self.path();
         let bad = |reason: String| self.bad(reason);
@@ -278,7 +278,7 @@ impl Entry {
                 };
                 let mut file = File::open(path).map_err(read_error)?;
                 file.seek(SeekFrom::Start(*start)).map_err(read_error)?;
-                // The header was held against the size of the file.
+                // The header has been checked against the size of the file.
                 let mut bytes = vec![0; n];
                 file.read_exact(&mut bytes).map_err(read_error)?;
                 Ok(bytes)
@@ -302,7 +302,7 @@ impl Entry {
                     let found = bytes.len();
                     return Err(bad(format!("expected {n} bytes, found {found}")).into());
                 }
-                // At the end the checksum is looked at.
+                // The checksum is verified at the end.
                 let mut file = file.into_inner();
                 let rest = file
                     .read(&mut [0])

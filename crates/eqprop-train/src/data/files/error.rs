@@ -1,4 +1,4 @@
-//! What can be wrong with files of one's own.
+//! Errors of the user's own data files.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,29 +8,29 @@ use super::super::picture::ImageError;
 use super::option_error::FilesOptionError;
 use super::task::{Task, truth};
 
-/// Why files cannot be a data set.
+/// Error of using files as a data set.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesError {
-    /// Nothing is there.
+    /// Nothing exists at the path.
     #[error("there is no file or folder `{}`", path.display())]
     NotThere {
         /// The path.
         path: PathBuf,
     },
-    /// How they are to be read.
+    /// An option of reading the files is invalid.
     #[error(transparent)]
     Option(#[from] FilesOptionError),
-    /// A folder with nothing that is known.
+    /// The folder contains no known format.
     #[error(
         "no data are recognized: {contents}; expected a folder of PNG or JPEG images for each class, or files \
          .csv, .npy, .npz, .safetensors, IDX or .bin; name the format if it is one of these"
     )]
     NothingKnown {
-        /// What is there.
+        /// Contents of the folder.
         contents: Contents,
     },
-    /// A file that is nothing known.
+    /// The format of the file is not recognized.
     #[error(
         "`{}` is not recognized as data: expected .csv, .tsv, .npy, .npz, .safetensors, .bin or IDX, or a \
          folder; name the format if it is one of these", path.display()
@@ -39,16 +39,16 @@ pub enum FilesError {
         /// The file.
         path: PathBuf,
     },
-    /// A single image.
+    /// The path is that of a single image.
     #[error(
         "`{}` is one image: name the folder that has a folder of images for each class",
         path.display()
     )]
     OneImage {
-        /// The image.
+        /// Path of the image.
         path: PathBuf,
     },
-    /// A folder with files of several formats.
+    /// The folder contains files of several formats.
     #[error(
         "`{}` holds data of several formats: {}; name the one that is meant", path.display(),
         formats.join(", ")
@@ -56,51 +56,51 @@ pub enum FilesError {
     SeveralFormats {
         /// The folder.
         path: PathBuf,
-        /// The formats.
+        /// Formats found.
         formats: Vec<&'static str>,
     },
-    /// No file of the format.
+    /// No file has the requested format.
     #[error("there is nothing of the format {format}: {contents}")]
     NoneOfFormat {
-        /// The format.
+        /// Requested format.
         format: &'static str,
-        /// What is there.
+        /// Contents of the folder.
         contents: Contents,
     },
-    /// Not a folder, where one is needed.
+    /// The path is not a folder, but one is needed.
     #[error("`{}` is a file: a folder is needed, with a folder of images for each class", path.display())]
     NotAFolder {
         /// The file.
         path: PathBuf,
     },
-    /// A folder or file that cannot be read.
+    /// A folder or file cannot be read.
     #[error("cannot read `{}`: check its permissions", path.display())]
     Read {
-        /// Which.
+        /// Folder or file.
         path: PathBuf,
-        /// What the operating system says.
+        /// Error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// A class without images.
+    /// A class has no images.
     #[error(
         "the folder `{}` of a class holds no PNG or JPEG image: remove it, or put images into it",
         path.display()
     )]
     EmptyClass {
-        /// The folder.
+        /// Folder of the class.
         path: PathBuf,
     },
-    /// An image that cannot be read.
+    /// An image cannot be read.
     #[error("`{}` cannot be used", path.display())]
     Image {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Error of the image.
         #[source]
         source: ImageError,
     },
-    /// Images of several sizes, none of which was asked for.
+    /// The images have several sizes, and none was chosen.
     #[error(
         "images are of several sizes: `{}` has {}x{} pixels, but `{}` has {}x{}; say to which height and \
          width they are scaled, such as 32x32", first.display(), first_size[0], first_size[1],
@@ -111,18 +111,18 @@ pub enum FilesError {
         first: PathBuf,
         /// Its height and width.
         first_size: [usize; 2],
-        /// Another.
+        /// Another image.
         other: PathBuf,
         /// Its height and width.
         other_size: [usize; 2],
     },
-    /// A file without an example.
+    /// The file has no examples.
     #[error("`{}` holds no example", path.display())]
     NoExamples {
         /// The file or folder.
         path: PathBuf,
     },
-    /// Too few to split.
+    /// There are too few examples to split.
     #[error(
         "`{}` holds {found} examples, of which none can be taken for a test: at least two of a class are \
          needed", path.display()
@@ -130,7 +130,7 @@ pub enum FilesError {
     TooFew {
         /// The file or folder.
         path: PathBuf,
-        /// How many.
+        /// Number of examples.
         found: usize,
     },
     /// All examples are of one class.
@@ -144,7 +144,7 @@ pub enum FilesError {
         /// The class.
         class: String,
     },
-    /// More classes than can be told apart.
+    /// There are more classes than supported.
     #[error(
         "`{}` has more than {most} classes, such as `{}`: are the classes elsewhere? Quantities cannot be \
          learned as classes; the task `regression` learns numbers", path.display(), examples.join("`, `")
@@ -152,12 +152,12 @@ pub enum FilesError {
     TooManyClasses {
         /// The file or folder.
         path: PathBuf,
-        /// The most.
+        /// Largest number of classes.
         most: usize,
-        /// Some of them.
+        /// Some of the class names.
         examples: Vec<String>,
     },
-    /// A label that is a fraction.
+    /// A label is a fraction.
     #[error(
         "`{}` has the label {label} at example {example}: a class is a whole number or a text; quantities \
          cannot be learned as classes, but by the task `regression`", path.display()
@@ -165,12 +165,12 @@ pub enum FilesError {
     FractionalLabel {
         /// The file.
         path: PathBuf,
-        /// The example, from 1.
+        /// Number of the example, from 1.
         example: usize,
         /// The label.
         label: f64,
     },
-    /// A target that is no quantity.
+    /// A target is not a valid quantity.
     #[error(
         "`{}` has the target `{found}` in {place}: quantities that are learned must be finite numbers; replace \
          it, take the example out, or name another target{}", path.display(),
@@ -179,12 +179,12 @@ pub enum FilesError {
     Target {
         /// The file.
         path: PathBuf,
-        /// Where in it.
+        /// Position in the file.
         place: String,
-        /// What is there.
+        /// Text found.
         found: String,
     },
-    /// A target that does not say whether a label is there.
+    /// A target does not say whether a label is present.
     #[error(
         "`{}` has the target `{found}` in {place}: a label is there or not, as 1 or 0, true or false, yes or no; \
          replace it, take the example out, or name other targets", path.display()
@@ -192,12 +192,12 @@ pub enum FilesError {
     Label {
         /// The file.
         path: PathBuf,
-        /// Where in it.
+        /// Position in the file.
         place: String,
-        /// What is there.
+        /// Text found.
         found: String,
     },
-    /// Labels that do not vary.
+    /// Some labels are constant.
     #[error(
         "of some labels of `{}` there is nothing to learn, because no training example has them, or every one: {}; \
          take them out of the data, or add examples", path.display(), first_names(names)
@@ -205,10 +205,10 @@ pub enum FilesError {
     ConstantLabels {
         /// The file or folder.
         path: PathBuf,
-        /// Which.
+        /// Names of the labels.
         names: Vec<String>,
     },
-    /// Several columns where a class is wanted.
+    /// Several columns are named for a class.
     #[error(
         "{} are named as targets of `{}`, but a class is in one column: name one, or choose the task \
          `regression`, or `labels`, of which an example may have several", columns.join(", "), path.display()
@@ -216,10 +216,10 @@ pub enum FilesError {
     SeveralTargets {
         /// The file.
         path: PathBuf,
-        /// The columns.
+        /// Columns named.
         columns: Vec<String>,
     },
-    /// A quantity that does not vary.
+    /// A quantity is constant.
     #[error(
         "the quantity `{name}` is {value} in all training examples of `{}`: there is nothing to learn; name \
          another target", path.display()
@@ -227,24 +227,24 @@ pub enum FilesError {
     ConstantTarget {
         /// The file or folder.
         path: PathBuf,
-        /// Which.
+        /// Name of the quantity.
         name: String,
         /// Its value.
         value: f64,
     },
-    /// Another number of quantities or labels than was found before.
+    /// The number of quantities or labels differs from the earlier findings.
     #[error(
         "the examples of `{}` have {found} targets to learn, but {expected} were found before", path.display()
     )]
     OtherQuantities {
         /// The file or folder.
         path: PathBuf,
-        /// As many as before.
+        /// Earlier number.
         expected: usize,
-        /// As many as there are.
+        /// Number found.
         found: usize,
     },
-    /// Quantities or labels in a format that has none.
+    /// The format does not support quantities or labels.
     #[error(
         "`{}` is read as {format}, whose examples have classes and no quantities, and a single class each: the \
          task `{task}` takes csv, npy, npz, safetensors or idx", path.display()
@@ -252,12 +252,12 @@ pub enum FilesError {
     NoQuantities {
         /// The file or folder.
         path: PathBuf,
-        /// Its format.
+        /// Format of the files.
         format: &'static str,
-        /// What was to be learned.
+        /// Requested task.
         task: Task,
     },
-    /// A class that is not among those that were trained on.
+    /// A class is not among those the network was trained on.
     #[error(
         "`{}` has the class `{class}`, which is none of the {n_classes} classes that were found before: {}",
         path.display(), first_names(known)
@@ -267,12 +267,12 @@ pub enum FilesError {
         path: PathBuf,
         /// The class.
         class: String,
-        /// Number of those found before.
+        /// Number of known classes.
         n_classes: usize,
-        /// Those.
+        /// Names of the known classes.
         known: Vec<String>,
     },
-    /// A class that only the test part has.
+    /// A class occurs in the test part only.
     #[error(
         "no training example of `{}` is of the class `{class}`, which is in the test part: add some, or \
          remove the class", path.display()
@@ -283,13 +283,13 @@ pub enum FilesError {
         /// The class.
         class: String,
     },
-    /// No input that differs from example to example.
+    /// All inputs are constant.
     #[error("all training examples of `{}` have the same inputs: there is nothing to learn from", path.display())]
     ConstantInputs {
         /// The file or folder.
         path: PathBuf,
     },
-    /// Parts, or what was found before, of another shape.
+    /// A part has another shape than the others or the earlier findings.
     #[error(
         "the examples of `{}` have the shape {}, but {} is expected", path.display(), times(found),
         times(expected)
@@ -297,12 +297,12 @@ pub enum FilesError {
     OtherShape {
         /// The file or folder.
         path: PathBuf,
-        /// Channels, height and width.
+        /// Expected channels, height and width.
         expected: [usize; 3],
-        /// Those found.
+        /// Channels, height and width found.
         found: [usize; 3],
     },
-    /// More than the memory can hold.
+    /// The data do not fit into memory.
     #[error(
         "the numbers of `{}` take {:.1} GB, but half of this machine's memory is {:.1} GB: use fewer \
          examples or smaller images, or set `stream` to true, which leaves them in their files", path.display(), needed / 1e9, there / 1e9
@@ -312,18 +312,18 @@ pub enum FilesError {
         path: PathBuf,
         /// Bytes needed.
         needed: f64,
-        /// Bytes that they may take.
+        /// Bytes available.
         there: f64,
     },
-    /// A table that is none.
+    /// The table is malformed.
     #[error("`{}` is not a table: {reason}", path.display())]
     Table {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// Reason.
         reason: String,
     },
-    /// A cell that is no number.
+    /// A cell is not a finite number.
     #[error(
         "`{}` has `{cell}` in line {line}, column {column}: inputs must be finite numbers; replace it, or \
          take the column out", path.display()
@@ -331,14 +331,14 @@ pub enum FilesError {
     NotANumber {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// Line number, from 1.
         line: u64,
-        /// The column.
+        /// Name or number of the column.
         column: String,
-        /// What is there.
+        /// Text of the cell.
         cell: String,
     },
-    /// Cells without a value.
+    /// Cells have no value.
     #[error(
         "`{}` lacks {n} values, the first in line {line}, column {column}: fill them in, or take these lines \
          out", path.display()
@@ -346,46 +346,46 @@ pub enum FilesError {
     Missing {
         /// The file.
         path: PathBuf,
-        /// How many.
+        /// Number of missing values.
         n: usize,
-        /// Line of the first, from 1.
+        /// Line number of the first, from 1.
         line: u64,
-        /// Its column.
+        /// Column of the first.
         column: String,
     },
-    /// No such column.
+    /// The column does not exist.
     #[error("`{}` has no column `{name}`; its columns are: {}", path.display(), first_names(columns))]
     NoColumn {
         /// The file.
         path: PathBuf,
-        /// The name.
+        /// Name given.
         name: String,
-        /// The columns.
+        /// Existing columns.
         columns: Vec<String>,
     },
-    /// An array file that is damaged or of another kind.
+    /// An array file is damaged, or its contents do not fit.
     #[error("`{}` cannot be read as {format}: {reason}", path.display())]
     Array {
         /// The file.
         path: PathBuf,
-        /// The format.
+        /// Format of the file.
         format: &'static str,
-        /// What is wrong.
+        /// Reason.
         reason: String,
     },
-    /// Numbers that are infinite or none.
+    /// An input is infinite or not a number.
     #[error(
         "`{}` has the number {number} in example {example}: inputs must be finite", path.display()
     )]
     NotFinite {
         /// The file.
         path: PathBuf,
-        /// The example, from 1.
+        /// Number of the example, from 1.
         example: usize,
-        /// What is there.
+        /// Value found.
         number: f32,
     },
-    /// Inputs without labels, or the other way round.
+    /// There are inputs without labels, or labels without inputs.
     #[error(
         "`{}` has no array of {missing} in its {part} part: expected names such as x_train and y_train, or \
          images and labels; there are {}", path.display(), first_names(names)
@@ -393,14 +393,14 @@ pub enum FilesError {
     NoArray {
         /// The file or folder.
         path: PathBuf,
-        /// What is missing.
+        /// Role of the missing array.
         missing: &'static str,
-        /// Where.
+        /// Part that lacks it.
         part: &'static str,
-        /// What is there.
+        /// Names of the arrays found.
         names: Vec<String>,
     },
-    /// Several arrays that could be meant.
+    /// Several arrays could be meant.
     #[error(
         "`{}` has several arrays that could be meant: {}; leave one pair for each part, or name one of the \
          files", path.display(), first_names(names)
@@ -408,10 +408,10 @@ pub enum FilesError {
     Ambiguous {
         /// The file or folder.
         path: PathBuf,
-        /// What is there.
+        /// Names of the arrays found.
         names: Vec<String>,
     },
-    /// Inputs and labels of different numbers.
+    /// The numbers of inputs and labels differ.
     #[error(
         "`{inputs}` has {n_inputs} examples, but `{labels}` has {n_labels} labels (in `{}`): expected equal \
          numbers", path.display()
@@ -419,22 +419,22 @@ pub enum FilesError {
     Counts {
         /// The file or folder.
         path: PathBuf,
-        /// The array of inputs.
+        /// Name of the array of inputs.
         inputs: String,
-        /// Its examples.
+        /// Its number of examples.
         n_inputs: usize,
-        /// The array of labels.
+        /// Name of the array of labels.
         labels: String,
-        /// Its labels.
+        /// Its number of labels.
         n_labels: usize,
     },
-    /// A file that holds no inputs for a network.
+    /// The file holds no inputs for a network.
     #[error("`{}` cannot be classified: name images, or a table or array of inputs", path.display())]
     NoInputs {
         /// The file.
         path: PathBuf,
     },
-    /// Pixels that do not make images of the size.
+    /// The inputs do not form images of the given size.
     #[error(
         "`{}` has {n_inputs} inputs per example, which are no images of {}x{} pixels in 1 or 3 channels",
         path.display(), size[0], size[1]
@@ -442,7 +442,7 @@ pub enum FilesError {
     NotOfSize {
         /// The file.
         path: PathBuf,
-        /// Inputs of an example.
+        /// Number of inputs of an example.
         n_inputs: usize,
         /// Height and width.
         size: [usize; 2],
@@ -450,7 +450,7 @@ pub enum FilesError {
 }
 
 impl FilesError {
-    /// A damaged array file.
+    /// Returns the error of a damaged array file.
     pub(super) fn array(path: &Path, format: &'static str, reason: impl fmt::Display) -> Self {
         Self::Array {
             path: path.into(),
@@ -459,7 +459,7 @@ impl FilesError {
         }
     }
 
-    /// A damaged table.
+    /// Returns the error of a malformed table.
     pub(super) fn table(path: &Path, reason: impl fmt::Display) -> Self {
         Self::Table {
             path: path.into(),
@@ -468,12 +468,12 @@ impl FilesError {
     }
 }
 
-/// `3x48x40`.
+/// Formats a shape as `3x48x40`.
 fn times(shape: &[usize; 3]) -> String {
     shape.map(|size| size.to_string()).join("x")
 }
 
-/// The first of many names, shortened.
+/// Formats the first of many names, shortened.
 fn first_names(names: &[String]) -> String {
     const MOST: usize = 12;
     const MOST_LETTERS: usize = 60;

@@ -1,13 +1,13 @@
-//! The scaling that fits the training part.
+//! Choice of the scaling, and its fit to the training part.
 
 use super::super::DataError;
 use super::super::inputs::View;
 use super::scaling::{MAX_BYTE, Numbers, Scaling, ScalingKind};
 
-/// From which largest value on whole numbers are taken for the bytes of pixels.
+/// Least maximum from which whole numbers are taken for the bytes of pixels.
 const BRIGHT: f32 = 128.0;
 
-/// What is done without a choice: see [`Scaling`].
+/// Returns the default scaling; see [`Scaling`].
 pub(super) fn usual(
     numbers: Numbers,
     inputs: &View,
@@ -28,7 +28,7 @@ pub(super) fn usual(
     })
 }
 
-/// The scaling of a kind, with what it takes from the training part.
+/// Returns the scaling of a kind, fitted to the training part.
 pub(super) fn scaling(kind: ScalingKind, train: &View) -> Result<Scaling, DataError> {
     Ok(match kind {
         ScalingKind::None => Scaling::None,
@@ -48,7 +48,7 @@ pub(super) fn scaling(kind: ScalingKind, train: &View) -> Result<Scaling, DataEr
     })
 }
 
-/// Mean and deviation of each column, summed in `f64`.
+/// Returns the mean and standard deviation of each column, summed in `f64`.
 fn column_statistics(train: &View) -> Result<(Vec<f32>, Vec<f32>), DataError> {
     let n_columns = train.n_inputs;
     let n = train.len().max(1) as f64;
@@ -72,7 +72,7 @@ fn column_statistics(train: &View) -> Result<(Vec<f32>, Vec<f32>), DataError> {
             }
         }
     })?;
-    // What is constant has a rounding error for a deviation.
+    // The deviation of a constant is a rounding error.
     let deviation = variance.iter().zip(is_constant);
     let deviation = deviation.map(|(variance, is_constant)| match is_constant {
         true => 0.0,

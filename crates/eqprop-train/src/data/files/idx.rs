@@ -1,4 +1,4 @@
-//! The header of IDX files, whatever they hold.
+//! The header of IDX files with any contents.
 //!
 //! ```text
 //! 0 | 0 | type | number of axes | length of each axis: 4 bytes | numbers
@@ -8,10 +8,10 @@
 
 use super::array::{ArrayHeader, Element};
 
-/// Bytes before the axes.
+/// Number of bytes before the axes.
 pub(super) const START: usize = 4;
 
-/// Element and number of axes, from the first bytes of a file.
+/// Parses the element type and the number of axes from the first bytes of a file.
 pub(super) fn start(bytes: &[u8]) -> Option<(Element, usize)> {
     let &[0, 0, kind, axes @ 1..=4] = bytes else {
         return None;
@@ -28,7 +28,7 @@ pub(super) fn start(bytes: &[u8]) -> Option<(Element, usize)> {
     Some((element, usize::from(axes)))
 }
 
-/// The header with the bytes of its axes.
+/// Parses the header, given the bytes of its axes.
 pub(super) fn header(element: Element, axes: &[u8]) -> ArrayHeader {
     let axis = |bytes: &[u8]| {
         let bytes = bytes.try_into().expect("chunks of four");

@@ -1,4 +1,4 @@
-//! A folder with a folder of images for each class.
+//! Image folders, with a folder of images for each class.
 
 use std::path::{Path, PathBuf};
 
@@ -15,19 +15,19 @@ use super::raw::{RawData, RawPart, check_memory, joined};
 use super::recognize::{files, folders, is_image};
 use super::scaling::Numbers;
 
-/// Images that are decoded at a time.
+/// Number of images decoded at a time.
 const CHUNK: usize = 512;
 
-/// Colors of an image.
+/// Number of color channels.
 const COLORS: usize = 3;
 
-/// A file of an image.
+/// An image file.
 struct ImageFile {
     path: PathBuf,
     class: u32,
 }
 
-/// All images, in the order of their names: in folders of `train` and `test` if there are any.
+/// Reads all images in the order of their names, from the folders `train` and `test` if there are any.
 pub(super) fn read(
     description: &DataFiles,
     path: &Path,
@@ -132,7 +132,7 @@ pub(super) fn read(
     })
 }
 
-/// The parts and their folders: one, or those that are named so and have folders.
+/// Returns the parts and their folders: one, or those named after parts that have class folders.
 fn parts(path: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
     let mut parts = Vec::new();
     for folder in folders(path)? {
@@ -150,7 +150,7 @@ fn parts(path: &Path) -> Result<Vec<(Part, PathBuf)>, DataError> {
     Ok(parts)
 }
 
-/// The images of all classes of a part.
+/// Lists the images of all classes of a part.
 fn list(
     folder: &Path,
     names: &mut Names,
@@ -177,7 +177,7 @@ fn list(
             class: number,
         }));
     }
-    // By the name of the file first: then the first so many images are of all classes.
+    // By file name first, so that the first images cover all classes.
     listed.sort_by_cached_key(|file| {
         let name = file.path.file_stem().unwrap_or_default().to_string_lossy();
         (natural(&name), file.class)
@@ -185,7 +185,7 @@ fn list(
     Ok(listed)
 }
 
-/// The pixels of all files, and whether none has a color.
+/// Reads the pixels of all files, and returns whether none has a color.
 fn pixels(form: &Form, files: &[ImageFile]) -> Result<(Vec<f32>, bool), DataError> {
     let n_inputs = form.shape.iter().product::<usize>();
     let mut inputs = Vec::with_capacity(files.len() * n_inputs);
@@ -196,7 +196,7 @@ fn pixels(form: &Form, files: &[ImageFile]) -> Result<(Vec<f32>, bool), DataErro
             let pixels = form.pixels(&file.path, &picture)?;
             Ok((pixels, picture.is_gray()))
         });
-        // In their order, so that of several bad files always the same is named.
+        // In order, so that of several bad files the same one is always reported.
         let read: Vec<Result<_, FilesError>> = read.collect();
         for image in read {
             let (pixels, image_is_gray) = image?;
@@ -207,7 +207,7 @@ fn pixels(form: &Form, files: &[ImageFile]) -> Result<(Vec<f32>, bool), DataErro
     Ok((inputs, is_gray))
 }
 
-/// One of the colors of pixels that have none.
+/// Keeps one of three equal color channels.
 fn gray(inputs: &[f32], n_pixels: usize) -> Vec<f32> {
     let images = inputs.chunks_exact(COLORS * n_pixels);
     images

@@ -1,4 +1,4 @@
-//! Names of classes as they are met in files.
+//! Class names in the order in which they occur in files.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use super::description::MOST_CLASSES;
 use super::error::FilesError;
 
-/// How many classes are shown where there are too many.
+/// Number of class names shown if there are too many.
 const SHOWN: usize = 3;
 
-/// The names of classes, each with a number in the order in which they were met.
+/// Class names, numbered in the order of their first occurrence.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     names: Vec<String>,
@@ -17,7 +17,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The number of a class.
+    /// Returns the number of a class, and adds the class if it is new.
     pub fn number(&mut self, path: &Path, name: &str) -> Result<u32, FilesError> {
         if let Some(&number) = self.numbers.get(name) {
             return Ok(number);
@@ -35,12 +35,12 @@ impl Names {
         Ok(number)
     }
 
-    /// All names, by their number.
+    /// Returns all names, by number.
     pub fn all(&self) -> &[String] {
         &self.names
     }
 
-    /// All names in the order of their labels: by value if all are numbers, else by letters.
+    /// Returns all names in the order of their labels: by value if all are numbers, else alphabetically.
     pub fn in_order(&self) -> Vec<String> {
         let mut names = self.names.clone();
         let values: Option<Vec<f64>> = names.iter().map(|name| name.parse().ok()).collect();
@@ -58,7 +58,7 @@ impl Names {
     }
 }
 
-/// A label as the name of a class: whole numbers are the same however they are written.
+/// Returns a label as a class name: equal whole numbers have the same name however they are written.
 pub(super) fn class_name(label: &str) -> String {
     let label = label.trim();
     match label.parse::<f64>() {
@@ -67,7 +67,7 @@ pub(super) fn class_name(label: &str) -> String {
     }
 }
 
-/// Whether this is a whole number that can be written without an exponent.
+/// Returns whether this is a whole number that can be written without an exponent.
 pub(super) fn is_whole(number: f64) -> bool {
     number.fract() == 0.0 && number.abs() < 1e15
 }

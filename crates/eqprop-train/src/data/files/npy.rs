@@ -1,4 +1,4 @@
-//! The header of NumPy's `.npy`.
+//! The header of NumPy's `.npy` format.
 //!
 //! ```text
 //! 93 "NUMPY" | major | minor | length of the text: 2 bytes, from version 2 on 4 | text | numbers
@@ -7,16 +7,16 @@
 
 use super::array::{ArrayHeader, Element};
 
-/// What an `.npy` file begins with.
+/// Magic bytes of an `.npy` file.
 pub(super) const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
-/// Bytes before the length.
+/// Number of bytes before the length field.
 pub(super) const START: usize = 8;
 
-/// The longest text: NumPy's own is below a kilobyte.
+/// Largest length of the text: NumPy's own is below a kilobyte.
 const MOST_TEXT: usize = 1 << 16;
 
-/// Bytes of the length of the text, from the first bytes of a file.
+/// Returns the size of the length field in bytes, from the first bytes of a file.
 pub(super) fn length_bytes(start: &[u8]) -> Result<usize, String> {
     match start {
         [magic @ .., 1, _] if magic == MAGIC => Ok(2),
@@ -26,7 +26,7 @@ pub(super) fn length_bytes(start: &[u8]) -> Result<usize, String> {
     }
 }
 
-/// The length of the text.
+/// Parses the length of the text.
 pub(super) fn text_length(bytes: &[u8]) -> Result<usize, String> {
     let length = bytes
         .iter()
@@ -38,7 +38,7 @@ pub(super) fn text_length(bytes: &[u8]) -> Result<usize, String> {
     Ok(length)
 }
 
-/// What the text says.
+/// Parses the header text.
 pub(super) fn parse(text: &[u8]) -> Result<ArrayHeader, String> {
     let text = std::str::from_utf8(text).map_err(|_| "its header is no text")?;
     let shape = field(text, "shape")?;
@@ -88,7 +88,7 @@ pub(super) fn parse(text: &[u8]) -> Result<ArrayHeader, String> {
     })
 }
 
-/// The text behind the name of a field.
+/// Returns the text after the name of a field.
 fn field<'a>(text: &'a str, name: &str) -> Result<&'a str, String> {
     let lacks = || format!("its header has no `{name}`");
     let (_, rest) = text.split_once(&format!("'{name}'")).ok_or_else(lacks)?;
@@ -96,7 +96,7 @@ fn field<'a>(text: &'a str, name: &str) -> Result<&'a str, String> {
     Ok(rest.trim_start())
 }
 
-/// What stands in quotes here.
+/// Returns the quoted string at the start of the text.
 fn quoted(text: &str) -> Option<&str> {
     let quote = text.chars().next().filter(|c| ['\'', '"'].contains(c))?;
     text[1..].split(quote).next()

@@ -1,64 +1,64 @@
-//! What can be wrong with how files of one's own are to be read.
+//! Errors of the options for reading the user's files.
 
 use crate::suggestion::did_you_mean;
 
-/// Why files cannot be read as they are to be.
+/// Error of an option for reading files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesOptionError {
-    /// No such name of a format, a task or a scaling.
+    /// The name of a format, task or scaling is unknown.
     #[error("unknown {what} `{name}`{suggestion}; there are: {known}")]
     Unknown {
-        /// What it should name.
+        /// Kind of option named.
         what: &'static str,
-        /// The name.
+        /// Name given.
         name: String,
-        /// The one that may be meant.
+        /// Suggestion of a similar name, if there is one.
         suggestion: String,
-        /// All names.
+        /// All valid names.
         known: String,
     },
-    /// The share of the test.
+    /// `test_share` is out of range.
     #[error("test_share must be greater than 0 and less than 1, but is {found}")]
     TestShare {
-        /// The value.
+        /// Value given.
         found: f64,
     },
-    /// The size of images.
+    /// `image_size` is out of range.
     #[error("image_size must be 1 to {most} in both directions, but is {}x{}", found[0], found[1])]
     ImageSize {
-        /// The value.
+        /// Value given.
         found: [usize; 2],
-        /// The most.
+        /// Largest size.
         most: usize,
     },
-    /// The channels.
+    /// The number of channels is invalid.
     #[error("channels must be 1 or 3, but is {found}")]
     Channels {
-        /// The value.
+        /// Value given.
         found: usize,
     },
-    /// Findings that cannot have been found.
+    /// The findings in the configuration are impossible.
     #[error(
         "what the configuration says was found in `{path}` cannot be: remove `found`, so that the files are looked at anew"
     )]
     Findings {
-        /// The path.
+        /// Path of the files.
         path: String,
     },
-    /// A configuration whose files were not looked at.
+    /// The files of the configuration have not been inspected.
     #[error(
         "the files at `{path}` were not looked at, so their shape and classes are not known: name them with \
          --dataset, or call `DataFiles::look`"
     )]
     NotLookedAt {
-        /// The path.
+        /// Path of the files.
         path: String,
     },
 }
 
 impl FilesOptionError {
-    /// A name that is none of `known`.
+    /// Returns the error of a name that is not among `known`.
     pub(super) fn unknown<const N: usize>(
         what: &'static str,
         name: &str,

@@ -1,4 +1,4 @@
-//! Which arrays belong together: inputs and labels of each part, by their names and shapes.
+//! Pairing of input and label arrays of each part, by their names and shapes.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use super::entry::{Entry, entries, name_of};
 use super::error::FilesError;
 use super::part::{Part, Role, key};
 
-/// The arrays of a part.
+/// Arrays of a part.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Found {
     pub inputs: Vec<Entry>,
     pub labels: Vec<Entry>,
 }
 
-/// The arrays of each part that belong together.
+/// Returns the matching arrays of each part.
 pub(super) fn parts(
     path: &Path,
     format: DataFormat,
@@ -23,7 +23,7 @@ pub(super) fn parts(
 ) -> Result<Vec<(Part, Found)>, DataError> {
     let is_single = !path.is_dir();
     let is_one_each = matches!(format, DataFormat::Npy | DataFormat::Idx);
-    // A file of one array is looked for the others in its folder.
+    // The counterparts of a file with one array are searched for in its folder.
     let folder = match path.parent() {
         Some(parent) if is_single && is_one_each => match parent.as_os_str().is_empty() {
             true => Path::new("."),
@@ -47,7 +47,7 @@ pub(super) fn parts(
                 .into_iter()
                 .find(|(key, _)| *key == own)
                 .map_or(all, |(_, group)| group);
-            // Alone it has a column of classes.
+            // A single array has a column of classes.
             let has_labels = all.iter().any(|entry| role(entry) == Role::Labels);
             if !has_labels {
                 all.retain(|entry| entry.name == name_of(path));
@@ -85,7 +85,7 @@ pub(super) fn parts(
         }
     }
     for (_, found) in &mut parts {
-        // What has a name for it is meant.
+        // An array named for its role takes precedence.
         for (entries, wanted) in [
             (&mut found.inputs, Role::Inputs),
             (&mut found.labels, Role::Labels),
@@ -100,14 +100,14 @@ pub(super) fn parts(
     Ok(parts)
 }
 
-/// What an array is for: by its name, else labels are those of one number for each example.
+/// Returns the role of an array: by its name, else arrays with one number for each example are labels.
 pub(super) fn role(entry: &Entry) -> Role {
     let is_label = entry.header.element.is_text() || entry.header.example().iter().all(|&n| n == 1);
     let by_shape = if is_label { Role::Labels } else { Role::Inputs };
     Role::of(&entry.name).unwrap_or(by_shape)
 }
 
-/// The error of several arrays of which one is meant.
+/// Returns the error of several arrays that could be meant.
 pub(super) fn ambiguous(path: &Path, entries: &[Entry]) -> DataError {
     let names = entries.iter().map(|entry| entry.name.clone());
     FilesError::Ambiguous {

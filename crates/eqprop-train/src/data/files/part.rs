@@ -1,6 +1,6 @@
-//! What names of folders, files and arrays say.
+//! Parts and roles of data, from the names of folders, files and arrays.
 
-/// Which examples.
+/// Part of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     Train,
@@ -8,7 +8,7 @@ pub(super) enum Part {
     Test,
 }
 
-/// What an array is for.
+/// Role of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Inputs,
@@ -34,11 +34,11 @@ const LABELS: [&str; 8] = [
     "y", "labels", "label", "targets", "target", "classes", "class", "lbls",
 ];
 
-/// What IDX files have in their names beside.
+/// Further words in the names of IDX files.
 const FILLERS: [&str; 7] = ["idx1", "idx2", "idx3", "idx4", "ubyte", "int", "raw"];
 
 impl Part {
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "training",
@@ -47,14 +47,14 @@ impl Part {
         }
     }
 
-    /// The part that a name says.
+    /// Returns the part indicated by a name.
     pub fn of(name: &str) -> Option<Self> {
         words(name).iter().find_map(|word| split(word).0)
     }
 }
 
 impl Role {
-    /// The role that a name says. Labels of images are labels.
+    /// Returns the role indicated by a name. Labels of images are labels.
     pub fn of(name: &str) -> Option<Self> {
         let words = words(name);
         let words: Vec<&str> = words.iter().map(|word| split(word).1).collect();
@@ -67,7 +67,7 @@ impl Role {
     }
 }
 
-/// What a name says beside part and role: files that belong together have it in common.
+/// Returns the rest of a name without part and role, by which matching files are paired.
 pub(super) fn key(name: &str) -> String {
     let words = words(name);
     let words = words.iter().map(|word| split(word).1);
@@ -80,7 +80,7 @@ pub(super) fn key(name: &str) -> String {
     words.filter(is_key).collect::<Vec<_>>().join(" ")
 }
 
-/// The words of a name in small letters.
+/// Splits a name into lower-case words.
 fn words(name: &str) -> Vec<String> {
     let name = name.to_lowercase();
     let words = name.split(|c: char| !c.is_alphanumeric());
@@ -90,7 +90,7 @@ fn words(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// The part that a word says, and what is left of it: `xtrain` is `x` of the training part.
+/// Splits a word into the part it indicates and the rest: `xtrain` is `x` of the training part.
 fn split(word: &str) -> (Option<Part>, &str) {
     for (name, part) in PARTS {
         let rest = word.strip_prefix(name).or(word.strip_suffix(name));
@@ -103,7 +103,7 @@ fn split(word: &str) -> (Option<Part>, &str) {
     (None, word)
 }
 
-/// A name by which `image-2` comes before `image-10`.
+/// Returns a sort key by which `image-2` comes before `image-10`.
 pub(super) fn natural(name: &str) -> String {
     let mut key = String::with_capacity(name.len() + 20);
     let mut digits = String::new();

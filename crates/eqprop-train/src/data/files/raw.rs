@@ -1,4 +1,4 @@
-//! What readers find: numbers and labels as they are in the files.
+//! Raw data from the readers: numbers and labels as they are in the files.
 
 use std::path::Path;
 
@@ -13,39 +13,39 @@ use super::scaling::Numbers;
 /// Examples of one part.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RawPart {
-    /// `[n, channels, height, width]`, not scaled.
+    /// Inputs `[n, channels, height, width]`, not scaled.
     pub inputs: Inputs,
-    /// Numbers of the classes among the names; 0 where there are other targets.
+    /// Class numbers, as indices into the names; 0 for other targets.
     pub labels: Vec<u32>,
-    /// `[n, quantities]`, not scaled, where they are not classes; of several labels 0 and 1.
+    /// Other targets `[n, quantities]`, not scaled; labels are 0 and 1.
     pub quantities: Vec<f64>,
 }
 
-/// All examples of some files.
+/// All examples of a set of files.
 #[derive(Debug)]
 pub(super) struct RawData {
     /// Channels, height and width of an example.
     pub shape: [usize; 3],
-    /// The classes.
+    /// Class names.
     pub names: Names,
-    /// Names of the quantities or labels that are in the place of classes.
+    /// Names of the quantities or labels that replace classes.
     pub quantities: Vec<String>,
-    /// What the inputs are.
+    /// Kind of input numbers.
     pub numbers: Numbers,
-    /// Names of columns, if there are any.
+    /// Names of the columns, if there are any.
     pub columns: Vec<String>,
-    /// The training part.
+    /// Training part.
     pub train: RawPart,
-    /// The test part, if there is one.
+    /// Test part, if there is one.
     pub test: Option<RawPart>,
-    /// How many examples at the end of the training part are a validation part of their own.
+    /// Number of examples at the end of the training part that form a separate validation part.
     pub n_validation: usize,
-    /// What one may want to know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
-/// Parts by name: what is called validation is the test part where there is no other, and else the
-/// end of the training part. Also how many examples that end is.
+/// Joins parts by name: a validation part is the test part if there is no other, and otherwise the end of the
+/// training part. Also returns the number of examples of that end.
 pub(super) fn joined(
     path: &Path,
     mut parts: Vec<(Part, RawPart)>,
@@ -53,7 +53,7 @@ pub(super) fn joined(
 ) -> Result<(RawPart, Option<RawPart>, usize), DataError> {
     parts.sort_by_key(|(part, _)| *part);
     let has = |part| parts.iter().any(|(found, _)| *found == part);
-    // A single part is split, whatever it is called.
+    // A single part is split, whatever its name.
     let is_single = parts.len() == 1;
     let has_test = has(Part::Test) && !is_single;
     let has_train = has(Part::Train);
@@ -98,7 +98,7 @@ pub(super) fn joined(
     Ok((train, test, n_validation))
 }
 
-/// Refuses numbers that the memory cannot hold.
+/// Refuses numbers that do not fit into memory.
 pub(super) fn check_memory(path: &Path, n_numbers: f64) -> Result<(), FilesError> {
     let (needed, there) = (n_numbers * size_of::<f32>() as f64, SHARE * memory());
     if needed <= there {

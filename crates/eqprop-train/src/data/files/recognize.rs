@@ -1,4 +1,4 @@
-//! What files are, by their names and their first bytes.
+//! Detection of file formats, by names and first bytes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use super::error::FilesError;
 use super::part::natural;
 use super::{idx, npy};
 
-/// Files of a folder that are looked into: names say more, and sooner.
+/// Largest number of files of a folder to open: names are faster and more reliable.
 const MOST_OPENED: usize = 200;
 
-/// The format of a file or folder.
+/// Detects the format of a file or folder.
 pub(super) fn format(path: &Path) -> Result<DataFormat, DataError> {
     if !path.is_dir() {
         return match file_format(path) {
@@ -47,7 +47,7 @@ pub(super) fn format(path: &Path) -> Result<DataFormat, DataError> {
     }
 }
 
-/// The files of a format: `path` itself, or those in the folder, by name.
+/// Returns the files of a format: `path` itself, or those in the folder, by name.
 pub(super) fn files_of(path: &Path, format: DataFormat) -> Result<Vec<PathBuf>, DataError> {
     if !path.is_dir() {
         return Ok(vec![path.into()]);
@@ -66,7 +66,7 @@ pub(super) fn files_of(path: &Path, format: DataFormat) -> Result<Vec<PathBuf>, 
     .into())
 }
 
-/// The format of a file.
+/// Detects the format of a file.
 fn file_format(path: &Path) -> Option<DataFormat> {
     let name = path.file_name()?.to_string_lossy().to_lowercase();
     let unpacked = name.strip_suffix(".gz");
@@ -75,7 +75,7 @@ fn file_format(path: &Path) -> Option<DataFormat> {
     match name.rsplit_once('.').map(|(_, end)| end) {
         Some("csv" | "tsv") => return Some(DataFormat::Csv),
         Some("npy") => return Some(DataFormat::Npy),
-        // What has several arrays is read from where each is.
+        // Files with several arrays are read by seeking.
         Some("npz" | "safetensors") if is_packed => return None,
         Some("npz") => return Some(DataFormat::Npz),
         Some("safetensors") => return Some(DataFormat::Safetensors),
@@ -92,7 +92,7 @@ fn file_format(path: &Path) -> Option<DataFormat> {
     }
 }
 
-/// Whether the name is one of an image that is read.
+/// Returns whether the name is that of a supported image.
 pub(super) fn is_image(path: &Path) -> bool {
     let end = path
         .extension()
@@ -100,7 +100,7 @@ pub(super) fn is_image(path: &Path) -> bool {
     end.is_some_and(|end| ["png", "jpg", "jpeg"].contains(&end.as_str()))
 }
 
-/// Whether a folder has folders of images, or such in folders of its own.
+/// Returns whether a folder has folders of images, directly or one level down.
 fn has_class_folders(path: &Path) -> Result<bool, DataError> {
     for folder in folders(path)? {
         if holds_image(&folder)? {
@@ -120,7 +120,7 @@ fn holds_image(folder: &Path) -> Result<bool, DataError> {
     Ok(entries.iter().any(|path| is_image(path)))
 }
 
-/// A folder, and the folder `raw` in it, where torchvision keeps files.
+/// Returns a folder, and the folder `raw` in it, where torchvision keeps files.
 fn with_raw(path: &Path) -> Vec<PathBuf> {
     let raw = path.join("raw");
     let mut both = vec![path.to_path_buf()];
@@ -128,21 +128,21 @@ fn with_raw(path: &Path) -> Vec<PathBuf> {
     both
 }
 
-/// The folders of a folder, by name.
+/// Returns the folders of a folder, by name.
 pub(super) fn folders(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut entries = entries(path)?;
     entries.retain(|path| path.is_dir());
     Ok(entries)
 }
 
-/// The files of a folder, by name.
+/// Returns the files of a folder, by name.
 pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut entries = entries(path)?;
     entries.retain(|path| path.is_file());
     Ok(entries)
 }
 
-/// What a folder holds, by name, but for what is hidden.
+/// Returns the entries of a folder that are not hidden, by name.
 fn entries(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let read_error = |source| FilesError::Read {
         path: path.into(),

@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 
 use super::array::{ArrayHeader, Element};
 
-/// Bytes of the length.
+/// Number of bytes of the length field.
 pub(super) const START: usize = 8;
 
-/// The longest text, as the format has it.
+/// Largest length of the text that the format allows.
 pub(super) const MOST_TEXT: u64 = 100_000_000;
 
-/// What is said of an array.
+/// Description of an array in the header.
 #[derive(Debug, Deserialize)]
 struct Described {
     dtype: String,
@@ -24,7 +24,7 @@ struct Described {
     data_offsets: [usize; 2],
 }
 
-/// Name, header and first byte behind the text of each array, which none of `n_bytes` goes beyond.
+/// Parses name, header and offset after the text of each array; none exceeds `n_bytes`.
 pub(super) fn parse(
     text: &[u8],
     n_bytes: u64,

@@ -1,4 +1,4 @@
-//! What is done to the numbers of files before they are inputs.
+//! Scaling of the numbers in files to inputs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,52 +9,53 @@ use super::option_error::FilesOptionError;
 
 pub(super) const MAX_BYTE: f32 = 255.0;
 
-/// How the numbers `x` in the files become inputs. Without a choice of one's own:
+/// Scaling from the numbers `x` in the files to inputs. By default:
 ///
 /// | in the files | scaling |
 /// | --- | --- |
 /// | PNG or JPEG | `none`: pixels are in [0, 1] |
-/// | arrays of pictures in bytes, or in whole numbers up to 255 | `bytes` |
-/// | other arrays of pictures | `none` in [0, 1], else `range` |
-/// | tables of whole numbers up to 255, some above 127, as many as a square has, or as `image_size` says | `bytes` |
+/// | image arrays of bytes, or of whole numbers up to 255 | `bytes` |
+/// | other image arrays | `none` if in [0, 1], else `range` |
+/// | tables of whole numbers up to 255, some above 127, of a square or of `image_size` | `bytes` |
 /// | other tables | `standard` |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Scaling {
-    /// As they are.
+    /// No scaling.
     None,
-    /// `x / 255`.
+    /// Byte scaling, `x / 255`.
     Bytes,
-    /// `(x − low) / (high − low)`, from the least and the largest number of the training part.
+    /// Min-max scaling, `(x − low) / (high − low)`, by the extremes of the training part.
     Range {
-        /// The least number.
+        /// Smallest number.
         low: f32,
-        /// The largest number.
+        /// Largest number.
         high: f32,
     },
-    /// `(x − mean) / deviation` of each column, of the training part; 0 where all are the same.
+    /// Standardization, `(x − mean) / deviation`, of each column by the training part; 0 for a constant
+    /// column.
     Standard {
         /// Mean of each column.
         mean: Vec<f32>,
-        /// Deviation of each column.
+        /// Standard deviation of each column.
         deviation: Vec<f32>,
     },
 }
 
-/// What inputs are.
+/// Kind of input numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Numbers {
     /// Pixels in [0, 1].
     Pixels,
     /// Pixels in bytes.
     Bytes,
-    /// An array of pictures.
+    /// An array of images.
     Array,
     /// The columns of a table.
     Table,
 }
 
-/// A choice of [`Scaling`].
+/// Kind of [`Scaling`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScalingKind {
@@ -69,10 +70,10 @@ pub enum ScalingKind {
 }
 
 impl ScalingKind {
-    /// Every choice.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::None, Self::Bytes, Self::Range, Self::Standard];
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -99,7 +100,7 @@ impl FromStr for ScalingKind {
 }
 
 impl Scaling {
-    /// Which it is.
+    /// Returns its kind.
     pub fn kind(&self) -> ScalingKind {
         match self {
             Self::None => ScalingKind::None,
@@ -109,7 +110,7 @@ impl Scaling {
         }
     }
 
-    /// Scales examples of `n_inputs`.
+    /// Scales examples of `n_inputs` inputs each.
     pub(crate) fn apply(&self, inputs: &mut [f32], n_inputs: usize) {
         match self {
             Self::None => {}
@@ -123,7 +124,7 @@ impl Scaling {
                 inputs.iter_mut().for_each(|x| *x = scale(*x));
             }
             Self::Standard { mean, deviation } => {
-                // In double precision: the difference of two large numbers may be none in single.
+                // In double precision: in single precision the difference of two large numbers may vanish.
                 let scale = |x: f32, mean: f32, deviation: f32| match deviation > 0.0 {
                     true => ((f64::from(x) - f64::from(mean)) / f64::from(deviation)) as f32,
                     false => 0.0,
@@ -137,7 +138,7 @@ impl Scaling {
         }
     }
 
-    /// Whether it can be that of examples of `n_inputs`.
+    /// Returns whether it is valid for examples of `n_inputs` inputs.
     pub(super) fn is_sound(&self, n_inputs: usize) -> bool {
         let are_finite = |numbers: &[f32]| numbers.iter().all(|number| number.is_finite());
         match self {

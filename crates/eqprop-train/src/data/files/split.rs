@@ -1,4 +1,4 @@
-//! Which examples are for the test where the files do not say, and the order of the others.
+//! Random test split for files without one, and the order of the training examples.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -6,12 +6,11 @@ use rand_chacha::ChaCha8Rng;
 
 use super::super::digits::shares;
 
-/// The stream of a seed from which the order of the training examples is drawn; those below are of
-/// the classes.
+/// Stream of a seed that determines the order of the training examples; those below are for the classes.
 const ORDER: u64 = 1 << 32;
 
-/// Marks a share of the examples of each class, drawn by `seed`. The classes have their shares by
-/// largest remainder; of each, one example at least is left.
+/// Marks a fraction of the examples of each class as test examples, drawn by `seed`. Shares of the classes
+/// are rounded by largest remainder; at least one example of each class is left.
 pub(super) fn choose_test(labels: &[u8], n_classes: usize, share: f64, seed: u64) -> Vec<bool> {
     let mut members = vec![Vec::new(); n_classes];
     for (i, &label) in labels.iter().enumerate() {
@@ -34,8 +33,8 @@ pub(super) fn choose_test(labels: &[u8], n_classes: usize, share: f64, seed: u64
     is_test
 }
 
-/// The order of training examples: as they are, unless they come class by class. The first and the last
-/// of them would then be of few classes.
+/// Returns a random order of the training examples if they come class by class, because the first and the
+/// last of them would cover few classes; otherwise `None`.
 pub(super) fn order(labels: &[u8], n_classes: usize, seed: u64) -> Option<Vec<usize>> {
     if !are_grouped(labels, n_classes) {
         return None;
@@ -45,8 +44,8 @@ pub(super) fn order(labels: &[u8], n_classes: usize, seed: u64) -> Option<Vec<us
     Some(order)
 }
 
-/// The same of examples with so many quantities each: as they are, unless neighbors are alike, as where they come in the
-/// order of one of them.
+/// Returns a random order of examples with `n_quantities` quantities each if neighbors are similar, as when
+/// they are sorted by one of them, and `None` otherwise.
 pub(super) fn order_by_quantities(
     values: &[f64],
     n_quantities: usize,
@@ -60,7 +59,7 @@ pub(super) fn order_by_quantities(
         let variance: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let pairs = values.windows(2);
         let steps: f64 = pairs.map(|pair| (pair[1] - pair[0]).powi(2)).sum();
-        // In a random order a step is as long as two deviations, in squares.
+        // In a random order the mean squared step is twice the variance.
         steps < variance
     };
     if !(0..n_quantities).any(are_alike) {
@@ -71,7 +70,7 @@ pub(super) fn order_by_quantities(
     Some(order)
 }
 
-/// Whether neighbors are of different classes less than half as often as in a random order.
+/// Returns whether neighbors are of different classes less than half as often as in a random order.
 fn are_grouped(labels: &[u8], n_classes: usize) -> bool {
     let mut sizes = vec![0.0; n_classes];
     for &label in labels {

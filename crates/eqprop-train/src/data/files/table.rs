@@ -1,4 +1,4 @@
-//! Tables as text: a line for each example.
+//! Text tables with a line for each example.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -17,16 +17,16 @@ use super::scaling::Numbers;
 use super::targets::TargetReader;
 use super::task::Task;
 
-/// Columns that hold the class, where none is named.
+/// Default names of the class column.
 const TARGETS: [&str; 4] = ["label", "class", "target", "y"];
 
-/// What an empty cell may hold, in small letters.
+/// Lower-case texts of a missing value.
 const MISSING: [&str; 7] = ["", "na", "n/a", "nan", "null", "none", "?"];
 
-/// Lines after which the memory is looked at.
+/// Number of lines between two checks of the memory.
 const LINES: usize = 1000;
 
-/// All examples of one table, or of those of the parts.
+/// Reads all examples of one table, or of the tables of the parts.
 pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, DataError> {
     let mut reader = TargetReader::new(description);
     let mut notes = Vec::new();
@@ -119,7 +119,7 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
     })
 }
 
-/// The inputs of a table, which may have its targets or not, and their shape.
+/// Reads the inputs of a table, with or without target columns, and returns them with their shape.
 pub(super) fn inputs(
     description: &DataFiles,
     path: &Path,
@@ -147,14 +147,14 @@ pub(super) fn inputs(
     Ok((table.cells(&kept, &[], |_, _, _| Ok(()))?, shape))
 }
 
-/// A table whose first lines were looked at.
+/// A table whose first lines have been read.
 struct Table<'a> {
     path: &'a Path,
     reader: Reader<Box<dyn Read>>,
-    /// Names of the columns, if the first line has them.
+    /// Column names, if the first line has them.
     names: Option<Vec<String>>,
     n_columns: usize,
-    /// Lines that were read and are no names.
+    /// Lines already read, without the names.
     first: Vec<ByteRecord>,
 }
 
@@ -198,7 +198,7 @@ impl<'a> Table<'a> {
         Ok(table)
     }
 
-    /// The next line.
+    /// Reads the next line.
     fn next(&mut self) -> Result<Option<ByteRecord>, DataError> {
         let mut record = ByteRecord::new();
         match self.reader.read_byte_record(&mut record) {
@@ -225,13 +225,13 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// What a column is called, or its number from 1.
+    /// Returns the name of a column, or its number from 1.
     fn column(&self, index: usize) -> String {
         let name = self.names.as_ref().and_then(|names| names.get(index));
         name.cloned().unwrap_or_else(|| (index + 1).to_string())
     }
 
-    /// The column of a name, or of a number from 1 where no column has it for a name.
+    /// Returns the column of a name, or of a number from 1 if no column has that name.
     fn named(&self, name: &str) -> Result<usize, FilesError> {
         let names = self.names.as_deref().unwrap_or_default();
         let by_number = || {
@@ -254,7 +254,7 @@ impl<'a> Table<'a> {
             })
     }
 
-    /// The columns of the targets: those that are named, or that of the class.
+    /// Returns the target columns: those named, or that of the class.
     fn targets(&self, description: &DataFiles) -> Result<Vec<usize>, FilesError> {
         if let Some(name) = &description.target {
             return match self.named(name) {
@@ -272,7 +272,7 @@ impl<'a> Table<'a> {
         Ok(vec![usual.unwrap_or(self.n_columns - 1)])
     }
 
-    /// The columns of several names.
+    /// Returns the columns of several names.
     fn all_named<'n>(
         &self,
         names: impl Iterator<Item = &'n str>,
@@ -289,7 +289,7 @@ impl<'a> Table<'a> {
         Ok(found)
     }
 
-    /// The columns that are inputs: not the targets, and not what numbers the lines.
+    /// Returns the input columns: all but the targets and a column of line numbers.
     fn kept(&self, targets: &[usize]) -> Vec<usize> {
         let numbers_lines = |index: usize| {
             let name = self.names.as_ref().map(|names| names[index].to_lowercase());
@@ -303,8 +303,8 @@ impl<'a> Table<'a> {
         columns.filter(is_kept).collect()
     }
 
-    /// The numbers of the columns `kept` of all lines; `take` is given each target of a line: which of `targets` it is, its
-    /// cell and the number of the line.
+    /// Reads the numbers of the columns `kept` of all lines, and passes each target of a line to `take`: its
+    /// index in `targets`, its cell and the line number.
     fn cells(
         &mut self,
         kept: &[usize],
@@ -334,7 +334,7 @@ impl<'a> Table<'a> {
                 let cell = &record[column];
                 match number(cell) {
                     Some(number) if (number as f32).is_finite() => cells.push(number as f32),
-                    // `nan` is a number that is missing.
+                    // `nan` is a missing number.
                     _ if is_missing(cell) => {
                         miss(column);
                         cells.push(0.0);
@@ -377,8 +377,8 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Whether the first line has names: such as stand above numbers. Where numbers stand above numbers too,
-/// as where columns are numbered, one of them has to be the usual name of the class.
+/// Returns whether the first line holds column names, that is, text above numbers. If both lines are numbers,
+/// as with numbered columns, one of them must be a usual name of the class.
 fn has_names(first: &ByteRecord, second: Option<&ByteRecord>) -> bool {
     let is_name = |cell: &[u8]| number(cell).is_none() && !is_missing(cell);
     let Some(second) = second else {
@@ -398,7 +398,7 @@ fn has_names(first: &ByteRecord, second: Option<&ByteRecord>) -> bool {
     above_numbers().any(|above| is_name(above) && (!are_numbered || is_usual(above)))
 }
 
-/// What stands between the cells of the first line: the most frequent of those that are usual.
+/// Returns the delimiter of the first line: the most frequent of the usual ones.
 fn delimiter(start: &[u8]) -> u8 {
     let line = start
         .split(|&byte| byte == b'\n')
@@ -427,7 +427,7 @@ fn text_of(cell: &[u8]) -> String {
     String::from_utf8_lossy(cell).into_owned()
 }
 
-/// The beginning of a text.
+/// Shortens a text.
 fn shortened(text: &str) -> String {
     const MOST: usize = 60;
     text.chars().take(MOST).collect()

@@ -1,4 +1,4 @@
-//! Targets as they are met in files, before it is known whether they are classes, quantities or several labels at once.
+//! Targets read from files before it is decided whether they are classes, quantities or multiple labels.
 
 use std::path::Path;
 
@@ -9,21 +9,21 @@ use super::labels::Names;
 use super::raw::RawPart;
 use super::task::{Task, truth};
 
-/// Texts among so many numbers are taken for mistakes, and not for names of classes.
+/// Ratio of numbers to texts from which the texts are taken for mistakes, and not for class names.
 const NUMBERS_PER_MISTAKE: usize = 10;
 
-/// The targets of all parts. They are kept as classes and as quantities, as long as they can be both; labels are quantities
-/// that are 0 or 1.
+/// Reader of the targets of all parts. It keeps them both as classes and as quantities as long as they can be
+/// either; labels are quantities that are 0 or 1.
 #[derive(Debug)]
 pub(super) struct TargetReader {
-    /// The task that is asked for, or that was found before.
+    /// Task requested, or found earlier.
     task: Option<Task>,
     names: Names,
-    /// Why they are no classes.
+    /// Reason why they are not classes.
     no_classes: Option<FilesError>,
-    /// Why they are no quantities.
+    /// Reason why they are not quantities.
     no_quantities: Option<FilesError>,
-    /// Whether an example has several columns of a table, which are no class together.
+    /// Whether an example has several table columns, which together are not a class.
     are_columns: bool,
     n_seen: usize,
     n_texts: usize,
@@ -33,7 +33,7 @@ pub(super) struct TargetReader {
 }
 
 impl TargetReader {
-    /// For the targets of `files`.
+    /// Creates a reader for the targets of `files`.
     pub fn new(files: &DataFiles) -> Self {
         let before = files.found.as_ref().map(|found| match found.target_kind() {
             None => Task::Classification,
@@ -53,7 +53,7 @@ impl TargetReader {
         }
     }
 
-    /// What a target is called that has no name.
+    /// Returns the default name of a target.
     pub fn noun(&self) -> &'static str {
         match self.task {
             Some(Task::Labels) => "label",
@@ -61,16 +61,16 @@ impl TargetReader {
         }
     }
 
-    /// A target as a number: that which is written, or whether a label is there.
+    /// Parses a target as a number, or as the presence of a label.
     pub fn number(&self, text: &str) -> Option<f64> {
         let said = (self.task == Some(Task::Labels)).then(|| truth(text));
         said.flatten().or_else(|| text.trim().parse().ok())
     }
 
-    /// Takes several columns of a table for quantities or labels.
+    /// Treats several table columns as quantities or labels.
     ///
     /// # Errors
-    /// If a class is asked for.
+    /// If a class is requested.
     pub fn take_columns(
         &mut self,
         no_class: impl FnOnce() -> FilesError,
@@ -79,11 +79,11 @@ impl TargetReader {
         self.add_class(|_| Err(no_class()), &mut RawPart::default())
     }
 
-    /// Adds the target of an example to `part`: `class` is its name as a class, or why it is none, and `place` says where it
-    /// is and what is there.
+    /// Adds the target of an example to `part`: `class` returns its class number or the reason why it is no
+    /// class, and `place` returns its position and text.
     ///
     /// # Errors
-    /// If it is neither, or not what is asked for.
+    /// If it is neither, or not of the requested kind.
     pub fn add(
         &mut self,
         path: &Path,
@@ -100,7 +100,7 @@ impl TargetReader {
     /// Adds the class of an example.
     ///
     /// # Errors
-    /// If it is none, and a class is asked for.
+    /// If it is not a class, and a class is requested.
     pub fn add_class(
         &mut self,
         class: impl FnOnce(&mut Names) -> Result<u32, FilesError>,
@@ -121,7 +121,7 @@ impl TargetReader {
     /// Adds a quantity or a label of an example; `place` as in [`add`](Self::add).
     ///
     /// # Errors
-    /// If it is none, and has to be one.
+    /// If it is not a valid one, and must be.
     pub fn add_number(
         &mut self,
         path: &Path,
@@ -159,8 +159,8 @@ impl TargetReader {
         error.map_or(Ok(()), Err)
     }
 
-    /// The names of the classes, or none where the targets are quantities or labels, `n_targets` of each example. Leaves in
-    /// `parts` what belongs to it; examples without a class have the label 0.
+    /// Returns the class names, or none if the targets are quantities or labels, `n_targets` of each example.
+    /// Keeps only the chosen form in `parts`; examples without a class have label 0.
     ///
     /// # Errors
     /// If they look like neither.
@@ -200,7 +200,7 @@ impl TargetReader {
 
     fn is_regression(&mut self, n_targets: usize) -> Result<bool, FilesError> {
         if let Some(error) = self.no_classes.take() {
-            // Rows of an array that are 0 and 1 are no class each, but do not look like quantities either.
+            // Rows of zeros and ones in an array that are not one-hot do not look like quantities either.
             return match n_targets > 1 && !self.are_columns && !self.has_others {
                 true => Err(error),
                 false => Ok(true),
@@ -217,7 +217,7 @@ impl TargetReader {
     }
 }
 
-/// What is wrong with a target that is no quantity, or no label.
+/// Returns the error of a target that is not a quantity, or not a label.
 fn misfit(task: Option<Task>, path: &Path, [place, found]: [String; 2]) -> FilesError {
     let path = path.into();
     match task {

@@ -1,4 +1,4 @@
-//! What is to be learned from files.
+//! Learning tasks for the user's files.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,37 +7,37 @@ use serde::{Deserialize, Serialize};
 
 use super::option_error::FilesOptionError;
 
-/// What says that an example has a label, or that it has not, in small letters; numbers do too.
+/// Lower-case words for the presence or absence of a label, in addition to numbers.
 const TRUTHS: [(&str, f64); 4] = [("true", 1.0), ("false", 0.0), ("yes", 1.0), ("no", 0.0)];
 
-/// What is to be learned. Without a choice of one's own, targets are classes, unless they are numbers that
-/// cannot be:
+/// Learning task. By default targets are classes, unless they are numbers that cannot be:
 ///
 /// | targets | task |
 /// | --- | --- |
-/// | texts, or up to 256 different whole numbers | `classification` |
-/// | numbers with fractions in a table, up to 256 different ones and at most half as many as examples | `classification` |
+/// | texts, or up to 256 distinct whole numbers | `classification` |
+/// | fractional numbers in a table, at most 256 distinct, and at most half the examples | `classification` |
 /// | other numbers | `regression` |
 /// | several columns | `regression` |
-/// | an array with several numbers for each example | `classification` if one is 1 and the others are 0, else `regression` |
+/// | an array with several numbers for each example | `classification` if one-hot, else `regression` |
 ///
-/// `labels` is never found by itself: columns of 0 and 1 may be quantities, and rows of 0 and 1 damaged classes.
+/// `labels` is never chosen by default: columns of 0 and 1 may be quantities, and rows of 0 and 1 damaged
+/// classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    /// Each example is of a class.
+    /// Classification: each example has one class.
     Classification,
-    /// Each example has a quantity, or several.
+    /// Regression: each example has one or several quantities.
     Regression,
-    /// Each example has none, one or several of some labels.
+    /// Multi-label classification: each example has none, one or several labels.
     Labels,
 }
 
 impl Task {
-    /// Every task.
+    /// All tasks.
     pub const ALL: [Self; 3] = [Self::Classification, Self::Regression, Self::Labels];
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Classification => "classification",
@@ -62,7 +62,7 @@ impl FromStr for Task {
     }
 }
 
-/// What a text says of a label, if it is a word for it: 1 if it is there, and 0 if it is not.
+/// Parses a word for a label: 1 if it is present, 0 if it is absent.
 pub(super) fn truth(text: &str) -> Option<f64> {
     let mut words = TRUTHS.iter();
     let found = words.find(|(word, _)| text.trim().eq_ignore_ascii_case(word));

@@ -1,4 +1,4 @@
-//! Arrays of inputs and labels, told apart by their names and shapes.
+//! Arrays of inputs and labels, distinguished by their names and shapes.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,10 +19,10 @@ use super::raw::{RawData, RawPart, joined};
 use super::scaling::Numbers;
 use super::targets::TargetReader;
 
-/// The most targets of an example.
+/// Largest number of targets of an example.
 const MOST_TARGETS: usize = 1 << 16;
 
-/// All examples.
+/// Reads all examples.
 pub(super) fn read(
     description: &DataFiles,
     path: &Path,
@@ -143,7 +143,7 @@ pub(super) fn read(
     })
 }
 
-/// The inputs of a file alone, and their shape.
+/// Reads the inputs of a single file, and returns them with their shape.
 pub(super) fn inputs(
     description: &DataFiles,
     path: &Path,
@@ -152,7 +152,7 @@ pub(super) fn inputs(
     let entries = entries(path, format)?;
     let is_inputs = |entry: &&Entry| role(entry) == Role::Inputs;
     let found: Vec<_> = entries.iter().filter(is_inputs).cloned().collect();
-    // Of several parts, what is to be judged.
+    // Of several parts, the test part is used.
     let is_test = |entry: &&Entry| Part::of(&entry.name) == Some(Part::Test);
     let test: Vec<_> = found.iter().filter(is_test).cloned().collect();
     let entry = match (&found[..], &test[..]) {
@@ -182,7 +182,7 @@ pub(super) fn inputs(
     ))
 }
 
-/// What inputs of this array are.
+/// Returns the kind of inputs in this array.
 fn kind(header: &ArrayHeader) -> Numbers {
     match header.shape.len() {
         0..=2 => Numbers::Table,
@@ -191,7 +191,7 @@ fn kind(header: &ArrayHeader) -> Numbers {
     }
 }
 
-/// The inputs of an array with channels before rows and columns, and the shape of an example.
+/// Returns the inputs of an array with channels before rows and columns, and the shape of an example.
 fn inputs_of(
     path: &Path,
     entry: &Entry,
@@ -202,7 +202,7 @@ fn inputs_of(
     if header.element.is_text() {
         return Err(array(format!("`{}` holds text", entry.name)).into());
     }
-    // Few channels behind the pixels are those of a picture as most programs hold it.
+    // A last axis of few channels is the usual layout of images.
     let is_last = |channels: usize, others: [usize; 2]| {
         (1..=4).contains(&channels) && others.iter().all(|&other| other > channels)
     };
@@ -263,8 +263,8 @@ fn inputs_of(
     Ok((inputs, shape))
 }
 
-/// Rows of an array with a column of classes, or columns of quantities: those that are named by their numbers, else the
-/// last. With the names of the columns.
+/// Splits the rows of an array into inputs and a column of classes or columns of quantities: those selected
+/// by number, else the last. Also returns the names of the columns.
 fn rows_with_targets(
     description: &DataFiles,
     path: &Path,
@@ -326,7 +326,7 @@ fn rows_with_targets(
     Ok((RawPart { inputs, ..examples }, [1, 1, n_inputs], names))
 }
 
-/// The columns of some numbers from 1.
+/// Parses column numbers, from 1.
 fn columns(path: &Path, names: &str, n_columns: usize) -> Result<Vec<usize>, FilesError> {
     let mut columns = Vec::new();
     for name in names.split(',').map(str::trim) {

@@ -139,7 +139,7 @@ fn found(dataset: &Dataset) -> &Findings {
     dataset.kind.files().unwrap().found.as_ref().unwrap()
 }
 
-/// What is said of files that cannot be used.
+/// Error text, with its sources, for files that cannot be used.
 #[track_caller]
 fn refused(files: &DataFiles) -> String {
     let error = files.look().map(|dataset| dataset.kind).unwrap_err();

@@ -1,4 +1,4 @@
-//! Images, each in a file.
+//! Images in one file each.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,23 +11,23 @@ use super::super::DataError;
 use super::super::files::FilesError;
 use super::super::picture::{ImageError, Picture};
 
-/// Bytes of the largest file that is read: no image that is read needs more.
+/// Largest file that is read, in bytes: no supported image needs more.
 pub(crate) const MOST_BYTES: u64 = 1 << 28;
 
-/// Files that are looked at at a time.
+/// Number of files inspected at a time.
 const CHUNK: usize = 512;
 
-/// What images become.
+/// Input format of images.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Form {
     /// Channels, height and width.
     pub shape: [usize; 3],
-    /// An image of this size, if all have to be of it.
+    /// An image whose size all others must have, if any.
     pub first: Option<PathBuf>,
 }
 
 impl Form {
-    /// Refuses an image of another size than all have to be of.
+    /// Refuses an image of another size than required.
     fn check(&self, path: &Path, picture: &Picture) -> Result<(), FilesError> {
         let [_, height, width] = self.shape;
         match &self.first {
@@ -41,14 +41,14 @@ impl Form {
         }
     }
 
-    /// The pixels of an image.
+    /// Returns the pixels of an image.
     pub fn pixels(&self, path: &Path, picture: &Picture) -> Result<Vec<f32>, FilesError> {
         self.check(path, picture)?;
         Ok(picture.pixels(self.shape, false).values)
     }
 }
 
-/// The image in a file.
+/// Decodes an image file.
 pub(crate) fn decode(path: &Path) -> Result<Picture, FilesError> {
     decode_bytes(path, &bytes(path)?)
 }
@@ -76,23 +76,23 @@ fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<Picture, FilesError> {
     })
 }
 
-/// The images of some files.
+/// Images in files.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Pictures {
     files: Vec<PictureFile>,
     form: Form,
 }
 
-/// A file of an image.
+/// An image file.
 #[derive(Debug, PartialEq)]
 struct PictureFile {
     path: Box<Path>,
-    /// CRC-32 of its bytes when it was looked at.
+    /// CRC-32 of its bytes when it was inspected.
     checksum: u32,
 }
 
 impl Pictures {
-    /// Looks at all `files`, which become images of `form`. Also whether none has a color.
+    /// Inspects all `files`, which become images of `form`. Also returns whether none has a color.
     pub fn look(
         files: impl ExactSizeIterator<Item = PathBuf>,
         form: Form,
@@ -113,7 +113,7 @@ impl Pictures {
                 let checksum = crc32fast::hash(&bytes);
                 Ok((PictureFile { path, checksum }, picture.is_gray()))
             });
-            // In their order, so that of several bad files always the same is named.
+            // In order, so that of several bad files the same one is always reported.
             let looked: Vec<Result<_, FilesError>> = looked.collect();
             for found in looked {
                 let (file, file_is_gray) = found?;
@@ -124,7 +124,7 @@ impl Pictures {
         Ok((Self { files: seen, form }, is_gray))
     }
 
-    /// The same images with so many channels.
+    /// Returns the same images with this number of channels.
     pub fn with_channels(mut self, channels: usize) -> Self {
         self.form.shape[0] = channels;
         self
@@ -138,7 +138,7 @@ impl Pictures {
         self.form.shape.iter().product()
     }
 
-    /// Adds the pixels of a range of images.
+    /// Appends the pixels of a range of images.
     pub fn read(&self, rows: Range<usize>, inputs: &mut Vec<f32>) -> Result<(), DataError> {
         for PictureFile { path, checksum } in &self.files[rows] {
             let bytes = bytes(path)?;

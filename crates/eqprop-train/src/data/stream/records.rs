@@ -1,4 +1,4 @@
-//! Rows of numbers at fixed places of a file.
+//! Rows of numbers at fixed offsets in a file.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -17,23 +17,23 @@ pub(crate) struct Records {
     seen: Seen,
 }
 
-/// Where the rows of a file are, and what they are made of.
+/// Layout of the rows of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// The first byte of the first row.
+    /// Offset of the first row in bytes.
     pub start: u64,
-    /// Bytes from row to row.
+    /// Bytes from one row to the next.
     pub stride: usize,
     /// Number of rows.
     pub n: usize,
-    /// Numbers of a row.
+    /// Number of values per row.
     pub n_numbers: usize,
     pub element: Element,
     pub is_big_endian: bool,
 }
 
 impl Layout {
-    /// Rows of bytes, one behind the other.
+    /// Describes contiguous rows of bytes.
     pub fn of_bytes(start: u64, n: usize, n_numbers: usize) -> Self {
         Self {
             start,
@@ -45,12 +45,12 @@ impl Layout {
         }
     }
 
-    /// Bytes of a row.
+    /// Returns the length of a row in bytes.
     fn n_bytes(&self) -> usize {
         self.n_numbers * self.element.n_bytes().unwrap_or(1)
     }
 
-    /// The byte behind the last row.
+    /// Returns the offset after the last row.
     pub fn end(&self) -> u64 {
         match self.n {
             0 => self.start,
@@ -59,7 +59,7 @@ impl Layout {
     }
 }
 
-/// What tells that a file is still the same.
+/// Properties by which a change of a file is detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
     length: u64,
@@ -82,10 +82,10 @@ fn read_error(path: &Path) -> impl FnOnce(std::io::Error) -> DataError {
 }
 
 impl Records {
-    /// Those of a file that is as long as they need.
+    /// Opens the records of a file that is long enough for them.
     ///
     /// # Errors
-    /// If it is not, or cannot be opened.
+    /// If it is too short, or cannot be opened.
     pub fn new(path: &Path, layout: Layout) -> Result<Self, DataError> {
         let file = File::open(path).map_err(read_error(path))?;
         let seen = Seen::of(path, &file)?;
@@ -103,10 +103,10 @@ impl Records {
         })
     }
 
-    /// The same, if the file ends with the last row.
+    /// Checks that the file ends with the last row.
     ///
     /// # Errors
-    /// If it goes on.
+    /// If it continues.
     pub fn whole(self) -> Result<Self, DataError> {
         match self.seen.length == self.layout.end() {
             true => Ok(self),
@@ -125,7 +125,7 @@ impl Records {
         self.layout.n_numbers
     }
 
-    /// The file, if it is as it was.
+    /// Opens the file, if it has not changed.
     pub fn open(&self) -> Result<File, DataError> {
         let file = File::open(&self.path).map_err(read_error(&self.path))?;
         match Seen::of(&self.path, &file)? == self.seen {
@@ -140,7 +140,7 @@ impl Records {
         }
     }
 
-    /// Adds the numbers of a range of rows, from the open file.
+    /// Appends the numbers of a range of rows, from the open file.
     pub fn read(
         &self,
         rows: Range<usize>,

@@ -18,7 +18,7 @@ fn tiny(train: [f32; 2], test: [f32; 2]) -> Dataset {
     Dataset::new(DatasetKind::Mnist, examples(train), examples(test))
 }
 
-/// What `changed` makes of the training split of `dataset`, as a data set.
+/// Data set whose training split is modified by `change`.
 fn with_train(dataset: &Dataset, change: impl Fn(&mut Examples)) -> Dataset {
     let mut train = dataset.train.clone();
     change(&mut train);

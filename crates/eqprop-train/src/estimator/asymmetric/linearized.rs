@@ -1,4 +1,4 @@
-//! The adjoint of a field that has no closed form of it.
+//! The adjoint of a field without a closed form of it.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -8,19 +8,19 @@ use eqprop_core::state::State;
 
 use crate::estimator::pull_back::pull_back;
 
-/// The field whose drives are affine and have the transposed Jacobian of another at a state:
+/// A field with affine drives and the transposed Jacobian of another field at a state:
 ///
 /// ```text
 /// drive*(s) = drive(s⁰) + Jᵀ(s − s⁰)
 /// ```
 ///
-/// It is `drive(s) − (J − Jᵀ)(s − s⁰)` up to terms of second order, of affine drives all of it.
+/// It equals `drive(s) − (J − Jᵀ)(s − s⁰)` up to terms of second order, and exactly for affine drives.
 #[derive(Module, Debug)]
 pub(super) struct Linearized<E: VectorField> {
     field: E,
 }
 
-/// A clamped input of a field, and the state that it is linearized at.
+/// A clamped input of a field, and the state at which it is linearized.
 #[derive(Debug, Clone)]
 pub(super) struct Around<C> {
     own: C,
@@ -33,7 +33,7 @@ impl<E: VectorField> Linearized<E> {
         Self { field }
     }
 
-    /// Linearized at `state`.
+    /// Linearizes at `state`.
     pub fn around(&self, clamped: &E::Clamped, state: &State) -> Around<E::Clamped> {
         let layers = 0..state.layers().len();
         let drives = layers.map(|layer| self.field.drive(layer, clamped, state));
@@ -56,7 +56,7 @@ impl<E: VectorField> VectorField for Linearized<E> {
         self.field.groups()
     }
 
-    /// Linearized at the start.
+    /// Clamps the input, linearized at the start state.
     fn clamp(&self, input: &Tensor<2>) -> Self::Clamped {
         let own = self.field.clamp(input);
         let start = self.field.start(input, &own);

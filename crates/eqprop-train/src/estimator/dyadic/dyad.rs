@@ -15,7 +15,7 @@ use crate::estimator::pull_back::pull_back;
 /// drive_a = drive(m) + ½Jᵀ(a − b)        drive_b = drive(m) − ½Jᵀ(a − b)
 /// ```
 ///
-/// A state has the examples of `a` and after them those of `b`; repeated, further such pairs follow.
+/// A state has the examples of `a` followed by those of `b`; if repeated, further such pairs follow.
 #[derive(Module, Debug)]
 pub(super) struct Dyad<E: VectorField> {
     field: E,
@@ -24,12 +24,12 @@ pub(super) struct Dyad<E: VectorField> {
 /// A clamped input of two copies.
 #[derive(Debug, Clone)]
 pub(super) struct ClampedDyad<C> {
-    /// Of the mean of the copies.
+    /// Input clamped for the mean of the copies.
     mean: C,
-    /// Of both copies one after the other: of the adjoint field, if the field knows it.
+    /// Input clamped for both copies one after the other: that of the adjoint field, if it has a closed form.
     both: C,
     is_adjoint: bool,
-    /// Examples of one copy.
+    /// Number of examples of one copy.
     batch: usize,
 }
 
@@ -38,7 +38,7 @@ impl<E: VectorField> Dyad<E> {
         Self { field }
     }
 
-    /// Two copies of what is clamped, near `state`.
+    /// Clamps the input for two copies near `state`.
     pub fn at(&self, clamped: &E::Clamped, state: &State) -> ClampedDyad<E::Clamped> {
         let adjoint = self.field.adjoint(clamped, state);
         ClampedDyad {
@@ -49,7 +49,7 @@ impl<E: VectorField> Dyad<E> {
         }
     }
 
-    /// The copies `a` of all pairs, and the copies `b`.
+    /// Splits the rows into the copies `a` of all pairs and the copies `b`.
     fn copies(both: &Tensor<2>, batch: usize) -> [Tensor<2>; 2] {
         let [n_rows, n_units] = both.dims();
         let pairs = both
@@ -63,7 +63,7 @@ impl<E: VectorField> Dyad<E> {
         })
     }
 
-    /// What [`copies`](Self::copies) takes apart.
+    /// Joins the two arrays that [`copies`](Self::copies) splits.
     fn joined(copies: [Tensor<2>; 2], batch: usize) -> Tensor<2> {
         let [n_rows, n_units] = copies[0].dims();
         let pairs = copies.map(|copy| copy.reshape([n_rows / batch, 1, batch * n_units]));
@@ -71,7 +71,7 @@ impl<E: VectorField> Dyad<E> {
         pairs.reshape([2 * n_rows, n_units])
     }
 
-    /// The copies `a` of all pairs, and the copies `b`.
+    /// Splits a state into the copies `a` of all pairs and the copies `b`.
     fn states(both: &State, batch: usize) -> [State; 2] {
         let copies = both.layers().iter().map(|layer| Self::copies(layer, batch));
         let (a, b) = copies.map(|[a, b]| (a, b)).unzip();
@@ -79,7 +79,7 @@ impl<E: VectorField> Dyad<E> {
     }
 }
 
-/// `a + factor · b`.
+/// Returns `a + factor · b`.
 fn combined(a: &State, b: &State, factor: f64) -> State {
     let layers = a.layers().iter().zip(b.layers());
     let layers = layers.map(|(a, b)| a.clone() + b.clone() * factor);
@@ -97,7 +97,7 @@ impl<E: VectorField> VectorField for Dyad<E> {
         self.field.groups()
     }
 
-    /// Of both copies.
+    /// Clamps the input for both copies, at the start state.
     fn clamp(&self, input: &Tensor<2>) -> Self::Clamped {
         let clamped = self.field.clamp(input);
         let start = self.field.start(input, &clamped);
@@ -126,7 +126,7 @@ impl<E: VectorField> VectorField for Dyad<E> {
         let [a, b] = Self::states(state, *batch);
         let middle = combined(&a, &b, 1.0).map(|sum| sum.clone() * 0.5);
         let drive = self.field.drive(layer, mean, &middle);
-        // ½Jᵀ(a − b): of affine drives half the difference of those of the adjoint field.
+        // ½Jᵀ(a − b): for affine drives half the difference of the adjoint field's drives.
         let back = if *is_adjoint {
             let [a, b] = Self::copies(&self.field.drive(layer, both, state), *batch);
             a - b
@@ -142,7 +142,7 @@ impl<E: VectorField> VectorField for Dyad<E> {
         self.field.curvature(layer)
     }
 
-    /// `∂A/∂θ` of one pair of copies less that of another.
+    /// Returns `∂A/∂θ` of one pair of copies minus that of another.
     fn contrast(
         &self,
         clamped: &Self::Clamped,

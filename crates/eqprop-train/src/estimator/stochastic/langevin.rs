@@ -17,14 +17,14 @@ use rand_chacha::ChaCha8Rng;
 /// s ← s − ε ∂F/∂s + √(2Tε) ξ,   ξ ~ N(0, 1) for each unit
 /// ```
 ///
-/// Where the energy has a [curvature](VectorField::curvature) `a` other than 1, time runs `a` times
-/// slower in each unit, for drift and noise alike, which leaves the density as it is.
+/// If the energy has a [curvature](VectorField::curvature) `a` other than 1, time runs `a` times slower
+/// in each unit, for drift and noise alike, which leaves the density unchanged.
 ///
 /// Every example of the batch is a chain of its own. As a [`Dynamics`] it runs in a
-/// `Relaxation`, whose observer sees the samples; it has no tolerance to reach, and the residual
-/// is the last step's, not a distance from anything.
+/// `Relaxation`, whose observer receives the samples; it has no tolerance to reach, and the residual
+/// is that of the last step, not a distance from an equilibrium.
 ///
-/// # What the step size does
+/// # Effect of the step size
 /// The chain samples the density only as ε → 0. For a quadratic `F` with Hessian `H` its
 /// stationary mean is the exact one, and its covariance
 ///
@@ -32,27 +32,27 @@ use rand_chacha::ChaCha8Rng;
 /// T H⁻¹ (1 − εH/2)⁻¹ = T H⁻¹ + εT/2 + O(ε²)
 /// ```
 ///
-/// as long as ε times the largest eigenvalue of `H` is less than 2; beyond, it diverges. The
-/// term of first order is the same for every `H`: a contrast of two such laws is off by O(ε²).
+/// as long as ε times the largest eigenvalue of `H` is less than 2; otherwise it diverges. The
+/// first-order term is the same for every `H`: a contrast of two such distributions is off by O(ε²).
 ///
 /// # Layers
-/// The potential has to be `½s²`: with another one, the library's gradient flow runs in
-/// `σ⁻¹(s)`, where this noise would sample another density. Where the activation has a least or
-/// largest value, a step that leaves the range is reflected into it, and the stationary law is
-/// the density restricted to the range, off by O(ε). (Clipping instead would put a share O(√ε)
-/// of all samples exactly on the ends.) There the noise of a step has to be small beside the
-/// range: at 0.14 beside 1 (`T = 0.5`, `ε = 0.02`) the gradient that is estimated with one hard
+/// The potential must be `½s²`: with another one, the library's gradient flow runs in
+/// `σ⁻¹(s)`, where this noise would sample another density. If the activation has a minimum or
+/// maximum, a step that leaves the range is reflected into it, and the stationary distribution is
+/// the density restricted to the range, off by O(ε). (Clipping instead would put a fraction O(√ε)
+/// of all samples exactly on the bounds.) Then the noise of a step must be small compared with the
+/// range: at 0.14 for a range of 1 (`T = 0.5`, `ε = 0.02`) the gradient estimated with one hard
 /// sigmoid unit is off by 3 to 5 %, and in proportion to ε below.
 ///
 /// # Random numbers
-/// The noise is a function of the seed, the stream, the number of the step and the shape of the
-/// state alone: every relaxation with the same value of this type repeats it. It is drawn on the
-/// host, one normal number per unit and chain at every step, and copied to the device layer by
-/// layer: a device's own random numbers are one stream for all threads. With 784-500-10 and 128
-/// chains on a CPU a step takes some five times as long as one of gradient flow.
+/// The noise is a function of the seed, the stream, the step number and the shape of the state alone: every
+/// relaxation with the same value of this type repeats it. It is drawn on the host, one normal number per
+/// unit and chain at every step, and copied to the device layer by layer, because all threads share the
+/// device's single stream of random numbers. With 784-500-10 and 128 chains on a CPU a step takes about five
+/// times as long as one of gradient flow.
 #[derive(Debug, Clone)]
 pub struct Langevin {
-    /// Step ε, in (0, 1].
+    /// Step size ε, in (0, 1].
     pub step_size: f64,
     /// Temperature `T`, greater than 0.
     pub temperature: f64,
@@ -60,7 +60,7 @@ pub struct Langevin {
     rng: ChaCha8Rng,
 }
 
-/// Why Langevin dynamics cannot run.
+/// Error of Langevin dynamics that cannot run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LangevinError {
@@ -73,15 +73,15 @@ pub enum LangevinError {
          sigmoid or diode layers, but layer {layer} has {activation:?}"
     )]
     NotQuadratic {
-        /// The layer, counted from the input as 0.
+        /// Index of the layer, counted from the input as 0.
         layer: usize,
-        /// Its activation.
+        /// Activation of the layer.
         activation: Activation,
     },
 }
 
 impl Langevin {
-    /// Langevin dynamics with the noise of stream 0 of `seed`.
+    /// Creates Langevin dynamics with the noise of stream 0 of `seed`.
     pub fn new(step_size: f64, temperature: f64, seed: u64) -> Self {
         Self {
             step_size,
@@ -91,14 +91,14 @@ impl Langevin {
         }
     }
 
-    /// Takes the noise of stream `stream` of the seed: streams are independent of each other.
+    /// Draws the noise from stream `stream` of the seed; streams are independent.
     pub fn with_stream(mut self, stream: u64) -> Self {
         self.rng.set_stream(stream);
         self
     }
 
-    /// Gives the same noise to `n_copies` equal parts of the batch, one after the other along the
-    /// batch axis: common random numbers for chains that are to be contrasted.
+    /// Uses the same noise for `n_copies` equal parts of the batch, one after the other along the
+    /// batch axis: common random numbers for chains to be contrasted.
     ///
     /// # Panics
     /// If `n_copies` is 0.
@@ -130,7 +130,7 @@ impl Langevin {
         }
     }
 
-    /// `√(2Tε) ξ` for a layer, the same for each copy.
+    /// Draws `√(2Tε) ξ` for a layer, the same for each copy.
     fn noise(&mut self, like: &Tensor<2>) -> Tensor<2> {
         let [rows, n_units] = like.dims();
         let n_copies = self.n_copies;
@@ -140,8 +140,8 @@ impl Langevin {
             "{rows} chains cannot be {n_copies} equal copies"
         );
         let deviation = (2.0 * self.temperature * self.step_size).sqrt();
-        // `TensorData::random` would prepare the distribution anew for every number, which takes
-        // two thirds of its time.
+        // `TensorData::random` would initialize the distribution for every number, which takes two thirds of
+        // its time.
         let normal = Distribution::Normal(0.0, deviation);
         let mut normal = normal.sampler::<_, f32>(&mut self.rng);
         let shape = [rows / n_copies, n_units];
@@ -160,8 +160,8 @@ impl Dynamics for Langevin {
             panic!("{error}");
         }
         let moved = layers.iter().enumerate().map(|(index, layer)| {
-            // Where the drift alone leaves the range, `descend` clips it before the noise is
-            // added: the difference is O(ε) in a share O(ε) of the steps.
+            // If the drift alone leaves the range, `descend` clips it before the noise is added: the
+            // difference is O(ε) in a fraction O(ε) of the steps.
             let drifted = total.descend(index, state, self.step_size);
             let noise = self.noise(&drifted);
             let noise = match total.energy().curvature(index) {

@@ -106,7 +106,7 @@ const PLACES: [(&str, &str); 53] = [
     ("dataset", "#"),
 ];
 
-/// What else is set, so that every field is of use somewhere.
+/// Further settings, chosen so that every field is used in one of them.
 const SETTINGS: [&[(&str, &str)]; 9] = [
     &[],
     &[("dynamics", "gradient_flow"), ("nudging", "higher_order")],

@@ -1,5 +1,5 @@
-//! What Burn's distributed data parallelism needs of the learner. Its collective operations run on CUDA alone, where
-//! the last test trains by them; elsewhere the test takes the place of NCCL.
+//! Requirements of Burn's distributed data parallelism on the learner. Its collective operations run on CUDA
+//! alone, where the last test trains with them; elsewhere the test takes the place of NCCL.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -82,7 +82,7 @@ fn a_backward_pass_hands_an_estimate_back_to_the_last_bit() {
     assert!(reduced(GradientsParams::new(), &module).is_empty());
 }
 
-/// What NCCL hands back to each replica: `scale` times the sum of what all of them sent.
+/// Gradients that NCCL returns to each replica: `scale` times the sum of those sent.
 fn combined(sent: Vec<GradientsParams>, model: &Model, scale: f64) -> Vec<GradientsParams> {
     struct Combine {
         sent: Vec<GradientsParams>,
@@ -224,7 +224,7 @@ fn replicas_with_half_a_batch_each_end_as_one_with_the_whole() {
     }
 }
 
-/// What the panic of `work` says.
+/// Panic message of `work`.
 #[track_caller]
 fn panic_of(work: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(work)).expect_err("it should panic");

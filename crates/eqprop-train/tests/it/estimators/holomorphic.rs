@@ -121,7 +121,7 @@ fn one_and_two_points_take_the_steps_of_real_states() {
     }
 }
 
-/// What no real nudge does: the error of a finite nudge vanishes with the number of points.
+/// The error of a finite nudge vanishes with the number of points, unlike with any real nudge.
 #[test]
 fn a_finite_nudge_becomes_exact_with_the_number_of_points() {
     for (index, (problem, beta)) in problems().into_iter().enumerate() {

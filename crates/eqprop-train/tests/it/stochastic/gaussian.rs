@@ -136,7 +136,7 @@ impl Gaussian {
         gradient
     }
 
-    /// What a centered estimate tends to with steps of size ε: `−1/(2β)` times the difference of
+    /// Limit of a centered estimate with steps of size ε: `−1/(2β)` times the difference of
     /// the second moments, or of the means for the biases.
     pub fn limit_of_estimates(&self, beta: f64, step_size: f64) -> [Vec<f64>; 4] {
         let moments = |beta: f64| {

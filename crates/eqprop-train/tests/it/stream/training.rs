@@ -48,7 +48,7 @@ pub(super) fn prepared(config: &TrainingConfig, dataset: &Dataset) -> Training {
     training(config.clone(), &dataset)
 }
 
-/// What an epoch measured, but for the time that it took.
+/// Measurements of an epoch, without the times.
 fn timeless(record: &EpochRecord) -> EpochRecord {
     EpochRecord {
         seconds: 0.0,
