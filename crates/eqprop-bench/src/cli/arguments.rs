@@ -47,6 +47,7 @@ pub struct ModelArguments {
 impl ModelArguments {
     /// Returns the name of the configuration and the configuration itself.
     ///
+    /// # Errors
     /// If a field to change is unknown, a value has the wrong type, or the user's own files cannot be used.
     pub fn configure(&self) -> Result<(String, TrainingConfig)> {
         let (name, config, _) = self.configure_with_data()?;

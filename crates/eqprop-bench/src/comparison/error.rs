@@ -142,7 +142,7 @@ pub enum ComparisonError {
     /// A training in progress cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A training in progress belongs to another comparison.
+    /// A training in progress does not belong to the comparison.
     #[error(
         "the checkpoint of {arm} with seed {seed} is of another training; remove its folder \
          `{folder}` to begin that training afresh"

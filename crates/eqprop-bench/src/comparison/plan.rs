@@ -97,6 +97,7 @@ impl Plan {
     /// A setting that belongs to one method, such as `holomorphic.n_points`, or to one choice, such as
     /// `n_pairs`, varies only in the arms with that method or choice.
     ///
+    /// # Errors
     /// If there is nothing to compare, something is named twice, a setting is unknown, cannot be varied or
     /// has a single value, or an arm cannot work.
     pub fn arms(&self) -> Result<Vec<Arm>, ComparisonError> {
