@@ -1,5 +1,6 @@
-//! The page of `eqprop watch` in a real browser. Needs Chromium and its driver (Debian: `chromium-driver`), and so is run only when it is
-//! named: `cargo test --release --workspace --test browser -- --test-threads 1`.
+//! Tests the page of `eqprop watch` in a real browser. Needs Chromium and its driver (Debian:
+//! `chromium-driver`), and is therefore run only when named:
+//! `cargo test --release --workspace --test browser -- --test-threads 1`.
 
 mod driver;
 #[allow(dead_code, reason = "the tests of the program use the rest")]
@@ -22,7 +23,7 @@ use driver::Browser;
 use page::Page;
 use place::Place;
 
-/// A trained network, its page, and a browser that shows it.
+/// Creates a trained network, its page, and a browser that shows it.
 fn shown() -> (Place, Page, Browser) {
     let place = Place::new();
     place.succeed(&["train", "--epochs", "3", "--run", "run"]);
@@ -48,7 +49,7 @@ fn assert_close(a: &Value, b: &Value, tolerance: f64) {
     assert!(far <= tolerance, "{a:?} {b:?}");
 }
 
-/// The values beside the classes, as they can be read.
+/// A script that returns the values displayed beside the classes.
 const SHOWN: &str = "return [...document.querySelectorAll('#classes .value')].map((one) => Number(one.textContent))";
 
 #[test]

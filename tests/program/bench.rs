@@ -1,4 +1,4 @@
-//! What a training step costs.
+//! `eqprop bench`: the cost of a training step.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

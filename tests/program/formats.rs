@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::place::Place;
 
-/// The forms that other versions wrote, each with what its version found.
+/// The formats that older versions wrote, each with the results of its version.
 const FORMS: [&str; 2] = ["form-1", "form-2"];
 
 fn form(name: &str) -> (PathBuf, Value) {
@@ -17,8 +17,8 @@ fn form(name: &str) -> (PathBuf, Value) {
     (folder, serde_json::from_str(&expected).unwrap())
 }
 
-/// Expects what an earlier version found, up to rounding on another machine. Another seed changes the
-/// cost by some 0.02.
+/// Expects the results of an older version, up to rounding on another machine. Another seed changes the cost
+/// by some 0.02.
 #[track_caller]
 fn assert_found(found: &Value, expected: &Value) {
     let number = |value: &Value, key: &str| value[key].as_f64().unwrap();

@@ -59,7 +59,7 @@ impl Method {
         self.estimator_with(config, &MethodOptions::default())
     }
 
-    /// Does as [`estimator`](Self::estimator), with the given options.
+    /// Does the same as [`estimator`](Self::estimator), with the given options.
     ///
     /// # Errors
     /// As [`estimator`](Self::estimator), and if an option is out of range.

@@ -100,7 +100,7 @@ pub fn render(panels: &[Panel], columns: usize) -> Result<String, PlotError> {
     render_with_bands(panels, &[], columns)
 }
 
-/// Does as [`render`], and draws a band behind each series that has one.
+/// Does the same as [`render`], and draws a band behind each series that has one.
 ///
 /// # Errors
 /// As [`render`].

@@ -1,4 +1,4 @@
-//! What can be concluded about a difference from a few seeds and a set of test examples.
+//! Tests for what a few seeds and a set of test examples reveal about a difference.
 //!
 //! Chance enters twice between the observed errors of two ways to train and their true errors: another seed
 //! would have trained another network, and other test examples would have been easier or harder. Each source

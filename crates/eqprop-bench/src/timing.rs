@@ -71,7 +71,7 @@ pub fn measure(
     Ok(costs.expect("the observer goes on to the end"))
 }
 
-/// Does as [`measure`], and calls `observe` after every training step, outside the clock. When `observe`
+/// Does the same as [`measure`], and calls `observe` after every training step, outside the clock. When `observe`
 /// breaks, the measurement is abandoned and `None` returned.
 ///
 /// # Errors
@@ -97,7 +97,7 @@ pub fn measure_observed(
     measure_trainings(&trainings.collect::<Vec<_>>(), rounds, device, observe)
 }
 
-/// Does as [`measure_observed`], for trainings that may differ in more than their method.
+/// Does the same as [`measure_observed`], for trainings that may differ in more than their method.
 ///
 /// # Errors
 /// As [`measure`].

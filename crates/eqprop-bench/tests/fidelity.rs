@@ -1,5 +1,5 @@
-//! How true the gradient is: the orders in β, the identity with backpropagation through time, and
-//! recommendations that hold.
+//! How close the gradient is to the exact one: the orders in β, the identity with backpropagation through
+//! time, and recommendations that hold.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
@@ -21,12 +21,12 @@ const SIGMOID: [(&str, &str); 2] = [
     ("output_activation", "sigmoid"),
 ];
 
-/// The preset for the digits with fields replaced.
+/// The preset for the digits with some fields replaced.
 fn config(overrides: &[(&str, &str)]) -> TrainingConfig {
     with(Preset::Digits.config(), overrides)
 }
 
-/// The network of a configuration after an epoch of training on 400 digits, and a batch of them.
+/// The network of a configuration after an epoch of training on 400 digits, and a mini-batch of them.
 fn trained(config: &TrainingConfig, batch: usize) -> (Network, Batch) {
     let mut config = config.clone();
     config.data.n_train = Some(400);
@@ -42,7 +42,7 @@ fn examine(config: &TrainingConfig, examination: &FidelityConfig) -> Fidelity {
     examined.expect("the network has equilibria")
 }
 
-/// What is quick to find: two nudging factors, few steps.
+/// Settings of a quick examination: two nudging factors, few steps.
 fn quick() -> FidelityConfig {
     FidelityConfig::new()
         .with_betas(vec![0.05])

@@ -54,7 +54,7 @@ impl ModelArguments {
         Ok((name, config))
     }
 
-    /// Does as [`configure`](Self::configure), and also returns the data if they had to be read for it.
+    /// Does the same as [`configure`](Self::configure), and also returns the data if they had to be read for it.
     ///
     /// # Errors
     /// As [`configure`](Self::configure).

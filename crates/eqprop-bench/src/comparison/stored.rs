@@ -99,7 +99,7 @@ impl StoredComparison {
         Ok(stored)
     }
 
-    /// Does as [`Comparison::extended`]; the cost of a step stays with its arm.
+    /// Does the same as [`Comparison::extended`]; the cost of a step stays with its arm.
     ///
     /// # Errors
     /// As [`Comparison::extended`].

@@ -106,7 +106,7 @@ impl Results {
                 }),
             ),
         ];
-        // Without an arm trained by backprop of its own network, the column would say nothing.
+        // Without backprop among the methods, the ratio to it has nothing to say.
         let has_twin =
             self.is_of_methods() || self.comparison().plan.methods.contains(&Method::Backprop);
         let others = others
