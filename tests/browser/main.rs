@@ -68,7 +68,7 @@ fn a_drawing_relaxes_and_is_nudged_as_the_library_says() {
     // Step by step, and as one computation.
     let scores = browser.run("return eqprop.course.free.at(-1).scores");
     assert_close(&scores, &predicted["scores"], 1e-5);
-    // What can be read is the output at the end of the free phase, with three digits.
+    // The displayed values are the output at the end of the free phase, with three digits.
     assert_close(&browser.run(SHOWN), &predicted["scores"], 6e-4);
     let verdict = browser.run("return document.getElementById('verdict').textContent");
     assert_eq!(verdict, format!("Predicts {}", predicted["class"]));
@@ -173,7 +173,7 @@ fn reduced_motion_and_narrow_screens_are_respected() {
 #[test]
 fn a_training_is_followed_and_an_end_is_said() {
     let (place, mut page, browser) = shown();
-    // What is refused stays to be read.
+    // A refusal stays on display.
     browser.run(
         "const beta = document.getElementById('beta'); beta.value = beta.min; beta.dispatchEvent(new Event('input'))",
     );

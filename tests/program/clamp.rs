@@ -135,7 +135,7 @@ fn a_half_of_an_image_is_clamped_and_the_rest_relaxes() {
     let [one, other] = completed.as_slice() else {
         panic!("{report}");
     };
-    // What is covered makes no difference but to what is said of it.
+    // The covered part affects only the reported error.
     let number = |of: &Value, name: &str| of[name].as_f64().unwrap();
     assert_eq!(one["class"], other["class"]);
     let [energy, other_energy] = [one, other].map(|of| number(of, "energy"));

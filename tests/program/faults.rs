@@ -175,7 +175,7 @@ fn an_import_without_space_makes_no_half_run() {
             n_failed += 1;
             outcome.failed(&["cannot write", &run, "space left"]);
             assert!(!place.path(&run).join("config.json").exists());
-            // What is there is not a run, and nothing of it is overwritten.
+            // The folder is not a run, and nothing in it is overwritten.
             let other = format!("{run}-again");
             place.succeed(&["import", "weights.safetensors", "--run", &other]);
             assert_eq!(learned(&place, &other), expected);
@@ -375,7 +375,7 @@ fn an_export_that_is_killed_leaves_the_older_file_or_the_new_one() {
             fs::write(&file, "mine").unwrap();
         }
     });
-    // What the kills left behind is in nobody's way.
+    // Leftovers of the kills do not disturb later runs.
     place.succeed(&["export", "run", "weights"]);
     assert!(sorted(&file) == whole);
     assert!(n_written > 0, "every kill came before the end");

@@ -108,7 +108,7 @@ fn comparisons_of_methods_go_on_as_arms() {
     assert_eq!(after["format"], 3);
     let runs = after["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 9);
-    // What was trained counts as it was, and has the name of its arm now.
+    // Finished trainings still count, and now have the name of their arm.
     for (before, after) in before["runs"].as_array().unwrap().iter().zip(runs) {
         assert_eq!(before["epochs"], after["epochs"]);
         assert_eq!(

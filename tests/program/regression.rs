@@ -304,7 +304,7 @@ fn a_search_finds_values_by_the_mean_error_of_quantities() {
         cell.parse::<f64>().unwrap_or(f64::INFINITY)
     });
     let errors: Vec<f64> = errors.collect();
-    // What was found is better than most of what was tried.
+    // The result is better than most of the trials.
     let n_worse = errors.iter().filter(|other| **other >= error).count();
     assert!(errors.len() == 8 && n_worse >= 5, "{error}: {errors:?}");
     let svg = fs::read_to_string(place.path("out/effects.svg")).unwrap();

@@ -154,7 +154,7 @@ fn of_two_processes_with_one_run_folder_one_trains() {
             && (loser.contains("another eqprop process") || loser.contains("is there already"));
         assert!(is_named, "{loser}");
         n_refused += usize::from(loser.contains("another eqprop process"));
-        // What is there is the winner's, whole.
+        // The folder holds the complete run of the winner.
         let summary = winner.lines().find(|line| line.starts_with('{')).unwrap();
         let summary: Value = serde_json::from_str(summary).unwrap();
         let stored = fs::read_to_string(place.path(&run).join("summary.json")).unwrap();

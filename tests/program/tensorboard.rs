@@ -65,7 +65,7 @@ fn the_events_hold_what_the_metrics_do_however_often_a_run_goes_on() {
         assert_eq!(found.len(), 4, "{curve}");
         assert_eq!(found, column(&run, name), "{curve}");
     }
-    // What a process that was killed left half written.
+    // A record that a killed process left half written.
     let [path] = &event_files(&run)[..] else {
         panic!("not one event file")
     };

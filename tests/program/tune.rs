@@ -65,7 +65,7 @@ fn a_search_ends_with_a_configuration_that_every_command_takes() {
     let tuned = json(&folder.join("tuned.json"));
     assert_eq!(tuned, report["tuned"]);
     assert_eq!(tuned["epochs"], 3);
-    // What it held out to choose by is there to learn from.
+    // The examples held out for the choice are now trained on.
     assert_eq!(tuned["data"]["n_validation"], 0);
     assert_eq!(report["trials"], 8);
     let confirmed = &report["confirmation"];

@@ -71,8 +71,8 @@ pub fn measure(
     Ok(costs.expect("the observer goes on to the end"))
 }
 
-/// Does the same as [`measure`], and calls `observe` after every training step, outside the clock. When `observe`
-/// breaks, the measurement is abandoned and `None` returned.
+/// Does the same as [`measure`], and calls `observe` after every training step, outside the clock. When
+/// `observe` breaks, the measurement is abandoned and `None` returned.
 ///
 /// # Errors
 /// As [`measure`].

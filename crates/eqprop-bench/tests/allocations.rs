@@ -74,7 +74,7 @@ fn a_step_of_a_relaxation_allocates_nothing() {
                 drop(relaxation.relax(&total, start.clone()));
                 ALLOCATIONS.load(Ordering::Relaxed) - before
             };
-            // What is packed and kept for later.
+            // Allocates whatever is packed and kept for later.
             count(3);
             let [few, many] = [3, 3 + MORE_STEPS].map(count);
             assert!(few > 0, "the allocator does not count");

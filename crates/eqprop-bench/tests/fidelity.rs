@@ -233,7 +233,7 @@ fn the_updates_of_all_steps_add_up_to_the_exact_gradient() {
         let [eqprop, bptt] =
             [&entry.course.eqprop, &entry.course.bptt].map(|course| course.iter().sum::<f64>());
         let exact = gradient[entry.index];
-        // What is left after 60 steps of a contraction by about a half is rounding.
+        // After 60 steps of a contraction by about a half only rounding errors are left.
         assert!((bptt - exact).abs() < 1e-9 * exact.abs(), "{bptt} {exact}");
         // The nudged phase is off by the order of β = 0.0001.
         assert!(

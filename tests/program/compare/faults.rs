@@ -106,7 +106,7 @@ fn a_full_disk_costs_no_table() {
     let arguments = [&COMPARE[..], &["--report", "out"]].concat();
     let outcome = Outcome::of(limited(&place, "16", &arguments));
     assert_table(&outcome, &["cannot write `out/results.json`"]);
-    // What was written before is whole, and can be gone on with when there is room.
+    // Earlier files are complete, and the comparison can be resumed once there is space.
     assert!(!place.path("runs/compare-digits").exists());
     place.succeed(&["compare", "--resume", "--report", "out"]);
 }

@@ -54,7 +54,8 @@ impl ModelArguments {
         Ok((name, config))
     }
 
-    /// Does the same as [`configure`](Self::configure), and also returns the data if they had to be read for it.
+    /// Does the same as [`configure`](Self::configure), and also returns the data if they had to be read for
+    /// it.
     ///
     /// # Errors
     /// As [`configure`](Self::configure).

@@ -96,7 +96,8 @@ fn estimates_on_and_off_autodiff_are_equal_and_lie_off_it() {
             );
             assert!(!requirements(&plain).into_iter().any(|required| required));
 
-            // What the checks above would see: inference takes the parameters as they are.
+            // The opposite case, which the checks above would detect: inference takes the parameters as
+            // they are.
             let inferred = estimator().infer(&in_training, &batch.input, None);
             assert!(inferred.state.output().is_tracked(), "{method}");
         }

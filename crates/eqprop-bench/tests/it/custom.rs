@@ -163,7 +163,7 @@ fn a_check_tells_a_true_gradient_from_a_false_one() {
     assert!(found.gradient.lowest_cosine() > 0.9999, "{found:?}");
     assert!(found.gradient.whole.relative_error < 1e-2, "{found:?}");
     assert!(found.free_residual <= 1e-12 && found.costate_residual <= 1e-8);
-    // What an estimate in one step before convergence does not have.
+    // An estimate from single steps, before convergence, does not agree so well.
     let steps = |n_steps| Relaxation::steps(Scheme::FixedPoint, n_steps);
     let nudging = Nudging::Centered { beta: 0.01 };
     let early = EquilibriumPropagation::new(nudging, steps(1), steps(1));

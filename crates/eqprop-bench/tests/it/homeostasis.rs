@@ -94,7 +94,7 @@ fn its_gradient_is_on_average_that_of_the_asymmetry_of_the_jacobian() {
     // A direction is off by √n of the whole, 3000 of them by a fifteenth.
     let off = relative_error(&added.concat(), &expected.concat());
     assert!(off < 0.15, "{off}");
-    // What has no part in the Jacobian has none in its gradient.
+    // Parameters outside the Jacobian have no gradient.
     for (index, list) in added.iter().enumerate() {
         if !PAIRED.iter().flatten().any(|&paired| paired == index) {
             assert!(largest(list) < 1e-12, "{index}: {list:?}");

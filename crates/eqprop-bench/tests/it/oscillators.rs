@@ -150,7 +150,7 @@ fn what_oscillators_cannot_do_is_refused() {
                     let numbers = gradient.into_iter().flat_map(|found| values(&found));
                     assert!(numbers.into_iter().all(f64::is_finite), "{method:?}");
                 }
-                // What is clamped is a phase too.
+                // A clamped value is a phase too.
                 if let Some(second) = &estimate.second_phase {
                     let squares = values(&second.state.output().clone().square().sum_dim(1));
                     if !matches!(method, Method::Rbp | Method::Asymmetric | Method::Dyadic) {

@@ -153,7 +153,7 @@ fn truncated_it_is_backpropagation_through_the_last_steps() {
                 values(&truncated.free.residual),
                 values(&whole.free.residual)
             );
-            // What the first steps contribute is not lost in rounding.
+            // The contribution of the first steps is not lost in rounding.
             let apart = relative_error(
                 &found.concat(),
                 &gradients_of(network, &whole.gradients).concat(),
