@@ -1,5 +1,5 @@
-//! Any of Burn's data sets, with a mapper and a batcher of one's own and Burn's workers: two rings of points,
-//! told apart by equilibrium propagation.
+//! Trains on a data set of Burn with a custom mapper, a custom batcher and Burn's workers: equilibrium
+//! propagation learns to tell two rings of points apart.
 //!
 //! `cargo run --release --example burn_dataset`
 
@@ -10,7 +10,7 @@ use burn::data::dataset::{Dataset as BurnDataset, DatasetError};
 use burn::tensor::{Device, Tensor, TensorData};
 use eqprop_train::prelude::*;
 
-/// Places on two rings: `(angle, ring)`. Any number of them, none of which is in memory.
+/// Points on two rings as `(angle, ring)`. There may be any number of them; none is kept in memory.
 struct Rings(usize);
 
 impl BurnDataset<(f32, usize)> for Rings {
@@ -23,7 +23,7 @@ impl BurnDataset<(f32, usize)> for Rings {
     }
 }
 
-/// A point and its ring.
+/// Maps an entry to a point and its ring.
 struct Point;
 
 impl Mapper<(f32, usize), ([f32; 2], usize)> for Point {
@@ -33,7 +33,7 @@ impl Mapper<(f32, usize), ([f32; 2], usize)> for Point {
     }
 }
 
-/// Inputs `[batch, 2]` and one-hot targets `[batch, 2]`.
+/// Collects inputs `[batch, 2]` and one-hot targets `[batch, 2]`.
 struct Points;
 
 impl Batcher<([f32; 2], usize), Batch> for Points {

@@ -1,7 +1,7 @@
-//! Holds estimates of the gradient of one batch against the exact one, in every parameter: the cosine
-//! between the two, and the relative error. Equilibrium propagation with one or two signs of
-//! β and with a smaller β and longer phases; backpropagation through time, recurrent
-//! backpropagation, and what backpropagation finds in the feedforward twin.
+//! Compares estimates of the gradient of one mini-batch with the exact gradient, for every parameter: the
+//! cosine between the two, and the relative error. The estimates are equilibrium propagation with one or two
+//! signs of β and with a smaller β and longer phases; backpropagation through time; recurrent
+//! backpropagation; and backpropagation in the feedforward twin.
 //!
 //! `cargo run --release --example compare_gradients`
 

@@ -1,9 +1,9 @@
-//! Completes covered images: the energy knows no direction, so the visible layer is a layer as any other,
-//! whose units are clamped where the image is seen and relax where it is covered.
+//! Completes covered images. The energy has no direction, so the visible layer is a layer like any other: its
+//! units are clamped where the image is seen, and relax where it is covered.
 //!
-//! Trained by equilibrium propagation: the free phase completes the image, the nudged phases pull what it
-//! put there toward the truth. Writes a picture with the images, what is seen of them, and what the
-//! network makes of it.
+//! Trained by equilibrium propagation: the free phase completes the image, and the nudged phases pull the
+//! completed part toward the true image. Writes a picture with the images, their visible parts, and the
+//! completions of the network.
 //!
 //! `cargo run --release --example complete [-- PICTURE.png]`
 
@@ -15,7 +15,7 @@ use eqprop_core::connection::{ConnectionConfig, ConnectionKind};
 use eqprop_train::prelude::*;
 use image::{Rgb, RgbImage};
 
-/// Pixels along a side of a digit.
+/// Number of pixels along a side of a digit.
 const SIDE: usize = 8;
 const N_PIXELS: usize = SIDE * SIDE;
 const N_HIDDEN: usize = 256;
@@ -26,8 +26,8 @@ fn main() -> anyhow::Result<()> {
     device.seed(0);
     let digits = Dataset::load(DatasetKind::Digits, None)?;
 
-    // Hidden units, and the pixels as the last layer: the one that a cost nudges. The graph has no
-    // input of its own.
+    // Hidden units, and the pixels as the last layer, which is the one that a cost nudges. The graph has no
+    // external input.
     let layers = [N_HIDDEN, N_PIXELS].map(|n| LayerConfig::new(n, Activation::HardSigmoid));
     let joined = ConnectionConfig {
         from: 1,
@@ -74,21 +74,21 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The images with their lower halves unknown.
+/// Returns the images with their lower halves unknown.
 fn covered(images: &Tensor<2>) -> Tensor<2> {
     let [n, _] = images.dims();
     let lower = [0..n, N_PIXELS / 2..N_PIXELS];
     images.clone().slice_fill(lower, f32::NAN)
 }
 
-/// The mean squared error of the covered pixels.
+/// Returns the mean squared error of the covered pixels.
 fn error(found: &Tensor<2>, images: &Tensor<2>) -> f64 {
     let lower = |images: &Tensor<2>| images.clone().narrow(1, N_PIXELS / 2, N_PIXELS / 2);
     let difference = lower(found) - lower(images);
     difference.square().mean().into_scalar::<f64>()
 }
 
-/// Draws the first test images, what is seen of them, and how they are completed.
+/// Draws the first test images, their visible parts, and their completions.
 fn draw(images: &Tensor<2>, completed: &Tensor<2>) -> anyhow::Result<()> {
     const COLUMNS: usize = 20;
     const ZOOM: usize = 5;

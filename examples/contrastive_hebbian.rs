@@ -1,13 +1,13 @@
-//! Contrastive Hebbian learning as equilibrium propagation with β → ∞ (Scellier & Bengio 2017,
-//! §4.1): the nudge becomes a clamp, and the contrast that of the clamped and the free phase,
+//! Contrastive Hebbian learning as the limit β → ∞ of equilibrium propagation (Scellier & Bengio 2017, §4.1):
+//! the nudge becomes a clamp, and the contrast is that of the clamped and the free phase,
 //!
 //! ```text
 //! ΔW_ij ∝ ρ_i^∞ ρ_j^∞ − ρ_i⁰ ρ_j⁰ = −dJ/dW_ij,   J = E(s^∞) − E(s⁰)
 //! ```
 //!
-//! Prints for growing β how far the nudged equilibrium is from the one with its output clamped,
-//! the rise `F(s^β) − E(s⁰)`, which ends at `J` and falls below `β C(s⁰)` on the way, and the
-//! cosines of the estimate with the gradient of the cost and with the contrastive Hebbian update.
+//! For growing β, prints the distance of the nudged equilibrium from the one with its output clamped, the
+//! rise `F(s^β) − E(s⁰)`, which ends at `J` and falls below `β C(s⁰)` on the way, and the cosines of the
+//! estimate with the gradient of the cost and with the contrastive Hebbian update.
 //!
 //! `cargo run --release --example contrastive_hebbian`
 
@@ -15,7 +15,7 @@ use burn::tensor::{Distribution, FloatDType};
 use eqprop_core::relaxation::Dynamics;
 use eqprop_train::prelude::*;
 
-/// Minimizes one layer after the other, all but the output, which stays as it is.
+/// Minimizes one layer after the other, except the output, which stays as it is.
 #[derive(Debug, Clone)]
 struct HiddenLayers;
 

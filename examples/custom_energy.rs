@@ -1,5 +1,5 @@
-//! An energy that is in no library, trained by equilibrium propagation: a hidden layer that recalls
-//! learned memories by attention, as modern Hopfield networks do, between two dense connections.
+//! Trains a user-written energy by equilibrium propagation: between two dense connections, a hidden layer
+//! recalls learned memories by attention, as modern Hopfield networks do.
 //!
 //! Only the energy is written here. Its drives and gradients come from Burn's autodiff.
 //!
@@ -10,7 +10,7 @@ use burn::tensor::{Distribution, activation::log_softmax};
 use eqprop_bench::fidelity;
 use eqprop_train::prelude::*;
 
-/// What the hidden and the output units do; and how sharply a memory is singled out.
+/// The activations of the hidden and the output units; below, how sharply a single memory is selected.
 const SIGMA: [Activation; 2] = [Activation::HardSigmoid, Activation::Identity];
 const SHARPNESS: f64 = 4.0;
 

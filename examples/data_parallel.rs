@@ -1,11 +1,11 @@
-//! Trains with Burn's `ExecutionStrategy::multi` on two workers, each with its own replica, half of
-//! the examples and half of every batch; and once more on one device with the whole batches. Burn
-//! adds up the workers' gradients, so that both do the same but for rounding.
+//! Trains with Burn's `ExecutionStrategy::multi` on two workers, each with its own replica, half of the
+//! examples and half of every mini-batch; and once more on one device with the whole mini-batches. Burn adds
+//! up the gradients of the workers, so that both trainings agree up to rounding.
 //!
-//! A build with the backend `flex` alone has one device: both workers share it. On a machine with
-//! several GPUs, list them instead. Between those of CUDA, `ExecutionStrategy::ddp` with
-//! `ReduceOperation::Mean` reduces the gradients on all at once, and both take the same learning
-//! rate: `eqprop_train::learner::distributed` says how.
+//! A build with the backend `flex` alone has one device, which both workers share. On a machine with several
+//! GPUs, list them instead. With several CUDA devices, `ExecutionStrategy::ddp` with `ReduceOperation::Mean`
+//! reduces the gradients on all of them at once, and the learning rate stays the same: see
+//! `eqprop_train::learner::distributed`.
 //!
 //! `cargo run --release --example data_parallel`
 
@@ -18,7 +18,7 @@ use eqprop_train::data::Examples;
 use eqprop_train::prelude::*;
 use eqprop_train::training::{AnyLearner, evaluate};
 
-/// Examples of a worker in a step.
+/// Number of examples per worker and step.
 const BATCH: usize = 8;
 const EPOCHS: usize = 3;
 const RATE: f64 = 0.05;
@@ -41,8 +41,8 @@ fn main() -> anyhow::Result<()> {
                 ExecutionStrategy::multi(vec![worker.clone(); n], MultiDeviceOptim::OptimMainDevice)
             }
         };
-        // One worker takes the batches of all; a sum of means over parts of a batch is as many
-        // times the mean over all of it.
+        // A single worker takes the mini-batches of all workers; a sum of means over parts of a mini-batch is
+        // the mean over all of it, times the number of parts.
         let (batch, rate) = (2 * BATCH / workers, RATE / workers as f64);
         let load = |examples| BatchLoader::new(examples, batch, Order::Sequential, &device);
         let (train, test) = (load(examples), load(&digits.test));
@@ -81,8 +81,8 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// As many examples as fill whole batches: the first half for one worker and the second for the
-/// other, and all in the order in which two workers see them.
+/// Returns as many examples as fill whole mini-batches: with the first half for one worker and the second for
+/// the other, and all of them in the order in which two workers see them.
 fn halves_and_whole(examples: &Examples) -> (Examples, Examples) {
     let n_steps = examples.len() / (2 * BATCH);
     let halves = examples.clone().take(2 * BATCH * n_steps);
@@ -95,7 +95,7 @@ fn halves_and_whole(examples: &Examples) -> (Examples, Examples) {
     (halves, whole)
 }
 
-/// All parameters in one list.
+/// Returns all parameters in one list.
 fn numbers(model: &Model) -> Vec<f64> {
     struct Numbers(Vec<f64>);
 

@@ -1,13 +1,15 @@
-//! Predictive coding of 32 and of 64 hidden layers, with and without what it needs for that.
+//! Trains predictive coding networks with 32 and with 64 hidden layers, with and without the measures that
+//! such depth needs.
 //!
-//! Trains networks of 128 units a layer on the digits, in three ways: a chain whose weights are those that keep the
-//! variance of a forward pass, residual blocks, and residual blocks with the factors of μPC (Innocenti
-//! et al. 2025, <https://arxiv.org/abs/2505.13124>). All relax by one step of gradient descent in the errors of their
-//! predictions (Goemaere et al. 2025, <https://arxiv.org/abs/2505.20137>), which reaches every layer at once.
+//! The networks have 128 units per layer and learn the digits, in three ways: a chain whose weights preserve
+//! the variance of a forward pass, residual blocks, and residual blocks with the factors of μPC (Innocenti et
+//! al. 2025, <https://arxiv.org/abs/2505.13124>). All relax by one step of gradient descent in the errors of
+//! their predictions (Goemaere et al. 2025, <https://arxiv.org/abs/2505.20137>), which reaches every layer at
+//! once.
 //!
-//! Prints the test error, and the cosine between the gradient of the first layer's weights and that of
-//! backpropagation after an epoch: by that one step, and by as many asynchronous steps over the states as there are
-//! layers.
+//! Prints the test error, and after one epoch the cosine between the gradient of the first layer's weights
+//! and that of backpropagation: with that one step, and with as many asynchronous steps on the states as
+//! there are layers.
 //!
 //! `cargo run --release --example depth`
 
@@ -23,7 +25,7 @@ type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
 const EPOCHS: usize = 5;
 
-/// A way to build a deep network, with a β and a learning rate that it bears.
+/// A construction of a deep network, with a β and a learning rate that it tolerates.
 struct Way {
     name: &'static str,
     is_residual: bool,
@@ -120,7 +122,7 @@ fn main() -> anyhow::Result<()> {
                     }
                 }
             };
-            // None where the first epoch did not end.
+            // None if the first epoch did not finish.
             cosines.resize(2, "-".to_string());
             println!(
                 "{n_hidden:>3}, {:22} {error:>16} {:>17} {:>17}",
@@ -131,7 +133,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The cosine between the two gradients of the first weight matrix.
+/// Returns the cosine between the two gradients of the first weight matrix.
 fn cosine(config: &TrainingConfig, network: &Network, batch: &Batch) -> f64 {
     let estimate = config.estimator().estimate(network, batch, None).gradients;
     let exact = FeedforwardBackprop.estimate(network, batch, None).gradients;

@@ -1,16 +1,15 @@
-//! The second phase carries error derivatives: each step of the nudged phase moves every layer
-//! by what backpropagation through the same number of steps finds for it,
+//! The second phase carries error derivatives: each step of the nudged phase moves every layer by the
+//! derivative that backpropagation through the same number of steps finds for it,
 //!
 //! ```text
 //! (s_{t+1} − s_t) / (ε β)  →  −∂C(s_T)/∂u_{T−t}   as β → 0,   s = σ(u)
 //! ```
 //!
-//! (Scellier & Bengio 2017, abstract; Ernoult et al. 2019, theorem 1). The left side is two
-//! relaxations, the right side Burn's autodiff through `t` free steps from the equilibrium.
+//! (Scellier & Bengio 2017, abstract; Ernoult et al. 2019, theorem 1). The left side is computed from two
+//! relaxations, the right side by Burn's autodiff through `t` free steps from the equilibrium.
 //!
-//! Prints, for each step and layer, the norm of the nudged velocity, and its distance to
-//! autodiff's derivative relative to that: the error enters at the output and takes one step per
-//! layer to the bottom.
+//! For each step and layer, prints the norm of the nudged velocity and its relative distance to the
+//! derivative by autodiff: the error enters at the output and moves down one layer per step.
 //!
 //! `cargo run --release --example error_derivatives`
 
@@ -24,7 +23,7 @@ const BETA: f64 = 1e-4;
 
 fn main() -> anyhow::Result<()> {
     let mut device = Device::default();
-    // A limit β → 0 needs more digits than f32 has.
+    // The limit β → 0 needs more digits than f32 has.
     device.configure(FloatDType::F64)?;
     device.seed(2);
 
@@ -59,7 +58,7 @@ fn main() -> anyhow::Result<()> {
         (moved(&up) - moved(&down)) / (2.0 * BETA * STEP_SIZE)
     };
 
-    // The derivatives of the cost after `n_steps` free steps by the drives before them.
+    // The derivatives of the cost after `n_steps` free steps with respect to the drives before them.
     let layers = energy.layers();
     let derivatives = |n_steps: usize| {
         let drive = |layer| energy.drive(layer, &clamped, &free);
@@ -96,7 +95,7 @@ fn main() -> anyhow::Result<()> {
             let (found, derivative) = (velocity(step, layer), derivatives[layer].clone());
             // Descent: the velocity is minus the derivative.
             let (size, off) = (norm(&found), norm(&(found + derivative.clone())));
-            // Nothing to relate to where no error has come yet.
+            // There is nothing to compare with where no error has arrived yet.
             let relative = match norm(&derivative) {
                 0.0 => String::new(),
                 derivative => format!("({:.0e})", off / derivative),

@@ -1,9 +1,9 @@
-//! A convolutional trunk trained by backpropagation under a head that relaxes: one model, one loss,
-//! one optimizer. The head is a block of Burn's autodiff that finds its gradients, and those of the
+//! Trains a convolutional trunk by backpropagation under a head that relaxes: one model, one loss, one
+//! optimizer. The head is a block of Burn's autodiff that computes its own gradients, and those passed to the
 //! trunk, by contrasting two equilibria.
 //!
-//! Prints how its gradient agrees with autodiff through every step of the relaxation, and how far
-//! its nudged phase is from rest; then the same with a feedforward head, all by backpropagation.
+//! Prints how its gradient agrees with autodiff through every step of the relaxation, and the residual of its
+//! nudged phase; then the same training with a feedforward head, all by backpropagation.
 //!
 //! `cargo run --release --example hybrid`, and `-- fashion` for Fashion-MNIST
 
@@ -14,18 +14,18 @@ use eqprop_bench::fidelity;
 use eqprop_train::prelude::*;
 
 type Block = EquilibriumBlock<HopfieldEnergy>;
-/// From the features to the outputs, one per class.
+/// Maps the features to the outputs, one per class.
 type Head = fn(&Block, Tensor<2>) -> Tensor<2>;
 
-/// Relaxes; its gradients are contrasts of equilibria.
+/// Relaxes; its gradients come from contrasts of equilibria.
 const EQUILIBRIUM: Head = |block, features| block.forward(features);
-/// Relaxes in steps that all lie on the graph.
+/// Relaxes in steps that are all recorded on the autodiff graph.
 const THROUGH_TIME: Head = |block, features| {
     let network = EquilibriumNetwork::new(block.energy.clone(), SquaredError);
     let relaxed = network.relax(&steps(30), &features, None);
     relaxed.state.output().clone()
 };
-/// One pass through the same layers.
+/// Makes one pass through the same layers.
 const FEEDFORWARD: Head = |block, features| {
     let twin = block.energy.twin(&features).expect("the head is a chain");
     twin.state.output().clone()
@@ -69,7 +69,7 @@ impl Hybrid {
         head(&self.head, maps.flatten(1, 3))
     }
 
-    /// Of half the squared error, its mean over the batch.
+    /// Returns the gradients of half the squared error, averaged over the mini-batch.
     fn gradients(&self, batch: Batch, head: Head) -> GradientsParams {
         let error = self.forward(batch.input, head) - batch.target;
         let half = 0.5 / error.dims()[0] as f64;

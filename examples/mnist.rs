@@ -1,9 +1,9 @@
-//! Trains 784-500-10 on MNIST with what Burn's training offers: metrics, a learning-rate schedule,
-//! checkpoints, early stopping and a summary. (With Burn's feature `tui`, leave out the renderer to
-//! see its dashboard.) MNIST's files are looked for in the folder that the environment variable
-//! `EQPROP_DATA` names; without it the network is 64-128-10 and the data are the bundled digits.
+//! Trains 784-500-10 on MNIST with the features of Burn's training: metrics, a learning-rate schedule,
+//! checkpoints, early stopping and a summary. (With Burn's feature `tui`, leave out the renderer to see its
+//! dashboard.) The files of MNIST are expected in the folder given by the environment variable `EQPROP_DATA`;
+//! without it the network is 64-128-10 and the data are the bundled digits.
 //!
-//! `cargo run --release --example mnist`, and to go on from the checkpoint of epoch 3
+//! `cargo run --release --example mnist`, and to resume from the checkpoint of epoch 3
 //! `cargo run --release --example mnist -- 3`
 
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<()> {
 
     let train = BatchLoader::new(&data.train, BATCH, Order::Shuffled { seed: 0 }, &device);
     let test = BatchLoader::new(&data.test, 500, Order::Sequential, &device);
-    // Burn does not tell a loader which epoch it resumes at.
+    // Burn does not tell a loader at which epoch it resumes.
     train.set_epoch(resume.unwrap_or(0) as u64);
     let n_updates = EPOCHS * train.n_batches();
     let momentum = MomentumConfig::new().with_momentum(0.5).with_dampening(0.0);

@@ -1,10 +1,10 @@
-//! A predictive coding network trained by equilibrium propagation and by backpropagation (Kerjan,
-//! Scellier & Høier 2026, <https://arxiv.org/abs/2606.03584>).
+//! Trains a predictive coding network by equilibrium propagation and by backpropagation (Kerjan, Scellier &
+//! Høier 2026, <https://arxiv.org/abs/2606.03584>).
 //!
-//! The free equilibrium of its energy `E = ½ Σ_k |h_k − f_k(h_{k−1})|²` is one forward pass, so that
-//! both methods train the same function. They start from the same weights and see the same digits
-//! in the same order. Prints the accuracy of both, and the cosine between their gradients for every
-//! layer, before the training and after it; with as many nudged steps as layers they agree.
+//! The free equilibrium of its energy `E = ½ Σ_k |h_k − f_k(h_{k−1})|²` is one forward pass, so that both
+//! methods train the same function. They start from the same weights and see the same digits in the same
+//! order. Prints the accuracy of both, and the cosine between their gradients for every layer, before and
+//! after the training; with as many nudged steps as layers they agree.
 //!
 //! `cargo run --release --example predictive_coding`
 
@@ -77,7 +77,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The cosine between the two gradients of each weight matrix; 0 where no signal has reached it yet.
+/// Returns the cosine between the two gradients of each weight matrix; 0 where no signal has arrived yet.
 fn cosines(config: &TrainingConfig, network: &Network, batch: &Batch) -> Vec<String> {
     let estimate = config.estimator().estimate(network, batch, None).gradients;
     let exact = FeedforwardBackprop.estimate(network, batch, None).gradients;

@@ -7,23 +7,23 @@ use std::sync::Arc;
 use eqprop_train::prelude::*;
 
 fn main() -> anyhow::Result<()> {
-    // Burn's optimizers want parameters that know autodiff; nothing is recorded on it.
+    // Burn's optimizers require parameters on an autodiff device; nothing is recorded on it.
     let device = Device::default().autodiff();
     device.seed(0);
     let digits = Dataset::load(DatasetKind::Digits, None)?;
 
-    // What the network relaxes: 64 inputs, 128 hidden units, 10 outputs.
+    // The network to relax: 64 inputs, 128 hidden units, 10 outputs.
     let (hidden, output) = (Activation::HardSigmoid, Activation::Identity);
     let weights = InitializerConfig::FanIn { gain: 0.5 };
     let energy = HopfieldEnergyConfig::dense(&[64, 128, 10], hidden, output, weights).init(&device);
     let network = EquilibriumNetwork::new(energy, SquaredError);
 
-    // How its gradient is estimated: a free phase, then two nudged ones.
+    // The gradient estimate: a free phase, then two nudged phases.
     let phase = |n_steps| Relaxation::steps(Scheme::Asynchronous, n_steps);
     let nudging = Nudging::Centered { beta: 0.5 };
     let method = EquilibriumPropagation::new(nudging, phase(15), phase(6));
 
-    // From here on it is a Burn training like any other.
+    // From here on this is a Burn training like any other.
     let train = BatchLoader::new(&digits.train, 8, Order::Shuffled { seed: 0 }, &device);
     let test = BatchLoader::new(&digits.test, 500, Order::Sequential, &device);
     let folder = std::env::temp_dir().join("eqprop-quickstart");
@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
             0.03,
         ));
 
-    // Predict: clamp an image, relax, read the output.
+    // To predict, clamp an image, relax, and read the output.
     let image = burn::tensor::TensorData::new(digits.test.input(0).to_vec(), [1, 64]);
     let image = burn::tensor::Tensor::from_data(image, &device.without_autodiff());
     let relaxed = trained.model.infer(&image);

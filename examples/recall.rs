@@ -1,9 +1,10 @@
-//! Associative memory: patterns stored by equilibrium propagation, recalled from what is left of them.
+//! Associative memory: stores patterns by equilibrium propagation, and recalls them from partial or corrupted
+//! copies.
 //!
-//! One layer of units that all drive each other, as in Hopfield's network, and no input. A pattern of which some
-//! units are flipped is where the free phase starts; a pattern of which a part is known is clamped there.
-//! The nudge pulls the state toward the pattern that it came from, so that every pattern becomes an
-//! equilibrium and what is near it leads there:
+//! The network is one layer of units that all drive each other, as in Hopfield's network, without input. A
+//! pattern with some flipped units is the start of the free phase; a pattern of which a part is known is
+//! clamped there. The nudge pulls the state toward the pattern it came from, so that every pattern becomes an
+//! equilibrium that attracts the states near it:
 //!
 //! ```text
 //! ΔW_ij ∝ (s_i s_j)^β − (s_i s_j)⁰
@@ -37,9 +38,9 @@ fn main() -> anyhow::Result<()> {
     let layer = LayerConfig::new(N_UNITS, Activation::Tanh);
     let energy = HopfieldEnergyConfig::new(1.into(), vec![layer], vec![itself]).init(&device);
     let network = EquilibriumNetwork::new(PartlyClamped::new(energy, [0]), SquaredError);
-    // All units move at once, in steps small enough that they do not switch back and forth.
+    // All units move at once, in steps small enough that they do not oscillate.
     let phase = |n_steps| Relaxation::steps(Scheme::GradientFlow { step_size: 0.5 }, n_steps);
-    // At −β the state would be pushed away from its pattern, and into another one.
+    // With −β the state would be pushed away from its pattern and toward another one.
     let nudging = Nudging::OneSided { beta: 1.0 };
     let method = EquilibriumPropagation::new(nudging, phase(20), phase(6));
     let recall = phase(100);
@@ -47,7 +48,7 @@ fn main() -> anyhow::Result<()> {
     let mut optimizer: ModuleOptimizer = SgdConfig::new().init();
 
     let unknown = || Tensor::full([N_PATTERNS, N_UNITS], f32::NAN, &plain);
-    // A half of the units, another one each time, is all that is known.
+    // Only half of the units are known, a different half each time.
     let half = || {
         let is_unknown = chosen(0.5, &plain);
         patterns.clone().mask_fill(is_unknown, f32::NAN)
@@ -80,7 +81,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A share of the units of each pattern, drawn anew.
+/// Draws a random share of the units of each pattern.
 fn chosen(share: f64, device: &Device) -> Tensor<2, Bool> {
     let shape = [N_PATTERNS, N_UNITS];
     let noise = Tensor::<2>::random(shape, Distribution::Default, device);
@@ -89,15 +90,15 @@ fn chosen(share: f64, device: &Device) -> Tensor<2, Bool> {
     noise.lower_equal(largest.expand(shape))
 }
 
-/// The patterns with a fifth of the units of each, drawn anew, of the other sign. Not quite at the ends of
-/// the range, where no drive would move a unit.
+/// Returns the patterns with a random fifth of the units of each flipped. The values are not quite at the
+/// ends of the range, where no drive would move a unit.
 fn flipped(patterns: &Tensor<2>) -> Tensor<2> {
     let is_flipped = chosen(0.2, &patterns.device());
     let flipped = patterns.clone().neg();
     patterns.clone().mask_where(is_flipped, flipped) * 0.9
 }
 
-/// The share of patterns of which every unit has the right sign.
+/// Returns the share of patterns in which every unit has the right sign.
 fn exact(state: &State, patterns: &Tensor<2>) -> f64 {
     let right = state.output().clone().sign().equal(patterns.clone());
     let n_right = right.float().sum_dim(1);

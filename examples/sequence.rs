@@ -1,6 +1,7 @@
-//! Digits read row by row by oscillators that are never at rest, and trained by their echo with Burn's own learner: 8 inputs
-//! of 8 pixels each. Prints the test error; then how the gradient agrees with backpropagation through the same steps, what
-//! both take of time and memory, and how that grows with the length of a sequence.
+//! Trains oscillators that never come to rest to read digits row by row, by Hamiltonian echo with Burn's own
+//! learner: 8 inputs of 8 pixels each. Prints the test error; then how the gradient agrees with
+//! backpropagation through the same steps, the time and memory of both, and how these grow with the length of
+//! a sequence.
 //!
 //! `cargo run --release --example sequence`
 
@@ -28,7 +29,7 @@ const BATCH_SIZE: usize = 32;
 type Network = SequenceNetwork<CoupledOscillators, CrossEntropy>;
 type Estimator = dyn SequenceEstimator<CoupledOscillators, CrossEntropy>;
 
-/// Oscillators that are driven by `n_inputs` values, each input held for some steps, and a readout of 10 classes.
+/// Oscillators driven by `n_inputs` values, each input held for some steps, and a readout of 10 classes.
 fn network(n_inputs: usize, leapfrog: LeapfrogConfig, device: &Device) -> Network {
     let oscillators = CoupledOscillatorsConfig::new(n_inputs, N_UNITS, N_UNITS).init(device);
     let readout = CrossEntropyConfig::new(N_UNITS, 10).init(device);
@@ -90,7 +91,7 @@ fn main() -> anyhow::Result<()> {
         let of = formats.map(|(dtype, _)| long(n_steps, dtype, &SequenceBptt));
         for ((dtype, epsilon), bptt) in formats.into_iter().zip(&of) {
             let echo = long(n_steps, dtype, &HamiltonianEcho::new(epsilon));
-            // Against the exact gradient, which is the first of the two.
+            // Compared with the exact gradient, which is the first of the two.
             let error = relative_error(&echo.gradient, &of[0].gradient);
             let (residual, format) = (echo.residual.unwrap_or_default(), format!("{dtype:?}"));
             println!(
@@ -102,14 +103,14 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The gradient of a long sequence, and what it took.
+/// The gradient of a long sequence, and its cost.
 struct Long {
     gradient: Vec<f64>,
     residual: Option<f64>,
     cost: String,
 }
 
-/// Gives every parameter another number format.
+/// Converts every parameter to another number format.
 struct Cast(DType);
 
 impl ModuleMapper for Cast {
@@ -124,8 +125,8 @@ fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
     apart / squares(&mut expected.iter().copied())
 }
 
-/// Of two sequences of noise that drive 8 weakly coupled oscillators: stronger coupling makes them chaotic, and then rounding
-/// grows exponentially, as the gradient itself does.
+/// Computes the gradient of two sequences of noise that drive 8 weakly coupled oscillators: stronger coupling
+/// makes them chaotic, and then rounding errors grow exponentially, as the gradient itself does.
 fn long(
     n_steps: usize,
     dtype: DType,

@@ -1,17 +1,17 @@
-//! Learning along the nudged path, as spike-timing-dependent plasticity would do it: a synapse
-//! that follows the rates of its two ends,
+//! Learning along the nudged path, as in spike-timing-dependent plasticity. A synapse that follows the rates
+//! of its two ends,
 //!
 //! ```text
 //! dW_ij = ρ_i dρ_j + ρ_j dρ_i
 //! ```
 //!
-//! (Scellier & Bengio 2017, eqs. 11 to 14), has changed at the end of the path by the contrast of
-//! its ends, `ρ_i^β ρ_j^β − ρ_i⁰ ρ_j⁰`: equilibrium propagation's update times β. In steps, an update
-//! that knows the rates before each step only is off by an order of the step size; one that knows
-//! those halfway is exact for any step.
+//! (Scellier & Bengio 2017, eqs. 11 to 14), has changed at the end of the path by the contrast of its end
+//! points, `ρ_i^β ρ_j^β − ρ_i⁰ ρ_j⁰`: the update of equilibrium propagation times β. In discrete steps, an
+//! update that uses the rates before each step has an error of the order of the step size; one that uses the
+//! rates halfway through the step is exact for any step size.
 //!
-//! Prints both errors relative to the contrast, and the cosine of the update that knows the rates
-//! before with the descent direction of the cost.
+//! Prints both errors relative to the contrast, and the cosine of the update that uses the rates before each
+//! step with the descent direction of the cost.
 //!
 //! `cargo run --release --example stdp`
 
@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
     let rest = energy.rest(&input);
     let free = relaxation.relax(&nudged(0.0), rest).converged()?;
 
-    // What to compare with: the gradient of the cost, from a small β.
+    // The reference: the gradient of the cost, from a small β.
     let near = |beta| relaxation.relax(&nudged(beta), free.clone()).converged();
     let gradient = energy.contrast(
         &energy.clamp(&input),
@@ -100,7 +100,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The gradient of each connection's weights, which come before the biases.
+/// Returns the gradient of each connection's weights, which come before the biases.
 fn weights_of(energy: &HopfieldEnergy, gradients: &Gradients) -> Vec<Tensor<2>> {
     struct Matrices(Vec<Tensor<2>>);
     impl GradientVisitor for Matrices {

@@ -1,8 +1,7 @@
-//! Trains on the first backend of this build, moves the network to every other one, and compares
-//! what it predicts there.
+//! Trains on the first backend of this build, moves the network to every other backend, and compares its
+//! predictions there.
 //!
-//! `cargo run --release --example switch_backend`; with `--features ndarray,wgpu` there is something
-//! to compare.
+//! `cargo run --release --example switch_backend`; add `--features ndarray,wgpu` to have backends to compare.
 
 use std::ops::ControlFlow;
 
@@ -52,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The default device of every backend of this build.
+/// Returns the default device of every backend of this build.
 #[allow(deprecated)] // Burn deprecates ndarray in favor of flex, and still ships it.
 fn devices() -> Vec<(&'static str, Device)> {
     #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
@@ -76,7 +75,7 @@ fn devices() -> Vec<(&'static str, Device)> {
     ])
 }
 
-/// The largest of ten outputs, for each example.
+/// Returns the largest of ten outputs, for each example.
 fn classes(outputs: &[f64]) -> Vec<usize> {
     let largest = |outputs: &[f64]| (0..10).max_by(|&a, &b| outputs[a].total_cmp(&outputs[b]));
     outputs.chunks_exact(10).filter_map(largest).collect()

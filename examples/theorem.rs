@@ -1,10 +1,9 @@
-//! The theorem of equilibrium propagation (Scellier & Bengio 2017, theorem 1): as β goes to 0,
-//! the contrast of two equilibria becomes the gradient of the cost that the network has after
-//! relaxing. The gradient to compare with is made by moving every parameter in turn and relaxing
-//! again from rest, without any theory.
+//! The theorem of equilibrium propagation (Scellier & Bengio 2017, theorem 1): as β goes to 0, the contrast
+//! of two equilibria becomes the gradient of the cost of the relaxed network. The reference gradient is found
+//! without any theory, by moving every parameter in turn and relaxing again from rest.
 //!
-//! Prints the error of the one-sided and of the centered estimate relative to that gradient for
-//! shrinking β, and the orders in β at which they vanish.
+//! For shrinking β, prints the errors of the one-sided and of the centered estimate relative to that
+//! gradient, and the orders in β at which they vanish.
 //!
 //! `cargo run --release --example theorem`
 
@@ -62,13 +61,13 @@ fn main() -> anyhow::Result<()> {
         println!("{beta:>8} {:>14.3e} {:>14.3e}", pair[0], pair[1]);
         errors.push(pair);
     }
-    // The slope on logarithmic axes over the last decade of β; above it higher orders count.
+    // The slope on logarithmic axes over the last decade of β; for larger β higher orders contribute.
     let order = |kind: usize| (errors[2][kind] / errors[4][kind]).log10();
     println!("{:>8} {:>14.2} {:>14.2}", "order", order(0), order(1));
     Ok(())
 }
 
-/// Adds `by` to the parameter that has `index` among the numbers of all parameters.
+/// Adds `by` to the parameter with this `index` among the numbers of all parameters.
 struct Shift {
     index: usize,
     by: f64,

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::http;
 
-/// The name by which WebDriver gives elements.
+/// The key under which WebDriver identifies elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// How long a page may take to get where it is waited for.
+/// The longest wait for a page to reach an expected state.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A browser with one window.
@@ -74,17 +74,17 @@ impl Browser {
         self.post("/url", &json!({ "url": address }));
     }
 
-    /// What a function of this body returns in the page.
+    /// Runs a function with this body in the page, and returns its result.
     pub fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// What a function of this body hands to its argument.
+    /// Runs a function with this body in the page, and returns the value that it passes to its argument.
     pub fn run_async(&self, script: &str) -> Value {
         self.post("/execute/async", &json!({ "script": script, "args": [] }))
     }
 
-    /// Waits until it returns true.
+    /// Waits until the script returns true.
     #[track_caller]
     pub fn wait(&self, script: &str) {
         let begin = Instant::now();
@@ -112,7 +112,7 @@ impl Browser {
         self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
-    /// Draws through points, from the middle of an element.
+    /// Drags through points given relative to the middle of an element.
     pub fn drag(&self, selector: &str, points: &[(i32, i32)]) {
         let element = self.element(selector);
         let to = |&(x, y): &(i32, i32)| json!({ "type": "pointerMove", "duration": 50, "origin": element, "x": x, "y": y });
@@ -123,7 +123,7 @@ impl Browser {
         self.post("/actions", &json!({ "actions": [pointer] }));
     }
 
-    /// Presses keys, of each text one after the other and together where the first is shift.
+    /// Presses keys: those of each text in turn, or together if the first is shift.
     pub fn keys(&self, texts: &[&str]) {
         for text in texts {
             let element = self.run("return document.activeElement");
@@ -132,7 +132,7 @@ impl Browser {
         }
     }
 
-    /// A command of Chromium's own.
+    /// Sends a command of Chromium itself.
     pub fn cdp(&self, command: &str, parameters: Value) {
         self.post(
             "/goog/cdp/execute",

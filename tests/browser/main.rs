@@ -1,5 +1,6 @@
-//! The page of `eqprop watch` in a real browser. Needs Chromium and its driver (Debian: `chromium-driver`), and so is run only when it is
-//! named: `cargo test --release --workspace --test browser -- --test-threads 1`.
+//! Tests the page of `eqprop watch` in a real browser. Needs Chromium and its driver (Debian:
+//! `chromium-driver`), and is therefore run only when named:
+//! `cargo test --release --workspace --test browser -- --test-threads 1`.
 
 mod driver;
 #[allow(dead_code, reason = "the tests of the program use the rest")]
@@ -22,7 +23,7 @@ use driver::Browser;
 use page::Page;
 use place::Place;
 
-/// A trained network, its page, and a browser that shows it.
+/// Creates a trained network, its page, and a browser that shows it.
 fn shown() -> (Place, Page, Browser) {
     let place = Place::new();
     place.succeed(&["train", "--epochs", "3", "--run", "run"]);
@@ -48,7 +49,7 @@ fn assert_close(a: &Value, b: &Value, tolerance: f64) {
     assert!(far <= tolerance, "{a:?} {b:?}");
 }
 
-/// The values beside the classes, as they can be read.
+/// A script that returns the values displayed beside the classes.
 const SHOWN: &str = "return [...document.querySelectorAll('#classes .value')].map((one) => Number(one.textContent))";
 
 #[test]
@@ -67,7 +68,7 @@ fn a_drawing_relaxes_and_is_nudged_as_the_library_says() {
     // Step by step, and as one computation.
     let scores = browser.run("return eqprop.course.free.at(-1).scores");
     assert_close(&scores, &predicted["scores"], 1e-5);
-    // What can be read is the output at the end of the free phase, with three digits.
+    // The displayed values are the output at the end of the free phase, with three digits.
     assert_close(&browser.run(SHOWN), &predicted["scores"], 6e-4);
     let verdict = browser.run("return document.getElementById('verdict').textContent");
     assert_eq!(verdict, format!("Predicts {}", predicted["class"]));
@@ -172,7 +173,7 @@ fn reduced_motion_and_narrow_screens_are_respected() {
 #[test]
 fn a_training_is_followed_and_an_end_is_said() {
     let (place, mut page, browser) = shown();
-    // What is refused stays to be read.
+    // A refusal stays on display.
     browser.run(
         "const beta = document.getElementById('beta'); beta.value = beta.min; beta.dispatchEvent(new Event('input'))",
     );

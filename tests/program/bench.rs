@@ -1,4 +1,4 @@
-//! What a training step costs.
+//! `eqprop bench`: the cost of a training step.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -102,7 +102,7 @@ fn memory_grows_with_the_steps_of_backpropagation_through_time_alone() {
         number(growth, "/bytes_per_step") >= 138.0 * 8.0 * 4.0,
         "{growth}"
     );
-    // What grows by doubling, as hash tables do, makes steps on the line.
+    // Structures that grow by doubling, such as hash tables, make steps on the line.
     assert!(number(growth, "/r_squared") > 0.99, "{growth}");
     // A hundred times the steps; what does not depend on them is a few of them.
     assert!(number(growth, "/growth") > 10.0, "{growth}");

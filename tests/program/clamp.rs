@@ -1,4 +1,4 @@
-//! What a network takes classes to look like.
+//! `eqprop predict --clamp`: images of classes, and completed images.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::place::{Place, QUICK};
 
-/// Trained for long enough that the classes look different.
+/// A training long enough that the classes look different.
 const TRAINED: [&str; 7] = [
     "train",
     "--set",
@@ -17,7 +17,7 @@ const TRAINED: [&str; 7] = [
     "run",
 ];
 
-/// The number of a field in the report of each class.
+/// Returns a numeric field of each class in the report.
 fn field(report: &Value, name: &str) -> Vec<f64> {
     let classes = report["classes"].as_array().unwrap();
     classes.iter().map(|c| c[name].as_f64().unwrap()).collect()
@@ -65,7 +65,7 @@ fn the_output_is_clamped_at_classes_and_the_input_relaxes() {
     );
 }
 
-/// How many images are classified as the class for which they were made.
+/// Counts the images that are classified as the class for which they were made.
 fn n_right(report: &Value) -> usize {
     let pairs = field(report, "classified_as")
         .into_iter()
@@ -135,7 +135,7 @@ fn a_half_of_an_image_is_clamped_and_the_rest_relaxes() {
     let [one, other] = completed.as_slice() else {
         panic!("{report}");
     };
-    // What is covered makes no difference but to what is said of it.
+    // The covered part affects only the reported error.
     let number = |of: &Value, name: &str| of[name].as_f64().unwrap();
     assert_eq!(one["class"], other["class"]);
     let [energy, other_energy] = [one, other].map(|of| number(of, "energy"));

@@ -1,4 +1,4 @@
-//! Run folders with damaged files: each is refused by name and left as it is.
+//! Run folders with damaged files: each file is named in the refusal and left as it is.
 
 use std::fs;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ fn trained() -> Place {
     place
 }
 
-/// Files whose bytes are put back when this is dropped, so that one run serves many cases.
+/// Restores the bytes of a file when dropped, so that one run serves many cases.
 struct Original(PathBuf, Vec<u8>);
 
 impl Original {

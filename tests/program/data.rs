@@ -1,4 +1,4 @@
-//! MNIST files, good and bad.
+//! MNIST files, valid and invalid.
 
 use std::fs;
 use std::io::Write;
@@ -35,7 +35,7 @@ fn header(numbers: &[u32]) -> Vec<u8> {
         .collect()
 }
 
-/// Images of one bright row each, whose height says the label.
+/// Images with one bright row each, whose height tells the label.
 fn images(n: u32) -> Vec<u8> {
     let mut bytes = header(&[2051, n, 28, 28]);
     for index in 0..n as usize {

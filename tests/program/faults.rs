@@ -1,5 +1,5 @@
-//! Faults while a command writes: no space, a place that is lost, a kill. What was good stays, the
-//! message says what could not be written, and the same command works once the fault is gone.
+//! Faults while a command writes: no space, a lost folder, a kill. Complete files stay, the message says what
+//! could not be written, and the same command works once the fault is gone.
 #![cfg(unix)]
 
 use std::fs;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::place::{Contents, Outcome, Place};
 
-/// A training of half a second with state of every kind; add `--run` and `--epochs`.
+/// A training of half a second with every kind of state; add `--run` and `--epochs`.
 const TRAIN: [&str; 9] = [
     "train",
     "--set",
@@ -25,11 +25,11 @@ const TRAIN: [&str; 9] = [
     "momentum=0.5",
 ];
 
-/// The most that a file may hold, in blocks of 512 bytes: from no byte at all to more than the
-/// largest file of a run. In between each file of a run is the first that is cut off.
+/// The largest file size, in blocks of 512 bytes: from no byte at all to more than the largest file of a run.
+/// Between these, each file of a run is the first one to be cut off.
 const BLOCKS: [u32; 10] = [0, 1, 3, 5, 8, 13, 20, 40, 60, 80];
 
-/// The program with `arguments`, started by a shell after `script`.
+/// Returns the program with `arguments`, started by a shell after `script`.
 fn after(place: &Place, script: &str, arguments: &[&str]) -> Command {
     let program = place.command(arguments);
     let mut shell = Command::new("sh");
@@ -47,7 +47,7 @@ fn after(place: &Place, script: &str, arguments: &[&str]) -> Command {
     shell
 }
 
-/// What the program does when no file may become longer: writing on fails as on a full disk.
+/// Runs the program with a limit on the size of files: further writes fail as on a full disk.
 fn with_space(place: &Place, blocks: u32, arguments: &[&str]) -> Outcome {
     let script = format!("trap '' XFSZ; ulimit -f {blocks};");
     Outcome::of(after(place, &script, arguments))
@@ -57,22 +57,22 @@ fn train<'a>(run: &'a str, epochs: &'a str) -> Vec<&'a str> {
     [&TRAIN[..], &["--run", run, "--epochs", epochs]].concat()
 }
 
-/// What a run has learned: every figure that does not come from a clock.
+/// Evaluates a run: every number that does not depend on the clock.
 fn learned(place: &Place, run: &str) -> Value {
     let mut result = place.json(&["evaluate", run]);
     result["run"] = Value::Null;
     result
 }
 
-/// The bytes of a safetensors file that do not depend on the order of the texts in its header, which
-/// each export puts in an order of its own.
+/// Returns the bytes of a safetensors file in sorted order, because each export writes the texts of its
+/// header in a different order.
 fn sorted(path: &Path) -> Vec<u8> {
     let mut bytes = fs::read(path).unwrap();
     bytes.sort_unstable();
     bytes
 }
 
-/// Nothing of an unfinished file or folder is left.
+/// Expects that no unfinished file or folder is left.
 #[track_caller]
 fn assert_tidy(contents: &Contents) {
     let half = |path: &&std::path::PathBuf| path.to_string_lossy().contains(".writing-");
@@ -80,7 +80,7 @@ fn assert_tidy(contents: &Contents) {
     assert!(left.is_empty(), "left behind: {left:?}");
 }
 
-/// Kills the program at each of many moments of its life; `check` looks at what is there then.
+/// Kills the program at each of many moments; `check` examines what is left.
 fn kill_at_every_moment(place: &Place, arguments: &[&str], mut check: impl FnMut(Duration)) {
     for moment in (0..60).map(|half| Duration::from_micros(500 * half)) {
         let mut command = place.command(arguments);
@@ -175,7 +175,7 @@ fn an_import_without_space_makes_no_half_run() {
             n_failed += 1;
             outcome.failed(&["cannot write", &run, "space left"]);
             assert!(!place.path(&run).join("config.json").exists());
-            // What is there is not a run, and nothing of it is overwritten.
+            // The folder is not a run, and nothing in it is overwritten.
             let other = format!("{run}-again");
             place.succeed(&["import", "weights.safetensors", "--run", &other]);
             assert_eq!(learned(&place, &other), expected);
@@ -240,7 +240,7 @@ fn results_that_cannot_be_printed_are_an_error() {
 
 // ------------------------------------------------------------------------------- a place is lost
 
-/// Starts a long training, takes its folder away after an epoch, and waits for what it says.
+/// Starts a long training, moves its folder away after an epoch, and returns its message.
 fn lose_folder(place: &Place, instead: impl Fn(&Path)) -> String {
     let mut command = place.command(&train("run", "4000"));
     command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -258,7 +258,7 @@ fn lose_folder(place: &Place, instead: impl Fn(&Path)) -> String {
     stderr
 }
 
-/// What was trained until the folder was lost goes on where it is now.
+/// Resumes, in its new location, a training whose folder was lost.
 fn go_on_aside(place: &Place) {
     let summary = fs::read(place.path("aside/summary.json")).unwrap();
     let summary: Value = serde_json::from_slice(&summary).unwrap();
@@ -375,7 +375,7 @@ fn an_export_that_is_killed_leaves_the_older_file_or_the_new_one() {
             fs::write(&file, "mine").unwrap();
         }
     });
-    // What the kills left behind is in nobody's way.
+    // Leftovers of the kills do not disturb later runs.
     place.succeed(&["export", "run", "weights"]);
     assert!(sorted(&file) == whole);
     assert!(n_written > 0, "every kill came before the end");

@@ -90,7 +90,7 @@ fn a_write_protected_file_is_not_replaced() {
         "--report",
         "report",
     ]);
-    // What was found is printed all the same.
+    // The results are still printed.
     assert!(outcome.stdout.starts_with("run ("), "{outcome:#?}");
     let stdout = String::new();
     Outcome { stdout, ..outcome }.failed(&["fidelity.json", "a named pipe"]);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::place::Place;
 
-/// The forms that other versions wrote, each with what its version found.
+/// The formats that older versions wrote, each with the results of its version.
 const FORMS: [&str; 2] = ["form-1", "form-2"];
 
 fn form(name: &str) -> (PathBuf, Value) {
@@ -17,8 +17,8 @@ fn form(name: &str) -> (PathBuf, Value) {
     (folder, serde_json::from_str(&expected).unwrap())
 }
 
-/// Expects what an earlier version found, up to rounding on another machine. Another seed changes the
-/// cost by some 0.02.
+/// Expects the results of an older version, up to rounding on another machine. Another seed changes the cost
+/// by some 0.02.
 #[track_caller]
 fn assert_found(found: &Value, expected: &Value) {
     let number = |value: &Value, key: &str| value[key].as_f64().unwrap();
@@ -108,7 +108,7 @@ fn comparisons_of_methods_go_on_as_arms() {
     assert_eq!(after["format"], 3);
     let runs = after["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 9);
-    // What was trained counts as it was, and has the name of its arm now.
+    // Finished trainings still count, and now have the name of their arm.
     for (before, after) in before["runs"].as_array().unwrap().iter().zip(runs) {
         assert_eq!(before["epochs"], after["epochs"]);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What the program says about itself.
+//! The help of the program, and its lists of presets and devices.
 
 use eqprop_bench::method::{Method, MethodOptions};
 use eqprop_train::config::TrainingConfig;
@@ -13,7 +13,7 @@ fn assert_mentions(text: &str, expected: &[&str]) {
     }
 }
 
-/// Every command, with the options that its help has to name.
+/// Every command, with the options that its help has to mention.
 const COMMANDS: [(&str, &[&str]); 14] = [
     (
         "train",

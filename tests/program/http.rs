@@ -1,4 +1,4 @@
-//! A request over HTTP, without a library: one for each connection.
+//! HTTP requests without a library, one per connection.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// An answer: its status, headers and body.
+/// A response: its status, headers and body.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -20,7 +20,8 @@ impl Answer {
     }
 }
 
-/// Asks the server at `address`, as `127.0.0.1:7717`. A header of the name of one that is sent anyway replaces it.
+/// Sends a request to the server at `address`, such as `127.0.0.1:7717`. A header replaces a default header
+/// of the same name.
 pub fn ask(
     address: &str,
     method: &str,
@@ -62,7 +63,7 @@ pub fn ask(
     }
 }
 
-/// The answer, if it is whole.
+/// Parses the response, if it is complete.
 fn parse(bytes: &[u8]) -> Option<Answer> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let headers = String::from_utf8_lossy(&bytes[..end]).to_lowercase();

@@ -1,4 +1,4 @@
-//! Several labels at once in the place of classes, by every command that looks at data or runs.
+//! Several labels at once in place of classes, in every command that uses data or runs.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ const DATA: [&str; 3] = [
     "--task=labels",
 ];
 
-/// Four inputs and which of three labels they have: none, one or several.
+/// Four inputs and which of three labels each example has: none, one or several.
 fn lines(n: usize, numbers: &mut Numbers) -> Vec<(Vec<f64>, [bool; 3])> {
     let line = |_| {
         let x = numbers.list(4, -1.0, 1.0);
@@ -27,7 +27,7 @@ fn lines(n: usize, numbers: &mut Numbers) -> Vec<(Vec<f64>, [bool; 3])> {
     (0..n).map(line).collect()
 }
 
-/// The table of some lines, in which labels are yes or no.
+/// Writes these lines as a table in which labels are yes or no.
 fn write_table(place: &Place, lines: &[(Vec<f64>, [bool; 3])]) {
     let mut text = String::from("a,b,c,d,beach,sunset,city\n");
     for (x, labels) in lines {

@@ -1,4 +1,4 @@
-//! Numbers on the command line that no machine can hold.
+//! Numbers on the command line that are too large for any machine.
 
 use crate::place::{Outcome, Place, QUICK};
 

@@ -12,13 +12,13 @@ fn closed() -> Stdio {
     writer.into()
 }
 
-/// What never has room.
+/// A file that is always full.
 fn full() -> Stdio {
     let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
     file.into()
 }
 
-/// Exit code, standard output and standard error of what is not sent elsewhere.
+/// Exit code, standard output and standard error, as far as they are not redirected.
 fn outcome(mut command: Command) -> (Option<i32>, String, String) {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -29,7 +29,7 @@ fn outcome(mut command: Command) -> (Option<i32>, String, String) {
     )
 }
 
-/// Commands that end at once.
+/// Commands that end immediately.
 const SHORT: [&[&str]; 7] = [
     &["presets"],
     &["presets", "dchn", "--json"],

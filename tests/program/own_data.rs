@@ -1,4 +1,4 @@
-//! Data of the user's own: what trains by one command, and what is refused.
+//! The user's own data: what one command can train on, and what is refused.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::place::Place;
 use crate::resume::parameters;
 
-/// So that a training takes no longer than a moment.
+/// Keeps a training very short.
 const SHORT: [&str; 5] = ["--epochs", "2", "--set", "hidden=[16]", "--run=run"];
 
 fn write(place: &Place, name: &str, bytes: impl AsRef<[u8]>) {
@@ -56,7 +56,7 @@ fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-/// Pixels in bytes of the digits, and their labels: both splits by themselves.
+/// The pixels of the digits as bytes, and their labels, for each split.
 fn digits() -> [(Vec<Vec<u8>>, Vec<u8>); 2] {
     let digits = Dataset::load(DatasetKind::Digits, None).unwrap();
     let part = |examples: Examples, n: usize| {
@@ -68,7 +68,8 @@ fn digits() -> [(Vec<Vec<u8>>, Vec<u8>); 2] {
     [part(digits.train, 300), part(digits.test, 60)]
 }
 
-/// The digits as a folder of images, an IDX folder, tables and a file of arrays, with their parts.
+/// Writes the digits as a folder of images, an IDX folder, tables and a file of arrays, each with both
+/// splits.
 pub fn write_digits(place: &Place) -> [&'static str; 4] {
     let parts = digits();
     let mut arrays = Vec::new();
@@ -113,7 +114,7 @@ fn the_same_images_in_every_format_make_the_same_network_to_the_last_bit() {
     }
 }
 
-/// Trains on `data` by one command, and looks at the run by all that look at runs.
+/// Trains on `data` with one command, and uses the run in all commands that take runs.
 fn train_and_look(place: &Place, data: &[&str], to_predict: &str, n_predicted: usize) -> Value {
     let train = [&["train", "--dataset"], data, &SHORT].concat();
     let summary = place.json(&train);
@@ -251,7 +252,7 @@ fn files_as_those_of_emnist_train_by_one_command() {
     assert_eq!(summary["dataset"], "emnist-letters");
 }
 
-/// A folder of images in color, of 48×40 pixels.
+/// Writes a folder of color images of 48×40 pixels.
 fn write_color(place: &Place) {
     for i in 0..60u8 {
         let class = ["cat", "dog", "fish"][usize::from(i % 3)];
@@ -340,7 +341,7 @@ fn data_shows_what_is_understood_and_draws_examples() {
     assert!(text.contains("digits.npz"), "{text}");
 }
 
-/// How a bad thing is named and given, and what has to be said of it.
+/// Invalid data: a name, a function that writes them, the arguments, and what the message must contain.
 type Bad = (
     &'static str,
     fn(&Place),

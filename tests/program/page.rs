@@ -1,11 +1,11 @@
-//! The page of `eqprop watch`, served.
+//! Serves the page of `eqprop watch`.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStderr};
 
 use crate::place::Place;
 
-/// A program that serves the page of a run; ends with this value.
+/// A program that serves the page of a run; it is ended when this value is dropped.
 pub struct Page {
     pub child: Child,
     pub stderr: BufReader<ChildStderr>,

@@ -12,7 +12,7 @@ fn odd(name: &str) -> OsString {
     OsStr::from_bytes(&[name.as_bytes(), b"\xff"].concat()).to_owned()
 }
 
-/// Runs a command as text and as JSON; `%` before an argument stands for an odd name.
+/// Runs a command with text and with JSON output; `%` before an argument stands for an odd name.
 #[track_caller]
 fn both(place: &Place, arguments: &[&str], fresh: &dyn Fn()) -> Value {
     let mut said = Value::Null;

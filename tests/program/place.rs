@@ -1,4 +1,4 @@
-//! A folder to run the program in, and what it leaves there.
+//! A folder to run the program in, and the files it leaves there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,8 +11,8 @@ use tempfile::TempDir;
 /// A short training; add `--run`.
 pub const QUICK: [&str; 5] = ["train", "--set", "n_train=80", "--epochs", "2"];
 
-/// An empty folder that the program runs in. Nothing of the user's reaches the program, and
-/// neither does the network.
+/// An empty folder in which the program runs. The program has no access to the user's settings or to the
+/// network.
 pub struct Place {
     folder: TempDir,
     cache: TempDir,
@@ -30,14 +30,14 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// The program with `arguments`, not yet started.
+    /// Returns the program with `arguments`, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.prepared(env!("CARGO_BIN_EXE_eqprop"));
         command.args(arguments);
         command
     }
 
-    /// A line for the shell, in which `$0` is the program.
+    /// Returns a shell command line in which `$0` is the program.
     #[cfg(unix)]
     pub fn shell(&self, line: &str) -> Command {
         let mut command = self.prepared("sh");
@@ -62,7 +62,7 @@ impl Place {
         command
     }
 
-    /// The program with `arguments`, started.
+    /// Starts the program with `arguments`.
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments)
             .stdin(Stdio::null())
@@ -72,25 +72,25 @@ impl Place {
             .unwrap()
     }
 
-    /// What the program with `arguments` did.
+    /// Runs the program with `arguments` to its end.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         Outcome::of(self.command(arguments))
     }
 
-    /// What the program said on standard output, having succeeded.
+    /// Runs the program, expects success, and returns its standard output.
     pub fn succeed(&self, arguments: &[&str]) -> String {
         self.run(arguments).succeeded().stdout
     }
 
-    /// The one JSON value that the program printed, having succeeded.
+    /// Runs the program, expects success, and returns the one JSON value that it printed.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let stdout = self.succeed(&[arguments, &["--json"]].concat());
         assert_eq!(stdout.lines().count(), 1, "not one line: {stdout}");
         serde_json::from_str(&stdout).unwrap()
     }
 
-    /// Expects that the program explains what is wrong with each of `expected` in the
-    /// explanation, and leaves everything as it was.
+    /// Expects the program to fail with a message that contains each of `expected`, and to leave everything
+    /// unchanged.
     #[track_caller]
     pub fn refuse(&self, arguments: &[&str], expected: &[&str]) {
         let before = self.contents();
@@ -118,7 +118,7 @@ impl Place {
         }
     }
 
-    /// Everything in the folder.
+    /// Returns everything in the folder.
     pub fn contents(&self) -> Contents {
         let mut contents = Contents::new();
         collect(self.folder.path(), &mut contents);
@@ -142,7 +142,7 @@ fn collect(folder: &Path, contents: &mut Contents) {
     }
 }
 
-/// Sends a signal such as `-INT` to a program that was started; it may have ended by itself.
+/// Sends a signal such as `-INT` to a started program, which may already have ended.
 #[cfg(unix)]
 pub fn signal(child: &Child, name: &str) {
     let id = child.id().to_string();
@@ -151,7 +151,7 @@ pub fn signal(child: &Child, name: &str) {
     kill.status().unwrap();
 }
 
-/// What a command did.
+/// The outcome of a command.
 #[derive(Debug)]
 pub struct Outcome {
     pub code: Option<i32>,
@@ -164,7 +164,7 @@ impl Outcome {
         Self::read(command.stdin(Stdio::null()).output().unwrap())
     }
 
-    /// Waits until a program that was started has ended.
+    /// Waits until a started program has ended.
     pub fn end(child: Child) -> Self {
         Self::read(child.wait_with_output().unwrap())
     }
@@ -194,7 +194,7 @@ impl Outcome {
         self
     }
 
-    /// Expects one error message, with each of `expected` in it.
+    /// Expects a single error message that contains each of `expected`.
     #[track_caller]
     pub fn failed(self, expected: &[&str]) -> Self {
         // Rust's own exit code after a panic is 101; `None` is a signal.

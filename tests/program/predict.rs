@@ -1,4 +1,4 @@
-//! What becomes of pictures.
+//! `eqprop predict` on images of every kind.
 
 use std::fs;
 
@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use crate::place::{Outcome, Place, QUICK};
 
-/// A folder with the run `run`.
+/// Returns a folder with the run `run`.
 fn trained() -> Place {
     let place = Place::new();
     place.succeed(&[&QUICK[..], &["--run", "run"]].concat());
     place
 }
 
-/// A stroke of `ink` on `ground`, upright in the middle.
+/// Draws a stroke of `ink` on `ground`, upright in the middle.
 fn stroke(width: u32, height: u32, ink: u8, ground: u8) -> GrayImage {
     GrayImage::from_fn(width, height, |column, row| {
         let is_ink = column.abs_diff(width / 2) <= 4 && row.abs_diff(height / 2) <= 24;
@@ -22,7 +22,7 @@ fn stroke(width: u32, height: u32, ink: u8, ground: u8) -> GrayImage {
     })
 }
 
-/// The scores of the images in the order of their names, and what is said on standard error.
+/// Returns the results for the images in the order of their names, and the text on standard error.
 fn predict(place: &Place, arguments: &[&str]) -> (Vec<Value>, String) {
     let mut all = vec!["predict", "run", "--json"];
     all.extend(arguments);

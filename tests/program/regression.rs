@@ -1,4 +1,4 @@
-//! Quantities in the place of classes, by every command that looks at data or runs.
+//! Quantities in place of classes, in every command that uses data or runs.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::place::Place;
 
-/// Deviation of what is added to the [`smooth`] function.
+/// Standard deviation of the noise added to the [`smooth`] function.
 const NOISE: f64 = 0.5;
 
 /// A smooth function of eight inputs.
@@ -17,7 +17,7 @@ fn smooth(x: &[f64]) -> f64 {
     10.0 + 3.0 * ((2.0 * x[0]).sin() + product + (x[4] + x[5]).cos() - 0.7 * x[6] + 0.3 * x[7])
 }
 
-/// Lines of eight inputs, the function with noise, and a second quantity.
+/// Examples with eight inputs, the noisy function, and a second quantity.
 fn lines(n: usize, numbers: &mut Numbers) -> Vec<(Vec<f64>, f64, f64)> {
     let line = |_| {
         let x = numbers.list(8, -1.0, 1.0);
@@ -45,7 +45,7 @@ fn number(value: &Value) -> f64 {
         .unwrap_or_else(|| panic!("no number: {value}"))
 }
 
-/// The summary of an arm of a comparison.
+/// Returns the summary of an arm of a comparison.
 fn summary<'a>(report: &'a Value, arm: &str) -> &'a Value {
     let mut summaries = report["summary"].as_array().unwrap().iter();
     summaries.find(|found| found["arm"] == arm).unwrap()
@@ -304,7 +304,7 @@ fn a_search_finds_values_by_the_mean_error_of_quantities() {
         cell.parse::<f64>().unwrap_or(f64::INFINITY)
     });
     let errors: Vec<f64> = errors.collect();
-    // What was found is better than most of what was tried.
+    // The result is better than most of the trials.
     let n_worse = errors.iter().filter(|other| **other >= error).count();
     assert!(errors.len() == 8 && n_worse >= 5, "{error}: {errors:?}");
     let svg = fs::read_to_string(place.path("out/effects.svg")).unwrap();

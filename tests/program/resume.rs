@@ -1,4 +1,4 @@
-//! Runs that are killed and go on.
+//! Runs that are killed and resumed.
 
 use std::fs;
 use std::path::Path;
@@ -19,8 +19,8 @@ use crate::place::{self, Outcome};
 
 const EPOCHS: usize = 8;
 
-/// A training in which all state matters: optimizer, particles, signs, order, learning rate.
-/// An epoch has 53 updates, which is no multiple of the 50 between two measurements.
+/// A training in which all state matters: optimizer, particles, signs, order, learning rate. An epoch has 53
+/// updates, which is not a multiple of the 50 between two measurements.
 fn train<'a>(run: &'a str, epochs: &'a str) -> Vec<&'a str> {
     vec![
         "train",
@@ -43,7 +43,7 @@ fn train<'a>(run: &'a str, epochs: &'a str) -> Vec<&'a str> {
     ]
 }
 
-/// Goes on with a run, or starts it if it did not get as far as having a folder.
+/// Resumes a run, or starts it if it has no folder yet.
 fn go_on<'a>(place: &Place, run: &'a str) -> Vec<&'a str> {
     if place.path(run).join("config.json").is_file() {
         vec!["train", "--resume", "--run", run, "--checkpoint-every", "7"]
@@ -52,7 +52,7 @@ fn go_on<'a>(place: &Place, run: &'a str) -> Vec<&'a str> {
     }
 }
 
-/// Every parameter of the model of a run, as bits.
+/// Returns every parameter of a run's model, as bits.
 pub fn parameters(run: &Path) -> Vec<Vec<u32>> {
     struct Collector(Vec<Vec<u32>>);
 
@@ -79,7 +79,7 @@ pub fn parameters(run: &Path) -> Vec<Vec<u32>> {
     collector.0
 }
 
-/// `metrics.csv` without what the clock says.
+/// Reads `metrics.csv` without the columns that depend on the clock.
 pub fn metrics(run: &Path) -> Vec<Vec<String>> {
     let mut reader = csv::Reader::from_path(run.join("metrics.csv")).unwrap();
     let header = reader.headers().unwrap().clone();
@@ -103,7 +103,7 @@ fn assert_equal(found: &Path, expected: &Path) {
     );
 }
 
-/// The epoch of the latest checkpoint, or `None` before the run folder is complete.
+/// Returns the epoch of the latest checkpoint, or `None` before the run folder is complete.
 fn epoch_reached(run: &Path) -> Option<usize> {
     let names = fs::read_dir(run).ok()?.flatten();
     let names = names.map(|entry| entry.file_name().into_string().unwrap());
@@ -115,7 +115,7 @@ fn epoch_reached(run: &Path) -> Option<usize> {
     latest.or_else(|| run.join("config.json").is_file().then_some(0))
 }
 
-/// Kills `child` a moment after the run has reached `epoch`; true if it was still training.
+/// Kills `child` a moment after the run has reached `epoch`; returns whether it was still training.
 fn kill_after(mut child: Child, run: &Path, epoch: usize, moment: Duration) -> bool {
     while epoch_reached(run).is_none_or(|reached| reached < epoch) {
         assert!(
@@ -170,7 +170,7 @@ fn a_run_that_was_killed_ends_as_if_it_had_not_been() {
     assert_ne!(metrics(&place.path("other")), metrics(&whole));
 }
 
-/// A number from the environment, for longer tests by hand.
+/// Reads a number from the environment, for longer tests by hand.
 fn from_environment(name: &str, default: usize) -> usize {
     let found = std::env::var(name).ok();
     found

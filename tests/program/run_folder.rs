@@ -1,4 +1,4 @@
-//! Run folders: one writer, one data set, one course of the learning rates.
+//! Run folders: one writer, one data set, one learning-rate schedule.
 
 use std::fs;
 use std::process::Child;
@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::place::{Outcome, Place, QUICK};
 
-/// The four files of a small data set in the format of MNIST; images of class `c` are bright in the
-/// rows `c + shift`.
+/// Writes the four files of a small data set in MNIST's format; images of class `c` are bright in the rows
+/// `c + shift`.
 fn write_data(place: &Place, folder: &str, n_train: u32, shift: u32) {
     let folder = place.path(folder);
     fs::create_dir_all(&folder).unwrap();
@@ -154,7 +154,7 @@ fn of_two_processes_with_one_run_folder_one_trains() {
             && (loser.contains("another eqprop process") || loser.contains("is there already"));
         assert!(is_named, "{loser}");
         n_refused += usize::from(loser.contains("another eqprop process"));
-        // What is there is the winner's, whole.
+        // The folder holds the complete run of the winner.
         let summary = winner.lines().find(|line| line.starts_with('{')).unwrap();
         let summary: Value = serde_json::from_str(summary).unwrap();
         let stored = fs::read_to_string(place.path(&run).join("summary.json")).unwrap();

@@ -1,4 +1,5 @@
-//! Data that stay in their files: the same results, and what is said where they cannot.
+//! Data that stay in their files: the results are the same, and unsupported files are refused with an
+//! explanation.
 
 use std::fs;
 

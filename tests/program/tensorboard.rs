@@ -16,7 +16,8 @@ fn event_files(folder: &Path) -> Vec<PathBuf> {
     entries.filter(is_event).collect()
 }
 
-/// The values of a curve in the one event file of `folder`, in order: what follows its name is key 2 of 32 bits.
+/// Returns the values of a curve in the only event file of `folder`, in order: its name is followed by key 2,
+/// of 32 bits.
 fn values(folder: &Path, curve: &str) -> Vec<f32> {
     let [path] = &event_files(folder)[..] else {
         panic!("not one event file")
@@ -31,7 +32,7 @@ fn values(folder: &Path, curve: &str) -> Vec<f32> {
         .collect()
 }
 
-/// A column of `metrics.csv`.
+/// Reads a column of `metrics.csv`.
 fn column(run: &Path, name: &str) -> Vec<f32> {
     let mut reader = csv::Reader::from_path(run.join("metrics.csv")).unwrap();
     let place = reader
@@ -64,7 +65,7 @@ fn the_events_hold_what_the_metrics_do_however_often_a_run_goes_on() {
         assert_eq!(found.len(), 4, "{curve}");
         assert_eq!(found, column(&run, name), "{curve}");
     }
-    // What a process that was killed left half written.
+    // A record that a killed process left half written.
     let [path] = &event_files(&run)[..] else {
         panic!("not one event file")
     };

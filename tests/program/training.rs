@@ -1,4 +1,4 @@
-//! Training, and what can be done with a trained network.
+//! Training, and the commands that use a trained network.
 
 use std::fs;
 use std::path::{Path, PathBuf};

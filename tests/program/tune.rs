@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::place::{self, Outcome};
 use crate::place::{Place, QUICK};
 
-/// A search of a second.
+/// A search of one second.
 const SHORT: [&str; 9] = [
     "tune",
     "--set",
@@ -30,7 +30,7 @@ fn json(path: &Path) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// All that a search found but what the clock says.
+/// Returns all results of a search except those that depend on the clock.
 fn found(folder: &Path) -> Value {
     let mut state = json(&folder.join("tune.json"));
     for trial in state["tuning"]["trials"].as_array_mut().unwrap() {
@@ -65,7 +65,7 @@ fn a_search_ends_with_a_configuration_that_every_command_takes() {
     let tuned = json(&folder.join("tuned.json"));
     assert_eq!(tuned, report["tuned"]);
     assert_eq!(tuned["epochs"], 3);
-    // What it held out to choose by is there to learn from.
+    // The examples held out for the choice are now trained on.
     assert_eq!(tuned["data"]["n_validation"], 0);
     assert_eq!(report["trials"], 8);
     let confirmed = &report["confirmation"];
@@ -120,7 +120,7 @@ fn a_search_ends_with_a_configuration_that_every_command_takes() {
     assert_eq!(again["phases"], tuned["phases"]);
 }
 
-/// Waits until the search in `folder` has measured so many trials; false if it has ended before.
+/// Waits until the search in `folder` has measured `n_trials` trials; returns false if it ends earlier.
 fn wait_for(child: &mut Child, folder: &Path, n_trials: usize) -> bool {
     loop {
         let state = fs::read_to_string(folder.join("tune.json"));

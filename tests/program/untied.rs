@@ -55,7 +55,7 @@ fn the_gradient_of_an_untied_network_is_examined() {
     let names = ["weights 1", "weights 2", "bias 1", "bias 2", "feedback 2"];
     assert_eq!(equal["parameters"], serde_json::json!(names));
     assert!(cosine(&equal) > 0.999, "{}", cosine(&equal));
-    // What comes back to the hidden layer by weights of its own says nothing about its gradient.
+    // Feedback through separate weights tells the hidden layer nothing about its gradient.
     let independent = of("independent");
     assert!(cosine(&independent) < 0.9, "{}", cosine(&independent));
 }

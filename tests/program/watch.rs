@@ -1,4 +1,4 @@
-//! `eqprop watch`: what the page is told is what the library computes, and nobody else is told anything.
+//! `eqprop watch`: the page receives what the library computes, and no other page receives anything.
 
 use std::io::{Cursor, Read};
 use std::net::TcpListener;
@@ -37,12 +37,12 @@ fn numbers(value: &Value) -> Vec<f64> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-/// The end of the free phase.
+/// Returns the end of the free phase.
 fn last(answer: &Value) -> &Value {
     answer["free"].as_array().unwrap().last().unwrap()
 }
 
-/// The first test example.
+/// Returns the first test example.
 fn first(page: &Page) -> Value {
     get(page, "/api/examples")[0].clone()
 }

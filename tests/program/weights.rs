@@ -1,4 +1,4 @@
-//! Weights out of a run folder, and into a new one.
+//! Weights exported from a run folder, and imported into a new one.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::place::{Place, QUICK};
 use crate::resume::metrics;
 
-/// A file of `tests/weights`.
+/// Returns the path of a file of `tests/weights`.
 fn published(name: &str) -> String {
     let path = eqprop_testing::published(name);
     path.to_str().unwrap().to_string()
@@ -34,7 +34,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     floats.map(f32::from_le_bytes).collect()
 }
 
-/// All numbers of a safetensors file, one tensor after the other.
+/// Returns all numbers of a safetensors file, one tensor after the other.
 fn tensors(place: &Place, file: &str) -> Vec<u8> {
     let bytes = fs::read(place.path(file)).unwrap();
     let header = usize::from(bytes[0]) + 256 * usize::from(bytes[1]);

@@ -1,4 +1,4 @@
-//! The documents: where their links lead, and how long they are.
+//! The documents: the targets of their links, and their lengths.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn documents() -> Vec<(PathBuf, String)> {
     paths.into_iter().map(read).collect()
 }
 
-/// What a heading is called in a link.
+/// Returns the anchor of a heading, as used in links.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = text
@@ -34,7 +34,7 @@ fn anchor(heading: &str) -> String {
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// The targets of the links of a text, without its code.
+/// Returns the link targets of a text, without its code blocks.
 fn links(text: &str) -> Vec<String> {
     let mut is_code = false;
     let prose = text.lines().filter(|line| {

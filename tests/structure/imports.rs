@@ -1,4 +1,4 @@
-//! Which file of a crate imports which, by what their sources say.
+//! The imports between the files of a crate, read from their sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The files, by module path without the crate, that each file imports.
 pub type Arrows = BTreeMap<String, BTreeSet<String>>;
 
-/// All Rust sources below a folder but those of tests.
+/// Returns all Rust sources below a folder, except those of tests.
 pub fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder of the project") {
@@ -27,9 +27,9 @@ pub struct Crate(BTreeMap<String, Module>);
 
 #[derive(Default)]
 struct Module {
-    /// Paths that the code names, as far as they lead into the crate.
+    /// Paths used by the code that lead into the crate.
     used: BTreeSet<String>,
-    /// What it passes on: the name, or `*`, and where it is.
+    /// Its re-exports: the name, or `*`, and the source.
     passed_on: Vec<(String, String)>,
 }
 
@@ -50,7 +50,7 @@ impl Crate {
         Self(read.collect())
     }
 
-    /// Which file holds what a path names: where it is passed on, the file that it comes from.
+    /// Returns the file that holds the item of a path; for a re-export, the file that it comes from.
     fn file_of(&self, path: &str) -> Option<String> {
         let parts: Vec<&str> = path.split("::").collect();
         let n = (1..=parts.len())
@@ -152,7 +152,7 @@ impl Module {
     }
 }
 
-/// A path from the root of the crate, `None` if it leads elsewhere.
+/// Returns a path from the root of the crate; `None` if it leads outside.
 fn absolute(path: &str, module: &str, names: &BTreeSet<String>) -> Option<String> {
     let (first, rest) = path.split_once("::").unwrap_or((path, ""));
     let join = |base: &str| match (base, rest) {
@@ -178,7 +178,7 @@ fn absolute(path: &str, module: &str, names: &BTreeSet<String>) -> Option<String
     }
 }
 
-/// The paths of a `use` with the names that they are known by.
+/// Returns the paths of a `use` with the names that it gives them.
 fn tree(words: &[String]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut prefixes: Vec<String> = Vec::new();
@@ -210,7 +210,7 @@ fn tree(words: &[String]) -> Vec<(String, String)> {
     found
 }
 
-/// The text without comments, strings and tests.
+/// Returns the text without comments, strings and tests.
 fn code(text: &str) -> String {
     let text = text
         .split("#[cfg(test)]\nmod tests {")
@@ -226,7 +226,7 @@ fn code(text: &str) -> String {
     code
 }
 
-/// Names, `::`, and all other signs one by one.
+/// Splits code into names, `::`, and single other characters.
 fn words(code: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut rest = code.chars().peekable();

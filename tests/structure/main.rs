@@ -20,7 +20,7 @@ fn arrows(name: &str) -> Arrows {
     modules(name).arrows()
 }
 
-/// A way from `from` back to itself, if there is one.
+/// Returns a path from `from` back to itself, if there is one.
 fn circle(arrows: &Arrows, from: &str) -> Option<Vec<String>> {
     fn search(
         arrows: &Arrows,
@@ -57,7 +57,7 @@ fn no_file_imports_one_that_imports_it_back() {
     }
 }
 
-/// The modules of a crate in the order of `ARCHITECTURE.md`, from the bottom up, each with its level.
+/// Returns the level of each module of a crate, from the order in `ARCHITECTURE.md`, from the bottom up.
 fn order(name: &str) -> BTreeMap<String, usize> {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is there");
     let start = format!("```text\n{name}, from the bottom up\n");

@@ -1,6 +1,6 @@
 //! The parts of a gradient estimate, on the CPU backend `flex`: `cargo bench`.
 //!
-//! Networks are those of the presets with their initial weights; inputs are random.
+//! The networks are those of the presets with their initial weights; the inputs are random.
 
 use burn::tensor::{Device, Distribution, Tensor};
 use divan::Bencher;
@@ -12,11 +12,11 @@ use eqprop_core::relaxation::Relaxation;
 use eqprop_core::state::State;
 use eqprop_train::preset::Preset;
 
-/// As in the program.
+/// The same allocator as in the program.
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Every kind of layer and dynamics that has code of its own.
+/// Covers every kind of layer and dynamics that has its own code.
 const PRESETS: [&str; 5] = ["paper-1h", "paper-2h", "dhn-1h", "conv-mnist", "drn-xs"];
 const BATCHES: [usize; 2] = [16, 128];
 
@@ -28,7 +28,7 @@ fn main() {
     divan::main();
 }
 
-/// A network, a batch and the state at rest.
+/// A network, a mini-batch and the state at rest.
 struct Problem {
     energy: AnyField,
     input: Tensor<2>,

@@ -1,8 +1,8 @@
-//! What the products of a step reach of this processor's peak, with one thread and with all:
+//! Measures how close the products of a step come to the processor's peak, with one thread and with all:
 //! `cargo bench --bench kernels`.
 //!
-//! Shapes are those of the presets. The share of numbers of the left factor that are 0 is that of images, of
-//! hidden layers, or none; multiplications with 0 count as done, so that a product may reach more than the peak.
+//! The shapes are those of the presets. The share of zeros in the left factor is that of images, of hidden
+//! layers, or none; multiplications by 0 count as done, so that a product may exceed the peak.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -17,8 +17,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// Multiplications with additions of vectors that a processor can do at once, and as many as fit into its
-/// registers one after the other.
+/// Measures the peak: repeats as many independent vector multiply-adds as the registers of a processor hold.
 struct Peak;
 
 impl Peak {
@@ -27,7 +26,7 @@ impl Peak {
 }
 
 impl WithSimd for Peak {
-    /// Operations with numbers.
+    /// Number of floating-point operations.
     type Output = f64;
 
     #[inline(always)]
@@ -47,7 +46,7 @@ impl WithSimd for Peak {
     }
 }
 
-/// Seconds for which each figure is measured.
+/// Seconds for each measurement.
 const SECONDS: f64 = 0.15;
 
 /// The best of several runs, in calls per second.
@@ -71,7 +70,7 @@ fn numbers(n: usize, zeros: f64) -> Vec<f32> {
     (0..n).map(number).collect()
 }
 
-/// One line: what, the shape, and GFLOP/s with one thread and with all, with their shares of the peak.
+/// One line: the product, its shape, and GFLOP/s with one thread and with all, with their shares of the peak.
 struct Table {
     peaks: [f64; 2],
     pools: [rayon::ThreadPool; 2],
@@ -94,7 +93,7 @@ impl Table {
         );
     }
 
-    /// Steps: the rows shared out to the threads, each with all of the packed weights.
+    /// Measures steps: the rows are divided among the threads, each of which uses all packed weights.
     fn step(&self, what: &str, [rows, depth, columns]: [usize; 3], zeros: f64) {
         let x = numbers(rows * depth, zeros);
         let base = numbers(rows * columns, 0.0);
@@ -143,7 +142,7 @@ impl Table {
         );
     }
 
-    /// The gradient of dense weights: formed, or added to the weights as it is formed.
+    /// Measures the gradient of dense weights: written out, or added to the weights as it is formed.
     fn contrast(&self, [batch, n_in, n_out]: [usize; 3], zeros: f64, is_input: bool) {
         let [a, b] = [zeros, zeros].map(|zeros| numbers(batch * n_in, zeros));
         let [c, d] = [1, 2].map(|n| numbers(batch * n_out + n, 0.0)[n..].to_vec());
@@ -165,7 +164,7 @@ impl Table {
         self.line("gradient and step", &shape, zeros, flop, step);
     }
 
-    /// Both directions of a convolution with max pooling, as in `conv-mnist`.
+    /// Measures both directions of a convolution with max pooling, as in `conv-mnist`.
     fn convolution(&self, input: [usize; 3], output: [usize; 3], batch: usize, zeros: f64) {
         let geometry = Geometry {
             input,

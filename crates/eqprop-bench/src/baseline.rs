@@ -1,4 +1,4 @@
-//! Other ways to the gradient of the same network, as estimators beside equilibrium propagation.
+//! Other methods that compute a gradient of the same network, as estimators beside equilibrium propagation.
 //!
 //! | estimator | what it computes | error against `dC/dθ` at the equilibrium | memory |
 //! | --- | --- | --- | --- |
@@ -8,8 +8,9 @@
 //! | [`ImplicitExact`] | the costate at the equilibrium, by a linear solve | rounding | `n²` per example for `n` units |
 //! | [`FeedforwardBackprop`] | autodiff of the feedforward twin | another function | one pass |
 //!
-//! Of a sequence, whose gradient a [`HamiltonianEcho`](eqprop_core::sequence::HamiltonianEcho) finds in memory that does not
-//! grow with its length, [`SequenceBptt`] computes the same by autodiff through all steps.
+//! For a sequence, [`SequenceBptt`] computes the gradient by autodiff through all steps. A
+//! [`HamiltonianEcho`](eqprop_core::sequence::HamiltonianEcho) finds the same gradient in memory that does
+//! not grow with the length of the sequence.
 //!
 //! All of them use Burn's autodiff.
 
@@ -29,8 +30,9 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use eqprop_core::pullback::backward;
 
-/// The gradient of `objective` for every parameter of `network` that is trained, 0 where it does
-/// not depend on one: a single synchronous step does not reach the layers below the last.
+/// Returns the gradient of `objective` with respect to every trained parameter of `network`. It is 0 for a
+/// parameter on which `objective` does not depend: a single synchronous step does not reach the layers below
+/// the last.
 fn gradients<M: Module>(objective: Tensor<1>, network: &M) -> GradientsParams {
     struct Zeros(GradientsParams);
 

@@ -39,12 +39,12 @@ pub struct Cli {
     /// Print one JSON object on standard output; everything else goes to standard error.
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The subcommands.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train a network; leaves a run folder with the model, measurements and pictures.
@@ -53,9 +53,11 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Compare methods, presets or values of any setting over several seeds, with intervals and verdicts.
     Compare(CompareArguments),
-    /// Measure how true the gradient of equilibrium propagation is, and which β and steps it needs.
+    /// Measure how close the gradient of equilibrium propagation is to the exact one, and which β and steps
+    /// it needs.
     Fidelity(FidelityArguments),
-    /// Search the nudging, the steps, learning rates and more that learn best, within some minutes.
+    /// Search for the nudging, steps, learning rates and other settings that learn best, within a few
+    /// minutes.
     Tune(TuneArguments),
     /// Time a training step of each method, and measure its memory.
     Bench(BenchArguments),
@@ -63,13 +65,13 @@ pub enum Command {
     Predict(PredictArguments),
     /// Draw how a few test examples relax in a trained network.
     Relax(RelaxArguments),
-    /// Open a page that shows a trained network relax: draw an input, nudge the output, follow a training.
+    /// Open a page that shows a trained network relaxing: draw an input, nudge the output, follow a training.
     Watch(WatchArguments),
     /// Write the weights of a trained network as safetensors.
     Export(ExportArguments),
-    /// Make a run folder from weights: of `eqprop export`, or of published PyTorch code.
+    /// Make a run folder from weights written by `eqprop export` or by published PyTorch code.
     Import(ImportArguments),
-    /// Show what is understood of data of your own, and draw examples.
+    /// Show how your own data are understood, and draw examples.
     Data(DataArguments),
     /// List the devices of this build and of this machine.
     Devices,
@@ -77,9 +79,9 @@ pub enum Command {
     Presets(PresetsArguments),
 }
 
-/// A preset to show.
+/// Arguments of `eqprop presets`.
 #[derive(Debug, Args)]
 pub struct PresetsArguments {
-    /// Print this preset's whole configuration.
+    /// Preset whose whole configuration is printed.
     pub name: Option<Preset>,
 }

@@ -1,4 +1,4 @@
-//! Trains networks that differ in a method or in settings, with the same seeds, and says which is better.
+//! Trains networks that differ in the method or in settings, with the same seeds, and judges which is better.
 
 mod arm;
 mod checkpoints;
@@ -31,11 +31,12 @@ pub use stored::{ArmCost, StoredComparison};
 pub use summary::{MeanSpread, Summary, median};
 use turns::Turns;
 
-/// Trainings that are in memory at once, each with its examples.
+/// The most trainings that are in memory at once, each with its examples.
 const AT_ONCE: usize = 16;
 
 impl Comparison {
-    /// A comparison of methods with seeds `config.seed`, `config.seed + 1`, …, before anything is trained.
+    /// Creates a comparison of methods with the seeds `config.seed`, `config.seed + 1`, …; nothing is trained
+    /// yet.
     ///
     /// # Errors
     /// As [`of`](Self::of).
@@ -47,7 +48,8 @@ impl Comparison {
         Self::of(Plan::new(config, methods), n_seeds)
     }
 
-    /// A comparison of what `plan` says, with seeds `plan.config.seed`, `plan.config.seed + 1`, …, before anything is trained.
+    /// Creates the comparison described by `plan`, with the seeds `plan.config.seed`, `plan.config.seed + 1`,
+    /// …; nothing is trained yet.
     ///
     /// # Errors
     /// If there is no seed, and as [`Plan::arms`].
@@ -61,18 +63,18 @@ impl Comparison {
         })
     }
 
-    /// What is compared: all combinations of the plan.
+    /// Returns the arms that are compared: all combinations of the plan.
     pub fn arms(&self) -> &[Arm] {
         &self.arms
     }
 
-    /// The arm of a name.
+    /// Returns the arm with this name.
     pub fn arm(&self, name: &str) -> Option<&Arm> {
         self.arms.iter().find(|arm| arm.name == name)
     }
 
-    /// Checks whether the first training of each arm can be made: not after the folders for all of them. `data` has the
-    /// examples of an arm.
+    /// Checks that the first training of each arm can be set up, before folders are made for all of them.
+    /// `data` returns the examples of an arm.
     ///
     /// # Errors
     /// If the data does not fit the configuration.
@@ -81,7 +83,7 @@ impl Comparison {
         data: impl Fn(&Arm) -> &'d Dataset,
         device: &Device,
     ) -> Result<(), ComparisonError> {
-        // Arms of one configuration differ in no more than their method.
+        // Arms with the same configuration differ only in their method.
         let mut tried: Vec<&TrainingConfig> = Vec::new();
         for arm in &self.arms {
             if tried.contains(&&arm.config) {
@@ -94,12 +96,12 @@ impl Comparison {
         Ok(())
     }
 
-    /// The same comparison with `epochs` instead of its own, with `n_seeds` seeds instead of its own,
-    /// and with what `more` has that it does not have yet. What was trained counts.
+    /// Returns the same comparison with `epochs` and `n_seeds` in place of its own, and with whatever `more`
+    /// contains that it does not have yet. Finished trainings are kept.
     ///
     /// # Errors
-    /// If something would become less, the schedule of the learning rates depends on the number of
-    /// epochs, `more` varies what the comparison does not, or an arm cannot work.
+    /// If something would be reduced, the schedule of the learning rates depends on the number of epochs,
+    /// `more` varies a setting that the comparison does not vary, or an arm cannot work.
     pub fn extended(
         mut self,
         epochs: Option<usize>,
@@ -129,13 +131,13 @@ impl Comparison {
         Ok(self)
     }
 
-    /// Trains what is missing; `data` has the examples of an arm. `observe` is called a few times per second; when it breaks,
-    /// what has been trained so far is kept.
+    /// Trains whatever is missing; `data` returns the examples of an arm. `observe` is called a few times per
+    /// second; when it breaks, the training done so far is kept.
     ///
-    /// A run whose cost becomes infinite or that runs out of the device's memory fails alone; the
-    /// others go on. With `checkpoints` each training goes on from its last one, and is saved every
-    /// few seconds and when `observe` breaks. A training has the same results whether or not it was
-    /// interrupted, and whatever others it is compared with.
+    /// A run whose cost becomes infinite, or that runs out of device memory, fails alone; the others go on.
+    /// With `checkpoints` each training resumes from its last checkpoint, and is saved every few seconds and
+    /// when `observe` breaks. The results of a training depend neither on interruptions nor on the other
+    /// trainings of the comparison.
     ///
     /// # Errors
     /// If the data does not fit the configuration, or a checkpoint cannot be read.
@@ -157,13 +159,13 @@ impl Comparison {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The run of an arm with a seed, if it was begun.
+    /// Returns the run of an arm with a seed, if it was started.
     pub fn run(&self, arm: &str, seed: u64) -> Option<&Run> {
         let mut runs = self.runs.iter();
         runs.find(|run| run.arm == arm && run.seed == seed)
     }
 
-    /// Whether nothing is left to train of a run: it has all its epochs, or failed.
+    /// Whether nothing of a run is left to train: it has all its epochs, or it failed.
     pub fn has_ended(&self, run: &Run) -> bool {
         run.failure.is_some() || self.is_finished(run)
     }
@@ -173,18 +175,18 @@ impl Comparison {
         run.epochs.len() >= self.epochs_of(&run.arm)
     }
 
-    /// Epochs that an arm is trained for.
+    /// Returns the number of epochs for which an arm is trained.
     pub fn epochs_of(&self, arm: &str) -> usize {
         self.arm(arm).map_or(0, |arm| arm.config.epochs)
     }
 
-    /// The name of the folder in which a training is kept while it is in progress.
+    /// Returns the name of the folder that holds a training in progress.
     fn folder_of(&self, arm: &str, seed: u64) -> Option<String> {
         self.arm(arm).map(|arm| arm.folder(seed))
     }
 
-    /// The place of a run in `runs`, which keeps the order of seeds and arms; begins it if it is
-    /// not there.
+    /// Returns the index of a run in `runs`, which keeps the order of seeds and arms; inserts the run if it
+    /// is not there.
     fn place_of(&mut self, arm: &Arm, seed: u64) -> usize {
         let found = |run: &Run| run.arm == arm.name && run.seed == seed;
         if let Some(place) = self.runs.iter().position(found) {
@@ -212,13 +214,13 @@ impl Comparison {
         self.runs.sort_by_key(rank);
     }
 
-    /// Number of trainings that have not ended.
+    /// Returns the number of trainings that have not ended.
     pub fn n_left(&self) -> usize {
         let n_ended = self.runs.iter().filter(|run| self.has_ended(run)).count();
         (self.arms.len() * self.seeds.len()).saturating_sub(n_ended)
     }
 
-    /// What is not there, in words: trainings that failed, were interrupted or not begun.
+    /// Describes what is missing: trainings that failed, were interrupted or were not started.
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         for &seed in &self.seeds {
@@ -242,17 +244,18 @@ impl Comparison {
         missing
     }
 
-    /// How the errors of each two arms differ, in the order of the arms.
+    /// Returns the difference in error for each pair of arms, in the order of the arms.
     pub fn differences(&self) -> Vec<Difference> {
         difference::differences(self)
     }
 
-    /// One line per arm, in their order.
+    /// Returns one summary per arm, in the order of the arms.
     pub fn summaries(&self) -> Vec<Summary> {
         summary::summarize(self)
     }
 
-    /// The lowest [held-out error](EpochRecord::held_out_error) that every finished run reached at some epoch.
+    /// Returns the lowest [held-out error](EpochRecord::held_out_error) that every finished run reached at
+    /// some epoch.
     pub fn common_error(&self) -> Option<f64> {
         let runs = self.finished();
         runs.filter_map(|run| {
@@ -262,12 +265,12 @@ impl Comparison {
         .reduce(f64::max)
     }
 
-    /// The runs that have all their epochs.
+    /// Iterates over the runs that have all their epochs.
     pub fn finished(&self) -> impl Iterator<Item = &Run> {
         self.runs.iter().filter(|run| self.is_finished(run))
     }
 
-    /// Those of an arm.
+    /// Iterates over the finished runs of one arm.
     pub fn finished_of<'a>(&'a self, arm: &'a str) -> impl Iterator<Item = &'a Run> {
         self.finished().filter(move |run| run.arm == arm)
     }

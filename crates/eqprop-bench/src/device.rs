@@ -1,4 +1,4 @@
-//! Devices by name.
+//! Selects devices by name.
 
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::{Device, Tensor};
@@ -6,17 +6,17 @@ use eqprop_train::panic;
 use eqprop_train::suggestion::did_you_mean;
 use serde::Serialize;
 
-/// A backend that this program knows.
+/// A known backend.
 struct Backend {
-    /// Its name, which is also that of the cargo feature.
+    /// Its name, which is also the name of its cargo feature.
     name: &'static str,
-    /// Whether this build has it.
+    /// Whether this build includes it.
     compiled: bool,
-    /// What it runs on.
+    /// The hardware that it runs on.
     about: &'static str,
 }
 
-/// All backends, in the order in which a default is looked for.
+/// All backends, in the order in which the default is chosen.
 const BACKENDS: [Backend; 7] = [
     backend("flex", cfg!(feature = "flex"), "CPU"),
     backend("ndarray", cfg!(feature = "ndarray"), "CPU"),
@@ -43,14 +43,14 @@ const fn backend(name: &'static str, compiled: bool, about: &'static str) -> Bac
     }
 }
 
-/// What this build and this machine offer of a backend.
+/// The devices that this build and this machine offer for a backend.
 #[derive(Debug, Serialize)]
 pub struct Offer {
     /// Name of the backend.
     pub backend: &'static str,
-    /// Whether this build has it.
+    /// Whether this build includes it.
     pub compiled: bool,
-    /// What it runs on.
+    /// The hardware that it runs on.
     pub about: &'static str,
     /// Its devices on this machine.
     pub devices: Vec<Found>,
@@ -59,9 +59,9 @@ pub struct Offer {
 /// A device of this machine.
 #[derive(Debug, Serialize)]
 pub struct Found {
-    /// Its name, to use with `--device`.
+    /// Its name for `--device`.
     pub name: String,
-    /// What the device calls itself, if it does.
+    /// The model name that the device reports, if it reports one.
     pub model: Option<String>,
 }
 
@@ -74,7 +74,7 @@ pub struct NamedDevice {
     pub device: Device,
 }
 
-/// The device called `name`, tried out; without a name the first backend that this build has.
+/// Opens the device called `name` and tries it out; without a name, the first backend of this build.
 ///
 /// # Errors
 /// If there is no such device, or it does not work.
@@ -99,7 +99,7 @@ pub fn open(name: Option<&str>) -> Result<NamedDevice> {
     })
 }
 
-/// What every backend offers. Opens the devices.
+/// Lists the devices of every backend. Opens the devices.
 pub fn offers() -> Vec<Offer> {
     let offers = BACKENDS.iter().map(|backend| Offer {
         backend: backend.name,
@@ -166,7 +166,7 @@ fn find(name: &str) -> Result<Device> {
     }
 }
 
-/// The default device of a backend that this build has.
+/// Returns the default device of a backend in this build.
 #[allow(deprecated)] // Burn deprecates ndarray in favor of flex, and still ships it.
 fn default_device(backend: &str) -> Device {
     match backend {
@@ -188,7 +188,7 @@ fn default_device(backend: &str) -> Device {
     }
 }
 
-/// The devices of a GPU backend on this machine.
+/// Lists the devices of a GPU backend on this machine.
 fn enumerate(backend: &str) -> Vec<Device> {
     match backend {
         #[cfg(feature = "wgpu")]
@@ -205,7 +205,7 @@ fn enumerate(backend: &str) -> Vec<Device> {
     }
 }
 
-/// What a GPU calls itself. Opens the device.
+/// Returns the model name that a GPU reports. Opens the device.
 fn model(device: &Device) -> Option<String> {
     #[cfg(any(
         feature = "wgpu",
@@ -222,8 +222,7 @@ fn model(device: &Device) -> Option<String> {
     }
 }
 
-/// Runs `f`, and turns a panic into an error: drivers that are missing or broken make the GPU
-/// runtimes panic.
+/// Runs `f`, and turns a panic into an error: missing or broken drivers make the GPU runtimes panic.
 fn quietly<T>(f: impl FnOnce() -> T) -> Result<T> {
     panic::catch(f).map_err(|message| anyhow!(message))
 }

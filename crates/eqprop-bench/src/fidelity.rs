@@ -1,23 +1,23 @@
-//! How true the gradient of equilibrium propagation is: against the exact gradient at the free
-//! equilibrium, and step by step against backpropagation through time.
+//! How close the gradient of equilibrium propagation is to the exact gradient at the free equilibrium, and,
+//! step by step, to backpropagation through time.
 //!
-//! [`FidelityConfig::examine`] takes a network, an estimator as it is configured, and a few
-//! batches. What is *converged* below has relaxed until its residual is at rounding level; the
-//! exact gradient `g` is that of [`RecurrentBackprop`](crate::baseline::RecurrentBackprop) there.
+//! [`FidelityConfig::examine`] takes a network, a configured estimator, and a few mini-batches. *Converged*
+//! below means relaxed until the residual is at rounding level; the exact gradient `g` is that of
+//! [`RecurrentBackprop`](crate::baseline::RecurrentBackprop) at that state.
 //!
 //! | part | question |
 //! | --- | --- |
-//! | [`Exactness`] | how exact is the gradient that the others are judged by? |
+//! | [`Exactness`] | how exact is the reference gradient? |
 //! | [`BetaCurve`] | with everything converged, how does the estimate depend on β? |
 //! | [`StepCurves`] | at the configured β, how does it depend on the steps of the two phases? |
 //! | [`Stepwise`] | does each nudged step make the update that backpropagation through time makes? |
 //! | [`FreePhaseCourse`] | how far is the free phase from its equilibrium after each step? |
 //! | [`Recommendation`] | how few steps, and how large a β, are enough? |
 //!
-//! [`check`] asks one question only, of any estimator and energy: does its gradient point along the
-//! exact one? [`compare`] puts the question to two gradients of any Burn module.
+//! [`check`] asks one question only, of any estimator and energy: does its gradient point along the exact
+//! one? [`compare`] answers it for two gradients of any Burn module.
 //!
-//! Over several batches, a cosine is the lowest of them and an error the largest.
+//! Over several batches, the lowest cosine and the largest error are reported.
 
 mod agreement;
 mod beta;
@@ -54,7 +54,7 @@ pub use stepwise::{Entry, EntryCourse, Stepwise, StepwiseLayer};
 
 use problem::Problem;
 
-/// What to examine.
+/// Settings of an examination.
 #[derive(Config, Debug, PartialEq)]
 pub struct FidelityConfig {
     /// Nudging factors, each greater than 0, from small to large; the configured one is added,
@@ -64,24 +64,23 @@ pub struct FidelityConfig {
     /// Cosine similarity that every layer must reach in the recommendation, in (0, 1).
     #[config(default = 0.99)]
     pub bound: f64,
-    /// Nudging factor of the comparison step by step; without one, as small as the number format
-    /// allows.
+    /// Nudging factor of the step-by-step comparison; if `None`, as small as the number format allows.
     pub stepwise_beta: Option<f64>,
-    /// Steps of that comparison.
+    /// Number of steps of that comparison.
     #[config(default = 40)]
     pub stepwise_steps: usize,
-    /// Number format; without one, the best that the device has.
+    /// Number format; if `None`, the most precise one of the device.
     pub precision: Option<Precision>,
 }
 
-/// What an examination found.
+/// The results of an examination.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fidelity {
-    /// The number format that everything was computed in.
+    /// The number format of all computations.
     pub precision: Precision,
-    /// The parameters, as all [`Agreements`] list them: `weights 1` is the first connection,
-    /// `feedback 2` what leads back along the second, `bias 1` that of the first free layer,
-    /// `readout` belongs to the cost.
+    /// The names of the parameters, in the order of all [`Agreements`]: `weights 1` is the first connection,
+    /// `feedback 2` the weights that lead back along the second, `bias 1` the bias of the first free layer,
+    /// and `readout` belongs to the cost.
     pub parameters: Vec<String>,
     /// How exact the exact gradient is.
     pub exactness: Exactness,
@@ -93,26 +92,26 @@ pub struct Fidelity {
     pub stepwise: Stepwise,
     /// The residual of the free phase.
     pub free_phase: FreePhaseCourse,
-    /// Steps and β that are enough.
+    /// Steps and β that suffice.
     pub recommendation: Recommendation,
 }
 
-/// How far an examination is.
+/// Progress of an examination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FidelityProgress {
-    /// What is being measured.
+    /// The quantity being measured.
     pub what: &'static str,
-    /// Parts that are done.
+    /// Number of finished parts.
     pub done: usize,
-    /// All parts; they take about as long as each other.
+    /// Number of all parts; they take about equally long.
     pub total: usize,
 }
 
 impl FidelityConfig {
-    /// Checks the ranges.
+    /// Checks the ranges of the settings.
     ///
     /// # Errors
-    /// Names the first field that cannot work.
+    /// If a field cannot work; names the first one.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let check = |field, expected, found, ok| {
             let error = ConfigError::OutOfRange {
@@ -132,8 +131,8 @@ impl FidelityConfig {
         check("stepwise_steps", "at least 1", steps as f64, steps > 0)
     }
 
-    /// Examines the gradient that `estimator` finds for `network` on `batches`. Every free phase
-    /// starts from rest. `observe` is called as it goes on.
+    /// Examines the gradient that `estimator` computes for `network` on `batches`. Every free phase starts at
+    /// rest. `observe` is called as the examination progresses.
     ///
     /// # Errors
     /// If the configuration cannot work, or there is no exact gradient.
@@ -222,7 +221,7 @@ struct Clock<F> {
 }
 
 impl<F: FnMut(FidelityProgress)> Clock<F> {
-    /// The next part begins.
+    /// Reports the start of the next part.
     fn tick(&mut self, what: &'static str) {
         (self.observe)(FidelityProgress {
             what,

@@ -1,4 +1,4 @@
-//! The pictures of a run.
+//! Draws the pictures of a run.
 
 use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -15,7 +15,7 @@ use eqprop_train::training::{AnyLearner, EpochRecord};
 use crate::output::{Measure, an_example};
 use crate::plot::{self, Panel, Scale, Series, Tile};
 
-/// Error, cost, convergence and size of the updates against the epoch.
+/// Draws error, cost, convergence and size of the updates against the epoch.
 ///
 /// # Errors
 /// If the picture cannot be drawn.
@@ -27,7 +27,7 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
         let points = points.filter_map(|record| Some((record.epoch as f64, value(record)?)));
         Series::new(label, points)
     };
-    // What this training does not measure has no curve.
+    // Quantities that this training does not measure have no curve.
     let curves = |values: &[(&str, Measured)]| {
         let curves = values.iter().map(|(label, value)| curve(label, value));
         let curves = curves.filter(|curve| !curve.points.is_empty());
@@ -126,10 +126,11 @@ pub fn curves(records: &[EpochRecord]) -> Result<String> {
     Ok(plot::render(&panels, 2)?)
 }
 
-/// The most examples of a picture of the fit.
+/// The most examples in a picture of the fit.
 const MOST_FITTED: usize = 500;
 
-/// What is predicted of the first of `examples` against what they are, for each quantity; nothing of classes and labels.
+/// Draws the predictions for the first of `examples` against their true values, for each quantity; `None` for
+/// classes and labels.
 ///
 /// # Errors
 /// If the picture cannot be drawn, or inputs are in files and cannot be read.
@@ -164,7 +165,7 @@ where
         let (wanted, predicted) = (of_each(&wanted), of_each(&predicted));
         let low = wanted.iter().copied().fold(f64::INFINITY, f64::min);
         let high = wanted.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        // A point that cannot be drawn stands between any two, so that no line does.
+        // A point that cannot be drawn stands between any two points, so that no line connects them.
         let points = wanted.into_iter().zip(predicted);
         let points = points.flat_map(|point| [point, (f64::NAN, f64::NAN)]);
         let series = vec![
@@ -177,28 +178,28 @@ where
     Ok(Some(plot::render(&panels, 2)?))
 }
 
-/// How some examples relax, step by step.
+/// The relaxation of some examples, step by step.
 #[derive(Debug)]
 pub struct RelaxationCourse {
-    /// What each example is.
+    /// A description of each example.
     pub labels: Vec<String>,
-    /// Energy of each example after each step; empty if there is no energy.
+    /// Energy of each example after each step; empty if the field has no energy.
     energy: Vec<Vec<f64>>,
     /// Largest change of any unit of each example in each step.
     change: Vec<Vec<f64>>,
     /// The state after each step.
     pub states: Vec<State>,
-    /// Whether the units of the first layer are voltages of either sign, of any size.
+    /// Whether the units of the first layer are voltages, of either sign and any size.
     voltages: bool,
 }
 
-/// The most steps that are drawn: the pictures have some thousand columns.
+/// The most steps that are drawn: the pictures are about a thousand columns wide.
 const MOST_STEPS: usize = 1000;
-/// The most bytes of states that are kept to be drawn.
+/// The most bytes of states that are kept for drawing.
 const MOST_BYTES: usize = 1 << 30;
 
 impl RelaxationCourse {
-    /// Follows the free phase of `examples` as it is configured, for as many steps as can be drawn.
+    /// Follows the free phase of `examples` as configured, for as many steps as can be drawn.
     pub fn follow(
         network: &EquilibriumNetwork<AnyField, AnyCost>,
         config: &TrainingConfig,
@@ -239,12 +240,12 @@ impl RelaxationCourse {
         course
     }
 
-    /// Everything that is drawn in lines.
+    /// Iterates over all numbers that are drawn as lines.
     pub fn numbers(&self) -> impl Iterator<Item = f64> {
         self.energy.iter().chain(&self.change).flatten().copied()
     }
 
-    /// Energy and change of each example against the step.
+    /// Draws the energy and the change of each example against the step.
     ///
     /// # Errors
     /// If the picture cannot be drawn.
@@ -280,7 +281,7 @@ impl RelaxationCourse {
         Ok(plot::render(&panels, 2)?)
     }
 
-    /// The output layer and the first hidden layer of each example after some of the steps.
+    /// Draws the output layer and the first hidden layer of each example after some of the steps.
     ///
     /// # Errors
     /// If the picture cannot be drawn.
@@ -326,7 +327,7 @@ impl RelaxationCourse {
         )?)
     }
 
-    /// The largest magnitude in the first layer, at any step.
+    /// Returns the largest magnitude in the first layer, at any step.
     fn largest_voltage(&self) -> f64 {
         let layers = self.states.iter().map(|state| state.layer(0));
         let largest = layers.map(|layer| layer.clone().abs().max().into_scalar::<f64>());
@@ -334,13 +335,13 @@ impl RelaxationCourse {
     }
 }
 
-/// Examples in memory as inputs.
+/// Converts examples in memory to inputs.
 pub fn tensor(examples: &Examples, device: &Device) -> Tensor<2> {
     let shape = [examples.len(), examples.n_inputs()];
     Tensor::from_data(TensorData::new(examples.inputs.clone(), shape), device)
 }
 
-/// The width of the rectangle of `n` units that is closest to a square.
+/// Returns the width of the rectangle of `n` units that is closest to a square.
 fn wide(n: usize) -> usize {
     let height = (1..)
         .take_while(|height| height * height <= n)

@@ -1,4 +1,4 @@
-//! Ctrl-C, and what schedulers send.
+//! Handles Ctrl-C and the signals of schedulers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,19 +14,19 @@ impl Interrupt {
     pub fn listen() -> Self {
         let interrupt = Self::default();
         let flag = interrupt.0.clone();
-        // Where the handler cannot be installed Ctrl-C ends the program, which the checkpoints
-        // survive: nothing to report.
+        // If the handler cannot be installed, Ctrl-C ends the program, which the checkpoints survive: there
+        // is nothing to report.
         let _ = ctrlc::set_handler(move || {
             if flag.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
-            // Said by this thread: a step of a large network can take long.
+            // Printed by this thread: a step of a large network can take long.
             say("stopping after this step; once more to stop at once");
         });
         interrupt
     }
 
-    /// Whether it was asked for.
+    /// Whether a stop was requested.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

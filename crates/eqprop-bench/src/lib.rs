@@ -1,18 +1,18 @@
-//! Compares equilibrium propagation with the gradients that it estimates and with the methods
-//! that it replaces.
+//! Compares equilibrium propagation with the exact gradients that it estimates and with the methods that it
+//! replaces.
 //!
 //! The program `eqprop` is built on this crate.
 //!
-//! | module | what |
+//! | module | contents |
 //! | --- | --- |
 //! | [`baseline`] | backpropagation through time, recurrent backpropagation, the exact gradient, the feedforward twin |
-//! | [`method`] | all ways to a gradient, by name |
-//! | [`comparison`] | trains networks that differ in a method or in settings, with the same seeds |
-//! | [`statistics`] | whether a difference is more than chance |
+//! | [`method`] | all gradient methods, by name |
+//! | [`comparison`] | trains networks that differ in the method or in settings, with the same seeds |
+//! | [`statistics`] | tests whether a difference is more than chance |
 //! | [`fidelity`] | how close an estimate is to the exact gradient, and which β and steps it needs |
-//! | [`tuning`] | searches the values with which a configuration learns best |
-//! | [`timing`], [`memory`] | what a training step costs |
-//! | [`relaxations`] | how soon each dynamics comes near an equilibrium |
+//! | [`tuning`] | searches for the settings with which a configuration learns best |
+//! | [`timing`], [`memory`] | the cost of a training step |
+//! | [`relaxations`] | how many steps and how much time each dynamics needs to come near an equilibrium |
 
 #![warn(
     clippy::print_stdout,

@@ -1,4 +1,4 @@
-//! What a figure was measured on.
+//! The machine of a measurement.
 
 use std::ffi::OsStr;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Machine {
     /// Model of the processor.
     pub processor: String,
-    /// Processor cores that this program may use.
+    /// Number of processor cores that this program may use.
     pub cores: usize,
     /// Main memory in bytes.
     pub memory: u64,
@@ -23,11 +23,11 @@ pub struct Machine {
     pub burn: &'static str,
 }
 
-/// The Burn that this program is written for; the lock file has no other.
+/// The version of Burn that this program is written for; the lock file has no other.
 const BURN: &str = "0.22.1";
 
 impl Machine {
-    /// This machine, computing on `device`.
+    /// Describes this machine, computing on `device`.
     pub fn look(device: &str) -> Self {
         let mut system = sysinfo::System::new();
         system.refresh_cpu_all();
@@ -47,7 +47,7 @@ impl Machine {
     }
 }
 
-/// The threads that a CPU backend computes with: rayon's, as it decides itself.
+/// Returns the number of threads of a CPU backend, which is decided by rayon.
 pub fn threads() -> usize {
     let asked = std::env::var("RAYON_NUM_THREADS").ok();
     let asked = asked.and_then(|number| number.parse().ok());
@@ -56,27 +56,26 @@ pub fn threads() -> usize {
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// Makes this thread one of those that a CPU backend computes with. Else each product would wake all of
+/// Makes this thread one of those on which a CPU backend computes. Otherwise each product would wake all of
 /// them and wait, which costs a small network more than the product.
 pub fn compute_on_this_thread() {
-    // A pool of this thread alone would leave what other threads ask of it undone while this one waits
-    // for them.
+    // A pool of this thread alone would not do the work of other threads while this one waits for them.
     if threads() > 1 {
-        // It fails if there is a pool already, which then is as good.
+        // It fails if there is a pool already, which is equally good.
         let pool = rayon::ThreadPoolBuilder::new().use_current_thread();
         let _ = pool.build_global();
     }
 }
 
-/// The command line of this process, to be given again.
+/// Returns the command line of this process, ready to be run again.
 pub fn command_line() -> String {
     let arguments = std::env::args_os().skip(1);
     let arguments: Vec<_> = arguments.map(|argument| quote(&argument)).collect();
     format!("eqprop {}", arguments.join(" "))
 }
 
-/// An argument as a shell takes it: in quotes where it needs them, and what is not UTF-8 by number,
-/// which bash and zsh know.
+/// Quotes an argument for a shell if necessary; bytes that are not UTF-8 are written by number, which bash
+/// and zsh understand.
 pub fn quote(argument: &OsStr) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=,:+@%".contains(&byte);
     match argument.to_str() {

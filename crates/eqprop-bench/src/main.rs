@@ -29,7 +29,7 @@ use cli::{Cli, Command};
 use eqprop_bench::memory::CountingAllocator;
 use output::say;
 
-/// Counts what `eqprop bench` reports.
+/// Counts the memory that `eqprop bench` reports.
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the help that was asked for, or what is wrong with the arguments.
+/// Prints the requested help, or the error in the arguments.
 fn explain(error: &clap::Error) -> ExitCode {
     let outcome = error.print();
     match output::written(if error.use_stderr() { Ok(()) } else { outcome }) {

@@ -1,4 +1,4 @@
-//! Memory, counted where it is allocated.
+//! Measures memory by counting allocations.
 
 #![allow(unsafe_code, reason = "an allocator cannot be written without it")]
 
@@ -10,11 +10,11 @@ use mimalloc::MiMalloc;
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// An allocator that keeps the pages of what it frees, with the bytes in use counted.
+/// An allocator that counts the bytes in use and keeps the pages it frees.
 ///
-/// A training step makes and drops the same few tensors of megabytes again and again. The system's
-/// allocator gives such pages back at once and gets them anew, each with a fault: more than half of
-/// the time of a small network's step, by EP as by backprop.
+/// A training step allocates and frees the same few tensors of megabytes over and over. The system's
+/// allocator returns such pages at once and requests them again, each with a page fault, which takes more
+/// than half of the time of a small network's step, for EP and backprop alike.
 ///
 /// A program that measures memory installs it:
 ///
@@ -58,8 +58,8 @@ fn count(size: usize) {
     PEAK.fetch_max(in_use, Ordering::Relaxed);
 }
 
-/// What `run` returns, and the most bytes that the process held at once while it ran, beyond what
-/// it held before. Counts all threads; 0 where [`CountingAllocator`] is not installed.
+/// Returns the result of `run`, and the most bytes that the process held at once while it ran, beyond what it
+/// held before. Counts all threads; 0 if [`CountingAllocator`] is not installed.
 pub fn peak_of<T>(run: impl FnOnce() -> T) -> (T, usize) {
     let before = IN_USE.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! All ways to a gradient, by name.
+//! All gradient methods, by name.
 
 mod adapted;
 mod error;
@@ -34,7 +34,7 @@ pub use options::{
 };
 
 impl Method {
-    /// The nudging that it replaces the configuration's by, if any.
+    /// Returns the nudging that replaces that of the configuration, if any.
     fn nudging(self, beta: f64, options: &MethodOptions) -> Option<Nudging> {
         let beta = beta.abs();
         match self {
@@ -51,15 +51,15 @@ impl Method {
         }
     }
 
-    /// This method with the phases, the β and the seed of `config`, and its own options as they are by default.
+    /// Creates this method's estimator with the phases, β and seed of `config`, and default options.
     ///
     /// # Errors
-    /// If the network of `config` is not one that this method can run.
+    /// If this method cannot run on the network of `config`.
     pub fn estimator(self, config: &TrainingConfig) -> Result<AnyEstimator, MethodError> {
         self.estimator_with(config, &MethodOptions::default())
     }
 
-    /// As [`estimator`](Self::estimator), with other options.
+    /// Does the same as [`estimator`](Self::estimator), with the given options.
     ///
     /// # Errors
     /// As [`estimator`](Self::estimator), and if an option is out of range.
@@ -86,7 +86,7 @@ impl Method {
         };
         let check_adjoint = || {
             let is_untied = matches!(config.network.model, Model::Untied { .. });
-            // From the input nothing is sent back.
+            // Nothing is sent back to the input.
             let is_max_pooled =
                 |ends: ConnectionConfig| ends.from > 0 && ends.kind.has_max_pooling();
             match is_untied && config.energy().connections.into_iter().any(is_max_pooled) {
@@ -232,7 +232,7 @@ impl Method {
             }),
             Self::Exact => {
                 let layers = config.energy().layers;
-                // A phase is a cosine and a sine.
+                // A phase is stored as a cosine and a sine.
                 let of_layer = |layer: &LayerConfig| match layer.activation {
                     Activation::Phase => 2 * layer.n_units(),
                     _ => layer.n_units(),

@@ -1,7 +1,7 @@
-//! What a line through points is found from.
+//! Second moments of points, for least-squares lines.
 
-/// Sums over points of what `x` and `y` differ from their means by, as products: a line by least
-/// squares has the slope `xy / xx`.
+/// Sums of products of the deviations of `x` and `y` from their means: a least-squares line has the slope
+/// `xy / xx`.
 #[derive(Debug, Clone, Copy)]
 pub struct Moments {
     pub xx: f64,

@@ -1,4 +1,4 @@
-//! What a command has to say: text for people, JSON for programs.
+//! The output of a command: text for people, JSON for programs.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -17,12 +17,12 @@ use serde_json::Value;
 pub struct Report {
     text: String,
     json: Value,
-    /// Why there is not more: the program then fails after printing.
+    /// The reason why the result is incomplete: the program then fails after printing it.
     pub failure: Option<String>,
 }
 
 impl Report {
-    /// A result in both forms.
+    /// Creates a result in both forms.
     pub fn new(text: String, json: &impl Serialize) -> Self {
         Self {
             text,
@@ -31,13 +31,13 @@ impl Report {
         }
     }
 
-    /// Part of a result: it is printed, and then the program fails and says why there is not more.
+    /// Marks a result as partial: it is printed, and then the program fails and gives the reason.
     pub fn with_failure(mut self, failure: Option<String>) -> Self {
         self.failure = failure;
         self
     }
 
-    /// Prints one of the forms on standard output.
+    /// Prints one of the two forms on standard output.
     ///
     /// # Errors
     /// As [`written`].
@@ -53,13 +53,13 @@ impl Report {
     }
 }
 
-/// What became of a result that was sent to standard output. A reader that has seen enough and closed
-/// it, such as `head`, is no error.
+/// Checks the outcome of writing a result to standard output. It is not an error if the reader, such as
+/// `head`, has closed it early.
 ///
 /// # Errors
-/// If it could not be written: then it is lost.
+/// If the result could not be written, and is lost.
 pub fn written(outcome: io::Result<()>) -> Result<()> {
-    // What has no end of line is still waiting.
+    // Text without an end of line is still buffered.
     match outcome.and_then(|()| io::stdout().flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -67,29 +67,30 @@ pub fn written(outcome: io::Result<()>) -> Result<()> {
     }
 }
 
-/// Says a line on standard error. Where it cannot be written nobody wants it, and work goes on.
+/// Prints a line on standard error. If that fails nobody is reading, and work goes on.
 pub fn say(line: impl Display) {
-    // In one piece, so that lines of several processes do not mix.
+    // In one write, so that lines of several processes do not mix.
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// A path as text, for a report: what is not UTF-8 in it is replaced.
+/// Converts a path to text for a report; bytes that are not UTF-8 are replaced.
 pub fn text_of(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// The same for a field: `#[serde(serialize_with = "path")]`. Serde's own refuses what is not UTF-8.
+/// Does the same for a field: `#[serde(serialize_with = "path")]`. Serde's own function refuses paths that
+/// are not UTF-8.
 ///
 /// # Errors
-/// Those of the serializer.
+/// The errors of the serializer.
 pub fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 
-/// Checks what a network computed.
+/// Checks that numbers computed by a network are finite.
 ///
 /// # Errors
-/// If some number is infinite or none.
+/// If a number is infinite or NaN.
 pub fn check_finite(what: &str, numbers: impl IntoIterator<Item = f64>) -> Result<()> {
     match numbers.into_iter().find(|number| !number.is_finite()) {
         None => Ok(()),
@@ -100,7 +101,7 @@ pub fn check_finite(what: &str, numbers: impl IntoIterator<Item = f64>) -> Resul
     }
 }
 
-/// An example of a class: `a 7`, or `a cat`.
+/// Names an example of a class: `a 7`, or `a cat`.
 pub fn a_class(source: &DataSource, class: usize) -> String {
     match source.class_name(class) {
         Some(name) => format!("a {name}"),
@@ -108,7 +109,7 @@ pub fn a_class(source: &DataSource, class: usize) -> String {
     }
 }
 
-/// What an example is: of a class, or its quantities or labels.
+/// Describes an example by its class, its quantities or its labels.
 pub fn an_example(source: &DataSource, examples: &Examples, i: usize) -> String {
     match examples.labels.get(i) {
         Some(&label) => a_class(source, label.into()),
@@ -117,7 +118,7 @@ pub fn an_example(source: &DataSource, examples: &Examples, i: usize) -> String 
     }
 }
 
-/// Labels by their names, given by their numbers: `beach, sunset`.
+/// Lists labels, given by their numbers, by name: `beach, sunset`.
 pub fn label_text(source: &DataSource, found: &[usize]) -> String {
     match found.is_empty() {
         true => "no label".to_string(),
@@ -125,14 +126,14 @@ pub fn label_text(source: &DataSource, found: &[usize]) -> String {
     }
 }
 
-/// The names of labels, given by their numbers.
+/// Returns the names of labels given by their numbers.
 pub fn label_names<'a>(source: &'a DataSource, found: &[usize]) -> Vec<&'a str> {
     let names = source.labels().unwrap_or_default();
     let found = found.iter().filter_map(|&label| names.get(label));
     found.map(String::as_str).collect()
 }
 
-/// A class by its number and, where it has one, its name: `class 3 (cat)`.
+/// Describes a class by its number and, if it has one, its name: `class 3 (cat)`.
 pub fn class_text(source: &DataSource, class: usize) -> String {
     match source.class_name(class) {
         Some(name) if name != class.to_string() => format!("class {class} ({name})"),
@@ -140,12 +141,12 @@ pub fn class_text(source: &DataSource, class: usize) -> String {
     }
 }
 
-/// A share as a percentage with two decimals.
+/// Formats a share as a percentage with two decimals.
 pub fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
-/// A number with four digits that count.
+/// Formats a number with four significant digits.
 pub fn quantity(value: f64) -> String {
     const DIGITS: i32 = 4;
     let size = value.abs().log10().floor();
@@ -159,8 +160,8 @@ pub fn quantity(value: f64) -> String {
     }
 }
 
-/// What an error is: the share of the examples that are classified wrongly, or that of the labels that are wrong, or the
-/// mean distance from a quantity.
+/// The meaning of an error: the share of examples that are misclassified, the share of labels that are wrong,
+/// or the mean distance from a quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
     /// A share of the examples.
@@ -172,7 +173,7 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// Of what is learned from some data.
+    /// Returns the measure for the targets of some data.
     pub fn of(source: &DataSource) -> Self {
         match source.target_kind() {
             None => Self::Share,
@@ -181,7 +182,7 @@ impl Measure {
         }
     }
 
-    /// Of what an epoch measured.
+    /// Returns the measure for the record of an epoch.
     pub fn of_record(record: &EpochRecord) -> Self {
         match (record.r_squared, record.exact_matches) {
             (Some(_), _) => Self::Distance,
@@ -190,7 +191,7 @@ impl Measure {
         }
     }
 
-    /// What it is called.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Share => "error",
@@ -199,7 +200,7 @@ impl Measure {
         }
     }
 
-    /// What it is called on some examples, such as those of the test.
+    /// Returns its name on a part of the data, such as the test.
     pub fn name_on(self, part: &str) -> String {
         match self {
             Self::Share | Self::Labels => format!("{part} {}", self.name()),
@@ -207,7 +208,7 @@ impl Measure {
         }
     }
 
-    /// An error as text.
+    /// Formats an error.
     pub fn text(self, error: f64) -> String {
         match self {
             Self::Share | Self::Labels => percent(error),
@@ -215,7 +216,7 @@ impl Measure {
         }
     }
 
-    /// A difference of two errors as text, with its sign, and without its unit.
+    /// Formats a difference of two errors, with its sign and without its unit.
     pub fn difference(self, error: f64) -> String {
         let text = match self {
             Self::Share | Self::Labels => format!("{:+.2}", 100.0 * error),
@@ -225,7 +226,7 @@ impl Measure {
         text.replace('-', "−")
     }
 
-    /// What a picture's axis of errors shows: by how much they are multiplied, and in which unit they are then.
+    /// Returns the factor and the unit for the error axis of a picture.
     pub fn axis(self) -> (f64, &'static str) {
         match self {
             Self::Share | Self::Labels => (100.0, " (%)"),
@@ -233,7 +234,7 @@ impl Measure {
         }
     }
 
-    /// A verdict in words.
+    /// Returns a verdict in words.
     pub fn verdict(self, found: &Difference) -> String {
         const FEWER: &str = "makes fewer errors than";
         let words = found.words();
@@ -246,7 +247,7 @@ impl Measure {
         }
     }
 
-    /// What is told beside the error, with its name.
+    /// Formats the measurement that accompanies the error, with its name.
     fn beside(self, found: f64) -> String {
         match self {
             Self::Distance => format!("R² {found:.4}"),
@@ -255,13 +256,13 @@ impl Measure {
     }
 }
 
-/// What an epoch measured beside its errors.
+/// Returns the measurements that accompany the errors of an epoch.
 fn beside(record: &EpochRecord) -> ByPart {
     let found = record.r_squared.or(record.exact_matches);
     found.unwrap_or_default()
 }
 
-/// What an epoch ended at, each error by its name: `validation error 2.50 %, test error 2.22 %`.
+/// Lists the errors after an epoch by name: `validation error 2.50 %, test error 2.22 %`.
 pub fn held_out_errors(record: &EpochRecord) -> String {
     let beside = beside(record);
     let named = [
@@ -276,14 +277,15 @@ pub fn held_out_errors(record: &EpochRecord) -> String {
     errors.collect::<Vec<_>>().join(", ")
 }
 
-/// The error of the training examples: `training error 1.20 %`.
+/// Formats the error on the training examples: `training error 1.20 %`.
 pub fn training_error(record: &EpochRecord) -> String {
     let measure = Measure::of_record(record);
     let error = error_text(measure, record.train_error, beside(record).train);
     format!("training {error}")
 }
 
-/// `error 2.50 %`, `label error 2.50 % (exact matches 91.20 %)`, or `mean error 0.1203 (R² 0.9312)`.
+/// Formats an error as `error 2.50 %`, `label error 2.50 % (exact matches 91.20 %)`, or
+/// `mean error 0.1203 (R² 0.9312)`.
 pub fn error_text(measure: Measure, error: f64, beside: Option<f64>) -> String {
     let text = format!("{} {}", measure.name(), measure.text(error));
     match beside {
@@ -292,7 +294,8 @@ pub fn error_text(measure: Measure, error: f64, beside: Option<f64>) -> String {
     }
 }
 
-/// The labels that an output `[n, labels]` finds in each example, by their numbers; nothing where there are none.
+/// Returns the labels that an output `[n, labels]` predicts for each example, by number; empty if there are
+/// no labels.
 pub fn predicted_labels(source: &DataSource, output: &Tensor<2>) -> Vec<Vec<usize>> {
     let Some(names) = source.labels() else {
         return Vec::new();
@@ -306,7 +309,8 @@ pub fn predicted_labels(source: &DataSource, output: &Tensor<2>) -> Vec<Vec<usiz
     numbers.chunks_exact(names.len()).map(found).collect()
 }
 
-/// What an output `[n, quantities]` says of each example, in the units of the quantities; nothing of classes.
+/// Returns the quantities that an output `[n, quantities]` predicts for each example, in their own units;
+/// empty for classes.
 pub fn predicted_quantities(source: &DataSource, output: &Tensor<2>) -> Vec<Vec<f64>> {
     let Some(quantities) = source.quantities() else {
         return Vec::new();
@@ -321,7 +325,7 @@ pub fn predicted_quantities(source: &DataSource, output: &Tensor<2>) -> Vec<Vec<
     rows.map(in_units).collect()
 }
 
-/// Quantities by their names, in their own units: `length 3.142, width 0.5772`.
+/// Lists quantities by name, in their own units: `length 3.142, width 0.5772`.
 pub fn named_quantities(source: &DataSource, values: &[f64]) -> String {
     let names = source
         .quantities()

@@ -1,4 +1,4 @@
-//! Line charts and greyscale tiles as standalone SVG documents.
+//! Draws line charts and grayscale tiles as standalone SVG documents.
 
 mod axis;
 mod bars;
@@ -32,7 +32,7 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
 }
 
-/// What a line lies within, `(x, low, high)` in drawing order: a shade behind it.
+/// A band around a line, `(x, low, high)` in drawing order, drawn as a shade behind it.
 pub type Band = Vec<(f64, f64, f64)>;
 
 /// One set of axes. Colors repeat after seven series.
@@ -50,12 +50,12 @@ pub struct Panel {
     pub y_scale: Scale,
     /// The lines in the order of the legend.
     pub series: Vec<Series>,
-    /// Whether the lines are named here.
+    /// Whether this panel has the legend.
     has_legend: bool,
 }
 
 impl Series {
-    /// The line `label` through `points`.
+    /// Creates the line `label` through `points`.
     pub fn new(label: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Self {
             label: label.into(),
@@ -65,7 +65,7 @@ impl Series {
 }
 
 impl Panel {
-    /// Axes of these names, horizontal and vertical, with as many scales.
+    /// Creates a panel with these axis names and scales, horizontal first.
     pub fn new(
         title: impl Into<String>,
         [x_label, y_label]: [&str; 2],
@@ -83,7 +83,7 @@ impl Panel {
         }
     }
 
-    /// The same beside a panel that names the lines.
+    /// Returns the panel without its legend, to stand beside one that names the lines.
     pub fn without_legend(self) -> Self {
         Self {
             has_legend: false,
@@ -100,7 +100,7 @@ pub fn render(panels: &[Panel], columns: usize) -> Result<String, PlotError> {
     render_with_bands(panels, &[], columns)
 }
 
-/// As [`render`], with a band behind each series of each panel, as far as there is one.
+/// Does the same as [`render`], and draws a band behind each series that has one.
 ///
 /// # Errors
 /// As [`render`].
@@ -126,7 +126,7 @@ pub fn render_with_bands(
 /// A run of consecutive drawable points.
 type Segment = Vec<Point>;
 
-/// The runs of drawable points of `series` as positions on the panel's axes.
+/// Returns the runs of drawable points of `series`, as positions on the panel's axes.
 fn segments(panel: &Panel, series: &Series) -> Vec<Segment> {
     let place = |&(x, y): &Point| Some((position(panel.x_scale, x)?, position(panel.y_scale, y)?));
     let placed: Vec<_> = series.points.iter().map(place).collect();
@@ -137,7 +137,7 @@ fn segments(panel: &Panel, series: &Series) -> Vec<Segment> {
         .collect()
 }
 
-/// The runs of drawable points of `band`: its lower and its upper end.
+/// Returns the runs of drawable points of `band`: its lower and its upper edge.
 fn strips(panel: &Panel, band: &Band) -> Vec<[Segment; 2]> {
     let place = |&(x, low, high): &(f64, f64, f64)| {
         let x = position(panel.x_scale, x)?;
@@ -165,7 +165,7 @@ fn draw_panel(canvas: &Canvas, panel: &Panel, bands: &[Band]) -> Result<(), Plot
         Axis::new(panel.y_scale, positions, 0.05, 7)
     };
     let mut y_axis = y_axis_with(None);
-    // A character of slack, for the labels may change with the headroom for the legend.
+    // One character of slack, because the labels may change with the headroom for the legend.
     let left = 48.0 + widest_label(&y_axis).max(18.0);
     let (right, top, bottom) = (PANEL.0 - 18.0, 38.0, PANEL.1 - 50.0);
     let (width, height) = (right - left, bottom - top);
@@ -199,7 +199,7 @@ fn draw_panel(canvas: &Canvas, panel: &Panel, bands: &[Band]) -> Result<(), Plot
     ]
     .into_iter()
     .find(|&corner| !covers(corner, legend, &paths));
-    // Where every corner is taken, the axis grows until the one at the upper right is free.
+    // If every corner is taken, the axis grows until the upper right one is free.
     if panel.has_legend && corner.is_none() && legend.1 < 0.5 * height {
         let stretch = height / (height - legend.1 - 2.0 * margin);
         y_axis = y_axis_with(Some(y_axis.low + (y_axis.high - y_axis.low) * stretch));
@@ -255,7 +255,7 @@ fn draw_panel(canvas: &Canvas, panel: &Panel, bands: &[Band]) -> Result<(), Plot
             if segment.len() > 1 {
                 canvas.line(segment, color, 2.0)?;
             }
-            // A lone point between gaps has no line by which to see it.
+            // A lone point between gaps has no line that would show it.
             if n_points < MARKERS_BELOW || segment.len() == 1 {
                 for &point in segment {
                     canvas.dot(point, 3.0, color)?;
@@ -272,7 +272,7 @@ fn draw_panel(canvas: &Canvas, panel: &Panel, bands: &[Band]) -> Result<(), Plot
 
 /// Whether a path passes through the box at `corner`.
 fn covers(corner: Point, size: Point, paths: &[Vec<Segment>]) -> bool {
-    // The markers' radius and a little air.
+    // The markers' radius and some space around it.
     const AIR: f64 = 6.0;
     let inside = |x: f64, y: f64| {
         (corner.0 - AIR..=corner.0 + size.0 + AIR).contains(&x)

@@ -1,4 +1,4 @@
-//! How far something is: a bar in a terminal, plain lines elsewhere.
+//! Shows progress: a bar in a terminal, plain lines elsewhere.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::say;
 
-/// Without a terminal, a line at most this often.
+/// Without a terminal, a line is printed at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
-/// A bar on standard error. It is drawn by the thread that moves it.
+/// A progress bar on standard error. The thread that moves it also draws it.
 #[derive(Debug)]
 pub struct Bar {
     bar: ProgressBar,
@@ -19,7 +19,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// A bar of `length`, which says what `template` holds, behind how much is done.
+    /// Creates a bar of `length` that shows the fields of `template` after the progress.
     pub fn new(length: usize, template: &str) -> Self {
         let template = format!("{{bar:30}} {{percent:>3}} %  {template}");
         let style = ProgressStyle::with_template(&template).expect("a fixed template that parses");
@@ -35,7 +35,7 @@ impl Bar {
         }
     }
 
-    /// Whether there is none, because there is no terminal.
+    /// Whether there is no bar, because there is no terminal.
     pub fn is_hidden(&self) -> bool {
         self.bar.is_hidden()
     }
@@ -51,12 +51,12 @@ impl Bar {
         self.move_to(done);
     }
 
-    /// What was done so far was not done by this process: speed and time left are not of it.
+    /// Excludes the progress so far, which another process made, from the speed and the time left.
     pub fn begin_here(&self) {
         self.bar.reset_eta();
     }
 
-    /// Says what is being done.
+    /// Announces the current work.
     pub fn announce(&self, message: impl Display) {
         self.bar.set_message(message.to_string());
     }
@@ -71,7 +71,7 @@ impl Bar {
         }
     }
 
-    /// Prints a line where there is no bar, if it is time to.
+    /// Prints a line if there is no bar and a line is due.
     pub fn say_at_times(&self, line: impl Display) {
         if self.bar.is_hidden() && self.last_line.get().elapsed() >= LINE_EVERY {
             self.say(line);

@@ -1,7 +1,7 @@
-//! Steps and time that each dynamics needs to come near an equilibrium.
+//! The steps and the time that each dynamics needs to come near an equilibrium.
 //!
-//! All are judged by one residual, that of the synchronous fixed point: `max |σ(drive) − s|` over
-//! the units of an example, whatever a dynamics itself calls its residual.
+//! All dynamics are judged by the same residual, that of the synchronous fixed point: `max |σ(drive) − s|`
+//! over the units of an example, whatever a dynamics itself reports as its residual.
 
 use burn::tensor::{Device, Tensor};
 use eqprop_core::cost::Cost;
@@ -12,52 +12,52 @@ use serde::Serialize;
 
 use crate::timing::{Spread, seconds_of};
 
-/// The residuals that are asked for.
+/// The residuals to be reached.
 pub const RESIDUALS: [f64; 4] = [1e-2, 1e-3, 1e-4, 1e-6];
 
-/// A relaxation that is followed ends at this residual, in its own terms: nothing is left to see.
+/// A followed relaxation ends when its own residual is this small: nothing more would change.
 const AT_REST: f64 = 1e-8;
 
-/// What a free phase takes with one dynamics.
+/// The cost of a free phase with one dynamics.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RelaxationCost {
     /// The dynamics.
     pub dynamics: Scheme,
-    /// When each of [`RESIDUALS`] was reached.
+    /// Steps and time to each of [`RESIDUALS`].
     pub reached: Vec<Reached>,
-    /// Steps of the relaxation that was timed: to the smallest residual that the batch reached.
+    /// Steps of the timed relaxation: up to the smallest residual that the batch reached.
     pub timed_steps: usize,
-    /// Seconds of a step, in the mean over that relaxation.
+    /// Seconds per step, as the mean over that relaxation.
     pub step: Spread,
 }
 
-/// When a residual was reached.
+/// Steps and time until a residual was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Reached {
     /// The residual.
     pub residual: f64,
     /// Steps until half of the examples had reached it, if they did.
     pub half: Option<usize>,
-    /// Steps until every example was within it, if they came to be.
+    /// Steps until all examples were within it, if they came to be.
     pub all: Option<usize>,
-    /// Seconds of these, at the median time of a step.
+    /// Seconds for all examples, at the median time of a step.
     pub seconds: Option<f64>,
 }
 
-/// What to compare.
+/// A comparison of dynamics.
 #[derive(Debug, Clone)]
 pub struct RelaxationComparison {
     /// The dynamics.
     pub dynamics: Vec<Scheme>,
-    /// The most steps of each.
+    /// The most steps for each dynamics.
     pub max_steps: usize,
-    /// Timed relaxations of each; they take turns.
+    /// Number of timed relaxations per dynamics; they take turns.
     pub rounds: usize,
 }
 
 impl RelaxationComparison {
-    /// Follows the free phase of `input` with each dynamics, then times it. `observe` is called
-    /// before each relaxation with the number of those done and of all.
+    /// Follows the free phase of `input` with each dynamics, then times it. `observe` is called before each
+    /// relaxation with the numbers of relaxations done and to do.
     ///
     /// # Panics
     /// If `max_steps` or `rounds` is 0, or the device fails.
@@ -118,7 +118,7 @@ impl RelaxationComparison {
     }
 }
 
-/// The first step within each of [`RESIDUALS`].
+/// The first step at which each of [`RESIDUALS`] was reached.
 #[derive(Debug, Default)]
 struct Course {
     half: [Option<usize>; RESIDUALS.len()],
@@ -143,7 +143,7 @@ impl Course {
         self.all.iter().all(Option::is_some)
     }
 
-    /// The step of the smallest residual that was reached, or `otherwise`.
+    /// Returns the step at which the smallest reached residual was reached, or `otherwise`.
     fn last(&self, otherwise: usize) -> usize {
         let last = self.all.iter().flatten().max().copied();
         last.filter(|&step| step > 0).unwrap_or(otherwise)

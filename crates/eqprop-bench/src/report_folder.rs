@@ -1,4 +1,4 @@
-//! Folders for reports.
+//! Report folders.
 
 use std::fs;
 use std::io;
@@ -8,18 +8,18 @@ use anyhow::{Context, Error, Result, bail};
 use eqprop_train::file::write_atomically;
 use eqprop_train::lock::FolderLock;
 
-/// A folder that this process alone writes a report to.
+/// A folder to which only this process writes a report.
 #[derive(Debug)]
 pub struct ReportFolder {
     path: PathBuf,
-    /// What tells the folder from another one of the same name.
+    /// Distinguishes the folder from another one with the same name.
     identity: Option<(u64, u64)>,
     _lock: FolderLock,
 }
 
 impl ReportFolder {
-    /// The folder at `path`, which is made if it is not there. Tries whether it can be written to: not
-    /// after an hour of work.
+    /// Opens the folder at `path`, and creates it if it does not exist. Tests at once whether it can be
+    /// written to, so that this does not fail after an hour of work.
     ///
     /// # Errors
     /// If it cannot be written to, or another process writes to it.
@@ -36,10 +36,10 @@ impl ReportFolder {
         Self::lock(path)
     }
 
-    /// A new folder: the first free one of `runs/NAME`, `runs/NAME-2`, ….
+    /// Creates a new folder: the first free one of `runs/NAME`, `runs/NAME-2`, ….
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub fn make(name: &str) -> Result<Self> {
         let path = new_folder(name).map_err(|(path, error)| {
             let path = path.display();
@@ -50,7 +50,7 @@ impl ReportFolder {
         Self::lock(&path)
     }
 
-    /// The folder at `path`, which is there.
+    /// Locks the existing folder at `path`.
     ///
     /// # Errors
     /// If another process writes to it.
@@ -62,19 +62,19 @@ impl ReportFolder {
         })
     }
 
-    /// The path.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes a file of the folder, atomically.
+    /// Writes a file of the folder atomically.
     ///
     /// # Errors
-    /// If it cannot be written, or the folder is no longer the one that was locked; an older file of
-    /// that name is then as it was.
+    /// If it cannot be written, or the folder is no longer the one that was locked; an older file with that
+    /// name then remains unchanged.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
         let path = self.path.join(name);
-        // Another process may write to a folder that was put in the place of this one.
+        // Another process may write to a folder that has replaced this one.
         if self.path.is_dir() && identity(&self.path) != self.identity {
             bail!(
                 "cannot write `{}`: the folder was replaced by another one",
@@ -87,10 +87,10 @@ impl ReportFolder {
     }
 }
 
-/// Makes the first free one of `runs/NAME`, `runs/NAME-2`, ….
+/// Creates the first free one of `runs/NAME`, `runs/NAME-2`, ….
 ///
 /// # Errors
-/// The folder that cannot be made, and why.
+/// The folder that cannot be created, and the reason.
 pub fn new_folder(name: &str) -> Result<PathBuf, (PathBuf, io::Error)> {
     let runs = Path::new("runs");
     fs::create_dir_all(runs).map_err(|error| (runs.into(), error))?;
@@ -100,7 +100,7 @@ pub fn new_folder(name: &str) -> Result<PathBuf, (PathBuf, io::Error)> {
             1 => name.to_string(),
             n => format!("{name}-{n}"),
         });
-        // Of several processes that find the same name free, one makes the folder.
+        // If several processes find the same name free, only one of them creates the folder.
         match fs::create_dir(&path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => n += 1,
@@ -109,7 +109,7 @@ pub fn new_folder(name: &str) -> Result<PathBuf, (PathBuf, io::Error)> {
     }
 }
 
-/// Device and number of a file or folder, where there is such a thing.
+/// Returns the device and inode number of a file or folder, on systems that have them.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     #[cfg(unix)]
     {

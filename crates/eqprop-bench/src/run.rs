@@ -25,30 +25,30 @@ use crate::report_folder::new_folder;
 const CONFIG: &str = "config.json";
 const MODEL: &str = "model.bpk";
 
-/// The form of a run folder; raised when it changes. Form 1 did not say what data the run is on; the
-/// configurations of forms 1 and 2 were flat.
+/// The format of a run folder; raised whenever it changes. Format 1 did not record the data of the run; the
+/// configurations of formats 1 and 2 were flat.
 const FORMAT: u32 = 3;
 
 /// The folder of a run.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    /// Held by who writes more than a picture.
+    /// Held by a process that writes more than a picture.
     _lock: Option<FolderLock>,
 }
 
-/// What `config.json` holds.
+/// The content of `config.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
-    /// The form of the run folder.
+    /// The format of the run folder.
     #[serde(default = "first_format")]
     pub format: u32,
     /// Version of the program.
     pub version: String,
-    /// Device that the run was started on.
+    /// Device on which the run was started.
     pub device: String,
-    /// The data that the run is on; unknown before its first training, and in form 1.
+    /// The data of the run; unknown before its first training, and in format 1.
     #[serde(default)]
     pub data: Option<RunData>,
     /// Everything else that determines the result.
@@ -60,13 +60,13 @@ pub struct RunConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunData {
-    /// The folder that was named, if its name is UTF-8.
+    /// The folder that was given, if its name is UTF-8.
     pub folder: Option<String>,
-    /// Of the data set that was read; see [`Dataset::fingerprint`].
+    /// The fingerprint of the data set that was read; see [`Dataset::fingerprint`].
     pub fingerprint: String,
 }
 
-/// Of a configuration that does not say.
+/// The format of a configuration that does not state one.
 fn first_format() -> u32 {
     1
 }
@@ -74,18 +74,18 @@ fn first_format() -> u32 {
 /// A trained network of a run.
 #[derive(Debug)]
 pub struct TrainedRun {
-    /// How it was trained.
+    /// The configuration with which it was trained.
     pub config: TrainingConfig,
-    /// What it was trained on, if that is known.
+    /// The data on which it was trained, if known.
     pub data: Option<RunData>,
     /// The network.
     pub learner: AnyLearner<EquilibriumPropagation>,
-    /// Where it lies.
+    /// The device that holds it.
     pub device: NamedDevice,
 }
 
 impl RunConfig {
-    /// A run of this version.
+    /// Creates the configuration of a run of this version.
     pub fn new(device: &NamedDevice, data: Option<RunData>, training: TrainingConfig) -> Self {
         Self {
             format: FORMAT,
@@ -98,7 +98,7 @@ impl RunConfig {
 }
 
 impl RunData {
-    /// Of a data set that was loaded from `folder`, or from where it is by default.
+    /// Describes a data set that was loaded from `folder`, or from the default folder.
     pub fn of(dataset: &Dataset, folder: Option<&Path>) -> Self {
         let folder = folder.map(|folder| std::path::absolute(folder).unwrap_or(folder.into()));
         Self {
@@ -107,8 +107,8 @@ impl RunData {
         }
     }
 
-    /// The folder to look for the data in: the one that is named, else the run's if it is still
-    /// there.
+    /// Returns the folder in which to look for the data: the one given, else that of the run if it still
+    /// exists.
     pub fn folder(data: Option<&Self>, named: Option<&Path>) -> Option<PathBuf> {
         let recorded = data
             .and_then(|data| data.folder.as_ref())
@@ -119,8 +119,8 @@ impl RunData {
 }
 
 impl TrainedRun {
-    /// The data to judge the network by, from `folder` or from where it was trained on them. Says so
-    /// where they are not those that it was trained on.
+    /// Loads the data to evaluate the network on, from `folder` or from where it was trained on them. Prints
+    /// a note if they are not the data it was trained on.
     ///
     /// # Errors
     /// As [`TrainingConfig::load_data`].
@@ -136,11 +136,11 @@ impl TrainedRun {
 }
 
 impl RunFolder {
-    /// Makes a new run folder at `path`, or the first free `runs/NAME`, `runs/NAME-2`, …, and locks
+    /// Creates a new run folder at `path`, or the first free one of `runs/NAME`, `runs/NAME-2`, …, and locks
     /// it.
     ///
     /// # Errors
-    /// If there is something at `path` already, or it cannot be made.
+    /// If something exists at `path`, or the folder cannot be created.
     pub fn create(path: Option<&Path>, name: &str) -> Result<Self> {
         let cannot = |path: &Path| format!("cannot make the run folder `{}`", path.display());
         let path = match path {
@@ -164,7 +164,7 @@ impl RunFolder {
         })
     }
 
-    /// The run folder at `path`, to read from it.
+    /// Opens the run folder at `path` for reading.
     ///
     /// # Errors
     /// If there is none.
@@ -181,10 +181,10 @@ impl RunFolder {
         })
     }
 
-    /// The run folder at `path`, locked to go on with its run.
+    /// Opens the run folder at `path` and locks it, to resume its run.
     ///
     /// # Errors
-    /// If there is none, or another process writes into it.
+    /// If there is none, or another process is writing into it.
     pub fn open_to_write(path: &Path) -> Result<Self> {
         let folder = Self::open(path)?;
         let lock = FolderLock::acquire(path)?;
@@ -195,15 +195,15 @@ impl RunFolder {
         })
     }
 
-    /// The path.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes a file of the folder, atomically.
+    /// Writes a file of the folder atomically.
     ///
     /// # Errors
-    /// If it cannot be written; an older file of that name is then as it was.
+    /// If it cannot be written; an older file with that name then remains unchanged.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(name);
         write_atomically(&path, bytes).with_context(|| {
@@ -225,13 +225,13 @@ impl RunFolder {
     /// Reads `config.json`.
     ///
     /// # Errors
-    /// If it cannot be read, or cannot work.
+    /// If it cannot be read, or the configuration cannot work.
     pub fn config(&self) -> Result<RunConfig> {
         let path = self.path.join(CONFIG);
         let text = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let not_one = || format!("`{}` is not a run configuration", path.display());
         let found: serde_json::Value = serde_json::from_slice(&text).with_context(not_one)?;
-        // First, because a newer form may be unreadable for other reasons.
+        // First, because a newer format may be unreadable for other reasons.
         if let Some(format) = found["format"].as_u64()
             && format > FORMAT.into()
         {
@@ -257,7 +257,7 @@ impl RunFolder {
         self.write(MODEL, &record.into_bytes()?)
     }
 
-    /// The network that the run has trained so far.
+    /// Loads the network that the run has trained so far.
     ///
     /// # Errors
     /// If there is none yet, or it does not fit the configuration.
@@ -300,7 +300,7 @@ impl RunFolder {
     }
 }
 
-/// Refuses a folder that holds something.
+/// Refuses a folder that is not empty.
 fn check_unused(path: &Path) -> Result<()> {
     // A process killed before it wrote the configuration leaves these behind.
     let is_trace = |name: &OsStr| is_temporary(name) || is_lock(name);
@@ -312,7 +312,7 @@ fn check_unused(path: &Path) -> Result<()> {
         return Ok(());
     }
     if path.join(CONFIG).is_file() {
-        // Says so if another process is at it.
+        // Reports it if another process is using the folder.
         FolderLock::acquire(path)?;
     }
     bail!(

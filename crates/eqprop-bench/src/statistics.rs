@@ -1,19 +1,19 @@
-//! What a few seeds and a set of test examples can tell about a difference.
+//! Tests for what a few seeds and a set of test examples reveal about a difference.
 //!
-//! Two sources of chance stand between the errors that two ways to train were seen to make and the errors that they
-//! make: another seed would have trained another network, and other test examples would have been easier or harder. Each
-//! has its test here, on what the two have in common, so that what is common to both does not count:
+//! Chance enters twice between the observed errors of two ways to train and their true errors: another seed
+//! would have trained another network, and other test examples would have been easier or harder. Each source
+//! has its own test here. Both tests are paired, so that whatever the two have in common cancels:
 //!
-//! - [`PairedDifference`]: the differences seed by seed, with Student's t. It says what holds for other seeds on these
-//!   examples.
-//! - [`ExampleTest`]: McNemar's test, the differences example by example. It says what holds for other examples with these
-//!   networks.
+//! - [`PairedDifference`]: the differences seed by seed, with Student's t. It tells what holds for other
+//! seeds on these examples.
+//! - [`ExampleTest`]: McNemar's test, the differences example by example. It tells what holds for other
+//! examples with these networks.
 //!
-//! A claim about both needs both; [`Verdict`](crate::comparison::Verdict) asks for both. Where several pairs are looked
-//! at, [`holm`] keeps the chance of a single false claim among them all at that of one.
+//! A claim about both needs both tests; [`Verdict`](crate::comparison::Verdict) requires both. Where several
+//! pairs are examined, [`holm`] keeps the chance of any false claim among them at the level of a single one.
 //!
-//! # Why Student's t, and not a bootstrap
-//! An interval of 95 % should miss in 5 of 100 comparisons. For 3, 5, 10 and 20 seeds it misses in
+//! # Why Student's t and not a bootstrap
+//! A 95 % interval should miss in 5 of 100 comparisons. For 3, 5, 10 and 20 seeds it misses in
 //!
 //! | differences are | t | bootstrap (BCa) |
 //! | --- | --- | --- |
@@ -22,8 +22,8 @@
 //! | of two log-normal errors | 4, 4, 4, 4 | 32, 19, 15, 12 |
 //! | skewed (exponential) | 11, 11, 9, 6 | 33, 20, 10, 8 |
 //!
-//! of 100. A sample of few seeds has too few extremes to draw from, whatever is drawn. The differences of a pair are hardly
-//! ever as skewed as the last line, because the skew of either side cancels. The test
+//! of 100. A sample of few seeds has too few extremes to draw from, whatever the drawing scheme. Differences
+//! of pairs are hardly ever as skewed as the last line, because the skews of the two sides cancel. The test
 //! `students_interval_covers_where_a_bootstrap_does_not` repeats the simulation.
 
 mod examples;

@@ -1,6 +1,6 @@
 //! Tables in plain text.
 
-/// Rows with columns of equal width, the heads first: the first column to the left, numbers to the
+/// Formats rows with columns of equal width, the heads first: the first column aligned left, numbers aligned
 /// right.
 pub fn table(rows: &[Vec<String>]) -> String {
     let n_columns = rows.first().map_or(0, Vec::len);
@@ -20,7 +20,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect()
 }
 
-/// The heads of a table.
+/// Returns the heads of a table.
 pub fn heads<const N: usize>(heads: [&str; N]) -> Vec<String> {
     heads.map(String::from).to_vec()
 }

@@ -1,6 +1,7 @@
-//! Event files, which TensorBoard reads: what the epochs of a run measured.
+//! Writes the measurements of a run's epochs as event files, which TensorBoard reads.
 //!
-//! An event file is a sequence of records, each a protocol buffer `Event` between its length and its checksum:
+//! An event file is a sequence of records, each a protocol buffer `Event` between its length and its
+//! checksum:
 //!
 //! ```text
 //! length: u64    crc(length): u32    event: [u8; length]    crc(event): u32         little endian
@@ -22,31 +23,31 @@ use eqprop_train::training::EpochRecord;
 use event::{Scalar, scalars, step, version};
 use record::Records;
 
-/// How the names of event files begin, and how those of this program end.
+/// The prefix of the names of event files, and the suffix of those of this program.
 const NAME: [&str; 2] = ["events.out.tfevents.", ".eqprop"];
 
-/// The event file of a run, which grows by an event for each epoch.
+/// The event file of a run, which grows by one event per epoch.
 ///
-/// TensorBoard follows a file as it grows, and not one that takes its place. So this one is appended to; what a
-/// killed process left half written is cut off when the run goes on.
+/// TensorBoard follows a file as it grows, but not one that replaces it. This file is therefore appended to;
+/// when the run resumes, a record that a killed process left half written is cut off.
 #[derive(Debug)]
 pub struct EventFile {
     path: PathBuf,
     file: File,
-    /// Where the event of each epoch ends; first, where they begin.
+    /// The offset at which the events of the epochs begin, then the end of each epoch's event.
     ends: Vec<u64>,
 }
 
-/// What an epoch measured, by the name under which `metrics.csv` has it.
+/// The measurements of an epoch, under the names they have in `metrics.csv`.
 pub type Measured = Vec<(String, Option<f64>)>;
 
 impl EventFile {
-    /// Whether `folder` has one of this program.
+    /// Whether `folder` holds an event file of this program.
     pub fn is_in(folder: &Path) -> bool {
         find(folder).is_some()
     }
 
-    /// The event file in `folder`, which is made if it is not there.
+    /// Opens the event file in `folder`, and creates it if it does not exist.
     ///
     /// # Errors
     /// If it cannot be read or written.
@@ -75,7 +76,7 @@ impl EventFile {
         let mut records = Records::read(&mut file)?;
         let mut ends = Vec::new();
         while let Some(event) = records.advance() {
-            // One event more: the version first, then the epochs from 1 on.
+            // One event is extra: the version comes first, then the epochs from 1 on.
             if step(event) != ends.len() as u64 {
                 break;
             }
@@ -92,7 +93,7 @@ impl EventFile {
         Ok(events)
     }
 
-    /// Brings the file to what the epochs measured; `measured` says it of each.
+    /// Brings the file up to date with `records`; `measured` returns the measurements of an epoch.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -102,7 +103,7 @@ impl EventFile {
         measured: impl Fn(&EpochRecord) -> Measured,
     ) -> Result<()> {
         let mut write = || -> io::Result<()> {
-            // A run that was set back to an earlier checkpoint by hand repeats the epochs after it.
+            // A run that was reset by hand to an earlier checkpoint repeats the epochs after it.
             if records.len() + 1 < self.ends.len() {
                 self.ends.truncate(records.len() + 1);
                 self.file.set_len(self.ends[records.len()])?;
@@ -124,12 +125,12 @@ impl EventFile {
         })
     }
 
-    /// Adds an event.
+    /// Appends an event.
     fn append(&mut self, event: &[u8]) -> io::Result<()> {
         let start = self.ends.last().copied().unwrap_or(0);
         let bytes = record::of(event);
         self.file.seek(SeekFrom::Start(start))?;
-        // In one piece: TensorBoard may look at any moment.
+        // In one write: TensorBoard may read at any moment.
         self.file.write_all(&bytes)?;
         self.file.flush()?;
         self.ends.push(start + bytes.len() as u64);
@@ -137,7 +138,7 @@ impl EventFile {
     }
 }
 
-/// The event file of this program in `folder`.
+/// Finds the event file of this program in `folder`.
 fn find(folder: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let found = entries.filter(|entry| {
@@ -148,8 +149,8 @@ fn find(folder: &Path) -> Option<PathBuf> {
     found.map(|entry| entry.path()).min()
 }
 
-/// The name of a curve: those of one kind, such as all errors, share what is before the slash, and TensorBoard shows
-/// them side by side.
+/// Returns the name of a curve: curves of one kind, such as all errors, share the part before the slash, and
+/// TensorBoard shows them side by side.
 fn tag(name: &str) -> String {
     for kind in ["error", "cost"] {
         if let Some(part) = name
@@ -165,7 +166,7 @@ fn tag(name: &str) -> String {
     }
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 fn now() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0.0, |time| time.as_secs_f64())

@@ -1,8 +1,7 @@
-//! What a training step costs: time as a whole and by phase, and memory.
+//! The cost of a training step: total time, time by phase, and memory.
 //!
-//! Methods are timed side by side: they take turns in every round, so that what else the machine
-//! does falls on all of them alike. Every time is that of finished work, because the device is
-//! waited for inside the clock.
+//! Methods are timed side by side and take turns in every round, so that other load on the machine affects
+//! them all alike. Every time is that of finished work, because the clock includes waiting for the device.
 
 mod cost;
 mod growth;
@@ -31,34 +30,34 @@ use phase_clock::{PhaseClock, sync};
 pub use spread::Spread;
 use subject::Subject;
 
-/// Steps of each method before the first timed one: the first compiles kernels and fills caches
-/// and pools, the second is already one of many.
+/// Steps of each method before the first timed one: the first compiles kernels and fills caches and pools,
+/// the second is already typical.
 const WARM_UP_ROUNDS: usize = 2;
-/// Steps of each method in a round: one for the caches, one timed whole, one timed by phase.
+/// Steps of each method in a round: one to warm the caches, one timed as a whole, one timed by phase.
 const STEPS_PER_ROUND: usize = 3;
 
-/// Where a measurement stands.
+/// Progress of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct TimingProgress {
-    /// Training steps done, of all methods.
+    /// Number of training steps done, over all methods.
     pub n_done: usize,
-    /// Training steps to do.
+    /// Number of training steps to do.
     pub n_total: usize,
 }
 
 /// Times a training step of each method.
 ///
-/// A step is what a training does with each batch: Burn's `TrainStep::step` of the learner, the
-/// learning rate and `TrainStep::optimize`. All methods see one batch, the first of `examples`; where
-/// there are none, or too few, inputs are uniform in `[0, 1]` and targets random, drawn from
-/// `config.seed`. Each trains a network of its own, from the same weights. A tolerance in `config` ends phases early, after a number of steps that
-/// depends on the input: clear it to time all of them.
+/// A step is what a training does for each mini-batch: Burn's `TrainStep::step` of the learner, the learning
+/// rate and `TrainStep::optimize`. All methods see the same batch, the first of `examples`; if there are none
+/// or too few, inputs are uniform in `[0, 1]` and targets random, drawn from `config.seed`. Each method
+/// trains its own network, from the same initial weights. A tolerance in `config` ends phases early, after a
+/// number of steps that depends on the input: clear it to time all steps.
 ///
 /// # Errors
-/// If the network of `config` is not one that a method can run; nothing is timed then.
+/// If a method cannot run on the network of `config`; nothing is timed then.
 ///
 /// # Panics
-/// If `rounds` is 0, [`TrainingConfig::validate`] fails, or the device does.
+/// If `rounds` is 0, [`TrainingConfig::validate`] fails, or the device fails.
 pub fn measure(
     config: &TrainingConfig,
     methods: &[Method],
@@ -72,8 +71,8 @@ pub fn measure(
     Ok(costs.expect("the observer goes on to the end"))
 }
 
-/// As [`measure`], and calls `observe` after every training step, outside the clock. When it
-/// breaks, the measurement is abandoned and `None` returned.
+/// Does the same as [`measure`], and calls `observe` after every training step, outside the clock. When
+/// `observe` breaks, the measurement is abandoned and `None` returned.
 ///
 /// # Errors
 /// As [`measure`].
@@ -98,7 +97,7 @@ pub fn measure_observed(
     measure_trainings(&trainings.collect::<Vec<_>>(), rounds, device, observe)
 }
 
-/// As [`measure_observed`], of trainings that may differ in more than their method.
+/// Does the same as [`measure_observed`], for trainings that may differ in more than their method.
 ///
 /// # Errors
 /// As [`measure`].
@@ -136,7 +135,7 @@ pub fn measure_trainings(
     }))
 }
 
-/// The first examples, or, where they are too few or cannot be read, random ones.
+/// Returns the first examples, or random ones if there are too few or they cannot be read.
 fn batch(config: &TrainingConfig, examples: Option<&Examples>, device: &Device) -> Batch {
     let n = config.batch_size;
     let first = examples.filter(|examples| examples.len() >= n);
@@ -149,8 +148,8 @@ fn batch(config: &TrainingConfig, examples: Option<&Examples>, device: &Device) 
     batch.expect("examples in memory can always be read")
 }
 
-/// Inputs uniform in `[0, 1]` and random one-hot targets, or quantities uniform in `[−1, 1]`, drawn on the host: the same on every
-/// device.
+/// Draws inputs uniform in `[0, 1]` and random one-hot targets, or quantities uniform in `[−1, 1]`, on the
+/// host, so that they are the same on every device.
 fn random_batch(config: &TrainingConfig, device: &Device) -> Batch {
     let (n, n_outputs) = (config.batch_size, config.data.dataset.n_outputs());
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
@@ -171,12 +170,12 @@ fn random_batch(config: &TrainingConfig, device: &Device) -> Batch {
     }
 }
 
-/// The order in which `n` methods take their turns in a round: another one begins each time.
+/// Returns the order in which `n` methods take their turns in a round: a different one starts each round.
 fn turns(n: usize, round: usize) -> impl Iterator<Item = usize> {
     (0..n).map(move |turn| (round + turn) % n)
 }
 
-/// Seconds that `work` takes, with the device idle before and after.
+/// Returns the seconds that `work` takes, with the device idle before and after.
 pub(crate) fn seconds_of(device: &Device, work: impl FnOnce()) -> f64 {
     sync(device);
     let start = Instant::now();
@@ -185,7 +184,7 @@ pub(crate) fn seconds_of(device: &Device, work: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// See [`StepCost::peak_memory`].
+/// Measures [`StepCost::peak_memory`].
 fn peak_memory(device: &Device, step: impl FnOnce()) -> Option<usize> {
     let step = || {
         step();
@@ -196,7 +195,7 @@ fn peak_memory(device: &Device, step: impl FnOnce()) -> Option<usize> {
         let ((), peak) = peak_of(step);
         return (peak > 0).then_some(peak);
     }
-    // Pools keep every page that they ever needed: what earlier steps left empty goes first.
+    // Pools keep every page they ever needed, so pages left empty by earlier steps are released first.
     device.memory_cleanup();
     sync(device);
     let in_use = device.memory_pool_usage()?.bytes_in_use;
@@ -205,7 +204,7 @@ fn peak_memory(device: &Device, step: impl FnOnce()) -> Option<usize> {
     usize::try_from(reserved.saturating_sub(in_use)).ok()
 }
 
-/// All trainings, each on one batch.
+/// The trainings to time, each on one batch.
 struct Bench<'a, F> {
     subjects: Vec<Subject>,
     device: &'a Device,
@@ -228,7 +227,7 @@ impl<F: FnMut(TimingProgress) -> ControlFlow<()>> Bench<'_, F> {
         }
         for round in 0..rounds {
             for turn in turns(n, round) {
-                // The caches as this method's own step leaves them, and not another's.
+                // Leaves the caches as this method's own step leaves them, not another's.
                 self.step(turn, |subject, batch, _| subject.step(batch))?;
                 self.step(turn, |subject, batch, device| {
                     let seconds = seconds_of(device, || subject.step(batch));
@@ -250,7 +249,7 @@ impl<F: FnMut(TimingProgress) -> ControlFlow<()>> Bench<'_, F> {
         ControlFlow::Continue(())
     }
 
-    /// One training step of a subject, within `measure`.
+    /// Runs one training step of a subject, inside `measure`.
     fn step(
         &mut self,
         subject: usize,

@@ -1,6 +1,7 @@
-//! Allocations of a relaxation that is one computation: as many for a few steps as for many, because none is made in a step.
+//! Allocations of a fused relaxation: their number is the same for few steps and for many, because no step
+//! allocates.
 //!
-//! A binary of its own, because it counts every allocation of the process.
+//! A separate binary, because it counts every allocation of the process.
 #![cfg(feature = "flex")]
 #![allow(unsafe_code, reason = "an allocator cannot be written without it")]
 
@@ -32,12 +33,12 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Steps more, and the most allocations that threads may make meanwhile for work that they hand over: less
-/// than one per step.
+/// Additional steps, and the most allocations that threads may make meanwhile to pass on work: less than one
+/// per step.
 const MORE_STEPS: usize = 100;
 const SLACK: usize = MORE_STEPS / 2;
 
-/// One test, so that nothing else allocates beside it.
+/// A single test, so that nothing else allocates beside it.
 #[test]
 fn a_step_of_a_relaxation_allocates_nothing() {
     for preset in [
@@ -73,7 +74,7 @@ fn a_step_of_a_relaxation_allocates_nothing() {
                 drop(relaxation.relax(&total, start.clone()));
                 ALLOCATIONS.load(Ordering::Relaxed) - before
             };
-            // What is packed and kept for later.
+            // Allocates whatever is packed and kept for later.
             count(3);
             let [few, many] = [3, 3 + MORE_STEPS].map(count);
             assert!(few > 0, "the allocator does not count");

@@ -1,5 +1,5 @@
-//! How true the gradient is: the orders in β, the identity with backpropagation through time, and
-//! recommendations that hold.
+//! How close the gradient is to the exact one: the orders in β, the identity with backpropagation through
+//! time, and recommendations that hold.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
@@ -21,12 +21,12 @@ const SIGMOID: [(&str, &str); 2] = [
     ("output_activation", "sigmoid"),
 ];
 
-/// The preset for the digits with fields replaced.
+/// The preset for the digits with some fields replaced.
 fn config(overrides: &[(&str, &str)]) -> TrainingConfig {
     with(Preset::Digits.config(), overrides)
 }
 
-/// The network of a configuration after an epoch of training on 400 digits, and a batch of them.
+/// The network of a configuration after an epoch of training on 400 digits, and a mini-batch of them.
 fn trained(config: &TrainingConfig, batch: usize) -> (Network, Batch) {
     let mut config = config.clone();
     config.data.n_train = Some(400);
@@ -42,7 +42,7 @@ fn examine(config: &TrainingConfig, examination: &FidelityConfig) -> Fidelity {
     examined.expect("the network has equilibria")
 }
 
-/// What is quick to find: two nudging factors, few steps.
+/// Settings of a quick examination: two nudging factors, few steps.
 fn quick() -> FidelityConfig {
     FidelityConfig::new()
         .with_betas(vec![0.05])
@@ -233,7 +233,7 @@ fn the_updates_of_all_steps_add_up_to_the_exact_gradient() {
         let [eqprop, bptt] =
             [&entry.course.eqprop, &entry.course.bptt].map(|course| course.iter().sum::<f64>());
         let exact = gradient[entry.index];
-        // What is left after 60 steps of a contraction by about a half is rounding.
+        // After 60 steps of a contraction by about a half only rounding errors are left.
         assert!((bptt - exact).abs() < 1e-9 * exact.abs(), "{bptt} {exact}");
         // The nudged phase is off by the order of β = 0.0001.
         assert!(

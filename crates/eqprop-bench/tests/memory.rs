@@ -1,6 +1,6 @@
 //! Memory of an estimate: independent of the number of steps, because no graph is recorded.
 //!
-//! A binary of its own, because it counts every allocation of the process.
+//! A separate binary, because it counts every allocation of the process.
 #![cfg(feature = "flex")]
 
 #[path = "memory/sequences.rs"]
@@ -21,15 +21,15 @@ use eqprop_train::preset::Preset;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// The most bytes that `run` held at once beyond what was in use before it, once what it keeps
-/// for later (threads, buffers of the matrix product) is there.
+/// The most bytes that `run` holds at once beyond what was in use before, once everything that it keeps for
+/// later (threads, buffers of the matrix product) has been allocated.
 fn settled_peak_of(run: impl Fn()) -> f64 {
     run();
     let ((), peak) = peak_of(run);
     peak as f64
 }
 
-/// One test, so that nothing else allocates beside it.
+/// A single test, so that nothing else allocates beside it.
 #[test]
 fn memory_grows_with_nothing_but_tracked_steps() {
     memory_does_not_grow_with_steps_unless_the_parameters_track_them();

@@ -22,7 +22,7 @@ const COMPARE: [&str; 9] = [
     "6",
 ];
 
-/// Waits until `path` is there.
+/// Waits until `path` exists.
 fn wait_for(child: &mut Child, path: &Path) {
     while !path.exists() {
         assert!(
@@ -86,7 +86,7 @@ fn a_report_folder_that_is_taken_away_costs_no_result() {
     }
 }
 
-/// The program in a shell that lets it write only `blocks` blocks of 512 bytes (or of 1024) to a file.
+/// Runs the program in a shell that limits each file to `blocks` blocks of 512 bytes (or of 1024).
 #[cfg(unix)]
 fn limited(place: &Place, blocks: &str, arguments: &[&str]) -> Command {
     let command = place.command(arguments);
@@ -106,7 +106,7 @@ fn a_full_disk_costs_no_table() {
     let arguments = [&COMPARE[..], &["--report", "out"]].concat();
     let outcome = Outcome::of(limited(&place, "16", &arguments));
     assert_table(&outcome, &["cannot write `out/results.json`"]);
-    // What was written before is whole, and can be gone on with when there is room.
+    // Earlier files are complete, and the comparison can be resumed once there is space.
     assert!(!place.path("runs/compare-digits").exists());
     place.succeed(&["compare", "--resume", "--report", "out"]);
 }

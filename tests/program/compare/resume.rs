@@ -1,4 +1,4 @@
-//! Comparisons that are killed, go on and are extended.
+//! Comparisons that are killed, resumed and extended.
 
 use std::fs;
 use std::path::Path;
@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::place::signal;
 use crate::place::{Outcome, Place};
 
-/// A comparison in which all state matters: optimizer, particles, signs, order. Its trainings are
-/// saved as often as possible, within epochs too.
+/// A comparison in which all state matters: optimizer, particles, signs, order. Its trainings are saved as
+/// often as possible, also within epochs.
 const COMPARE: [&str; 17] = [
     "compare",
     "--methods",
@@ -34,7 +34,7 @@ const COMPARE: [&str; 17] = [
     "0",
 ];
 
-/// What the clock and the command line decide.
+/// The fields that depend on the clock or the command line.
 const TIMES: [&str; 9] = [
     "seconds",
     "seconds_estimating",
@@ -47,7 +47,7 @@ const TIMES: [&str; 9] = [
     "command",
 ];
 
-/// `value` without what the clock and the command line decide.
+/// Returns `value` without the fields that depend on the clock or the command line.
 fn timeless(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -66,7 +66,7 @@ pub fn stored(folder: &Path) -> Value {
     serde_json::from_slice(&fs::read(folder.join("results.json")).unwrap()).unwrap()
 }
 
-/// Expects two folders with the same results, of the methods that both have timed.
+/// Expects two folders to hold the same results, for the methods that both have timed.
 #[track_caller]
 pub fn assert_equal(found: &Path, expected: &Path) {
     let (found, expected) = (stored(found), stored(expected));
@@ -78,7 +78,7 @@ pub fn assert_equal(found: &Path, expected: &Path) {
     assert_eq!(methods(&found), methods(&expected));
 }
 
-/// Goes on with a comparison, or starts it if it did not get as far as having a state.
+/// Resumes a comparison, or starts it if it has no state yet.
 fn go_on(place: &Place, report: &str) -> Vec<String> {
     let resume = [
         "compare",
@@ -101,8 +101,7 @@ fn start(place: &Place, arguments: &[String]) -> Child {
     place.start(&arguments)
 }
 
-/// `EQPROP_KILLS=100 cargo test --release -p eqprop-bench --test program killed` tries a hundred
-/// moments.
+/// `EQPROP_KILLS=100 cargo test --release -p eqprop-bench --test program killed` tries a hundred moments.
 #[cfg(unix)]
 #[test]
 fn a_comparison_that_was_killed_ends_as_if_it_had_not_been() {

@@ -61,7 +61,7 @@ fn values_are_compared_as_methods_are() {
     );
     assert_eq!(run["epochs"][1]["test_error"], trained["test_error"]);
 
-    // What is kept of each example is what the error counts.
+    // The stored correctness of each example is what the error counts.
     for run in array(&results["runs"]) {
         let bits = run["correct"]["bits"].as_str().unwrap();
         let digits = bits

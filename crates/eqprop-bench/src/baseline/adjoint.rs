@@ -1,4 +1,4 @@
-//! The gradient at the equilibrium itself, by its costate.
+//! The gradient at the equilibrium itself, from its costate.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -14,8 +14,7 @@ use eqprop_train::network::{EquilibriumNetwork, FreePhase};
 use nalgebra::{DMatrix, DVector};
 use tracing::debug_span;
 
-/// Recurrent backpropagation (Almeida, Pineda): the costate of the free equilibrium by
-/// iteration.
+/// Recurrent backpropagation (Almeida, Pineda): finds the costate of the free equilibrium by iteration.
 ///
 /// An equilibrium is a fixed point `s = M(θ, x, s)` of `M_k = σ_k(drive_k)`. The implicit
 /// function theorem gives its gradient with a costate `λ`:
@@ -24,13 +23,13 @@ use tracing::debug_span;
 /// λ = ∂C/∂s + (∂M/∂s)ᵀ λ        dC/dθ = ∂C/∂θ + (∂M/∂θ)ᵀ λ
 /// ```
 ///
-/// The iteration goes through [`VectorField::groups`] as an asynchronous relaxation does, each group
-/// with the newest `λ` of the others: block Gauss–Seidel on a system that is symmetric up to a
-/// scaling, and positive definite at a strict minimum of the energy, so it converges wherever the
-/// relaxation did. Without an energy the system is not symmetric, and it converges where a
-/// relaxation through the groups in reversed order would. Products with the Jacobian come from Burn's autodiff at the one state; memory
-/// does not grow with the number of steps. [`Estimate::second_phase`] has the costate, its
-/// residual (the largest change of any entry in the last sweep) and the number of sweeps.
+/// The iteration goes through [`VectorField::groups`] as an asynchronous relaxation does, each group using
+/// the newest `λ` of the others. This is block Gauss–Seidel on a system that is symmetric up to a scaling,
+/// and positive definite at a strict minimum of the energy, so it converges wherever the relaxation did.
+/// Without an energy the system is not symmetric, and the iteration converges where a relaxation through the
+/// groups in reversed order would. Products with the Jacobian come from Burn's autodiff at the one state;
+/// memory does not grow with the number of steps. [`Estimate::second_phase`] holds the costate, its residual
+/// (the largest change of any entry in the last sweep) and the number of sweeps.
 ///
 /// # Reference
 /// Scellier & Bengio (2017), §4.3, <https://arxiv.org/abs/1602.05179>
@@ -38,17 +37,16 @@ use tracing::debug_span;
 pub struct RecurrentBackprop<D = Scheme> {
     /// The free phase.
     pub free: Relaxation<D>,
-    /// When the iteration of the costate stops.
+    /// When the iteration for the costate stops.
     pub costate: Stopping,
 }
 
-/// The gradient at the free equilibrium by solving for the costate of [`RecurrentBackprop`]: what
-/// other methods are judged by.
+/// The gradient at the free equilibrium, from a linear solve for the costate of [`RecurrentBackprop`]: the
+/// reference for all other methods.
 ///
-/// Builds the Jacobian of each example with one product per unit and factorizes it in `f64` on
-/// the host, whatever the device computes in. Exact up to rounding, if the free phase has
-/// converged. Meant for small networks: `n` units take `n²` numbers and `n³` operations per
-/// example.
+/// Builds the Jacobian of each example with one product per unit and factorizes it in `f64` on the host,
+/// whatever the precision of the device. The gradient is exact up to rounding if the free phase has
+/// converged. Meant for small networks: `n` units take `n²` numbers and `n³` operations per example.
 #[derive(Debug, Clone)]
 pub struct ImplicitExact<D = Scheme> {
     /// The free phase.
@@ -87,7 +85,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for ImplicitE
     }
 }
 
-/// Relaxes, finds the costate, and turns it into gradients.
+/// Relaxes, finds the costate with `find`, and turns it into gradients.
 fn by_costate<E: VectorField, C: Cost>(
     network: &EquilibriumNetwork<E, C>,
     batch: &Batch,
@@ -103,7 +101,7 @@ fn by_costate<E: VectorField, C: Cost>(
         let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
         let through = product(&total, state, &costate.state);
         let cost = network.cost.value(state.output(), &equilibrium.target);
-        // A factor: autodiff takes the reciprocal of a divisor in `f32`, whatever the data type.
+        // A multiplication: autodiff takes the reciprocal of a divisor in `f32`, whatever the data type.
         let per_example = 1.0 / state.batch_size() as f64;
         let objective = (through + cost.sum()) * per_example;
         GradientsParams::from_grads(backward(&objective), network)
@@ -124,7 +122,7 @@ fn product<E: VectorField, C: Cost>(
         .expect("a state has at least one layer")
 }
 
-/// The costate at a free equilibrium.
+/// Computes the costate at a free equilibrium.
 struct Adjoint<'a, E: VectorField, C: Cost>(&'a FreeEquilibrium<E, C>);
 
 impl<E: VectorField, C: Cost> Adjoint<'_, E, C> {
@@ -208,7 +206,7 @@ impl<E: VectorField, C: Cost> Adjoint<'_, E, C> {
         let right = rows(self.cost_gradient().layers());
         let solutions = systems.into_iter().zip(right).map(|(system, right)| {
             let solution = system.lu().solve(&DVector::from_vec(right));
-            // At a minimum that is not strict there is no gradient.
+            // At a minimum that is not strict the system is singular, and there is no gradient.
             solution.map_or_else(|| vec![f64::NAN; n], |found| found.as_slice().to_vec())
         });
         let solutions: Vec<Vec<f64>> = solutions.collect();
@@ -230,7 +228,7 @@ impl<E: VectorField, C: Cost> Adjoint<'_, E, C> {
     }
 }
 
-/// `∂C/∂s` of each example, which only the output has.
+/// Returns `∂C/∂s` of each example; it is 0 except in the output layer.
 pub(crate) fn cost_gradient<C: Cost>(cost: &C, state: &State, target: &Tensor<2>) -> State {
     let output = state.output().clone().autodiff().require_grad();
     let gradient = output.grad(&backward(&cost.value(&output, target).sum()));
@@ -240,7 +238,7 @@ pub(crate) fn cost_gradient<C: Cost>(cost: &C, state: &State, target: &Tensor<2>
     gradients
 }
 
-/// The values of each example, through all layers.
+/// Returns the values of each example, concatenated over all layers.
 fn rows(layers: &[Tensor<2>]) -> Vec<Vec<f64>> {
     let joined = Tensor::cat(layers.to_vec(), 1);
     let [_, n] = joined.dims();

@@ -18,7 +18,7 @@ use super::gradients;
 /// ĝ = d/dθ mean C(s_T),   s_{t+1} = step(θ, x, s_t)
 /// ```
 ///
-/// Truncated (TBP), the free phase runs without autodiff, and the gradient goes through `K` more
+/// In its truncated form (TBP), the free phase runs without autodiff, and the gradient goes through `K` more
 /// steps from its end. Memory grows with the number of steps that the gradient goes through.
 ///
 /// # Reference
@@ -30,7 +30,7 @@ pub struct Bptt<D = Scheme> {
 }
 
 impl<D: Dynamics> Bptt<D> {
-    /// Through the whole free phase.
+    /// Backpropagates through the whole free phase.
     pub fn new(free: Relaxation<D>) -> Self {
         Self {
             free,
@@ -38,7 +38,7 @@ impl<D: Dynamics> Bptt<D> {
         }
     }
 
-    /// Through `n_steps` more steps from the end of the free phase.
+    /// Backpropagates through `n_steps` further steps from the end of the free phase.
     ///
     /// # Panics
     /// If `n_steps` is 0.

@@ -1,4 +1,4 @@
-//! Backpropagation in the feedforward twin.
+//! Backpropagation in the feedforward twin of a network.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -13,20 +13,20 @@ use tracing::debug_span;
 
 use super::gradients;
 
-/// Burn's own backpropagation in the feedforward network of the same layers, activations and
-/// parameters: every connection is used forward only.
+/// Burn's own backpropagation in the feedforward network with the same layers, activations and parameters,
+/// where every connection is used in the forward direction only.
 ///
 /// ```text
 /// s_k = σ_k(Σ_{j → k} f_θ(s_j) + b_k),   ĝ = d/dθ mean C(s_L)
 /// ```
 ///
-/// Of a Hopfield energy it is another function of the same parameters: its state is that of one
-/// pass, and no minimum of the energy, whose value there is reported all the same. Of a predictive
-/// coding network it is the same function, and its state the free equilibrium. Its residual is 0.
+/// For a Hopfield energy the twin is a different function of the same parameters: its state is that of one
+/// forward pass and not a minimum of the energy, whose value there is still reported. For a predictive coding
+/// network it is the same function, and its state is the free equilibrium. The residual is 0.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FeedforwardBackprop;
 
-/// The pass as the outcome of a free phase, wherever that would start.
+/// Presents the forward pass as the outcome of a free phase; the start state is ignored.
 impl<E: VectorField, C: Cost> FreePhase<E, C> for FeedforwardBackprop {
     /// # Panics
     /// If the field [has no twin](VectorField::twin), with the reason.
@@ -80,7 +80,7 @@ fn twin<E: VectorField>(energy: &E, input: &Tensor<2>) -> Twin {
     twin.unwrap_or_else(|reason| panic!("{reason}"))
 }
 
-/// One pass that nothing is left of.
+/// Wraps the state of a forward pass, with residual 0.
 fn relaxed(state: State) -> Relaxed {
     let output = state.output();
     let like = (&output.device().without_autodiff(), output.dtype());

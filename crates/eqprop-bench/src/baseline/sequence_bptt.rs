@@ -9,8 +9,8 @@ use tracing::debug_span;
 
 use super::gradients;
 
-/// Backpropagation through every step of a course, by Burn's autodiff: what
-/// [`HamiltonianEcho`](eqprop_core::sequence::HamiltonianEcho) approaches as ε → 0.
+/// Backpropagation through every step of a sequence, by Burn's autodiff: the limit of
+/// [`HamiltonianEcho`](eqprop_core::sequence::HamiltonianEcho) as ε → 0.
 ///
 /// ```text
 /// ĝ = d/dθ mean L(y_1 … y_T),   (y, z) ← leapfrog(θ, u_t, y, z)

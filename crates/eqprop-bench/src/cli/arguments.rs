@@ -1,4 +1,4 @@
-//! What several commands ask for.
+//! Arguments that several commands share.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,48 +14,48 @@ use serde_json::Value;
 
 use super::files::FilesArguments;
 
-/// Which network, trained how.
+/// The network and how it is trained.
 #[derive(Debug, Args)]
 pub struct ModelArguments {
     /// Named configuration; `eqprop presets` lists them [default: digits, or paper-1h for data of more
     /// than 256 inputs, or dchn for cifar-10 and cifar-100].
     #[arg(long, value_name = "P")]
     pub preset: Option<Preset>,
-    /// Configuration to begin with instead: a tuned.json of `eqprop tune`, the config.json of a run, or what
-    /// `eqprop presets NAME` printed.
+    /// Configuration file to start from instead: a tuned.json of `eqprop tune`, the config.json of a run, or
+    /// the output of `eqprop presets NAME`.
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     pub config: Option<PathBuf>,
     /// Data set: a name (digits, mnist, fashion-mnist, kmnist, qmnist, cifar-10, cifar-100, or emnist-
-    /// with balanced, byclass, bymerge, digits, letters or mnist), or the path of data of your own, which
-    /// `eqprop data PATH` shows [default: the preset's]. Where a preset is convolutional, smaller images
-    /// are padded to the size that it is made for.
+    /// followed by balanced, byclass, bymerge, digits, letters or mnist), or the path of your own data, which
+    /// `eqprop data PATH` shows [default: the preset's]. With a convolutional preset, smaller images are
+    /// padded to the size that it is made for.
     #[arg(long, value_name = "D")]
     pub dataset: Option<DataSource>,
     #[command(flatten)]
     pub files: FilesArguments,
-    /// Leave the inputs in their files and read each batch as it is needed: for data that do not fit into memory. The
-    /// results are the same. Before the first epoch the files are read from end to end a few times, and
-    /// then at random places, for which a disk should be fast; in memory is a label for each example. Not of tables
-    /// as text, nor of compressed files. The same as --set stream=true.
+    /// Leave the inputs in their files and read each mini-batch when it is needed: for data that do not fit
+    /// into memory. The results are the same. The files are read from end to end a few times before the first
+    /// epoch and in random order from then on, so the disk should be fast; only a label per example stays in
+    /// memory. Not for tables stored as text, nor for compressed files. Same as --set stream=true.
     #[arg(long)]
     pub stream: bool,
-    /// Change one field of the configuration; `eqprop presets NAME` shows them all.
+    /// Change one field of the configuration; `eqprop presets NAME` shows all fields.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<Override>,
 }
 
 impl ModelArguments {
-    /// The configuration, and a name for it.
+    /// Returns the name of the configuration and the configuration itself.
     ///
     /// # Errors
-    /// If a field to change is unknown, or its value of another type, or files of one's own cannot be
-    /// used.
+    /// If a field to change is unknown, a value has the wrong type, or the user's own files cannot be used.
     pub fn configure(&self) -> Result<(String, TrainingConfig)> {
         let (name, config, _) = self.configure_with_data()?;
         Ok((name, config))
     }
 
-    /// As [`configure`](Self::configure), with the data if they had to be read for it.
+    /// Does the same as [`configure`](Self::configure), and also returns the data if they had to be read for
+    /// it.
     ///
     /// # Errors
     /// As [`configure`](Self::configure).
@@ -63,7 +63,7 @@ impl ModelArguments {
         self.configure_as(self.preset, &self.overrides)
     }
 
-    /// The same with another preset, and other fields changed.
+    /// Does the same for another preset and other changed fields.
     ///
     /// # Errors
     /// As [`configure`](Self::configure).
@@ -101,7 +101,7 @@ impl ModelArguments {
         self.complete(name, config, overrides, read)
     }
 
-    /// `config` with other fields changed, and its data if they are files of one's own.
+    /// Applies the changes to `config`, and reads its data if they are the user's own files.
     fn complete(
         &self,
         name: String,
@@ -125,7 +125,7 @@ impl ModelArguments {
         Ok((name, config, read))
     }
 
-    /// Whether inputs are to stay in their files, which is to be known before there is a configuration.
+    /// Whether inputs are to stay in their files. This has to be known before there is a configuration.
     fn is_streamed(&self, stored: Option<&TrainingConfig>, overrides: &[Override]) -> bool {
         let is_named = |change: &&Override| ["stream", "data.stream"].contains(&&*change.key);
         let named = overrides.iter().rfind(is_named);
@@ -136,7 +136,7 @@ impl ModelArguments {
             }
     }
 
-    /// `config` with the fields of `--set` changed.
+    /// Returns `config` with the fields of `--set` changed.
     ///
     /// # Errors
     /// As [`configure`](Self::configure).
@@ -145,7 +145,7 @@ impl ModelArguments {
     }
 }
 
-/// The data set of files of one's own, in memory or in them.
+/// Reads the user's own files: into memory, or leaving the inputs in the files.
 fn look(files: &DataFiles, is_streamed: bool) -> Result<Dataset, DataError> {
     match is_streamed {
         false => files.look(),
@@ -153,7 +153,7 @@ fn look(files: &DataFiles, is_streamed: bool) -> Result<Dataset, DataError> {
     }
 }
 
-/// The configuration in a file: by itself, or with what a run folder says beside it.
+/// Reads a configuration from a file that holds it alone, or beside other things as in a run folder.
 fn read_configuration(path: &Path) -> Result<TrainingConfig> {
     let text = fs::read_to_string(path);
     let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
@@ -167,16 +167,16 @@ fn read_configuration(path: &Path) -> Result<TrainingConfig> {
     read.with_context(not_one)
 }
 
-/// A configuration of a run, as far as it says how it is trained.
+/// The part of a run's `config.json` that holds the training configuration.
 #[derive(Deserialize)]
 struct WithTraining {
     #[serde(deserialize_with = "TrainingConfig::read")]
     training: TrainingConfig,
 }
 
-/// The preset without a choice of one's own.
+/// Returns the preset that is used where the user names none.
 pub fn usual_preset(source: &DataSource) -> Preset {
-    /// The most inputs for the small network.
+    /// The most inputs for which the small network is used.
     const SMALL: usize = 256;
     match source {
         DataSource::BuiltIn(DatasetKind::Cifar10 | DatasetKind::Cifar100) => Preset::Dchn,
@@ -185,11 +185,11 @@ pub fn usual_preset(source: &DataSource) -> Preset {
     }
 }
 
-/// The data of a configuration: those that were read for it, or from `data_dir` or where they are by
-/// default.
+/// Returns the data of a configuration: those already read for it, or else read from `data_dir` or from the
+/// default folder.
 ///
 /// # Errors
-/// If they cannot be used, or their place is given twice.
+/// If they cannot be used, or their location is given twice.
 pub fn load_data(
     config: &TrainingConfig,
     read: Option<Dataset>,
@@ -204,7 +204,7 @@ pub fn load_data(
     }
 }
 
-/// `KEY=VALUE`.
+/// A change of one field, written `KEY=VALUE`.
 #[derive(Debug, Clone)]
 pub struct Override {
     /// The field.
@@ -227,18 +227,18 @@ impl std::str::FromStr for Override {
     }
 }
 
-/// Where the data is.
+/// The folder of the data.
 #[derive(Debug, Args)]
 pub struct FolderArguments {
-    /// Folder with the files of a data set that has a name, such as the IDX files of MNIST or the binary
-    /// version of CIFAR-10, plain or gzipped, in itself or in a folder named after the data set, such as
-    /// fashion-mnist or FashionMNIST/raw, which comes first [default: the environment variable
-    /// EQPROP_DATA, else downloaded once]. For a run on data of your own: where they are now.
+    /// Folder with the files of a named data set, such as the IDX files of MNIST or the binary version of
+    /// CIFAR-10, plain or gzipped. They may also lie in a subfolder named after the data set, such as
+    /// fashion-mnist or FashionMNIST/raw, which is tried first [default: the environment variable
+    /// EQPROP_DATA, else downloaded once]. For a run on your own data: where they are now.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
 
-/// What to compute on.
+/// The device to compute on.
 #[derive(Debug, Args)]
 pub struct DeviceArguments {
     /// Device, such as flex, wgpu or cuda:1; `eqprop devices` lists them [default: flex, or
@@ -248,7 +248,7 @@ pub struct DeviceArguments {
 }
 
 impl Override {
-    /// `config` with all of them.
+    /// Returns `config` with all the changes applied.
     ///
     /// # Errors
     /// As [`TrainingConfig::with_override`].
@@ -258,10 +258,10 @@ impl Override {
     }
 }
 
-/// Refuses an option with a 0 among its values.
+/// Refuses an option if one of its values is 0.
 ///
 /// # Errors
-/// Then.
+/// If a value is 0.
 pub fn at_least_one(option: &str, values: &[usize]) -> Result<()> {
     if values.contains(&0) {
         bail!("{option} must be at least 1, but is 0");

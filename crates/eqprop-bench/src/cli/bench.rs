@@ -1,4 +1,4 @@
-//! Of `eqprop bench`.
+//! Arguments of `eqprop bench`.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use eqprop_train::preset::Preset;
 use super::arguments::{DeviceArguments, Override};
 use super::files::FilesArguments;
 
-/// What to time.
+/// Networks and methods to time.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Inputs are random, of the shape of the preset's data: no data set is read. Every phase takes all of
@@ -28,7 +28,7 @@ Examples:
   eqprop bench --preset digits --methods eqprop,bptt,rbp --steps 10,100,1000
   eqprop bench --relaxations --preset dhn-3h --batch 128 --epochs 2 --set n_train=2000")]
 pub struct BenchArguments {
-    /// Named configuration, or several; `eqprop presets` lists them.
+    /// One or several named configurations; `eqprop presets` lists them.
     #[arg(
         long,
         value_name = "P,…",
@@ -36,12 +36,12 @@ pub struct BenchArguments {
         default_value = "digits,paper-1h"
     )]
     pub preset: Vec<Preset>,
-    /// Data set of every configuration: a name, or the path of data of your own [default: the preset's].
+    /// Data set of every configuration: a name, or the path of your own data [default: the preset's].
     #[arg(long, value_name = "D", conflicts_with = "baseline")]
     pub dataset: Option<DataSource>,
     #[command(flatten)]
     pub files: FilesArguments,
-    /// Change one field of every configuration; `eqprop presets NAME` shows them all.
+    /// Change one field of every configuration; `eqprop presets NAME` shows all fields.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<Override>,
     /// Methods, separated by commas; `eqprop compare --help` explains them.
@@ -58,7 +58,7 @@ pub struct BenchArguments {
     /// Steps of the free phase [default: the preset's].
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     pub steps: Vec<usize>,
-    /// Timed rounds; the methods take turns in each.
+    /// Number of timed rounds; the methods take turns in each.
     #[arg(
         long,
         value_name = "N",
@@ -67,11 +67,11 @@ pub struct BenchArguments {
         allow_negative_numbers = true
     )]
     pub rounds: usize,
-    /// Compare relaxations instead of methods; --steps is then the most steps [default: five times
-    /// the preset's].
+    /// Compare relaxation dynamics instead of methods; --steps is then the largest number of steps [default:
+    /// five times the preset's].
     #[arg(long, conflicts_with = "methods")]
     pub relaxations: bool,
-    /// Epochs to train before relaxations are compared; 0 for the initial weights.
+    /// Epochs to train before the dynamics are compared; 0 compares them at the initial weights.
     #[arg(
         long,
         value_name = "N",
@@ -80,11 +80,11 @@ pub struct BenchArguments {
         allow_negative_numbers = true
     )]
     pub epochs: usize,
-    /// Folder with the data, as for `eqprop train`; where the data are not found, steps are timed on
-    /// random inputs.
+    /// Folder with the data, as for `eqprop train`; where the data are not found, steps are timed on random
+    /// inputs.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// What `bench --json` printed earlier, to compare with: fails if a step takes 1.3 times as long, in
+    /// Earlier output of `bench --json` to compare with: fails if a step takes 1.3 times as long, measured in
     /// units of backprop's step where both have it.
     #[arg(long, value_name = "FILE", conflicts_with = "relaxations")]
     pub baseline: Option<PathBuf>,
@@ -92,7 +92,7 @@ pub struct BenchArguments {
     pub device: DeviceArguments,
 }
 
-/// A number of rounds whose times can all be kept.
+/// Parses a number of rounds, small enough that all their times can be kept.
 fn rounds(text: &str) -> Result<usize, String> {
     const MOST: usize = 1_000_000;
     match text.parse::<usize>() {

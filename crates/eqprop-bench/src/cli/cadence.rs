@@ -1,30 +1,30 @@
-//! How often a checkpoint is written within an epoch.
+//! The interval between checkpoints within an epoch.
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use eqprop_train::training::{Progress, Training};
 
-/// Every so much time, or every so many updates.
+/// An interval in time or in updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cadence {
-    /// In time.
+    /// A duration.
     Time(Duration),
-    /// In updates.
+    /// A number of updates.
     Updates(usize),
 }
 
-/// When the next checkpoint within an epoch is due.
+/// Decides when the next checkpoint within an epoch is due.
 #[derive(Debug)]
 pub struct Clock {
     every: Cadence,
     since: Instant,
-    /// Updates of the epoch that the last checkpoint has.
+    /// Updates of the current epoch that the last checkpoint includes.
     n_saved: usize,
 }
 
 impl Cadence {
-    /// A clock that begins at the checkpoint of `training` as it stands.
+    /// Returns a clock that starts at the checkpoint of `training` as it stands.
     pub fn clock(self, training: &Training) -> Clock {
         let unfinished = training.unfinished();
         Clock {
@@ -36,8 +36,8 @@ impl Cadence {
 }
 
 impl Clock {
-    /// Whether it is due. During an evaluation no update is added, and a checkpoint would only start
-    /// it anew.
+    /// Whether a checkpoint is due. During an evaluation no update is added, and a checkpoint would only make
+    /// the evaluation start again.
     pub fn is_due(&self, progress: &Progress) -> bool {
         let n_new = progress.n_updates.saturating_sub(self.n_saved);
         let is_due = match self.every {

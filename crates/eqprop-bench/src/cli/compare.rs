@@ -1,4 +1,4 @@
-//! Of `eqprop compare`.
+//! Arguments of `eqprop compare`.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,18 @@ use eqprop_train::preset::Preset;
 use super::arguments::{DeviceArguments, FolderArguments, ModelArguments};
 use super::vary::Vary;
 
-/// What to compare.
+/// The arms, the seeds and the report of a comparison.
 #[derive(Debug, Args)]
 #[command(after_help = about())]
 pub struct CompareArguments {
     #[command(flatten)]
     pub model: ModelArguments,
     /// Compare values of a field that --set takes, or of a method's option; several --vary give all
-    /// combinations. `preset` and `method` are fields here too. Lists inside of a value keep their
+    /// combinations. `preset` and `method` are also accepted as fields. Lists inside a value keep their
     /// commas: `hidden=[50,50],[100]`.
     #[arg(long, value_name = "KEY=V,…")]
     pub vary: Vec<Vary>,
-    /// Compare presets, separated by commas: on the data set that they share, or on --dataset.
+    /// Compare presets, separated by commas, on the data set that they share or on --dataset.
     #[arg(
         long,
         value_name = "P,…",
@@ -28,30 +28,28 @@ pub struct CompareArguments {
         conflicts_with_all = ["preset", "config"]
     )]
     pub presets: Vec<Preset>,
-    /// Methods, separated by commas [default: eqprop,bptt,tbp,rbp,backprop; with --vary or --presets
-    /// eqprop].
+    /// Methods, separated by commas [default: eqprop,bptt,tbp,rbp,backprop; with --vary or --presets eqprop].
     #[arg(long, value_name = "M,…", value_delimiter = ',')]
     pub methods: Vec<Method>,
-    /// Number of seeds: each arm is trained once with each; fewer than three carry no verdict
-    /// [default: 3].
+    /// Number of seeds; each arm is trained once with each. Fewer than three carry no verdict [default: 3].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seeds: Option<usize>,
-    /// The first seed; the others follow it [default: 0].
+    /// First seed; the others follow it [default: 0].
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
-    /// Passes over the training examples [default: the preset's].
+    /// Number of epochs, that is passes over the training examples [default: the preset's].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<usize>,
-    /// Folder for report.html, results.json, results.csv and differences.csv, made if it is not there;
-    /// must not hold a comparison, unless --resume is given [default: a new folder in runs/].
+    /// Folder for report.html, results.json, results.csv and differences.csv, created if it does not exist;
+    /// must not hold a comparison unless --resume is given [default: a new folder in runs/].
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
-    /// Train what is missing of the comparison in --report. The results are those of a comparison that
-    /// was never interrupted. More --seeds, a larger --epochs, further --methods and --presets, and
-    /// further values of what is varied extend it.
+    /// Train whatever is missing from the comparison in --report. The results are those of a comparison that
+    /// was never interrupted. More --seeds, a larger --epochs, further --methods and --presets, and further
+    /// values of a varied field extend it.
     #[arg(long, requires = "report", conflicts_with_all = ["preset", "config", "dataset", "seed", "overrides"])]
     pub resume: bool,
-    /// Milliseconds between two savings of the trainings in progress, at least: for tests that kill it.
+    /// Least number of milliseconds between two saves of the trainings in progress: for tests that kill it.
     #[arg(long, value_name = "MS", hide = true)]
     pub save_every: Option<u64>,
     #[command(flatten)]
@@ -60,7 +58,7 @@ pub struct CompareArguments {
     pub device: DeviceArguments,
 }
 
-/// What `eqprop compare` compares, how, and with which methods.
+/// Returns the text of the help: how `eqprop compare` compares, and the methods.
 fn about() -> String {
     let width = Method::ALL
         .map(|method| method.name().len())

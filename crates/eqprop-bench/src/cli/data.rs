@@ -1,4 +1,4 @@
-//! Of `eqprop data`.
+//! Arguments of `eqprop data`.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use eqprop_train::data::DataSource;
 use super::arguments::FolderArguments;
 use super::files::FilesArguments;
 
-/// Data to look at.
+/// The data to look at.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Formats:
@@ -36,7 +36,7 @@ pub struct DataArguments {
     pub source: DataSource,
     #[command(flatten)]
     pub files: FilesArguments,
-    /// File for the sheet of examples, a PNG image [default: data-NAME.png].
+    /// PNG file for the sheet of examples [default: data-NAME.png].
     #[arg(long, value_name = "FILE")]
     pub sheet: Option<PathBuf>,
     #[command(flatten)]

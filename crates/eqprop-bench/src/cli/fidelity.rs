@@ -1,4 +1,4 @@
-//! Of `eqprop fidelity`.
+//! Arguments of `eqprop fidelity`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::arguments::{DeviceArguments, FolderArguments, ModelArguments};
 
-/// Which gradient to examine.
+/// The gradient to examine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Compares equilibrium propagation, in every weight matrix and bias, with the exact gradient at the
@@ -24,11 +24,11 @@ Examples:
 pub struct FidelityArguments {
     #[command(flatten)]
     pub model: ModelArguments,
-    /// Examine the network of this run folder instead of training one; --set may change how it
-    /// relaxes and is nudged.
+    /// Examine the network of this run folder instead of training one; --set may change how it relaxes and
+    /// how it is nudged.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "config", "dataset", "epochs", "seed"])]
     pub run: Option<PathBuf>,
-    /// Epochs to train before; 0 for the initial weights.
+    /// Epochs to train before the examination; 0 examines the initial weights.
     #[arg(
         long,
         value_name = "N",
@@ -44,7 +44,7 @@ pub struct FidelityArguments {
         allow_negative_numbers = true
     )]
     pub seed: u64,
-    /// Number of batches.
+    /// Number of mini-batches.
     #[arg(
         long,
         value_name = "N",
@@ -52,7 +52,7 @@ pub struct FidelityArguments {
         allow_negative_numbers = true
     )]
     pub batches: usize,
-    /// Examples per batch.
+    /// Examples per mini-batch.
     #[arg(
         long,
         value_name = "N",
@@ -60,7 +60,7 @@ pub struct FidelityArguments {
         allow_negative_numbers = true
     )]
     pub batch: usize,
-    /// The cosine similarity that every layer has to reach in the recommendation.
+    /// Cosine similarity that every layer has to reach in the recommendation.
     #[arg(
         long,
         value_name = "C",
@@ -68,7 +68,7 @@ pub struct FidelityArguments {
         allow_negative_numbers = true
     )]
     pub bound: f64,
-    /// Folder for the pictures and fidelity.json; made if it is not there.
+    /// Folder for the pictures and fidelity.json; created if it does not exist.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
     #[command(flatten)]

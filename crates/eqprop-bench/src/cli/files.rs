@@ -1,4 +1,4 @@
-//! How data of one's own are to be read.
+//! Options that say how the user's own files are read.
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -6,49 +6,50 @@ use eqprop_train::data::{
     DataError, DataFiles, DataFormat, DataSource, Dataset, ScalingKind, Task,
 };
 
-/// What these options are grouped under.
+/// The heading under which the help lists these options.
 const HEADING: &str = "Data of your own";
 
-/// How files of one's own are to be read.
+/// How the user's own files are read.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FilesArguments {
-    /// What the files are: images (a folder of PNG or JPEG images for each class), csv, npy, npz,
-    /// safetensors, idx or cifar [default: what they are recognized as].
+    /// Format of the files: images (a folder of PNG or JPEG images for each class), csv, npy, npz,
+    /// safetensors, idx or cifar [default: recognized from the files].
     #[arg(long, help_heading = HEADING, value_name = "F")]
     pub format: Option<DataFormat>,
-    /// Column with the class, the quantity or the label to learn, by name or by number from 1; several
-    /// quantities or labels with commas between [default: label, class, target or y, else the last].
+    /// Column with the class, quantity or label to learn, by name or by number from 1; separate several
+    /// quantities or labels with commas [default: label, class, target or y, else the last].
     #[arg(long, help_heading = HEADING, value_name = "COLUMN")]
     pub target: Option<String>,
-    /// What is learned: classification, regression of quantities, or labels, of which an example has none,
-    /// one or several (columns of 0 and 1, true and false, or yes and no) [default: regression of several
-    /// columns, and of numbers that cannot be classes].
+    /// Task to learn: classification, regression of quantities, or labels, where an example has none, one or
+    /// several of them (columns of 0 and 1, true and false, or yes and no) [default: regression for several
+    /// columns, and for numbers that cannot be classes].
     #[arg(long, help_heading = HEADING, value_name = "T")]
     pub task: Option<Task>,
-    /// Height and width, such as 32x32: images are scaled to it, with their aspect kept; rows of a table
-    /// are images of it [default: that of the images, which are then all of one size].
+    /// Height and width, such as 32x32: images are scaled to this size with their aspect ratio kept, and rows
+    /// of a table are taken as images of this size [default: the size of the images, which must then all be
+    /// equal].
     #[arg(long, help_heading = HEADING, value_name = "HxW", value_parser = size)]
     pub image_size: Option<[usize; 2]>,
-    /// 1 for images in gray, 3 for those in color [default: gray if no image has a color].
+    /// Number of channels: 1 for gray images, 3 for color images [default: gray if no image has a color].
     #[arg(long, help_heading = HEADING, value_name = "N")]
     pub channels: Option<usize>,
-    /// What is done to the numbers: none, bytes (/ 255), range (from the least to the largest) or
-    /// standard (each column by its mean and deviation), all by the training part [default: bytes for
-    /// pixels in bytes, standard for other tables].
+    /// Scaling of the numbers: none, bytes (/ 255), range (from the smallest to the largest) or standard
+    /// (each column by its mean and standard deviation), always measured on the training part [default: bytes
+    /// for pixels in bytes, standard for other tables].
     #[arg(long, help_heading = HEADING, value_name = "S")]
     pub scaling: Option<ScalingKind>,
-    /// The part of each class that is taken for the test where the files have none [default: 0.2].
+    /// Share of each class that is set aside as the test set where the files have none [default: 0.2].
     #[arg(long, help_heading = HEADING, value_name = "P", allow_negative_numbers = true)]
     pub test_share: Option<f64>,
-    /// Seed of what is taken for the test [default: 0].
+    /// Seed of the choice of test examples [default: 0].
     #[arg(long, help_heading = HEADING, value_name = "S")]
     pub split_seed: Option<u64>,
 }
 
 impl FilesArguments {
-    /// The files at `path`, to be read so.
+    /// Returns the files at `path`, to be read with these options.
     pub fn files(&self, path: &str) -> DataFiles {
-        // A run is looked at from other folders too.
+        // A run is also opened from other folders.
         let absolute = std::path::absolute(path).ok();
         let absolute = absolute.and_then(|path| path.to_str().map(String::from));
         let new = DataFiles::new(absolute.unwrap_or_else(|| path.to_string()));
@@ -75,10 +76,10 @@ impl FilesArguments {
         }
     }
 
-    /// The data that are named, read if they are files of one's own, by `look`.
+    /// Returns the named data set, read by `look` if it consists of the user's own files.
     ///
     /// # Errors
-    /// If they cannot be used, or are no files and something is said of how to read them.
+    /// If they cannot be used, or are not files although an option says how to read files.
     pub fn look(
         &self,
         named: Option<&DataSource>,
@@ -95,10 +96,10 @@ impl FilesArguments {
         Ok((named.cloned(), None))
     }
 
-    /// Refuses what says how to read files where there are none.
+    /// Refuses options for reading files where no files are read.
     ///
     /// # Errors
-    /// If something is said.
+    /// If such an option is given.
     fn check_unused(&self, data: &str) -> Result<()> {
         let given = [
             ("--format", self.format.is_some()),
@@ -120,7 +121,7 @@ impl FilesArguments {
     }
 }
 
-/// Such as `32x32`.
+/// Parses a size such as `32x32`.
 fn size(text: &str) -> std::result::Result<[usize; 2], String> {
     let parts = text.split_once(['x', '×']);
     let sizes = parts.and_then(|(height, width)| Some([height.parse().ok()?, width.parse().ok()?]));

@@ -5,7 +5,7 @@ use eqprop_train::preset::Preset;
 
 use super::{Cli, Command};
 
-/// The name and the configuration of `eqprop train` with these arguments.
+/// The name and configuration of `eqprop train` with these arguments.
 fn configure(arguments: &[&str]) -> (String, TrainingConfig) {
     let cli = Cli::parse_from([&["eqprop", "train"], arguments].concat());
     let Command::Train(arguments) = cli.command else {
@@ -36,7 +36,7 @@ fn the_data_set_of_a_preset_changes_its_padding_and_its_name() {
     assert_eq!((name.as_str(), config.data.padding), ("dchn-cifar-10", 0));
     let (name, config) = configure(&["--preset", "dchn", "--dataset", "mnist"]);
     assert_eq!((name.as_str(), config.data.padding), ("dchn", 2));
-    // What is asked for comes last.
+    // The explicit setting is applied last.
     let (_, config) = configure(&["--dataset", "cifar-10", "--set", "padding=8"]);
     assert_eq!(config.data.padding, 8);
 }

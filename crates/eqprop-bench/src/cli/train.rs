@@ -1,4 +1,4 @@
-//! Of `eqprop train`.
+//! Arguments of `eqprop train`.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::Args;
 use super::arguments::{DeviceArguments, FolderArguments, ModelArguments};
 use super::cadence::Cadence;
 
-/// What to train.
+/// The network to train.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,27 +27,28 @@ pub struct TrainArguments {
     pub data: FolderArguments,
     #[command(flatten)]
     pub device: DeviceArguments,
-    /// Passes over the training examples [default: the preset's].
+    /// Number of epochs, that is passes over the training examples [default: the preset's].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<usize>,
-    /// Seed of weights, order and signs [default: 0].
+    /// Seed of the initial weights, the order of the examples and the signs of β [default: 0].
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
-    /// Run folder; must be new, unless --resume is given [default: a new folder in runs/].
+    /// Run folder; must be new unless --resume is given [default: a new folder in runs/].
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
-    /// Write a checkpoint within an epoch every so often too: a time such as 10min, 90s or 2h, or a
-    /// number of updates. One is written at the end of each epoch and when the program is stopped
-    /// by Ctrl-C or SIGTERM.
+    /// Also write checkpoints within an epoch, at this interval: a time such as 10min, 90s or 2h, or a number
+    /// of updates. A checkpoint is always written at the end of each epoch and when the program is stopped by
+    /// Ctrl-C or SIGTERM.
     #[arg(long, value_name = "TIME|N", default_value = "10min")]
     pub checkpoint_every: Cadence,
-    /// Write what each epoch measured for TensorBoard too, as an event file in DIR [default: the run
-    /// folder]. A run that goes on appends to the one in its folder; another DIR is to be named again.
+    /// Also write the measurements of each epoch for TensorBoard, as an event file in DIR [default: the run
+    /// folder]. A resumed run appends to the event file in its own folder; any other DIR has to be named
+    /// again.
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     pub tensorboard: Option<Option<PathBuf>>,
-    /// Go on with the run in --run from its last checkpoint, with the data that it began with. The
-    /// result is that of a run that was never interrupted. A larger --epochs extends it, unless its
-    /// learning rates follow a cosine.
+    /// Resume the run in --run from its last checkpoint, with the data that it began with. The result is that
+    /// of a run that was never interrupted. A larger --epochs extends the run, unless its learning rates
+    /// follow a cosine schedule.
     #[arg(long, requires = "run", conflicts_with_all = ["preset", "config", "dataset", "seed", "stream", "overrides"])]
     pub resume: bool,
 }

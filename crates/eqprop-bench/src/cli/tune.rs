@@ -1,4 +1,4 @@
-//! Of `eqprop tune`.
+//! Arguments of `eqprop tune`.
 
 use std::path::PathBuf;
 
@@ -7,38 +7,39 @@ use eqprop_bench::tuning::ParameterKind;
 
 use super::arguments::{DeviceArguments, FolderArguments, ModelArguments};
 
-/// What to tune, and for how long.
+/// The configuration to tune, and the time for it.
 #[derive(Debug, Args)]
 #[command(after_help = about())]
 pub struct TuneArguments {
     #[command(flatten)]
     pub model: ModelArguments,
-    /// Minutes for all of it [default: 3, or without end if --trials is given].
+    /// Minutes for the whole search [default: 3, or no limit if --trials is given].
     #[arg(long, value_name = "M", allow_negative_numbers = true)]
     pub minutes: Option<f64>,
-    /// Trials, at most. Without --minutes the clock decides nothing: the same seed finds the same again.
+    /// Largest number of trials. Without --minutes nothing depends on the clock: the same seed finds the same
+    /// result again.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub trials: Option<usize>,
-    /// Passes over the training examples of a whole training [default: the preset's, or as many as the
-    /// minutes allow].
+    /// Number of epochs of a full training, that is passes over the training examples [default: the preset's,
+    /// or as many as the minutes allow].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<usize>,
-    /// Seeds by which what was found is held against what the search began with, in the end; fewer than
+    /// Number of seeds with which the result is finally compared with the starting configuration; fewer than
     /// three carry no verdict [default: 5].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seeds: Option<usize>,
-    /// Seed of the search, and of the trainings in it [default: 0].
+    /// Seed of the search and of its trainings [default: 0].
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
-    /// Search only these, separated by commas [default: all that the network has].
+    /// Search only these parameters, separated by commas [default: all that the network has].
     #[arg(long, value_name = "P,…", value_delimiter = ',')]
     pub only: Vec<ParameterKind>,
-    /// Folder for tuned.json, trials.csv, effects.svg and tune.json, made if it is not there; must not hold a
-    /// search [default: a new folder in runs/].
+    /// Folder for tuned.json, trials.csv, effects.svg and tune.json, created if it does not exist; must not
+    /// hold a search [default: a new folder in runs/].
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
-    /// Go on with the search in DIR. More --minutes, --trials and --seeds extend it, as long as what was found
-    /// has not been confirmed.
+    /// Resume the search in DIR. More --minutes, --trials and --seeds extend it, as long as its result has
+    /// not been confirmed.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["report", "preset", "config", "dataset", "overrides", "epochs", "seed", "only"])]
     pub resume: Option<PathBuf>,
     #[command(flatten)]
@@ -47,7 +48,7 @@ pub struct TuneArguments {
     pub device: DeviceArguments,
 }
 
-/// How it searches, and what for.
+/// Returns the text of the help: how the search works, and the parameters.
 fn about() -> String {
     let width = ParameterKind::ALL.map(|kind| kind.name().len());
     let width = width.into_iter().max().unwrap_or_default();

@@ -1,13 +1,13 @@
-//! `--vary KEY=V1,V2,…`.
+//! Parses `--vary KEY=V1,V2,…`.
 
 use std::str::FromStr;
 
-/// A setting, and the values that it takes.
+/// A setting and the values that it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vary {
     /// The setting.
     pub key: String,
-    /// Its values, as they are written.
+    /// Its values, as the user wrote them.
     pub values: Vec<String>,
 }
 
@@ -28,7 +28,7 @@ impl FromStr for Vary {
     }
 }
 
-/// The parts of a list between its commas, but for those inside of brackets and quotes.
+/// Splits a list at its commas, except those inside brackets and quotes.
 fn split(list: &str) -> Vec<String> {
     let (mut depth, mut is_text) = (0, false);
     let parts = list.split(|c| {

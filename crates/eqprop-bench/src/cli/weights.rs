@@ -1,4 +1,4 @@
-//! Of `eqprop export` and `eqprop import`.
+//! Arguments of `eqprop export` and `eqprop import`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::arguments::{DeviceArguments, ModelArguments};
 
-/// Weights to write.
+/// The weights to export.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The file holds the tensors `energy.connections.N.weight` ([n_in, n_out]) or `.kernel`
@@ -18,13 +18,13 @@ Example:
 pub struct ExportArguments {
     /// Run folder of `eqprop train`.
     pub run: PathBuf,
-    /// The file to write; one that is there is replaced.
+    /// File to write; an existing one is replaced.
     pub file: PathBuf,
     #[command(flatten)]
     pub device: DeviceArguments,
 }
 
-/// Weights to read.
+/// The weights to import.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The new run folder works with evaluate, predict, relax and watch; `eqprop train --resume --run DIR` trains
@@ -45,11 +45,11 @@ Examples:
   eqprop import checkpoint.tar --preset paper-1h --set 'hidden=[512]' --set hidden_activation=sigmoid \
     --set output_activation=sigmoid")]
 pub struct ImportArguments {
-    /// The file.
+    /// File with the weights.
     pub file: PathBuf,
     #[command(flatten)]
     pub model: ModelArguments,
-    /// Multiply weights and biases by this; not those of a readout.
+    /// Multiply weights and biases by this factor, except those of a readout.
     #[arg(
         long,
         value_name = "S",

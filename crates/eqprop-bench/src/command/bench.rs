@@ -22,13 +22,13 @@ use progress::Display;
 use results::{Measured, Results};
 use setting::{Inputs, Setting, check_memory, distinct, examples, settings};
 
-/// Times a training step of each method, for each preset, batch size and number of steps; or
-/// compares relaxations.
+/// Times a training step of each method, for each preset, batch size and number of steps; or compares
+/// relaxation dynamics.
 ///
 /// # Errors
-/// If a number is 0, a configuration cannot work, a method cannot run one of the networks, or the
-/// device cannot be used: before anything is timed. An interrupted measurement, or one that the
-/// device ends, is reported as far as it got; so is one that is slower than the baseline.
+/// If a number is 0, a configuration cannot work, a method cannot run on one of the networks, or the device
+/// cannot be used: all this before anything is timed. A measurement that is interrupted or that the device
+/// ends is reported as far as it got; so is one that is slower than the baseline.
 pub fn run(arguments: BenchArguments) -> Result<Report> {
     if arguments.relaxations {
         return relaxations::run(&arguments);

@@ -32,11 +32,11 @@ use keeper::Keeper;
 use progress::Display;
 use results::Results;
 
-/// Timed rounds of single training steps.
+/// Number of timed rounds for single training steps.
 const ROUNDS: usize = 9;
 const SEEDS: usize = 3;
 
-/// All that a comparison needs to be trained.
+/// Everything needed to train a comparison.
 struct Prepared {
     folder: ReportFolder,
     results: Results,
@@ -44,11 +44,11 @@ struct Prepared {
     data: ArmData,
 }
 
-/// Trains each arm with each seed and reports how they compare.
+/// Trains each arm with each seed, and reports how the arms compare.
 ///
 /// # Errors
-/// If a configuration, a method, the data, the device or the report folder cannot be used. A
-/// comparison that is interrupted or cannot be written is reported as far as it got.
+/// If a configuration, a method, the data, the device or the report folder cannot be used. A comparison that
+/// is interrupted or cannot be written is reported as far as it got.
 pub fn run(arguments: CompareArguments) -> Result<Report> {
     let Prepared {
         folder,
@@ -60,7 +60,7 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
     } else {
         start(&arguments)?
     };
-    // From here on there is something to go on with.
+    // From here on the comparison can be resumed.
     keeper::write_state(&folder, &results)?;
 
     let interrupt = Interrupt::listen();
@@ -98,7 +98,7 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
                     Event::Epoch {
                         run, comparison, ..
                     } => keeper.keep(run, comparison),
-                    // Once is enough: the next one will hardly be another.
+                    // Reported only once: the next failure will hardly be different.
                     Event::Unsaved { .. } if std::mem::replace(&mut is_unsaved, true) => None,
                     Event::Unsaved { error } => Some(describe(*error)),
                 };
@@ -147,7 +147,7 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
     Ok(Report::new(text, &results.to_json()).with_failure(failure))
 }
 
-/// A comparison that begins.
+/// Prepares a new comparison.
 fn start(arguments: &CompareArguments) -> Result<Prepared> {
     let (name, plan, read) = design::plan(arguments)?;
     let comparison = Comparison::of(plan, arguments.seeds.unwrap_or(SEEDS))?;
@@ -155,13 +155,13 @@ fn start(arguments: &CompareArguments) -> Result<Prepared> {
     let data_dir = arguments.data.data_dir.as_deref();
     let data = ArmData::load(comparison.arms(), read.as_ref(), data_dir)?;
     comparison.try_out(|arm| data.of(arm), &device.device)?;
-    // Last, so that nothing is left behind when something above cannot work.
+    // Last, so that nothing is left behind if something above fails.
     let folder = match &arguments.report {
         None => ReportFolder::make(&keeper::name(&name))?,
         Some(path) => {
             check_unused(path)?;
             let folder = ReportFolder::prepare(path)?;
-            // Another process may have been there before the lock was this one's.
+            // Another process may have written there before this one held the lock.
             check_unused(path)?;
             folder
         }
@@ -184,7 +184,7 @@ fn start(arguments: &CompareArguments) -> Result<Prepared> {
     })
 }
 
-/// The comparison of an earlier process.
+/// Prepares the comparison of an earlier process to be resumed.
 fn resume(arguments: &CompareArguments) -> Result<Prepared> {
     let path = arguments
         .report
@@ -236,7 +236,7 @@ fn resume(arguments: &CompareArguments) -> Result<Prepared> {
     })
 }
 
-/// An error with all its reasons.
+/// Returns an error with all its causes.
 fn describe(error: &dyn std::error::Error) -> Error {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -247,7 +247,7 @@ fn describe(error: &dyn std::error::Error) -> Error {
     Error::msg(text)
 }
 
-/// Refuses a folder that holds a comparison.
+/// Refuses a folder that already holds a comparison.
 fn check_unused(path: &Path) -> Result<()> {
     let mut files = keeper::FILES.iter().map(|name| path.join(name));
     if let Some(file) = files.find(|file| file.exists()) {
@@ -260,7 +260,7 @@ fn check_unused(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Times a training step of each arm that was not timed before.
+/// Times a training step of each arm that has not been timed.
 fn time_steps(
     results: &mut Results,
     data: &ArmData,
@@ -311,7 +311,7 @@ fn time_steps(
     Ok(())
 }
 
-/// The command that goes on with the comparison in `folder`.
+/// Returns the command that resumes the comparison in `folder`.
 fn resume_command(folder: &Path, arguments: &CompareArguments) -> String {
     let mut command = format!(
         "eqprop compare --resume --report {}",

@@ -12,10 +12,10 @@ use serde::Serialize;
 use crate::cli::{DataArguments, usual_preset};
 use crate::output::{Report, quantity};
 
-/// Classes or labels that are listed in the text.
+/// The most classes or labels that the text lists.
 const MOST_LISTED: usize = 30;
 
-/// What `data --json` prints.
+/// The output of `data --json`.
 #[derive(Debug, Serialize)]
 struct Document {
     source: String,
@@ -27,24 +27,24 @@ struct Document {
     n_train: usize,
     n_test: usize,
     classes: Vec<ClassCount>,
-    /// What is learned in the place of classes.
+    /// The quantities learned in place of classes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     quantities: Vec<QuantityRange>,
-    /// Of which an example has none, one or several.
+    /// The labels, of which an example has none, one or several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     labels: Vec<LabelCount>,
-    /// Training examples that have so many labels, from 0 on.
+    /// Number of training examples by their number of labels, from 0 on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     with_labels: Vec<usize>,
     scaling: Option<String>,
-    /// Of each channel over the training part, after the scaling.
+    /// The mean of each channel over the training part, after scaling.
     mean: Vec<f32>,
     deviation: Vec<f32>,
     /// The range of the inputs of the training part.
     range: [f32; 2],
     fingerprint: String,
     notes: Vec<String>,
-    /// The preset that is taken without another choice, and the network that it makes.
+    /// The preset that is used by default, and its network.
     preset: &'static str,
     network: String,
     #[serde(serialize_with = "crate::output::path")]
@@ -61,7 +61,7 @@ struct QuantityRange {
     largest: f64,
 }
 
-/// Examples that have a label.
+/// Number of examples with a label.
 #[derive(Debug, Serialize)]
 struct LabelCount {
     name: String,
@@ -69,7 +69,7 @@ struct LabelCount {
     test: usize,
 }
 
-/// Examples of a class.
+/// Number of examples of a class.
 #[derive(Debug, Serialize)]
 struct ClassCount {
     label: usize,
@@ -78,10 +78,10 @@ struct ClassCount {
     test: usize,
 }
 
-/// Says what is understood of data, and draws examples.
+/// Describes how data are understood, and draws examples.
 ///
 /// # Errors
-/// If the data cannot be used, or the picture not be written.
+/// If the data cannot be used, or the picture cannot be written.
 pub fn run(arguments: DataArguments) -> Result<Report> {
     let Reading { dataset, notes } = read(&arguments)?;
     let source = &dataset.kind;
@@ -113,7 +113,7 @@ fn read(arguments: &DataArguments) -> Result<Reading> {
     }
 }
 
-/// The quantities of the training part, if there are any.
+/// Returns the quantities of the training part; empty if there are none.
 fn ranges(source: &DataSource, train: &Examples) -> Vec<QuantityRange> {
     let Some(quantities) = source.quantities() else {
         return Vec::new();
@@ -132,7 +132,7 @@ fn ranges(source: &DataSource, train: &Examples) -> Vec<QuantityRange> {
     quantities.names.iter().enumerate().map(range).collect()
 }
 
-/// The labels and the examples that have them, if there are any.
+/// Returns the labels and how many examples have them; empty if there are none.
 fn label_counts(dataset: &Dataset) -> Vec<LabelCount> {
     let names = dataset.kind.labels().unwrap_or_default();
     let counts = |examples: &Examples| {
@@ -154,7 +154,7 @@ fn label_counts(dataset: &Dataset) -> Vec<LabelCount> {
     named.map(count).collect()
 }
 
-/// How many examples have so many labels.
+/// Counts the examples by their number of labels.
 fn with_labels(train: &Examples) -> Vec<usize> {
     let mut counts = Vec::new();
     for i in 0..train.len() {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::device;
 use crate::output::Report;
 
-/// Lists what this build has and what the machine offers.
+/// Lists the backends of this build and the devices of this machine.
 pub fn run() -> Result<Report> {
     let offers = device::offers();
     let mut text = String::new();

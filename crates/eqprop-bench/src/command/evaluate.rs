@@ -12,13 +12,13 @@ use crate::output::{Measure, Report, check_finite, error_text, percent, quantity
 use crate::progress::Bar;
 use crate::run::RunFolder;
 
-/// Examples in a batch.
+/// Number of examples per batch.
 const BATCH: usize = 500;
 
-/// Measures the error of a trained network on all test examples, or on the first of them.
+/// Measures the error of a trained network on all test examples, or on the first ones.
 ///
 /// # Errors
-/// If the run, the data or the device cannot be used, or the network computes nothing finite.
+/// If the run, the data or the device cannot be used, or the network's results are not finite.
 pub fn run(arguments: EvaluateArguments) -> Result<Report> {
     if arguments.max_test == Some(0) {
         bail!("--max-test must be at least 1, but is 0");

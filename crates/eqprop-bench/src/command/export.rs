@@ -9,21 +9,21 @@ use crate::cli::ExportArguments;
 use crate::output::{Report, text_of};
 use crate::run::RunFolder;
 
-/// Under which the configuration is kept in a weights file.
+/// The key of the configuration in a weights file.
 pub const CONFIG: &str = "eqprop.config";
-/// Under which the form of a weights file is kept.
+/// The key of the format of a weights file.
 pub const FORMAT: &str = "eqprop.format";
-/// Under which the version of the program is kept that wrote a weights file.
+/// The key of the version of the program that wrote a weights file.
 pub const VERSION: &str = "eqprop.version";
-/// The form of weights files, raised when it changes: names and shapes of the tensors, and the keys
-/// beside them. Files without one were written before there was a second key; the configuration of form 1
-/// was flat.
+/// The format of weights files, raised whenever it changes: names and shapes of the tensors, and the metadata
+/// keys. Files without this key were written before there was a second key; the configuration of format 1 was
+/// flat.
 pub const CURRENT_FORMAT: u32 = 2;
 
 /// Writes the weights of a trained network.
 ///
 /// # Errors
-/// If the run or the device cannot be used, or the file not be written.
+/// If the run or the device cannot be used, or the file cannot be written.
 pub fn run(arguments: ExportArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;

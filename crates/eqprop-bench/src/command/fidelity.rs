@@ -29,7 +29,7 @@ use crate::run::{RunData, RunFolder};
 use progress::Display;
 use results::Results;
 
-/// What is examined.
+/// The network to examine.
 struct Subject {
     name: String,
     config: TrainingConfig,
@@ -38,7 +38,7 @@ struct Subject {
     network: Trained,
 }
 
-/// A network that was trained before, or one to train.
+/// A network that is already trained, or one to train.
 enum Trained {
     Before(Box<EquilibriumNetwork<AnyField, AnyCost>>),
     Here(Box<Training>),
@@ -47,8 +47,8 @@ enum Trained {
 /// Examines the gradient of a network.
 ///
 /// # Errors
-/// If an argument, the configuration, the data, the device, the run or the report folder cannot be
-/// used, or the network has no gradient to compare with. What cannot be written is printed all the same.
+/// If an argument, the configuration, the data, the device, the run or the report folder cannot be used, or
+/// the network has no gradient to compare with. Results that cannot be written are still printed.
 pub fn run(arguments: FidelityArguments) -> Result<Report> {
     let (n_batches, batch_size) = (arguments.batches, arguments.batch);
     at_least_one("--batches", &[n_batches])?;
@@ -75,7 +75,7 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
              `eqprop compare --vary hardware.state_noise=0,{noise}` shows what it does"
         );
     }
-    // Last, so that nothing is left behind when something above cannot work.
+    // Last, so that nothing is left behind if something above fails.
     let folder = arguments.report.as_deref().map(ReportFolder::prepare);
     let folder = folder.transpose()?;
 
@@ -109,16 +109,16 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
         fidelity,
     };
     let mut text = text::render(&results);
-    // What was measured is printed, whether or not it can be written.
+    // Results are printed whether or not they can be written.
     let unwritten = folder.and_then(|folder| write(&folder, &results, &mut text).err());
     let failure = unwritten.map(|error| format!("{error:#}"));
     Ok(Report::new(text, &results).with_failure(failure))
 }
 
-/// A new network of the configuration on the command line.
+/// Prepares a new network with the configuration of the command line.
 fn start(arguments: &FidelityArguments) -> Result<Subject> {
     let (name, mut config, read) = arguments.model.configure_with_data()?;
-    // The initial weights need no epoch, a training at least one.
+    // The initial weights need no epoch; a training needs at least one.
     config.epochs = arguments.epochs.max(1);
     config.seed = arguments.seed;
     config.validate()?;
@@ -134,7 +134,7 @@ fn start(arguments: &FidelityArguments) -> Result<Subject> {
     })
 }
 
-/// The network of a run, with the phases changed as the command line says.
+/// Opens the network of a run, with the phases changed as the command line says.
 fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
     let folder = RunFolder::open(run)?;
     let trained = folder.trained(arguments.device.device.as_deref())?;
@@ -161,7 +161,7 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
     })
 }
 
-/// The examples that the network is trained on.
+/// Returns the examples on which the network is trained.
 fn training_examples(subject: &Subject) -> Examples {
     let Subject {
         config, dataset, ..
@@ -171,7 +171,7 @@ fn training_examples(subject: &Subject) -> Examples {
     examples.split_tail(config.data.n_validation).0
 }
 
-/// Trains, and gives the network with its test error.
+/// Trains, and returns the network with its test error.
 fn train(
     mut training: Training,
     epochs: usize,
@@ -193,7 +193,7 @@ fn train(
     Ok((training.learner().valid().network, test_error))
 }
 
-/// Writes the pictures and the numbers; adds a line for each to `text`.
+/// Writes the pictures and the numbers; adds a line for each file to `text`.
 fn write(folder: &ReportFolder, results: &Results, text: &mut String) -> Result<()> {
     let mut files = picture::all(results)?;
     files.push(("fidelity.json", serde_json::to_string_pretty(results)?));

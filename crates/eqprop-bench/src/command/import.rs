@@ -18,11 +18,11 @@ use crate::device;
 use crate::output::{Report, text_of};
 use crate::run::{RunConfig, RunFolder};
 
-/// Makes a run folder from weights.
+/// Makes a run folder from a file of weights.
 ///
 /// # Errors
-/// If the file, the configuration or the device cannot be used, they do not belong together, or the
-/// run folder cannot be made.
+/// If the file, the configuration or the device cannot be used, the file and the configuration do not fit, or
+/// the run folder cannot be created.
 pub fn run(arguments: ImportArguments) -> Result<Report> {
     if !arguments.scale.is_finite() || arguments.scale == 0.0 {
         bail!("--scale must be a number other than 0");
@@ -34,7 +34,7 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
     config.validate()?;
     let device = device::open(arguments.device.device.as_deref())?;
     let mut network = file.load(config.network(&device.device))?;
-    // A file may hold what the energy cannot have, such as a negative conductance.
+    // A file may hold values that the energy does not allow, such as a negative conductance.
     network.energy = network.energy.project();
     let n_parameters = network.num_params();
     let learner = EquilibriumLearner::new(network, config.estimator());
@@ -43,7 +43,7 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
     folder.write_model(learner.clone().into_record())?;
     Checkpoint::before_training(config.clone(), learner).save(folder.path())?;
     let notation = config.notation();
-    // Last, because it makes the folder one of a run.
+    // Last, because this file makes the folder a run folder.
     folder.write_config(&RunConfig::new(&device, None, config))?;
     let run = folder.path();
     let text = format!(
@@ -61,7 +61,7 @@ pub fn run(arguments: ImportArguments) -> Result<Report> {
     Ok(Report::new(text, &report))
 }
 
-/// Refuses what a version of this program wrote that this one does not know.
+/// Refuses a file that a version of this program wrote in a format unknown to this version.
 fn check_format(file: &WeightsFile, path: &Path) -> Result<()> {
     let version = file.metadata(VERSION).unwrap_or("another one");
     match file.metadata(FORMAT).map(str::parse::<u32>) {
@@ -91,8 +91,8 @@ fn check_format(file: &WeightsFile, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The configuration and a name for the run: as the arguments say or, without a preset and a data
-/// set there, that of the file.
+/// Returns the name and the configuration of the run: from the arguments or, if they name neither a preset
+/// nor a data set, from the file.
 fn configure(arguments: &ImportArguments, file: &WeightsFile) -> Result<(String, TrainingConfig)> {
     let model = &arguments.model;
     let stored = file.metadata(CONFIG);

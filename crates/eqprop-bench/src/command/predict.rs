@@ -23,13 +23,14 @@ use crate::output::{
 use crate::run::RunFolder;
 use clamp::Image;
 
-/// Bytes of the largest file that is read: no image of [`picture::MOST_PIXELS`] needs more.
+/// Size of the largest file that is read, in bytes: no image of [`picture::MOST_PIXELS`] needs more.
 const MOST_BYTES: u64 = 1 << 28;
 
-/// Classifies images, finds their labels, predicts quantities, or clamps something else and relaxes the rest.
+/// Classifies images, finds their labels or predicts quantities; or clamps something else and relaxes the
+/// rest.
 ///
 /// # Errors
-/// If the run, an image or the device cannot be used; then no image is classified.
+/// If the run, an image or the device cannot be used; no image is classified then.
 pub fn run(arguments: PredictArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
@@ -88,7 +89,7 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
     let mut report = Vec::new();
     for (path, index, input, warning) in inputs {
         if let Some(warning) = warning {
-            // The classification stands, whether or not anybody reads this.
+            // The classification stands, whether or not the warning is read.
             let _ = writeln!(io::stderr(), "warning: `{}` {warning}", path.display());
         }
         let relaxed = run.learner.infer(&input);
@@ -172,7 +173,7 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
     Ok(Report::new(text, &json!({ "predictions": report })))
 }
 
-/// Numbers by the names of what they are of.
+/// Maps names to numbers.
 fn by_name(names: &[String], values: &[f64]) -> Map<String, Value> {
     let named = names.iter().zip(values);
     named
@@ -180,13 +181,13 @@ fn by_name(names: &[String], values: &[f64]) -> Map<String, Value> {
         .collect()
 }
 
-/// Whether the name is one of an image.
+/// Whether the file name is that of an image.
 fn is_image(path: &Path) -> bool {
     let end = path.extension().unwrap_or_default().to_string_lossy();
     ["png", "jpg", "jpeg"].contains(&end.to_lowercase().as_str())
 }
 
-/// An image as an input, `[1, n_inputs]`.
+/// Converts an image to an input, `[1, n_inputs]`.
 fn input(config: &TrainingConfig, pixels: Vec<f32>, device: &Device) -> Tensor<2> {
     let examples = config.data.prepare(Examples {
         inputs: pixels,
@@ -199,7 +200,7 @@ fn input(config: &TrainingConfig, pixels: Vec<f32>, device: &Device) -> Tensor<2
     tensor(&examples, device)
 }
 
-/// What is said about an image that may not be what the network was trained on.
+/// Returns the warning about an image that may differ from the training images.
 fn warning(doubt: Doubt, is_inverted: bool) -> &'static str {
     match (doubt, is_inverted) {
         (Doubt::Empty, _) => {
@@ -215,7 +216,7 @@ fn warning(doubt: Doubt, is_inverted: bool) -> &'static str {
     }
 }
 
-/// The bytes of an image file.
+/// Reads the bytes of an image file.
 fn read(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()))?;
     let mut bytes = Vec::new();

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::PresetsArguments;
 use crate::output::Report;
 
-/// Lists the presets, or prints one.
+/// Lists the presets, or prints one of them.
 pub fn run(arguments: PresetsArguments) -> Result<Report> {
     if let Some(preset) = arguments.name {
         let config = preset.config();

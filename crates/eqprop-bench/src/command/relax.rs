@@ -17,13 +17,13 @@ use crate::output::{
 use crate::plot::Tile;
 use crate::run::RunFolder;
 
-/// The most examples of a picture: more could not be told apart.
+/// The most examples in a picture: more could not be distinguished.
 const MOST_EXAMPLES: usize = 50;
 
-/// Draws the free phase of the first test examples, from rest.
+/// Draws the free phase of the first test examples, starting at rest.
 ///
 /// # Errors
-/// If the run, the data or the device cannot be used, or the pictures not be written.
+/// If the run, the data or the device cannot be used, or the pictures cannot be written.
 pub fn run(arguments: RelaxArguments) -> Result<Report> {
     if arguments.examples == 0 {
         bail!("--examples must be at least 1");
@@ -105,7 +105,7 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     Ok(Report::new(text, &report))
 }
 
-/// The examples as gray images: the mean of their channels.
+/// Converts the examples to gray images: the mean over their channels.
 fn input_tiles(examples: &Examples) -> Vec<Tile> {
     let [channels, height, width] = examples.shape;
     let n_pixels = height * width;

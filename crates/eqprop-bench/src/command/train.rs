@@ -23,11 +23,11 @@ use crate::run::{RunConfig, RunData, RunFolder};
 use crate::tensorboard::{EventFile, Measured};
 use progress::Display;
 
-/// Test examples whose relaxation is drawn.
+/// Number of test examples whose relaxation is drawn.
 const N_DRAWN: usize = 5;
 
-/// What `train --json` prints and `summary.json` holds. Errors are shares of the examples or of their labels, in [0, 1], or
-/// mean distances from quantities.
+/// The output of `train --json`, and the content of `summary.json`. Errors are shares of the examples or of
+/// their labels, in [0, 1], or mean distances from quantities.
 #[derive(Debug, Serialize)]
 struct Summary {
     #[serde(serialize_with = "crate::output::path")]
@@ -43,10 +43,10 @@ struct Summary {
     test_error: Option<f64>,
     best_test_error: Option<f64>,
     train_error: Option<f64>,
-    /// Of the last epoch, where quantities are learned.
+    /// R² after the last epoch, where quantities are learned.
     #[serde(skip_serializing_if = "Option::is_none")]
     r_squared: Option<ByPart>,
-    /// Of the last epoch, where several labels are learned at once.
+    /// Exact matches after the last epoch, where several labels are learned at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     exact_matches: Option<ByPart>,
     seconds: f64,
@@ -58,8 +58,8 @@ struct Summary {
 /// Trains a network.
 ///
 /// # Errors
-/// If the configuration, the data, the device or the run folder cannot be used, or the cost
-/// becomes infinite. Checkpoints of finished epochs are kept.
+/// If the configuration, the data, the device or the run folder cannot be used, or the cost becomes infinite.
+/// Checkpoints of finished epochs are kept.
 pub fn run(arguments: TrainArguments) -> Result<Report> {
     let started = if arguments.resume {
         resume(&arguments)?
@@ -69,7 +69,7 @@ pub fn run(arguments: TrainArguments) -> Result<Report> {
     train(started, &arguments)
 }
 
-/// A run that is ready to be trained.
+/// A run that is ready for training.
 struct Started {
     folder: RunFolder,
     training: Training,
@@ -86,7 +86,7 @@ fn start(arguments: &TrainArguments) -> Result<Started> {
     let data_dir = arguments.data.data_dir.as_deref();
     let dataset = load_data(&config, read, data_dir)?;
     let training = Training::new(config, &dataset, &device.device)?;
-    // With what the data decided.
+    // With the settings that the data decided.
     let config = training.config().clone();
     if let Some(Some(place)) = &arguments.tensorboard
         && EventFile::is_in(place)
@@ -96,7 +96,7 @@ fn start(arguments: &TrainArguments) -> Result<Started> {
             place.display()
         );
     }
-    // Last, so that nothing is left behind when something above cannot work.
+    // Last, so that nothing is left behind if something above fails.
     let folder = RunFolder::create(arguments.run.as_deref(), &name)?;
     let data = RunData::of(&dataset, data_dir);
     folder.write_config(&RunConfig::new(&device, Some(data), config))?;
@@ -136,7 +136,7 @@ fn resume(arguments: &TrainArguments) -> Result<Started> {
     if let Some(data) = data.filter(|data| data.fingerprint != found.fingerprint) {
         return Err(other_data(path, &data, &found));
     }
-    // The device is still that on which the run was started.
+    // The recorded device is still the one on which the run was started.
     let mut config = RunConfig::new(&named, Some(found), training);
     config.device = device;
     let mut training = Training::new(config.training.clone(), &dataset, &named.device)?;
@@ -160,7 +160,7 @@ fn resume(arguments: &TrainArguments) -> Result<Started> {
     })
 }
 
-/// Why a run does not go on with other data, and how it would.
+/// Explains why a run does not resume with other data, and how it would.
 fn other_data(run: &Path, expected: &RunData, found: &RunData) -> Error {
     let place = |data: &RunData| match &data.folder {
         Some(folder) => format!("in `{folder}`"),
@@ -226,7 +226,7 @@ fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
     display.finish();
     let summary = write_results(&folder, &training, &device, &dataset)?;
     if let Some(events) = &mut events {
-        // Epochs that a killed process measured and did not get to write.
+        // Epochs that a killed process measured but did not write.
         events.write(training.records(), measured)?;
     }
     let mut text = training.records().last().map_or(String::new(), |record| {
@@ -243,7 +243,7 @@ fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
     Ok(Report::new(text, &summary))
 }
 
-/// The event file for TensorBoard, if one is asked for, or the run has one in its folder.
+/// Opens the event file for TensorBoard, if one is requested or the run has one in its folder.
 fn events(arguments: &TrainArguments, folder: &RunFolder) -> Result<Option<EventFile>> {
     let place = match &arguments.tensorboard {
         Some(named) => named.as_deref().unwrap_or(folder.path()),
@@ -253,7 +253,7 @@ fn events(arguments: &TrainArguments, folder: &RunFolder) -> Result<Option<Event
     EventFile::open(place).map(Some)
 }
 
-/// Why a training ended, with what is left of it.
+/// Explains why a training ended, and which checkpoint is left.
 fn kept(error: TrainingError, folder: &RunFolder) -> Error {
     let error = Error::from(error);
     match Checkpoint::load_latest(folder.path()) {
@@ -266,7 +266,7 @@ fn kept(error: TrainingError, folder: &RunFolder) -> Error {
     }
 }
 
-/// What ended the training, and a command that goes on with it.
+/// Reports the interruption, and a command that resumes the training.
 fn interrupted(folder: &RunFolder, arguments: &TrainArguments) -> Error {
     let mut command = format!(
         "eqprop train --resume --run {}",
@@ -284,7 +284,7 @@ fn interrupted(folder: &RunFolder, arguments: &TrainArguments) -> Error {
     anyhow!("interrupted; go on with `{command}`")
 }
 
-/// Writes everything but the checkpoint.
+/// Writes all files except the checkpoint.
 fn write_results(
     folder: &RunFolder,
     training: &Training,
@@ -339,7 +339,7 @@ fn summarize(folder: &RunFolder, training: &Training, device: &NamedDevice) -> S
     }
 }
 
-/// What an epoch measured, by name.
+/// Returns the measurements of an epoch, by name.
 fn measured(record: &EpochRecord) -> Measured {
     let numbers = [
         ("train_error", Some(record.train_error)),
@@ -376,7 +376,7 @@ fn measured(record: &EpochRecord) -> Measured {
     numbers.chain(ratios).collect()
 }
 
-/// One line per epoch.
+/// Writes one line per epoch.
 fn metrics(records: &[EpochRecord]) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for record in records {

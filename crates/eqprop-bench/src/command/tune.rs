@@ -31,14 +31,14 @@ use keeper::Keeper;
 use progress::Display;
 use stored::{Budget, Stored};
 
-/// Minutes of a search, if nothing is said.
+/// Minutes of a search if none are given.
 const MINUTES: f64 = 3.0;
-/// Seeds of the confirmation.
+/// Seeds of the confirmation if none are given.
 const SEEDS: usize = 5;
-/// Fewer training examples leave nothing to judge by.
+/// The fewest training examples: with fewer, none would be left to judge by.
 const FEWEST_EXAMPLES: usize = 20;
 
-/// A search that is ready to go on.
+/// A search that is ready to run.
 struct Prepared {
     keeper: Keeper,
     device: NamedDevice,
@@ -47,11 +47,11 @@ struct Prepared {
     display: Display,
 }
 
-/// Searches the values of a configuration that learn best, and holds them against those it began with.
+/// Searches for the values of a configuration that learn best, and compares them with the starting values.
 ///
 /// # Errors
-/// If the configuration, the data, the device or the report folder cannot be used, or the configuration that the
-/// search begins with cannot be trained. A search that is interrupted is kept.
+/// If the configuration, the data, the device or the report folder cannot be used, or the starting
+/// configuration cannot be trained. An interrupted search is kept.
 pub fn run(arguments: TuneArguments) -> Result<Report> {
     let interrupt = Interrupt::listen();
     let prepared = match &arguments.resume {
@@ -140,7 +140,7 @@ fn search(
         }
         let is_over = trial.failure.is_some() || job.rung == keeper.stored.tuning.plan.last_rung();
         display.end(&keeper.stored, job, clock);
-        // First what is kept, and then what it makes of no use.
+        // The state is saved first; then the files that it makes useless are removed.
         keeper.spend(clock)?;
         if is_over {
             trainer.forget(job.trial);
@@ -152,7 +152,7 @@ fn search(
     Ok(ControlFlow::Continue(()))
 }
 
-/// A search that begins; none if it was interrupted before it did.
+/// Prepares a new search; `None` if it was interrupted before it began.
 fn start(arguments: &TuneArguments, interrupt: &Interrupt) -> Result<Option<Prepared>> {
     let budget = budget(arguments)?;
     let (name, mut config, read) = arguments.model.configure_with_data()?;
@@ -173,7 +173,7 @@ fn start(arguments: &TuneArguments, interrupt: &Interrupt) -> Result<Option<Prep
         );
     }
     let plan = Plan::new(&config, n_train, config.epochs);
-    // What cannot be trained, or searched, is found out before anything is left behind.
+    // Everything that cannot be trained or searched is detected before anything is written.
     let searched = plan.searched(config.clone());
     let training = Training::new(searched, &dataset, &device.device)?;
     let space = Space::of(&config, None, n_train, &arguments.only);
@@ -185,7 +185,7 @@ fn start(arguments: &TuneArguments, interrupt: &Interrupt) -> Result<Option<Prep
         Some(path) => {
             check_unused(path)?;
             let folder = ReportFolder::prepare(path)?;
-            // Another process may have been there before the lock was this one's.
+            // Another process may have written there before this one held the lock.
             check_unused(path)?;
             folder
         }
@@ -198,7 +198,7 @@ fn start(arguments: &TuneArguments, interrupt: &Interrupt) -> Result<Option<Prep
     let looked = looked.inspect_err(|_| display.finish())?;
     let Some(looked) = looked else {
         display.finish();
-        // It was made a moment ago, and holds nothing.
+        // The folder was just created, and holds nothing.
         let _ = fs::remove_dir_all(folder.path());
         return Ok(None);
     };
@@ -237,7 +237,7 @@ fn start(arguments: &TuneArguments, interrupt: &Interrupt) -> Result<Option<Prep
     }))
 }
 
-/// The search of an earlier process.
+/// Prepares the search of an earlier process to be resumed.
 fn resume(path: &Path, arguments: &TuneArguments) -> Result<Option<Prepared>> {
     let file = path.join(keeper::STATE);
     if !file.is_file() {
@@ -279,7 +279,7 @@ fn resume(path: &Path, arguments: &TuneArguments) -> Result<Option<Prepared>> {
     }))
 }
 
-/// Changes the budget of a search that goes on.
+/// Changes the budget of a resumed search.
 fn extend(stored: &mut Stored, arguments: &TuneArguments) -> Result<()> {
     let budget = &mut stored.budget;
     let before = *budget;
@@ -303,7 +303,7 @@ fn extend(stored: &mut Stored, arguments: &TuneArguments) -> Result<()> {
     Ok(())
 }
 
-/// What a new search may take.
+/// Returns the budget of a new search.
 fn budget(arguments: &TuneArguments) -> Result<Budget> {
     at_least_one("--trials", arguments.trials.as_slice())?;
     at_least_one("--seeds", arguments.seeds.as_slice())?;
@@ -325,7 +325,7 @@ fn positive(minutes: f64) -> Result<f64> {
     Ok(minutes)
 }
 
-/// Refuses a folder that holds a search.
+/// Refuses a folder that already holds a search.
 fn check_unused(path: &Path) -> Result<()> {
     let mut files = keeper::FILES.iter().map(|name| path.join(name));
     if let Some(file) = files.find(|file| file.exists()) {
@@ -338,7 +338,7 @@ fn check_unused(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The command that goes on with the search in `folder`.
+/// Returns the command that resumes the search in `folder`.
 fn resume_command(folder: &Path, arguments: &TuneArguments) -> String {
     let named = |option: &str, value: Option<&PathBuf>| {
         value.map_or(String::new(), |value| {

@@ -20,10 +20,10 @@ use crate::output::{Report, say, text_of};
 use server::Server;
 use watched::Watched;
 
-/// How often the main thread looks whether it should stop.
+/// How often the main thread checks whether it should stop.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Serves a page that shows how a trained network relaxes, until it is interrupted.
+/// Serves a page that shows how a trained network relaxes, until the program is interrupted.
 ///
 /// # Errors
 /// If the run, its data or the device cannot be used, the network does not classify, or the port is taken.
@@ -37,7 +37,7 @@ pub fn run(arguments: WatchArguments) -> Result<Report> {
         server.address()
     ));
     let mut n_answers = 0;
-    // Networks are asked by this thread, which is one of those that compute.
+    // This thread answers the questions, because it is one of the threads that compute.
     while !interrupt.is_set() {
         match server.questions().recv_timeout(TICK) {
             Ok(question) => {

@@ -1,4 +1,4 @@
-//! One of the ways to train that are compared.
+//! One arm of a comparison.
 
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::error::TrainingError;
@@ -8,30 +8,33 @@ use serde::Serialize;
 use super::error::ComparisonError;
 use crate::method::{Method, MethodOptions};
 
-/// One of the ways to train that are compared: a configuration and a method, and what tells it from the others.
+/// One of the compared ways to train: a configuration, a method, and the values that distinguish it from the
+/// other arms.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Arm {
-    /// Its name, of all that tells it from the others: `eqprop`, `beta=0.1` or `dhn-1h eqprop beta=0.1`.
+    /// The name, made of everything that distinguishes this arm from the others: `eqprop`, `beta=0.1` or
+    /// `dhn-1h eqprop beta=0.1`.
     pub name: String,
-    /// The name of its configuration, where there are several.
+    /// The name of its configuration, if there are several configurations.
     pub preset: Option<String>,
     /// The method.
     pub method: Method,
-    /// What was varied, by key, and the value here.
+    /// The varied settings, as pairs of key and value.
     pub values: Vec<(String, String)>,
     /// The options of methods.
     #[serde(skip)]
     pub options: MethodOptions,
-    /// All of its configuration; the seed is replaced by each of the comparison's.
+    /// The full configuration; its seed is replaced by each seed of the comparison.
     #[serde(skip)]
     pub config: TrainingConfig,
-    /// All of its parts, whether or not they tell it from the others: what it is still called when there are more.
+    /// The name made of all its parts, whether or not they distinguish it: it stays the same when arms are
+    /// added.
     #[serde(skip)]
     pub(super) identity: String,
 }
 
 impl Arm {
-    /// Its estimator, with the random numbers of `seed`.
+    /// Returns the estimator of this arm, with the random numbers of `seed`.
     ///
     /// # Errors
     /// If the method cannot run on its network.
@@ -40,14 +43,14 @@ impl Arm {
         Ok(self.method.estimator_with(&config, &self.options)?)
     }
 
-    /// Whether it is trained as `other`, whatever it is called.
+    /// Whether this arm is trained exactly as `other`, whatever their names.
     pub fn is_same(&self, other: &Self) -> bool {
         let used = |arm: &Self| (arm.method, arm.options, arm.config.clone());
         used(self) == used(other)
     }
 
-    /// The base configuration with `values`. A value that belongs to another method, or to a choice that is not made here,
-    /// is left out; `unused` is told why.
+    /// Creates an arm from the base configuration and `values`. A value that belongs to another method, or to
+    /// a choice that is not made here, is left out, and `unused` is told why.
     pub(super) fn new(
         preset: Option<&str>,
         (base, options): (&TrainingConfig, &MethodOptions),
@@ -63,7 +66,7 @@ impl Arm {
                 None => settings.push((key, value)),
                 Some(section) if section == method.name() => options = options.with(key, value)?,
                 Some(section) => {
-                    // A mistake in it is one in any case.
+                    // A mistake in the option is an error in any case.
                     options.with(key, value)?;
                     let error = ComparisonError::OtherMethod {
                         key: key.to_string(),
@@ -102,7 +105,7 @@ impl Arm {
         })
     }
 
-    /// With the name that tells it from others: of preset and method only if they `differ` among the arms.
+    /// Names the arm; preset and method are part of the name only if they `differ` among the arms.
     pub(super) fn named(mut self, differ: [bool; 2]) -> Self {
         self.name = self.title(differ);
         self.identity = self.title([true, true]);
@@ -123,7 +126,7 @@ impl Arm {
         }
     }
 
-    /// The name of the folder of its training with a seed.
+    /// Returns the folder name of the training with this seed.
     pub(super) fn folder(&self, seed: u64) -> String {
         const MOST: usize = 80;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=.+".contains(c);
@@ -133,14 +136,14 @@ impl Arm {
         }
         let plain = name.chars().map(|c| if is_plain(c) { c } else { '_' });
         let plain: String = plain.take(MOST).collect();
-        // Two may look alike without what was replaced: this is FNV-1a of all of it.
+        // Two identities may look alike once characters are replaced; this is the FNV-1a hash of the whole.
         let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, mix);
         format!("{seed}-{plain}~{hash:016x}")
     }
 }
 
-/// What an arm is called among others.
+/// Returns the new name of an arm once others have been added.
 pub(super) fn renamed(name: &str, before: &[Arm], after: &[Arm]) -> String {
     let identity = before
         .iter()
@@ -150,7 +153,7 @@ pub(super) fn renamed(name: &str, before: &[Arm], after: &[Arm]) -> String {
     now.map_or(name, |arm| &arm.name).to_string()
 }
 
-/// A value without the spaces between its parts.
+/// Returns a value without the spaces between its parts.
 fn compact(value: &str) -> String {
     let json: Option<serde_json::Value> = serde_json::from_str(value).ok();
     match json.filter(|json| json.is_array() || json.is_object()) {

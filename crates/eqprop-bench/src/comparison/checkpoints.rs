@@ -11,15 +11,15 @@ use eqprop_train::error::CheckpointError;
 
 use super::run::{Comparison, Run};
 
-/// Trainings are saved at most this often, if nothing else is said.
+/// Default for the least time between two saves.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
-/// Saving takes at most one part in so many of the time.
+/// Saving takes at most one part in this many of the time.
 const LEAST_SHARE: u32 = 20;
 
-/// Where the trainings in progress of a comparison are kept: a folder `SEED-ARM` for each.
+/// Keeps the trainings in progress of a comparison on disk: a folder `SEED-ARM` for each.
 ///
-/// Only what runs for more than ten seconds is saved before it ends. What has ended is in the
-/// [`Comparison`] itself and needs no checkpoint.
+/// Only trainings that run for more than ten seconds are saved before they end. Ended ones are part of the
+/// [`Comparison`] itself and need no checkpoint.
 #[derive(Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
@@ -29,7 +29,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Checkpoints in `folder`, which is made when the first is saved.
+    /// Keeps checkpoints in `folder`, which is created at the first save.
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
@@ -39,17 +39,17 @@ impl Checkpoints {
         }
     }
 
-    /// The same with other than ten seconds between two savings, at least.
+    /// Sets the least time between two saves, ten seconds by default.
     pub fn every(mut self, pause: Duration) -> Self {
         self.least_pause = pause;
         self.pause.set(pause);
         self
     }
 
-    /// The checkpoint of the training whose folder is `name`; `None` if it has none.
+    /// Loads the checkpoint of the training whose folder is `name`; `None` if it has none.
     pub(super) fn load(&self, name: &str) -> Result<Option<Checkpoint>, CheckpointError> {
         let folder = self.folder.join(name);
-        // The folder may have been taken away in the middle of a comparison, which goes on.
+        // The folder may have been removed during a comparison, which then goes on without it.
         if folder.is_dir() {
             Checkpoint::load_latest(&folder)
         } else {
@@ -65,7 +65,7 @@ impl Checkpoints {
     /// Saves one training.
     pub(super) fn save(&self, name: &str, checkpoint: Checkpoint) -> Result<(), CheckpointError> {
         let folder = self.folder.join(name);
-        // One by one: if the folder around them is gone, it was not for this program to make it again.
+        // One level at a time: if the parent folder is gone, this program must not create it again.
         for path in [&self.folder, &folder] {
             make(path).map_err(|source| CheckpointError::Write {
                 path: path.clone(),
@@ -75,15 +75,15 @@ impl Checkpoints {
         checkpoint.save(&folder)
     }
 
-    /// Starts the pause until the next saving; this one began at `start`.
+    /// Starts the pause until the next save; the last one began at `start`.
     pub(super) fn pause(&self, start: Instant) {
         self.last_save.set(Instant::now());
         let pause = start.elapsed().saturating_mul(LEAST_SHARE);
         self.pause.set(self.least_pause.max(pause));
     }
 
-    /// Removes the checkpoints of what has ended in `comparison`, which must have been stored.
-    /// Failing to does no harm.
+    /// Removes the checkpoints of all ended runs of `comparison`, which must have been stored before. A
+    /// failure to remove them does no harm.
     pub fn remove_ended(&self, comparison: &Comparison) {
         let ended = |run: &&Run| comparison.has_ended(run);
         for run in comparison.runs.iter().filter(ended) {
@@ -91,12 +91,12 @@ impl Checkpoints {
                 let _ = fs::remove_dir_all(self.folder.join(name));
             }
         }
-        // Fails while there is something in it.
+        // Fails while the folder is not empty.
         let _ = fs::remove_dir(&self.folder);
     }
 }
 
-/// Makes a folder, if it is not there, in one that is.
+/// Creates a folder inside an existing one, unless it already exists.
 fn make(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),

@@ -1,18 +1,19 @@
-//! Which examples, or which labels of theirs, a trained network gets right.
+//! Which examples, or which of their labels, a trained network gets right.
 
 use serde::{Deserialize, Serialize};
 
-/// Which of the held-out examples a trained network classified rightly, a bit for each; where an example may have several
-/// labels at once, a bit for each label of each example, which then counts as an example here.
+/// Which of the held-out examples a trained network classified correctly, one bit each. Where an example may
+/// have several labels at once there is one bit for each label of each example, and each label counts as an
+/// example here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Correctness {
     n_examples: usize,
-    /// Example `i` is bit `7 − i mod 8` of byte `i / 8`, as NumPy's `unpackbits` has it.
+    /// Example `i` is bit `7 − i mod 8` of byte `i / 8`, as in NumPy's `unpackbits`.
     bytes: Vec<u8>,
 }
 
-/// As it is kept: the bytes in hexadecimal.
+/// The stored form, with the bytes in hexadecimal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Written {
     n_examples: usize,
@@ -20,7 +21,7 @@ struct Written {
 }
 
 impl Correctness {
-    /// Of as many examples as there are in `correct`; none of none.
+    /// Packs `correct`; returns `None` if it is empty.
     pub fn of(correct: &[bool]) -> Option<Self> {
         let mut bytes = vec![0; correct.len().div_ceil(8)];
         for (example, _) in correct.iter().enumerate().filter(|(_, correct)| **correct) {
@@ -30,12 +31,12 @@ impl Correctness {
         (n_examples > 0).then_some(Self { n_examples, bytes })
     }
 
-    /// Number of examples.
+    /// Returns the number of examples.
     pub fn n_examples(&self) -> usize {
         self.n_examples
     }
 
-    /// Number of examples that were classified rightly.
+    /// Returns the number of examples that were classified correctly.
     pub fn n_correct(&self) -> usize {
         self.bytes
             .iter()
@@ -43,10 +44,10 @@ impl Correctness {
             .sum()
     }
 
-    /// Whether `example` was classified rightly.
+    /// Whether `example` was classified correctly.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If `example` is out of range.
     pub fn is_correct(&self, example: usize) -> bool {
         self.bytes[example / 8] & (0x80 >> (example % 8)) != 0
     }

@@ -8,58 +8,59 @@ use serde::{Deserialize, Serialize};
 use super::run::{Comparison, Run};
 use crate::statistics::{ExampleTest, PairedDifference, holm};
 
-/// The chance of a false verdict, of all together, that is put up with.
+/// The accepted chance of any false verdict among all pairs together.
 const CHANCE: f64 = 0.05;
-/// The fewest seeds that carry a verdict: the spread of two differences is hardly known.
+/// The fewest seeds that carry a verdict: two differences hardly determine their own spread.
 pub const FEWEST_SEEDS: usize = 3;
-/// Nobody trains more seeds to find out.
+/// The most seeds that are ever suggested.
 const MOST_NEEDED: usize = 200;
 
-/// How the errors of two arms differ, on the examples by which trainings are held against one another: those of the validation,
-/// if some are held out, else those of the test.
+/// The difference in error between two arms, on the examples by which trainings are compared: the validation
+/// examples if some are held out, else the test examples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
-    /// The name of the first arm.
+    /// Name of the first arm.
     pub first: String,
-    /// The name of the second.
+    /// Name of the second arm.
     pub second: String,
-    /// The seeds with which both have finished.
+    /// The seeds with which both arms have finished.
     pub seeds: Vec<u64>,
-    /// The error of the first less that of the second, seed by seed, with its interval of 95 %; none for fewer than two seeds.
+    /// Error of the first arm minus that of the second, seed by seed, with its 95 % interval; none for fewer
+    /// than two seeds.
     pub error: Option<PairedDifference>,
-    /// The same networks example by example, where it is known which examples they got right; of several labels at once,
-    /// which labels of each example.
+    /// The same networks compared example by example, where it is known which examples they got right; with
+    /// several labels at once, label by label within each example.
     pub examples: Option<ExampleTest>,
-    /// How probable a difference as large would be without one, by the weaker of the two tests; and with all the pairs that
-    /// are looked at.
+    /// The p-value of the difference by the weaker of the two tests: for this pair alone, and corrected for
+    /// all pairs examined.
     pub p: Option<[f64; 2]>,
-    /// What can be said.
+    /// The conclusion.
     pub verdict: Verdict,
-    /// Seeds that would carry a verdict, if they go on as these began, where these do not.
+    /// Number of seeds that would carry a verdict if they continue as these began, where these do not.
     pub seeds_needed: Option<usize>,
 }
 
-/// What can be said of a difference without more than one false verdict in 20 comparisons.
+/// A conclusion about a difference, with at most one comparison in 20 drawing a false one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The first makes fewer errors.
+    /// The first arm makes fewer errors.
     FirstIsBetter,
-    /// The second makes fewer errors.
+    /// The second arm makes fewer errors.
     SecondIsBetter,
-    /// Fewer than three seeds.
+    /// There are fewer than three seeds.
     TooFewSeeds,
-    /// Every network of one gets right what that of the other does.
+    /// Each network of one arm gets the same examples right as its counterpart.
     Same,
-    /// With other seeds it might be the other way around.
+    /// With other seeds the order might be reversed.
     SeedsDisagree,
-    /// The seeds agree, but with other examples it might be the other way around.
+    /// The seeds agree, but on other examples the order might be reversed.
     TooFewExamples,
-    /// It would do for one pair, but of so many pairs one is likely to look so.
+    /// It would suffice for a single pair, but among this many pairs one is likely to look so.
     ManyPairs,
 }
 
-/// The differences of all pairs of arms, in the order of the arms.
+/// Returns the differences of all pairs of arms, in the order of the arms.
 pub(super) fn differences(comparison: &Comparison) -> Vec<Difference> {
     let arms = comparison.arms().iter();
     let arms = arms.map(|arm| {
@@ -94,8 +95,8 @@ pub(super) fn differences(comparison: &Comparison) -> Vec<Difference> {
     found
 }
 
-/// What two arms show, before it is judged: `both` have finished with a seed. There are `n_labels` that an example may have
-/// at once, or one class of each.
+/// Measures the difference of two arms before it is judged: `both` holds the seeds with which both have
+/// finished. An example has `n_labels` labels at once, or one class.
 fn difference(
     [first, second]: [&str; 2],
     both: &[(u64, &Run, &Run)],
@@ -122,7 +123,8 @@ fn difference(
         sizes.all(|size| Some(size) == n_examples)
     });
     let examples = n_examples.zip(bits).map(|(n_bits, bits)| {
-        // The labels of an example were seen together: it is one coin, as it is for several pairs.
+        // The labels of one example are seen together, so the example is one coin, as with several pairs of
+        // networks.
         let of_each = bits.into_iter().flat_map(|(a, b)| {
             (0..n_labels).map(move |label| {
                 move |example: usize| [a, b].map(|bits| bits.is_correct(example * n_labels + label))
@@ -150,7 +152,7 @@ fn difference(
 }
 
 impl Difference {
-    /// Reads the verdict from what was measured.
+    /// Derives the verdict from the measurements.
     fn judge(&mut self) {
         let (Some(error), Some([alone, together])) = (self.error, self.p) else {
             return;
@@ -176,7 +178,7 @@ impl Difference {
         }
     }
 
-    /// The arm that makes fewer errors, and the other, where that can be said.
+    /// Returns the arm that makes fewer errors, then the other, if the verdict names one.
     pub fn better(&self) -> Option<[&str; 2]> {
         match self.verdict {
             Verdict::FirstIsBetter => Some([&self.first, &self.second]),
@@ -185,7 +187,7 @@ impl Difference {
         }
     }
 
-    /// The verdict in words.
+    /// Returns the verdict in words.
     pub fn words(&self) -> String {
         let n = self.seeds.len();
         match self.verdict {

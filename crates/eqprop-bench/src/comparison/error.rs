@@ -1,4 +1,4 @@
-//! What can go wrong in a comparison.
+//! The errors of a comparison.
 
 use eqprop_train::error::{CheckpointError, TrainingError};
 use thiserror::Error;
@@ -8,33 +8,33 @@ use crate::method::MethodError;
 /// The most seeds of a comparison.
 pub(super) const MOST_SEEDS: usize = 10_000;
 
-/// Why there is no comparison, or why it cannot go on.
+/// The reason why a comparison cannot be made or continued.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ComparisonError {
-    /// Nothing to compare.
+    /// There is nothing to compare.
     #[error("at least one {what} is needed, but there is none")]
     Nothing {
-        /// What is missing.
+        /// The kind of thing that is missing.
         what: &'static str,
     },
-    /// Named twice.
+    /// Something is named twice.
     #[error("{what} `{name}` is named twice")]
     Twice {
-        /// What it is.
+        /// The kind of thing that is named twice.
         what: &'static str,
-        /// Its name.
+        /// The name.
         name: String,
     },
-    /// A setting that arms have in common.
+    /// A setting that all arms share cannot be varied.
     #[error("`{key}` cannot be varied: {why}")]
     NotVaried {
         /// The setting.
         key: String,
-        /// Why.
+        /// The reason.
         why: &'static str,
     },
-    /// One value is nothing to compare.
+    /// A setting was given a single value, which leaves nothing to compare.
     #[error(
         "`{key}` has one value, {value}, and nothing to compare it with: give several, separated by commas, or \
          set it for all with --set {key}={value}"
@@ -45,7 +45,7 @@ pub enum ComparisonError {
         /// Its value.
         value: String,
     },
-    /// An option of a method that is not compared.
+    /// An option belongs to a method that is not compared.
     #[error(
         "`{key}` is an option of {method}, which is not among the methods: add it to --methods"
     )]
@@ -55,54 +55,54 @@ pub enum ComparisonError {
         /// The method.
         method: String,
     },
-    /// More arms than anybody trains.
+    /// There are too many arms.
     #[error("{n_arms} combinations are too many: at most {most}")]
     Arms {
-        /// How many there would be.
+        /// Number of arms that were asked for.
         n_arms: usize,
-        /// How many there may be.
+        /// Largest number allowed.
         most: usize,
     },
     /// One of the arms cannot be trained.
     #[error("`{name}` cannot be trained")]
     Arm {
-        /// Its name.
+        /// The name of the arm.
         name: String,
-        /// Why.
+        /// The reason.
         #[source]
         source: Box<ComparisonError>,
     },
-    /// Arms that are judged by different examples.
+    /// Two arms are judged on different examples.
     #[error(
         "`{first}` and `{second}` are for other data or hold out other examples, so that their errors say nothing of \
          each other: name one data set for both with --dataset, and the same n_validation and n_train"
     )]
     OtherExamples {
-        /// The first.
+        /// The first arm.
         first: String,
-        /// The other one.
+        /// The other arm.
         second: String,
     },
-    /// Two names for the same.
+    /// Two names stand for the same training.
     #[error("`{first}` and `{second}` are the same training: leave one of them out")]
     Same {
-        /// The first.
+        /// The first name.
         first: String,
-        /// The other one.
+        /// The other name.
         second: String,
     },
-    /// An extension by what the comparison does not vary.
+    /// An extension names a setting that the comparison does not vary.
     #[error(
         "the comparison does not vary `{key}`{}, so that more of it cannot be added: start a new comparison",
         varied(known)
     )]
     NotThere {
-        /// What was to be added.
+        /// The setting that was to be extended.
         key: String,
-        /// What is varied.
+        /// The settings that are varied.
         known: Vec<String>,
     },
-    /// More seeds than anybody trains with, or than there are.
+    /// There are too many seeds, or they exceed the largest seed.
     #[error(
         "{n_seeds} seeds from {first} on are too many: at most {MOST_SEEDS}, the last of them at \
          most {}",
@@ -111,26 +111,26 @@ pub enum ComparisonError {
     Seeds {
         /// The first seed.
         first: u64,
-        /// How many were asked for.
+        /// Number of seeds that were asked for.
         n_seeds: usize,
     },
-    /// An extension that would take something away.
+    /// An extension would remove something.
     #[error("the comparison has {there} {what}, so that {asked} would not extend it")]
     Fewer {
-        /// What there would be fewer of.
+        /// The kind of thing there would be fewer of.
         what: &'static str,
-        /// How many there are.
+        /// The present number.
         there: usize,
-        /// How many were asked for.
+        /// The number that was asked for.
         asked: usize,
     },
-    /// More epochs would change those that are done.
+    /// More epochs would change the finished ones.
     #[error(
         "with the cosine schedule every learning rate depends on the number of epochs: start a new \
          comparison of {asked} epochs"
     )]
     Schedule {
-        /// How many epochs were asked for.
+        /// Number of epochs that were asked for.
         asked: usize,
     },
     /// A method cannot run on this network.
@@ -154,25 +154,25 @@ pub enum ComparisonError {
         folder: String,
         /// The seed.
         seed: u64,
-        /// What differs.
+        /// The difference.
         source: CheckpointError,
     },
-    /// What was stored is not a comparison.
+    /// The stored data are not a comparison.
     #[error("it is damaged, or no comparison: restore it, or remove it to start afresh")]
     NotStored(#[source] serde_json::Error),
-    /// What was stored contradicts itself.
+    /// The stored data contradict themselves.
     #[error("it is damaged: {what}; restore it, or remove it to start afresh")]
     Inconsistent {
-        /// What is wrong.
+        /// The contradiction.
         what: String,
     },
-    /// Stored before there was a format that can go on.
+    /// The stored data predate the format that can be resumed.
     #[error(
         "it has no format: it was written by a version whose comparisons cannot be resumed; start a \
          new one"
     )]
     Unversioned,
-    /// Stored by a newer version.
+    /// The data were stored by a newer version.
     #[error(
         "it has format {found}, but this version reads up to {newest}: use the version that wrote it"
     )]
@@ -184,7 +184,7 @@ pub enum ComparisonError {
     },
 }
 
-/// What is varied, in brackets.
+/// Lists the varied settings as a clause of the message.
 fn varied(known: &[String]) -> String {
     match known {
         [] => String::new(),

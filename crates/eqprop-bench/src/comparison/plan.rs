@@ -1,4 +1,4 @@
-//! What a comparison varies.
+//! The arms that a comparison varies over.
 
 use eqprop_train::config::{Schedule, TrainingConfig};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,8 @@ use super::arm::Arm;
 use super::error::ComparisonError;
 use crate::method::{Method, MethodOptions};
 
-/// Settings that say by which examples and with which random numbers arms are trained and judged: what they have in common.
+/// Settings that decide which examples and random numbers arms are trained and judged with: all arms share
+/// them.
 const COMMON: [(&str, &str); 3] = [
     (
         "seed",
@@ -22,16 +23,17 @@ const COMMON: [(&str, &str); 3] = [
         "arms are judged by the same examples; set it for all with --set",
     ),
 ];
-/// The most arms of a comparison: each pair of them is looked at.
+/// The most arms of a comparison; every pair of them is examined.
 const MOST_ARMS: usize = 200;
 
-/// What the arms of a comparison are: all combinations of a configuration, a method and a value of each variation.
+/// Describes the arms of a comparison: all combinations of a configuration, a method and one value per varied
+/// setting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The network, its phases and its training; where there are several, the first.
+    /// The network, its phases and its training; if there are several configurations, the first of them.
     #[serde(deserialize_with = "TrainingConfig::read")]
     pub config: TrainingConfig,
-    /// Configurations to hold against each other, if there are several.
+    /// The configurations to compare, if there are several.
     #[serde(default)]
     pub presets: Vec<NamedConfig>,
     /// The methods.
@@ -39,15 +41,15 @@ pub struct Plan {
     /// The options of methods.
     #[serde(default)]
     pub options: MethodOptions,
-    /// What is varied.
+    /// The varied settings.
     #[serde(default)]
     pub vary: Vec<Variation>,
-    /// What was changed of every configuration, in their order: settings and their values.
+    /// Changes made to every configuration, in order, as pairs of setting and value.
     #[serde(default)]
     pub changes: Vec<(String, String)>,
 }
 
-/// A configuration by its name.
+/// A configuration and its name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NamedConfig {
     /// The name.
@@ -57,28 +59,28 @@ pub struct NamedConfig {
     pub config: TrainingConfig,
 }
 
-/// A setting, or an option of a method, and the values that it takes.
+/// A setting, or an option of a method, and the values to compare.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variation {
     /// Its name, as in [`TrainingConfig::with_override`] or [`MethodOptions::with`].
     pub key: String,
-    /// The values, as they are written.
+    /// The values, as the user wrote them.
     pub values: Vec<String>,
 }
 
-/// What is added to a [`Plan`].
+/// An extension of a [`Plan`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Addition {
-    /// Further configurations, as they are before the [changes](Plan::changes).
+    /// Further configurations, before the [changes](Plan::changes) are applied.
     pub presets: Vec<NamedConfig>,
     /// Further methods.
     pub methods: Vec<Method>,
-    /// Further values of what is varied.
+    /// Further values of varied settings.
     pub vary: Vec<Variation>,
 }
 
 impl Plan {
-    /// One configuration, trained by several methods.
+    /// Creates a plan with one configuration and several methods.
     pub fn new(config: TrainingConfig, methods: Vec<Method>) -> Self {
         Self {
             config,
@@ -90,14 +92,14 @@ impl Plan {
         }
     }
 
-    /// All combinations, in the order of configurations, methods and values; each can be trained.
+    /// Returns all combinations, in the order of configurations, methods and values; each can be trained.
     ///
-    /// What belongs to one method, such as `holomorphic.n_points`, or to one choice, such as `n_pairs`, varies only where that
-    /// is.
+    /// A setting that belongs to one method, such as `holomorphic.n_points`, or to one choice, such as
+    /// `n_pairs`, varies only in the arms with that method or choice.
     ///
     /// # Errors
-    /// If there is nothing to compare or something twice, a setting is unknown, cannot be varied or has one value, or an arm
-    /// cannot work.
+    /// If there is nothing to compare, something is named twice, a setting is unknown, cannot be varied or
+    /// has a single value, or an arm cannot work.
     pub fn arms(&self) -> Result<Vec<Arm>, ComparisonError> {
         self.check()?;
         let presets: Vec<(Option<&str>, &TrainingConfig)> = match &self.presets[..] {
@@ -122,7 +124,7 @@ impl Plan {
                         unused.push((key.to_string(), error));
                     })?;
                     let arm = arm.named(differ);
-                    // Without what is left out, several combinations are one.
+                    // Without the values that were left out, several combinations coincide.
                     let is_known = |known: &Arm| {
                         (known.method, &known.preset, &known.values)
                             == (arm.method, &arm.preset, &arm.values)
@@ -144,7 +146,7 @@ impl Plan {
         Ok(arms)
     }
 
-    /// Checks what is there, before it is combined.
+    /// Checks the parts of the plan before they are combined.
     fn check(&self) -> Result<(), ComparisonError> {
         if self.methods.is_empty() {
             return Err(ComparisonError::Nothing { what: "method" });
@@ -165,7 +167,7 @@ impl Plan {
                 return Err(ComparisonError::NotVaried { key, why });
             }
             once("value", values.iter().map(|value| format!("{key}={value}")))?;
-            // Whether there is such a setting comes before how many values it has.
+            // An unknown setting is reported before its number of values.
             if let [value] = &values[..] {
                 let alone = [(key.as_str(), value.as_str())];
                 Arm::new(
@@ -191,7 +193,7 @@ impl Plan {
         }
     }
 
-    /// All combinations of the values, the last setting changing fastest.
+    /// Returns all combinations of the values; the last setting changes fastest.
     fn combinations(&self) -> Vec<Vec<(&str, &str)>> {
         self.vary
             .iter()
@@ -207,7 +209,7 @@ impl Plan {
             })
     }
 
-    /// Checks that each arm can be trained, and that they can be held against each other.
+    /// Checks that each arm can be trained, and that the arms can be compared with each other.
     fn check_arms(&self, arms: &[Arm]) -> Result<(), ComparisonError> {
         let is_plain = self.presets.is_empty() && self.vary.is_empty();
         for (place, arm) in arms.iter().enumerate() {
@@ -240,7 +242,7 @@ impl Plan {
         Ok(())
     }
 
-    /// With what `more` has and this has not behind its own, and with other `epochs`.
+    /// Appends whatever `more` has in addition, and replaces the number of epochs by `epochs`.
     pub(super) fn extended(
         mut self,
         epochs: Option<usize>,
@@ -321,7 +323,7 @@ impl Plan {
     }
 }
 
-/// Refuses a name that comes twice.
+/// Refuses a name that occurs twice.
 fn once(what: &'static str, names: impl Iterator<Item = String>) -> Result<(), ComparisonError> {
     let mut seen = Vec::new();
     for name in names {

@@ -1,4 +1,4 @@
-//! Trainings of a comparison.
+//! The trainings of a comparison.
 
 use eqprop_train::error::CheckpointError;
 use eqprop_train::training::{EpochRecord, Progress};
@@ -10,21 +10,21 @@ use super::error::{ComparisonError, MOST_SEEDS};
 use super::plan::Plan;
 use crate::method::Method;
 
-/// Ways to train, held against each other with several seeds.
+/// A comparison of several ways to train, each with several seeds.
 ///
-/// For each seed, arms of one network start from the same weights, see the same examples in the same
-/// order and use the same optimizer and learning rates, but for what is varied. They take
-/// turns epoch by epoch, so that their times are of the same minutes of the machine.
+/// For each seed, arms with the same network start from the same weights, see the same examples in the same
+/// order and use the same optimizer and learning rates, except for what is varied. They take turns epoch by
+/// epoch, so that their times are measured in the same minutes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Comparison {
-    /// What is compared.
+    /// The description of the arms.
     #[serde(flatten)]
     pub plan: Plan,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// One entry per seed and arm, in this order, as far as they were started.
+    /// One entry per seed and arm, in this order, for the runs that were started.
     pub runs: Vec<Run>,
-    /// As the plan has them.
+    /// The arms of the plan.
     #[serde(skip)]
     pub(super) arms: Vec<Arm>,
 }
@@ -32,51 +32,51 @@ pub struct Comparison {
 /// One training of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// The name of its arm. Before form 3 it was the method.
+    /// The name of its arm. Before format 3 this was the method.
     #[serde(default)]
     pub arm: String,
     /// The method.
     pub method: Method,
     /// The seed.
     pub seed: u64,
-    /// What the finished epochs measured.
+    /// The measurements of the finished epochs.
     pub epochs: Vec<EpochRecord>,
-    /// Why it ended early, if it did by itself.
+    /// The reason for an early end, if it failed.
     pub failure: Option<String>,
-    /// Which of the examples by which trainings are held against one another it got right after its last epoch.
+    /// Which of the examples used to compare trainings it got right after its last epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correct: Option<Correctness>,
 }
 
-/// Where a comparison stands.
+/// An event in the course of a comparison.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// Within an epoch.
+    /// Progress within an epoch.
     Batch {
         /// The run.
         run: &'a Run,
         /// The number of the epoch, from 1.
         epoch: usize,
-        /// Its place in the epoch.
+        /// The progress within the epoch.
         progress: Progress,
     },
-    /// At the end of an epoch, or of a run that failed in it.
+    /// The end of an epoch, or of a run that failed in it.
     Epoch {
         /// The run.
         run: &'a Run,
         /// The number of the epoch, from 1.
         epoch: usize,
-        /// All there is so far.
+        /// The comparison so far.
         comparison: &'a Comparison,
     },
-    /// A training in progress could not be saved. It goes on.
+    /// A training in progress could not be saved. The training goes on.
     Unsaved {
-        /// Why.
+        /// The reason.
         error: &'a CheckpointError,
     },
 }
 
-/// `n_seeds` seeds from `first` on.
+/// Returns `n_seeds` consecutive seeds from `first` on.
 pub(super) fn seeds(first: u64, n_seeds: usize) -> Result<Vec<u64>, ComparisonError> {
     if n_seeds == 0 {
         return Err(ComparisonError::Nothing { what: "seed" });

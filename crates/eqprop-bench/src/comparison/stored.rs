@@ -1,4 +1,4 @@
-//! A comparison as it is kept, to go on with it.
+//! A comparison as it is stored, to be resumed later.
 
 use eqprop_train::training::EpochRecord;
 use serde::{Deserialize, Serialize};
@@ -9,20 +9,20 @@ use super::plan::Addition;
 use super::run::{Comparison, Run};
 use crate::timing::StepCost;
 
-/// The form of a stored comparison; raised when it changes. The configuration of form 1 was flat; arms of forms 1 and 2
-/// differed in nothing but their method.
+/// The format of a stored comparison; raised whenever it changes. In format 1 the configuration was flat; in
+/// formats 1 and 2 arms differed only in their method.
 const FORMAT: u64 = 3;
 
-/// All of a comparison but its trainings in progress: those are [`Checkpoints`](super::Checkpoints).
+/// A whole comparison except its trainings in progress, which are in [`Checkpoints`](super::Checkpoints).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StoredComparison {
-    /// The form, for versions to come.
+    /// The format, for later versions.
     format: u64,
-    /// The command that repeats it.
+    /// The command line that repeats the comparison.
     pub command: String,
     /// Name of the configuration.
     pub preset: String,
-    /// The device that it was started on.
+    /// The device on which it was started.
     pub device: String,
     /// Fingerprint of the data.
     pub data: String,
@@ -33,10 +33,10 @@ pub struct StoredComparison {
     pub steps: Vec<ArmCost>,
 }
 
-/// What a training step of an arm costs.
+/// The cost of a training step of one arm.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ArmCost {
-    /// The name of the arm. Before form 3 it was the method.
+    /// The name of the arm. Before format 3 this was the method.
     #[serde(default)]
     pub arm: String,
     /// The cost.
@@ -45,7 +45,7 @@ pub struct ArmCost {
 }
 
 impl StoredComparison {
-    /// A comparison that begins; `data` is the fingerprint of what it trains on.
+    /// Creates the record of a new comparison; `data` is the fingerprint of its training data.
     pub fn new(
         comparison: Comparison,
         preset: String,
@@ -64,10 +64,10 @@ impl StoredComparison {
         }
     }
 
-    /// Reads what was stored; fields that this does not know are derived from the others.
+    /// Reads a stored comparison; redundant fields are ignored, and derived from the others.
     ///
     /// # Errors
-    /// If it is of a newer format, damaged, or cannot work.
+    /// If its format is newer, it is damaged, or it cannot work.
     pub fn from_json(text: &[u8]) -> Result<Self, ComparisonError> {
         #[derive(Deserialize)]
         struct Head {
@@ -99,7 +99,7 @@ impl StoredComparison {
         Ok(stored)
     }
 
-    /// As [`Comparison::extended`]; the cost of a step is still that of its arm.
+    /// Does the same as [`Comparison::extended`]; the cost of a step stays with its arm.
     ///
     /// # Errors
     /// As [`Comparison::extended`].
@@ -117,7 +117,7 @@ impl StoredComparison {
         Ok(self)
     }
 
-    /// Whether the parts fit together.
+    /// Checks that the parts are consistent.
     fn check(&self) -> Result<(), ComparisonError> {
         let inconsistent = |what| Err(ComparisonError::Inconsistent { what });
         let comparison = &self.comparison;

@@ -1,4 +1,4 @@
-//! What a comparison comes down to.
+//! The summary of a comparison.
 
 use eqprop_train::training::EpochRecord;
 use serde::{Deserialize, Serialize};
@@ -7,50 +7,50 @@ use super::arm::Arm;
 use super::run::{Comparison, Run};
 use crate::method::Method;
 
-/// A mean over seeds and its spread.
+/// The mean over seeds and its spread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MeanSpread {
     /// The mean.
     pub mean: f64,
-    /// The standard deviation of the sample, with `n − 1`; none for a single seed.
+    /// The sample standard deviation, with `n − 1`; none for a single seed.
     pub deviation: Option<f64>,
 }
 
-/// What the finished runs of an arm measured. Errors are shares of the examples or of their labels, in [0, 1], or mean
-/// distances from quantities.
+/// The results of the finished runs of an arm. Errors are shares of the examples or of their labels, in [0,
+/// 1], or mean distances from quantities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The name of the arm.
     pub arm: String,
     /// The method.
     pub method: Method,
-    /// Number of its runs that finished.
+    /// Number of finished runs.
     pub n_finished: usize,
-    /// Error on the validation examples after the last epoch, if some are held out.
+    /// Validation error after the last epoch, if examples are held out for validation.
     pub validation_error: Option<MeanSpread>,
     /// Test error after the last epoch, if there are test examples.
     pub test_error: Option<MeanSpread>,
     /// Training error in the last epoch.
     pub train_error: Option<MeanSpread>,
-    /// The [share of the variance](EpochRecord::held_out_r_squared) of quantities that is explained after the last epoch, of the
-    /// examples by which trainings are held against one another.
+    /// The [share of the variance](EpochRecord::held_out_r_squared) of the quantities explained after the
+    /// last epoch, on the examples used to compare trainings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r_squared: Option<MeanSpread>,
-    /// The [share of the examples](EpochRecord::held_out_exact_matches) of which every label is right after the last epoch, of
-    /// the same examples, where several are learned at once.
+    /// The [share of the examples](EpochRecord::held_out_exact_matches) with every label right after the last
+    /// epoch, on the same examples, where several labels are learned at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact_matches: Option<MeanSpread>,
-    /// Seconds of training per epoch, median over epochs and seeds.
+    /// Training seconds per epoch, median over epochs and seeds.
     pub seconds_per_epoch: Option<f64>,
-    /// Median of the ratios to backprop's seconds in the same epoch with the same configuration and seed.
+    /// Median ratio to the seconds of backprop in the same epoch, with the same configuration and seed.
     pub ratio_to_backprop: Option<f64>,
-    /// Seconds of training until the [held-out error](EpochRecord::held_out_error) was at most [`Comparison::common_error`], mean
-    /// over seeds.
+    /// Training seconds until the [held-out error](EpochRecord::held_out_error) was at most
+    /// [`Comparison::common_error`], mean over seeds.
     pub seconds_to_common_error: Option<f64>,
 }
 
 impl MeanSpread {
-    /// The mean and the spread of some values; none of no values.
+    /// Computes mean and spread of `values`; `None` if there are none.
     pub fn of(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
             return None;
@@ -63,7 +63,7 @@ impl MeanSpread {
     }
 }
 
-/// The middle value, or the mean of the two in the middle; none of no values.
+/// Returns the middle value, or the mean of the two middle values; `None` if there are none.
 pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let n = values.len();
@@ -107,7 +107,7 @@ pub(super) fn summarize(comparison: &Comparison) -> Vec<Summary> {
     .collect()
 }
 
-/// Seconds of training until the held-out error was at most `error`.
+/// Returns the training seconds until the held-out error was at most `error`.
 fn seconds_to(run: &Run, error: f64) -> Option<f64> {
     let mut seconds = 0.0;
     let mut records = run.epochs.iter();

@@ -1,4 +1,4 @@
-//! The trainings of one seed, in turns.
+//! Trains the arms of one seed in turns.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -19,7 +19,7 @@ use super::run::{Comparison, Event};
 /// The trainings of one seed.
 pub(super) struct Turns<'a> {
     comparison: &'a mut Comparison,
-    /// One place per arm, with `None` for what has ended.
+    /// One entry per arm, `None` once its training has ended.
     trainings: Vec<Option<InProgress>>,
     checkpoints: Option<&'a Checkpoints>,
 }
@@ -29,14 +29,15 @@ struct InProgress {
     training: Training,
     /// The name of its checkpoint's folder.
     folder: String,
-    /// Where its run is among those of the comparison.
+    /// The index of its run in the comparison.
     place: usize,
-    /// Whether there is more of it than was saved.
+    /// Whether it has progressed since it was last saved.
     is_unsaved: bool,
 }
 
 impl<'a> Turns<'a> {
-    /// The trainings of `arms` with `seed` that have not ended, from their checkpoints on.
+    /// Starts the trainings of `arms` with `seed` that have not ended, from their checkpoints if they have
+    /// any.
     pub fn begin<'d>(
         comparison: &'a mut Comparison,
         arms: &[Arm],
@@ -45,7 +46,7 @@ impl<'a> Turns<'a> {
         device: &Device,
         checkpoints: Option<&'a Checkpoints>,
     ) -> Result<Self, ComparisonError> {
-        // Each run has its place before one of them is named by it.
+        // All runs are inserted before any is referred to by its index.
         for arm in arms {
             comparison.place_of(arm, seed);
         }
@@ -74,7 +75,7 @@ impl<'a> Turns<'a> {
                     continue;
                 }
             };
-            // A run may be ahead of its checkpoint: these epochs are repeated, with the same results.
+            // A run may be ahead of its checkpoint: those epochs are repeated, with the same results.
             let done = training.records();
             if run.epochs.len() < done.len() {
                 run.epochs = done.to_vec();
@@ -93,7 +94,7 @@ impl<'a> Turns<'a> {
         })
     }
 
-    /// Trains all to their end, or until `observe` breaks.
+    /// Trains all arms to their end, or until `observe` breaks.
     pub fn take(
         &mut self,
         observe: &mut impl FnMut(Event<'_>) -> ControlFlow<()>,
@@ -104,10 +105,10 @@ impl<'a> Turns<'a> {
             if self.trainings.iter().all(Option::is_none) {
                 break;
             }
-            // Another one begins each epoch, so that none always runs after the same.
+            // A different arm starts each epoch, so that none always runs after the same one.
             for turn in 0..self.trainings.len() {
                 let index = (turn + epoch) % self.trainings.len();
-                // Another one may be ahead: each goes on from a checkpoint of its own.
+                // Some may be ahead: each resumes from its own checkpoint.
                 let is_behind = |current: &InProgress| current.training.records().len() <= epoch;
                 if !self.trainings[index].as_ref().is_some_and(is_behind) {
                     continue;
@@ -124,7 +125,7 @@ impl<'a> Turns<'a> {
         ControlFlow::Continue(())
     }
 
-    /// One more epoch of a training; breaks if `observe` does. The epoch pauses where it is time to save.
+    /// Trains one more epoch; breaks if `observe` does. The epoch pauses when it is time to save.
     fn run_epoch(
         &mut self,
         index: usize,
@@ -162,7 +163,7 @@ impl<'a> Turns<'a> {
         self.end_epoch(index, outcome, observe)
     }
 
-    /// Notes how an epoch ended.
+    /// Records how an epoch ended.
     fn end_epoch(
         &mut self,
         index: usize,
@@ -201,7 +202,7 @@ impl<'a> Turns<'a> {
         })
     }
 
-    /// Saves what has changed since it was saved. What cannot be saved goes on all the same.
+    /// Saves every training that has progressed since its last save. One that cannot be saved goes on.
     fn save(&mut self, observe: &mut impl FnMut(Event<'_>) -> ControlFlow<()>) {
         let Some(checkpoints) = self.checkpoints else {
             return;
@@ -214,7 +215,7 @@ impl<'a> Turns<'a> {
             let checkpoint = current.training.checkpoint();
             match checkpoints.save(&current.folder, checkpoint) {
                 Ok(()) => current.is_unsaved = false,
-                // Whoever wants to stop says so at the next event.
+                // An observer that wants to stop says so at the next event.
                 Err(error) => drop(observe(Event::Unsaved { error: &error })),
             }
         }
@@ -222,7 +223,7 @@ impl<'a> Turns<'a> {
     }
 }
 
-/// The training of an arm with a seed, from its checkpoint on if it has one.
+/// Starts the training of an arm with a seed, from its checkpoint if it has one.
 fn begin(
     arm: &Arm,
     seed: u64,

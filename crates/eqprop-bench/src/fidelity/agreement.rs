@@ -14,7 +14,7 @@ use serde::Serialize;
 /// Estimates smaller than this, relative to the exact gradient, count as 0.
 const NOTHING: f64 = 1e-8;
 
-/// How an estimate `ĝ` agrees with the exact gradient `g`.
+/// Agreement of an estimate `ĝ` with the exact gradient `g`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Agreement {
     /// Cosine similarity `ĝ·g / (‖ĝ‖ ‖g‖)`; 0 if only one of them is 0.
@@ -23,7 +23,7 @@ pub struct Agreement {
     pub relative_error: f64,
 }
 
-/// The agreement of each parameter, and of all together.
+/// Agreement for each parameter, and for all together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Agreements {
     /// All parameters as one vector.
@@ -32,18 +32,18 @@ pub struct Agreements {
     pub parameters: Vec<Agreement>,
 }
 
-/// One value for each way to nudge; none where the energy refuses −β.
+/// One value per kind of nudging; none where the energy refuses −β.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ByNudging<T> {
-    /// From the free state to β.
+    /// Difference between the free state and the state at β.
     pub one_sided: T,
-    /// As one-sided, with ±β: the mean over the two signs.
+    /// One-sided with β and with −β: the mean over the two signs.
     pub random_sign: Option<T>,
-    /// Between −β and β.
+    /// Difference between the states at −β and β.
     pub centered: Option<T>,
 }
 
-/// The ways to nudge that are told apart here.
+/// The kinds of nudging that are distinguished here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NudgingKind {
@@ -51,12 +51,12 @@ pub enum NudgingKind {
     OneSided,
     /// See [`Nudging::RandomSign`].
     RandomSign,
-    /// See [`Nudging::Centered`]; those of higher order count as such.
+    /// See [`Nudging::Centered`]; higher orders count as centered.
     Centered,
 }
 
 impl NudgingKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::OneSided, Self::RandomSign, Self::Centered];
 }
 
@@ -71,7 +71,7 @@ impl From<Nudging> for NudgingKind {
 }
 
 impl<T> ByNudging<T> {
-    /// The value for `kind`.
+    /// Returns the value for `kind`.
     pub fn get(&self, kind: NudgingKind) -> Option<&T> {
         match kind {
             NudgingKind::OneSided => Some(&self.one_sided),
@@ -82,7 +82,7 @@ impl<T> ByNudging<T> {
 }
 
 impl ByNudging<Agreements> {
-    /// The worst over batches.
+    /// Returns the worst over batches.
     pub(super) fn worst(batches: &[Self]) -> Self {
         let worst = |part: &dyn Fn(&Self) -> Option<Agreements>| {
             let found: Vec<_> = batches.iter().filter_map(part).collect();
@@ -100,14 +100,14 @@ impl ByNudging<Agreements> {
 impl Agreement {
     fn of(product: f64, estimate: f64, exact: f64, difference: f64) -> Self {
         if estimate == 0.0 && exact == 0.0 {
-            // Nothing was to be found, and nothing was.
+            // The gradient is 0, and so is the estimate.
             return Self {
                 cosine: 1.0,
                 relative_error: 0.0,
             };
         }
         let (estimate, exact) = (estimate.sqrt(), exact.sqrt());
-        // A layer that has not moved yet, but for rounding, has no direction.
+        // A layer that has moved only by rounding so far has no direction.
         let is_nothing = exact == 0.0 || estimate <= NOTHING * exact;
         Self {
             cosine: if is_nothing {
@@ -155,19 +155,19 @@ impl Agreements {
         }
     }
 
-    /// The lowest cosine of a parameter; not a number if one is not.
+    /// Returns the lowest cosine of any parameter; NaN if any is NaN.
     pub fn lowest_cosine(&self) -> f64 {
         lowest_cosine(&self.parameters)
     }
 
-    /// The lowest cosines and largest errors; `None` of nothing.
+    /// Returns the lowest cosines and largest errors; `None` if `all` is empty.
     pub(super) fn worst(all: &[Self]) -> Option<Self> {
         let worst = |a: Self, b: &Self| a.combine(b, ordered);
         let (first, rest) = all.split_first()?;
         Some(rest.iter().fold(first.clone(), worst))
     }
 
-    /// The mean of two.
+    /// Returns the mean of two.
     pub(super) fn mean(&self, other: &Self) -> Self {
         self.combine(other, |a, b| [0.5 * (a + b); 2])
     }
@@ -181,13 +181,13 @@ impl Agreements {
     }
 }
 
-/// The lowest cosine of some parameters; not a number if one is not.
+/// Returns the lowest cosine of some parameters; NaN if any is NaN.
 pub(super) fn lowest_cosine<'a>(all: impl IntoIterator<Item = &'a Agreement>) -> f64 {
     let cosines = all.into_iter().map(|parameter| parameter.cosine);
     cosines.fold(1.0, |a, b| ordered(a, b)[0])
 }
 
-/// The lower and the larger of two numbers; both not a number if one is not.
+/// Returns the smaller and the larger of two numbers; both NaN if either is.
 fn ordered(a: f64, b: f64) -> [f64; 2] {
     if a.is_nan() || b.is_nan() {
         [f64::NAN; 2]
@@ -209,7 +209,7 @@ pub(super) fn squared(a: Tensor<1>) -> f64 {
 pub(super) struct LayerGradients(pub Vec<(String, Tensor<1>)>);
 
 impl LayerGradients {
-    /// The gradients of all parameters of a network. One that has none counts as 0.
+    /// Collects the gradients of all parameters of a network. A missing gradient counts as 0.
     pub fn of<E: VectorField, C: Cost>(
         network: &EquilibriumNetwork<E, C>,
         gradients: &GradientsParams,
@@ -227,7 +227,7 @@ impl LayerGradients {
         Self(found)
     }
 
-    /// The gradients of the parameters of an energy.
+    /// Collects the gradients of the parameters of an energy.
     pub fn of_energy<E: VectorField>(energy: &E, gradients: &GradientsParams) -> Self {
         let (mut n_weights, mut n_biases) = (0, 0);
         let name = |parameter: &Parameter| {
@@ -249,20 +249,20 @@ impl LayerGradients {
         Self(collect(energy, gradients, name))
     }
 
-    /// The gradients of the parameters of any module, by their paths in it.
+    /// Collects the gradients of the parameters of any module, by their paths in it.
     pub fn by_path<M: Module>(module: &M, gradients: &GradientsParams) -> Self {
         Self(collect(module, gradients, |parameter| {
             parameter.path.clone()
         }))
     }
 
-    /// The names.
+    /// Returns the names.
     pub fn names(&self) -> Vec<String> {
         self.0.iter().map(|(name, _)| name.clone()).collect()
     }
 }
 
-/// The gradients of the parameters of a module.
+/// Collects the gradients of the parameters of a module.
 fn collect<M: Module>(
     module: &M,
     gradients: &GradientsParams,

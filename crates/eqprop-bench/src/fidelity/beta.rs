@@ -1,4 +1,4 @@
-//! The estimate against β, with every phase converged.
+//! The estimate as a function of β, with every phase converged.
 
 use burn::tensor::{Bool, Tensor};
 use eqprop_core::activation::Activation;
@@ -18,10 +18,10 @@ use crate::moments::Moments;
 /// Relative errors above this are not small, and do not follow the order in β.
 const SMALL: f64 = 0.3;
 
-/// The estimate against β.
+/// The estimate as a function of β.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BetaCurve {
-    /// One point for each β, from small to large.
+    /// One point per β, from small to large.
     pub points: Vec<BetaPoint>,
     /// The order of the error in β.
     pub orders: ByNudging<FittedOrder>,
@@ -32,44 +32,45 @@ pub struct BetaCurve {
 pub struct BetaPoint {
     /// The nudging factor.
     pub beta: f64,
-    /// How the estimates agree with the exact gradient.
+    /// Agreement of the estimates with the exact gradient.
     pub estimates: ByNudging<Agreements>,
-    /// Units that crossed a kink of their activation; none where no activation has one.
+    /// Units that crossed a kink of their activation; none if no activation has kinks.
     pub kinks: Option<Kinks>,
     /// Largest residual of the nudged equilibria.
     pub residual: f64,
-    /// A relative error that the residuals, or rounding, can make: ten times their size, relative
-    /// to the way from the free to the nudged equilibrium.
+    /// The relative error that the residuals or rounding can cause: ten times their size, relative to the
+    /// distance from the free to the nudged equilibrium.
     pub rounding: f64,
 }
 
-/// Shares of the units that are clipped in one of the two states that an estimate contrasts and
-/// not, or at the other end, in the other.
+/// Shares of the units that are clipped in one of the two states of a contrast but not in the other, or are
+/// at the other end of their range there.
 ///
 /// Between two kinks of a piecewise linear activation the equilibrium is a smooth function of β.
 /// Each crossing changes its slope, which an estimate at finite β averages over.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Kinks {
-    /// Of all units, between 0 and β.
+    /// Share of all units, between 0 and β.
     pub one_sided: f64,
-    /// Of all units, between −β and β.
+    /// Share of all units, between −β and β.
     pub centered: Option<f64>,
-    /// Of the units of each free layer, between 0 and β; 0 in a layer without kinks.
+    /// Share of the units of each free layer, between 0 and β; 0 in a layer without kinks.
     pub layers: Vec<f64>,
 }
 
-/// The order of the error in β: the slope of its logarithm over that of β, by least squares, where
-/// the error is below 0.3 and above what rounding makes. None with fewer than three such points.
+/// The order of the error in β: the slope of its logarithm over the logarithm of β, by least squares, over
+/// the points where the error is below 0.3 and above the rounding error. None with fewer than three such
+/// points.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct FittedOrder {
-    /// Of all parameters together.
+    /// For all parameters together.
     pub whole: Option<f64>,
-    /// Of each parameter.
+    /// For each parameter.
     pub parameters: Vec<Option<f64>>,
 }
 
-/// The given factors and the configured one, from small to large, without those refused; with the
-/// sign of the configured one.
+/// Returns the given factors and the configured one, from small to large, without those that the network
+/// refuses; all have the sign of the configured one.
 pub(super) fn grid<E: VectorField, C: Cost>(
     betas: &[f64],
     estimator: &EquilibriumPropagation<Scheme>,
@@ -127,7 +128,7 @@ pub(super) fn measure<E: VectorField, C: Cost>(
     BetaCurve { points, orders }
 }
 
-/// One batch at one β.
+/// The measurements of one batch at one β.
 struct Measured {
     estimates: ByNudging<Agreements>,
     kinks: Option<Kinks>,
@@ -139,7 +140,7 @@ impl Measured {
     fn at<E: VectorField, C: Cost>(problem: &Problem<'_, E, C>, nudge: Nudge) -> Self {
         let (nudged, residual) = problem.nudge(&problem.free, nudge);
         let way = largest(read(nudged.first.max_distance(&problem.free)));
-        // A state can converge to the last digit, but a contrast of two is rounded all the same.
+        // A state can converge to the last digit, but a contrast of two states still has rounding errors.
         let digits = 0.01 * problem.precision.tolerance();
         let rounding = 10.0 * residual.max(problem.free_residual).max(digits) / way;
         Self {
@@ -166,7 +167,7 @@ impl Measured {
 }
 
 impl Kinks {
-    /// The mean over batches of equal size.
+    /// Returns the mean over batches of equal size.
     fn mean(batches: &[Self]) -> Option<Self> {
         let first = batches.first()?;
         let mean = |part: &dyn Fn(&Self) -> f64| {
@@ -209,20 +210,20 @@ fn kinks<E: VectorField, C: Cost>(problem: &Problem<'_, E, C>, nudged: &Nudged) 
     })
 }
 
-/// The share of the units that are at an end of their range in one state and not in the other.
+/// Returns the share of the units that are at an end of their range in one state and not in the other.
 fn crossed(a: &Tensor<2>, b: &Tensor<2>, activation: Activation) -> f64 {
     if !activation.has_kinks() {
         return 0.0;
     }
     let share = |differ: Tensor<2, Bool>| differ.float().mean().into_scalar::<f64>();
-    // An end of every range that has one.
+    // Every range with a lower end has it at 0.
     let low = |state: &Tensor<2>| state.clone().equal_elem(0.0);
     let high = |state: &Tensor<2>| state.clone().greater_equal_elem(activation.max());
-    // From one end to the other is one crossing, not two.
+    // A move from one end to the other is one crossing, not two.
     share(low(a).not_equal(low(b)).bool_or(high(a).not_equal(high(b))))
 }
 
-/// The slope of `y` over `x` by least squares.
+/// Returns the least-squares slope of `y` over `x`.
 fn slope(points: &[(f64, f64)]) -> Option<f64> {
     let Moments { xx, xy, .. } = Moments::of(points);
     (points.len() >= 3).then(|| xy / xx)

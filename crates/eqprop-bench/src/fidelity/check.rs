@@ -1,4 +1,4 @@
-//! One estimate against the exact gradient.
+//! Compares one estimate with the exact gradient.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -15,7 +15,7 @@ use super::error::FidelityError;
 use super::precision::Precision;
 use super::problem::Problem;
 
-/// How two gradients of a module agree.
+/// Agreement of two gradients of a module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GradientPair {
     /// All parameters as one vector.
@@ -25,14 +25,14 @@ pub struct GradientPair {
 }
 
 impl GradientPair {
-    /// The lowest cosine of a parameter; not a number if one is not.
+    /// Returns the lowest cosine of any parameter; NaN if any is NaN.
     pub fn lowest_cosine(&self) -> f64 {
         lowest_cosine(self.parameters.iter().map(|(_, agreement)| agreement))
     }
 }
 
-/// Compares an estimate of the gradient of any Burn module with the exact one, parameter by
-/// parameter. A parameter that has none counts as 0.
+/// Compares an estimate of the gradient of any Burn module with the exact one, parameter by parameter. A
+/// missing gradient counts as 0.
 pub fn compare<M: Module>(
     module: &M,
     estimate: &GradientsParams,
@@ -51,26 +51,26 @@ pub fn compare<M: Module>(
     }
 }
 
-/// How an estimate agrees with the exact gradient, and how exact that is.
+/// Agreement of an estimate with the exact gradient, and the accuracy of the latter.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
     /// The agreement.
     pub gradient: GradientPair,
-    /// The number format that everything was computed in.
+    /// The number format of all computations.
     pub precision: Precision,
-    /// Largest residual of the free equilibria at which the gradient is exact. If it is not small,
+    /// Largest residual of the free equilibria at which the exact gradient is computed. If it is not small,
     /// asynchronous steps do not converge on this energy, and there is no exact gradient.
     pub free_residual: f64,
     /// Largest change of the costates in their last sweep.
     pub costate_residual: f64,
 }
 
-/// Compares the gradient that `estimator`, as it is configured, finds on `batch` with the exact one,
-/// in the best number format of the batch's device.
+/// Compares the gradient that `estimator`, as configured, computes on `batch` with the exact one, in the most
+/// precise number format of the batch's device.
 ///
-/// The free phase is relaxed on to its equilibrium, where recurrent backpropagation finds the exact
-/// gradient, for any field whose drives are differentiable: an energy of your own too, see
-/// [`CustomEnergy`](eqprop_core::energy::CustomEnergy). Free phases start from rest.
+/// Relaxes the free phase further, to its equilibrium, where recurrent backpropagation finds the exact
+/// gradient. This works for any field whose drives are differentiable, including an energy of your own; see
+/// [`CustomEnergy`](eqprop_core::energy::CustomEnergy). Free phases start at rest.
 ///
 /// # Errors
 /// If the batch is empty, or there is no exact gradient.
@@ -94,7 +94,7 @@ pub fn check<E: VectorField, C: Cost>(
     })
 }
 
-/// When the costate is exact enough: above what differences leave where an energy is
+/// Returns when the costate is accurate enough: above the error of differences where an energy is
 /// differentiated twice.
 fn costate(precision: Precision) -> Stopping {
     Stopping {

@@ -1,4 +1,4 @@
-//! The free phase as configured, step by step.
+//! The residual of the configured free phase, step by step.
 
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::equilibrium::read;
 use super::problem::Problem;
 
-/// The residual that counts as converged where the configuration has no tolerance.
+/// The residual that counts as converged if the configuration has no tolerance.
 const DEFAULT_TOLERANCE: f64 = 1e-3;
 
-/// How far the free phase is from an equilibrium.
+/// Distance of the free phase from an equilibrium after each step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FreePhaseCourse {
     /// The residual after each step.
@@ -22,23 +22,23 @@ pub struct FreePhaseCourse {
     pub free_steps: usize,
     /// The residual that counts as converged: the configured tolerance, or 1e-3.
     pub tolerance: f64,
-    /// Share of the examples within it after the configured number of steps.
+    /// Share of the examples within the tolerance after the configured number of steps.
     pub converged: f64,
 }
 
-/// The residuals of the examples after a step: the largest change of a unit in it, divided by the
-/// step size.
+/// The residuals of the examples after a step: the largest change of a unit in that step, divided by the step
+/// size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ResidualQuantiles {
-    /// The step, from 1.
+    /// The number of the step, from 1.
     pub step: usize,
     /// The smallest.
     pub min: f64,
-    /// A tenth of the examples are at most here.
+    /// The first decile: a tenth of the examples are at most here.
     pub tenth: f64,
-    /// Half of the examples are at most here.
+    /// The median: half of the examples are at most here.
     pub median: f64,
-    /// Nine tenths of the examples are at most here.
+    /// The ninth decile: nine tenths of the examples are at most here.
     pub ninetieth: f64,
     /// The largest.
     pub max: f64,
@@ -47,7 +47,7 @@ pub struct ResidualQuantiles {
 /// The free phase of one batch from its start, with the configured dynamics.
 #[derive(Debug)]
 pub(super) struct FreeCourse {
-    /// The states after the steps that were asked for.
+    /// The states after the requested steps.
     pub states: Vec<(usize, State)>,
     /// The residual of each example after each step.
     residuals: Vec<Vec<f64>>,
@@ -78,7 +78,7 @@ impl<E: VectorField, C: Cost> Problem<'_, E, C> {
     }
 }
 
-/// The residuals of all batches.
+/// Summarizes the residuals of all batches.
 pub(super) fn summarize(
     courses: &[FreeCourse],
     estimator: &EquilibriumPropagation<Scheme>,

@@ -1,4 +1,4 @@
-//! Equilibria to the last digits.
+//! Equilibria converged to rounding level.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use eqprop_core::cost::Cost;
@@ -9,10 +9,10 @@ use eqprop_train::network::EquilibriumNetwork;
 
 use super::precision::Precision;
 
-/// Steps after which the examples that have converged are set aside.
+/// Number of steps after which converged examples are set aside.
 const ROUND: usize = 30;
 
-/// What a batch relaxes under.
+/// The setting of a relaxation: network, input, target and nudging of a batch.
 pub(super) struct Phase<'a, E: VectorField, C: Cost> {
     pub network: &'a EquilibriumNetwork<E, C>,
     /// `[batch, n_inputs]`
@@ -27,16 +27,16 @@ pub(super) struct Phase<'a, E: VectorField, C: Cost> {
 /// A batch of equilibria.
 pub(super) struct Equilibrium {
     pub state: State,
-    /// The largest residual; not a number if a state is not finite.
+    /// The largest residual; NaN if a state is not finite.
     pub residual: f64,
-    /// The most steps that an example took.
+    /// The largest number of steps that any example took.
     pub n_steps: usize,
 }
 
 impl<E: VectorField, C: Cost> Phase<'_, E, C> {
     /// Relaxes from `start` to convergence by block coordinate descent, which cannot oscillate.
     ///
-    /// Most examples converge long before the last one, so the others go on alone.
+    /// Most examples converge long before the last one, so the remaining ones go on alone.
     pub fn converge(&self, start: State) -> Equilibrium {
         let stopping = self.precision.stopping();
         let tolerance = self.precision.tolerance();
@@ -70,7 +70,7 @@ impl<E: VectorField, C: Cost> Phase<'_, E, C> {
             for (&row, residual) in waiting.iter().zip(read(relaxed.residual)) {
                 residuals[row] = residual;
             }
-            // What is not a number does not recover.
+            // A NaN does not recover.
             waiting.retain(|&row| residuals[row] > tolerance);
         }
         Equilibrium {
@@ -81,7 +81,7 @@ impl<E: VectorField, C: Cost> Phase<'_, E, C> {
     }
 }
 
-/// Some rows of a tensor.
+/// Selects rows of a tensor.
 pub(super) fn select(tensor: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
     let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
     let rows = TensorData::from(rows.as_slice());
@@ -89,7 +89,7 @@ pub(super) fn select(tensor: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
     tensor.clone().select(0, rows)
 }
 
-/// `state` with `rows` replaced.
+/// Returns `state` with `rows` replaced.
 fn replace(state: &State, rows: &[usize], by: &State) -> State {
     let n = state.batch_size();
     if rows.len() == n {
@@ -107,13 +107,13 @@ fn replace(state: &State, rows: &[usize], by: &State) -> State {
     State::new(layers.collect())
 }
 
-/// The largest number; not a number if one is not.
+/// Returns the largest number; NaN if any is NaN.
 pub(super) fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
     let larger = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };
     values.into_iter().fold(0.0, larger)
 }
 
-/// The numbers of a tensor.
+/// Reads the numbers of a tensor.
 pub(super) fn read(values: Tensor<1>) -> Vec<f64> {
     values.into_data().iter::<f64>().collect()
 }

@@ -1,10 +1,10 @@
-//! Why a network cannot be examined.
+//! The errors of an examination.
 
 use eqprop_core::error::ConfigError;
 
 use super::precision::Precision;
 
-/// Why a network cannot be examined.
+/// The reason why a network cannot be examined.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FidelityError {
@@ -17,7 +17,7 @@ pub enum FidelityError {
         /// The number format.
         precision: Precision,
     },
-    /// Nothing to measure on.
+    /// There are no examples to measure on.
     #[error("an examination needs at least one batch with at least one example")]
     NoExamples,
     /// There is no gradient to compare with.
@@ -26,7 +26,7 @@ pub enum FidelityError {
          example, so there is no gradient to compare with"
     )]
     NotFinite {
-        /// Where it happened.
+        /// The phase in which it happened.
         phase: &'static str,
     },
 }

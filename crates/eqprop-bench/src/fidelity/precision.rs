@@ -6,24 +6,24 @@ use eqprop_core::relaxation::Stopping;
 use eqprop_train::batch::Batch;
 use serde::{Deserialize, Serialize};
 
-/// The number format that an examination computes in: errors of an estimate smaller than its
-/// rounding errors, which are divided by β, cannot be seen.
+/// The number format of an examination. Errors of an estimate below the rounding errors, which are divided by
+/// β, cannot be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Precision {
     /// 64 bits.
     #[serde(rename = "f64")]
     Double,
-    /// 32 bits, where the device has no more.
+    /// 32 bits, for devices without 64.
     #[serde(rename = "f32")]
     Single,
 }
 
-/// The most steps of a relaxation that is to converge. A network that needs more is reported with
-/// the residual it has.
+/// The most steps of a relaxation that is to converge. A network that needs more is reported with the
+/// residual it has reached.
 const MOST_STEPS: usize = 3000;
 
 impl Precision {
-    /// The best that a device has.
+    /// Returns the most precise format of a device.
     pub fn of(device: &Device) -> Self {
         if device.supports_dtype(DType::F64) {
             Self::Double
@@ -32,7 +32,7 @@ impl Precision {
         }
     }
 
-    /// The one for `f64` or the one for `f32`.
+    /// Returns `double` for `f64`, `single` for `f32`.
     pub(super) fn choose<T>(self, double: T, single: T) -> T {
         match self {
             Self::Double => double,
@@ -40,29 +40,29 @@ impl Precision {
         }
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(self) -> &'static str {
         self.choose("f64", "f32")
     }
 
-    /// Its type of numbers.
+    /// Returns the data type.
     pub fn dtype(self) -> DType {
         self.choose(DType::F64, DType::F32)
     }
 
-    /// The residual at which a state of numbers of order 1 counts as converged: a hundred to a
-    /// thousand times the spacing of the numbers, which sums over hundreds of units come to.
+    /// Returns the residual at which a state with values of order 1 counts as converged: a hundred to a
+    /// thousand times the spacing of the numbers, which is the rounding error of sums over hundreds of units.
     pub(super) fn tolerance(self) -> f64 {
         self.choose(1e-13, 3e-6)
     }
 
-    /// A small nudging factor whose rounding errors, the tolerance divided by it, are still
-    /// smaller than its effect.
+    /// Returns a small nudging factor whose rounding error, the tolerance divided by it, is still below its
+    /// effect.
     pub(super) fn stepwise_beta(self) -> f64 {
         self.choose(1e-4, 1e-2)
     }
 
-    /// When a phase, or a costate, that is to converge stops.
+    /// Returns the stopping rule of a phase, or of a costate, that is to converge.
     pub(super) fn stopping(self) -> Stopping {
         Stopping {
             max_steps: MOST_STEPS,
@@ -71,7 +71,7 @@ impl Precision {
         }
     }
 
-    /// A module with its parameters in this format, outside autodiff.
+    /// Converts the parameters of a module to this format, outside autodiff.
     pub fn network<M: Module>(self, module: M) -> M {
         struct Cast(DType);
 
@@ -87,7 +87,7 @@ impl Precision {
         module.valid().map(&mut Cast(self.dtype()))
     }
 
-    /// A batch in this format, outside autodiff.
+    /// Converts a batch to this format, outside autodiff.
     pub fn batch(self, batch: &Batch) -> Batch {
         let cast = |tensor: &Tensor<2>| tensor.clone().without_autodiff().cast(self.dtype());
         Batch {

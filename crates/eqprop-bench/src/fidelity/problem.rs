@@ -17,26 +17,26 @@ use super::error::FidelityError;
 use super::precision::Precision;
 use crate::baseline::{ImplicitExact, RecurrentBackprop};
 
-/// The most units of a network whose costate is also solved for, and the examples that it is
-/// solved for: the Jacobian takes a product per unit, its factorization the third power of them.
+/// The most units of a network whose costate is also found by a linear solve, and the number of examples
+/// used: the Jacobian takes one product per unit, its factorization a time cubic in their number.
 const SOLVED: (usize, usize) = (600, 8);
 
-/// How exact the gradient is that estimates are compared with.
+/// How exact the reference gradient is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Exactness {
     /// Largest residual of the free equilibria.
     pub free_residual: f64,
-    /// The most steps to a free equilibrium: those of the configured free phase, then
+    /// The largest number of steps to a free equilibrium: those of the configured free phase, then
     /// asynchronous ones.
     pub free_steps: usize,
     /// Largest change of the costates in their last sweep.
     pub costate_residual: f64,
-    /// The fewest examples that make up half of the squared costate, as a share of all. The
-    /// gradient is theirs: few, if a few are close to losing their equilibrium, where it grows
-    /// without bound and only a small β follows it.
+    /// The smallest group of examples that makes up half of the squared costate, as a share of all. These
+    /// examples dominate the gradient. The share is small if a few are close to losing their equilibrium,
+    /// where the gradient grows without bound and only a small β follows it.
     pub half: f64,
-    /// Relative difference to the gradient from a linear solve for the costate, on a few examples
-    /// of the first batch; none for large networks.
+    /// Relative difference from the gradient by a linear solve for the costate, on a few examples of the
+    /// first batch; none for large networks.
     pub solve_difference: Option<f64>,
 }
 
@@ -49,23 +49,23 @@ pub(super) struct Problem<'a, E: VectorField, C: Cost> {
     /// The free equilibrium.
     pub free: State,
     pub free_residual: f64,
-    /// The gradient of the mean cost there.
+    /// The gradient of the mean cost at the free equilibrium.
     pub gradients: GradientsParams,
-    /// The same, layer by layer.
+    /// The same gradient, layer by layer.
     pub exact: LayerGradients,
     free_steps: usize,
     pub costate_residual: f64,
     half: f64,
 }
 
-/// The nudging factor `beta`, and whether `−beta` goes with it.
+/// A nudging factor `beta`, and whether `−beta` is used too.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Nudge {
     pub beta: f64,
     pub both: bool,
 }
 
-/// The states nudged by `beta` and, if it goes with it, by `−beta`.
+/// The states nudged by `beta` and, if it is used, by `−beta`.
 #[derive(Debug, Clone)]
 pub(super) struct Nudged {
     pub first: State,
@@ -73,7 +73,7 @@ pub(super) struct Nudged {
 }
 
 impl Nudge {
-    /// `beta` of either sign, if `network` allows it.
+    /// Returns `beta`, with either sign where `network` allows it.
     pub fn new<E: VectorField, C: Cost>(
         beta: f64,
         network: &EquilibriumNetwork<E, C>,
@@ -97,8 +97,8 @@ impl Nudge {
 }
 
 impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
-    /// Relaxes as `estimator` does, then on to the equilibrium that this leads to, and finds the
-    /// exact gradient there; `costate` says how exact.
+    /// Relaxes as `estimator` does, then further to the equilibrium, and computes the exact gradient there;
+    /// `costate` sets its accuracy.
     pub fn new(
         network: &'a EquilibriumNetwork<E, C>,
         estimator: &impl GradientEstimator<E, C>,
@@ -142,8 +142,8 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
         })
     }
 
-    /// The relative difference of the gradients by iteration and by a linear solve, on the
-    /// examples of the highest cost: many others have no gradient.
+    /// Returns the relative difference of the gradients by iteration and by a linear solve, on the examples
+    /// with the highest cost: many others have no gradient.
     fn solve_difference(&self) -> Option<f64> {
         let layers = self.network.energy.layers();
         if layers.iter().map(|layer| layer.n_units()).sum::<usize>() > SOLVED.0 {
@@ -170,7 +170,7 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
         Some(agreement.whole.relative_error)
     }
 
-    /// What the batch relaxes under with `nudge`, both signs one after the other.
+    /// Returns the nudged phase of the batch for `nudge`, with both signs one after the other.
     fn nudged_phase(&self, nudge: Nudge) -> Phase<'a, E, C> {
         let (n, n_copies) = (self.free.batch_size(), nudge.n_copies());
         let like = (&self.free.device(), self.batch.target.dtype());
@@ -185,7 +185,7 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
         }
     }
 
-    /// The nudged equilibria that are reached from `start`, and their largest residual.
+    /// Relaxes from `start` to the nudged equilibria; returns them and their largest residual.
     pub fn nudge(&self, start: &State, nudge: Nudge) -> (Nudged, f64) {
         let phase = self.nudged_phase(nudge);
         let found = phase.converge(start.repeat(nudge.n_copies()));
@@ -214,8 +214,8 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
         });
     }
 
-    /// How `scale · mean[∂E/∂θ(first) − ∂E/∂θ(second)]`, with the readout's gradient at `free`,
-    /// agrees with the exact gradient.
+    /// Returns the agreement of `scale · mean[∂E/∂θ(first) − ∂E/∂θ(second)]`, with the readout's gradient at
+    /// `free`, with the exact gradient.
     pub fn agreement(&self, free: &State, first: &State, second: &State, scale: f64) -> Agreements {
         let EquilibriumNetwork { energy, cost, .. } = self.network;
         let mut gradients = energy.contrast(&self.clamped, first, second, scale);
@@ -223,13 +223,13 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
         self.compare(&into_params(&gradients, self.network))
     }
 
-    /// How an estimate agrees with the exact gradient.
+    /// Returns the agreement of an estimate with the exact gradient.
     pub fn compare(&self, estimate: &GradientsParams) -> Agreements {
         let estimate = LayerGradients::of(self.network, estimate);
         Agreements::between(&estimate, &self.exact)
     }
 
-    /// The agreement of every estimate that contrasts these states.
+    /// Returns the agreement of every estimate that contrasts these states.
     pub fn agreements(&self, free: &State, nudged: &Nudged, beta: f64) -> ByNudging<Agreements> {
         let one_sided = self.agreement(free, &nudged.first, free, 1.0 / beta);
         let other = nudged.second.as_ref();
@@ -246,7 +246,7 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
     }
 }
 
-/// The exactness of all problems together.
+/// Returns the exactness over all problems.
 pub(super) fn exactness<E: VectorField, C: Cost>(problems: &[Problem<'_, E, C>]) -> Exactness {
     let over_all = |part: fn(&Problem<'_, E, C>) -> f64| largest(problems.iter().map(part));
     Exactness {
@@ -258,7 +258,7 @@ pub(super) fn exactness<E: VectorField, C: Cost>(problems: &[Problem<'_, E, C>])
     }
 }
 
-/// The share of the examples that make up half of the sum of squares.
+/// Returns the share of the examples that makes up half of the sum of squares.
 fn half(costate: &State) -> f64 {
     let squares = costate.layers().iter().map(|layer| {
         let squares = layer.clone() * layer.clone();
@@ -277,7 +277,7 @@ fn half(costate: &State) -> f64 {
     fewer.count() as f64 / squares.len() as f64
 }
 
-/// At an equilibrium: stays there.
+/// A relaxation of one step; at an equilibrium it stays there.
 fn one_step() -> Relaxation {
     Relaxation::steps(Scheme::default(), 1)
 }

@@ -1,4 +1,4 @@
-//! The fewest steps and the largest β that are enough.
+//! The fewest steps and the largest β that suffice.
 
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
@@ -12,16 +12,15 @@ use super::beta::{BetaCurve, BetaPoint};
 use super::course::FreeCourse;
 use super::problem::{Nudge, Nudged, Problem};
 
-/// Smaller nudging factors are not searched: they cost as many steps, and drown in the rounding
-/// of a training in `f32`.
+/// Smaller nudging factors are not searched: they cost as many steps, and are lost in the rounding errors of
+/// a training in `f32`.
 const SMALLEST_BETA: f64 = 0.01;
 
-/// The cheapest free steps `T`, nudged steps `K` and β with which every parameter's cosine
-/// reaches the bound on every batch, for the configured nudging and dynamics.
+/// The cheapest numbers of free steps `T` and nudged steps `K`, and the β, with which the cosine of every
+/// parameter reaches the bound on every batch, for the configured nudging and dynamics.
 ///
-/// The cost is `T + n·K` steps with `n` nudged phases (two if centered); of two choices of equal
-/// cost the larger β wins. A random sign has to reach the bound with either sign. Every free phase
-/// starts from rest.
+/// The cost is `T + n·K` steps with `n` nudged phases (two if centered); of two choices of equal cost the
+/// larger β wins. A random sign has to reach the bound with either sign. Every free phase starts at rest.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recommendation {
     /// The bound.
@@ -30,17 +29,17 @@ pub struct Recommendation {
     pub nudging: NudgingKind,
     /// The dynamics of both phases.
     pub dynamics: Scheme,
-    /// What is enough, if anything searched is.
+    /// The choice that suffices, if any of those searched does.
     pub enough: Option<Candidate>,
-    /// The best that was found otherwise.
+    /// The best choice found if none suffices.
     pub best: Option<Candidate>,
-    /// What keeps the best from reaching the bound.
+    /// The cause that keeps the best choice below the bound.
     pub limit: Option<Limit>,
-    /// What the configured estimator reaches, with the steps that it takes.
+    /// The agreement of the configured estimator, with its own number of steps.
     pub configured: Candidate,
 }
 
-/// A choice of steps and β, and what it reaches.
+/// A choice of steps and β, and the agreement it reaches.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Candidate {
     /// Steps of the free phase.
@@ -49,22 +48,21 @@ pub struct Candidate {
     pub nudged_steps: usize,
     /// Nudging factor.
     pub beta: f64,
-    /// Steps of all phases together.
+    /// Total number of steps of all phases.
     pub cost: usize,
-    /// How the estimate agrees with the exact gradient.
+    /// Agreement of the estimate with the exact gradient.
     pub agreements: Agreements,
 }
 
-/// What keeps an estimate from the exact gradient.
+/// The cause that keeps an estimate from the exact gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
-    /// With converged phases this β would reach the bound: more steps are needed than were
-    /// searched.
+    /// With converged phases this β would reach the bound: it takes more steps than were searched.
     Steps,
-    /// Even with converged phases it would not, and units cross kinks of their activation.
+    /// Even converged phases would not reach the bound, and units cross kinks of their activation.
     Kinks,
-    /// Even with converged phases it would not, though the equilibrium is smooth in β.
+    /// Even converged phases would not reach the bound, although the equilibrium is smooth in β.
     Beta,
 }
 
@@ -101,7 +99,7 @@ impl<E: VectorField, C: Cost> Search<'_, '_, E, C> {
                     let cosine = candidate.agreements.lowest_cosine();
                     if cosine >= self.bound {
                         enough = Some(candidate);
-                        // What follows takes more steps.
+                        // The remaining candidates take more steps.
                         break;
                     }
                     let is_better = |best: &Candidate| cosine > best.agreements.lowest_cosine();
@@ -135,13 +133,13 @@ impl<E: VectorField, C: Cost> Search<'_, '_, E, C> {
         free_steps + n_phases * nudged_steps
     }
 
-    /// The lowest cosine with converged phases; none where the kind of nudging is refused.
+    /// Returns the lowest cosine with converged phases; none where this kind of nudging is refused.
     fn converged(&self, point: &BetaPoint) -> Option<f64> {
         let found = point.estimates.get(self.kind());
         found.map(Agreements::lowest_cosine)
     }
 
-    /// The points of the curve to search, the largest β first: those that reach the bound with
+    /// Returns the points of the curve to search, the largest β first: those that reach the bound with
     /// converged phases, or else the one that comes closest.
     fn promising(&self) -> Vec<&BetaPoint> {
         let configured = self.estimator.nudging.beta();
@@ -165,8 +163,8 @@ impl<E: VectorField, C: Cost> Search<'_, '_, E, C> {
         closest.into_iter().collect()
     }
 
-    /// The choices of `beta`, the free steps at `index` of the courses and each of `grid`, from
-    /// few to many.
+    /// Returns the candidates with `beta`, the free steps at `index` of the courses, and each number of
+    /// nudged steps in `grid`, from few to many.
     fn candidates(
         &self,
         index: usize,
@@ -229,11 +227,11 @@ impl<E: VectorField, C: Cost> Search<'_, '_, E, C> {
         }
     }
 
-    /// What the estimator reaches as it is.
+    /// Measures the configured estimator.
     fn configured(&self) -> Candidate {
         let nudging = self.estimator.nudging;
         let signs = match nudging {
-            // The sign is drawn for each batch: both have to do.
+            // The sign is drawn for each batch, so both signs must suffice.
             Nudging::RandomSign { beta } => [beta, -beta]
                 .map(|beta| Nudging::OneSided { beta })
                 .to_vec(),

@@ -1,4 +1,4 @@
-//! The estimate against the number of steps.
+//! The estimate as a function of the number of steps.
 
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::VectorField;
@@ -11,19 +11,18 @@ use super::agreement::{Agreements, ByNudging};
 use super::course::FreeCourse;
 use super::problem::{Nudge, Problem};
 
-/// The estimate at the configured β against the steps of both phases, which move by the
-/// configured dynamics.
+/// The estimate at the configured β as a function of the steps of both phases, under the configured dynamics.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StepCurves {
     /// The nudging factor.
     pub beta: f64,
-    /// Against the free steps `T`, with nudged phases that converge.
+    /// For each number of free steps `T`, with converged nudged phases.
     pub free: Vec<StepPoint>,
-    /// Against the free steps `T`, with the configured number of nudged steps.
+    /// For each number of free steps `T`, with the configured number of nudged steps.
     pub free_with_configured: Vec<StepPoint>,
     /// The configured number of nudged steps.
     pub nudged_steps: usize,
-    /// Against the nudged steps `K`, from the converged free equilibrium.
+    /// For each number of nudged steps `K`, from the converged free equilibrium.
     pub nudged: Vec<StepPoint>,
 }
 
@@ -32,12 +31,12 @@ pub struct StepCurves {
 pub struct StepPoint {
     /// The number of steps.
     pub steps: usize,
-    /// How the estimates agree with the exact gradient.
+    /// Agreement of the estimates with the exact gradient.
     pub estimates: ByNudging<Agreements>,
 }
 
-/// Numbers of steps about equally spaced in their logarithm, up to four times `configured` and at
-/// least 30, with `configured` among them.
+/// Returns numbers of steps spaced about equally in their logarithm, up to four times `configured` and at
+/// least 30, including `configured`.
 pub(super) fn grid(configured: usize) -> Vec<usize> {
     let largest = (4 * configured).max(30);
     let tens = (0..).map(|exponent| 10usize.saturating_pow(exponent));
@@ -101,7 +100,7 @@ pub(super) fn measure<E: VectorField, C: Cost>(
     }
 }
 
-/// The worst of the batches at each number of steps.
+/// Returns the worst over the batches at each number of steps.
 fn worst(batches: &[Vec<StepPoint>]) -> Vec<StepPoint> {
     let points = batches[0].iter().enumerate().map(|(index, point)| {
         let batches = batches.iter().map(|batch| batch[index].estimates.clone());

@@ -1,4 +1,4 @@
-//! The second phase against backpropagation through time, step by step.
+//! Compares the second phase with backpropagation through time, step by step.
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -15,13 +15,13 @@ use super::equilibrium::{largest, read};
 use super::problem::{Nudge, Problem};
 use crate::baseline::cost_gradient;
 
-/// Single entries that are followed in each layer.
+/// Number of single entries that are followed in each layer.
 const N_ENTRIES: usize = 2;
 
-/// The updates of a nudged phase of `K` steps against the gradients of backpropagation through
-/// time over the last `K` steps of the free phase.
+/// The updates of a nudged phase of `K` steps, compared with the gradients of backpropagation through time
+/// over the last `K` steps of the free phase.
 ///
-/// The dynamics is `s_{t+1} = M(s_t, θ)`, with all layers at once. If the free phase stays at its
+/// The dynamics is `s_{t+1} = M(s_t, θ)`, with all layers updated at once. If the free phase stays at its
 /// equilibrium for `K` steps, then for each `t < K` and β → 0
 ///
 /// ```text
@@ -31,14 +31,13 @@ const N_ENTRIES: usize = 2;
 /// λ_0 = ∂C/∂s_T,   λ_{t+1} = (∂M/∂s)ᵀ λ_t    at s_{T−1−t}
 /// ```
 ///
-/// Summed over `t`, the left side is the one-sided estimate after `K` nudged steps, and the right
-/// side the gradient of truncated backpropagation through time. States are compared through the
-/// gradient with respect to a layer's drive: there a symmetric network runs alike forward and
-/// backward.
+/// Summed over `t`, the left side is the one-sided estimate after `K` nudged steps, and the right side is the
+/// gradient of truncated backpropagation through time. States are compared through the gradient with respect
+/// to the drive of a layer, because there a symmetric network runs alike forward and backward.
 ///
 /// # Reference
-/// Ernoult et al. (2019), theorem 1, <https://arxiv.org/abs/1905.13633>, there with a primitive
-/// of the dynamics in place of the energy.
+/// Ernoult et al. (2019), theorem 1, <https://arxiv.org/abs/1905.13633>, with a primitive function of the
+/// dynamics in place of the energy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stepwise {
     /// The dynamics.
@@ -47,18 +46,18 @@ pub struct Stepwise {
     pub beta: f64,
     /// The number of steps `K`.
     pub n_steps: usize,
-    /// How far any unit moved in the last `K` steps of the free phase.
+    /// The largest movement of any unit in the last `K` steps of the free phase.
     pub drift: f64,
-    /// Each weight matrix and bias.
+    /// The comparison for each weight matrix and bias.
     pub parameters: Vec<StepwiseLayer>,
-    /// Each free layer.
+    /// The comparison for each free layer.
     pub states: Vec<StepwiseLayer>,
 }
 
-/// The comparison in one layer.
+/// The comparison for one layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StepwiseLayer {
-    /// Its name.
+    /// The name of the layer or parameter.
     pub name: String,
     /// `Σ_t |EP − BPTT|² / Σ_t |BPTT|²` over all entries.
     pub relative_mean_squared_error: f64,
@@ -68,7 +67,7 @@ pub struct StepwiseLayer {
     pub entries: Vec<Entry>,
 }
 
-/// Both sides of the comparison against the time `t`.
+/// Both sides of the comparison as functions of the time `t`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct EntryCourse {
     /// Equilibrium propagation.
@@ -80,13 +79,13 @@ pub struct EntryCourse {
 /// A single weight, or a single unit of a single example.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
-    /// Its index, row by row.
+    /// Its index, in row-major order.
     pub index: usize,
     /// Its course.
     pub course: EntryCourse,
 }
 
-/// Compares over `n_steps` steps at the free equilibrium.
+/// Compares both sides over `n_steps` steps at the free equilibrium.
 pub(super) fn measure<E: VectorField, C: Cost>(
     problem: &Problem<'_, E, C>,
     dynamics: Scheme,
@@ -150,7 +149,7 @@ struct Back {
 }
 
 impl Back {
-    /// Through the step from `state`, with the costate `λ_t` after it.
+    /// Backpropagates through the step from `state`, given the costate `λ_t` after it.
     fn through<E: VectorField, C: Cost>(
         problem: &Problem<'_, E, C>,
         dynamics: Scheme,
@@ -186,7 +185,7 @@ impl Back {
         };
         let of_drive = |(layer, leaf)| {
             let gradient = of(leaf) * -1.0;
-            // A force acts on a drive that is relative to the curvature.
+            // A force acts on a drive, which is relative to the curvature.
             flat(match problem.network.energy.curvature(layer) {
                 Some(curvature) => gradient / curvature,
                 None => gradient,
@@ -210,7 +209,7 @@ fn flat(tensor: Tensor<2>) -> Tensor<1> {
     tensor.reshape([n])
 }
 
-/// Gathers the courses of several layers.
+/// Accumulates the courses of several layers.
 struct Tally(Vec<LayerTally>);
 
 struct LayerTally {
@@ -220,7 +219,7 @@ struct LayerTally {
 }
 
 impl Tally {
-    /// For layers of these names; their values here choose the entries to follow.
+    /// Creates a tally for layers with these names; their values choose the entries to follow.
     fn new(sums: Vec<(String, Tensor<1>)>) -> Self {
         let layers = sums.into_iter().map(|(name, sum)| LayerTally {
             layer: StepwiseLayer {
@@ -263,7 +262,7 @@ impl Tally {
     }
 }
 
-/// The entries of largest magnitude, the largest first.
+/// Returns the entries of largest magnitude, the largest first.
 fn entries(sums: Tensor<1>) -> Vec<Entry> {
     let values = read(sums);
     let mut indices: Vec<usize> = (0..values.len()).collect();

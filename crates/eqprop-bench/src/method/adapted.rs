@@ -1,4 +1,5 @@
-//! Estimators that learn what they need from the network or its kind, and so run on networks chosen at run time.
+//! Estimators that take what they need from the network at run time, and so run on networks chosen at run
+//! time.
 
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, VectorField};
@@ -14,11 +15,12 @@ use eqprop_train::network::{EquilibriumNetwork, FreePhase};
 
 type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
-/// Holomorphic equilibrium propagation of a network that turns out to have an energy with complex states.
+/// Holomorphic equilibrium propagation for a network that must turn out to have an energy with complex
+/// states.
 #[derive(Debug, Clone)]
 pub(super) struct Holomorphic {
     pub inner: HolomorphicEquilibriumPropagation<Scheme>,
-    /// Where the network's free phases start.
+    /// The start of the network's free phases.
     pub start: InitialState,
 }
 
@@ -28,7 +30,7 @@ impl GradientEstimator<AnyField, AnyCost> for Holomorphic {
     }
 
     /// # Panics
-    /// If the network is no Hopfield network, and as the estimator itself.
+    /// If the network is not a Hopfield network, and as the estimator itself.
     fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate {
         let AnyField::Hopfield(energy) = &network.energy else {
             panic!("holomorphic equilibrium propagation needs a Hopfield energy");
@@ -39,11 +41,11 @@ impl GradientEstimator<AnyField, AnyCost> for Holomorphic {
     }
 }
 
-/// Continual equilibrium propagation at a learning rate for each layer, of whatever network.
+/// Continual equilibrium propagation with one learning rate per layer, for any network.
 #[derive(Debug, Clone)]
 pub(super) struct Continual {
     pub beta: f64,
-    /// Of each layer, for its biases and the connections that lead to it.
+    /// The rate of each layer, for its biases and the connections that lead to it.
     pub rates: Vec<f64>,
     pub free: Relaxation<Scheme>,
     pub nudged_steps: usize,
@@ -55,7 +57,7 @@ impl GradientEstimator<AnyField, AnyCost> for Continual {
     }
 
     fn estimate(&self, network: &Network, batch: &Batch, start: Option<State>) -> Estimate {
-        // Parameters are known by their ids, which loading a record changes.
+        // Parameters are identified by their ids, which change when a record is loaded.
         let layers = 0..network.energy.layers().len();
         let rates = layers.zip(&self.rates);
         let rates = rates.fold(ContinualRates::uniform(0.0), |rates, (layer, &rate)| {

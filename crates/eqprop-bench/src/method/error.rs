@@ -1,4 +1,4 @@
-//! Why a method cannot be used.
+//! The errors of choosing a method.
 
 use eqprop_core::energy::Model;
 use eqprop_core::error::ConfigError;
@@ -13,7 +13,7 @@ use super::name::Method;
 /// The most units of a network that the exact gradient is computed for: 8 MB per example.
 pub(super) const MOST_UNITS: usize = 1000;
 
-/// Why a method cannot be used.
+/// The reason why a method cannot be used.
 #[derive(Debug, Error)]
 pub enum MethodError {
     /// There is no method of this name.
@@ -35,7 +35,7 @@ pub enum MethodError {
     UnknownOption {
         /// The name.
         key: String,
-        /// All names.
+        /// All known options.
         known: Vec<String>,
     },
     /// The value does not fit the option.
@@ -45,18 +45,18 @@ pub enum MethodError {
         key: String,
         /// The value.
         value: String,
-        /// One that fits.
+        /// A value that fits.
         example: String,
-        /// Why.
+        /// The reason.
         #[source]
         source: serde_json::Error,
     },
-    /// The states to remember are more than this machine has memory for.
+    /// The states to be remembered need more memory than this machine has.
     #[error("{method} remembers the states of all steps")]
     Memory {
         /// The method.
         method: Method,
-        /// How many they are.
+        /// The size of the states.
         #[source]
         source: TrainingError,
     },
@@ -78,7 +78,7 @@ pub enum MethodError {
         /// The method.
         method: Method,
     },
-    /// States with noise, for a method that has none.
+    /// The configuration has noise on the states, but the method has none.
     #[error(
         "hardware.state_noise is noise on the states of equilibrium propagation, and {method} relaxes without: set it \
          to 0, or choose other --methods"
@@ -87,7 +87,7 @@ pub enum MethodError {
         /// The method.
         method: Method,
     },
-    /// A connection leads back.
+    /// A connection leads backward.
     #[error(
         "backprop needs a feedforward twin, but connection {from} -> {to} does not lead from a \
          lower to a higher layer; leave backprop out of --methods"
@@ -98,7 +98,7 @@ pub enum MethodError {
         /// The layer that it leads to.
         to: usize,
     },
-    /// The network with its two directions exchanged has no closed form.
+    /// The network with its directions exchanged has no closed form.
     #[error(
         "{method} cannot go through max pooling of untied weights, whose winners are those of the \
          forward direction in both; use average pooling"
@@ -107,12 +107,12 @@ pub enum MethodError {
         /// The method.
         method: Method,
     },
-    /// The nudging factor is not possible.
+    /// The nudging factor is not allowed.
     #[error("{method} cannot be used here")]
     Nudging {
         /// The method.
         method: Method,
-        /// Why.
+        /// The reason.
         #[source]
         source: ConfigError,
     },
@@ -121,11 +121,11 @@ pub enum MethodError {
     Options {
         /// The method.
         method: Method,
-        /// Which one.
+        /// The option.
         #[source]
         source: ConfigError,
     },
-    /// Complex states exist for one kind of network.
+    /// Only one kind of network has complex states.
     #[error(
         "holomorphic cannot be used here: it needs the model \"hopfield\", but this one is {model:?}"
     )]

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Makes the enum of one row for each method: its name, and what it is in a few words.
+/// Generates the enum from one row per method: its name and a short description.
 macro_rules! methods {
     ($($method:ident: $name:literal, $about:literal;)+) => {
-        /// A way to the gradient of a network.
+        /// A method that computes the gradient of a network.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         #[non_exhaustive]
@@ -22,14 +22,14 @@ macro_rules! methods {
             /// All methods.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$method),+];
 
-            /// The name by which it is chosen.
+            /// Returns the name by which it is chosen.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$method => $name,)+
                 }
             }
 
-            /// What it is, in a few words.
+            /// Returns a short description.
             pub fn about(self) -> &'static str {
                 match self {
                     $(Self::$method => $about,)+

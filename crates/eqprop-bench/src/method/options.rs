@@ -6,21 +6,21 @@ use serde_json::Value;
 use super::error::MethodError;
 use super::name::Method;
 
-/// What some methods can be told besides the configuration, a section for each by its name.
+/// Settings of single methods beyond the configuration, in one section per method, under its name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MethodOptions {
-    /// Of `higher-order`.
+    /// Options of `higher-order`.
     pub higher_order: HigherOrderOptions,
-    /// Of `holomorphic`.
+    /// Options of `holomorphic`.
     pub holomorphic: HolomorphicOptions,
-    /// Of `continual`.
+    /// Options of `continual`.
     pub continual: ContinualOptions,
-    /// Of `stochastic`.
+    /// Options of `stochastic`.
     pub stochastic: StochasticOptions,
-    /// Of `homeostasis`.
+    /// Options of `homeostasis`.
     pub homeostasis: HomeostasisOptions,
-    /// Of `weight-perturbation`.
+    /// Options of `weight-perturbation`.
     pub weight_perturbation: WeightPerturbationOptions,
 }
 
@@ -44,9 +44,10 @@ pub struct HolomorphicOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ContinualOptions {
-    /// The share of the configured learning rates at which the parameters move during the nudged phase, at least 0. With 1,
-    /// and without momentum, an update ends where the nudged phase did; the learning rates have then to be some 14 to 28 times
-    /// lower than those of equilibrium propagation, as the published ones are, and so the share is.
+    /// The share of the configured learning rates at which the parameters move during the nudged phase, at
+    /// least 0. At 1, and without momentum, an update ends where the nudged phase did; the learning rates
+    /// must then be some 14 to 28 times lower than those of equilibrium propagation, as the published ones
+    /// are. The default share is lower accordingly.
     pub rate: f64,
 }
 
@@ -58,13 +59,13 @@ pub struct StochasticOptions {
     pub temperature: f64,
     /// Step of the Langevin dynamics, in (0, 1].
     pub step_size: f64,
-    /// Chains per example and nudging factor.
+    /// Number of chains per example and nudging factor.
     pub n_chains: usize,
-    /// Steps before the first sample.
+    /// Number of steps before the first sample.
     pub burn_in: usize,
-    /// Samples of each chain.
+    /// Number of samples per chain.
     pub n_samples: usize,
-    /// Steps from sample to sample.
+    /// Number of steps between samples.
     pub thinning: usize,
 }
 
@@ -72,7 +73,7 @@ pub struct StochasticOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HomeostasisOptions {
-    /// How much the asymmetry of the Jacobian counts beside the cost, at least 0.
+    /// The weight of the asymmetry of the Jacobian relative to the cost, at least 0.
     pub strength: f64,
 }
 
@@ -80,9 +81,9 @@ pub struct HomeostasisOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WeightPerturbationOptions {
-    /// By how much each parameter changes, greater than 0.
+    /// The size of the change of each parameter, greater than 0.
     pub size: f64,
-    /// Random directions per update, at least 1.
+    /// Number of random directions per update, at least 1.
     pub n_draws: usize,
 }
 
@@ -104,7 +105,8 @@ impl Default for ContinualOptions {
     }
 }
 
-/// Enough samples for a training, in which many estimates average; fewer than a careful look at one gradient needs.
+/// Enough samples for a training, in which many estimates average out; fewer than a careful look at a single
+/// gradient needs.
 impl Default for StochasticOptions {
     fn default() -> Self {
         Self {
@@ -134,14 +136,15 @@ impl Default for WeightPerturbationOptions {
 }
 
 impl MethodOptions {
-    /// The name of the method whose option `key` is, if it has the form of one: `holomorphic` of `holomorphic.n_points`.
+    /// Returns the method that the option `key` belongs to, if `key` has the form of an option: `holomorphic`
+    /// for `holomorphic.n_points`.
     pub fn method_of(key: &str) -> Option<&str> {
         let (section, _) = key.split_once('.')?;
         let is_method = Method::ALL.iter().any(|method| method.name() == section);
         is_method.then_some(section)
     }
 
-    /// All options by their names in full, with their values.
+    /// Lists all options by their full names, with their values.
     pub fn list(&self) -> Vec<(String, Value)> {
         let all = serde_json::to_value(self).expect("plain structs serialize");
         let sections = all.as_object().into_iter().flatten();
@@ -152,7 +155,8 @@ impl MethodOptions {
         options.collect()
     }
 
-    /// A copy with the option `key` changed to `value`, written as JSON: `holomorphic.n_points` to `6`.
+    /// Returns a copy with the option `key` set to `value`, written as JSON: for example
+    /// `holomorphic.n_points` to `6`.
     ///
     /// # Errors
     /// If there is no such option, or the value does not fit it.

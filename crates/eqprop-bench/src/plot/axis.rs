@@ -1,4 +1,4 @@
-//! The range of an axis, the places of its ticks and their labels.
+//! The range of an axis, the positions of its ticks and their labels.
 
 use super::canvas::text_width;
 use super::style::{FONT, Scale};
@@ -13,14 +13,14 @@ pub(super) struct Axis {
     pub(super) ticks: Vec<Tick>,
 }
 
-/// A labeled place on an axis.
+/// A labeled position on an axis.
 pub(super) struct Tick {
     pub(super) position: f64,
     pub(super) label: String,
 }
 
 impl Axis {
-    /// The axis over `positions` with `margin`, a fraction of their range, at both ends and about
+    /// Creates the axis over `positions` with `margin`, a fraction of their range, at both ends and about
     /// `n_ticks` ticks. Without positions it is the unit interval without ticks.
     pub(super) fn new(
         scale: Scale,
@@ -60,13 +60,13 @@ impl Axis {
         Self { low, high, ticks }
     }
 
-    /// The place of `position` as a fraction of the axis.
+    /// Returns `position` as a fraction of the axis.
     pub(super) fn fraction(&self, position: f64) -> f64 {
         (position - self.low) / (self.high - self.low)
     }
 }
 
-/// The position of `value`, unless it cannot be drawn.
+/// Returns the position of `value`, unless it cannot be drawn.
 pub(super) fn position(scale: Scale, value: f64) -> Option<f64> {
     let drawable = value.abs() <= LARGEST && (scale == Scale::Linear || value > 0.0);
     drawable.then(|| match scale {
@@ -75,7 +75,7 @@ pub(super) fn position(scale: Scale, value: f64) -> Option<f64> {
     })
 }
 
-/// Ticks at the multiples of 1, 2 or 5 times a power of ten.
+/// Returns ticks at multiples of 1, 2 or 5 times a power of ten.
 fn linear_ticks(low: f64, high: f64, n_ticks: usize, min_step: f64) -> Vec<Tick> {
     let raw = ((high - low) / n_ticks as f64).max(min_step);
     let decade = 10f64.powf(raw.log10().floor());
@@ -109,7 +109,7 @@ fn linear_ticks(low: f64, high: f64, n_ticks: usize, min_step: f64) -> Vec<Tick>
         .collect()
 }
 
-/// Ticks at powers of ten, or between them too where the range holds few powers.
+/// Returns ticks at powers of ten, and between them if the range holds few powers.
 fn log_ticks(low: f64, high: f64, n_ticks: usize) -> Vec<Tick> {
     if high - low < 0.7 {
         let mut ticks = linear_ticks(10f64.powf(low), 10f64.powf(high), n_ticks, 0.0);
@@ -139,7 +139,7 @@ fn log_ticks(low: f64, high: f64, n_ticks: usize) -> Vec<Tick> {
         .collect()
 }
 
-/// The width of the widest label.
+/// Returns the width of the widest label.
 pub fn widest_label(axis: &Axis) -> f64 {
     let widths = axis.ticks.iter().map(|t| text_width(&t.label, FONT.2));
     widths.fold(0.0, f64::max)

@@ -1,4 +1,4 @@
-//! Horizontal bars, each the sum of its parts.
+//! Draws horizontal bars, each the sum of its parts.
 
 use super::axis::{Axis, widest_label};
 use super::canvas::{Anchor, INK, document, text_width};
@@ -7,16 +7,16 @@ use super::style::{FONT, GRID, PALETTE, PANEL, PlotError, Scale};
 /// One bar of [`render_bars`].
 #[derive(Clone, Debug)]
 pub struct Bar {
-    /// What it stands for.
+    /// The name of the bar.
     pub label: String,
-    /// Its parts from left to right, in the order of the legend; none negative.
+    /// Its parts from left to right, in the order of the legend; none is negative.
     pub parts: Vec<f64>,
     /// The text at its end.
     pub value: String,
 }
 
-/// Draws bars below each other, the parts of each in the colors of `parts`; without a legend
-/// where there is one part.
+/// Draws bars below each other, their parts in the colors of `parts`; without a legend if there is only one
+/// part.
 ///
 /// # Errors
 /// If the SVG backend refuses a drawing operation.
@@ -36,7 +36,7 @@ pub fn render_bars(
     let widest = |texts: &mut dyn Iterator<Item = &String>, font| {
         texts.map(|text| text_width(text, font)).fold(0.0, f64::max)
     };
-    // The longest names leave the bars more than half of the width.
+    // Even the longest names leave the bars more than half of the width.
     let left = 16.0 + widest(&mut bars.iter().map(|bar| &bar.label), FONT.1).min(0.4 * size.0);
     let room = widest(&mut bars.iter().map(|bar| &bar.value), FONT.2);
     let right = size.0 - 18.0 - room;

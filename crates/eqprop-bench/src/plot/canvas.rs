@@ -1,4 +1,4 @@
-//! A white page with lines, boxes and text, addressed in pixels of the finished figure.
+//! A white page for lines, boxes and text, addressed in pixels of the finished figure.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -19,7 +19,7 @@ pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
 
 pub(super) type Point = (f64, f64);
 
-/// Where text lies relative to its position.
+/// The position of text relative to its anchor point.
 #[derive(Clone, Copy)]
 pub(super) enum Anchor {
     /// To the right, vertically centered.
@@ -39,7 +39,7 @@ pub(super) struct Canvas<'a> {
 }
 
 impl<'a> Canvas<'a> {
-    /// The same page with its origin moved to `origin`.
+    /// Returns the same page with its origin moved to `origin`.
     pub(super) fn at(&self, origin: Point) -> Self {
         Self {
             page: self.page.clone(),
@@ -64,25 +64,25 @@ impl<'a> Canvas<'a> {
         Ok(self.page.draw(&dot)?)
     }
 
-    /// A filled box between two opposite corners.
+    /// Draws a filled box between two opposite corners.
     pub(super) fn fill<C: Color>(&self, from: Point, to: Point, color: C) -> Result<(), PlotError> {
         let corners = [self.grid(from), self.grid(to)];
         Ok(self.page.draw(&Rectangle::new(corners, color.filled()))?)
     }
 
-    /// The filled inside of a closed line.
+    /// Fills the inside of a closed line.
     pub(super) fn area<C: Color>(&self, outline: &[Point], color: C) -> Result<(), PlotError> {
         let outline: Vec<_> = outline.iter().map(|&p| self.grid(p)).collect();
         Ok(self.page.draw(&Polygon::new(outline, color.filled()))?)
     }
 
-    /// The outline of a box between two opposite corners.
+    /// Draws the outline of a box between two opposite corners.
     pub(super) fn frame(&self, from: Point, to: Point, color: RGBColor) -> Result<(), PlotError> {
         let outline = [from, (to.0, from.1), to, (from.0, to.1), from];
         self.line(&outline, color, 1.0)
     }
 
-    /// Text of at most `room` pixels: it shrinks first and is then shortened with an ellipsis.
+    /// Draws text of at most `room` pixels: it is shrunk first, then shortened with an ellipsis.
     pub(super) fn text(
         &self,
         text: &str,
@@ -125,12 +125,12 @@ impl<'a> Canvas<'a> {
     }
 }
 
-/// The estimated width of `text` in pixels.
+/// Returns the estimated width of `text` in pixels.
 pub(super) fn text_width(text: &str, font_size: f64) -> f64 {
     text.chars().count() as f64 * font_size * CHAR_WIDTH
 }
 
-/// The SVG document of `size` pixels that `draw` fills, with `attributes` on its root element.
+/// Returns an SVG document of `size` pixels drawn by `draw`, with `attributes` on its root element.
 pub(super) fn document(
     size: Point,
     attributes: &str,

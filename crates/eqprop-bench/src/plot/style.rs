@@ -1,4 +1,4 @@
-//! What all figures have in common.
+//! The style shared by all figures.
 
 use std::{error::Error, fmt, io};
 
@@ -6,9 +6,10 @@ use plotters::prelude::{DrawingAreaErrorKind, RGBColor};
 
 /// Width and height of a panel in pixels.
 pub const PANEL: (f64, f64) = (480.0, 340.0);
-/// Font sizes of headings, names of axes, and the rest.
+/// Font sizes of headings, axis names and other text.
 pub const FONT: (f64, f64, f64) = (15.0, 13.0, 11.5);
-/// Okabe and Ito's colors, safe for the color-blind, without yellow: too faint for a line on white.
+/// The colors of Okabe and Ito, safe for the color-blind, without yellow, which is too faint for a line on
+/// white.
 pub const PALETTE: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),

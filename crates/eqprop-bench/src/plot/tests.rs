@@ -20,7 +20,8 @@ fn drawn(panel: Panel) -> String {
     render(&[panel], 1).unwrap()
 }
 
-/// The numbers of points of the polylines in the color of series `i`, the legend's among them.
+/// Returns the numbers of points of the polylines in the color of series `i`, including the one in the
+/// legend.
 fn polylines(svg: &str, i: usize) -> Vec<usize> {
     let RGBColor(r, g, b) = PALETTE[i];
     let stroke = format!("stroke=\"#{r:02X}{g:02X}{b:02X}\"");
@@ -302,7 +303,7 @@ fn bar(label: &str, parts: &[f64]) -> Bar {
     }
 }
 
-/// Left and right ends of the filled boxes in color `i`, in drawing order.
+/// Returns the left and right ends of the filled boxes in color `i`, in drawing order.
 fn boxes(svg: &str, i: usize) -> Vec<(f64, f64)> {
     let RGBColor(r, g, b) = PALETTE[i];
     let fill = format!("fill=\"#{r:02X}{g:02X}{b:02X}\"");

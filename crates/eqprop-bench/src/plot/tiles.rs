@@ -1,4 +1,4 @@
-//! Greyscale images as small multiples.
+//! Draws grayscale images as small multiples.
 
 use plotters::prelude::RGBColor;
 
@@ -7,10 +7,10 @@ use super::style::{FONT, GRID, PlotError};
 
 /// The longest side of a drawn tile in pixels.
 const TILE: f64 = 84.0;
-/// The color of a tile's pixel that has no value.
+/// The color of a pixel without a value.
 const MISSING: RGBColor = RGBColor(230, 159, 0);
 
-/// One greyscale image among the small multiples of [`render_tiles`].
+/// One grayscale image among the small multiples of [`render_tiles`].
 #[derive(Clone, Debug)]
 pub struct Tile {
     /// The text above the image.
@@ -23,7 +23,7 @@ pub struct Tile {
     pub values: Vec<f32>,
 }
 
-/// Draws labeled rows of greyscale images, black at `range.0` and white at `range.1`.
+/// Draws labeled rows of grayscale images, black at `range.0` and white at `range.1`.
 ///
 /// # Errors
 /// If the SVG backend refuses a drawing operation.
@@ -67,7 +67,7 @@ pub fn render_tiles(
     })
 }
 
-/// The drawn width and height of a tile in pixels.
+/// Returns the drawn width and height of a tile in pixels.
 fn tile_size(tile: &Tile) -> Point {
     let (height, width) = (tile.height as f64, tile.width as f64);
     let scale = TILE / height.max(width).max(1.0);
@@ -83,7 +83,7 @@ fn draw_tile(canvas: &Canvas, tile: &Tile, range: (f32, f32)) -> Result<(), Plot
             let value = tile.values.get(row * tile.width + column);
             value.map_or(MISSING, |&value| grey(value, range))
         };
-        // One box for neighbors of one color: most images are largely background.
+        // Neighbors of equal color share one box: most images are largely background.
         let mut start = 0;
         for end in 1..=tile.width {
             if end == tile.width || color(end) != color(start) {
@@ -96,7 +96,7 @@ fn draw_tile(canvas: &Canvas, tile: &Tile, range: (f32, f32)) -> Result<(), Plot
     canvas.frame((0.0, 0.0), (width, height), GRID)
 }
 
-/// The key from values to greys: a strip of 60 pixels between its end values.
+/// Draws the key from values to grays: a strip of 60 pixels between its end values.
 fn draw_grey_scale(canvas: &Canvas, range: (f32, f32)) -> Result<(), PlotError> {
     const LEVELS: usize = 30;
     for i in 0..LEVELS {
@@ -115,7 +115,7 @@ fn draw_grey_scale(canvas: &Canvas, range: (f32, f32)) -> Result<(), PlotError> 
     )
 }
 
-/// One of 64 greys, enough for the eye and few enough for neighbors to coincide.
+/// Returns one of 64 grays, enough for the eye and few enough that neighbors coincide.
 fn grey(value: f32, (low, high): (f32, f32)) -> RGBColor {
     if !value.is_finite() {
         return MISSING;

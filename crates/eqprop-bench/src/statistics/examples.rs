@@ -1,46 +1,50 @@
-//! Differences on the same examples.
+//! Tests differences on the same examples.
 
 use serde::{Deserialize, Serialize};
 
 use super::student::within;
 
-/// The most products of the exact test; beyond, a normal distribution is as good.
+/// The most products of the exact test; beyond that, a normal distribution is as good.
 const MOST_WORK: usize = 20_000_000;
-/// Degrees of freedom at which Student's distribution is a normal one, to four digits.
+/// Degrees of freedom at which Student's distribution agrees with the normal one to four digits.
 const NORMAL: usize = 10_000;
 
-/// McNemar's test: whether two classifiers differ in more examples one way than the other.
+/// McNemar's test: whether two classifiers differ on more examples in one direction than in the other.
 ///
-/// Of each pair of networks only the examples count that one of them classifies rightly and the other not. If neither were
-/// better, either would win such an example with the same probability, so that the sign of each is a coin:
+/// For each pair of networks only those examples count that exactly one of the two classifies correctly. If
+/// neither were better, either would win such an example with the same probability, so that the sign of each
+/// is a coin toss:
 ///
 /// ```text
 /// T = Σ_i d_i,   d_i = (pairs in which only the first is right on example i) − (only the second)
 /// p = P(|Σ_i ±|d_i|| ≥ |T|)        signs at random, independent of each other
 /// ```
 ///
-/// With one pair all `|d_i|` are 1, and this is McNemar's exact test. With several, an example that all pairs agree on is one
-/// coin and not many: the same examples were seen by all of them. So it is where an example has several labels at once, of
-/// which each is right or wrong: the sum goes over the labels of all pairs. The probability is exact where the sum has few enough
-/// terms, and else that of the normal distribution `T/√Σd_i²`.
+/// With one pair all `|d_i|` are 1, and this is McNemar's exact test. With several pairs, an example counts
+/// as one coin however many pairs it separates, because all of them saw the same examples. The same holds
+/// where an example has several labels at once, each of which is right or wrong: the sum then runs over the
+/// labels of all pairs. The probability is exact where the sum has few enough terms, and otherwise that of
+/// the normal distribution of `T/√Σd_i²`.
 ///
-/// It says whether these networks would differ on other examples too, not whether other networks would.
+/// The test tells whether these networks would differ on other examples too, not whether other networks
+/// would.
 ///
 /// # Reference
 /// McNemar (1947), <https://doi.org/10.1007/BF02295996>; for clusters, Durkalski et al. (2003),
 /// <https://doi.org/10.1002/sim.1438>
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ExampleTest {
-    /// Examples that only the first classified rightly, summed over the pairs.
+    /// Number of examples that only the first classified correctly, summed over the pairs.
     pub only_first: usize,
-    /// Examples that only the second classified rightly.
+    /// Number of examples that only the second classified correctly, summed over the pairs.
     pub only_second: usize,
-    /// How probable a difference as large would be if neither were better.
+    /// The p-value: the probability of a difference at least as large if neither were better.
     pub p: f64,
 }
 
 impl ExampleTest {
-    /// Of `n_examples`, on which `pairs` say whether the first and the second were right.
+    /// Tests `n_examples` examples; each of `pairs` tells whether the first and the second were right on an
+    /// example.
     pub fn of<F: Fn(usize) -> [bool; 2]>(n_examples: usize, pairs: &[F]) -> Self {
         let (mut only_first, mut only_second) = (0, 0);
         let mut differences = Vec::new();
@@ -71,7 +75,7 @@ impl ExampleTest {
     }
 }
 
-/// `P(|Σ ±|d_i|| ≥ |Σ d_i|)` with signs at random.
+/// Returns `P(|Σ ±|d_i|| ≥ |Σ d_i|)` for random signs.
 fn sign_flips(differences: &[i64]) -> f64 {
     let total: i64 = differences.iter().sum();
     let sizes = differences
@@ -86,7 +90,7 @@ fn sign_flips(differences: &[i64]) -> f64 {
         let squares: f64 = sizes.iter().map(|&size| (size * size) as f64).sum();
         return (1.0 - within(total as f64 / squares.sqrt(), NORMAL)).max(0.0);
     }
-    // Probabilities of the sum of the sizes whose sign is +, from which the whole sum follows.
+    // Probabilities of the sum of the sizes with sign +, which determines the whole sum.
     let mut probabilities = vec![0.0; most + 1];
     probabilities[0] = 1.0;
     let mut reached = 0;

@@ -1,7 +1,8 @@
-//! Several tests at once.
+//! Corrects for several tests at once.
 
-/// Probabilities of several tests, made larger such that the chance of any false claim at all is at most the level at which each
-/// is judged: the smallest times the number of tests, the next times one fewer, and so on, and never below one before.
+/// Returns p-values adjusted for several tests, so that the chance of any false claim is at most the level at
+/// which each is judged: the smallest is multiplied by the number of tests, the next by one fewer, and so on,
+/// and none falls below the one before it.
 ///
 /// # Reference
 /// Holm (1979), <https://www.jstor.org/stable/4615733>

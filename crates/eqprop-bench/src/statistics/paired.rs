@@ -1,40 +1,40 @@
-//! Differences of pairs.
+//! Tests differences of pairs.
 
 use serde::{Deserialize, Serialize};
 
 use super::student::{quantile, within};
 
-/// The mean of the differences of pairs, and what it may be.
+/// The mean difference of pairs, with its confidence interval.
 ///
-/// With differences `d_i` of mean `d` and of deviation `s`, taken to be normal,
+/// For differences `d_i` with mean `d` and standard deviation `s`, assumed to be normal,
 ///
 /// ```text
 /// d ± t · s/√n        t: the quantile of Student's distribution with n − 1 degrees of freedom
 /// ```
 ///
-/// holds the mean over all pairs that there could be with the probability `level`.
+/// contains the mean over all possible pairs with probability `level`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairedDifference {
     /// Number of pairs.
     pub n: usize,
     /// Mean difference.
     pub mean: f64,
-    /// Standard deviation of the differences, with `n − 1`.
+    /// Sample standard deviation of the differences, with `n − 1`.
     pub deviation: f64,
     /// Lower end of the interval.
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// How probable a mean as far from 0 would be if there were no difference.
+    /// The p-value: the probability of a mean at least as far from 0 if there were no difference.
     pub p: f64,
 }
 
 impl PairedDifference {
-    /// Of some differences, which are multiples of `resolution`: of the errors on `n` examples, `1/n`. Fewer than two have
-    /// no spread, and no interval.
+    /// Tests differences that are multiples of `resolution`, which is `1/n` for errors on `n` examples.
+    /// Returns `None` for fewer than two, which have no spread and no interval.
     ///
-    /// Differences of so few steps may be equal by chance, and would then have no spread: it is taken to be at least that of
-    /// a rounding on either side, `√(1/6)` steps.
+    /// Differences with such a coarse resolution may be equal by chance, and would then have no spread. The
+    /// spread is therefore taken to be at least that of a rounding on either side, `√(1/6)` steps.
     pub fn of(differences: &[f64], resolution: f64, level: f64) -> Option<Self> {
         let n = differences.len();
         if n < 2 {
@@ -61,8 +61,8 @@ impl PairedDifference {
         })
     }
 
-    /// How many pairs would show a difference of this mean and deviation, if they go on as they began; none where it is 0,
-    /// or they would be more than `most`.
+    /// Returns the number of pairs that would show a difference of this mean and deviation, if they continue
+    /// as they began; `None` if the mean is 0 or more than `most` pairs would be needed.
     pub fn n_needed(&self, level: f64, most: usize) -> Option<usize> {
         let enough = |n: &usize| {
             let half = quantile(level, n - 1) * self.deviation / (*n as f64).sqrt();

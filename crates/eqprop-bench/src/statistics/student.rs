@@ -2,7 +2,8 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-/// `P(|T| ≤ t)` of Student's distribution with `n` degrees of freedom, at least 1: a finite sum, for whole `n`.
+/// Returns `P(|T| ≤ t)` for Student's distribution with `n` degrees of freedom, at least 1: a finite sum for
+/// integer `n`.
 ///
 /// ```text
 /// θ = atan(t/√n)
@@ -34,10 +35,10 @@ fn within_angle(angle: f64, n: usize) -> f64 {
     }
 }
 
-/// The `t` for which `P(|T| ≤ t)` is `level`, in [0, 1).
+/// Returns the `t` for which `P(|T| ≤ t)` is `level`, in [0, 1).
 pub(super) fn quantile(level: f64, n: usize) -> f64 {
     let (mut low, mut high) = (0.0, FRAC_PI_2);
-    // Each halves the interval: to the last digit.
+    // Each iteration halves the interval, down to the last digit.
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
         if within_angle(middle, n) < level {

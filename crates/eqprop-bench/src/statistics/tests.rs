@@ -1,4 +1,4 @@
-//! Known values, and simulations of what the tests promise.
+//! Known values, and simulations of the properties that the tests promise.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::student::{quantile, within};
 use super::{ExampleTest, PairedDifference, holm};
 
-/// A number of the standard normal distribution, by the method of Box and Muller.
+/// Draws from the standard normal distribution, by the Box–Muller method.
 fn normal(rng: &mut ChaCha8Rng) -> f64 {
     let (u, v): (f64, f64) = (rng.random(), rng.random());
     (-2.0 * (1.0 - u).ln()).sqrt() * (2.0 * std::f64::consts::PI * v).cos()
@@ -116,7 +116,7 @@ fn probabilities_of_several_tests_grow_with_their_number() {
     assert_eq!(holm(&[]), Vec::<f64>::new());
 }
 
-/// The interval of 95 % of a mean by the bias-corrected and accelerated bootstrap (Efron 1987).
+/// Returns the 95 % interval of a mean by the bias-corrected and accelerated bootstrap (Efron 1987).
 fn bootstrap(values: &[f64], rng: &mut ChaCha8Rng) -> [f64; 2] {
     const DRAWS: usize = 400;
     let n = values.len();
@@ -145,7 +145,7 @@ fn bootstrap(values: &[f64], rng: &mut ChaCha8Rng) -> [f64; 2] {
     })
 }
 
-/// Degrees of freedom of a distribution that is nearly normal: more would only take longer.
+/// Degrees of freedom of a nearly normal distribution: more would only take longer.
 const NEARLY: usize = 200;
 
 fn normal_below(z: f64) -> f64 {
@@ -157,7 +157,7 @@ fn inverse_normal(share: f64) -> f64 {
     z * (share - 0.5).signum()
 }
 
-/// A difference between two seeds, its name and its mean.
+/// A distribution of the difference between two seeds: its name, its mean and a sampler.
 type Kind = (&'static str, f64, fn(&mut ChaCha8Rng) -> f64);
 
 const KINDS: [Kind; 3] = [
@@ -186,7 +186,7 @@ fn students_interval_covers_where_a_bootstrap_does_not() {
                 by_bootstrap += usize::from((low..=high).contains(&mean));
             }
             let share = |count: usize| count as f64 / REPEATS as f64;
-            // The deviation of a share of 0.95 in 1500 is 0.006.
+            // The standard deviation of a share of 0.95 over 1500 is 0.006.
             assert!(
                 share(by_student) > 0.932,
                 "{kind}, {n}: {}",

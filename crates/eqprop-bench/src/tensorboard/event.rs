@@ -5,7 +5,7 @@
 //! Summary { value: repeated Value = 1 }        Value { tag: string = 1, simple_value: float = 2 }
 //! ```
 
-/// How a field is written: the lowest three bits of its key.
+/// The wire types of fields: the lowest three bits of a key.
 mod wire {
     pub const VARINT: u8 = 0;
     pub const BITS_64: u8 = 1;
@@ -13,7 +13,7 @@ mod wire {
     pub const BITS_32: u8 = 5;
 }
 
-/// A number by its name.
+/// A named number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalar {
     /// The name of its curve.
@@ -22,7 +22,7 @@ pub struct Scalar {
     pub value: f64,
 }
 
-/// The event that a file begins with.
+/// Encodes the event at the start of a file.
 pub fn version(wall_time: f64) -> Vec<u8> {
     let mut event = Vec::new();
     key(&mut event, 1, wire::BITS_64);
@@ -31,7 +31,7 @@ pub fn version(wall_time: f64) -> Vec<u8> {
     event
 }
 
-/// Numbers that were measured at `step`.
+/// Encodes numbers measured at `step`.
 pub fn scalars(wall_time: f64, step: u64, values: &[Scalar]) -> Vec<u8> {
     let mut summary = Vec::new();
     for Scalar { tag, value } in values {
@@ -50,7 +50,7 @@ pub fn scalars(wall_time: f64, step: u64, values: &[Scalar]) -> Vec<u8> {
     event
 }
 
-/// The step of an event that this program wrote: its second field, or 0 where it has none.
+/// Returns the step of an event that this program wrote: its second field, or 0 if it has none.
 pub fn step(event: &[u8]) -> u64 {
     let behind_time = event.get(1 + size_of::<f64>()..).unwrap_or_default();
     let [first, rest @ ..] = behind_time else {
@@ -73,7 +73,7 @@ fn key(to: &mut Vec<u8>, field: u8, wire: u8) {
     to.push(field << 3 | wire);
 }
 
-/// Seven bits to a byte, the lowest first; all but the last have their highest bit set.
+/// Encodes seven bits per byte, the lowest first; all bytes but the last have their highest bit set.
 fn varint(to: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         to.push(number as u8 | 0x80);

@@ -1,12 +1,13 @@
-//! Records between their length and their checksum.
+//! Frames events with their length and checksums.
 
 use std::fs::File;
 use std::io::{self, Read};
 
-/// Bytes around an event: its length and that one's checksum before it, its own checksum behind it.
+/// Number of bytes around an event: its length and the checksum of the length before it, its own checksum
+/// after it.
 const AROUND: [usize; 2] = [12, 4];
 
-/// A record that holds `event`.
+/// Returns a record that holds `event`.
 pub fn of(event: &[u8]) -> Vec<u8> {
     let length = (event.len() as u64).to_le_bytes();
     let mut bytes = length.to_vec();
@@ -16,7 +17,7 @@ pub fn of(event: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The records of a file, as far as they are whole.
+/// The complete records of a file.
 #[derive(Debug)]
 pub struct Records {
     bytes: Vec<u8>,
@@ -24,7 +25,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// Those of `file`.
+    /// Reads the records of `file`.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -34,12 +35,12 @@ impl Records {
         Ok(Self { bytes, end: 0 })
     }
 
-    /// Where the last record ended that was read.
+    /// Returns the end of the last record read.
     pub fn end(&self) -> u64 {
         self.end as u64
     }
 
-    /// The event of the next record, if there is one and it is whole.
+    /// Returns the event of the next record, if there is one and it is complete.
     pub fn advance(&mut self) -> Option<&[u8]> {
         let rest = self.bytes.get(self.end..)?;
         let (length, rest) = rest.split_at_checked(size_of::<u64>())?;
@@ -58,14 +59,15 @@ impl Records {
     }
 }
 
-/// CRC-32C, turned by 15 bits and shifted, as TensorFlow has it: a checksum of data that hold checksums.
+/// Computes the CRC-32C, rotated by 15 bits and offset, as TensorFlow does: a checksum for data that contain
+/// checksums.
 pub fn checksum(bytes: &[u8]) -> u32 {
     crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// The cyclic redundancy check with Castagnoli's polynomial.
+/// Computes the cyclic redundancy check with Castagnoli's polynomial.
 fn crc32c(bytes: &[u8]) -> u32 {
-    /// With its bits in reverse.
+    /// With its bits reversed.
     const POLYNOMIAL: u32 = 0x82f6_3b78;
     let bits = |crc: u32, byte: &u8| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| match crc & 1 {

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::{EventFile, Measured, find, tag};
 
-/// An epoch whose test error says which one it is.
+/// Creates the record of an epoch, identified by its test error.
 fn record(epoch: usize) -> EpochRecord {
     EpochRecord {
         epoch,
@@ -35,10 +35,10 @@ fn measured(record: &EpochRecord) -> Measured {
     ]
 }
 
-/// Step, name and value of all that is in the event file of `folder`.
+/// Reads step, name and value of everything in the event file of `folder`.
 ///
-/// Written by the format's own description, and with none of the code that writes: lengths are believed, checksums
-/// are not looked at.
+/// Follows the description of the format, without any of the code that writes: lengths are trusted, checksums
+/// are ignored.
 fn read(folder: &std::path::Path) -> Vec<(u64, String, f32)> {
     fn varint(bytes: &mut &[u8]) -> u64 {
         let (mut number, mut place) = (0, 0);
@@ -154,7 +154,7 @@ fn what_a_killed_process_left_is_cut_off() {
         open().write(&records, measured).expect("written");
         assert_eq!(read(folder.path()), errors(1..=3), "{length}");
     }
-    // A byte that was written otherwise.
+    // A changed byte.
     let mut damaged = whole.clone();
     damaged[whole.len() - 6] ^= 1;
     fs::write(&path, &damaged).expect("written");

@@ -1,11 +1,10 @@
-//! How memory depends on the number of steps.
+//! Growth of memory with the number of steps.
 
 use serde::Serialize;
 
 use crate::moments::Moments;
 
-/// How the peak memory of a training step depends on the steps of its free phase: a line by least
-/// squares,
+/// The peak memory of a training step as a function of the steps of its free phase: a least-squares line,
 ///
 /// ```text
 /// bytes ≈ b + m·steps,   m = Σ (steps − ⟨steps⟩)(bytes − ⟨bytes⟩) / Σ (steps − ⟨steps⟩)²
@@ -18,19 +17,19 @@ pub struct MemoryGrowth {
     pub most_steps: usize,
     /// The slope `m`, in bytes per step.
     pub bytes_per_step: f64,
-    /// Growth of the peak from the fewest to the most steps, as a share of the former.
+    /// Growth of the peak from the fewest to the most steps, relative to the former.
     pub growth: f64,
-    /// Share of the variance of the bytes that the line explains; `None` if they do not vary or
-    /// a line through two points would explain them anyway.
+    /// Share of the variance of the bytes that the line explains; `None` if they do not vary, or if there are
+    /// only two points, through which a line always goes.
     pub r_squared: Option<f64>,
 }
 
 impl MemoryGrowth {
-    /// Growth above this share is more than what varies from one measurement to the next.
+    /// Growth above this share exceeds the variation between measurements.
     pub const NOTABLE: f64 = 0.05;
 
-    /// The growth through `peaks`, pairs of steps and bytes; `None` unless they have two
-    /// different numbers of steps.
+    /// Fits the growth through `peaks`, pairs of steps and bytes; `None` unless they include two different
+    /// numbers of steps.
     pub fn of(peaks: &[(usize, usize)]) -> Option<Self> {
         let fewest = peaks.iter().min_by_key(|(steps, _)| steps)?;
         let most = peaks.iter().max_by_key(|(steps, _)| steps)?;
@@ -50,7 +49,7 @@ impl MemoryGrowth {
         })
     }
 
-    /// Whether the peak stays within [`NOTABLE`](Self::NOTABLE) of that with the fewest steps.
+    /// Whether the peak stays within [`NOTABLE`](Self::NOTABLE) of the peak at the fewest steps.
     pub fn is_flat(&self) -> bool {
         self.growth.abs() <= Self::NOTABLE
     }

@@ -1,4 +1,4 @@
-//! The time that an estimator spends in each of its phases, by their `tracing` spans.
+//! Measures the time that an estimator spends in each of its phases, from their `tracing` spans.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -10,7 +10,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{Interest, Subscriber};
 use tracing::{Event, Metadata};
 
-/// The names of the spans; the number of a span is its position plus one.
+/// The names of the spans; the id of a span is its position plus one.
 const NAMES: [&str; 3] = ["free_phase", "second_phase", "gradient"];
 
 /// Seconds spent in each phase.
@@ -21,16 +21,16 @@ pub(super) struct PhaseSeconds {
     pub gradient: f64,
 }
 
-/// Adds up the time in spans called `free_phase`, `second_phase` and `gradient`, whatever else is
-/// traced. The device is waited for at both ends of a span, so that a phase is charged with the
-/// work that it asked for, and with no other.
+/// Adds up the time in spans named `free_phase`, `second_phase` and `gradient`, whatever else is traced. The
+/// clock waits for the device at both ends of a span, so that a phase is charged with exactly the work that
+/// it issued.
 pub(super) struct PhaseClock {
     dispatch: Dispatch,
     tally: Arc<Mutex<Tally>>,
 }
 
 impl PhaseClock {
-    /// A clock for work on `device`.
+    /// Creates a clock for work on `device`.
     pub fn new(device: &Device) -> Self {
         let tally = Arc::default();
         let subscriber = PhaseSubscriber {
@@ -43,14 +43,13 @@ impl PhaseClock {
         }
     }
 
-    /// Runs `work`, and returns what it returned and the seconds in the phases that it passed
-    /// through on this thread.
+    /// Runs `work`, and returns its result and the seconds spent in the phases that it entered on this
+    /// thread.
     ///
-    /// The first time that any thread passes through a span after a subscriber exists, `tracing`
-    /// asks that thread's subscriber whether it wants the span, and remembers the answer for all
-    /// threads. A thread without one would answer for this clock. So everything is asked again
-    /// before `work`, and what `work` passes through should have been passed through before: run
-    /// it once for nothing.
+    /// The first time that any thread enters a span after a subscriber exists, `tracing` asks that thread's
+    /// subscriber whether it wants the span, and caches the answer for all threads. A thread without a
+    /// subscriber would answer for this clock. The cache is therefore rebuilt before `work`, and spans that
+    /// `work` enters should have been entered before: run it once beforehand.
     pub fn time<T>(&self, work: impl FnOnce() -> T) -> (T, PhaseSeconds) {
         *lock(&self.tally) = Tally::default();
         let result = dispatcher::with_default(&self.dispatch, || {
@@ -104,8 +103,8 @@ impl Subscriber for PhaseSubscriber {
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        // Another subscriber may want other spans, and they may then be offered here too; they
-        // are numbered past the phases.
+        // Another subscriber may want other spans, which may then be offered here too; their ids are past
+        // those of the phases.
         let phase = phase(span.metadata()).unwrap_or(NAMES.len());
         Id::from_u64(1 + phase as u64)
     }
@@ -134,7 +133,7 @@ impl Subscriber for PhaseSubscriber {
     fn event(&self, _event: &Event<'_>) {}
 }
 
-/// Waits until the device has done all that it was given.
+/// Waits until the device has finished all its work.
 pub(super) fn sync(device: &Device) {
     let done = device.sync();
     done.unwrap_or_else(|error| panic!("the device failed: {error}"));
@@ -152,7 +151,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(2);
     const LONG: Duration = Duration::from_millis(20);
 
-    /// Two free phases and a gradient, with something else around and between them.
+    /// Two free phases and a gradient, with other work around and between them.
     fn work() -> u8 {
         debug_span!("estimate").in_scope(|| {
             debug_span!("free_phase").in_scope(|| sleep(LONG));
@@ -169,7 +168,7 @@ mod tests {
         let clock = PhaseClock::new(&burn::tensor::Device::flex());
         // Now there is a subscriber, but this thread does not say so.
         assert_eq!(work(), 7);
-        // Twice, so that what the first took must be forgotten.
+        // Twice, so that the first measurement must be forgotten.
         for _ in 0..2 {
             let start = Instant::now();
             let (result, seconds) = clock.time(work);

@@ -1,24 +1,24 @@
-//! Times that vary from one measurement to the next.
+//! Summarizes times that vary between measurements.
 
 use serde::{Deserialize, Serialize};
 
 /// Median and quartiles of repeated measurements, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// Half of the measurements are below.
+    /// The median: half of the measurements are below.
     pub median: f64,
-    /// The lower quartile: a quarter of the measurements is below.
+    /// The lower quartile: a quarter of the measurements are below.
     pub low: f64,
-    /// The upper quartile: a quarter of the measurements is above.
+    /// The upper quartile: a quarter of the measurements are above.
     pub high: f64,
 }
 
 impl Spread {
-    /// The spread of some measurements in any order. A quantile `q` of `n` of them lies at
-    /// position `q·(n − 1)` of the sorted measurements, linearly between its neighbors.
+    /// Computes the spread of measurements in any order. The quantile `q` of `n` measurements lies at
+    /// position `q·(n − 1)` of the sorted sequence, with linear interpolation.
     ///
     /// # Panics
-    /// If there are none.
+    /// If there are no measurements.
     pub fn of(seconds: &[f64]) -> Self {
         assert!(!seconds.is_empty(), "a spread needs a measurement");
         let mut sorted = seconds.to_vec();

@@ -1,4 +1,4 @@
-//! A method while it is timed.
+//! A training while it is timed.
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
@@ -16,15 +16,15 @@ use super::phase_clock::PhaseSeconds;
 use super::spread::Spread;
 use crate::method::{Method, MethodError};
 
-/// A method in the middle of a training, and its times so far.
+/// A training in progress, and its times so far.
 pub(super) struct Subject {
     method: Method,
-    /// Moves through every update, so that the optimizer may update in place.
+    /// Moved through every update, so that the optimizer can update in place.
     learner: Option<AnyLearner>,
     recorded: Recorded<Tensor<1>>,
     optimizer: ModuleOptimizer,
     scheduler: ModuleLrScheduler,
-    /// As a training does it.
+    /// Whether the optimizer is plain descent, so that steps are taken as a training takes them.
     is_plain: bool,
     pub batch: Batch,
     pub step_seconds: Vec<f64>,
@@ -34,7 +34,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// A training before the first of `n_steps` steps.
+    /// Prepares a training for `n_steps` steps.
     pub fn new(
         &Timed {
             config,
@@ -66,7 +66,7 @@ impl Subject {
         })
     }
 
-    /// A whole training step, as a training takes it: where the device records steps, one that is recorded.
+    /// Runs a whole training step, as a training does: a recorded one where the device records steps.
     pub fn step(&mut self, batch: &Batch) {
         if self.is_plain && self.repeats(batch) {
             return;
@@ -75,10 +75,10 @@ impl Subject {
         self.update(estimated);
     }
 
-    /// Whether the step was one that is recorded.
+    /// Tries a recorded step; returns whether there was one.
     fn repeats(&mut self, batch: &Batch) -> bool {
         let learner = self.learner.as_mut().expect("every update puts it back");
-        // What a training reads back later.
+        // The value that a training reads back later.
         let keep = |output: EquilibriumOutput| output.cost;
         let (optimizer, scheduler) = (&self.optimizer, &mut self.scheduler);
         let kept = self
@@ -87,7 +87,7 @@ impl Subject {
         kept.is_some()
     }
 
-    /// The first half of a step: the gradients, those apart that the update forms.
+    /// Runs the first half of a step: estimates the gradients, with those kept apart that the update forms.
     pub fn estimate(&self, batch: &Batch) -> (GradientsParams, Gradients) {
         let learner = self.learner.as_ref().expect("every update puts it back");
         if self.is_plain {
@@ -98,7 +98,7 @@ impl Subject {
         (output.grads, Gradients::new())
     }
 
-    /// The second half: the update of the parameters.
+    /// Runs the second half of a step: updates the parameters.
     pub fn update(&mut self, (gradients, products): (GradientsParams, Gradients)) {
         let rate = self.scheduler.step();
         let learner = self.learner.take().expect("every update puts it back");
@@ -106,7 +106,7 @@ impl Subject {
         self.learner = Some(learner.optimize_apart(optimizer, rate, gradients, products));
     }
 
-    /// What was measured.
+    /// Returns the measured cost.
     pub fn cost(self, config: &TrainingConfig) -> StepCost {
         let step = Spread::of(&self.step_seconds);
         let phase = |part: fn(&PhaseSeconds) -> f64| {

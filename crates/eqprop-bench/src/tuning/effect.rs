@@ -1,17 +1,17 @@
-//! What mattered.
+//! The importance of each parameter.
 
 use nalgebra::{Matrix3, Vector3};
 
 use super::search::Tuning;
 
-/// The fewest trials that tell something: a parabola goes through any three.
+/// The fewest trials that carry information: a parabola goes through any three.
 const FEWEST: usize = 8;
 
-/// How much of the differences between the trials each parameter explains by itself, in `[0, 1]`: of the logarithm of the
-/// error at the first rung, the part that a parabola in the logarithm of the parameter leaves over, taken from 1. None
-/// where there are too few trials.
+/// Returns how much of the differences between the trials each parameter explains by itself, in `[0, 1]`: the
+/// explained share of the variance of the logarithm of the error at the first rung, fitted by a parabola in
+/// the logarithm of the parameter. `None` where there are too few trials.
 ///
-/// The trials are drawn around good ones, so that parameters may share what they explain.
+/// The trials are drawn around good ones, so parameters may share what they explain.
 pub fn effects(tuning: &Tuning) -> Vec<Option<f64>> {
     let n = tuning.plan.n_validation as f64;
     let measured = tuning.trials.iter().filter_map(|trial| {
@@ -36,7 +36,7 @@ pub fn effects(tuning: &Tuning) -> Vec<Option<f64>> {
     explained.collect()
 }
 
-/// The part of the variance of `y` that a parabola in `x` explains, by least squares.
+/// Returns the share of the variance of `y` that a parabola in `x` explains, by least squares.
 fn explained(points: &[(f64, f64)]) -> Option<f64> {
     let (mut left, mut right) = (Matrix3::zeros(), Vector3::zeros());
     for &(x, y) in points {
@@ -44,7 +44,7 @@ fn explained(points: &[(f64, f64)]) -> Option<f64> {
         left += powers * powers.transpose();
         right += powers * y;
     }
-    // Where x takes fewer than three values, there are several parabolas of the same distance.
+    // Where `x` takes fewer than three values, several parabolas fit equally well.
     left += Matrix3::identity() * 1e-9;
     let fit = left.cholesky()?.solve(&right);
     let mean = points.iter().map(|(_, y)| y).sum::<f64>() / points.len() as f64;
@@ -67,7 +67,7 @@ mod tests {
             .map(|i| (x(i), 3.0 - x(i) + 4.0 * x(i) * x(i)))
             .collect();
         assert!(explained(&parabola).expect("it varies") > 0.999_999);
-        // Alternating signs have no place on it.
+        // A parabola does not fit alternating signs.
         let other: Vec<_> = (0..20)
             .map(|i| (x(i), if i % 2 == 0 { 1.0 } else { -1.0 }))
             .collect();

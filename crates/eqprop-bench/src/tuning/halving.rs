@@ -1,15 +1,15 @@
-//! Which trial goes on.
+//! Chooses the trial that goes on.
 
 use super::sampler;
 use super::search::Tuning;
 use super::trial::{Measured, Trial};
 
-/// One of so many goes on to the next rung.
+/// One in this many goes on to the next rung.
 const ONE_OF: usize = 3;
-/// Whole trainings that are repeated with other seeds before one of them is chosen.
+/// Number of full trainings that are repeated with other seeds before one of them is chosen.
 pub const FINALISTS: usize = 3;
 
-/// A piece of work: a trial is to be trained up to a rung.
+/// A job: a trial to be trained up to a rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Job {
     /// The number of the trial.
@@ -19,8 +19,8 @@ pub struct Job {
 }
 
 impl Tuning {
-    /// What comes next, with at most so many trials; begins a trial if it is time to. None where nothing is left to do, or
-    /// nothing new is to be found.
+    /// Returns the next job, with at most `most` trials; adds a trial when one is due. `None` when nothing is
+    /// left to do, or no new trial can be found.
     pub fn next(&mut self, most: Option<usize>) -> Option<Job> {
         if let Some(job) = promotion(self) {
             return Some(job);
@@ -36,14 +36,14 @@ impl Tuning {
         })
     }
 
-    /// What is left to do before the best is known, when no trial is begun any more.
+    /// Returns the next job needed to decide which trial is best, once no more trials are added.
     pub fn closing(&self) -> Option<Job> {
         closing(self)
     }
 }
 
-/// A trial that is to go on, the furthest first: the first one in any case, so that there is something to compare with, and
-/// whatever is among the best third of its rung.
+/// Returns a trial that is to go on, the furthest first: the first trial in any case, so that there is
+/// something to compare with, and whatever is among the best third of its rung.
 fn promotion(tuning: &Tuning) -> Option<Job> {
     let whole = tuning.plan.last_rung() - 1;
     let begun = tuning
@@ -65,11 +65,11 @@ fn promotion(tuning: &Tuning) -> Option<Job> {
             rung: 0,
         });
     }
-    // Whole trainings are repeated in the end.
+    // Full trainings are repeated at the end.
     (0..whole).rev().find_map(|rung| {
         let at_rung = at(tuning, rung);
         let n_best = at_rung.len() / ONE_OF;
-        // Later trials are better than earlier ones: each would be among the best of those before it.
+        // Later trials tend to be better: each would be among the best of those before it.
         let gone_on = at_rung.iter().filter(|trial| trial.at(rung + 1).is_some());
         match gone_on.count() < n_best {
             true => first_to_go_on(at_rung.iter().take(n_best).copied(), rung),
@@ -78,11 +78,11 @@ fn promotion(tuning: &Tuning) -> Option<Job> {
     })
 }
 
-/// The work that decides between the best, when no trial is begun any more.
+/// Returns the job that helps decide between the best, once no more trials are added.
 fn closing(tuning: &Tuning) -> Option<Job> {
     let whole = tuning.plan.last_rung() - 1;
     if at(tuning, whole).iter().all(|trial| trial.number == 0) {
-        // None got so far by itself.
+        // None has reached the last rung on its own.
         let mut rest = tuning.ranked().into_iter();
         let best = rest.find(|trial| trial.number > 0 && trial.failure.is_none());
         if let Some(best) = best {
@@ -97,7 +97,7 @@ fn closing(tuning: &Tuning) -> Option<Job> {
     first_to_go_on(finalists, whole)
 }
 
-/// The trials that reached `rung`, the best first.
+/// Returns the trials that reached `rung`, the best first.
 fn at(tuning: &Tuning, rung: usize) -> Vec<&Trial> {
     let mut found: Vec<(&Trial, &Measured)> = tuning
         .trials
@@ -109,7 +109,7 @@ fn at(tuning: &Tuning, rung: usize) -> Vec<&Trial> {
     found.into_iter().map(|(trial, _)| trial).collect()
 }
 
-/// The first of `trials`, which reached `rung`, that is not beyond it and may go on.
+/// Returns a job for the first of `trials`, all of which reached `rung`, that has not gone beyond it.
 fn first_to_go_on<'a>(mut trials: impl Iterator<Item = &'a Trial>, rung: usize) -> Option<Job> {
     let found = trials.find(|trial| trial.at(rung + 1).is_none());
     found.map(|trial| Job {

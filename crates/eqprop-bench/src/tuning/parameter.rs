@@ -1,4 +1,4 @@
-//! What is searched, and within which limits.
+//! The searched parameters and their limits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use eqprop_train::config::TrainingConfig;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A value of a configuration that is searched.
+/// The kind of a searched parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParameterKind {
@@ -19,37 +19,37 @@ pub enum ParameterKind {
     FreeSteps,
     /// Steps of a nudged phase.
     NudgedSteps,
-    /// A factor of all learning rates.
+    /// A common factor on all learning rates.
     Rate,
-    /// The learning rate of the last layer to that of the first, as a factor.
+    /// A factor on the ratio of the last layer's learning rate to the first layer's.
     RateRatio,
-    /// A factor of the initial weights.
+    /// A factor on the initial weights.
     Gain,
     /// Examples per update.
     BatchSize,
 }
 
-/// A parameter and its limits. All are searched in their logarithm.
+/// A parameter and its limits. All parameters are searched on a logarithmic scale.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
-    /// What it is.
+    /// The kind of parameter.
     pub kind: ParameterKind,
     /// The smallest value.
     pub low: f64,
     /// The largest value.
     pub high: f64,
-    /// The value of the configuration that the search begins with.
+    /// The value in the starting configuration.
     pub start: f64,
 }
 
-/// All that is searched.
+/// The search space.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Space {
     /// The parameters.
     pub parameters: Vec<Parameter>,
 }
 
-/// Steps and β that are recommended.
+/// Recommended steps and β.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Guess {
     /// Steps of the free phase.
@@ -60,7 +60,7 @@ pub struct Guess {
     pub beta: f64,
 }
 
-/// Not the name of a parameter.
+/// The error for an unknown parameter name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "`{name}` is not searched: there are beta, free_steps, nudged_steps, rate, rate_ratio, gain and batch_size"
@@ -71,7 +71,7 @@ pub struct UnknownParameter {
 }
 
 impl ParameterKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 7] = [
         Self::Beta,
         Self::FreeSteps,
@@ -82,7 +82,7 @@ impl ParameterKind {
         Self::BatchSize,
     ];
 
-    /// The name by which it is chosen.
+    /// Returns the name by which it is chosen.
     pub fn name(self) -> &'static str {
         match self {
             Self::Beta => "beta",
@@ -95,7 +95,7 @@ impl ParameterKind {
         }
     }
 
-    /// What it is, in a few words.
+    /// Returns a short description.
     pub fn about(self) -> &'static str {
         match self {
             Self::Beta => "nudging factor β",
@@ -129,17 +129,18 @@ impl FromStr for ParameterKind {
 }
 
 impl Parameter {
-    /// A value as a place between the limits, from 0 to 1.
+    /// Returns the position of a value between the limits, from 0 to 1.
     pub fn place(&self, value: f64) -> f64 {
         (value / self.low).ln() / (self.high / self.low).ln()
     }
 
-    /// The value at a place between the limits, as it is searched: whole numbers, or three digits.
+    /// Returns the value at a position between the limits, rounded as it is searched: to whole numbers, or to
+    /// three digits.
     pub fn value(&self, place: f64) -> f64 {
         let value = self.low * (self.high / self.low).powf(place.clamp(0.0, 1.0));
         let value = match self.kind {
             ParameterKind::FreeSteps | ParameterKind::NudgedSteps => value.round(),
-            // Halves and doubles of what it was: the kernels take rows by fours.
+            // The starting value times a power of 2: the kernels process rows in fours.
             ParameterKind::BatchSize => {
                 let doublings = (value / self.start).log2().round();
                 (self.start * doublings.exp2()).round().max(1.0)
@@ -151,7 +152,8 @@ impl Parameter {
 }
 
 impl Space {
-    /// What can be searched of `start`, or what is in `only` of it, with `n_train` training examples.
+    /// Returns the parameters of `start` that can be searched, restricted to `only` if it is not empty, for
+    /// `n_train` training examples.
     pub fn of(
         start: &TrainingConfig,
         guess: Option<&Guess>,
@@ -168,7 +170,7 @@ impl Space {
         }
     }
 
-    /// The values of the configuration that the search begins with.
+    /// Returns the values of the starting configuration.
     pub fn start(&self) -> Vec<f64> {
         self.parameters
             .iter()
@@ -176,7 +178,7 @@ impl Space {
             .collect()
     }
 
-    /// The values of what is recommended, as far as it is searched.
+    /// Returns the recommended values of the searched parameters.
     pub fn guessed(&self, guess: &Guess) -> Vec<f64> {
         let parameters = self.parameters.iter();
         let values = parameters.map(|parameter| {
@@ -191,10 +193,10 @@ impl Space {
         values.collect()
     }
 
-    /// `start` with these values. What has the value that it had is left as it was.
+    /// Returns `start` with these values. A parameter that keeps its value is left untouched.
     pub fn apply(&self, start: &TrainingConfig, values: &[f64]) -> TrainingConfig {
         let mut config = start.clone();
-        // Each example is to move the weights as far as before, however many make an update.
+        // Each example should move the weights as far as before, however many examples make an update.
         let mut factor = 1.0;
         let mut ratio = 1.0;
         for (parameter, &value) in self.parameters.iter().zip(values) {
@@ -225,14 +227,14 @@ impl Space {
     }
 }
 
-/// A parameter of `start`, if it has it.
+/// Returns the parameter of this kind, if `start` has it.
 fn parameter(
     kind: ParameterKind,
     start: &TrainingConfig,
     guess: Option<&Guess>,
     n_train: usize,
 ) -> Option<Parameter> {
-    /// The largest and the smallest of a value and what is recommended for it.
+    /// Returns the smaller and the larger of a value and its recommendation.
     fn around(value: f64, guessed: Option<f64>) -> [f64; 2] {
         let guessed = guessed.unwrap_or(value);
         [value.min(guessed), value.max(guessed)]
@@ -282,14 +284,14 @@ fn parameter(
         ParameterKind::Gain => None,
         ParameterKind::BatchSize => {
             let size = start.batch_size as f64;
-            // At least some ten updates to an epoch.
+            // At least some ten updates per epoch.
             let most = (4.0 * size).min((n_train / 10) as f64);
             new(size, (size / 4.0).ceil().max(1.0), most.max(size))
         }
     }
 }
 
-/// The largest nudging factor up to `most` that the network takes.
+/// Returns the largest nudging factor up to `most` that the network accepts.
 fn largest_beta(start: &TrainingConfig, most: f64) -> f64 {
     let beta = start.phases.nudging.beta().abs();
     let mut found = most.min(2.0).max(beta);
@@ -304,7 +306,7 @@ fn largest_beta(start: &TrainingConfig, most: f64) -> f64 {
     found
 }
 
-/// Another factor of the same sign.
+/// Sets the magnitude of β and keeps its sign.
 fn set_beta(nudging: &mut Nudging, value: f64) {
     match nudging {
         Nudging::OneSided { beta }
@@ -314,7 +316,7 @@ fn set_beta(nudging: &mut Nudging, value: f64) {
     }
 }
 
-/// Whether the initial weights are ones that can be written with a factor.
+/// Whether the initial weights can be written with a factor.
 fn can_scale_weights(config: &TrainingConfig) -> bool {
     let is_dense = |kind: &ConnectionKind| matches!(kind, ConnectionKind::Dense);
     let connections = config.energy().connections;
@@ -325,7 +327,7 @@ fn can_scale_weights(config: &TrainingConfig) -> bool {
             .all(|connection| is_dense(&connection.kind))
 }
 
-/// The initial weights times `factor`.
+/// Multiplies the initial weights by `factor`.
 fn scale_weights(config: &mut TrainingConfig, factor: f64) {
     let scaled = |gain: f64| three_digits(gain * factor);
     if !config.network.gains.is_empty() {
@@ -351,7 +353,8 @@ fn scale_weights(config: &mut TrainingConfig, factor: f64) {
     config.network.gains = gains.collect();
 }
 
-/// Steps that a configuration takes for an example, at most: those of the free phase and of all nudged phases.
+/// Returns the most steps that a configuration takes per example: those of the free phase and of all nudged
+/// phases.
 pub fn steps_of(config: &TrainingConfig) -> usize {
     let phases = &config.phases;
     let n_nudged = match phases.nudging {
@@ -363,7 +366,7 @@ pub fn steps_of(config: &TrainingConfig) -> usize {
     phases.free_steps.saturating_add(nudged)
 }
 
-/// A number with three digits.
+/// Rounds a number to three digits.
 fn three_digits(value: f64) -> f64 {
     let text = format!("{value:.2e}");
     text.parse().unwrap_or(value)

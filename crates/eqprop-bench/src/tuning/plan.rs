@@ -1,34 +1,35 @@
-//! How trials are trained and judged.
+//! The plan by which trials are trained and judged.
 
 use eqprop_train::config::TrainingConfig;
 use serde::{Deserialize, Serialize};
 
-/// Seeds of a trial that is trained to the end more than once, beside its first.
+/// Number of further seeds with which full trainings are repeated.
 const MORE_SEEDS: usize = 2;
-/// The part of the training examples by which trials are judged, where the configuration holds out none.
+/// One in this many training examples is held out to judge trials, if the configuration holds out none.
 const SHARE: usize = 6;
-/// More of them take longer than they are worth.
+/// The most examples held out: more take longer than they are worth.
 const MOST_VALIDATION: usize = 5000;
-/// Shorter trainings tell nothing of longer ones: a whole training of fewer updates has fewer rungs.
+/// The fewest updates on a rung: shorter trainings say nothing about longer ones. A full training of few
+/// updates has fewer rungs.
 const LEAST_UPDATES: usize = 20;
 
-/// How trials are trained and judged.
+/// The plan by which trials are trained and judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Epochs of a whole training.
+    /// Number of epochs of a full training.
     pub epochs: usize,
-    /// Training examples that trials see, where they are not all; those by which they are judged among them.
+    /// Number of training examples that trials use, including the held-out ones, if not all.
     pub n_train: Option<usize>,
-    /// Training examples that are held out, by which trials are judged.
+    /// Number of training examples held out to judge trials.
     pub n_validation: usize,
-    /// The rungs: parts of a whole training, in ascending order, up to 1.
+    /// The rungs: fractions of a full training, in ascending order, up to 1.
     pub rungs: Vec<f64>,
-    /// The last rung: further seeds with which whole trainings are repeated.
+    /// Number of further seeds with which full trainings are repeated, at the last rung.
     pub more_seeds: usize,
 }
 
 impl Plan {
-    /// Trainings of `epochs` epochs, on `n_train` examples of which some are held out.
+    /// Creates a plan for trainings of `epochs` epochs on `n_train` examples, some of which are held out.
     pub fn new(config: &TrainingConfig, n_train: usize, epochs: usize) -> Self {
         let n_validation = match config.data.n_validation {
             0 => (n_train / SHARE).clamp(1, MOST_VALIDATION),
@@ -46,18 +47,18 @@ impl Plan {
         }
     }
 
-    /// The same on the first `n_train` examples only.
+    /// Returns the same plan with `n_train` examples to learn from.
     pub fn with_n_train(self, n_train: usize) -> Self {
         let n_train = Some(n_train + self.n_validation);
         Self { n_train, ..self }
     }
 
-    /// The rung of the repetitions.
+    /// Returns the index of the rung of the repetitions.
     pub fn last_rung(&self) -> usize {
         self.rungs.len()
     }
 
-    /// The length of a training up to a rung, in words.
+    /// Describes the length of a training up to a rung.
     pub fn length(&self, rung: usize) -> String {
         let epochs = self.rungs.get(rung).unwrap_or(&1.0) * self.epochs as f64;
         match epochs.fract() == 0.0 {
@@ -67,7 +68,7 @@ impl Plan {
         }
     }
 
-    /// A configuration as it is trained in the search.
+    /// Returns a configuration as it is trained in the search.
     pub fn searched(&self, mut config: TrainingConfig) -> TrainingConfig {
         config.epochs = self.epochs;
         config.data.n_train = self.n_train.or(config.data.n_train);

@@ -1,4 +1,4 @@
-//! What is tried next.
+//! Chooses the next trial.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -7,26 +7,26 @@ use super::parameter::ParameterKind;
 use super::search::Tuning;
 use super::trial::{Origin, Trial};
 
-/// One of so many trials is drawn at random, however good the others are.
+/// One in this many trials is drawn at random, however good the others are.
 const ONE_RANDOM_OF: u32 = 6;
-/// Every so many trials one of the best is tried with fewer steps.
+/// One in this many trials is one of the best with fewer steps.
 const ONE_CHEAPER_OF: usize = 4;
-/// What is left of its steps.
+/// The fraction of its steps that such a trial keeps.
 const FEWER: std::ops::Range<f64> = 0.4..0.9;
-/// Trials are drawn around the best of so many.
+/// Trials are drawn around the best one in this many.
 const ONE_BEST_OF: usize = 5;
-/// The fewest and the most that they are drawn around.
+/// The fewest and the most trials to draw around.
 const PARENTS: [usize; 2] = [2, 6];
-/// How far a value moves, as a part of the way between its limits: at first, and in the end.
+/// The distance a value moves, as a fraction of its range: initially, and finally.
 const REACH: [f64; 2] = [0.3, 0.1];
-/// Trials after which it is as small as half way between.
+/// Number of trials after which this distance is halfway between the two.
 const HALF_AFTER: f64 = 20.0;
-/// How probable it is that a value moves.
+/// The probability that a value moves.
 const CHANGE: f64 = 0.6;
-/// Draws that may be of no use: known, or refused by the network.
+/// The most draws for one trial; a draw may be known already, or refused by the network.
 const ATTEMPTS: usize = 1000;
 
-/// The next trial; none where nothing new was drawn.
+/// Returns the next trial; `None` if nothing new was drawn.
 pub(super) fn propose(tuning: &Tuning) -> Option<Trial> {
     let (space, number) = (&tuning.space, tuning.trials.len());
     if number == 0 {
@@ -43,7 +43,7 @@ pub(super) fn propose(tuning: &Tuning) -> Option<Trial> {
     {
         return Some(Trial::new(1, Origin::Fidelity, values));
     }
-    // A stream for each trial, whatever was drawn for the others.
+    // Each trial has its own random stream, independent of what was drawn for the others.
     let mut rng = ChaCha12Rng::seed_from_u64(tuning.start.seed);
     rng.set_stream(number as u64);
     let promising = tuning.promising();
@@ -53,7 +53,7 @@ pub(super) fn propose(tuning: &Tuning) -> Option<Trial> {
     let reach = REACH[1] + (REACH[0] - REACH[1]) * HALF_AFTER / (HALF_AFTER + number as f64);
     (0..ATTEMPTS).find_map(|attempt| {
         let is_cheaper = number % ONE_CHEAPER_OF == ONE_CHEAPER_OF - 2;
-        // There may be none with fewer steps.
+        // There may be no such trial with fewer steps.
         if is_cheaper && 2 * attempt < ATTEMPTS && !parents.is_empty() {
             let parent = parents[rng.random_range(0..parents.len())];
             let pairs = space.parameters.iter().zip(&parent.values);
@@ -90,7 +90,7 @@ pub(super) fn propose(tuning: &Tuning) -> Option<Trial> {
     })
 }
 
-/// A normal number, by Box and Muller.
+/// Draws from the standard normal distribution, by the Box–Muller method.
 fn normal(rng: &mut ChaCha12Rng) -> f64 {
     let [radius, angle]: [f64; 2] = rng.random();
     (-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()

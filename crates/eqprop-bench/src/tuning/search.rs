@@ -1,4 +1,4 @@
-//! A search, as far as it got.
+//! The state of a search.
 
 use eqprop_train::config::TrainingConfig;
 use eqprop_train::data::{Dataset, Examples};
@@ -11,24 +11,24 @@ use super::parameter::{Guess, Space, steps_of};
 use super::plan::Plan;
 use super::trial::{Measured, Trial};
 
-/// A search, as far as it got.
+/// The state of a search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tuning {
-    /// What it begins with.
+    /// The starting configuration.
     #[serde(deserialize_with = "TrainingConfig::read")]
     pub start: TrainingConfig,
-    /// The steps and β that were recommended for it.
+    /// The steps and β recommended for it.
     pub guess: Option<Guess>,
-    /// What is searched.
+    /// The search space.
     pub space: Space,
-    /// How trials are trained and judged.
+    /// The plan by which trials are trained and judged.
     pub plan: Plan,
-    /// What was tried.
+    /// The trials so far.
     pub trials: Vec<Trial>,
 }
 
 impl Tuning {
-    /// A search that begins.
+    /// Creates a new search.
     pub fn new(start: TrainingConfig, guess: Option<Guess>, space: Space, plan: Plan) -> Self {
         Self {
             start,
@@ -39,15 +39,15 @@ impl Tuning {
         }
     }
 
-    /// The configuration of a trial, as it is trained in the search.
+    /// Returns the configuration of a trial, as it is trained in the search.
     pub fn config_of(&self, trial: &Trial) -> TrainingConfig {
         self.plan
             .searched(self.space.apply(&self.start, &trial.values))
     }
 
-    /// The data of the search: without the test, which it does not look at, and with the training examples in a random order,
-    /// so that those which are held out are like the others. Where the configuration holds out some itself, they are as they
-    /// were.
+    /// Returns the data of the search: without the test set, which the search never uses, and with the
+    /// training examples shuffled, so that the held-out ones are like the others. If the configuration itself
+    /// holds out examples, the order is left unchanged.
     pub fn searched(&self, mut dataset: Dataset) -> Dataset {
         let data = &self.start.data;
         dataset.test = dataset.test.take(0);
@@ -60,12 +60,12 @@ impl Tuning {
         dataset
     }
 
-    /// The best trial so far: of those that were measured furthest, that of the lowest score.
+    /// Returns the best trial so far: the one with the lowest score among those trained furthest.
     pub fn best(&self) -> Option<&Trial> {
         self.ranked().first().copied()
     }
 
-    /// Trials that were measured, the best first: those that came further before the others, and of these by score.
+    /// Returns the measured trials, best first: sorted by how far they were trained, then by score.
     pub fn ranked(&self) -> Vec<&Trial> {
         let mut measured: Vec<(&Trial, &Measured)> = self
             .trials
@@ -80,8 +80,8 @@ impl Tuning {
         measured.into_iter().map(|(trial, _)| trial).collect()
     }
 
-    /// Trials that were measured, those to draw others around first: by their score at the last rung that they reached as a
-    /// part of the start's at the same rung, because most did not come far.
+    /// Returns the measured trials, those to draw others around first: by their score at the last rung they
+    /// reached, relative to the score of the start at the same rung, because most did not get far.
     pub(super) fn promising(&self) -> Vec<&Trial> {
         let start = self.trials.first();
         let against_start = |trial: &Trial| {
@@ -102,7 +102,7 @@ impl Tuning {
         measured.into_iter().map(|(trial, _)| trial).collect()
     }
 
-    /// The score of a trial at what was measured.
+    /// Returns the score of a trial at a measurement.
     pub(super) fn rank(&self, trial: &Trial, measured: &Measured) -> f64 {
         let steps = [self.steps(trial), steps_of(&self.start)];
         let n = self.plan.n_validation;
@@ -112,12 +112,13 @@ impl Tuning {
         }
     }
 
-    /// Whether errors are distances from quantities, and no shares.
+    /// Whether errors are mean distances from quantities instead of shares.
     pub fn is_of_quantities(&self) -> bool {
         self.start.data.dataset.quantities().is_some()
     }
 
-    /// What an error of 0 is taken for where only ratios count: half an example, or a distance that is none.
+    /// Returns the value that replaces an error of 0 where only ratios count: half an example, or the
+    /// smallest positive distance.
     pub fn least_error(&self) -> f64 {
         match self.is_of_quantities() {
             false => 0.5 / self.plan.n_validation as f64,
@@ -125,13 +126,13 @@ impl Tuning {
         }
     }
 
-    /// Steps that a trial takes for an example.
+    /// Returns the number of steps that a trial takes per example.
     pub fn steps(&self, trial: &Trial) -> usize {
         steps_of(&self.space.apply(&self.start, &trial.values))
     }
 }
 
-/// Examples in a random order.
+/// Returns the examples in random order.
 fn shuffled(examples: &Examples, seed: u64) -> Examples {
     let mut order: Vec<usize> = (0..examples.len()).collect();
     order.shuffle(&mut ChaCha12Rng::seed_from_u64(seed));

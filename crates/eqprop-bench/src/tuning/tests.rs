@@ -23,11 +23,11 @@ fn search(seed: u64) -> Tuning {
     Tuning::new(start, Some(GUESS), space, plan)
 }
 
-/// The place of a parameter's best value in [`pretend`].
+/// The position of the best value of a parameter in [`pretend`].
 const BEST: f64 = 0.85;
 
-/// An error that falls towards [`BEST`] in the rate, the gain and β, and with longer trainings, and does not depend on
-/// the steps.
+/// Simulates an error that falls toward [`BEST`] in the rate, the gain and β, and with longer trainings, and
+/// does not depend on the steps.
 fn pretend(tuning: &Tuning, job: Job) -> Measured {
     let trial = &tuning.trials[job.trial];
     let parameters = tuning.space.parameters.iter().zip(&trial.values);
@@ -52,7 +52,7 @@ fn pretend(tuning: &Tuning, job: Job) -> Measured {
     }
 }
 
-/// Goes on up to so many pieces of work, and says how much was trained, in whole trainings.
+/// Runs up to `jobs` jobs, and returns the amount of training in full trainings.
 fn go_on(tuning: &mut Tuning, trials: usize, jobs: usize) -> f64 {
     let mut trained = 0.0;
     for _ in 0..jobs {

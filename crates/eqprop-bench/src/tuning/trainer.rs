@@ -1,4 +1,4 @@
-//! Trains trials.
+//! Trains the trials of a search.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -21,30 +21,30 @@ use super::halving::Job;
 use super::search::Tuning;
 use super::trial::Measured;
 
-/// Batch size of the evaluations.
+/// Batch size of evaluations.
 const EVALUATION_BATCH: usize = 500;
 
-/// Trains trials on one data set, which must have no test examples: a search does not look at them.
+/// Trains trials on one data set, which must have no test examples: a search does not use them.
 pub struct Trainer<'a> {
     dataset: &'a Dataset,
     device: &'a Device,
-    /// Where trainings are kept that may go on: a folder for each.
+    /// Holds the trainings that may go on, in one folder each.
     folder: PathBuf,
 }
 
-/// How a piece of work ended.
+/// The outcome of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trained {
-    /// It was done.
+    /// The job is done.
     Done(Measured),
-    /// The training failed, and why.
+    /// The training failed, for this reason.
     Failed(String),
-    /// It was interrupted.
+    /// The job was interrupted.
     Interrupted,
 }
 
 impl<'a> Trainer<'a> {
-    /// Trains on `dataset`, and keeps what is in progress in `folder`.
+    /// Creates a trainer on `dataset` that keeps trainings in progress in `folder`.
     pub fn new(dataset: &'a Dataset, device: &'a Device, folder: PathBuf) -> Self {
         Self {
             dataset,
@@ -53,11 +53,11 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Does a piece of work of `tuning`. `observe` is called after every update with the part of it that is done; when it
-    /// breaks, the training is kept as it stands.
+    /// Runs a job of `tuning`. `observe` is called after every update with the fraction of the job that is
+    /// done; when it breaks, the training is saved as it stands.
     ///
     /// # Errors
-    /// If a training cannot be kept, or one that was kept cannot be read.
+    /// If a training cannot be saved, or a saved one cannot be read.
     pub fn run(
         &self,
         tuning: &Tuning,
@@ -106,10 +106,10 @@ impl<'a> Trainer<'a> {
         }))
     }
 
-    /// Removes what was kept of a trial. Failing to does no harm.
+    /// Removes the saved trainings of a trial. A failure to remove them does no harm.
     pub fn forget(&self, trial: usize) {
         let _ = fs::remove_dir_all(self.of_trial(trial));
-        // Fails while there is something in it.
+        // Fails while the folder is not empty.
         let _ = fs::remove_dir(&self.folder);
     }
 
@@ -117,8 +117,8 @@ impl<'a> Trainer<'a> {
         self.folder.join(trial.to_string())
     }
 
-    /// Trains up to `part` of the whole, from where `folder` has it, and judges what was learned. An inner error says why
-    /// the training failed.
+    /// Trains up to the fraction `part` of the full training, starting from what `folder` holds, and
+    /// evaluates the result. An inner error says why the training failed.
     fn train(
         &self,
         config: TrainingConfig,
@@ -136,7 +136,7 @@ impl<'a> Trainer<'a> {
             false => None,
         };
         if let Some(kept) = kept {
-            // With what the data decided.
+            // With the settings that the data decided.
             kept.check_continues(training.config())?;
             training = training.restore(kept)?;
         }
@@ -156,7 +156,7 @@ impl<'a> Trainer<'a> {
                     is_interrupted = true;
                     return ControlFlow::Break(());
                 }
-                // The end of an epoch comes by itself, with what else it does.
+                // The end of an epoch is reached by itself, with all that belongs to it.
                 match done >= target && progress.n_done < progress.n_total {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),
@@ -175,8 +175,8 @@ impl<'a> Trainer<'a> {
         Ok(judged.map(ControlFlow::Continue))
     }
 
-    /// What a training has learned so far, within an epoch too, by the examples that are held out. An inner error
-    /// says why they cannot be read.
+    /// Evaluates a training on the held-out examples, within an epoch too. An inner error says why they
+    /// cannot be read.
     fn judge(&self, training: &Training) -> Result<Result<Evaluation, String>, CheckpointError> {
         let config = training.config();
         let at_most = config.data.n_train.unwrap_or(usize::MAX);
@@ -195,7 +195,7 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Keeps a training in `folder`.
+/// Saves a training in `folder`.
 fn keep(training: &Training, folder: &Path) -> Result<(), CheckpointError> {
     fs::create_dir_all(folder).map_err(|source| CheckpointError::Write {
         path: folder.to_path_buf(),

@@ -1,5 +1,5 @@
-//! Gradients of networks without an energy: asymmetric and dyadic equilibrium propagation against the
-//! exact gradient, against independent numbers, and against the estimate that is biased.
+//! Gradients of networks without an energy: asymmetric and dyadic equilibrium propagation against the exact
+//! gradient, against independent numbers, and against the biased estimate.
 
 use std::ops::ControlFlow;
 
@@ -36,7 +36,7 @@ use serde::Deserialize;
 
 use crate::setup::suited;
 
-/// Anything that estimates the gradient of a network.
+/// Any estimator of the gradient of a network.
 type Estimator = dyn GradientEstimator<AnyField, AnyCost>;
 
 const BETA: f64 = 0.05;
@@ -55,12 +55,12 @@ fn dyadic(nudging: Nudging) -> DyadicEquilibriumPropagation {
     DyadicEquilibriumPropagation::new(nudging, phase(), phase())
 }
 
-/// The estimate of the field as it is.
+/// The estimate of the unmodified field, which is biased.
 fn biased(nudging: Nudging) -> EquilibriumPropagation {
     EquilibriumPropagation::new(nudging, phase(), phase())
 }
 
-/// Both ways to the gradient, by name.
+/// Both unbiased estimators, by name.
 fn both(nudging: Nudging) -> [(&'static str, Box<Estimator>); 2] {
     [
         ("asymmetric", Box::new(asymmetric(nudging))),
@@ -68,14 +68,14 @@ fn both(nudging: Nudging) -> [(&'static str, Box<Estimator>); 2] {
     ]
 }
 
-/// A network with a batch.
+/// A network with a mini-batch.
 struct Problem {
     network: Network,
     batch: Batch,
 }
 
 impl Problem {
-    /// All parameters uniform in `±scale`, of both directions, and three examples.
+    /// All parameters of both directions uniform in `±scale`, and three examples.
     fn new(graph: HopfieldEnergyConfig, update: FeedbackUpdate, scale: f64) -> Self {
         let setup = Setup::double();
         let mut numbers = Numbers(11);
@@ -199,7 +199,7 @@ fn the_sign_of_each_parameters_gradient_counts() {
     }
 }
 
-/// Past a layer, within one, and from a later to an earlier one.
+/// Connections that skip a layer, that stay within one, and that lead from a later to an earlier one.
 #[test]
 fn connections_of_any_ends_and_clipped_units_have_their_exact_gradient() {
     let ends = [(0, 1), (1, 2), (2, 2), (3, 2), (1, 3), (0, 3)];
@@ -324,7 +324,7 @@ fn with_an_energy_both_are_equilibrium_propagation() {
     }
 }
 
-/// Where phases are one fast computation, on flex in `f32`, and step by step.
+/// With phases that are one fused computation, on flex in `f32`, and step by step.
 #[test]
 fn single_precision_finds_the_gradient_of_double_precision() {
     for (what, problem) in chains() {

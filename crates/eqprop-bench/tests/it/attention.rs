@@ -22,10 +22,10 @@ use eqprop_testing::{
     filled_with, gradients_of, joined, norm, order_of, read_reference, relative_error,
 };
 
-/// Anything that estimates the gradient of a network.
+/// Any estimator of the gradient of a network.
 type Estimator = dyn GradientEstimator<AnyField, AnyCost>;
 
-/// A network with a batch.
+/// A network with a mini-batch.
 struct Problem {
     network: Network,
     batch: Batch,
@@ -48,7 +48,7 @@ fn config(hidden: Activation, output: Activation) -> HopfieldEnergyConfig {
 }
 
 impl Problem {
-    /// With every parameter uniform in `±scale`.
+    /// Creates a problem with every parameter uniform in `±scale`.
     fn new(hidden: Activation, output: Activation, scale: f64) -> Self {
         let setup = Setup::double();
         let mut numbers = Numbers(3);
@@ -78,7 +78,7 @@ impl Problem {
     }
 }
 
-/// Tokens that repel each other may switch to and fro where they do not flow.
+/// Tokens that repel each other may oscillate unless they follow the gradient flow.
 const FLOW: Scheme = Scheme::GradientFlow { step_size: 0.5 };
 
 fn phase() -> Relaxation {
@@ -89,7 +89,7 @@ fn eqprop(nudging: Nudging) -> EquilibriumPropagation {
     EquilibriumPropagation::new(nudging, phase(), phase())
 }
 
-/// Of tokens some of which repel each other more than their potentials hold them.
+/// Problems with tokens some of which repel each other more than their potentials hold them.
 fn problems() -> [Problem; 3] {
     problems_of(0.5)
 }

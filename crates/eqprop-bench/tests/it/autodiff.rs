@@ -1,4 +1,4 @@
-//! What lies on autodiff: the parameters of a network in training, and nothing of an estimate.
+//! Which tensors are on autodiff: the parameters of a network in training, and nothing of an estimate.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,8 +15,7 @@ use eqprop_testing::{COSTS, Lists, Network, batch, config, gradients_of, paramet
 
 use crate::setup::suited;
 
-/// All numbers of an estimate, none of which may lie on autodiff; `gradients_of` looks at the
-/// gradients.
+/// All numbers of an estimate, none of which may be on autodiff; `gradients_of` checks the gradients.
 fn numbers(network: &Network, estimate: &Estimate) -> Lists {
     let second_phase = estimate.second_phase.iter();
     let phases = second_phase.chain([&estimate.free]);
@@ -97,14 +96,15 @@ fn estimates_on_and_off_autodiff_are_equal_and_lie_off_it() {
             );
             assert!(!requirements(&plain).into_iter().any(|required| required));
 
-            // What the checks above would see: inference takes the parameters as they are.
+            // The opposite case, which the checks above would detect: inference takes the parameters as
+            // they are.
             let inferred = estimator().infer(&in_training, &batch.input, None);
             assert!(inferred.state.output().is_tracked(), "{method}");
         }
     }
 }
 
-/// A free phase goes on from a start that it is given, but the feedforward pass has none.
+/// A free phase continues from a given start state, but the feedforward pass has no start.
 #[test]
 fn a_free_phase_starts_where_it_is_told_to() {
     let batch = batch(4);
@@ -129,7 +129,8 @@ fn a_free_phase_starts_where_it_is_told_to() {
     }
 }
 
-/// Burn's distributed data parallelism, in which a backward pass waits for all devices, trains the others.
+/// Burn's distributed data parallelism, in which a backward pass waits for all devices, can train all other
+/// methods.
 #[test]
 fn the_baselines_alone_run_backward_passes() {
     let batch = batch(4);

@@ -1,4 +1,4 @@
-//! What a visible layer is for: covered images are completed, and stored patterns recalled.
+//! Uses of a visible layer: covered images are completed, and stored patterns recalled.
 
 use burn::module::Module;
 use burn::optim::{AdamConfig, ModuleOptimizer, SgdConfig};
@@ -43,7 +43,7 @@ fn learner(
     EquilibriumLearner::new(EquilibriumNetwork::new(energy, SquaredError), method).train()
 }
 
-/// A quarter of the epochs of `examples/complete.rs`, which comes to less than half of the mean image's error.
+/// A quarter of the epochs of `examples/complete.rs`, enough for less than half of the mean image's error.
 #[test]
 fn the_covered_half_of_an_image_is_completed() {
     const N_PIXELS: usize = 64;
@@ -88,7 +88,7 @@ fn the_covered_half_of_an_image_is_completed() {
     assert!(found <= 0.65 * baseline, "{found} {baseline}");
 }
 
-/// A tenth as many patterns as units, as in `examples/recall.rs`.
+/// One tenth as many patterns as units, as in `examples/recall.rs`.
 #[test]
 fn stored_patterns_are_recalled_from_what_is_left_of_them() {
     const N_UNITS: usize = 100;

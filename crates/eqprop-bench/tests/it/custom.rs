@@ -1,5 +1,5 @@
-//! Energies of one's own against independent gradients: differences of the whole procedure, the
-//! costate by iteration and by a linear solve, and autodiff through the relaxation.
+//! User-written energies against independent gradients: differences of the whole procedure, the costate by
+//! iteration and by a linear solve, and autodiff through the relaxation.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -89,8 +89,8 @@ fn differences(network: &Network, batch: &Batch) -> Lists {
     })
 }
 
-/// Differences are off by ε² = 1e-8 times third derivatives of order 10; what differentiates the
-/// energy twice by ε² = 4e-11, and the estimate at β = 0.0003 by β² = 1e-7 times derivatives.
+/// The differences have errors of ε² = 1e-8 times third derivatives of order 10; differentiating the energy
+/// twice has errors of ε² = 4e-11, and the estimate at β = 0.0003 of β² = 1e-7 times derivatives.
 #[test]
 fn all_gradients_of_an_energy_of_third_order_are_the_slope_of_its_cost() {
     let setup = &Setup::double();
@@ -115,7 +115,7 @@ fn all_gradients_of_an_energy_of_third_order_are_the_slope_of_its_cost() {
     agrees(estimate, "equilibrium propagation");
 }
 
-/// In single precision too, where an energy that is differentiated twice loses half of its digits.
+/// Also in single precision, where differentiating an energy twice loses half of the digits.
 #[test]
 fn the_exact_gradient_of_an_energy_of_third_order_is_as_exact_as_its_format() {
     let [double, single] = Setup::both().each_ref().map(|setup| {
@@ -127,7 +127,7 @@ fn the_exact_gradient_of_an_energy_of_third_order_is_as_exact_as_its_format() {
     assert_agrees(&single, &double, 2e-3, "f32");
 }
 
-/// With a skip and a connection within a layer.
+/// With a skip connection and a connection within a layer.
 #[test]
 fn the_exact_gradient_of_a_function_is_that_of_its_closed_form() {
     let setup = &Setup::double();
@@ -163,7 +163,7 @@ fn a_check_tells_a_true_gradient_from_a_false_one() {
     assert!(found.gradient.lowest_cosine() > 0.9999, "{found:?}");
     assert!(found.gradient.whole.relative_error < 1e-2, "{found:?}");
     assert!(found.free_residual <= 1e-12 && found.costate_residual <= 1e-8);
-    // What an estimate in one step before convergence does not have.
+    // An estimate from single steps, before convergence, does not agree so well.
     let steps = |n_steps| Relaxation::steps(Scheme::FixedPoint, n_steps);
     let nudging = Nudging::Centered { beta: 0.01 };
     let early = EquilibriumPropagation::new(nudging, steps(1), steps(1));

@@ -10,9 +10,8 @@ use eqprop_testing::{Graph, Setup, assert_agrees, filled, gradients_of};
 
 use crate::reference::Reference;
 
-/// Relative errors that the exact gradient may have against the files. They hold converged
-/// numbers in `f64`; in `f32` a rounding of 6e-8 in sums of ten terms, answered tenfold by the
-/// network, makes 1e-5.
+/// Relative errors allowed between the exact gradient and the files. These hold converged numbers in `f64`;
+/// in `f32` a rounding error of 6e-8 in sums of ten terms, amplified tenfold by the network, makes 1e-5.
 pub fn tolerance(setup: &Setup) -> f64 {
     setup.choose(1e-12, 1e-5)
 }

@@ -1,4 +1,4 @@
-//! The feedforward twin against layers of Burn's own, and against finite differences.
+//! The feedforward twin against layers of Burn itself, and against finite differences.
 
 use burn::module::Module;
 use burn::nn::loss::{CrossEntropyLossConfig, MseLoss, Reduction};
@@ -29,14 +29,14 @@ const GRAPH: Graph<'static> = Graph {
     cost: CostConfig::SquaredError,
 };
 
-/// A network as one writes it in Burn; with the cross-entropy the last layer is a readout.
+/// A network as one writes it in Burn; with the cross-entropy cost the last layer is a readout.
 #[derive(Module, Debug)]
 struct Layers {
     layers: Vec<Linear>,
 }
 
 impl Layers {
-    /// With the parameters of an equilibrium network: weights, biases, and those of a readout.
+    /// Copies the parameters of an equilibrium network: weights, biases, and those of a readout.
     fn new(sizes: &[usize], parameters: Lists, setup: &Setup) -> Self {
         let sizes = sizes.windows(2);
         let layers = sizes.map(|size| LinearConfig::new(size[0], size[1]).init(&Device::flex()));
@@ -57,8 +57,8 @@ impl Layers {
     }
 }
 
-/// Which list of an equilibrium network (weights, then biases, then readout weight and bias) each
-/// parameter of `n_layers` [`Layers`] (weight and bias in turn) is.
+/// For each parameter of `n_layers` [`Layers`] (weight and bias in turn), the index of its list in an
+/// equilibrium network (weights, then biases, then readout weight and bias).
 fn order(n_layers: usize) -> Vec<usize> {
     let n_free = GRAPH.ends.len();
     let free = (0..n_free).flat_map(|layer| [layer, n_free + layer]);
@@ -159,7 +159,7 @@ fn it_is_backpropagation_through_burns_own_layers() {
     }
 }
 
-/// With a skip too: what leads to a layer comes from the layers before it.
+/// With a skip connection too: connections into a layer come from the layers before it.
 #[test]
 fn it_is_where_free_phases_with_a_feedforward_start_begin() {
     for setup in &Setup::both() {
@@ -185,7 +185,7 @@ fn it_is_where_free_phases_with_a_feedforward_start_begin() {
     }
 }
 
-/// With skips, and connections in no particular order.
+/// With skip connections, and connections in no particular order.
 #[test]
 fn its_gradient_is_the_slope_of_its_cost() {
     let setup = &Setup::double();
@@ -214,7 +214,7 @@ fn its_gradient_is_the_slope_of_its_cost() {
     }
 }
 
-/// A layer that leads nowhere has a gradient, as an optimizer must be given them all.
+/// A layer without outgoing connections has a gradient, because an optimizer must be given all gradients.
 #[test]
 fn a_layer_that_the_cost_does_not_depend_on_gets_a_gradient_of_zero() {
     let graph = Graph {

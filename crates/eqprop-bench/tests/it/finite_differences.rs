@@ -1,5 +1,5 @@
-//! Gradients at the equilibria of smooth networks against differences of the whole procedure:
-//! relax to the end, then judge.
+//! Gradients at the equilibria of smooth networks against differences of the whole procedure: relax to the
+//! end, then evaluate the cost.
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
@@ -13,8 +13,8 @@ use eqprop_testing::{
     COSTS, Graph, Lists, Network, Setup, assert_agrees, gradients_of, parameter_differences,
 };
 
-/// The slope of the mean cost at the state and for the target that `judged` finds, for every
-/// parameter, by central differences of size `epsilon` in `f64`.
+/// The slope of the mean cost at the state and for the target that `judged` returns, for every parameter, by
+/// central differences of size `epsilon` in `f64`.
 pub fn differences(
     network: &Network,
     epsilon: f64,
@@ -27,7 +27,7 @@ pub fn differences(
     })
 }
 
-/// With a skip, and a connection within a layer, whose update is a fixed-point step.
+/// With a skip connection, and a connection within a layer, whose update is a fixed-point step.
 const ENDS: [(usize, usize); 5] = [(0, 1), (1, 2), (2, 3), (1, 3), (2, 2)];
 
 fn graph(activation: Activation, cost: CostConfig) -> Graph<'static> {
@@ -40,8 +40,8 @@ fn graph(activation: Activation, cost: CostConfig) -> Graph<'static> {
     }
 }
 
-/// ε = 1e-5 leaves 1e-10 of truncation times third derivatives of order 10, and states within
-/// 1e-14, answered tenfold and divided by ε, 1e-8.
+/// ε = 1e-5 leaves a truncation error of 1e-10 times third derivatives of order 10, and states accurate to
+/// 1e-14, amplified tenfold and divided by ε, leave 1e-8.
 const EPSILON: f64 = 1e-5;
 const TOLERANCE: f64 = 1e-7;
 
@@ -77,7 +77,7 @@ fn gradients_of_smooth_networks_are_slopes_of_the_whole_procedure() {
     }
 }
 
-/// However far it is from convergence, and wherever it starts.
+/// However far the state is from convergence, and wherever it starts.
 #[test]
 fn backpropagation_through_time_is_the_slope_of_as_many_steps() {
     let setup = &Setup::double();
@@ -113,7 +113,7 @@ fn smooth() -> impl Iterator<Item = (Activation, CostConfig)> {
     activations.flat_map(|activation| COSTS.map(|cost| (activation, cost)))
 }
 
-/// The diagonal within a layer is ignored by the network: its gradient is 0, not nearly so.
+/// The diagonal within a layer is ignored by the network: its gradient is exactly 0.
 #[track_caller]
 fn assert_agrees_but_for_the_diagonal(found: &Lists, expected: &Lists, what: &str) {
     assert_agrees(found, expected, TOLERANCE, what);

@@ -1,4 +1,4 @@
-//! Jacobian homeostasis: its gradient, and what it does to the estimate of a network in training.
+//! Jacobian homeostasis: its gradient, and its effect on the estimate of a network in training.
 
 use std::ops::ControlFlow;
 
@@ -29,7 +29,7 @@ const GRAPH: Graph<'static> = Graph {
     output: Activation::Tanh,
     cost: CostConfig::SquaredError,
 };
-/// Of units.
+/// Number of units.
 const N: f64 = 13.0;
 /// Forward and feedback weights of the connections that have both, in the order of the fields: three
 /// weights, three biases, two of feedback.
@@ -43,13 +43,13 @@ fn untied() -> Network {
     EquilibriumNetwork::new(AnyField::Untied(field), cost)
 }
 
-/// What it estimates of the cost does not matter here.
+/// An estimator of the cost's gradient, which does not matter here.
 fn brief() -> EquilibriumPropagation {
     let phase = || Relaxation::steps(Scheme::Asynchronous, 1);
     EquilibriumPropagation::new(Nudging::Centered { beta: 0.1 }, phase(), phase())
 }
 
-/// The mean of `n` gradients of 20 directions each.
+/// The mean of `n` gradients with 20 directions each.
 fn mean_gradient(
     network: &Network,
     estimator: &dyn GradientEstimator<AnyField, AnyCost>,
@@ -70,7 +70,7 @@ fn mean_gradient(
     sum
 }
 
-/// `Σ‖W − B‖²/n`, of dense connections.
+/// The penalty is `Σ‖W − B‖²/n` for dense connections.
 #[test]
 fn its_gradient_is_on_average_that_of_the_asymmetry_of_the_jacobian() {
     let network = untied();
@@ -94,7 +94,7 @@ fn its_gradient_is_on_average_that_of_the_asymmetry_of_the_jacobian() {
     // A direction is off by √n of the whole, 3000 of them by a fifteenth.
     let off = relative_error(&added.concat(), &expected.concat());
     assert!(off < 0.15, "{off}");
-    // What has no part in the Jacobian has none in its gradient.
+    // Parameters outside the Jacobian have no gradient.
     for (index, list) in added.iter().enumerate() {
         if !PAIRED.iter().flatten().any(|&paired| paired == index) {
             assert!(largest(list) < 1e-12, "{index}: {list:?}");
@@ -125,8 +125,8 @@ fn directions_depend_on_the_seed_and_the_number_of_the_estimate() {
     assert_ne!(course(2, 0)[0], whole[0]);
 }
 
-/// The share of the Jacobian's antisymmetric part, and the cosine of the simple estimate of the first
-/// layer's weights with the exact gradient.
+/// The share of the Jacobian's antisymmetric part, and the cosine between the simple estimate of the first
+/// layer's weights and the exact gradient.
 fn measured(network: &Network, config: &TrainingConfig) -> [f64; 2] {
     let AnyField::Untied(field) = &network.energy else {
         panic!("untied");

@@ -1,4 +1,4 @@
-//! Methods by name, and what each of them is.
+//! Methods by name, and the estimator of each.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -51,7 +51,7 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
     assert_eq!(error.to_string(), expected);
 }
 
-/// A linear output, nudged by `beta` alone.
+/// A linear output, nudged by `beta` only.
 fn one_sided(beta: f64) -> TrainingConfig {
     nudged_by(Nudging::OneSided { beta })
 }
@@ -125,7 +125,7 @@ fn a_network_without_a_feedforward_twin_is_refused_by_backprop_alone() {
     assert!(Method::Rbp.estimator(&config).is_ok());
 }
 
-/// The gradients of three batches one after the other.
+/// The gradients of three mini-batches, one after the other.
 fn gradients<G>(estimator: &G, config: &TrainingConfig) -> Lists
 where
     G: GradientEstimator<AnyField, AnyCost>,
@@ -133,7 +133,7 @@ where
     gradients_on(estimator, &config.network(&Device::flex()))
 }
 
-/// The same on a network.
+/// The same for a given network.
 fn gradients_on<E, G>(estimator: &G, network: &EquilibriumNetwork<E, AnyCost>) -> Lists
 where
     E: VectorField,

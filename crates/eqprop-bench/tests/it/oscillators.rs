@@ -1,4 +1,4 @@
-//! Coupled oscillators: every way to a gradient.
+//! Coupled oscillators: every gradient method.
 
 use burn::tensor::Device;
 use eqprop_bench::baseline::{Bptt, ImplicitExact, RecurrentBackprop};
@@ -18,7 +18,7 @@ use eqprop_train::estimator::{EquilibriumPropagation, GradientEstimator, gradien
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::preset::Preset;
 
-/// The network of the independent numbers, its batch and its free state.
+/// The network of the independent numbers, its mini-batch and its free state.
 fn oscillators(setup: &Setup) -> (Network, Batch, State, Vec<Vec<f64>>) {
     let found: Reference = read_reference("oscillators_harmonic.json");
     let sizes = [4, 6, 5, 3];
@@ -62,7 +62,7 @@ fn backpropagation_finds_the_gradient_of_independent_numbers() {
     check(&Bptt::truncated(phase(), 1500), 1e-8, "bptt");
 }
 
-/// Where both signs of `S` have part in the drive, each has half of its slope.
+/// Where both signs of `S` contribute to the drive, each has half of its slope.
 #[test]
 fn backpropagation_finds_the_gradient_without_a_second_harmonic_too() {
     let setup = &Setup::double();
@@ -150,7 +150,7 @@ fn what_oscillators_cannot_do_is_refused() {
                     let numbers = gradient.into_iter().flat_map(|found| values(&found));
                     assert!(numbers.into_iter().all(f64::is_finite), "{method:?}");
                 }
-                // What is clamped is a phase too.
+                // A clamped value is a phase too.
                 if let Some(second) = &estimate.second_phase {
                     let squares = values(&second.state.output().clone().square().sum_dim(1));
                     if !matches!(method, Method::Rbp | Method::Asymmetric | Method::Dyadic) {

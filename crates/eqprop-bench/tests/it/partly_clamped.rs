@@ -1,4 +1,4 @@
-//! Gradients of networks with a visible layer that is clamped in part, of each example another.
+//! Gradients of networks with a partly clamped visible layer, clamped differently in each example.
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
@@ -16,7 +16,7 @@ use eqprop_testing::{
 
 type Network = EquilibriumNetwork<PartlyClamped<HopfieldEnergy>, SquaredError>;
 
-/// Four examples: a half, the other half, a single unit, and all but one are known.
+/// Four examples in which a half, the other half, a single unit, and all units but one are known.
 const KNOWN: [[bool; 4]; 4] = [
     [true, true, false, false],
     [false, false, true, true],
@@ -24,7 +24,7 @@ const KNOWN: [[bool; 4]; 4] = [
     [true, true, true, false],
 ];
 
-/// Hidden units below the visible layer, which is also joined within itself.
+/// Hidden units below the visible layer, which also has connections within itself.
 fn problem(setup: &Setup) -> (Network, Batch) {
     let layers = vec![
         LayerConfig::new(3, Activation::Sigmoid),
@@ -55,8 +55,8 @@ fn propagation(setup: &Setup, beta: f64) -> EquilibriumPropagation {
     EquilibriumPropagation::new(Nudging::Centered { beta }, setup.free(), setup.free())
 }
 
-/// What is free is judged at its equilibrium, and a parameter moved moves that. Truncation and rounding
-/// of the differences are 1e-9.
+/// The cost is that of the free units at their equilibrium, which moves with the parameters. Truncation and
+/// rounding errors of the differences are 1e-9.
 #[test]
 fn the_gradient_is_the_slope_of_the_cost_of_what_is_not_known() {
     let setup = &Setup::double();
@@ -85,7 +85,7 @@ fn the_gradient_is_the_slope_of_the_cost_of_what_is_not_known() {
     agrees(found, 1e-5, "equilibrium propagation");
 }
 
-/// At β = 0.01 the error is 1e-4 of β² and the 1e-4 of [`Setup::gradient_tolerance`].
+/// At β = 0.01 the error is the 1e-4 of β² and the 1e-4 of [`Setup::gradient_tolerance`].
 #[test]
 fn equilibrium_propagation_has_this_gradient_in_single_precision_too() {
     let setup = &Setup::single();
@@ -95,8 +95,8 @@ fn equilibrium_propagation_has_this_gradient_in_single_precision_too() {
     assert_agrees(&found, &expected, 1e-3, "single precision");
 }
 
-/// A unit that is clamped to its target costs nothing and is not nudged; one that is clamped elsewhere
-/// costs, but cannot be moved.
+/// A unit clamped to its target has no cost and is not nudged; one clamped to another value has a cost, but
+/// cannot be moved.
 #[test]
 fn what_is_clamped_has_no_part_in_the_gradient_of_its_own_cost() {
     let setup = &Setup::double();

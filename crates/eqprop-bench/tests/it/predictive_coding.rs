@@ -97,7 +97,7 @@ fn with_as_many_steps_as_layers_every_gradient_points_where_backpropagations_doe
     }
 }
 
-/// All the ways to the gradient of the free equilibrium are the same here.
+/// All methods for the gradient of the free equilibrium coincide here.
 #[test]
 fn at_the_forward_pass_every_baseline_is_backpropagation() {
     let setup = &Setup::double();

@@ -1,4 +1,4 @@
-//! Recurrent backpropagation against the exact gradient, and what it reports.
+//! Recurrent backpropagation against the exact gradient, and the residual and sweeps that it reports.
 
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::CostConfig;
@@ -20,7 +20,7 @@ fn recurrent_backprop(setup: &Setup, costate: Stopping) -> RecurrentBackprop {
     }
 }
 
-/// Sweeps until one changes at most `tolerance`.
+/// Sweeps until the largest change in one is at most `tolerance`.
 fn until(tolerance: f64) -> Stopping {
     Stopping {
         tolerance: Some(tolerance),
@@ -28,8 +28,8 @@ fn until(tolerance: f64) -> Stopping {
     }
 }
 
-/// Relative error against the linear solve. What a sweep that changes at most `t` leaves is some
-/// ten times `t` in networks that respond tenfold.
+/// Relative error against the linear solve. After a sweep that changes at most `t`, the error is some ten
+/// times `t` in networks that respond tenfold.
 fn tolerance(setup: &Setup) -> f64 {
     setup.choose(1e-12, 1e-5)
 }
@@ -130,8 +130,7 @@ fn too_few_sweeps_leave_an_error_and_say_so() {
     }
 }
 
-/// Two linear units joined by a weight of 1.5 have no equilibrium: each sweep makes the costate
-/// 2.25 times as large.
+/// Two linear units joined by a weight of 1.5 have no equilibrium: each sweep multiplies the costate by 2.25.
 #[test]
 fn a_costate_that_diverges_is_given_up() {
     let graph = Graph {

@@ -19,10 +19,10 @@ pub struct Reference {
     pub file: &'static str,
     pub network: Network,
     pub batch: Batch,
-    /// Where the free phase starts: at rest, or within 0.01 of the file's free state where there
-    /// are several minima, see [`Chain::skip`].
+    /// The start of the free phase: at rest, or within 0.01 of the file's free state where there are several
+    /// minima, see [`Chain::skip`].
     pub start: Option<State>,
-    /// Backpropagation through a converged relaxation, by another program.
+    /// The gradient by backpropagation through a converged relaxation, from another program.
     pub exact: Lists,
 }
 
@@ -32,8 +32,8 @@ impl Reference {
         FILES.map(|file| Self::read(file, setup)).into()
     }
 
-    /// All files but the one in which every hidden unit is clipped: its gradient ends at the
-    /// output layer, and there is nothing to iterate.
+    /// All files except the one in which every hidden unit is clipped: its gradient ends at the output layer,
+    /// and there is nothing to iterate.
     pub fn all_with_response(setup: &Setup) -> Vec<Self> {
         let all = Self::all(setup).into_iter();
         let with_response: Vec<Self> = all

@@ -1,4 +1,4 @@
-//! Deep resistive networks: every way to a gradient on a circuit.
+//! Deep resistive networks: every gradient method on a circuit.
 
 use burn::module::Module;
 use burn::tensor::Device;
@@ -20,7 +20,8 @@ use eqprop_train::network::EquilibriumNetwork;
 
 const SIZES: [usize; 4] = [2, 6, 4, 3];
 
-/// Conductances in [0.2, 1.2], current sources in ±0.3 and a readout of such numbers, with a batch.
+/// A circuit with conductances in [0.2, 1.2], current sources in ±0.3 and a readout with similar numbers, and
+/// a mini-batch.
 fn circuit(which: CostConfig, setup: &Setup, seed: u64) -> (Network, Batch) {
     let energy = ResistiveNetworkConfig::dense(&SIZES)
         .with_input_gain(2.0)
@@ -106,7 +107,7 @@ fn equilibrium_propagation_approaches_the_exact_gradient_at_second_order() {
     }
 }
 
-/// Fidelity's own order, and the theorem step by step, whose states need the curvature.
+/// The order of the error that fidelity fits, and the step-by-step theorem, whose states need the curvature.
 #[test]
 fn every_step_of_a_nudged_phase_is_a_step_of_backpropagation_through_time() {
     let setup = &Setup::double();
@@ -139,7 +140,7 @@ fn every_step_of_a_nudged_phase_is_a_step_of_backpropagation_through_time() {
     assert_eq!(kinks.layers.len(), 3);
 }
 
-/// Where the diodes of some units switch between β and −β.
+/// Cases in which the diodes of some units switch between β and −β.
 #[test]
 fn switches_of_diodes_are_counted() {
     let setup = &Setup::double();

@@ -96,8 +96,8 @@ fn an_estimate_is_the_gradient_of_the_whole_network() {
     }
 }
 
-/// That the echo agrees with backpropagation in `f64`, in both formats. The couplings are weak: with couplings that make a
-/// system chaotic, rounding grows exponentially, and so does the gradient.
+/// Checks in both formats that the echo agrees with backpropagation in `f64`. The couplings are weak: with
+/// couplings that make a system chaotic, rounding errors grow exponentially, and so does the gradient.
 fn assert_retraced(n_steps: usize, bars: [f64; 2]) {
     let leapfrog = LeapfrogConfig::new(0.1, 1);
     let problem = |setup: &Setup| {
@@ -119,7 +119,7 @@ fn assert_retraced(n_steps: usize, bars: [f64; 2]) {
     }
 }
 
-/// Rounding of states of order 1, once for each step in random directions.
+/// Rounding errors of states of order 1, once per step in random directions.
 #[test]
 fn a_thousand_steps_are_retraced_within_rounding() {
     assert_retraced(1000, [1e-11, 3e-5]);

@@ -1,4 +1,4 @@
-//! What the tests of all methods need.
+//! Shared setup of the tests of all methods.
 
 use eqprop_core::activation::Activation;
 use eqprop_core::energy::{FeedbackInitializer, FeedbackUpdate, Model};
@@ -6,7 +6,7 @@ use eqprop_train::config::TrainingConfig;
 
 use eqprop_bench::method::{Method, MethodOptions};
 
-/// `config` with layers that `method` can do with, and weights that it is made for.
+/// Adapts `config` to `method`: layers that it can handle, and weights that it is made for.
 pub fn suited(mut config: TrainingConfig, method: Method) -> TrainingConfig {
     let network = &mut config.network;
     if method == Method::Holomorphic {
@@ -27,7 +27,8 @@ pub fn suited(mut config: TrainingConfig, method: Method) -> TrainingConfig {
     config
 }
 
-/// Options with which every method learns: a single direction tells next to nothing of a thousand.
+/// Options with which every method learns: a single direction carries almost no information about a thousand
+/// parameters.
 pub fn options() -> MethodOptions {
     let mut options = MethodOptions::default();
     options.weight_perturbation.n_draws = 256;

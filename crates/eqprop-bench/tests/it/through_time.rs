@@ -18,7 +18,7 @@ const SCHEMES: [Scheme; 3] = [
     Scheme::GradientFlow { step_size: 0.5 },
 ];
 
-/// Steps after which every network here is at rest, with every scheme.
+/// Number of steps after which every network here is at rest, with every scheme.
 const LONG: usize = 1000;
 
 fn gradient(reference: &Reference, estimator: &Bptt, start: Option<State>) -> Lists {
@@ -28,7 +28,7 @@ fn gradient(reference: &Reference, estimator: &Bptt, start: Option<State>) -> Li
     gradients_of(network, &estimate.gradients)
 }
 
-/// Where `reference` is after `n_steps` from its start.
+/// The state of `reference` after `n_steps` from its start.
 fn relaxed(reference: &Reference, scheme: Scheme, n_steps: usize) -> State {
     let Reference {
         network,
@@ -46,7 +46,7 @@ fn relaxed(reference: &Reference, scheme: Scheme, n_steps: usize) -> State {
         .state
 }
 
-/// That each error is less than half the one before, down to rounding, and the last less than a
+/// Checks that each error is less than half the one before, down to rounding, and the last less than a
 /// thousandth of the first.
 fn assert_falls(errors: &[f64], what: &str) {
     let falls = |pair: &[f64]| pair[1] < (0.5 * pair[0]).max(1e-13);
@@ -71,7 +71,7 @@ fn a_long_free_phase_gives_the_exact_gradient() {
     }
 }
 
-/// The weights of an extrapolation are constants to it, which at an equilibrium they may be.
+/// The weights of an extrapolation are treated as constants, which is valid at an equilibrium.
 #[test]
 fn through_accelerated_steps_it_gives_the_exact_gradient_too() {
     let anderson = Scheme::Anderson {
@@ -120,8 +120,8 @@ fn truncated_its_error_falls_with_the_steps_that_it_goes_through() {
     }
 }
 
-/// Through `K` steps after `T`, it is backpropagation through a free phase of `K` steps from the
-/// state after `T`, and its state that after `T + K`.
+/// Through `K` steps after `T`, it is backpropagation through a free phase of `K` steps from the state after
+/// `T`, and its state is the one after `T + K`.
 #[test]
 fn truncated_it_is_backpropagation_through_the_last_steps() {
     let (before, through) = (7, 5);
@@ -153,7 +153,7 @@ fn truncated_it_is_backpropagation_through_the_last_steps() {
                 values(&truncated.free.residual),
                 values(&whole.free.residual)
             );
-            // What the first steps contribute is not lost in rounding.
+            // The contribution of the first steps is not lost in rounding.
             let apart = relative_error(
                 &found.concat(),
                 &gradients_of(network, &whole.gradients).concat(),
@@ -163,7 +163,7 @@ fn truncated_it_is_backpropagation_through_the_last_steps() {
     }
 }
 
-/// Not a missing one: an optimizer must be given them all.
+/// The gradient is zero and not missing: an optimizer must be given all gradients.
 #[test]
 fn layers_that_one_step_does_not_reach_get_a_gradient_of_zero() {
     let reference = &Reference::all(&Setup::double())[0];

@@ -1,4 +1,4 @@
-//! Whole runs by every method, on the bundled digits.
+//! Whole trainings by every method, on the bundled digits.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use eqprop_testing::{Lists, Network, config, digits, parameters, values};
 
 use crate::setup::{options, suited};
 
-/// An estimator that remembers what it was given.
+/// An estimator that records its inputs.
 #[derive(Debug, Clone)]
 struct Remembering {
     inner: AnyEstimator,
@@ -58,7 +58,7 @@ impl GradientEstimator<AnyField, AnyCost> for Remembering {
     }
 }
 
-/// A run: what its estimator was given, what it measured, and where it ended.
+/// A training: the inputs of its estimator, its measurements, and its final parameters.
 struct Run {
     seen: Seen,
     records: Vec<EpochRecord>,

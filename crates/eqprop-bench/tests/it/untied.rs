@@ -1,4 +1,4 @@
-//! Untied weights: where the learning rule is the gradient, and where it is not.
+//! Untied weights: cases in which the learning rule is the gradient, and cases in which it is not.
 
 use burn::tensor::Device;
 use eqprop_core::activation::Activation;
@@ -22,14 +22,14 @@ const GRAPH: Graph<'static> = Graph {
     output: Activation::Sigmoid,
     cost: CostConfig::SquaredError,
 };
-/// Relative error of a centered estimate at β = 0.01: some β².
+/// Relative error of a centered estimate at β = 0.01: of order β².
 const BIAS: f64 = 5e-4;
-/// Forward weights, biases and feedback weights, of which the connection from the input has none.
+/// Forward weights, biases and feedback weights; the connection from the input has no feedback.
 const N_PARAMETERS: usize = 4 + 3 + 3;
-/// The forward lists of the connections that have feedback.
+/// The forward lists of the connections with feedback.
 const PAIRED: [usize; 3] = [1, 2, 3];
 
-/// Parameters in ±0.7, feedback that is off by `apart` times numbers in ±1.
+/// A network with parameters in ±0.7 and feedback that differs by `apart` times numbers in ±1.
 fn network(update: FeedbackUpdate, apart: f64) -> Network {
     let setup = &Setup::double();
     let config = UntiedHopfieldConfig::new(GRAPH.config())

@@ -13,8 +13,8 @@ use eqprop_train::sequence::{SequenceEstimator, SequenceNetwork};
 
 type Estimator = dyn SequenceEstimator<CoupledOscillators, CrossEntropy>;
 
-/// The echo takes 50 times the steps in the same memory, whether an input is held for long or there are many inputs; what
-/// backpropagation keeps of every step grows with them.
+/// The echo runs 50 times the steps in the same memory, whether an input is held for long or there are many
+/// inputs; the memory of backpropagation, which keeps every step, grows with them.
 pub fn are_echoed_in_the_same_memory_however_long() {
     let device = Device::flex();
     let peak = |estimator: &Estimator, n_inputs: usize, steps_per_input: usize| {

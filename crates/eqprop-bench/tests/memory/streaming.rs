@@ -12,11 +12,11 @@ use eqprop_train::preset::Preset;
 
 const N_PIXELS: usize = 784;
 
-/// What an example may take in memory: its label in several forms while the files are looked at, and its places in the order
-/// of the files and in that of the epoch.
+/// The largest memory per example: its label in several forms while the files are read, and its positions in
+/// the order of the files and in the order of the epoch.
 const MOST_BYTES: f64 = 200.0;
 
-/// Examples of the smaller set; more by hand: EQPROP_EXAMPLES=60000.
+/// Number of examples in the smaller set; for longer tests by hand: EQPROP_EXAMPLES=60000.
 fn few() -> usize {
     let asked = std::env::var("EQPROP_EXAMPLES").ok();
     let asked = asked.and_then(|number| number.parse().ok());
@@ -26,7 +26,7 @@ fn few() -> usize {
     })
 }
 
-/// Pictures in the size of MNIST's, a fifth of them for the test.
+/// Writes pictures of the size of MNIST's, a fifth of them for the test.
 fn write(folder: &Path, n: usize) {
     for (part, n) in [("train", n - n / 5), ("test", n / 5)] {
         let header = |axes: &[usize]| {
@@ -51,7 +51,7 @@ fn config(dataset: &Dataset) -> TrainingConfig {
     config
 }
 
-/// The most bytes that loading `n` examples and an epoch on them hold.
+/// The most bytes held while loading `n` examples and training an epoch on them.
 fn peak(n: usize, look: fn(&DataFiles) -> Dataset) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), n);
@@ -66,7 +66,8 @@ fn peak(n: usize, look: fn(&DataFiles) -> Dataset) -> f64 {
     peak as f64
 }
 
-/// Holds what streaming takes for each example more to its bound, and to what all in memory takes.
+/// Checks the additional memory per streamed example against its bound, and against the memory of inputs that
+/// are loaded.
 pub fn grows_with_labels_alone() {
     let streamed = |files: &DataFiles| files.look_streaming().unwrap();
     let in_memory = |files: &DataFiles| files.look().unwrap();

@@ -17,17 +17,17 @@ use eqprop_train::learner::EquilibriumLearner;
 use eqprop_train::preset::Preset;
 use eqprop_train::renderer::EpochLines;
 
-/// Updates of an epoch of [`dataset`].
+/// Number of updates in an epoch of [`dataset`].
 const UPDATES: usize = 100;
 
-/// Epochs of a long training; more by hand: EQPROP_EPOCHS=1000.
+/// Number of epochs of a long training; for longer tests by hand: EQPROP_EPOCHS=1000.
 fn many() -> usize {
     let asked = std::env::var("EQPROP_EPOCHS").ok();
     asked.and_then(|number| number.parse().ok()).unwrap_or(20)
 }
 
-/// What so many more epochs may hold beyond what one does: buffers, and what is kept of each epoch. Four
-/// leaves with each update would be some 5 kB, and 500 kB with each epoch.
+/// Bytes that these additional epochs may hold beyond a single one: buffers, and the records of each epoch.
+/// Four leaves per update would be some 5 kB, and 500 kB per epoch.
 fn slack(epochs: usize) -> f64 {
     4e5 + 4e3 * epochs as f64
 }
@@ -43,7 +43,7 @@ fn dataset() -> Dataset {
     digits(UPDATES, 10)
 }
 
-/// Trains by every kind of loop, a short time and a long one.
+/// Trains with every kind of loop, briefly and for long.
 pub fn leave_nothing_behind() {
     for (name, train) in [
         ("the program's loop", by_training as fn(usize)),

@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use super::setting::{Inputs, Setting};
 
-/// Times as long as in the baseline that count as slower: less is what a shared machine does.
+/// The ratio to the baseline from which a step counts as slower: a shared machine varies by less.
 const SLOWER: f64 = 1.3;
 
-/// What `bench --json` printed earlier.
+/// Earlier output of `bench --json`.
 #[derive(Debug, Deserialize)]
 pub struct Baseline {
     results: Vec<Row>,
@@ -36,10 +36,10 @@ struct Median {
 }
 
 impl Baseline {
-    /// Reads a file.
+    /// Reads a baseline from a file.
     ///
     /// # Errors
-    /// If it cannot be read, or is not what `bench --json` prints.
+    /// If it cannot be read, or is not output of `bench --json`.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path);
         let text = text.with_context(|| format!("cannot read the baseline {}", path.display()))?;
@@ -51,8 +51,8 @@ impl Baseline {
         })
     }
 
-    /// How many times as long as in the baseline a step takes: in units of backprop's step where both
-    /// have measured that, so that another machine matters less; `None` if it is not in the baseline.
+    /// Returns the ratio of a step's time to the baseline, in units of backprop's step where both have
+    /// measured it, so that another machine matters less; `None` if the baseline does not contain the step.
     pub fn ratio(
         &self,
         setting: &Setting,
@@ -74,7 +74,7 @@ impl Baseline {
         })
     }
 
-    /// Whether a ratio says that a step has become slower.
+    /// Whether a ratio means that a step has become slower.
     pub fn is_slower(ratio: f64) -> bool {
         ratio > SLOWER
     }

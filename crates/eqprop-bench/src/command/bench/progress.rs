@@ -6,7 +6,7 @@ use super::setting::Setting;
 use crate::output::say;
 use crate::progress::Bar;
 
-/// Shows how far the measurement of a setting is, on standard error, between the timed steps.
+/// Shows the progress of a setting on standard error, between the timed steps.
 #[derive(Debug)]
 pub struct Display {
     bar: Bar,
@@ -16,7 +16,7 @@ pub struct Display {
 impl Display {
     /// Announces the measurement of `setting`.
     pub fn new(setting: &Setting, n_methods: usize) -> Self {
-        // The first step tells how many there are.
+        // The first step tells the total number.
         let bar = Bar::new(1, "{msg}  {eta} left");
         bar.announce(setting);
         if bar.is_hidden() {
@@ -28,7 +28,7 @@ impl Display {
         }
     }
 
-    /// Shows how far it is.
+    /// Shows the progress.
     pub fn update(&self, progress: &TimingProgress) {
         let TimingProgress { n_done, n_total } = *progress;
         self.bar.move_within(n_done, n_total);

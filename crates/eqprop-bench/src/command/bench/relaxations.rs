@@ -20,10 +20,10 @@ use crate::machine::Machine;
 use crate::output::{Report, say};
 use crate::table::{heads, table};
 
-/// The most steps that are taken without `--steps`, in free phases as configured.
+/// The most steps if `--steps` is not given, in configured free phases.
 const PHASES: usize = 5;
 
-/// What `bench --relaxations --json` prints.
+/// The output of `bench --relaxations --json`.
 #[derive(Debug, Serialize)]
 struct Document {
     version: &'static str,
@@ -33,7 +33,7 @@ struct Document {
     results: Vec<Measured>,
 }
 
-/// Every dynamics on one setting, in JSON. Times are in seconds.
+/// The results of every dynamics on one setting, for JSON. Times are in seconds.
 #[derive(Debug, Serialize)]
 struct Measured {
     preset: &'static str,
@@ -78,7 +78,7 @@ fn measure(
         setting.config.phases.free_steps
     };
     let batch_size = setting.config.batch_size;
-    // The training is that of the preset; the batch size is that of the relaxation alone.
+    // The training is that of the preset; the batch size applies to the relaxation only.
     let mut config = Override::apply(&arguments.overrides, setting.base.clone())?;
     config.epochs = arguments.epochs.max(1);
     let dataset = config.load_data(arguments.data_dir.as_deref())?;
@@ -102,7 +102,7 @@ fn measure(
     let loader = BatchLoader::new(examples, batch_size, order, &device.device);
     let batch = loader.batches(0, 0).next();
     let input: Tensor<2> = batch.context("there is an example")??.input;
-    // The dynamics of the configuration has its options, the others their usual ones.
+    // The configured dynamics keeps its options, the others have their default ones.
     let own = config.phases.dynamics;
     let is_own = |scheme: &Scheme| discriminant(scheme) == discriminant(&own);
     let schemes = Scheme::all().map(|scheme| if is_own(&scheme) { own } else { scheme });
@@ -161,7 +161,7 @@ fn text(document: &Document) -> String {
     text
 }
 
-/// Such as `11/16 (204)`, with dashes for what was not reached.
+/// Formats a cell such as `11/16 (204)`, with dashes for residuals that were not reached.
 fn cell(reached: &Reached) -> String {
     let steps = |steps: Option<usize>| steps.map_or("-".to_string(), |steps| steps.to_string());
     let time = match reached.seconds {

@@ -1,4 +1,4 @@
-//! What was measured, as a table and as JSON.
+//! The measurements as a table and as JSON.
 
 use eqprop_bench::method::Method;
 use eqprop_bench::timing::{MemoryGrowth, StepCost};
@@ -11,7 +11,7 @@ use crate::machine::{Machine, threads};
 use crate::output::Report;
 use crate::table::{heads, table};
 
-/// The columns of a table: milliseconds, but for the last four.
+/// The columns of the table: milliseconds, except for the last four.
 const HEADS: [&str; 11] = [
     "method",
     "ms/step",
@@ -26,18 +26,18 @@ const HEADS: [&str; 11] = [
     "peak MB",
 ];
 
-/// Everything that was measured.
+/// All measurements.
 #[derive(Debug)]
 pub struct Results {
     machine: Machine,
     rounds: usize,
     /// One entry per setting.
     pub measured: Vec<Measured>,
-    /// What to compare with.
+    /// The baseline to compare with.
     baseline: Option<Baseline>,
 }
 
-/// All methods on one setting.
+/// The costs of all methods on one setting.
 #[derive(Debug)]
 pub struct Measured {
     setting: Setting,
@@ -45,7 +45,7 @@ pub struct Measured {
     costs: Vec<StepCost>,
 }
 
-/// A method on one setting, in JSON. Times are in seconds, memory is in bytes.
+/// One method on one setting, for JSON. Times are in seconds, memory is in bytes.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     preset: &'static str,
@@ -57,7 +57,7 @@ struct Row<'a> {
     ratio_to_baseline: Option<f64>,
 }
 
-/// The growth of a method's memory, in JSON.
+/// The growth of a method's memory, for JSON.
 #[derive(Debug, Serialize)]
 struct GrowthRow {
     preset: &'static str,
@@ -67,7 +67,7 @@ struct GrowthRow {
     growth: MemoryGrowth,
 }
 
-/// What `bench --json` prints.
+/// The output of `bench --json`.
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     version: &'static str,
@@ -113,7 +113,7 @@ impl Measured {
 }
 
 impl Row<'_> {
-    /// The cells under [`HEADS`].
+    /// Returns the cells under [`HEADS`].
     fn cells(&self) -> Vec<String> {
         let StepCost {
             method,
@@ -151,7 +151,7 @@ impl Results {
         }
     }
 
-    /// What has become slower than in the baseline, if anything has.
+    /// Lists the steps that have become slower than in the baseline; `None` if there are none.
     pub fn slower(&self) -> Option<String> {
         let rows = self.measured.iter().flat_map(|measured| {
             let rows = measured.rows(self.baseline.as_ref());
@@ -167,7 +167,7 @@ impl Results {
         (!slower.is_empty()).then(|| format!("slower than the baseline, by these factors: {text}"))
     }
 
-    /// The results in both forms.
+    /// Returns the results as text and as JSON.
     pub fn report(&self) -> Report {
         let baseline = self.baseline.as_ref();
         let measured = self.measured.iter();
@@ -233,7 +233,8 @@ impl Results {
         text
     }
 
-    /// For each preset, batch size and method that was measured with several numbers of steps.
+    /// Returns the growth for each preset, batch size and method that was measured with several numbers of
+    /// steps.
     fn memory_growth(&self) -> Vec<GrowthRow> {
         let measured = self.measured.iter();
         let costs: Vec<(Preset, &StepCost)> = measured
@@ -264,7 +265,7 @@ impl Results {
     }
 }
 
-/// Seconds in milliseconds; a dash for a phase that there is not.
+/// Formats seconds as milliseconds; a dash stands for a phase that does not exist.
 pub(super) fn milliseconds(seconds: f64) -> String {
     if seconds == 0.0 {
         "-".to_string()
@@ -273,7 +274,7 @@ pub(super) fn milliseconds(seconds: f64) -> String {
     }
 }
 
-/// A number with three significant digits, but none in place of digits before the point.
+/// Formats a number with three significant digits, without rounding digits before the decimal point.
 fn significant(value: f64) -> String {
     let decimals = match value.abs() {
         size if size >= 100.0 => 0,

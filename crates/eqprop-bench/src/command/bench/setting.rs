@@ -1,4 +1,4 @@
-//! What is timed.
+//! The settings to time.
 
 use std::fmt;
 use std::path::Path;
@@ -14,11 +14,11 @@ use crate::cli::{BenchArguments, Override, at_least_one};
 /// A network to time, with one batch size and one number of steps.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// Where its configuration comes from.
+    /// The preset of its configuration.
     pub preset: Preset,
     /// The configuration of the preset for its data.
     pub base: TrainingConfig,
-    /// The configuration, as changed.
+    /// The configuration after all changes.
     pub config: TrainingConfig,
 }
 
@@ -34,11 +34,11 @@ impl fmt::Display for Setting {
     }
 }
 
-/// What a network was timed on.
+/// The inputs on which a network was timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Inputs {
-    /// Examples of its data.
+    /// Examples from its data set.
     Examples,
     /// Random numbers.
     Random,
@@ -53,8 +53,8 @@ impl Inputs {
     }
 }
 
-/// Examples to time a setting on, or `None` if its data are not at hand, or fewer than a batch; what
-/// the user says where to find must be there.
+/// Returns examples to time a setting on, or `None` if its data are not available or hold fewer examples than
+/// a batch. Data in a folder named by the user must be there.
 pub fn examples(setting: &Setting, data_dir: Option<&Path>) -> Result<Option<Examples>> {
     match setting.config.load_data(data_dir) {
         Ok(dataset) if dataset.train.len() < setting.config.batch_size => Ok(None),
@@ -69,7 +69,7 @@ pub fn examples(setting: &Setting, data_dir: Option<&Path>) -> Result<Option<Exa
     }
 }
 
-/// Every preset with every batch size and every number of steps.
+/// Returns every combination of preset, batch size and number of steps.
 pub fn settings(arguments: &BenchArguments) -> Result<Vec<Setting>> {
     at_least_one("--rounds", &[arguments.rounds])?;
     at_least_one("--batch", &arguments.batch)?;
@@ -83,7 +83,7 @@ pub fn settings(arguments: &BenchArguments) -> Result<Vec<Setting>> {
             None => preset.config(),
             Some(source) => preset.config_for(source),
         };
-        // With a tolerance the number of steps would depend on the input; --set brings it back.
+        // With a tolerance the number of steps would depend on the input; --set turns it on again.
         let mut config = base.clone();
         config.phases.tolerance = None;
         let config = Override::apply(&arguments.overrides, config)?;
@@ -105,7 +105,7 @@ pub fn settings(arguments: &BenchArguments) -> Result<Vec<Setting>> {
     Ok(settings)
 }
 
-/// The values without repetitions, in their order.
+/// Returns the values without repetitions, in their order.
 pub fn distinct<T: Copy + PartialEq>(values: &[T]) -> Vec<T> {
     let mut distinct = Vec::new();
     for value in values {
@@ -124,8 +124,8 @@ fn or_default(values: &[usize], default: usize) -> Vec<usize> {
     }
 }
 
-/// Refuses a batch whose inputs and states alone are more than the machine has memory for: an
-/// allocation that fails ends a program without an explanation.
+/// Refuses a batch whose inputs and states alone exceed the memory of the machine: a failed allocation ends a
+/// program without an explanation.
 pub fn check_memory(setting: &Setting, memory: u64) -> Result<()> {
     let config = &setting.config;
     let units: usize = config

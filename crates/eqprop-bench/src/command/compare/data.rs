@@ -1,4 +1,4 @@
-//! The examples of each arm.
+//! The data set of each arm.
 
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use eqprop_train::data::Dataset;
 
 use crate::cli::load_data;
 
-/// The data set as the arms need it: padded and normalized in one way or several.
+/// The data set as the arms need it, padded and normalized in one or several ways.
 pub struct ArmData(Vec<(DataConfig, Dataset)>);
 
 impl ArmData {
-    /// Loads it for all of `arms`, as far as it has not been `read`.
+    /// Loads the data for all `arms`, except those already `read`.
     ///
     /// # Errors
-    /// If it is not there, cannot be read or does not fit an arm.
+    /// If the data are missing, cannot be read or do not fit an arm.
     pub fn load(arms: &[Arm], read: Option<&Dataset>, data_dir: Option<&Path>) -> Result<Self> {
         let mut all = Self(Vec::new());
         for arm in arms {
@@ -31,7 +31,7 @@ impl ArmData {
         Ok(all)
     }
 
-    /// That of an arm.
+    /// Returns the data of an arm.
     pub fn of(&self, arm: &Arm) -> &Dataset {
         let prepared = prepared(arm);
         let found = self.0.iter().find(|(known, _)| *known == prepared);
@@ -39,7 +39,7 @@ impl ArmData {
         dataset
     }
 
-    /// The one of them by which the data are known.
+    /// Returns the fingerprint that identifies the data: that of the first version.
     pub fn fingerprint(&self) -> String {
         self.0.first().map_or(String::new(), |(_, dataset)| {
             dataset.fingerprint().to_string()
@@ -47,7 +47,7 @@ impl ArmData {
     }
 }
 
-/// What decides how the data are prepared: not what a training takes of them.
+/// Returns the settings that decide how the data are prepared, without those that select training examples.
 fn prepared(arm: &Arm) -> DataConfig {
     let mut data = arm.config.data.clone();
     data.n_train = None;

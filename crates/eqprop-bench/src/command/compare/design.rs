@@ -1,4 +1,4 @@
-//! What the arguments ask to compare.
+//! Turns the arguments into the plan of a comparison.
 
 use anyhow::{Error, Result, bail};
 use eqprop_bench::comparison::{Addition, NamedConfig, Plan, Variation};
@@ -9,7 +9,7 @@ use eqprop_train::preset::Preset;
 
 use crate::cli::{CompareArguments, Override, Vary};
 
-/// What is compared without `--methods`, if nothing else is.
+/// The methods that are compared if neither `--methods` nor anything else to compare is given.
 const METHODS: [Method; 5] = [
     Method::Eqprop,
     Method::Bptt,
@@ -18,7 +18,7 @@ const METHODS: [Method; 5] = [
     Method::Backprop,
 ];
 
-/// What is varied: `preset` and `method` are asked for in two ways.
+/// The varied settings; `preset` and `method` can be given in two ways.
 #[derive(Debug)]
 struct Varied {
     presets: Vec<Preset>,
@@ -59,10 +59,10 @@ where
     values.collect()
 }
 
-/// The plan of a comparison that begins, a name for it, and the data if they had to be read for it.
+/// Returns the plan of a new comparison, its name, and the data if they had to be read for it.
 ///
 /// # Errors
-/// If a field is unknown, or its value of another type, or files of one's own cannot be used.
+/// If a field is unknown, a value has the wrong type, or the user's own files cannot be used.
 pub fn plan(arguments: &CompareArguments) -> Result<(String, Plan, Option<Dataset>)> {
     let Varied {
         presets,
@@ -120,7 +120,7 @@ pub fn plan(arguments: &CompareArguments) -> Result<(String, Plan, Option<Datase
     Ok((names.join(", "), plan, read))
 }
 
-/// What is added to a comparison on the data of `config`.
+/// Returns the extension of a comparison on the data of `config`.
 ///
 /// # Errors
 /// If a preset or a method is unknown.

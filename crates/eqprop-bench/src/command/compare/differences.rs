@@ -1,4 +1,4 @@
-//! Which arm is better, as far as the seeds and the examples carry it.
+//! The differences between arms, as far as the seeds and the examples support them.
 
 use anyhow::{Context, Result};
 use eqprop_bench::comparison::{Difference, FEWEST_SEEDS, Verdict};
@@ -7,10 +7,10 @@ use eqprop_bench::statistics::PairedDifference;
 use super::results::{Results, columns_of};
 use crate::output::{Measure, quantity};
 
-/// With more arms than this not all pairs are shown, but each arm against the best.
+/// With more arms than this, each arm is compared with the best instead of all pairs being shown.
 const ALL_PAIRS: usize = 4;
 
-/// A difference as it is shown, its sides in the order in which it is.
+/// A difference as displayed, with its sides in the displayed order.
 struct Line {
     pair: String,
     difference: String,
@@ -19,7 +19,8 @@ struct Line {
     verdict: String,
 }
 
-/// The pairs that are shown: all of a few arms, and of many each against that of the lowest mean error.
+/// Returns the pairs to show: all pairs of a few arms; with many arms, each against the arm with the lowest
+/// mean error.
 fn shown(results: &Results) -> (Vec<Difference>, Option<String>) {
     let all = results.comparison().differences();
     if results.comparison().arms().len() <= ALL_PAIRS {
@@ -45,7 +46,7 @@ fn shown(results: &Results) -> (Vec<Difference>, Option<String>) {
     (best_first.collect(), Some(best.clone()))
 }
 
-/// The same difference seen from the other side.
+/// Returns the same difference with its sides exchanged.
 fn turned(found: Difference) -> Difference {
     let error = found.error.map(|error| PairedDifference {
         mean: -error.mean,
@@ -109,7 +110,7 @@ fn probability(p: f64) -> String {
     }
 }
 
-/// The head of the table of differences and its lines; none where there is nothing to tell.
+/// Returns the head and the rows of the table of differences; `None` if there is nothing to show.
 pub fn rows(results: &Results) -> Option<(Vec<String>, Vec<Vec<String>>)> {
     let (found, _) = shown(results);
     let lines = found.iter().filter(|found| !found.seeds.is_empty());
@@ -131,7 +132,7 @@ pub fn rows(results: &Results) -> Option<(Vec<String>, Vec<Vec<String>>)> {
     (!lines.is_empty()).then(|| (head.to_vec(), lines))
 }
 
-/// The same as text, or why there is none.
+/// Returns the table as text, or the reason why there is none.
 pub fn text(results: &Results) -> String {
     let n_arms = results.comparison().arms().len();
     if n_arms < 2 {
@@ -156,10 +157,10 @@ pub fn text(results: &Results) -> String {
     format!("\n\n{table}{note}")
 }
 
-/// Every pair, a line each.
+/// Writes every pair as a line of CSV.
 ///
 /// # Errors
-/// Never in practice: it is written to memory.
+/// Never in practice: the text is written to memory.
 pub fn csv(results: &Results) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
@@ -208,7 +209,7 @@ pub fn csv(results: &Results) -> Result<Vec<u8>> {
         .context("a table in memory can always be written")
 }
 
-/// What the seeds carry, in sentences for the head of the report: the verdicts that name a better arm.
+/// Returns sentences for the head of the report: the verdicts that name a better arm.
 pub fn sentences(results: &Results) -> Vec<String> {
     let (found, _) = shown(results);
     let measure = results.measure();

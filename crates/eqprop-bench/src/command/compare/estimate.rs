@@ -1,4 +1,4 @@
-//! How long a comparison will take.
+//! Estimates how long a comparison will take.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use eqprop_bench::comparison::Run;
 use super::data::ArmData;
 use super::results::Results;
 
-/// Training examples of an epoch of an arm, and the examples that it is judged by.
+/// Returns the number of training examples per epoch of an arm, and the number of examples it is judged on.
 pub fn n_examples(
     config: &eqprop_train::config::TrainingConfig,
     dataset: &eqprop_train::data::Dataset,
@@ -20,7 +20,8 @@ pub fn n_examples(
     [n_train - n_validation, n_validation + dataset.test.len()]
 }
 
-/// The time that the epochs that are left will take, from that of a step; none where a step was not timed.
+/// Returns the time that the remaining epochs will take, from the time of a step; `None` if a step was not
+/// timed.
 pub fn remaining(results: &Results, data: &ArmData) -> Option<Duration> {
     let comparison = results.comparison();
     let mut seconds = 0.0;
@@ -53,7 +54,7 @@ pub fn remaining(results: &Results, data: &ArmData) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// A time in words, as far as it is worth telling.
+/// Describes a time with no more precision than is useful.
 pub fn words(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     let (number, unit) = match seconds {

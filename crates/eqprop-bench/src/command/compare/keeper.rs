@@ -1,4 +1,4 @@
-//! What a comparison leaves on disk, as it arises.
+//! Writes a comparison to disk while it runs.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,18 +12,18 @@ use super::page;
 use super::results::Results;
 use crate::report_folder::ReportFolder;
 
-/// All there is of a comparison but the trainings in progress, whose checkpoints are beside it.
+/// The whole comparison except the trainings in progress, whose checkpoints lie beside it.
 pub const STATE: &str = "results.json";
 const TABLE: &str = "results.csv";
 const DIFFERENCES: &str = "differences.csv";
-/// The page to read.
+/// The report page.
 pub const PAGE: &str = "report.html";
-/// What a comparison writes into its folder.
+/// The files that a comparison writes into its folder.
 pub const FILES: [&str; 4] = [STATE, TABLE, DIFFERENCES, PAGE];
-/// Results in the making are written at most this often, but for runs that end.
+/// Intermediate results are written at most this often, except when a run ends.
 const WRITE_EVERY: Duration = Duration::from_secs(10);
 
-/// Keeps the results of a comparison while it is trained.
+/// Keeps the results of a comparison on disk while it is trained.
 #[derive(Debug)]
 pub struct Keeper<'a> {
     folder: &'a ReportFolder,
@@ -34,7 +34,7 @@ pub struct Keeper<'a> {
 }
 
 impl<'a> Keeper<'a> {
-    /// Keeps `results`, as they become more, in `folder`.
+    /// Keeps `results`, as they grow, in `folder`.
     pub fn new(folder: &'a ReportFolder, checkpoints: &'a Checkpoints, results: Results) -> Self {
         Self {
             folder,
@@ -45,8 +45,8 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Writes what there is at the end of an epoch of `run`, if it was the last one or it is time to.
-    /// Where that fails, it is tried again the next time; the first of such failures is returned.
+    /// Writes the results at the end of an epoch of `run`, if it was the last epoch or a write is due. After
+    /// a failure the next call tries again; the first of such failures is returned.
     pub fn keep(&mut self, run: &Run, comparison: &Comparison) -> Option<Error> {
         let is_due = self.last_write.elapsed() >= WRITE_EVERY;
         if !is_due && !comparison.has_ended(run) {
@@ -69,8 +69,8 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Writes all there is in the end, of `comparison`; where that fails, into a new folder.
-    /// Returns the results, where they are if they are anywhere, and what could not be written.
+    /// Writes the final results of `comparison`; if that fails, writes them into a new folder. Returns the
+    /// results, the folder that holds them if any does, and the error if one occurred.
     pub fn finish(mut self, comparison: Comparison) -> (Results, Option<PathBuf>, Option<Error>) {
         self.results.stored.comparison = comparison;
         let Self {
@@ -89,31 +89,31 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// The name of the folder of a comparison of these presets.
+/// Returns the folder name of a comparison of these presets.
 pub fn name(presets: &str) -> String {
     format!("compare-{}", presets.replace(", ", "-"))
 }
 
-/// Writes all there is into a new folder.
+/// Writes all results into a new folder.
 fn rescue(results: &Results) -> Result<PathBuf> {
     let folder = ReportFolder::make(&name(&results.stored.preset))?;
     let written = write(&folder, results);
     if written.is_err() {
-        // It was made a moment ago and is of no use to anybody.
+        // The folder was just created and is of no use to anybody.
         let _ = fs::remove_dir_all(folder.path());
     }
     written.map(|()| folder.path().to_path_buf())
 }
 
-/// Where the trainings in progress are.
+/// Returns the folder of the trainings in progress.
 pub fn checkpoints(folder: &ReportFolder) -> PathBuf {
     folder.path().join("checkpoints")
 }
 
-/// Writes what is needed to go on.
+/// Writes the state from which the comparison can be resumed.
 ///
 /// # Errors
-/// If it cannot be written; what was there is then as it was.
+/// If it cannot be written; the previous state then remains.
 pub fn write_state(folder: &ReportFolder, results: &Results) -> Result<()> {
     let text = serde_json::to_vec_pretty(&results.to_json()).context("results are plain")?;
     folder.write(STATE, &text).map(drop)

@@ -1,4 +1,4 @@
-//! The report as one page that needs nothing else.
+//! The report as one self-contained page.
 
 use anyhow::Result;
 use eqprop_bench::comparison::{Arm, ArmCost, Run};
@@ -42,7 +42,7 @@ dt { font-weight: 600; } dd { margin: 0 0 0.4rem 1.2rem; }
   h2 { break-after: avoid; } }
 ";
 
-/// The page.
+/// Renders the page.
 ///
 /// # Errors
 /// If a picture cannot be drawn.
@@ -97,7 +97,7 @@ pub fn render(results: &Results) -> Result<String> {
     Ok(page.into_string())
 }
 
-/// The result in a sentence, if equilibrium propagation and something else have finished.
+/// Returns the result in a sentence, if equilibrium propagation and another method have finished.
 fn finding(results: &Results) -> Option<String> {
     let summaries = results.comparison().summaries();
     let ended = |wanted: Method| {
@@ -138,7 +138,7 @@ fn table((head, rows): &(Vec<String>, Vec<Vec<String>>), class: &str) -> Markup 
     }
 }
 
-/// What the table of differences says.
+/// Explains the table of differences.
 fn about_differences(results: &Results) -> Markup {
     let n_arms = results.comparison().arms().len();
     if results.measure() == Measure::Distance {
@@ -171,7 +171,7 @@ fn about_differences(results: &Results) -> Markup {
     }
 }
 
-/// What is right or wrong of its own.
+/// Returns the name of the things that are right or wrong.
 fn what_is_right(measure: Measure) -> &'static str {
     match measure {
         Measure::Labels => "labels of examples",
@@ -179,7 +179,8 @@ fn what_is_right(measure: Measure) -> &'static str {
     }
 }
 
-/// What each arm is, of several presets and settings; the configuration below is that of the first.
+/// Describes each arm, if there are several presets or settings; the configuration below is that of the first
+/// arm.
 fn arms(results: &Results) -> Markup {
     let arms = results.comparison().arms();
     html! {
@@ -201,7 +202,7 @@ fn arms(results: &Results) -> Markup {
     }
 }
 
-/// Error against epoch and against time, mean over the seeds that finished.
+/// Draws the error against epoch and against time, as the mean over the finished seeds.
 fn curves(results: &Results) -> Result<Markup> {
     let comparison = results.comparison();
     let drawn = drawn(results);
@@ -248,7 +249,7 @@ fn curves(results: &Results) -> Result<Markup> {
         let panel = Panel::new(title, [x_label, y_label], scales, series);
         plot::render_with_bands(&[panel], &[bands], 1)
     };
-    // What is not measured is not drawn.
+    // Errors that are not measured are not drawn.
     let test = |run: &Run, epoch: usize| run.epochs[epoch].test_error.unwrap_or(f64::NAN);
     let judged = |run: &Run, epoch: usize| run.epochs[epoch].held_out_error();
     let train = |run: &Run, epoch: usize| run.epochs[epoch].train_error;
@@ -278,7 +279,7 @@ fn curves(results: &Results) -> Result<Markup> {
     })
 }
 
-/// The arms that curves are drawn of: as many as there are colors, those of the lowest errors.
+/// Returns the arms whose curves are drawn: as many as there are colors, with the lowest errors.
 fn drawn(results: &Results) -> Vec<&Arm> {
     const MOST: usize = 7;
     let summaries = results.comparison().summaries();
@@ -300,7 +301,7 @@ fn mean(runs: &[&Run], value: impl Fn(&Run) -> f64) -> f64 {
     runs.iter().map(|run| value(run)).sum::<f64>() / runs.len() as f64
 }
 
-/// Time and memory of a training step.
+/// Draws the time and the memory of a training step.
 fn costs(steps: &[ArmCost]) -> Result<Markup> {
     let times: Vec<Bar> = steps
         .iter()
@@ -411,14 +412,14 @@ fn legend(results: &Results) -> Markup {
     }
 }
 
-/// The machine, with its memory in units that are read at a glance.
+/// Describes the machine, with its memory in readable units.
 fn machine(machine: &Machine) -> Result<Value> {
     let mut object = serde_json::to_value(machine)?;
     object["memory"] = HumanBytes(machine.memory).to_string().into();
     Ok(object)
 }
 
-/// A table of the fields of an object.
+/// Renders the fields of an object as a table.
 fn facts(object: &Value) -> Markup {
     html! {
         div.wide {

@@ -11,37 +11,37 @@ use super::data::ArmData;
 use super::estimate::n_examples;
 use crate::output::{Measure, held_out_errors, say};
 
-/// Epochs that take longer than this get a line each.
+/// Epochs longer than this, in seconds, get a line each.
 const LONG_EPOCH: f64 = 2.0;
-/// The bar is moved at most this often: an update may take microseconds.
+/// The bar is moved at most this often: an update may take only microseconds.
 const SHOW_EVERY: Duration = Duration::from_millis(50);
-/// Without a terminal, a line within a long epoch at most this often.
+/// Without a terminal, a line within a long epoch is printed at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
-/// Shows how far a comparison is, on standard error.
+/// Shows the progress of a comparison on standard error.
 #[derive(Debug)]
 pub struct Display {
     bar: ProgressBar,
     arms: HashMap<String, Length>,
-    /// Columns of the longest name.
+    /// The width of the longest name, in columns.
     width: usize,
     measure: Measure,
-    /// Epochs of each run that are behind it.
+    /// The number of finished epochs of each run.
     done: RefCell<HashMap<(u64, String), usize>>,
     last_shown: Cell<Instant>,
     last_line: Cell<Instant>,
 }
 
-/// How much there is to train of an arm.
+/// The amount of training of an arm.
 #[derive(Debug, Clone, Copy)]
 struct Length {
     epochs: usize,
-    /// Of an epoch.
+    /// Number of examples per epoch.
     n_examples: usize,
 }
 
 impl Display {
-    /// A display for all trainings of `comparison`.
+    /// Creates a display for all trainings of `comparison`.
     pub fn new(comparison: &Comparison, data: &ArmData) -> Self {
         let arms = comparison.arms().iter().map(|arm| {
             let [n_examples, _] = n_examples(&arm.config, data.of(arm));
@@ -73,7 +73,7 @@ impl Display {
             last_line: Cell::new(Instant::now()),
         };
         display.move_to(0);
-        // What was done before says nothing about how long the rest takes.
+        // Work done earlier says nothing about how long the rest takes.
         display.bar.reset_eta();
         display
     }
@@ -129,7 +129,7 @@ impl Display {
             .insert((run.seed, run.arm.clone()), epochs);
     }
 
-    /// Moves the bar behind all that is done and `n_examples` more.
+    /// Moves the bar past everything that is done and `n_examples` more.
     fn move_to(&self, n_examples: usize) {
         let done = self.done.borrow();
         let behind = done.iter().map(|((_, arm), &epochs)| {
@@ -150,7 +150,7 @@ impl Display {
     fn end_of_epoch(&self, run: &Run, epoch: usize) {
         let Run { arm, seed, .. } = run;
         let (epochs, width) = (self.epochs(run), self.width);
-        // A run that failed has its remaining epochs behind it too.
+        // The remaining epochs of a failed run count as done.
         self.set_done(run, if run.failure.is_some() { epochs } else { epoch });
         self.move_to(0);
         self.announce(run, (epoch + 1).min(epochs));

@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use crate::machine::Machine;
 use crate::output::{Measure, percent, quantity};
 
-/// All that a comparison found, and what is needed to repeat it.
+/// The results of a comparison, and everything needed to repeat it.
 #[derive(Debug)]
 pub struct Results {
     /// The trainings and the cost of their steps.
     pub stored: StoredComparison,
-    /// What it was measured on.
+    /// The machine on which it was measured.
     pub machine: Machine,
 }
 
-/// A column of the table: its name, and its cell for a method.
+/// A column of the table: its name, and its cell for an arm.
 type Column<'a> = (String, Box<dyn Fn(&Summary) -> String + 'a>);
 
 impl Results {
@@ -27,7 +27,7 @@ impl Results {
         &self.stored.comparison
     }
 
-    /// The networks in the usual notation, such as 784-500-10.
+    /// Returns the networks in the usual notation, such as 784-500-10.
     pub fn network(&self) -> String {
         let notations = distinct(
             self.comparison()
@@ -41,13 +41,13 @@ impl Results {
         }
     }
 
-    /// Whether arms differ in nothing but their method.
+    /// Whether arms differ only in their method.
     pub fn is_of_methods(&self) -> bool {
         let plan = &self.comparison().plan;
         plan.vary.is_empty() && plan.presets.is_empty()
     }
 
-    /// The table's columns.
+    /// Returns the columns of the table.
     fn columns(&self) -> Vec<Column<'_>> {
         let judge = self.judge();
         let measure = self.measure();
@@ -106,7 +106,7 @@ impl Results {
                 }),
             ),
         ];
-        // Of arms without a twin of their own there is nothing to say in it.
+        // Without backprop among the methods, the ratio to it has nothing to say.
         let has_twin =
             self.is_of_methods() || self.comparison().plan.methods.contains(&Method::Backprop);
         let others = others
@@ -116,7 +116,7 @@ impl Results {
         columns
     }
 
-    /// What errors are.
+    /// Returns the measure of errors.
     pub fn measure(&self) -> Measure {
         Measure::of(&self.comparison().plan.config.data.dataset)
     }
@@ -126,7 +126,7 @@ impl Results {
         self.comparison().plan.config.data.n_validation > 0
     }
 
-    /// The examples by whose error trainings are held against one another.
+    /// Returns the name of the examples whose error compares trainings.
     pub fn judge(&self) -> &'static str {
         if self.has_validation() {
             "validation"
@@ -135,7 +135,7 @@ impl Results {
         }
     }
 
-    /// The error of an arm by which it is held against others.
+    /// Returns the error of an arm that is compared with others.
     pub fn judged(&self, summary: &Summary) -> Option<MeanSpread> {
         match self.has_validation() {
             true => summary.validation_error,
@@ -143,7 +143,7 @@ impl Results {
         }
     }
 
-    /// The cost of a step of an arm.
+    /// Returns the cost of a step of an arm.
     pub fn cost(&self, arm: &str) -> Option<&ArmCost> {
         let mut steps = self.stored.steps.iter();
         steps.find(|step| step.arm == arm)
@@ -153,7 +153,7 @@ impl Results {
         self.cost(&summary.arm).map(|step| &step.cost)
     }
 
-    /// The head of the table and a line for each method.
+    /// Returns the head of the table and one row per arm.
     pub fn rows(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let columns = self.columns();
         let rows = self.comparison().summaries();
@@ -163,13 +163,13 @@ impl Results {
         (columns.into_iter().map(|(name, _)| name).collect(), rows)
     }
 
-    /// The table as text.
+    /// Returns the table as text.
     pub fn table(&self) -> String {
         let (head, rows) = self.rows();
         format!("{}\n\n{}", self.title(), columns_of(&head, &rows))
     }
 
-    /// What was trained, in one line.
+    /// Describes the trainings in one line.
     pub fn title(&self) -> String {
         let Comparison { plan, seeds, .. } = self.comparison();
         let arms = self.comparison().arms();
@@ -190,7 +190,7 @@ impl Results {
         )
     }
 
-    /// Everything. Errors are shares, in [0, 1]; times are in seconds, memory in bytes.
+    /// Returns everything. Errors are shares in [0, 1]; times are in seconds, memory in bytes.
     pub fn to_json(&self) -> Value {
         let comparison = self.comparison();
         let derived = json!({
@@ -209,10 +209,10 @@ impl Results {
         all
     }
 
-    /// One line per epoch of each run.
+    /// Writes one line per epoch of each run.
     ///
     /// # Errors
-    /// Never in practice: it is written to memory.
+    /// Never in practice: the text is written to memory.
     pub fn csv(&self) -> Result<Vec<u8>> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let measure = self.measure();
@@ -282,14 +282,14 @@ impl Results {
     }
 }
 
-/// An arm as it is told, with its network.
+/// Describes an arm and its network.
 fn arm(arm: &Arm) -> Value {
     let mut told = serde_json::to_value(arm).expect("plain structs with text keys");
     told["network"] = arm.config.notation().into();
     told
 }
 
-/// Each of some texts once.
+/// Returns the texts without repetitions.
 fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
     let mut distinct = Vec::new();
     for text in texts {
@@ -300,7 +300,7 @@ fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
     distinct
 }
 
-/// Lines under a head, in columns: numbers on the right, what is read on the left.
+/// Formats rows under a head, in columns: numbers aligned right, text aligned left.
 pub fn columns_of(head: &[String], rows: &[Vec<String>]) -> String {
     let length = |text: &String| text.chars().count();
     let widths = head.iter().enumerate();
@@ -332,7 +332,7 @@ fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(missing, |value| format!("{value:.decimals$}"))
 }
 
-/// An error with its spread: a share in percent.
+/// Formats an error with its spread; shares are in percent.
 pub fn spread(measure: Measure, value: Option<MeanSpread>) -> String {
     let Some(MeanSpread { mean, deviation }) = value else {
         return missing();
@@ -349,7 +349,7 @@ pub fn spread(measure: Measure, value: Option<MeanSpread>) -> String {
     }
 }
 
-/// A spread with the two digits of it that count.
+/// Formats a spread with its two significant digits.
 fn rounded(deviation: f64) -> String {
     let decimals = 1.0 - deviation.log10().floor();
     match decimals {

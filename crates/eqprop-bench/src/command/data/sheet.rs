@@ -1,4 +1,4 @@
-//! Examples of each class as one picture.
+//! Draws examples of each class as one picture.
 
 use std::io::Cursor;
 
@@ -6,30 +6,30 @@ use anyhow::Result;
 use eqprop_train::data::{Dataset, Examples};
 use image::{ImageFormat, Rgb, RgbImage};
 
-/// Examples of a class that are shown.
+/// Number of examples shown per class.
 const COLUMNS: usize = 12;
-/// Classes that are shown.
+/// The most classes shown.
 const MOST_ROWS: usize = 40;
-/// Pixels along the longer side of a shown example, at least and at most about.
+/// Approximate pixels along the longer side of an example.
 const SIDE: usize = 48;
-/// Numbers of a row that are shown in a line of the picture.
+/// Numbers of a table row per line of the picture.
 const ACROSS: usize = 32;
 /// Pixels between two examples.
 const GAP: usize = 4;
 const GROUND: Rgb<u8> = Rgb([64, 64, 80]);
 
-/// Rows of examples with a quantity, from the lowest to the largest tenth.
+/// Number of groups of examples with a quantity, from the lowest tenth to the highest.
 const TENTHS: usize = 10;
 
-/// The first training examples of each class, a row of them for each, as a PNG image: black is the least
-/// input, white the largest. Rows of numbers are laid in lines. In the place of classes, the examples are in tenths by
-/// their first quantity, or in a row for each label that they have.
+/// Draws the first training examples of each class, one row per class, as a PNG image: black is the smallest
+/// input, white the largest. Rows of a table are drawn in several lines. For quantities, examples are grouped
+/// into tenths by their first quantity; for labels, there is one row per label.
 pub fn png(dataset: &Dataset) -> Result<Vec<u8>> {
     let train = &dataset.train;
     let (shape, groups) = (train.shape, groups(train));
     let [_, height, width] = shown_shape(shape);
     let zoom = (SIDE / height.max(width)).max(1);
-    // Every so many pixels of one that is larger.
+    // Larger examples are sampled at every `step`-th pixel.
     let step = height.max(width).div_ceil(4 * SIDE);
     let size = |length: usize| length.div_ceil(step) * zoom;
     let (cell_height, cell_width) = (size(height), size(width));
@@ -58,7 +58,7 @@ pub fn png(dataset: &Dataset) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The examples of each row.
+/// Returns the examples of each row.
 fn groups(train: &Examples) -> Vec<Vec<usize>> {
     let all = 0..train.len();
     let Some(targets) = &train.targets else {
@@ -84,7 +84,7 @@ fn groups(train: &Examples) -> Vec<Vec<usize>> {
     ranked.chunks(size).map(<[usize]>::to_vec).collect()
 }
 
-/// Channels, height and width as shown: one row of numbers in several lines.
+/// Returns channels, height and width as shown: a row of numbers is drawn in several lines.
 fn shown_shape([channels, height, width]: [usize; 3]) -> [usize; 3] {
     match [channels, height] {
         [1, 1] => [1, width.div_ceil(ACROSS), width.min(ACROSS)],
@@ -92,7 +92,7 @@ fn shown_shape([channels, height, width]: [usize; 3]) -> [usize; 3] {
     }
 }
 
-/// The color at a place of a shown example.
+/// Returns the color at a position of a shown example.
 fn color(input: &[f32], shape: [usize; 3], place: [usize; 2], range: [f32; 2]) -> Rgb<u8> {
     let [row, column] = place;
     let [channels, height, width] = shape;
@@ -113,7 +113,7 @@ fn color(input: &[f32], shape: [usize; 3], place: [usize; 2], range: [f32; 2]) -
     };
     let channels = match channels {
         3 => [0, 1, 2].map(value),
-        // Of channels that are no colors the first.
+        // If the channels are not colors, the first one is shown.
         _ => [value(0); 3],
     };
     match channels {
@@ -122,7 +122,7 @@ fn color(input: &[f32], shape: [usize; 3], place: [usize; 2], range: [f32; 2]) -
     }
 }
 
-/// The least and the largest input.
+/// Returns the smallest and the largest input.
 fn range(examples: &Examples) -> [f32; 2] {
     let inputs = examples.inputs.iter().copied();
     [

@@ -10,13 +10,13 @@ use super::results::Results;
 use super::text::kind_name;
 use crate::plot::{self, Panel, Scale, Series};
 
-/// Steps of the comparison step by step that are shown at least.
+/// The fewest steps shown of the step-by-step comparison.
 const LEAST_SHOWN: usize = 12;
 
-/// Every picture with its file name.
+/// Draws every picture; returns each with its file name.
 ///
 /// # Errors
-/// If one cannot be drawn.
+/// If a picture cannot be drawn.
 pub fn all(results: &Results) -> Result<Vec<(&'static str, String)>> {
     let fidelity = &results.fidelity;
     let pictures = [
@@ -31,7 +31,7 @@ pub fn all(results: &Results) -> Result<Vec<(&'static str, String)>> {
     drawn.collect()
 }
 
-/// Error against β with its order, cosines against β, and units that cross a kink.
+/// Draws the error against β with its order, the cosines against β, and the share of units that cross a kink.
 fn beta(fidelity: &Fidelity) -> Vec<Panel> {
     let points = &fidelity.beta.points;
     let panel = |title: &str, y_label: &str, y_scale, series| {
@@ -82,8 +82,8 @@ fn beta(fidelity: &Fidelity) -> Vec<Panel> {
     panels
 }
 
-/// Cosines against the steps of both phases: of each parameter for the configured nudging, then
-/// the lowest for each kind.
+/// Draws the cosines against the steps of both phases: of each parameter for the configured nudging, then the
+/// lowest for each kind of nudging.
 fn steps(fidelity: &Fidelity) -> Vec<Panel> {
     let curves = &fidelity.steps;
     let kind = fidelity.recommendation.nudging;
@@ -129,9 +129,9 @@ fn steps(fidelity: &Fidelity) -> Vec<Panel> {
     by_parameter.chain(by_kind).collect()
 }
 
-/// Equilibrium propagation as a line, backpropagation through time as dots on it: each mean and
-/// each single entry relative to its own peak, because they differ in size. What follows after all
-/// have died away is left out.
+/// Draws equilibrium propagation as a line and backpropagation through time as dots on it: each mean and each
+/// single entry is scaled by its own peak, because their sizes differ. The part after all curves have decayed
+/// is left out.
 fn stepwise(fidelity: &Fidelity) -> Vec<Panel> {
     let found = &fidelity.stepwise;
     let layers = found.parameters.iter().chain(&found.states);
@@ -173,7 +173,7 @@ fn peak(course: &EntryCourse) -> f64 {
     course.bptt.iter().fold(0.0, |a, b| a.max(b.abs()))
 }
 
-/// The time after which no course of a layer is above a hundredth of its peak.
+/// Returns the time after which no course of a layer exceeds a hundredth of its peak.
 fn duration(layer: &StepwiseLayer) -> usize {
     let courses = layer.entries.iter().map(|entry| &entry.course);
     let courses = courses.chain([&layer.mean]);
@@ -184,7 +184,7 @@ fn duration(layer: &StepwiseLayer) -> usize {
     last.max().unwrap_or(0)
 }
 
-/// The residual of the free phase against the step.
+/// Draws the residual of the free phase against the step.
 fn residual(fidelity: &Fidelity) -> Panel {
     let curve = |label: &str, value: fn(&ResidualQuantiles) -> f64| {
         let residuals = fidelity.free_phase.residuals.iter();

@@ -9,18 +9,18 @@ use eqprop_train::training::{self, EpochRecord};
 use crate::output::{Measure, held_out_errors};
 use crate::progress::Bar;
 
-/// Shows how far an examination is, on standard error.
+/// Shows the progress of an examination on standard error.
 #[derive(Debug)]
 pub struct Display {
     bar: Bar,
     measure: Measure,
-    /// What was announced last.
+    /// The last announcement.
     said: Cell<&'static str>,
     start: Instant,
 }
 
 impl Display {
-    /// A display before anything happened.
+    /// Creates a display before anything has happened.
     pub fn new(measure: Measure) -> Self {
         Self {
             measure,
@@ -30,14 +30,14 @@ impl Display {
         }
     }
 
-    /// Shows how far an epoch of the training is.
+    /// Shows the progress of a training epoch.
     pub fn training(&self, progress: &training::Progress) {
         self.bar.move_within(progress.n_done, progress.n_total);
         let (name, error) = (self.measure.name(), self.measure.text(progress.train_error));
         self.bar.announce(format_args!("training, {name} {error}"));
     }
 
-    /// Shows what an epoch measured.
+    /// Shows the measurements of an epoch.
     pub fn epoch(&self, record: &EpochRecord, epochs: usize) {
         self.bar.say(format_args!(
             "epoch {:>3}/{epochs}: {}, {:.1} s",
@@ -47,7 +47,7 @@ impl Display {
         ));
     }
 
-    /// Shows how far the examination is.
+    /// Shows the progress of the examination.
     pub fn examining(&self, progress: &fidelity::FidelityProgress) {
         let fidelity::FidelityProgress { what, done, total } = *progress;
         self.bar.move_within(done, total);

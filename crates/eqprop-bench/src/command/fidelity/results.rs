@@ -1,4 +1,4 @@
-//! What is printed and kept of an examination.
+//! The results of an examination, to be printed and written.
 
 use eqprop_bench::fidelity::Fidelity;
 use eqprop_train::config::TrainingConfig;
@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use crate::machine::Machine;
 
-/// What `fidelity --json` prints and `fidelity.json` holds.
+/// The output of `fidelity --json`, and the content of `fidelity.json`.
 #[derive(Debug, Serialize)]
 pub struct Results {
     pub command: String,
     pub machine: Machine,
     /// Name of the preset, or the run folder.
     pub network: String,
-    /// Epochs that were trained here; none for a network that was trained before.
+    /// Number of epochs trained here; `None` for a network that was trained before.
     pub epochs: Option<usize>,
-    /// Error on the test examples after them, in [0, 1]; of quantities the mean error.
+    /// Error on the test examples after these epochs, in [0, 1]; for quantities the mean error.
     pub test_error: Option<f64>,
     pub training: TrainingConfig,
     pub batches: usize,

@@ -10,10 +10,10 @@ use super::results::Results;
 use crate::output::{Measure, error_text, percent};
 use crate::table::{heads, table};
 
-/// What is said in a column without a value.
+/// Stands for a missing value.
 const NONE: &str = "–";
 
-/// All tables.
+/// Renders all tables.
 pub fn render(results: &Results) -> String {
     let parts = [
         title(results),
@@ -64,7 +64,7 @@ fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// The name of a kind of nudging.
+/// Returns the name of a kind of nudging.
 pub fn kind_name(kind: NudgingKind) -> &'static str {
     match kind {
         NudgingKind::OneSided => "one-sided",
@@ -123,12 +123,12 @@ fn betas(fidelity: &Fidelity) -> String {
     )
 }
 
-/// A row of a table.
+/// Builds a row of a table.
 fn row(what: impl Display, cells: impl IntoIterator<Item = String>) -> Vec<String> {
     std::iter::once(what.to_string()).chain(cells).collect()
 }
 
-/// The cell of each kind of nudging.
+/// Returns one cell per kind of nudging.
 fn each<T>(values: &ByNudging<T>, cell: impl Fn(&T) -> String) -> [String; 3] {
     NudgingKind::ALL.map(|kind| values.get(kind).map_or(NONE.into(), &cell))
 }

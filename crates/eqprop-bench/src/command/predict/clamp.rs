@@ -1,5 +1,5 @@
-//! Predictions in any direction: classes clamped and their images relaxed, or a half of an image clamped
-//! and the rest of it.
+//! Predicts in other directions: clamps classes and relaxes their images, or clamps half of an image and
+//! relaxes the rest.
 
 mod free_input;
 mod picture;
@@ -20,27 +20,28 @@ use crate::output::{Report, check_finite, class_text, text_of};
 use crate::run::{RunFolder, TrainedRun};
 use free_input::with_free_input;
 
-/// Steps, and the residual at which they end: the input of a network that was never trained to
-/// make one is slow to come to rest.
+/// The most steps, and the residual at which the relaxation ends: the input of a network that was never
+/// trained to generate inputs is slow to settle.
 const MOST_STEPS: usize = 1000;
 const TOLERANCE: f64 = 1e-4;
 
-/// What the unit of a class that is clamped is held at, without another choice: what it is trained toward.
+/// The default value at which the unit of a clamped class is held: its target in training.
 const STRENGTH: f64 = 1.0;
 
-/// Images that were read to be clamped: where from, which of several, and its pixels.
+/// An image to be clamped: its path, its index in a file with several images, and its pixels.
 pub struct Image<'a> {
     pub path: &'a Path,
     pub index: Option<usize>,
     pub pixels: Vec<f32>,
 }
 
-/// Clamps the output at classes and draws the inputs that the network relaxes to. The unit of a class is held at `strength`,
-/// and the others at 0: an image is drawn toward the class by that times the weights behind its unit.
+/// Clamps the output at classes and draws the inputs to which the network relaxes. The unit of a class is
+/// held at `strength` and the others at 0: the class pulls at an image by `strength` times the weights of its
+/// unit.
 ///
 /// # Errors
-/// If there is no such class, the network has no energy of its input, the strength is no number greater than 0, or the
-/// picture cannot be written.
+/// If there is no such class, the network has no energy of its input, the strength is not a number greater
+/// than 0, or the picture cannot be written.
 pub fn classes(
     folder: &RunFolder,
     run: &TrainedRun,
@@ -97,7 +98,8 @@ pub fn classes(
     Ok(Report::new(text, &report))
 }
 
-/// Clamps a half of each image, and draws the images, what is seen of them, and what the network makes of it.
+/// Clamps half of each image, and draws the images, the clamped halves, and the images completed by the
+/// network.
 ///
 /// # Errors
 /// If there is no such half, the network has no energy of its input, or the picture cannot be written.
@@ -177,14 +179,14 @@ pub fn halves(
     Ok(Report::new(text, &report))
 }
 
-/// What the network relaxed to.
+/// The equilibria of a relaxation.
 struct Relaxed {
     images: Vec<Vec<f32>>,
     measured: Vec<Measured>,
     n_steps: usize,
 }
 
-/// The energy and the residual of an equilibrium, and what its image is classified as.
+/// The energy and the residual of an equilibrium, and the class of its image.
 #[derive(Clone, Copy)]
 struct Measured {
     energy: f64,
@@ -192,7 +194,8 @@ struct Measured {
     class: usize,
 }
 
-/// Relaxes input, hidden layers and output with what is known of input and output clamped; NaN is unknown.
+/// Relaxes input, hidden layers and output, with the known values of input and output clamped; NaN marks
+/// unknown values.
 fn relax(
     run: &TrainedRun,
     energy: &PartlyClamped<HopfieldEnergy>,
@@ -217,7 +220,7 @@ fn relax(
     let residuals = read(relaxed.residual.clone());
     let numbers = energies.iter().chain(&residuals).copied();
     check_finite("energy or a residual", numbers)?;
-    // Judged as any image.
+    // Classified like any other image.
     let images = relaxed.state.layer(0);
     let judged = run.learner.infer(images);
     let network = &run.learner.network;
@@ -237,7 +240,7 @@ fn relax(
     })
 }
 
-/// The numbers of classes that are named by name or number, or all.
+/// Returns the numbers of classes given by name or number, or of all classes.
 fn numbers(named: &[String], source: &DataSource) -> Result<Vec<usize>> {
     let all = 0..source.n_classes();
     if named.len() == 1 && named[0] == "all" {
@@ -258,7 +261,7 @@ fn numbers(named: &[String], source: &DataSource) -> Result<Vec<usize>> {
     named.iter().map(number).collect()
 }
 
-/// Which pixels lie in a half.
+/// Marks the pixels of one half.
 fn seen(half: &str, [channels, height, width]: [usize; 3]) -> Result<Vec<bool>> {
     let (rows, columns): (Range<usize>, Range<usize>) = match half {
         "top" => (0..height / 2, 0..width),
@@ -275,7 +278,7 @@ fn seen(half: &str, [channels, height, width]: [usize; 3]) -> Result<Vec<bool>> 
         .collect())
 }
 
-/// Channels, height and width of an input.
+/// Returns channels, height and width of an input.
 fn shape(run: &TrainedRun) -> [usize; 3] {
     let [channels, height, width] = run.config.data.dataset.image_shape();
     let frame = 2 * run.config.data.padding;

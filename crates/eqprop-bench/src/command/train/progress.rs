@@ -7,7 +7,7 @@ use eqprop_train::training::{EpochRecord, Progress, Training};
 use crate::output::{Measure, held_out_errors, training_error};
 use crate::progress::Bar;
 
-/// Shows how far a training is, on standard error.
+/// Shows the progress of a training on standard error.
 #[derive(Debug)]
 pub struct Display {
     bar: Bar,
@@ -18,7 +18,7 @@ pub struct Display {
 }
 
 impl Display {
-    /// A display for `training` as it stands.
+    /// Creates a display for `training` as it stands.
     pub fn new(training: &Training) -> Self {
         let (epochs, n_examples) = (training.config().epochs, training.n_examples());
         let done = training.records().len();
@@ -40,7 +40,7 @@ impl Display {
         self.bar.say(line);
     }
 
-    /// Shows how far the epoch is.
+    /// Shows the progress of the epoch.
     pub fn update(&self, progress: &Progress) {
         let (epoch, epochs) = (self.epoch.get(), self.epochs);
         let (done, total) = (progress.n_done, progress.n_total);
@@ -52,7 +52,7 @@ impl Display {
         self.bar.say_at_times(line);
     }
 
-    /// Shows what an epoch measured.
+    /// Shows the measurements of an epoch.
     pub fn epoch(&self, record: &EpochRecord) {
         self.epoch.set(record.epoch + 1);
         self.move_to(record.epoch, 0);
@@ -68,7 +68,7 @@ impl Display {
         ));
     }
 
-    /// Moves the bar behind so many epochs and examples.
+    /// Moves the bar to this number of epochs and examples.
     fn move_to(&self, epochs: usize, examples: usize) {
         self.bar.move_to(epochs * self.n_examples + examples);
     }

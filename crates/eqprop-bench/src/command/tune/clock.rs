@@ -1,4 +1,4 @@
-//! The time of a search, and what there is time for.
+//! The time of a search, and the work that fits into it.
 
 use std::time::Instant;
 
@@ -7,13 +7,14 @@ use eqprop_train::config::TrainingConfig;
 
 use super::stored::{Budget, Stored};
 
-/// The part of the time that is for the confirmation, at most: two trainings for each seed.
+/// The largest share of the time for the confirmation, which trains two networks per seed.
 const CONFIRMATION: f64 = 0.4;
-/// As long as nothing was found that is better than the start.
+/// The same share as long as nothing better than the start was found.
 const LATE_CONFIRMATION: f64 = 0.2;
-/// A confirmation takes so much longer than its updates: data are loaded, and something else runs beside it.
+/// The ratio of the time of a confirmation to that of its updates: data are loaded, and other work runs
+/// beside it.
 const SLACK: f64 = 1.15;
-/// The fewest updates of a whole training.
+/// The fewest updates of a full training.
 const LEAST_UPDATES: usize = 50;
 
 /// The time that a search has taken.
@@ -23,8 +24,8 @@ pub struct Clock {
     before: f64,
 }
 
-/// `plan` with whole trainings that are short enough for all of the confirmation: fewer epochs, or fewer
-/// examples in one.
+/// Shortens the full trainings of `plan` so that the whole confirmation fits: to fewer epochs, or to fewer
+/// examples in one epoch.
 pub fn shorten(
     budget: &Budget,
     plan: Plan,
@@ -52,14 +53,14 @@ pub fn shorten(
     }
 }
 
-/// Seconds of an epoch, and of the test behind it, for which the free phase is enough.
+/// Returns the seconds of an epoch and of the test after it, which needs only free phases.
 fn epoch(config: &TrainingConfig, [n_train, n_test]: [usize; 2], seconds_per_step: f64) -> f64 {
     let steps = n_train * steps_of(config) + n_test * config.phases.free_steps;
     (seconds_per_step * steps as f64).max(1e-6)
 }
 
 impl Clock {
-    /// A clock of a search that took `before` seconds in other processes.
+    /// Creates the clock of a search that took `before` seconds in earlier processes.
     pub fn begin(before: f64) -> Self {
         Self {
             start: Instant::now(),
@@ -67,12 +68,12 @@ impl Clock {
         }
     }
 
-    /// Seconds of the whole search.
+    /// Returns the seconds of the whole search.
     pub fn seconds(&self) -> f64 {
         self.before + self.start.elapsed().as_secs_f64()
     }
 
-    /// Whether what is left is for the repetitions of the best, and for the confirmation.
+    /// Whether the remaining time is needed to repeat the best trials and for the confirmation.
     pub fn is_search_over(&self, stored: &Stored) -> bool {
         let Some(seconds) = stored.budget.seconds() else {
             return false;
@@ -83,13 +84,14 @@ impl Clock {
         let confirmation = 2.0 * stored.budget.seeds as f64 * training * SLACK;
         let most = match stored.tuning.best() {
             Some(best) if best.number > 0 => CONFIRMATION,
-            // As long as there is nothing to confirm: of fewer seeds, if it comes late.
+            // As long as there is nothing to confirm: a late confirmation has fewer seeds.
             _ => LATE_CONFIRMATION,
         };
         self.seconds() + closing.min(0.2 * seconds) + confirmation.min(most * seconds) >= seconds
     }
 
-    /// Seeds of the confirmation that there is time for: all of them, or as many as carry a verdict.
+    /// Returns the number of seeds for which there is time in the confirmation: all of them, or as many as
+    /// carry a verdict.
     pub fn seeds(&self, stored: &Stored) -> usize {
         let (wanted, least) = (stored.budget.seeds, 3);
         let Some(seconds) = stored.budget.seconds() else {
@@ -101,10 +103,10 @@ impl Clock {
     }
 }
 
-/// Seconds of a whole training as the search began.
+/// Returns the seconds of a full training with the starting configuration.
 fn training_seconds(stored: &Stored) -> f64 {
     let (plan, start) = (&stored.tuning.plan, &stored.tuning.start);
-    // The whole trainings so far know best.
+    // The full trainings so far give the best estimate.
     let whole = plan.last_rung() - 1;
     let first = stored.tuning.trials.first();
     let measured = first

@@ -1,4 +1,4 @@
-//! What was found against what the search began with, on the test.
+//! Compares the result of a search with its start, on the test examples.
 
 use std::ops::ControlFlow;
 
@@ -14,13 +14,13 @@ use super::progress::Display;
 use super::stored::Stored;
 use crate::device::NamedDevice;
 
-/// The names of the two sides.
+/// The names of the two arms.
 pub const SIDES: [&str; 2] = ["start", "tuned"];
 
-/// Trains both with seeds that the search has not seen, as far as there are two. Breaks if `stop` says so.
+/// Trains both with seeds that the search has not seen, if there are two. Breaks if `stop` returns true.
 ///
 /// # Errors
-/// If a training cannot be made or kept.
+/// If a training cannot be set up or saved.
 pub fn run(
     keeper: &mut Keeper,
     dataset: &Dataset,
@@ -87,7 +87,7 @@ pub fn run(
     Ok(flow)
 }
 
-/// A confirmation that begins, if the search found something.
+/// Sets up a confirmation, if the search found something.
 fn begin(stored: &Stored, dataset: &Dataset, clock: &Clock) -> Result<Option<Comparison>> {
     let tuning = &stored.tuning;
     let Some(best) = tuning.best().filter(|best| best.number > 0) else {
@@ -96,11 +96,11 @@ fn begin(stored: &Stored, dataset: &Dataset, clock: &Clock) -> Result<Option<Com
     let plan = &tuning.plan;
     let confirmed = |values: &[f64]| {
         let mut config = plan.searched(tuning.space.apply(&tuning.start, values));
-        // What was held out to choose by is there to learn from, unless nothing else is there to judge by.
+        // The examples held out for the choice are now trained on, unless there are no others to judge by.
         if !dataset.test.is_empty() {
             config.data.n_validation = 0;
         }
-        // After those of the search.
+        // Seeds after those of the search.
         config.seed = config.seed.wrapping_add(1 + plan.more_seeds as u64);
         config
     };

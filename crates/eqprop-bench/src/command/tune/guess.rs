@@ -1,4 +1,4 @@
-//! A first look: how long a step takes, and which steps and β fidelity recommends.
+//! A first look: the time of a step, and the steps and β that fidelity recommends.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -25,36 +25,36 @@ use super::stored::Budget;
 use crate::device::NamedDevice;
 use crate::interrupt::Interrupt;
 
-/// Training examples of the look: a network that has learned nothing yet has another gradient.
+/// Number of training examples in the first look: the gradient of an untrained network would be different.
 const EXAMPLES: usize = 2000;
-/// Updates before the clock counts.
+/// Number of updates before the clock counts.
 const WARM_UP: usize = 3;
-/// The part of the time that the training may take.
+/// The largest share of the time for this training.
 const SHARE: f64 = 0.04;
-/// Examples that fidelity looks at.
+/// Number of examples on which fidelity is measured.
 const BATCH: usize = 16;
-/// What it tries.
+/// The values of β that fidelity tries.
 const BETAS: [f64; 6] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
-/// What it takes, in free phases of these examples, as far as is known before.
+/// A rough estimate of its cost, in free phases of these examples.
 const PHASES: f64 = 5000.0;
-/// The part of the time that it may take.
+/// The largest share of the time for fidelity.
 const FIDELITY_SHARE: f64 = 0.1;
-/// The steps of a free phase beyond which it is left out, where the time is not limited.
+/// The number of free-phase steps above which fidelity is left out, if the time is not limited.
 const MOST_STEPS: usize = 200;
 
-/// What the look showed.
+/// The result of the first look.
 #[derive(Debug, Clone, Copy)]
 pub struct Looked {
-    /// Seconds of a step of an example, all that belongs to a training included.
+    /// Seconds per step and example, including all other work of a training.
     pub seconds_per_step: f64,
-    /// What is recommended.
+    /// The recommended steps and β.
     pub guess: Option<Guess>,
 }
 
-/// Trains for a moment and looks at the gradient; none if it was interrupted.
+/// Trains briefly and examines the gradient; returns `None` if it was interrupted.
 ///
 /// # Errors
-/// If the configuration cannot be trained so far.
+/// If the configuration cannot be trained.
 pub fn look(
     mut training: Training,
     dataset: &Dataset,
@@ -87,7 +87,7 @@ pub fn look(
     let config = training.config();
     let steps = steps_of(config).max(1);
     let seconds_per_step = match n_timed {
-        // An epoch of a few updates.
+        // For an epoch of only a few updates.
         0 => clock.seconds() / (training.n_examples().min(EXAMPLES) * steps) as f64,
         n => seconds / (n * steps) as f64,
     };
@@ -106,7 +106,8 @@ pub fn look(
     }))
 }
 
-/// What fidelity recommends, if there is an exact gradient to hold others against, and anything is enough.
+/// Returns the recommendation of fidelity, if there is an exact gradient to compare with and anything
+/// suffices.
 fn recommended(
     training: &Training,
     dataset: &Dataset,
@@ -125,7 +126,7 @@ fn recommended(
     let found = examination.examine(&network, &estimator, &batches, |progress| {
         display.announce(progress.what);
     });
-    // A search goes without: some networks have no such gradient.
+    // The search goes on without it: some networks have no such gradient.
     let found = found.ok()?.recommendation.enough?;
     Some(Guess {
         free_steps: found.free_steps,
@@ -134,7 +135,7 @@ fn recommended(
     })
 }
 
-/// The network with the parameters of `model`.
+/// Builds the network with the parameters of `model`.
 fn network(
     config: &TrainingConfig,
     model: ModuleRecord,

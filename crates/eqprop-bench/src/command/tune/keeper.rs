@@ -1,4 +1,4 @@
-//! What a search leaves on disk.
+//! Writes a search to disk.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ use super::picture;
 use super::stored::Stored;
 use crate::report_folder::ReportFolder;
 
-/// All there is of a search but the trainings in progress, which are beside it.
+/// The whole search except the trainings in progress, which lie beside it.
 pub const STATE: &str = "tune.json";
-/// The configuration that was found.
+/// The resulting configuration.
 pub const TUNED: &str = "tuned.json";
 const TRIALS: &str = "trials.csv";
-/// What each value does.
+/// A picture of the effect of each parameter.
 pub const EFFECTS: &str = "effects.svg";
-/// What a search writes into its folder.
+/// The files that a search writes into its folder.
 pub const FILES: [&str; 4] = [STATE, TUNED, TRIALS, EFFECTS];
 
 /// A search and its folder.
@@ -28,27 +28,27 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Where trainings are kept that may go on.
+    /// Returns the folder of the trainings that may go on.
     pub fn trials(&self) -> PathBuf {
         self.folder.path().join("trials")
     }
 
-    /// Where those of the confirmation are kept.
+    /// Returns the folder of the checkpoints of the confirmation.
     pub fn checkpoints(&self) -> PathBuf {
         self.folder.path().join("checkpoints")
     }
 
-    /// Writes what is needed to go on.
+    /// Writes the state from which the search can be resumed.
     ///
     /// # Errors
-    /// If it cannot be written; what was there is then as it was.
+    /// If it cannot be written; the previous state then remains.
     pub fn spend(&mut self, clock: &Clock) -> Result<()> {
         self.stored.seconds = clock.seconds();
         let text = serde_json::to_vec_pretty(&self.stored).context("a search is plain")?;
         self.folder.write(STATE, &text).map(drop)
     }
 
-    /// Writes what there is to read.
+    /// Writes the result files.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -66,7 +66,7 @@ impl Keeper {
     }
 }
 
-/// One line per trial.
+/// Writes one line per trial.
 fn trials(stored: &Stored) -> Result<Vec<u8>> {
     let tuning = &stored.tuning;
     let mut writer = csv::Writer::from_writer(Vec::new());

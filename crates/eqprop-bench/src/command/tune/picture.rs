@@ -1,4 +1,4 @@
-//! What each value does.
+//! Draws the effect of each parameter.
 
 use anyhow::Result;
 use eqprop_bench::tuning::{ParameterKind, Trial, Tuning, effects};
@@ -6,16 +6,16 @@ use eqprop_bench::tuning::{ParameterKind, Trial, Tuning, effects};
 use crate::output::Measure;
 use crate::plot::{self, Panel, Scale, Series};
 
-/// Panels in a row.
+/// Number of panels per row.
 const COLUMNS: usize = 3;
 
-/// The error of each trial against each value, a panel for each parameter.
+/// Draws the error of each trial against each of its values, with one panel per parameter.
 ///
 /// # Errors
 /// If the picture cannot be drawn.
 pub fn effects_of(tuning: &Tuning) -> Result<String> {
     let plan = &tuning.plan;
-    // An error of 0 has no place on a scale of ratios.
+    // An error of 0 cannot be drawn on a logarithmic scale.
     let least = tuning.least_error();
     let measure = Measure::of(&tuning.start.data.dataset);
     let (unit, percent) = measure.axis();
@@ -66,7 +66,7 @@ pub fn effects_of(tuning: &Tuning) -> Result<String> {
     Ok(plot::render(&panels.collect::<Vec<_>>(), COLUMNS)?)
 }
 
-/// The name of the horizontal axis.
+/// Returns the name of the horizontal axis.
 fn label(kind: ParameterKind) -> &'static str {
     match kind {
         ParameterKind::Beta => "nudging factor β",
@@ -79,7 +79,7 @@ fn label(kind: ParameterKind) -> &'static str {
     }
 }
 
-/// Dots without a line through them: each stands between gaps.
+/// Draws dots without a line: each stands between gaps.
 fn dots_of(label: String, dots: impl IntoIterator<Item = (f64, f64)>) -> Series {
     let gap = (f64::NAN, f64::NAN);
     Series::new(label, dots.into_iter().flat_map(|dot| [dot, gap]))

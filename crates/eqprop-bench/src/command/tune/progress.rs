@@ -9,25 +9,25 @@ use super::stored::{Budget, Stored};
 use crate::output::Measure;
 use crate::progress::Bar;
 
-/// Parts of a second, or of a training, that the bar counts.
+/// Resolution of the bar: parts of a second, or of a full training.
 const PARTS: f64 = 1000.0;
 
-/// Shows how far a search is, on standard error: by its time, or by its trials where that is not limited.
+/// Shows the progress of a search on standard error: by time, or by trials if the time is not limited.
 #[derive(Debug)]
 pub struct Display {
     bar: Bar,
     length: usize,
     is_timed: bool,
-    /// Trainings that are behind it, where time is not limited.
+    /// Number of finished full trainings, if the time is not limited.
     done: Cell<f64>,
 }
 
 impl Display {
-    /// A display for a search of `budget`.
+    /// Creates a display for a search with `budget`.
     pub fn new(budget: &Budget) -> Self {
         let length = match budget.seconds() {
             Some(seconds) => seconds,
-            // A third goes on, and of these a third.
+            // A third of the trials go on, and a third of these.
             None => {
                 let trials = budget.trials.unwrap_or(1) as f64;
                 trials * (1.0 / 9.0 + 2.0 / 27.0 + 2.0 / 27.0) + 6.0 + 2.0 * budget.seeds as f64
@@ -47,12 +47,12 @@ impl Display {
         self.bar.say(line);
     }
 
-    /// Says what is being done.
+    /// Announces the current work.
     pub fn announce(&self, what: &str) {
         self.bar.announce(what);
     }
 
-    /// A piece of work begins.
+    /// Announces the start of a job.
     pub fn begin(&self, stored: &Stored, job: Job) {
         let plan = &stored.tuning.plan;
         let what = match job.rung == plan.last_rung() {
@@ -68,13 +68,13 @@ impl Display {
             .announce(format_args!("trial {} {what}{best}", job.trial));
     }
 
-    /// A part of it is done.
+    /// Shows that a part of a job is done.
     pub fn show(&self, stored: &Stored, job: Job, part: f64, clock: &Clock) {
         let now = self.done.get() + part * length(&stored.tuning.plan, job.rung);
         self.move_to(if self.is_timed { clock.seconds() } else { now });
     }
 
-    /// All of it is done.
+    /// Shows that a job is done.
     pub fn end(&self, stored: &Stored, job: Job, clock: &Clock) {
         let tuning = &stored.tuning;
         self.add(length(&tuning.plan, job.rung), clock);
@@ -98,14 +98,14 @@ impl Display {
                 n => format!("{} with {n} seeds", tuning.plan.length(job.rung - 1)),
             }
         );
-        // Whole trainings are few.
+        // Full trainings are few.
         match job.rung + 1 >= tuning.plan.last_rung() {
             true => self.bar.say(line),
             false => self.bar.say_at_times(line),
         }
     }
 
-    /// So much more is done, in whole trainings.
+    /// Adds finished work, in full trainings.
     pub fn add(&self, trainings: f64, clock: &Clock) {
         self.done.set(self.done.get() + trainings);
         self.move_to(if self.is_timed {
@@ -126,7 +126,7 @@ impl Display {
     }
 }
 
-/// Whole trainings from the rung before to this one.
+/// Returns the length of a job at this rung, in full trainings.
 fn length(plan: &Plan, rung: usize) -> f64 {
     match plan.rungs.get(rung) {
         None => plan.more_seeds as f64,

@@ -1,4 +1,4 @@
-//! A search as it is kept, to go on with it.
+//! A search as it is stored, to be resumed later.
 
 use anyhow::{Context, Result, bail};
 use eqprop_bench::comparison::{Comparison, Verdict};
@@ -8,53 +8,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::RunData;
 
-/// The form of the state; raised when it changes.
+/// The format of the stored state; raised whenever it changes.
 pub const FORMAT: u32 = 1;
 
-/// What a search may take.
+/// The budget of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
-    /// Minutes, of all processes together.
+    /// Minutes for all processes together.
     pub minutes: Option<f64>,
-    /// Trials.
+    /// Number of trials.
     pub trials: Option<usize>,
     /// Seeds of the confirmation.
     pub seeds: usize,
 }
 
-/// What `tune.json` holds.
+/// The content of `tune.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stored {
-    /// The form.
+    /// The format.
     pub format: u32,
-    /// Version of the program that began the search.
+    /// Version of the program that started the search.
     pub version: String,
-    /// The command that repeats it.
+    /// The command line that repeats the search.
     pub command: String,
-    /// Name of the configuration that it began with.
+    /// Name of the starting configuration.
     pub name: String,
-    /// The device that it was started on.
+    /// The device on which the search was started.
     pub device: String,
     /// The data.
     pub data: RunData,
-    /// What it may take.
+    /// The budget.
     pub budget: Budget,
-    /// Seconds that it took so far.
+    /// Seconds taken so far.
     pub seconds: f64,
-    /// Seconds of a step of an example, as it began.
+    /// Seconds per step and example, measured at the start.
     pub seconds_per_step: f64,
     /// The search.
     pub tuning: Tuning,
-    /// What was found against what it began with, with seeds that the search has not seen.
+    /// The comparison of the result with the starting configuration, with seeds that the search has not seen.
     pub confirmation: Option<Comparison>,
 }
 
 impl Stored {
-    /// Reads what was stored.
+    /// Reads a stored search.
     ///
     /// # Errors
-    /// If it is of a newer form, damaged, or cannot work.
+    /// If its format is newer, it is damaged, or it cannot work.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         struct Head {
@@ -82,7 +82,7 @@ impl Stored {
         Ok(stored)
     }
 
-    /// Whether the parts fit together.
+    /// Checks that the parts are consistent.
     fn check(&self) -> Result<()> {
         let Tuning {
             space,
@@ -109,8 +109,8 @@ impl Stored {
         Ok(())
     }
 
-    /// The configuration that was found, for trainings like those of the search; that which it began with, where that
-    /// is better.
+    /// Returns the resulting configuration, for trainings like those of the search; the starting
+    /// configuration if the confirmation found that to be better.
     pub fn tuned(&self) -> TrainingConfig {
         let tuning = &self.tuning;
         let start = || tuning.space.start();
@@ -125,13 +125,13 @@ impl Stored {
         }
     }
 
-    /// The confirmation, once it has ended: the test decides only once.
+    /// Returns the confirmation once it has ended: the test set decides only once.
     pub fn confirmed(&self) -> Option<&Comparison> {
         let confirmation = self.confirmation.as_ref();
         confirmation.filter(|comparison| comparison.n_left() == 0)
     }
 
-    /// Whether the confirmation found what the search began with the better one.
+    /// Whether the confirmation found the starting configuration to be better.
     pub fn is_start_better(&self) -> bool {
         let differences = self.confirmed().map(Comparison::differences);
         let mut differences = differences.unwrap_or_default().into_iter();
@@ -140,7 +140,7 @@ impl Stored {
 }
 
 impl Budget {
-    /// Seconds, if they are limited.
+    /// Returns the seconds, if they are limited.
     pub fn seconds(&self) -> Option<f64> {
         self.minutes.map(|minutes| 60.0 * minutes)
     }

@@ -1,4 +1,4 @@
-//! What a search found, in words.
+//! Describes the result of a search.
 
 use anyhow::Result;
 use eqprop_bench::comparison::{Comparison, Verdict};
@@ -13,7 +13,7 @@ use crate::machine::quote;
 use crate::output::{Measure, Report};
 use crate::table::{heads, table};
 
-/// How long trainings are and by what they are judged.
+/// Describes the length of trainings and the examples that judge them.
 pub fn plan(stored: &Stored) -> String {
     let (plan, start) = (&stored.tuning.plan, &stored.tuning.start);
     let length = match (plan.epochs, plan.n_train) {
@@ -39,10 +39,10 @@ pub fn plan(stored: &Stored) -> String {
     )
 }
 
-/// All that there is to say.
+/// Returns the whole report.
 ///
 /// # Errors
-/// Never in practice: it is written to memory.
+/// Never in practice: the text is written to memory.
 pub fn report(keeper: &Keeper) -> Result<Report> {
     let stored = &keeper.stored;
     let tuning = &stored.tuning;
@@ -74,7 +74,7 @@ pub fn report(keeper: &Keeper) -> Result<Report> {
     Ok(Report::new(text, &summary(keeper)))
 }
 
-/// What was searched, and what was found.
+/// Lists the searched parameters with their values.
 fn values(stored: &Stored, best: &Trial) -> String {
     let tuning = &stored.tuning;
     let mut rows = vec![heads(["", "start", "found", "searched", "explains"])];
@@ -117,7 +117,7 @@ fn values(stored: &Stored, best: &Trial) -> String {
     table(&rows)
 }
 
-/// What the confirmation says.
+/// Describes the result of the confirmation.
 fn verdict(stored: &Stored) -> String {
     let tuning = &stored.tuning;
     let Some(best) = tuning.best().filter(|best| best.number > 0) else {
@@ -144,7 +144,7 @@ fn verdict(stored: &Stored) -> String {
     let measure = Measure::of(&comparison.plan.config.data.dataset);
     let errors = SIDES.map(|side| mean_error(measure, comparison, side));
     let interval = difference.error.map_or(String::new(), |error| {
-        // Of what was found less the start.
+        // The difference of the result minus the start.
         let numbers = [-error.mean, -error.high, -error.low];
         let [mean, low, high] = numbers.map(|number| measure.difference(number));
         let points = match measure {
@@ -179,7 +179,7 @@ fn mean_error(measure: Measure, comparison: &Comparison, side: &str) -> String {
     }
 }
 
-/// What turns one configuration into another, as options.
+/// Returns the options that turn one configuration into another.
 fn sets(start: &TrainingConfig, tuned: &TrainingConfig) -> String {
     let phases = |config: &TrainingConfig| {
         let phases = config.phases;
@@ -217,7 +217,7 @@ fn list(numbers: &[f64]) -> String {
     format!("[{}]", numbers.join(","))
 }
 
-/// The same for programs.
+/// Returns the report as JSON.
 fn summary(keeper: &Keeper) -> Value {
     let stored = &keeper.stored;
     let tuning = &stored.tuning;

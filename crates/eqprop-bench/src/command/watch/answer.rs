@@ -1,4 +1,4 @@
-//! What the page is told.
+//! Answers the questions of the page.
 
 use anyhow::Result;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::question::{Asked, Question};
 use super::watched::Watched;
 use super::{course, live};
 
-/// Answers a question. Who asked may have gone.
+/// Answers a question. The page may no longer be there.
 pub fn answer(question: Question, watched: &mut Watched) {
     let answer = find(question.asked, watched);
     let answer = answer.map_err(|error| format!("{error:#}"));

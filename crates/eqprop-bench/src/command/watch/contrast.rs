@@ -1,4 +1,4 @@
-//! What the contrast of two states would change about the weights behind the input.
+//! Shows how the contrast of two states would change the weights of the input.
 
 use burn::tensor::Tensor;
 use eqprop_core::gradients::Gradients;
@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::watched::Watched;
 
-/// The weights from the input to some units, as pictures: to those whose weights `gradients` would change most, with the
-/// change, or to the first units. Empty where the input's weights are no matrix and no kernel.
+/// Draws the weights from the input to some units as pictures: to the units whose weights `gradients` would
+/// change most, together with the change, or to the first units. Empty if the input's weights are neither a
+/// matrix nor a kernel.
 pub fn pictures(watched: &Watched, gradients: &Gradients) -> Value {
     let [channels, height, width] = watched.shape();
     let n_inputs = channels * height * width;
@@ -19,12 +20,12 @@ pub fn pictures(watched: &Watched, gradients: &Gradients) -> Value {
     let n = weights.values.dims()[0];
     let read = |values: Tensor<1>| values.into_data().iter::<f32>().collect::<Vec<_>>();
     let is_kernel = weights.rank == 4;
-    // A resistive network has each input twice, the second time with the other sign.
+    // A resistive network has each input twice, the second time with the opposite sign.
     let n_copies = 1 + usize::from(weights.path.ends_with("conductance"));
     let values = read(weights.values);
     let change = change.map(read);
 
-    // A picture of each unit, from where its weights are: behind each other in a kernel, else in a column.
+    // One picture per unit; its weights are contiguous in a kernel, and form a column in a matrix.
     let of_kernel = kernel(watched);
     let (n_units, size) = match (is_kernel, of_kernel) {
         (true, Some([n_units, size])) if n == n_units * channels * size * size => {
@@ -65,7 +66,7 @@ pub fn pictures(watched: &Watched, gradients: &Gradients) -> Value {
         .into_iter()
         .take(watched.n_pictures())
         .map(|(unit, change)| {
-            // What descends goes against the gradient.
+            // A descent step goes against the gradient.
             let change =
                 change.map(|change| change.into_iter().map(|value| -value).collect::<Vec<_>>());
             json!({
@@ -78,7 +79,7 @@ pub fn pictures(watched: &Watched, gradients: &Gradients) -> Value {
     units.collect()
 }
 
-/// The number of maps and the size of a kernel behind the input.
+/// Returns the number of feature maps and the size of the kernel connected to the input.
 fn kernel(watched: &Watched) -> Option<[usize; 2]> {
     use eqprop_core::connection::ConnectionKind;
 

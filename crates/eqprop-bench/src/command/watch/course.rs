@@ -1,4 +1,4 @@
-//! How an input relaxes, step by step.
+//! Follows the relaxation of an input, step by step.
 
 use anyhow::{Result, bail};
 use burn::tensor::{Tensor, TensorData};
@@ -13,15 +13,15 @@ use super::question::Relax;
 use super::watched::{MOST_UNITS, Watched};
 use crate::output::check_finite;
 
-/// The most steps of a phase that are shown.
+/// The most steps shown per phase.
 const MOST_STEPS: usize = 300;
 /// The most numbers in an answer.
 const MOST_NUMBERS: usize = 2_000_000;
 
-/// The free phase of an input, and from there the nudged one if a class is given.
+/// Follows the free phase of an input and, if a class is given, the nudged phase that starts from its end.
 ///
 /// # Errors
-/// If the input is none of this network, there is no such class, β cannot be borne, or a state is not finite.
+/// If the input does not fit the network, there is no such class, β is not allowed, or a state is not finite.
 pub fn follow(watched: &Watched, relax: &Relax) -> Result<Value> {
     let input = watched.input(&relax.pixels)?;
     let (network, config) = (&watched.run.learner.network, &watched.run.config);
@@ -69,8 +69,8 @@ pub fn follow(watched: &Watched, relax: &Relax) -> Result<Value> {
     Ok(answer)
 }
 
-/// One phase: where it ends, and what at most so many of its steps are like, the last among them. The energy of a state and the
-/// scores of its classes are `of_state`.
+/// Follows one phase: returns its final state, and a description of at most `most_steps` of its steps,
+/// including the last. `of_state` computes the energy of a state and the scores of its classes.
 fn phase(
     total: &TotalEnergy<'_, AnyField, AnyCost>,
     relaxation: Relaxation<Scheme>,
@@ -113,7 +113,7 @@ fn phase(
     Ok((relaxed.state, steps.into()))
 }
 
-/// The units of a layer that are shown.
+/// Returns the units of a layer that are shown.
 fn shown(layer: &Tensor<2>) -> Vec<f32> {
     let values = layer.clone().into_data();
     values.iter::<f32>().take(MOST_UNITS).collect()

@@ -1,4 +1,4 @@
-//! A training that goes on.
+//! Reports on a training in progress.
 
 use std::fs;
 
@@ -10,20 +10,20 @@ use serde_json::{Map, Value, json};
 use super::contrast;
 use super::watched::Watched;
 
-/// Test examples that are judged.
+/// Number of test examples that are classified.
 const N_JUDGED: usize = 500;
 
-/// What the training measured so far, the weights behind the input, and what the network gets wrong.
+/// Returns the measurements of the training so far, the weights of the input, and the misclassified examples.
 ///
 /// # Errors
-/// If the table of measurements is there and cannot be read, or the examples cannot.
+/// If the table of measurements exists but cannot be read, or the examples cannot be read.
 pub fn training(watched: &mut Watched) -> Result<Value> {
     if watched.mistakes.is_none() {
         watched.mistakes = Some(mistakes(watched)?);
     }
     let path = watched.folder.path().join("metrics.csv");
     let mut epochs = Vec::new();
-    // A run that was imported has none.
+    // An imported run has none.
     if let Ok(text) = fs::read(&path) {
         let mut table = csv::Reader::from_reader(&text[..]);
         let names = table.headers()?.clone();
@@ -44,7 +44,7 @@ pub fn training(watched: &mut Watched) -> Result<Value> {
     }))
 }
 
-/// Which of the first test examples the network gets wrong.
+/// Returns those of the first test examples that the network misclassifies.
 fn mistakes(watched: &Watched) -> Result<Value> {
     let Some((examples, input)) = watched.first(N_JUDGED)? else {
         return Ok(Value::Null);

@@ -1,21 +1,21 @@
-//! What the page asks.
+//! The questions of the page.
 
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-/// What is asked of the network.
+/// The content of a question.
 #[derive(Debug)]
 pub enum Asked {
-    /// Its layers, classes and settings.
+    /// Layers, classes and settings of the network.
     Network,
-    /// Test examples, from one number on.
+    /// Test examples, starting at an index.
     Examples { from: usize },
-    /// A drawing as the network sees it.
+    /// A drawing, converted to an input.
     Drawing { png: Vec<u8> },
-    /// How an input relaxes.
+    /// The relaxation of an input.
     Relaxation(Relax),
-    /// What its training measured so far, and what it gets wrong.
+    /// The measurements of the training so far, and the misclassified examples.
     Training,
 }
 
@@ -23,9 +23,9 @@ pub enum Asked {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Relax {
-    /// The input, as [`Asked::Examples`] and [`Asked::Drawing`] gave it.
+    /// The input, as given by [`Asked::Examples`] or [`Asked::Drawing`].
     pub pixels: Vec<f32>,
-    /// The class, unless the phase is free.
+    /// The class; without one the phase is free.
     #[serde(default)]
     pub target: Option<usize>,
     /// The nudging factor.
@@ -33,7 +33,7 @@ pub struct Relax {
     pub beta: f64,
 }
 
-/// A question, and where its answer goes.
+/// A question and the channel for its answer.
 #[derive(Debug)]
 pub struct Question {
     pub asked: Asked,

@@ -1,4 +1,4 @@
-//! The page and what it asks, over HTTP on this machine alone.
+//! Serves the page and its questions over HTTP, on this machine only.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -19,17 +19,17 @@ use tokio::sync::oneshot;
 
 use super::question::{Asked, Question};
 
-/// The port that is tried first where none is asked for, so that a bookmark works again.
+/// The port tried first if none is given, so that a bookmark keeps working.
 const USUAL_PORT: u16 = 7717;
 
-/// Bytes of the largest question: a drawing, or the pixels of an image as text.
+/// Size of the largest question in bytes: a drawing, or the pixels of an image as text.
 const MOST_BYTES: usize = 1 << 24;
 
 const PAGE: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/watch.css");
 const SCRIPT: &str = include_str!("page/watch.js");
 
-/// A server on a thread of its own, and the questions that it hands on.
+/// A server on its own thread, and the questions that it passes on.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -37,7 +37,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves the page at `port` of this machine, or at one that is free.
+    /// Serves the page at `port` of this machine, or at a free port.
     ///
     /// # Errors
     /// If the port is taken.
@@ -54,7 +54,7 @@ impl Server {
             listener.set_nonblocking(true)?;
             tokio::net::TcpListener::from_std(listener)?
         };
-        // It ends with the program: there is nothing that it could leave half done.
+        // The thread ends with the program: there is nothing that it could leave half done.
         thread::Builder::new()
             .name("page".into())
             .spawn(move || {
@@ -64,18 +64,18 @@ impl Server {
         Ok(Self { address, questions })
     }
 
-    /// Where the page is.
+    /// Returns the address of the page.
     pub fn address(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// What is asked.
+    /// Returns the queue of questions.
     pub fn questions(&self) -> &Receiver<Question> {
         &self.questions
     }
 }
 
-/// Only programs on this machine reach it.
+/// Listens on this machine only, so that other machines cannot reach it.
 fn listen(port: Option<u16>) -> Result<TcpListener> {
     let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     match (port, bind(port.unwrap_or(USUAL_PORT))) {
@@ -110,7 +110,8 @@ fn router(address: SocketAddr, questions: Sender<Question>) -> Router {
         .with_state(questions)
 }
 
-/// Refuses what other pages in the same browser ask, be it under a name of theirs that leads to this machine.
+/// Refuses requests of other pages in the same browser, even under a host name of theirs that resolves to
+/// this machine.
 async fn only_the_page(
     State(address): State<SocketAddr>,
     request: Request,
@@ -150,7 +151,7 @@ fn is_from_the_page(headers: &HeaderMap, address: SocketAddr) -> bool {
     };
     let host = text(header::HOST).is_some_and(is_ours);
     let origin = text(header::ORIGIN);
-    // Another page has no origin where it asks for a picture.
+    // Another page sends no origin when it requests a picture.
     let site = text(HeaderName::from_static("sec-fetch-site"));
     let is_own_site = site.is_none_or(|site| ["same-origin", "none"].contains(&site));
     host && is_own_site
@@ -193,7 +194,7 @@ async fn relaxation(State(questions): Questions, headers: HeaderMap, text: Bytes
     }
 }
 
-/// Hands a question to the thread that computes, and waits for its answer.
+/// Passes a question to the thread that computes, and waits for its answer.
 async fn ask(questions: Sender<Question>, asked: Asked) -> Response {
     let (reply, answer) = oneshot::channel();
     let gone = || refusal(StatusCode::SERVICE_UNAVAILABLE, "the program is ending");

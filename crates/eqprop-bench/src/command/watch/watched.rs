@@ -21,26 +21,26 @@ use crate::run::{RunFolder, TrainedRun};
 
 /// The most units of a layer that are shown: the page has no room for more.
 pub const MOST_UNITS: usize = 4096;
-/// Pictures in one answer, if they are small, and their numbers.
+/// The most pictures in one answer if they are small, and the most numbers in them.
 const N_PICTURES: usize = 24;
 const MOST_NUMBERS: usize = 500_000;
 
-/// A run whose network is looked at, as its training last wrote it.
+/// A run whose network is shown, as last written by its training.
 #[derive(Debug)]
 pub struct Watched {
     pub folder: RunFolder,
     device: Option<String>,
     pub run: TrainedRun,
-    /// The test examples, if the data are there.
+    /// The test examples, if the data are available.
     pub test: Option<Examples>,
     /// When the model was written.
     written: Option<SystemTime>,
-    /// What it gets wrong of the first test examples.
+    /// The first test examples that it misclassifies.
     pub mistakes: Option<Value>,
 }
 
 impl Watched {
-    /// Reads the run, and its data if they are there.
+    /// Reads the run, and its data if they are available.
     ///
     /// # Errors
     /// If the run or the device cannot be used, or the network does not classify.
@@ -86,7 +86,8 @@ impl Watched {
         fs::metadata(self.model()).ok()?.modified().ok()
     }
 
-    /// Takes the model that a training has written since. One that cannot be read is left for the next time.
+    /// Loads the model if a training has written a newer one. A model that cannot be read is left for the
+    /// next time.
     pub fn refresh(&mut self) {
         let written = self.when_written();
         if written != self.written
@@ -96,26 +97,27 @@ impl Watched {
         }
     }
 
-    /// Pictures of the size of an input in one answer.
+    /// Returns the number of input-sized pictures in one answer.
     pub fn n_pictures(&self) -> usize {
         let n_inputs: usize = self.shape().iter().product();
         N_PICTURES.min(MOST_NUMBERS / n_inputs.max(1)).max(1)
     }
 
-    /// When the model was written, in milliseconds: another number for each that a training leaves.
+    /// Returns the time at which the model was written, in milliseconds: a different number for each model
+    /// that a training writes.
     pub fn version(&self) -> Option<u64> {
         let since = self.written?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         u64::try_from(since.as_millis()).ok()
     }
 
-    /// Channels, height and width of an input.
+    /// Returns channels, height and width of an input.
     pub fn shape(&self) -> [usize; 3] {
         let [channels, height, width] = self.run.config.data.dataset.image_shape();
         let frame = 2 * self.run.config.data.padding;
         [channels, height + frame, width + frame]
     }
 
-    /// Layers, classes and settings.
+    /// Describes the layers, classes and settings.
     pub fn describe(&self) -> Value {
         let (config, network) = (&self.run.config, &self.run.learner.network);
         let source = &config.data.dataset;
@@ -152,7 +154,7 @@ impl Watched {
         })
     }
 
-    /// Some test examples.
+    /// Returns some test examples.
     ///
     /// # Errors
     /// If they are in files and cannot be read.
@@ -168,10 +170,10 @@ impl Watched {
         Ok(examples.collect())
     }
 
-    /// A drawing as the network sees it: what `eqprop predict` makes of the same image.
+    /// Converts a drawing to an input, as `eqprop predict` does with the same image.
     ///
     /// # Errors
-    /// If it is no image, or the network was not trained on images.
+    /// If it is not an image, or the network was not trained on images.
     pub fn drawing(&self, png: &[u8]) -> Result<Value> {
         let source = &self.run.config.data.dataset;
         if !source.has_pixels() {
@@ -190,10 +192,10 @@ impl Watched {
         Ok(json!({ "pixels": examples.inputs }))
     }
 
-    /// An input of the page.
+    /// Converts an input sent by the page.
     ///
     /// # Errors
-    /// If it is none of this network.
+    /// If it does not fit the network.
     pub fn input(&self, pixels: &[f32]) -> Result<Tensor<2>> {
         let n_inputs: usize = self.shape().iter().product();
         let found = pixels.len();
@@ -207,7 +209,7 @@ impl Watched {
         Ok(Tensor::from_data(data, &self.run.device.device))
     }
 
-    /// The first test examples, and as inputs.
+    /// Returns the first test examples, and the same as inputs.
     ///
     /// # Errors
     /// If they are in files and cannot be read.

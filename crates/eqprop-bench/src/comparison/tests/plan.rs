@@ -1,4 +1,4 @@
-//! What is combined, and what is refused.
+//! Which arms a plan combines, and which plans are refused.
 
 use std::error::Error;
 
@@ -27,7 +27,7 @@ fn names(plan: &Plan) -> Vec<String> {
     arms.into_iter().map(|arm| arm.name).collect()
 }
 
-/// An error with all that it comes from.
+/// Returns an error with all its sources.
 fn in_full(error: &dyn Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {}", in_full(source)),
@@ -128,7 +128,7 @@ fn an_option_varies_only_where_it_belongs() {
         "nudging=higher_order n_pairs=3",
     ];
     assert_eq!(names(&plan), expected);
-    // An option that nothing has is a mistake.
+    // An option of no method is a mistake.
     assert!(
         refused(&self::plan(&[("n_pairs", &["2", "3"])]))
             .contains("`n_pairs` is an option of nudging")
@@ -225,7 +225,7 @@ fn what_is_added_stands_where_it_would_from_the_start() {
     let mut expected = plan(&[("beta", &["0.1", "0.2", "0.4"])]);
     expected.methods.push(Method::Backprop);
     assert_eq!(larger.plan, expected);
-    // It has another name among others, and the same folder.
+    // In a larger comparison it has another name, but the same folder.
     assert_eq!(larger.runs[0].arm, "eqprop beta=0.2");
     assert_eq!(
         larger.folder_of("eqprop beta=0.2", 0),
@@ -260,7 +260,7 @@ fn folders_are_those_of_methods_where_nothing_else_differs_and_never_shared() {
     let methods = comparison(&[Method::Eqprop, Method::Cl], 1).expect("possible");
     assert_eq!(methods.folder_of("cl", 7).as_deref(), Some("7-cl"));
     let plan = plan(&[("hidden", &["[50]", "[500]", "[\"x\"]"])]);
-    // What is not plain is replaced, and told apart all the same.
+    // Characters that are not plain are replaced, and the folders still differ.
     let plan = Plan {
         vary: vec![variation(
             "hidden",

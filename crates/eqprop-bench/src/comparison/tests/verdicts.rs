@@ -1,4 +1,4 @@
-//! Verdicts on simulated trainings, of which is known whether they differ.
+//! Verdicts on simulated trainings, for which the true difference is known.
 
 use eqprop_train::data::{DataFiles, DataFormat, Findings, Scaling};
 use rand::{RngExt, SeedableRng};
@@ -15,9 +15,9 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
     (-2.0 * (1.0 - u).ln()).sqrt() * (2.0 * std::f64::consts::PI * v).cos()
 }
 
-/// What one arm gets right with one seed, of examples of which one in 16 is hard: those that one network gets wrong are wrong
-/// for others too, more often than not. `quality` is a factor of the odds to be wrong: with 1 the error is 3.3 % and spreads
-/// by 0.4 % over the seeds, such as that of small networks on 1000 digits.
+/// Simulates which examples one arm gets right with one seed. One example in 16 is hard: one that a network
+/// gets wrong is usually wrong for others too. `quality` multiplies the odds of an error: at 1 the error is
+/// 3.3 % and varies by 0.4 % over the seeds, as for small networks on 1000 digits.
 fn correct(hardness: &[f64], quality: f64, rng: &mut ChaCha8Rng) -> Vec<bool> {
     let is_correct = |&hardness: &f64| {
         let odds = quality * hardness / (1.0 - hardness);
@@ -26,7 +26,7 @@ fn correct(hardness: &[f64], quality: f64, rng: &mut ChaCha8Rng) -> Vec<bool> {
     hardness.iter().map(is_correct).collect()
 }
 
-/// A comparison of arms of these qualities, of which each training has its own luck besides.
+/// Simulates a comparison of arms of these qualities, with independent luck for each training.
 fn simulated(qualities: &[f64], n_seeds: usize, n_examples: usize, repeat: usize) -> Comparison {
     let mut rng = ChaCha8Rng::seed_from_u64(repeat as u64);
     let mut plan = Plan::new(Preset::Digits.config(), vec![Method::Eqprop]);
@@ -47,7 +47,7 @@ fn simulated(qualities: &[f64], n_seeds: usize, n_examples: usize, repeat: usize
         })
         .collect();
     for seed in comparison.seeds.clone() {
-        // What both owe to the seed, such as their first weights.
+        // Variation that both arms share through the seed, such as the initial weights.
         let shared = (0.2 * normal(&mut rng)).exp();
         for (arm, quality) in comparison.arms().to_vec().iter().zip(qualities) {
             let own = (0.2 * normal(&mut rng)).exp();
@@ -62,7 +62,8 @@ fn simulated(qualities: &[f64], n_seeds: usize, n_examples: usize, repeat: usize
     comparison
 }
 
-/// In how many of the repeats some verdict names a better arm; and in how many of those it is the first of the pair.
+/// Counts the repeats in which some verdict names a better arm, and those in which it is the first of the
+/// pair.
 fn claims(qualities: &[f64], n_seeds: usize, n_examples: usize) -> [usize; 2] {
     let mut found = [0; 2];
     for repeat in 0..REPEATS {
@@ -103,7 +104,7 @@ fn intervals_hold_no_difference_where_there_is_none() {
         error.low <= 0.0 && error.high >= 0.0
     };
     let n_holding = (0..REPEATS).filter(|&repeat| holds(repeat)).count();
-    // 190 are expected, with a deviation of 3; an interval that is never left would be of no use.
+    // 190 are expected, with a deviation of 3; an interval that always holds would be useless.
     assert!((181..200).contains(&n_holding), "{n_holding} of {REPEATS}");
 }
 
@@ -161,7 +162,8 @@ fn a_real_difference_is_found_and_never_turned_around() {
     assert_eq!(right, found);
 }
 
-/// One comparison with the errors of each arm in these numbers of examples of a hundred, which are the first ones.
+/// Simulates one comparison in which each arm errs on the given number of examples of a hundred, always the
+/// first ones.
 fn of_errors(errors: &[[usize; 2]]) -> Difference {
     let mut comparison = simulated(&[1.0, 1.0], errors.len(), 100, 0);
     let seeds = comparison.seeds.clone();

@@ -1,4 +1,4 @@
-//! A trained network as an energy of its input too.
+//! Treats the input of a trained network as part of its energy.
 
 use anyhow::{Result, bail};
 use eqprop_core::activation::Activation;
@@ -8,10 +8,11 @@ use eqprop_train::data::TargetKind;
 
 use crate::run::TrainedRun;
 
-/// The network of a run as an energy of input, hidden layers and output, of which input and output are visible.
+/// Builds the network of a run as an energy of input, hidden layers and output, where input and output are
+/// visible.
 ///
 /// # Errors
-/// If there is none; says why.
+/// If there is no such energy; gives the reason.
 pub fn with_free_input(run: &TrainedRun) -> Result<PartlyClamped<HopfieldEnergy>> {
     match run.config.data.dataset.target_kind() {
         None => {}

@@ -1,18 +1,18 @@
-//! Images side by side.
+//! Draws images side by side.
 
 use std::io::Cursor;
 
 use anyhow::Result;
 use image::{ImageFormat, Rgb, RgbImage};
 
-/// Pixels along the longer side of a shown image, at least.
+/// The fewest pixels along the longer side of a shown image.
 const SIDE: usize = 80;
 /// Pixels between two images.
 const GAP: usize = 4;
 const GROUND: Rgb<u8> = Rgb([64, 64, 80]);
 
-/// Images as one PNG image, `columns` in a row, from 0 in black to 1 in white; what is unknown (NaN) is left
-/// out.
+/// Draws images as one PNG image, `columns` to a row, from 0 in black to 1 in white; unknown pixels (NaN) are
+/// left out.
 pub fn png(
     images: &[Vec<f32>],
     [channels, height, width]: [usize; 3],
@@ -32,7 +32,7 @@ pub fn png(
                     |channel: usize| image[(channel * height + y / zoom) * width + x / zoom];
                 let values = match channels {
                     3 => [0, 1, 2].map(value),
-                    // Of channels that are no colors the first.
+                    // If the channels are not colors, the first one is shown.
                     _ => [value(0); 3],
                 };
                 if values.iter().all(|value| value.is_finite()) {

@@ -1,5 +1,5 @@
 "use strict";
-// What is shown is what the program computed: this page draws, and computes nothing of a network.
+// The page shows values that the program computed: it draws, and computes nothing of a network.
 
 const $ = (id) => document.getElementById(id);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -144,7 +144,7 @@ function buildLayers() {
   }));
 }
 
-// What is between two steps, where the course is played.
+// Interpolates between two steps while the relaxation is played.
 function between(first, second, share) {
   return share === 0 ? first : first.map((value, i) => value + (second[i] - value) * share);
 }
@@ -594,7 +594,7 @@ async function begin() {
   await examples(0);
   const first = $("examples").firstElementChild;
   if (first) first.click();
-  // What else was said stays until it is answered.
+  // Clears only its own message; any other one stays until it is answered.
   let isLost = false;
   const follow = async () => {
     try {
