@@ -1,4 +1,4 @@
-//! Activations and the potentials that belong to them.
+//! Activation functions and their potentials.
 
 mod clipped;
 mod complex;
@@ -26,8 +26,8 @@ use self::tanh::Tanh;
 use crate::error::ConfigError;
 use crate::fused::Response;
 
-/// How a layer responds to its drive, together with the potential that makes this
-/// response the exact minimizer of the energy.
+/// An activation function `σ`, together with the potential `G` that makes `σ(drive)` the exact
+/// minimizer of the energy over a layer.
 ///
 /// A layer with drive `u` and potential `G` minimizes `G(s) − u·s` at `s = σ(u)`, because
 /// `∇G = σ⁻¹`:
@@ -73,16 +73,17 @@ pub enum Activation {
     Softmax,
     /// `ln(1 + e^u)`.
     Softplus,
-    /// `max(u, 0)` in the first half of the units and `min(u, 0)` in the second, which has one
-    /// more of an odd number: a diode between each unit and the ground.
+    /// `max(u, 0)` in the first half of the units and `min(u, 0)` in the second, which takes the extra
+    /// unit if their number is odd: a diode between each unit and ground.
     Diode,
-    /// `u/|u|` of each pair of units, `(cos φ, sin φ)` of an oscillator: all cosines of a layer, then all sines. For a
-    /// network of [oscillators](crate::energy::OscillatorNetwork).
+    /// `u/|u|` for each pair of units, the `(cos φ, sin φ)` of an oscillator: all cosines of a layer, then
+    /// all sines. For a network of [oscillators](crate::energy::OscillatorNetwork).
     Phase,
 }
 
 impl Activation {
-    /// What is known of it: a new activation is a file beside the others, a variant above and a line here.
+    /// Calls `with` with the rule of this activation. A new activation is a file beside the others, a variant
+    /// above and a line here.
     fn rule<R>(self, with: impl FnOnce(&dyn Rule) -> R) -> R {
         match self {
             Self::HardSigmoid => with(&Clipped([0.0, 1.0])),
@@ -98,7 +99,7 @@ impl Activation {
         }
     }
 
-    /// The response `σ(u)` to a drive.
+    /// Returns the response `σ(u)` to a drive `u`.
     ///
     /// # Shapes
     /// - `drive` and output: `[batch, n_units]`
@@ -106,29 +107,29 @@ impl Activation {
         self.rule(|rule| rule.apply(drive))
     }
 
-    /// The drive `σ⁻¹(s) = ∇G(s)` that holds a layer at `s`.
+    /// Returns the drive `σ⁻¹(s) = ∇G(s)` that holds a layer at `s`.
     ///
-    /// Where the inverse is infinite (an end of an open range) a large finite value is
-    /// returned; where a whole range of drives leads to the same `s` (a clipped unit), the
-    /// one nearest to it. The softmax leaves a constant free, which is chosen as 0.
+    /// Where the inverse is infinite (at an end of an open range), returns a large finite value. Where
+    /// a whole range of drives gives the same `s` (a clipped unit), returns the one nearest to `s`. The
+    /// softmax determines its drive only up to a constant, which is taken as 0.
     pub fn inverse(self, state: Tensor<2>) -> Tensor<2> {
         self.rule(|rule| rule.inverse(state))
     }
 
-    /// `(∂σ/∂u)ᵀ · gradient` for a layer that responds with `response = σ(u)`: the gradient with
-    /// respect to the drive, from the one with respect to the response. A unit that is clipped to
-    /// an end of its range passes nothing on.
+    /// Returns `(∂σ/∂u)ᵀ · gradient` for a layer whose response is `response = σ(u)`: the gradient with
+    /// respect to the drive, from the one with respect to the response. It is 0 for a unit clipped to
+    /// an end of its range.
     ///
     /// # Shapes
     /// - `response`, `gradient` and output: `[batch, n_units]`
     ///
     /// # Panics
-    /// For `Phase`, whose response does not say how strong the drive is.
+    /// For `Phase`, whose response does not determine the strength of the drive.
     pub fn pull_back(self, response: Tensor<2>, gradient: Tensor<2>) -> Tensor<2> {
         self.rule(|rule| rule.pull_back(response, gradient))
     }
 
-    /// The potential `Σ_i G(s_i)` of each example.
+    /// Returns the potential `Σ_i G(s_i)` of each example.
     ///
     /// # Shapes
     /// - `state`: `[batch, n_units]`, output: `[batch]`
@@ -137,35 +138,35 @@ impl Activation {
         per_unit.sum_dim(1).squeeze_dim(1)
     }
 
-    /// Whether `G(s) = ½s²`, so that the layer's energy is a quadratic on a box.
+    /// Returns whether `G(s) = ½s²`, so that the layer's energy is a quadratic on a box.
     pub fn is_quadratic(self) -> bool {
         self.rule(|rule| rule.is_quadratic())
     }
 
-    /// Whether `σ` has kinks, where a unit reaches an end of its range.
+    /// Returns whether `σ` has kinks, where a unit reaches an end of its range.
     pub fn has_kinks(self) -> bool {
         self.rule(|rule| rule.has_kinks())
     }
 
-    /// Whether `σ` is the restriction of a holomorphic function to the real line. The sigmoid and
-    /// tanh are, up to the poles nearest to it; clipped activations are not.
+    /// Returns whether `σ` is the restriction of a holomorphic function to the real line. The sigmoid
+    /// and tanh are, up to the nearest poles; clipped activations are not.
     pub fn is_holomorphic(self) -> bool {
         self.rule(|rule| rule.continuation().is_some())
     }
 
-    /// The least and the largest value of any unit, infinite where there is none. A layer without a
-    /// largest value has energies without a lower bound where its potential is outweighed.
+    /// Returns the smallest and the largest value of a unit, infinite if there is none. For a layer
+    /// without a largest value the energy has no lower bound if other terms outweigh its potential.
     pub fn range(self) -> [f64; 2] {
         self.rule(|rule| rule.range())
     }
 
-    /// The largest value of a unit: the upper end of the [range](Self::range).
+    /// Returns the largest value of a unit: the upper end of the [range](Self::range).
     pub fn max(self) -> f64 {
         let [_, max] = self.range();
         max
     }
 
-    /// Values folded into the range of each unit, as a particle that bounces off its ends, for a
+    /// Reflects values into the range of each unit, like a particle that bounces off its ends, for a
     /// [quadratic](Self::is_quadratic) potential.
     ///
     /// # Panics
@@ -174,14 +175,15 @@ impl Activation {
         self.rule(|rule| rule.reflect(value))
     }
 
-    /// The value of every unit of a layer of `n_units` that nothing has driven yet: the
-    /// start of the first free phase.
+    /// Returns the initial value of every unit in a layer of `n_units`, before any drive: the start of
+    /// the first free phase.
     pub fn rest(self, n_units: usize) -> f64 {
         self.rule(|rule| rule.rest(n_units))
     }
 
-    /// Of all drives that move a layer at `state` the same way, the one nearest to the drive
-    /// [that holds it](Self::inverse): the drive itself, but of a `Phase` without what pushes across the circle.
+    /// Of all drives that move a layer at `state` in the same way, returns the one nearest to the drive [that
+    /// holds it](Self::inverse): the drive itself, but for a `Phase` with its radial component replaced by
+    /// the state.
     ///
     /// # Shapes
     /// - `state`, `drive` and output: `[batch, n_units]`
@@ -189,7 +191,7 @@ impl Activation {
         self.rule(|rule| rule.along(state, drive))
     }
 
-    /// Checks its options.
+    /// Checks the options.
     ///
     /// # Errors
     /// If one is out of its range.
@@ -208,7 +210,7 @@ impl Activation {
     /// `σ` of complex drives.
     ///
     /// # Panics
-    /// If it is not [holomorphic](Self::is_holomorphic), as all that follow.
+    /// If it is not [holomorphic](Self::is_holomorphic); the same holds for the functions below.
     pub(crate) fn apply_complex(self, drive: Complex) -> Complex {
         self.rule(|rule| rule.holomorphic().apply(drive))
     }

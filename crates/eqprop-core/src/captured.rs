@@ -1,18 +1,19 @@
-//! Computations that a GPU records once and repeats.
+//! Computations that a GPU records once and replays.
 //!
-//! A step of a training launches some tens of kernels, and to launch one takes longer than most of them run. A device that
-//! records graphs (CUDA, ROCm; wgpu in software) repeats them all at once. What was recorded reads and writes the memory that
-//! it read and wrote then: so numbers go in by [`overwrite`], and parameters take their steps where they are.
+//! A training step launches some tens of kernels, and launching one takes longer than most of them run. A
+//! device that records graphs (CUDA, ROCm; wgpu in software) replays them all at once. A replay reads and
+//! writes the same memory as the recording: new inputs are passed by [`overwrite`], and parameters are
+//! updated in place.
 
 use burn::tensor::{Device, Graph, Tensor, capture};
 
 use crate::fused::operations;
 
-/// A recorded computation, with all that it holds.
+/// A recorded computation, with everything that it owns.
 ///
-/// While it is recorded, [`Descent`](crate::descent::Descent) writes parameters where they are, whoever else holds them.
-/// What `T` holds is overwritten by every repetition. It stays on the thread that recorded it, whose work the device
-/// takes in order.
+/// During the recording, [`Descent`](crate::descent::Descent) updates parameters in place, even if they are
+/// shared. Every replay overwrites the contents of `T`. A recording stays on the thread that made it, because
+/// the device executes the work of one thread in order.
 ///
 /// ```compile_fail
 /// fn sent<T: Send>() {}
@@ -31,24 +32,24 @@ impl<T> core::fmt::Debug for Captured<T> {
 }
 
 impl<T> Captured<T> {
-    /// Records `computation`, which must not read anything back and must do the same every time. It runs a few times
-    /// before, so that all its kernels are compiled and all its memory is there.
+    /// Records `computation`, which must not read anything back from the device and must do the same every
+    /// time. It runs a few times first, so that all its kernels are compiled and all its memory is allocated.
     pub fn record(device: &Device, computation: impl FnMut() -> T + 'static) -> Self {
         Self {
             graph: capture(device, Box::new(computation)),
         }
     }
 
-    /// Whether the device repeats it; otherwise it is computed anew.
+    /// Returns whether the device replays the recording; otherwise each repetition is computed anew.
     pub fn is_recorded(&self) -> bool {
         self.graph.is_hardware()
     }
 
-    /// Computes again, from what is in its buffers now.
+    /// Repeats the computation with the current contents of its buffers.
     pub fn repeat(&mut self) -> &T {
-        // What the computation holds lives in it, for as long as this does, and the device keeps the memory of all
-        // that was made on the way for the graph alone. It cannot be sent to another thread, whose work the device might
-        // take at the same time, and the borrow keeps a second repetition away.
+        // The computation owns everything that it uses for as long as `self` lives, and the device keeps all
+        // intermediate memory for this graph alone. `Captured` cannot be sent to another thread, whose work
+        // the device might run at the same time, and the borrow rules out a second replay.
         #[allow(unsafe_code, reason = "see above")]
         unsafe {
             self.graph.replay()
@@ -56,35 +57,35 @@ impl<T> Captured<T> {
     }
 }
 
-/// Whether there can be a [`buffer`] of such numbers: whether they are `f32`, on a GPU backend.
+/// Returns whether these numbers can have a [`buffer`]: whether they are `f32`, on a GPU backend.
 pub fn computes_in_place<const D: usize>(numbers: &Tensor<D>) -> bool {
     operations::computes_in_place(numbers)
 }
 
-/// A copy of `numbers` in memory of its own, side by side, for [`overwrite`]; `None` on a device that computes nothing in
-/// place, and for numbers other than `f32`.
+/// Copies `numbers` into contiguous memory of their own, for [`overwrite`]. Returns `None` on a device that
+/// does not compute in place, and for types other than `f32`.
 pub fn buffer<const D: usize>(numbers: &Tensor<D>) -> Option<Tensor<D>> {
     operations::copied(numbers)
 }
 
-/// Writes `numbers` where those of a [`buffer`] are. All that holds the buffer sees them.
+/// Writes `numbers` into a [`buffer`]. All tensors that share the buffer see them.
 ///
 /// # Panics
-/// If the shapes differ, or the device computes nothing in place.
+/// If the shapes differ, or the device does not compute in place.
 pub fn overwrite<const D: usize>(buffer: &Tensor<D>, numbers: &Tensor<D>) {
     operations::overwrite(buffer, numbers).expect("a buffer is on a device that has them");
 }
 
-/// [`overwrite`] of two buffers, in one launch.
+/// Writes into two buffers, as [`overwrite`] does, in one launch.
 ///
 /// # Panics
-/// As there.
+/// As [`overwrite`].
 pub fn overwrite_both<const D: usize>(buffers: [&Tensor<D>; 2], numbers: [&Tensor<D>; 2]) {
     operations::overwrite_both(buffers, numbers).expect("a buffer is on a device that has them");
 }
 
-/// The kernels that a GPU backend launches while `work` runs, by name, and all that others launch meanwhile; `None` in a build
-/// without one. Waits for `device`.
+/// Returns the names of the kernels that a GPU backend launches while `work` runs, including those launched
+/// from elsewhere meanwhile; `None` in a build without a GPU backend. Waits for `device`.
 pub fn launches(device: &Device, work: impl FnOnce()) -> Option<Vec<&'static str>> {
     operations::launches(device, work)
 }

@@ -1,4 +1,4 @@
-//! A connection: one interaction term of the energy.
+//! Connections: the interaction terms of the energy.
 
 mod attention;
 mod config;
@@ -33,7 +33,8 @@ use crate::gradients::Gradients;
 use crate::shape::LayerShape;
 
 impl ConnectionKind {
-    /// Whether which units a connection lets through depends on the state.
+    /// Returns whether the connection has max pooling, so that the units that it passes on depend on
+    /// the state.
     pub fn has_max_pooling(self) -> bool {
         match self {
             Self::Convolution(kind) => matches!(kind.pooling, Pooling::Max(_)),
@@ -41,11 +42,10 @@ impl ConnectionKind {
         }
     }
 
-    /// Whether such a connection can lead from a layer of one shape to a layer of another; if
-    /// not, what it would need.
+    /// Checks that such a connection can join a layer of shape `from` to a layer of shape `to`.
     ///
     /// # Errors
-    /// In words, to follow "needs".
+    /// The missing requirement, in words that follow "needs".
     pub fn fits(self, from: LayerShape, to: LayerShape) -> Result<(), String> {
         match self {
             Self::Dense => Dense::fits(from, to),
@@ -55,11 +55,10 @@ impl ConnectionKind {
         }
     }
 
-    /// Whether such a connection can lead from a layer to itself, or to another one; if not, what it
-    /// would need.
+    /// Checks that such a connection can join these two layers, which may be one and the same.
     ///
     /// # Errors
-    /// In words, to follow "needs".
+    /// The missing requirement, in words that follow "needs".
     pub(crate) fn joins(self, [from, to]: [usize; 2]) -> Result<(), String> {
         let needed = match self {
             Self::Convolution(_) | Self::Identity if from == to => "two different layers",
@@ -72,18 +71,18 @@ impl ConnectionKind {
     }
 }
 
-/// One interaction term of the energy: `−⟨s_to, f_θ(s_from)⟩`, but for [`Attention`].
+/// An interaction term of the energy: `−⟨s_to, f_θ(s_from)⟩`, except for [`Attention`].
 ///
-/// `f_θ` is linear in its parameters and, but for max pooling, in `s_from`. Attention is a term of
-/// one layer with itself and linear in neither. A new kind of connection is a file beside the
-/// others, with its value, its adjoint and the contrast of its parameters, and a variant here.
+/// `f_θ` is linear in its parameters and, except with max pooling, in `s_from`. Attention is a term of
+/// one layer with itself and linear in neither. A new kind of connection is a file beside the others,
+/// with its value, its adjoint and the contrast of its parameters, and a variant here.
 #[derive(Module, Debug)]
 pub enum Connection {
-    /// Matrix of weights.
+    /// Weight matrix.
     Dense(Dense),
     /// Kernel and pooling.
     Convolution(Convolution),
-    /// One to one.
+    /// One-to-one connection without parameters.
     Identity(Identity),
     /// Queries and keys.
     Attention(Attention),
@@ -127,17 +126,17 @@ impl Connection {
         }
     }
 
-    /// The kind of connection that this is.
+    /// Returns the kind of this connection.
     pub fn kind(&self) -> ConnectionKind {
         self.term().kind()
     }
 
-    /// New weights, if it has any.
+    /// Draws new weights, if it has any.
     pub(crate) fn redraw(&mut self, initializer: InitializerConfig, source: &mut dyn WeightSource) {
         self.term_mut().redraw(initializer, source);
     }
 
-    /// A connection with parameters of its own that begin with the values of these.
+    /// Returns a connection with parameters of its own that start from the same values.
     pub(crate) fn duplicate(&self) -> Self {
         struct Renew;
 
@@ -150,30 +149,30 @@ impl Connection {
         self.clone().map(&mut Renew)
     }
 
-    /// `f_θ(s_from)`, for a single use; a relaxation [prepares](Self::prepare) the connection. Of
-    /// [`Attention`] the drive of the tokens as those that ask.
+    /// Computes `f_θ(s_from)`, for a single use; a relaxation [prepares](Self::prepare) the connection.
+    /// For [`Attention`] this is the drive of the tokens as queries.
     pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         self.term().forward(pre)
     }
 
-    /// [`forward`](Self::forward), with the units whose values max pooling lets through.
+    /// Computes [`forward`](Self::forward), together with the winners of max pooling.
     pub fn forward_with_indices(&self, pre: Tensor<2>) -> (Tensor<2>, PoolIndices) {
         self.prepare().forward_with_indices(pre)
     }
 
-    /// The connection with its parameters held: what a relaxation uses at every step.
+    /// Prepares the connection, with its parameters fixed, for use at every step of a relaxation.
     pub fn prepare(&self) -> PreparedConnection {
         self.prepare_with(self)
     }
 
-    /// The connection with its parameters held, and with those of `feedback`, a connection of the
-    /// same kind and shape, for the drive that `s_to` exerts on the layer below. Max pooling has
-    /// the winners of the forward direction in both.
+    /// Prepares the connection, with the parameters of `feedback`, a connection of the same kind and
+    /// shape, for the drive that `s_to` exerts on the presynaptic layer. Max pooling uses the winners
+    /// of the forward direction in both.
     pub(crate) fn prepare_with(&self, feedback: &Self) -> PreparedConnection {
         PreparedConnection::new(self.term().prepare(feedback.term()))
     }
 
-    /// Registers `scale · [∂E/∂θ(first) − ∂E/∂θ(second)]`, summed over the batch, of this term in
+    /// Registers this term's `scale · [∂E/∂θ(first) − ∂E/∂θ(second)]`, summed over the batch, in
     /// `gradients`.
     pub fn contrast(
         &self,
@@ -185,11 +184,11 @@ impl Connection {
         self.contrast_for(&[self], Share::Whole, [pre, post], scale, gradients);
     }
 
-    /// As [`contrast`](Self::contrast), of a share, and for the parameters of other connections of
-    /// the same kind and shape.
+    /// Registers a share of the [`contrast`](Self::contrast) for the parameters of all `others`,
+    /// connections of the same kind and shape.
     ///
     /// # Panics
-    /// If `post` is the clamped input: nothing leads into it.
+    /// If `post` is the clamped input: no connection leads into it.
     pub(crate) fn contrast_for(
         &self,
         others: &[&Self],
@@ -206,9 +205,9 @@ impl Connection {
         term.contrast(&others, share, pre, [first, second], scale, gradients);
     }
 
-    /// Registers `scale · ∂⟨post, f_θ(pre)⟩/∂θ`, summed over the batch, in `gradients`: the one
-    /// product that a contrast is where `pre` is the same in both states, or `post` is 0 in one.
-    /// `indices` are those of `pre`. [`Attention`], which is no such product, has none.
+    /// Registers `scale · ∂⟨post, f_θ(pre)⟩/∂θ`, summed over the batch, in `gradients`. A contrast
+    /// reduces to this single product if `pre` is the same in both states, or `post` is 0 in one.
+    /// `indices` are those of `pre`. [`Attention`] is no such product and registers nothing.
     pub fn correlate(
         &self,
         pre: &Tensor<2>,
@@ -221,8 +220,8 @@ impl Connection {
     }
 }
 
-/// A connection with its parameters held, and what can be computed from them alone
-/// computed once. Clones share it.
+/// A connection with its parameters fixed, which computes once whatever depends on them alone. Clones
+/// share the result.
 #[derive(Debug, Clone)]
 pub struct PreparedConnection(Arc<dyn Prepared>);
 
@@ -231,33 +230,33 @@ impl PreparedConnection {
         Self(prepared)
     }
 
-    /// `f_θ(s_from)`: the drive that `s_from` exerts on the layer above.
+    /// Computes `f_θ(s_from)`: the drive that `s_from` exerts on the postsynaptic layer.
     pub fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         self.0.forward(pre)
     }
 
-    /// [`forward`](Self::forward), with the units whose values max pooling lets through.
+    /// Computes [`forward`](Self::forward), together with the winners of max pooling.
     pub fn forward_with_indices(&self, pre: Tensor<2>) -> (Tensor<2>, PoolIndices) {
         self.0.forward_with_indices(pre)
     }
 
-    /// `∂⟨s_to, f_θ(s_from)⟩ / ∂s_from`: the drive that `s_to` exerts on the layer below. Max
-    /// pooling depends on `pre`, the current `s_from`.
+    /// Computes `∂⟨s_to, f_θ(s_from)⟩ / ∂s_from`: the drive that `s_to` exerts on the presynaptic
+    /// layer. Max pooling depends on `pre`, the current `s_from`.
     pub fn backward(&self, post: Tensor<2>, pre: &Tensor<2>) -> Tensor<2> {
         self.0.backward(post, &self.0.indices(pre))
     }
 
-    /// [`backward`](Self::backward) with the indices that the current `s_from` is known to have.
+    /// Computes [`backward`](Self::backward) with the known indices of the current `s_from`.
     pub fn backward_through(&self, post: Tensor<2>, indices: &PoolIndices) -> Tensor<2> {
         self.0.backward(post, indices)
     }
 
-    /// The drive that a layer exerts on itself, where the connection leads from it to it.
+    /// Computes the drive that a layer exerts on itself, for a connection from a layer to itself.
     pub fn within(&self, state: &Tensor<2>) -> Tensor<2> {
         self.0.within(state)
     }
 
-    /// The term of the energy of each example: `−⟨s_to, f_θ(s_from)⟩`, but for [`Attention`].
+    /// Computes the term's energy for each example: `−⟨s_to, f_θ(s_from)⟩`, except for [`Attention`].
     ///
     /// # Shapes
     /// - output: `[batch]`

@@ -1,4 +1,4 @@
-//! What a gradient estimate contrasts.
+//! The states that a gradient estimate contrasts.
 
 use burn::tensor::Tensor;
 
@@ -11,8 +11,8 @@ pub enum StatePair<'a> {
     Free(&'a Tensor<2>, &'a Tensor<2>),
 }
 
-/// What of a contrast the synapses of one direction see. With differences `Δ` and sums `Σ` of the
-/// two states the shares of a dense connection are
+/// The part of a contrast that the synapses of one direction see. With differences `Δ` and sums `Σ` of
+/// the two states the shares of a dense connection are
 ///
 /// ```text
 /// Whole       −½[Δ_fromᵀ Σ_to + Σ_fromᵀ Δ_to]    the difference of ∂E/∂W

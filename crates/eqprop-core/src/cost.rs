@@ -1,4 +1,4 @@
-//! What the output should be: costs and their nudges.
+//! Costs and their nudges.
 
 mod any;
 mod class_weighted;
@@ -22,43 +22,42 @@ use crate::fused::QuadraticNudge;
 
 /// A cost `C(s_out, y)` per example, and how `βC` acts on the output layer.
 ///
-/// A cost may own parameters, such as a readout that is not part of the state; their gradient
-/// is `∂C/∂θ` at the free equilibrium.
+/// A cost may have parameters of its own, such as a readout that is not part of the state; their
+/// gradient is `∂C/∂θ` at the free equilibrium.
 pub trait Cost: Module + ModuleDisplay {
-    /// `βC` of a batch, with what depends only on target and β computed once.
+    /// `βC` for a batch, with everything that depends only on target and β computed once.
     type Nudge;
 
-    /// The cost of each example.
+    /// Computes the cost of each example.
     ///
     /// # Shapes
     /// - `output`: `[batch, n_units]`, `target`: `[batch, n_classes]`, result: `[batch]`
     fn value(&self, output: &Tensor<2>, target: &Tensor<2>) -> Tensor<1>;
 
-    /// The scores of the classes: the largest is the prediction.
+    /// Computes the scores of the classes: the largest is the prediction.
     ///
-    /// `drive` is that of the output layer, which a clipped output is ranked by: units that are
-    /// clipped to the same value would tie.
+    /// `drive` is the drive of the output layer. A clipped output is ranked by it, because units that
+    /// are clipped to the same value would tie.
     ///
     /// # Shapes
     /// - `output` and `drive`: `[batch, n_units]`, result: `[batch, n_classes]`
     fn scores(&self, output: &Tensor<2>, drive: &Tensor<2>) -> Tensor<2>;
 
-    /// Prepares `βC` on an output layer of the given activation.
+    /// Prepares `βC` for an output layer with the given activation.
     ///
     /// # Shapes
-    /// - `target`: `[batch, n_classes]`, `beta`: `[batch, 1]` or `[1, 1]`; for
-    ///   [`force`](Self::force) and [`minimize`](Self::minimize) alone also `[batch, n_units]`: what
-    ///   acts on a unit is multiplied by its own β
+    /// - `target`: `[batch, n_classes]`, `beta`: `[batch, 1]` or `[1, 1]`; for [`force`](Self::force)
+    ///   and [`minimize`](Self::minimize) alone also `[batch, n_units]`, with a β for each unit
     fn nudge(&self, target: &Tensor<2>, beta: Tensor<2>, activation: Activation) -> Self::Nudge;
 
-    /// `βC` of each example, `[batch]`.
+    /// Computes `βC` of each example, `[batch]`.
     fn nudged_value(&self, nudge: &Self::Nudge, output: &Tensor<2>) -> Tensor<1>;
 
-    /// The external force `−β ∂C/∂s_out`, `[batch, n_units]`.
+    /// Computes the external force `−β ∂C/∂s_out`, `[batch, n_units]`.
     fn force(&self, nudge: &Self::Nudge, output: &Tensor<2>) -> Tensor<2>;
 
-    /// A value of the output layer at which `G(s) − drive·s + βC(s)` is no higher than at
-    /// `output`: its minimizer where there is a closed form, a [`mirror_step`] otherwise.
+    /// Returns an output at which `G(s) − drive·s + βC(s)` is no higher than at `output`: its minimizer
+    /// if there is a closed form, the result of a [`mirror_step`] otherwise.
     fn minimize(
         &self,
         nudge: &Self::Nudge,
@@ -67,19 +66,19 @@ pub trait Cost: Module + ModuleDisplay {
         output: &Tensor<2>,
     ) -> Tensor<2>;
 
-    /// Whether `E + βC` is bounded from below on an output layer of the given activation.
+    /// Checks that `E + βC` is bounded from below for an output layer with the given activation.
     ///
     /// # Errors
-    /// Says why this β cannot be used.
+    /// If it is not; the error says why this β cannot be used.
     fn check_beta(&self, beta: f64, activation: Activation) -> Result<(), ConfigError>;
 
-    /// Whether `C` is a quadratic function of the output, so that its force is affine and goes on
+    /// Returns whether `C` is at most quadratic in the output, so that its force is affine and extends
     /// to complex outputs; see [`TotalEnergy::holomorphic`](crate::energy::TotalEnergy::holomorphic).
     fn is_quadratic(&self) -> bool {
         false
     }
 
-    /// The nudge in numbers, if `C` is the squared error: for fast code.
+    /// Returns the numbers of the nudge for fast code, if `C` is the squared error.
     #[doc(hidden)]
     fn quadratic_nudge<'a>(&self, _nudge: &'a Self::Nudge) -> Option<QuadraticNudge<'a>> {
         None
@@ -88,8 +87,8 @@ pub trait Cost: Module + ModuleDisplay {
     /// Registers the batch mean of `∂C/∂θ` for the cost's own parameters, if it has any, in `gradients`.
     fn gradients(&self, _output: &Tensor<2>, _target: &Tensor<2>, _gradients: &mut Gradients) {}
 
-    /// The same with each example's `C` times a weight of its own: what a cost with parameters has to have if it is to be
-    /// [weighted](ClassWeighted).
+    /// Registers the same with the `C` of each example multiplied by a weight. A cost with parameters must
+    /// implement this to be [weighted](ClassWeighted).
     ///
     /// # Shapes
     /// - `weights`: `[batch, 1]`
@@ -109,9 +108,9 @@ pub trait Cost: Module + ModuleDisplay {
 /// s ← σ((γ σ⁻¹(s) + drive − β ∂C/∂s) / (1 + γ))
 /// ```
 ///
-/// Every potential has a curvature of at least 1, so `F` cannot rise as long as `γ ≥ 0` is at
-/// least the largest curvature of `βC`; and its minimum is the only place where `s` stays. With
-/// `γ = 0` this is the fixed-point step `s ← σ(drive − β ∂C/∂s)`.
+/// Every potential has a curvature of at least 1, so `F` cannot rise as long as `γ ≥ 0` is at least the
+/// largest curvature of `βC`; and `s` stays only at its minimum. With `γ = 0` this is the fixed-point
+/// step `s ← σ(drive − β ∂C/∂s)`.
 ///
 /// # Shapes
 /// - `gamma`: as β in [`Cost::nudge`], the rest `[batch, n_units]`

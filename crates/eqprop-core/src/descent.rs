@@ -1,4 +1,4 @@
-//! The update of a parameter: stochastic gradient descent in one pass.
+//! Parameter updates: stochastic gradient descent in one pass.
 
 use burn::tensor::Tensor;
 
@@ -13,24 +13,26 @@ use crate::gradients::OuterProduct;
 /// θ ← θ − η v,  or θ ← θ − η (g + μ v) with Nesterov's momentum
 /// ```
 ///
-/// The same numbers as Burn's `Sgd` with a dampening of 0. On the CPU backend `flex`, `f32`, a step
-/// is one pass on all threads that overwrites parameter and velocity where nobody else holds them.
+/// The results are those of Burn's `Sgd` with a dampening of 0. On the CPU backend `flex`, in `f32`, a
+/// step is one multithreaded pass, which overwrites parameter and velocity in place if they are not
+/// shared.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Descent {
-    /// `μ`; at 0 there is no velocity.
+    /// Momentum `μ`; at 0 there is no velocity.
     pub momentum: f64,
     /// Whether the momentum is Nesterov's.
     pub nesterov: bool,
-    /// `λ`.
+    /// Weight decay `λ`.
     pub weight_decay: f64,
 }
 
 impl Descent {
-    /// The weights after a step of learning rate `η` along a gradient that is a product, without a velocity.
-    /// On `flex`, `f32`, the product is added to the weights as it is formed.
+    /// Returns the weights after a step of learning rate `η`, without momentum, along a gradient that is an
+    /// outer product. In `f32`, on `flex` and on GPU backends, the product is added to the weights as it is
+    /// formed.
     ///
     /// # Panics
-    /// If there is momentum.
+    /// If the momentum is not 0.
     ///
     /// # Shapes
     /// - output: that of the weights
@@ -54,7 +56,7 @@ impl Descent {
         after.reshape(shape)
     }
 
-    /// The parameter and the velocity after a step of learning rate `η`.
+    /// Returns the parameter and the velocity after a step of learning rate `η`.
     ///
     /// # Shapes
     /// - all: that of the parameter
@@ -101,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers of which some rows and columns are 0, as images have them.
+    /// A matrix in which some columns are 0, as in images.
     fn matrix(rows: usize, columns: usize, seed: usize, dtype: DType) -> Tensor<2> {
         let number = |index: usize| match (index % columns).is_multiple_of(5) {
             true => 0.0,

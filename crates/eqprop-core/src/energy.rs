@@ -1,4 +1,4 @@
-//! What the model is: an energy over states, given an input, or a vector field without one.
+//! The model: an energy over states, given an input, or a vector field without an energy.
 
 mod any;
 mod bias;

@@ -1,13 +1,13 @@
-//! What can be wrong with a configuration.
+//! Errors in configurations.
 
-/// A value in a configuration that cannot work.
+/// An invalid value in a configuration.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A number is outside its range.
     #[error("{field} must be {expected}, but is {found}")]
     OutOfRange {
-        /// The field's name.
+        /// Name of the field.
         field: &'static str,
         /// The allowed range, in words.
         expected: &'static str,
@@ -22,7 +22,7 @@ pub enum ConfigError {
     TooManyUnits {
         /// The layer's shape.
         shape: String,
-        /// The most units of a layer.
+        /// The largest number of units of a layer.
         most: usize,
     },
     /// A connection does not fit its layers.
@@ -30,7 +30,7 @@ pub enum ConfigError {
     DoesNotFit {
         /// Index of the connection.
         connection: usize,
-        /// What would fit.
+        /// The missing requirement.
         needed: String,
     },
     /// The network has no free layer.
@@ -44,9 +44,9 @@ pub enum ConfigError {
     UnknownLayer {
         /// Position of the connection in the configuration.
         connection: usize,
-        /// The layer it starts from.
+        /// The presynaptic layer.
         from: usize,
-        /// The layer it leads to.
+        /// The postsynaptic layer.
         to: usize,
         /// The highest layer.
         last: usize,
@@ -57,13 +57,13 @@ pub enum ConfigError {
         /// Position of the connection in the configuration.
         connection: usize,
     },
-    /// A layer receives nothing.
+    /// A layer has no connection.
     #[error("layer {layer} has no connection")]
     Unconnected {
         /// The layer, counted from the input as 0.
         layer: usize,
     },
-    /// The nudging makes the total energy unbounded.
+    /// The nudging factor makes the total energy unbounded.
     #[error(
         "beta = {beta} is refused: with the squared error and beta <= -1 the total energy \
          E + beta C falls without bound as an output unit grows, because the output layer has \
@@ -73,7 +73,7 @@ pub enum ConfigError {
         /// The nudging factor.
         beta: f64,
     },
-    /// The connections do not make a chain.
+    /// The connections do not form a chain.
     #[error(
         "predictive coding needs a chain of layers, each predicted from the one below: one \
          connection from layer {below} to layer {}, in place {below} of the connections, and no \
@@ -84,7 +84,7 @@ pub enum ConfigError {
         /// input as 0.
         below: usize,
     },
-    /// An identity that does not make a residual block.
+    /// An identity connection does not form a residual block.
     #[error(
         "connection {connection} is an identity from layer {from} to layer {to}, but predictive coding has \
          identities only from a hidden layer to the next hidden layer, one each; leave it out"
@@ -92,26 +92,26 @@ pub enum ConfigError {
     NotAResidualBlock {
         /// Position of the connection in the configuration.
         connection: usize,
-        /// The layer it starts from, counted from the input as 0.
+        /// The presynaptic layer, counted from the input as 0.
         from: usize,
-        /// The layer it leads to.
+        /// The postsynaptic layer.
         to: usize,
     },
-    /// An activation that a model does not work with.
+    /// A model does not support an activation.
     #[error("{model} needs {needed}, but layer {layer} has {activation}{remedy}")]
     UnfitActivation {
-        /// What does not work with it.
+        /// The model.
         model: &'static str,
-        /// Which activations it needs.
+        /// The activations that it supports.
         needed: &'static str,
         /// The layer, counted from the input as 0.
         layer: usize,
         /// Its activation.
         activation: String,
-        /// What else can be done, after a semicolon; may be empty.
+        /// An alternative, after a semicolon; may be empty.
         remedy: &'static str,
     },
-    /// The nudging outweighs the energy in an output unit.
+    /// The nudge outweighs the energy in an output unit.
     #[error(
         "beta = {beta} is refused: the energy of this network has a curvature of {curvature} only \
          in an output unit, so that E + beta C falls without bound as the unit grows; use beta > \
@@ -120,17 +120,17 @@ pub enum ConfigError {
     Outweighed {
         /// The nudging factor.
         beta: f64,
-        /// The least curvature of the energy in an output unit.
+        /// The smallest curvature of the energy in an output unit.
         curvature: f64,
     },
 }
 
 impl ConfigError {
-    /// The largest number of a configuration; one over it is the smallest above 0. In `f32`, which
-    /// networks compute in, twice the one is not infinite and half the other not 0.
+    /// The largest number allowed in a configuration; its reciprocal is the smallest one above 0. In
+    /// `f32`, in which networks compute, twice the largest is finite and half the smallest is above 0.
     pub const LARGEST: f64 = 1e37;
 
-    /// Checks that a number is as `expected`, which `ok` says.
+    /// Checks that a number is as `expected`; `ok` says whether it is.
     ///
     /// # Errors
     /// [`OutOfRange`](Self::OutOfRange), if it is not.
@@ -179,10 +179,11 @@ impl ConfigError {
         Self::single_precision(field, found)
     }
 
-    /// Checks that `f32` can hold a number: in it another would be infinite, or 0.
+    /// Checks that `f32` can represent a number, in which others would be infinite, or 0.
     ///
     /// # Errors
-    /// If its size is above [`LARGEST`](Self::LARGEST), or below one over that and not 0.
+    /// If its absolute value is above [`LARGEST`](Self::LARGEST), or below the reciprocal of that and
+    /// not 0.
     pub fn single_precision(field: &'static str, found: f64) -> Result<(), Self> {
         let ok = found == 0.0 || (1.0 / Self::LARGEST..=Self::LARGEST).contains(&found.abs());
         let expected = "of a size between 1e-37 and 1e37, which single precision can hold";
@@ -190,7 +191,7 @@ impl ConfigError {
     }
 }
 
-/// What was checked.
+/// Unwraps a checked configuration.
 ///
 /// # Panics
 /// If it is not valid, with the message of the error.

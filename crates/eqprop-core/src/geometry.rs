@@ -14,7 +14,7 @@ pub struct ConvolutionConfig {
     /// Rows and columns of zeros on each side.
     #[serde(default)]
     pub padding: usize,
-    /// What follows the convolution.
+    /// Pooling after the convolution.
     #[serde(default)]
     pub pooling: Pooling,
 }
@@ -23,11 +23,11 @@ fn one() -> usize {
     1
 }
 
-/// What follows a convolution: the windows do not overlap.
+/// Pooling after a convolution, with windows that do not overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pooling {
-    /// Nothing.
+    /// No pooling.
     #[default]
     None,
     /// The largest value of each `n × n` window.
@@ -50,7 +50,7 @@ impl Pooling {
 }
 
 impl ConvolutionConfig {
-    /// A kernel of stride 1, without padding and pooling.
+    /// Creates a kernel with stride 1, without padding or pooling.
     pub fn new(kernel: usize) -> Self {
         Self {
             kernel,
@@ -60,23 +60,24 @@ impl ConvolutionConfig {
         }
     }
 
-    /// With so many zeros on each side.
+    /// Sets the number of rows and columns of zeros on each side.
     pub fn with_padding(self, padding: usize) -> Self {
         Self { padding, ..self }
     }
 
-    /// With steps of `stride`.
+    /// Sets the stride.
     pub fn with_stride(self, stride: usize) -> Self {
         Self { stride, ..self }
     }
 
-    /// With pooling.
+    /// Sets the pooling.
     pub fn with_pooling(self, pooling: Pooling) -> Self {
         Self { pooling, ..self }
     }
 
-    /// Height and width of the maps that maps of `size` lead to, or `None` where the kernel does
-    /// not fit, the pooling windows do not tile the result, or the padding is too large to count.
+    /// Returns the height and width of the output maps for input maps of the given size, or `None` if
+    /// the kernel does not fit, the pooling windows do not tile the result, or the padding is too large
+    /// to count.
     pub fn output(self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
         let pool = self.pooling.size();
         let along = |size: usize| {
@@ -97,8 +98,8 @@ impl ConvolutionConfig {
 pub struct ConvolutionGeometry {
     /// The sliding kernel.
     pub config: ConvolutionConfig,
-    /// Channels, height and width of the layer below.
+    /// Channels, height and width of the presynaptic layer.
     pub input: [usize; 3],
-    /// Channels, height and width of the layer above.
+    /// Channels, height and width of the postsynaptic layer.
     pub output: [usize; 3],
 }

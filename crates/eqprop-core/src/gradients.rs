@@ -1,4 +1,4 @@
-//! Gradients by parameter, as the core hands them out.
+//! Gradients by parameter.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, container::TensorContainer};
 use crate::fused::operations;
 use crate::parameters::{ByParameter, parameters_with};
 
-/// Gradient tensors by [`ParamId`], of any rank.
+/// Gradient tensors of any rank, by [`ParamId`].
 ///
 /// The core knows no optimizer; `eqprop-train` turns this into Burn's `GradientsParams`.
 #[derive(Debug, Default)]
@@ -17,8 +17,9 @@ pub struct Gradients {
     products: HashMap<ParamId, OuterProduct>,
 }
 
-/// The gradient of dense weights as what was measured before and after the synapses, `Σ before ⊗ after` over
-/// the rows of the two: of fewer numbers than the weights, and an update can be formed from them at once.
+/// The gradient of dense weights in factored form: `Σ before ⊗ after` over the rows of the presynaptic and
+/// the postsynaptic factor. They have fewer numbers than the weights, and an update can be formed from them
+/// at once.
 #[derive(Debug, Clone)]
 pub struct OuterProduct {
     before: Tensor<2>,
@@ -34,41 +35,41 @@ impl OuterProduct {
         Self { before, after }
     }
 
-    /// The gradient, `[n_in, n_out]`.
+    /// Computes the gradient, `[n_in, n_out]`.
     pub fn form(&self) -> Tensor<2> {
         operations::product_over_rows(&self.before, &self.after)
     }
 
-    /// That of the weights.
+    /// The shape of the weights.
     pub(crate) fn shape(&self) -> [usize; 2] {
         [&self.before, &self.after].map(|factor| factor.dims()[1])
     }
 
-    /// What was measured before and after the synapses.
+    /// The presynaptic and the postsynaptic factor.
     pub(crate) fn factors(&self) -> [&Tensor<2>; 2] {
         [&self.before, &self.after]
     }
 }
 
 impl Gradients {
-    /// No gradients yet.
+    /// Creates an empty collection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the gradient of parameter `id`, replacing one that is already there.
+    /// Adds the gradient of parameter `id`, replacing any previous one.
     pub fn register<const D: usize>(&mut self, id: ParamId, gradient: Tensor<D>) {
         self.products.remove(&id);
         self.container.register(id, gradient);
     }
 
-    /// Adds the gradient of dense weights `id`, replacing one that is already there.
+    /// Adds the gradient of dense weights `id`, replacing any previous one.
     pub(crate) fn register_product(&mut self, id: ParamId, gradient: OuterProduct) {
         self.container.remove::<Tensor<2>>(&id);
         self.products.insert(id, gradient);
     }
 
-    /// Removes the gradients that are there as products and not formed yet, as gradients of their own.
+    /// Removes the gradients that are still outer products, and returns them as gradients of their own.
     pub fn split_products(&mut self) -> Self {
         Self {
             products: core::mem::take(&mut self.products),
@@ -76,12 +77,12 @@ impl Gradients {
         }
     }
 
-    /// Removes the gradient of parameter `id` if it is there as a product that is not formed yet.
+    /// Removes and returns the gradient of parameter `id` if it is still an outer product.
     pub fn remove_product(&mut self, id: ParamId) -> Option<OuterProduct> {
         self.products.remove(&id)
     }
 
-    /// The gradient of parameter `id`.
+    /// Returns the gradient of parameter `id`.
     pub fn get<const D: usize>(&self, id: ParamId) -> Option<Tensor<D>> {
         self.container.get(&id).or_else(|| {
             let formed = self.products.get(&id)?.form();
@@ -107,8 +108,8 @@ impl Gradients {
         other.visit(module, &mut Sum(self));
     }
 
-    /// All gradients of the float parameters of `module` as one list, in the order in which it
-    /// visits them. Reads back, which waits for the device.
+    /// Returns all gradients of the float parameters of `module` as one list, in the order in which the
+    /// module visits them. Reads them back, which waits for the device.
     pub fn to_vec<M: Module>(&self, module: &M) -> Vec<f64> {
         let found = parameters_with(module, self).into_iter();
         let gradients = found.filter_map(|(_, gradient)| gradient);
@@ -116,12 +117,12 @@ impl Gradients {
         gradients.flat_map(numbers).collect()
     }
 
-    /// Number of parameters that have a gradient.
+    /// Returns the number of parameters that have a gradient.
     pub fn len(&self) -> usize {
         self.container.len() + self.products.len()
     }
 
-    /// Whether no parameter has a gradient.
+    /// Returns whether no parameter has a gradient.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -141,7 +142,7 @@ impl ByParameter for Gradients {
     }
 }
 
-/// What to do with a parameter and its gradient.
+/// A visitor of parameters and their gradients.
 pub trait GradientVisitor {
     /// Called once per parameter that has a gradient.
     fn visit<const D: usize>(&mut self, parameter: &Param<Tensor<D>>, gradient: Tensor<D>);

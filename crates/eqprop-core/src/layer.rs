@@ -12,12 +12,12 @@ use crate::shape::LayerShape;
 pub struct LayerConfig {
     /// Number and arrangement of the units.
     pub shape: LayerShape,
-    /// How the layer responds to its drive.
+    /// The response of the layer to its drive.
     pub activation: Activation,
 }
 
 impl LayerConfig {
-    /// A layer of this shape and activation.
+    /// Creates a layer of this shape and activation.
     pub fn new(shape: impl Into<LayerShape>, activation: Activation) -> Self {
         Self {
             shape: shape.into(),
@@ -25,7 +25,7 @@ impl LayerConfig {
         }
     }
 
-    /// The number of units.
+    /// Returns the number of units.
     pub fn n_units(&self) -> usize {
         self.shape.n_units()
     }

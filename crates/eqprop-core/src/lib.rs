@@ -1,9 +1,10 @@
-//! Energies, costs and relaxations for equilibrium propagation, over Burn tensors of any backend.
+//! Energies, costs and relaxations for equilibrium propagation, on Burn tensors of any backend.
 //!
-//! A network has an energy `E(θ, x, s)`. With its input `x` clamped, the state `s` relaxes to a
-//! minimum: the prediction. With the output nudged toward the target `y` by a force `β`, it
-//! relaxes to a minimum of the total energy `F = E + βC` nearby. Scellier & Bengio (2017),
-//! <https://arxiv.org/abs/1602.05179>, prove that the two states hold the gradient of the cost:
+//! A network has an energy `E(θ, x, s)`. In the free phase the input `x` is clamped and the state `s`
+//! relaxes to a minimum of `E`: the prediction. In the nudged phase a force of strength `β` pulls the
+//! output toward the target `y`, and the state relaxes to a nearby minimum of the total energy
+//! `F = E + βC`. Scellier & Bengio (2017), <https://arxiv.org/abs/1602.05179>, prove that the two
+//! equilibria give the gradient of the cost:
 //!
 //! ```text
 //! s⁰ = argmin_s E(θ, x, s)                     free equilibrium
@@ -14,8 +15,8 @@
 //!    dθ     β→0 β
 //! ```
 //!
-//! This crate is the mathematics alone; `eqprop-train` makes gradients for Burn's optimizers of
-//! it. It records no autodiff graph unless the parameters are on an autodiff device.
+//! This crate contains only the mathematics; `eqprop-train` turns it into gradients for Burn's
+//! optimizers. No autodiff graph is recorded unless the parameters are on an autodiff device.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
@@ -48,21 +49,21 @@
 //!
 //! # Modules
 //!
-//! | module | what | in the paper |
+//! | module | contents | in the paper |
 //! | --- | --- | --- |
-//! | [`energy`] | what the model is: `E`, its drives, `∂E/∂θ`; the total energy `F` | §2.1, §2.2 |
-//! | [`connection`] | one interaction term of the energy | §2.1 |
+//! | [`energy`] | the model: `E`, its drives and `∂E/∂θ`; the total energy `F` | §2.1, §2.2 |
+//! | [`connection`] | the interaction terms of the energy | §2.1 |
 //! | [`activation`] | `σ` and the potential whose gradient inverts it | |
-//! | [`cost`] | what the output should be: `C`, and how `βC` acts on the output | §2.1 |
-//! | [`nudging`] | which `β` are contrasted | §5 |
-//! | [`relaxation`] | how a minimum is found: dynamics × stopping, the one loop over steps | §2.3 |
-//! | [`sequence`] | inputs that change in time: Hamiltonian systems, and the echo that finds their gradient | |
-//! | [`descent`] | how a parameter follows its gradient | |
-//! | [`shape`] | how the units of a layer are arranged | |
-//! | [`state`], [`gradients`], [`error`] | what these hand to each other | |
+//! | [`cost`] | the cost `C`, and how `βC` acts on the output | §2.1 |
+//! | [`nudging`] | the values of `β` that are contrasted | §5 |
+//! | [`relaxation`] | the search for a minimum: dynamics, stopping criterion and the loop over steps | §2.3 |
+//! | [`sequence`] | time-dependent inputs: Hamiltonian systems, and the echo that gives their gradient | |
+//! | [`descent`] | the update of a parameter along its gradient | |
+//! | [`shape`] | the arrangement of the units of a layer | |
+//! | [`state`], [`gradients`], [`error`] | the types that the other modules exchange | |
 //! | [`prelude`] | the names that most programs need | |
 //!
-//! # Words
+//! # Terminology
 //!
 //! | here | symbol | elsewhere |
 //! | --- | --- | --- |
@@ -70,13 +71,13 @@
 //! | drive | `−∂(E − G)/∂s_k` | `∂Φ/∂s` in Laborieux et al. (2021) |
 //! | clamp, nudge | hold the input; add `βC` to the energy | "weakly clamp" |
 //! | residual | `max │σ(drive) − s│` | |
-//! | contrast | `∂E/∂θ` of one state less that of another | |
+//! | contrast | `∂E/∂θ` of one state minus that of another | |
 //!
 //! # Conventions
 //!
-//! The squared error has the ½; each example relaxes alone; parameter gradients are the mean
-//! over the batch; dense weights are `[n_in, n_out]`; the input is not squashed. Published
-//! codes differ in each of these.
+//! The squared error includes the ½. Each example relaxes on its own. Parameter gradients are means
+//! over the batch. Dense weights have the shape `[n_in, n_out]`. The input is not passed through an
+//! activation. Published codes differ in each of these.
 //!
 //! # Feature flags
 //!

@@ -1,4 +1,4 @@
-//! How the output is nudged.
+//! Nudging of the output.
 
 mod circle;
 
@@ -21,8 +21,8 @@ pub use circle::{Circle, CirclePoint};
 /// ```
 ///
 /// `HigherOrder` takes `n` symmetric pairs and weights them so that all errors below `β^{2n}`
-/// cancel: the central finite difference of order `2n` for the derivative `d/dβ ∂E/∂θ(s^β)` at
-/// `β = 0`, which the gradient is.
+/// cancel: the central finite difference of order `2n` for the derivative `d/dβ ∂E/∂θ(s^β)` at `β = 0`,
+/// which is the gradient.
 ///
 /// ```text
 /// ĝ = Σ_{k=1…n} w_k · mean[ ∂E/∂θ(s^{kβ/n}) − ∂E/∂θ(s^{−kβ/n}) ]        error O(β^{2n})
@@ -30,38 +30,38 @@ pub use circle::{Circle, CirclePoint};
 /// w_k = (n/β) · (−1)^{k+1}/k · (n!)² / ((n−k)! (n+k)!)
 /// ```
 ///
-/// The largest nudge is `β`; all `2n` nudged phases relax as one batch. `n = 1` is `Centered`.
-/// It is for nudges that must be large, because small ones drown in noise or in the precision
-/// of the numbers: there it is less biased at `n` times the cost. It needs equilibria that depend
-/// smoothly on β (sigmoid, tanh; not hard sigmoid or ReLU, whose units switch) and that converged.
+/// The largest nudge is `β`; all `2n` nudged phases relax as one batch. `n = 1` is `Centered`. It is
+/// for nudges that must be large, because small ones are lost in noise or in the precision of the
+/// numbers: there it is less biased, at `n` times the cost. It requires equilibria that depend smoothly
+/// on β (sigmoid, tanh; not hard sigmoid or ReLU, whose units switch) and that have converged.
 ///
-/// One-sided with random sign is Scellier & Bengio (2017), <https://arxiv.org/abs/1602.05179>;
-/// centered is Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>; [`Circle`] goes on to
-/// complex nudging factors.
+/// One-sided with random sign is Scellier & Bengio (2017), <https://arxiv.org/abs/1602.05179>; centered
+/// is Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>; [`Circle`] extends nudging to
+/// complex factors.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Nudging {
-    /// From the free equilibrium to `β`, which may have either sign.
+    /// Contrasts `β`, which may have either sign, with the free equilibrium.
     OneSided {
         /// Nudging factor, not 0.
         beta: f64,
     },
-    /// From the free equilibrium to `β` or `−β`, drawn for each batch.
+    /// Contrasts `β` or `−β`, drawn for each batch, with the free equilibrium.
     RandomSign {
         /// Nudging factor, greater than 0.
         beta: f64,
     },
-    /// Between `−β` and `β`.
+    /// Contrasts `β` with `−β`.
     Centered {
         /// Nudging factor, greater than 0.
         beta: f64,
     },
-    /// Between `−kβ/n` and `kβ/n`, for `k = 1 … n`.
+    /// Contrasts `kβ/n` with `−kβ/n`, for `k = 1 … n`.
     HigherOrder {
         /// The largest nudging factor, greater than 0.
         beta: f64,
-        /// Number `n` of pairs, 1 to 20. The outermost of 20 weighs 7e-12 of `1/β`: further ones
-        /// would add phases and no digits.
+        /// Number `n` of pairs, 1 to 20. The outermost of 20 has a weight of 7e-12 of `1/β`: further
+        /// ones would add phases and no digits.
         #[serde(default = "two")]
         n_pairs: usize,
     },
@@ -71,7 +71,7 @@ fn two() -> usize {
     2
 }
 
-/// The most pairs of [`Nudging::HigherOrder`].
+/// The largest number of pairs of [`Nudging::HigherOrder`].
 const MOST_PAIRS: usize = 20;
 
 /// A term of an estimate: `weight · mean[∂E/∂θ(s^first) − ∂E/∂θ(s^second)]`.
@@ -81,7 +81,7 @@ pub struct Difference {
     pub first: f64,
     /// The nudging factor of the second equilibrium; 0 for the free one.
     pub second: f64,
-    /// What the difference is multiplied by.
+    /// The factor of the difference.
     pub weight: f64,
 }
 
@@ -97,7 +97,7 @@ impl Difference {
 }
 
 impl Nudging {
-    /// The (largest) nudging factor as configured.
+    /// Returns the (largest) nudging factor as configured.
     pub fn beta(self) -> f64 {
         match self {
             Self::OneSided { beta }
@@ -107,8 +107,8 @@ impl Nudging {
         }
     }
 
-    /// The terms whose sum is the estimate. `sign` is the sign of β where it is random, and has
-    /// no meaning elsewhere.
+    /// Returns the terms whose sum is the estimate. `sign` is the sign of β if it is random, and is
+    /// ignored otherwise.
     pub fn differences(self, sign: f64) -> Vec<Difference> {
         match self {
             Self::OneSided { beta } => vec![Difference::quotient(beta, 0.0)],
@@ -118,8 +118,8 @@ impl Nudging {
         }
     }
 
-    /// Checks every nudging factor that this choice uses, with the limits of `cost` on an output
-    /// layer of activation `output`.
+    /// Checks every nudging factor that this choice uses against the limits of `cost` for an output
+    /// layer with activation `output`.
     ///
     /// # Errors
     /// If β is zero, not finite, negative where it must not be, or refused by the cost, or if there
@@ -128,10 +128,10 @@ impl Nudging {
         self.validate_by(|beta| cost.check_beta(beta, output))
     }
 
-    /// Checks every nudging factor that this choice uses by `check`.
+    /// Checks every nudging factor that this choice uses with `check`.
     ///
     /// # Errors
-    /// As [`validate_range`](Self::validate_range), and the first of `check`.
+    /// As [`validate_range`](Self::validate_range), and the first error of `check`.
     pub fn validate_by(
         self,
         check: impl Fn(f64) -> Result<(), ConfigError>,

@@ -6,19 +6,19 @@ use burn::tensor::Tensor;
 /// A float parameter.
 #[derive(Debug, Clone)]
 pub struct Parameter {
-    /// Where it is in its module, such as `connections.0.Dense.weight`.
+    /// Path in its module, such as `connections.0.Dense.weight`.
     pub path: String,
-    /// By which Burn's optimizers know it.
+    /// Identifier in Burn's optimizers.
     pub id: ParamId,
-    /// Its number of dimensions.
+    /// Number of dimensions.
     pub rank: usize,
-    /// Its values, as a vector; on autodiff as the parameter is.
+    /// Values as a vector; on autodiff if the parameter is.
     pub values: Tensor<1>,
 }
 
-/// Tensors by the parameters that they belong to, such as gradients.
+/// Tensors by parameter, such as gradients.
 pub trait ByParameter {
-    /// The tensor of parameter `id`, if it has one.
+    /// Returns the tensor of parameter `id`, if it has one.
     fn get<const D: usize>(&self, id: ParamId) -> Option<Tensor<D>>;
 }
 
@@ -29,13 +29,13 @@ impl ByParameter for () {
     }
 }
 
-/// Every float parameter of `module`, in the order in which it visits them.
+/// Returns every float parameter of `module`, in the order in which the module visits them.
 pub fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
     let all = parameters_with(module, &()).into_iter();
     all.map(|(parameter, _)| parameter).collect()
 }
 
-/// Every float parameter of `module`, each with its tensor of `tensors` as a vector.
+/// Returns every float parameter of `module`, each with its tensor in `tensors` as a vector.
 pub fn parameters_with<M: Module>(
     module: &M,
     tensors: &impl ByParameter,

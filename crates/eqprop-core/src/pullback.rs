@@ -20,12 +20,12 @@ use crate::gradients::Gradients;
 use crate::parameters::{flat, parameters, parameters_with};
 pub use backward::{backward, is_backward_refused, without_backward};
 
-/// `value` as a function of `parent` whose backward pass is `pullback`: from `∂L/∂value` to
+/// Returns `value` as a function of `parent` whose backward pass is `pullback`: from `∂L/∂value` to
 /// `∂L/∂parent`.
 ///
-/// `pullback` runs once, in the backward pass, outside autodiff. It may run a backward pass of its
-/// own, as long as nothing in it belongs to the graph that it is part of. A parent that no gradient
-/// is wanted for gets none, and `value` comes back as it is.
+/// `pullback` runs once, in the backward pass, outside autodiff. It may run a backward pass of its own,
+/// as long as nothing in it belongs to the graph that it is part of. If no gradient of `parent` is
+/// required, none is computed, and `value` is returned outside autodiff.
 ///
 /// # Panics
 /// If `value` and `parent` are on different devices.
@@ -79,7 +79,7 @@ pub fn with_pullback<const D: usize, const P: usize>(
     unreachable!("{backend:?} is on none of the backends that this crate was built with")
 }
 
-/// Records the node on a backend that is known.
+/// Records the node on a known backend.
 fn record<B, C, const D: usize, const P: usize>(
     value: B::FloatTensorPrimitive,
     parent: Tensor<P>,
@@ -129,7 +129,7 @@ where
     }
 }
 
-/// Whether a gradient is wanted for any parameter of `module` or any of `tensors`.
+/// Returns whether a gradient is required for any parameter of `module` or any of `tensors`.
 pub fn is_tracked<'a, M: Module>(
     module: &M,
     tensors: impl IntoIterator<Item = &'a Tensor<2>>,
@@ -139,7 +139,7 @@ pub fn is_tracked<'a, M: Module>(
         || parameters.any(|parameter| parameter.values.is_tracked())
 }
 
-/// All float parameters of `module` and then `tensors`, as one vector: one parent for a
+/// Concatenates all float parameters of `module` and then `tensors` to one vector: one parent for a
 /// [value](with_pullback) that depends on all of them.
 pub fn joined<M: Module>(module: &M, tensors: &[Tensor<2>]) -> Tensor<1> {
     let parameters = parameters(module).into_iter();
@@ -148,7 +148,7 @@ pub fn joined<M: Module>(module: &M, tensors: &[Tensor<2>]) -> Tensor<1> {
     Tensor::cat(parts.chain(tensors).collect(), 0)
 }
 
-/// Gradients in the order of [`joined`], 0 for parameters that have none.
+/// Concatenates gradients in the order of [`joined`], 0 for parameters that have none.
 pub fn joined_gradients<M: Module>(
     module: &M,
     gradients: &Gradients,

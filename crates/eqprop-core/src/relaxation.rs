@@ -1,4 +1,4 @@
-//! How a minimum is found: the one loop over steps.
+//! The search for a minimum: the one loop over steps.
 
 mod adaptive_flow;
 mod anderson;
@@ -23,19 +23,19 @@ use crate::relaxed::largest;
 pub use crate::relaxed::{Outcome, RelaxationError, RelaxationInfo, Relaxed, Stopping};
 use crate::state::State;
 
-/// How a state relaxes: which dynamics, and when to stop.
+/// A relaxation: its dynamics, and when it stops.
 ///
-/// `D` is the rule of one step: one of the [`Scheme`]s, or a [`Dynamics`] of your own.
+/// `D` is the rule of one step: one of the [`Scheme`]s, or a user-defined [`Dynamics`].
 #[derive(Debug, Clone)]
 pub struct Relaxation<D = Scheme> {
     /// The rule of one step.
     pub dynamics: D,
-    /// When to stop.
+    /// The stopping criterion.
     pub stopping: Stopping,
 }
 
 impl<D: Dynamics> Relaxation<D> {
-    /// A relaxation of `max_steps` steps, without a tolerance.
+    /// Creates a relaxation of `max_steps` steps, without a tolerance.
     pub fn steps(dynamics: D, max_steps: usize) -> Self {
         Self {
             dynamics,
@@ -43,7 +43,7 @@ impl<D: Dynamics> Relaxation<D> {
         }
     }
 
-    /// Stops early when the residual is at most `tolerance`.
+    /// Sets a tolerance: the relaxation stops early when the residual is at most `tolerance`.
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.stopping.tolerance = Some(tolerance);
         self
@@ -51,8 +51,9 @@ impl<D: Dynamics> Relaxation<D> {
 
     /// Relaxes `start` toward a minimum of `total`.
     ///
-    /// With a built-in scheme in `f32` on `flex` all steps are one computation; the result is that of
-    /// [`relax_observed`](Self::relax_observed) up to rounding.
+    /// With `Asynchronous`, `FixedPoint` and `GradientFlow`, in `f32` on `flex` or a GPU backend, the
+    /// steps are fused into one computation if the backend supports all parts of the network; the
+    /// result is that of [`relax_observed`](Self::relax_observed) up to rounding.
     ///
     /// # Panics
     /// If [`Stopping::validate`] fails, with its message.
@@ -67,8 +68,8 @@ impl<D: Dynamics> Relaxation<D> {
         relaxed.unwrap_or_else(|| self.relax_observed(total, start, |_, _| {}))
     }
 
-    /// As [`relax`](Self::relax), and calls `observe` with the start as step 0 and with the
-    /// state after each step.
+    /// Relaxes as [`relax`](Self::relax) does, step by step, and calls `observe` with the start as step
+    /// 0 and with the state after each step.
     ///
     /// # Panics
     /// As [`relax`](Self::relax).
@@ -94,7 +95,7 @@ impl<D: Dynamics> Relaxation<D> {
             observe(step, &state);
             let Some(before) = before else { continue };
             let residual = dynamics.residual(total, &before, &state);
-            // A state that is infinite or not a number does not recover.
+            // A state that is infinite or NaN does not recover.
             let is_over = check.is_some_and(|tolerance| {
                 let largest = largest(&residual);
                 !largest.is_finite() || largest <= tolerance

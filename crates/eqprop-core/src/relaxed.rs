@@ -1,4 +1,4 @@
-//! When a relaxation stops, and what it gives.
+//! The stopping criterion and the result of a relaxation.
 
 use burn::config::Config;
 use burn::tensor::Tensor;
@@ -6,15 +6,15 @@ use burn::tensor::Tensor;
 use crate::error::ConfigError;
 use crate::state::State;
 
-/// When a relaxation stops.
+/// The stopping criterion of a relaxation.
 #[derive(Config, Debug, Copy, PartialEq)]
 pub struct Stopping {
-    /// The most steps to take; `T` (free) and `K` (nudged) in Ernoult et al. (2019).
+    /// Maximum number of steps; `T` (free) and `K` (nudged) in Ernoult et al. (2019).
     pub max_steps: usize,
-    /// Stop early when the residual is at most this; see [`Relaxed::residual`].
+    /// Residual at or below which the relaxation stops early; see [`Relaxed::residual`].
     pub tolerance: Option<f64>,
-    /// With a tolerance: read the residual back every so many steps. Each reading waits for
-    /// the device.
+    /// With a tolerance: number of steps between readbacks of the residual. Each one waits for the
+    /// device.
     #[config(default = 10)]
     pub check_every: usize,
 }
@@ -34,26 +34,26 @@ impl Stopping {
     }
 }
 
-/// A state after a relaxation, and how far it came.
+/// The result of a relaxation.
 #[derive(Debug, Clone)]
 pub struct Relaxed {
-    /// The last state.
+    /// The final state.
     pub state: State,
-    /// For each example, the largest change of any unit in the last step, divided by the step
-    /// size where the dynamics has one: for the synchronous fixed point the residual
-    /// `max |σ(drive) − s|` of the state before the last, for others see
+    /// For each example, the largest change of any unit in the last step, divided by the step size if
+    /// the dynamics has one: for the synchronous fixed point the residual `max |σ(drive) − s|` of the
+    /// state before the last; for others see
     /// [`Dynamics::residual`](crate::relaxation::Dynamics::residual). `[batch]`
     pub residual: Tensor<1>,
     /// Number of steps taken.
     pub n_steps: usize,
-    /// The tolerance that was asked for.
+    /// The requested tolerance.
     pub tolerance: Option<f64>,
 }
 
-/// The outcome of a relaxation, in numbers.
+/// The outcome of a relaxation, with its numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RelaxationInfo {
-    /// How it ended.
+    /// How the relaxation ended.
     pub outcome: Outcome,
     /// Number of steps taken.
     pub n_steps: usize,
@@ -68,12 +68,12 @@ pub enum Outcome {
     Converged,
     /// All steps were taken; without a tolerance, the normal end.
     MaxSteps,
-    /// Some unit is infinite or not a number.
+    /// Some unit is infinite or NaN.
     NotFinite,
 }
 
 impl Relaxed {
-    /// The outcome. Reads the residual back, which waits for the device.
+    /// Returns the outcome. Reads the residual back, which waits for the device.
     pub fn info(&self) -> RelaxationInfo {
         let residual = largest(&self.residual);
         let outcome = match self.tolerance {
@@ -88,11 +88,12 @@ impl Relaxed {
         }
     }
 
-    /// The state, if it is an equilibrium: for callers that must not go on from anything else.
+    /// Returns the state if it is an equilibrium, for callers that must not continue from anything
+    /// else.
     ///
     /// # Errors
-    /// If the tolerance was not reached, or the state is not finite. Without a tolerance a
-    /// finite state is taken as it is.
+    /// If the tolerance was not reached, or the state is not finite. Without a tolerance any finite
+    /// state is returned.
     pub fn converged(self) -> Result<State, RelaxationError> {
         let info = self.info();
         match (info.outcome, self.tolerance) {
@@ -109,15 +110,15 @@ impl Relaxed {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelaxationError {
-    /// The step limit came first.
+    /// The maximum number of steps was reached first.
     #[error(
         "no equilibrium after {} steps: residual {:e} is above the tolerance {tolerance:e}; \
          raise the number of steps or the tolerance", info.n_steps, info.residual
     )]
     NotConverged {
-        /// What was reached.
+        /// The outcome.
         info: RelaxationInfo,
-        /// What was asked for.
+        /// The requested tolerance.
         tolerance: f64,
     },
     /// The state is not finite.
@@ -126,12 +127,12 @@ pub enum RelaxationError {
          nudging factor or learning rate", info.n_steps
     )]
     NotFinite {
-        /// What was reached.
+        /// The outcome.
         info: RelaxationInfo,
     },
 }
 
-/// The largest entry of numbers that are not negative, or NaN if one is NaN.
+/// The largest of numbers that are not negative, or NaN if one is NaN.
 pub(crate) fn largest(values: &Tensor<1>) -> f64 {
     let values = values.clone().into_data();
     let larger = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };

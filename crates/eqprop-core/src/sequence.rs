@@ -1,9 +1,9 @@
-//! Inputs that change in time: systems that conserve energy, and the echo that finds their gradient.
+//! Time-dependent inputs: systems that conserve energy, and the echo that gives their gradient.
 //!
-//! A [`HamiltonianSystem`] is driven by a sequence and never comes to rest. Its steps can be undone: with its momenta
-//! reversed it goes back along the way that it came. [`HamiltonianEcho`] lets it do so twice, nudged one way and the
-//! other by the slope of the loss, and contrasts the two: the gradient of a loss over the whole course, from memory
-//! that does not grow with its length.
+//! A [`HamiltonianSystem`] is driven by a sequence of inputs and never reaches an equilibrium. Its steps are
+//! reversible: with its momenta reversed it retraces its trajectory. [`HamiltonianEcho`] retraces it twice,
+//! nudged in opposite directions by the slope of the loss, and contrasts the two: this is the gradient of a
+//! loss over the whole trajectory, from memory that does not grow with its length.
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};

@@ -1,4 +1,4 @@
-//! How the units of a layer are arranged.
+//! The arrangement of the units of a layer.
 
 use core::fmt;
 
@@ -8,23 +8,23 @@ use crate::error::ConfigError;
 
 /// The arrangement of a layer's units.
 ///
-/// A state holds every layer as `[batch, n_units]`; feature maps in the order channel, row,
-/// column. In a configuration a shape is a number, such as `500`, or a list, such as
-/// `[32, 12, 12]`.
+/// A state stores every layer as `[batch, n_units]`, with feature maps in the order channel, row,
+/// column. In a configuration a shape is a number, such as `500`, or a list, such as `[32, 12, 12]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     untagged,
     expecting = "a shape is a number of units, or channels, height and width in a list"
 )]
 pub enum LayerShape {
-    /// So many units.
+    /// A number of units without a spatial arrangement.
     Flat(usize),
     /// Feature maps: channels, height, width. The units of a channel share a bias.
     Maps([usize; 3]),
 }
 
 impl LayerShape {
-    /// The most units of a layer: the number of weights between two layers can still be counted.
+    /// The largest number of units of a layer: the number of weights between two layers can still be
+    /// counted.
     pub const MOST_UNITS: usize = u32::MAX as usize;
 
     /// Checks the number of units of the layer that `field` names.
@@ -46,7 +46,7 @@ impl LayerShape {
         ConfigError::at_least_one(field, n_units)
     }
 
-    /// The number of units.
+    /// Returns the number of units.
     pub fn n_units(self) -> usize {
         match self {
             Self::Flat(n) => n,
@@ -54,7 +54,7 @@ impl LayerShape {
         }
     }
 
-    /// The number of biases: one per unit, or one per channel.
+    /// Returns the number of biases: one per unit, or one per channel.
     pub fn n_biases(self) -> usize {
         match self {
             Self::Flat(n) => n,
@@ -62,7 +62,7 @@ impl LayerShape {
         }
     }
 
-    /// Channels, height and width, if there are any.
+    /// Returns channels, height and width, if there are any.
     pub fn maps(self) -> Option<[usize; 3]> {
         match self {
             Self::Flat(_) => None,

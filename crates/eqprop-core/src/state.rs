@@ -6,16 +6,16 @@ use burn::tensor::{Device, Tensor};
 
 /// The values of all free layers, for a batch of examples that relax independently.
 ///
-/// Every layer is held as `[batch, n_units]`, whatever its spatial shape: a connection that
-/// needs channels and rows reshapes, which costs nothing. Cloning shares the tensors.
+/// Every layer is stored as `[batch, n_units]`, whatever its spatial shape: a connection that needs
+/// channels and rows reshapes it, which costs nothing. Clones share the tensors.
 #[derive(Debug, Clone)]
 pub struct State {
     layers: Vec<Tensor<2>>,
     versions: Vec<Version>,
 }
 
-/// Which value a layer has: layers of the same version hold the same numbers, so that what was
-/// computed from one holds for the other. Layers of different versions may be equal too.
+/// Identifies the value of a layer: layers of the same version hold the same numbers, so that results
+/// computed from one hold for the other. Layers of different versions may be equal too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version {
     id: u64,
@@ -34,7 +34,7 @@ impl Version {
 }
 
 impl State {
-    /// A state from the tensors of its layers, in the order of the energy's layers.
+    /// Creates a state from the tensors of its layers, in the order of the energy's layers.
     ///
     /// # Panics
     /// If there is no layer, or the batch axes differ.
@@ -54,12 +54,12 @@ impl State {
         Self { layers, versions }
     }
 
-    /// The free layers, first to last; the last one is the output.
+    /// Returns the free layers, first to last; the last one is the output.
     pub fn layers(&self) -> &[Tensor<2>] {
         &self.layers
     }
 
-    /// Layer `index`, counted from 0 among the free layers.
+    /// Returns layer `index`, counted from 0 among the free layers.
     ///
     /// # Shapes
     /// - output: `[batch, n_units]`
@@ -73,28 +73,28 @@ impl State {
         self.versions[index] = Version::new();
     }
 
-    /// The version of layer `index`: clones share it, and repeating layers of one version gives
+    /// Returns the version of layer `index`: clones share it, and repeating layers of one version gives
     /// layers of one version again.
     pub fn version(&self, index: usize) -> Version {
         self.versions[index]
     }
 
-    /// The last layer.
+    /// Returns the last layer.
     pub fn output(&self) -> &Tensor<2> {
         self.layers.last().expect("a state has at least one layer")
     }
 
-    /// Number of examples.
+    /// Returns the number of examples.
     pub fn batch_size(&self) -> usize {
         self.output().dims()[0]
     }
 
-    /// The device that holds the state.
+    /// Returns the device that holds the state.
     pub fn device(&self) -> Device {
         self.output().device()
     }
 
-    /// The state repeated along the batch axis, `n` times one after the other.
+    /// Repeats the state `n` times along the batch axis.
     pub fn repeat(&self, n: usize) -> Self {
         let version = |version: &Version| Version {
             n_repeats: version.n_repeats * n,
@@ -107,7 +107,7 @@ impl State {
         }
     }
 
-    /// Examples `start .. start + length` of the batch.
+    /// Returns examples `start .. start + length` of the batch.
     pub fn narrow(&self, start: usize, length: usize) -> Self {
         if start == 0 && length == self.batch_size() {
             return self.clone();
@@ -115,7 +115,7 @@ impl State {
         self.map(|layer| layer.clone().narrow(0, start, length))
     }
 
-    /// The state whose layers are `f` of these, of versions of their own.
+    /// Returns the state whose layers are `f` of these, with new versions.
     ///
     /// # Panics
     /// If the batch axes differ.
@@ -123,8 +123,8 @@ impl State {
         Self::new(self.layers.iter().map(f).collect())
     }
 
-    /// For each example, the largest absolute difference of any unit to `other`; not a
-    /// number if a unit of either is not a number.
+    /// Returns the largest absolute difference of any unit to `other` for each example; NaN if a unit
+    /// of either is NaN.
     ///
     /// # Shapes
     /// - output: `[batch]`
@@ -141,7 +141,7 @@ impl State {
     }
 }
 
-/// Repeated along the batch axis, `n` times one after the other.
+/// Repeats `batch` `n` times along the batch axis.
 pub(crate) fn repeated(batch: &Tensor<2>, n: usize) -> Tensor<2> {
     match n {
         1 => batch.clone(),

@@ -4,7 +4,7 @@
 //! cargo run --release -p eqprop-fuzz --example seeds
 //! ```
 //!
-//! What an older version wrote, and what once was a failure, stays beside them.
+//! Files of older versions, and files that once caused a failure, stay beside them.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -107,7 +107,7 @@ fn data() {
     }
 }
 
-/// A table that was looked at.
+/// A table with its findings.
 fn found() -> DataFiles {
     DataFiles {
         found: Some(Findings {
@@ -199,7 +199,7 @@ fn own_data() {
     write("picture", "valid-photo.jpg", jpeg.into_inner());
 }
 
-/// A compressed tar archive with two files that are wanted and one that is not.
+/// A compressed tar archive with two wanted files and another one.
 fn archive() {
     let mut tar = Vec::new();
     for (name, n_bytes) in [
@@ -222,7 +222,7 @@ fn archive() {
     write("archive/valid", "archive.tar.gz", packed(&tar));
 }
 
-/// A safetensors file, and those that PyTorch wrote for the tests of the library.
+/// A safetensors file, and the PyTorch files for the tests of the library.
 fn weights() {
     let folder = seeds().join("safetensors");
     fs::create_dir_all(&folder).unwrap();
@@ -283,7 +283,7 @@ fn checkpoint(name: &str, settings: &[(&str, &str)], is_paused: bool) {
     }
 }
 
-/// A comparison of two methods with two seeds, and one of two values besides.
+/// A comparison of two methods with two seeds, and one that also varies a setting.
 fn results() {
     let mut plan = Plan::new(
         small(&[("epochs", "2")]),

@@ -17,7 +17,7 @@ pub fn equilibrium<E: VectorField, C: Cost>(
     equilibrium_within(2000, total, start, scheme, setup)
 }
 
-/// [`equilibrium`] of a network that may take more steps.
+/// Computes an [`equilibrium`] of a network that may take more steps.
 pub fn equilibrium_within<E: VectorField, C: Cost>(
     max_steps: usize,
     total: &TotalEnergy<'_, E, C>,

@@ -1,11 +1,11 @@
-//! A Hopfield network as an energy of one's own.
+//! A Hopfield network as a user-defined energy.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use eqprop_core::energy::{CustomEnergy, Energy, EnergyFunction, HopfieldEnergy, VectorField};
 use eqprop_core::state::State;
 
-/// The energy of a Hopfield network, and nothing else of it.
+/// The energy of a Hopfield network alone.
 #[derive(Module, Debug)]
 pub struct Function {
     /// The network.
@@ -19,7 +19,7 @@ impl EnergyFunction for Function {
     }
 }
 
-/// A field of which only the energy is known: its drives are found by a backward pass.
+/// Creates a field of which only the energy is known: its drives come from a backward pass.
 pub fn custom(hopfield: HopfieldEnergy) -> CustomEnergy<Function> {
     let layers = hopfield.layers().to_vec();
     CustomEnergy::new(Function { hopfield }, layers)

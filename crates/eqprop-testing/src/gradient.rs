@@ -9,8 +9,8 @@ use eqprop_core::gradients::{GradientVisitor, Gradients};
 use crate::list::{Lists, values};
 use crate::parameter::ids;
 
-/// The gradient of every parameter of `module`, in the order of the fields, as the core hands
-/// them out. There may be others.
+/// Returns the gradient of every parameter of `module`, in the order of the fields, from the gradients
+/// of the core. There may be others.
 pub fn gradients_in<M: Module>(module: &M, gradients: &Gradients) -> Lists {
     struct Visitor(Lists);
 
@@ -27,8 +27,8 @@ pub fn gradients_in<M: Module>(module: &M, gradients: &Gradients) -> Lists {
     visitor.0
 }
 
-/// The gradient of every parameter of `module`, in the order of the fields, as an estimator hands
-/// them out: there are no others.
+/// Returns the gradient of every parameter of `module`, in the order of the fields, from the gradients
+/// of an estimator: there are no others.
 pub fn gradients_of<M: Module>(module: &M, gradients: &GradientsParams) -> Lists {
     struct Visitor<'a>(&'a GradientsParams, Lists);
 

@@ -12,23 +12,23 @@ use crate::parameter::filled;
 use crate::random::Numbers;
 use crate::setup::Setup;
 
-/// A small network: its input and layers, and what joins them.
+/// A small network: its input, layers and connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Graph<'a> {
     /// Units of the input and of each layer.
     pub sizes: &'a [usize],
     /// The ends of each connection.
     pub ends: &'a [(usize, usize)],
-    /// Of all layers but the last.
+    /// Activation of all layers but the last.
     pub hidden: Activation,
-    /// Of the last layer.
+    /// Activation of the last layer.
     pub output: Activation,
-    /// With as many classes as outputs.
+    /// The cost, with as many classes as outputs.
     pub cost: CostConfig,
 }
 
 impl Graph<'_> {
-    /// The layers and connections.
+    /// Returns the layers and connections.
     pub fn config(&self) -> HopfieldEnergyConfig {
         let mut config = graph(self.sizes, self.hidden, self.ends);
         let output = config.layers.last_mut().expect("an output layer");
@@ -36,7 +36,7 @@ impl Graph<'_> {
         config
     }
 
-    /// With its own random weights.
+    /// Creates the energy, with its own random weights.
     pub fn energy(&self) -> HopfieldEnergy {
         self.config().init(&Device::flex())
     }
@@ -45,7 +45,7 @@ impl Graph<'_> {
         self.sizes[self.sizes.len() - 1]
     }
 
-    /// The network with every parameter uniform in `±scale`; as many classes as outputs.
+    /// Creates the network, with every parameter uniform in `±scale` and as many classes as outputs.
     pub fn network(&self, setup: &Setup, scale: f64, seed: u64) -> Network {
         let n = self.n_outputs();
         let cost = self.cost.init(n, n, &Device::flex());
@@ -54,7 +54,7 @@ impl Graph<'_> {
         filled(network, setup, |n| numbers.list(n, -scale, scale))
     }
 
-    /// `n` inputs uniform in [0, 1] and classes in turn.
+    /// Creates `n` inputs uniform in [0, 1], with the classes in turn.
     pub fn batch(&self, setup: &Setup, n: usize, seed: u64) -> Batch {
         let n_inputs = self.sizes[0];
         let input = Numbers(seed).list(n * n_inputs, 0.0, 1.0);

@@ -1,8 +1,8 @@
-//! What the tests of the crates share: small networks with random numbers that repeat, their
+//! Shared code of the integration tests: small networks with reproducible random numbers, their
 //! parameters and gradients as lists of numbers, comparisons of lists, the numbers of
 //! `tests/reference`, and short trainings on the bundled digits.
 //!
-//! For integration tests only: a unit test of a crate has types of its own.
+//! For integration tests only: a unit test of a crate has its own, different types.
 
 mod equilibrium;
 mod function;

@@ -1,4 +1,4 @@
-//! Lists of numbers, and how far two of them are apart.
+//! Lists of numbers, and the distance between two of them.
 
 use burn::tensor::Tensor;
 use eqprop_core::state::State;
@@ -6,17 +6,17 @@ use eqprop_core::state::State;
 /// One list of numbers per parameter, in the order of the fields.
 pub type Lists = Vec<Vec<f64>>;
 
-/// The numbers of a tensor, row by row.
+/// Returns the numbers of a tensor, row by row.
 pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
     tensor.clone().into_data().iter::<f64>().collect()
 }
 
-/// The numbers of all layers.
+/// Returns the numbers of all layers.
 pub fn flat(state: &State) -> Vec<f64> {
     state.layers().iter().flat_map(values).collect()
 }
 
-/// The largest difference of two lists of numbers; not a number if an entry is not.
+/// Returns the largest difference of two lists of numbers; NaN if an entry is NaN.
 pub fn distance(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
@@ -26,9 +26,9 @@ pub fn distance(a: &[f64], b: &[f64]) -> f64 {
     )
 }
 
-/// The largest absolute value.
+/// Returns the largest absolute value.
 pub fn largest(values: &[f64]) -> f64 {
-    // `f64::max` would drop what is no number.
+    // `f64::max` would drop a NaN.
     let larger = |most: f64, value: &f64| match value.abs() > most || value.is_nan() {
         true => value.abs(),
         false => most,
@@ -36,23 +36,23 @@ pub fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, larger)
 }
 
-/// `‖a‖`.
+/// Returns `‖a‖`.
 pub fn norm(values: &[f64]) -> f64 {
     dot(values, values).sqrt()
 }
 
-/// `‖a − b‖`.
+/// Returns `‖a − b‖`.
 pub fn residual(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>())
 }
 
-/// `‖found − expected‖ / ‖expected‖`.
+/// Returns `‖found − expected‖ / ‖expected‖`.
 pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
     residual(found, expected) / norm(expected)
 }
 
-/// The cosine of the angle between two lists.
+/// Returns the cosine of the angle between two lists.
 pub fn cosine(a: &[f64], b: &[f64]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
@@ -61,7 +61,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The order `p` of `y ∝ xᵖ`: the slope of `ln y` over `ln x` by least squares.
+/// Returns the order `p` of `y ∝ xᵖ`: the slope of `ln y` over `ln x` by least squares.
 pub fn order_of(x: &[f64], y: &[f64]) -> f64 {
     let centered = |values: &[f64]| {
         let logs: Vec<f64> = values.iter().map(|v| v.ln()).collect();
@@ -72,7 +72,7 @@ pub fn order_of(x: &[f64], y: &[f64]) -> f64 {
     dot(&x, &y) / dot(&x, &x)
 }
 
-/// That no number is further than `tolerance` from the expected one.
+/// Asserts that no number is further than `tolerance` from the expected one.
 #[track_caller]
 pub fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, what: &str) {
     let distance = distance(found, expected);
@@ -82,8 +82,8 @@ pub fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, what: &str)
     );
 }
 
-/// That `found` is within `tolerance` of `expected`, relative to its norm, and that it would be
-/// ten times further away if the gradient of any one parameter (but one that is 0, below clipped
+/// Asserts that `found` is within `tolerance` of `expected`, relative to its norm, and that it would be
+/// ten times further away if the gradient of any one parameter (except one that is 0, below clipped
 /// units) had the other sign.
 #[track_caller]
 pub fn assert_agrees(found: &Lists, expected: &Lists, tolerance: f64, what: &str) {

@@ -10,13 +10,13 @@ use crate::parameter::filled;
 use crate::random::Numbers;
 use crate::setup::Setup;
 
-/// A network as configurations make it.
+/// A network as configurations build it.
 pub type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
 /// A network whose energy is known to be Hopfield's.
 pub type HopfieldNetwork = EquilibriumNetwork<HopfieldEnergy, AnyCost>;
 
-/// Every activation.
+/// Every activation but that of oscillators.
 pub const ACTIVATIONS: [Activation; 9] = [
     Activation::HardSigmoid,
     Activation::Sigmoid,
@@ -29,15 +29,15 @@ pub const ACTIVATIONS: [Activation; 9] = [
     Activation::Diode,
 ];
 
-/// Every cost.
+/// Every cost but that of oscillators.
 pub const COSTS: [CostConfig; 2] = [CostConfig::SquaredError, CostConfig::CrossEntropy];
 
-/// A dense connection.
+/// Returns a dense connection.
 pub fn connection(from: usize, to: usize) -> ConnectionConfig {
     joined(from, to, ConnectionKind::Dense)
 }
 
-/// A connection of any kind.
+/// Returns a connection of any kind.
 pub fn joined(from: usize, to: usize, kind: ConnectionKind) -> ConnectionConfig {
     ConnectionConfig {
         from,
@@ -47,7 +47,7 @@ pub fn joined(from: usize, to: usize, kind: ConnectionKind) -> ConnectionConfig 
     }
 }
 
-/// A network of `sizes`, all free layers with one activation, joined by `ends`.
+/// Returns a network of `sizes`, with one activation in all free layers and connections between `ends`.
 pub fn graph(
     sizes: &[usize],
     activation: Activation,
@@ -60,12 +60,12 @@ pub fn graph(
     HopfieldEnergyConfig::new(sizes[0].into(), layers.collect(), connections.collect())
 }
 
-/// A layered network of `sizes`, all free layers with one activation.
+/// Returns a layered network of `sizes`, with one activation in all free layers.
 pub fn chain(sizes: &[usize], activation: Activation) -> HopfieldEnergyConfig {
     HopfieldEnergyConfig::dense(sizes, activation, activation, InitializerConfig::Glorot)
 }
 
-/// A network with every parameter uniform in `±scale`.
+/// Creates a network with every parameter uniform in `±scale`.
 pub fn network(
     config: &HopfieldEnergyConfig,
     setup: &Setup,
@@ -77,7 +77,7 @@ pub fn network(
     filled(energy, setup, |n| numbers.list(n, -scale, scale))
 }
 
-/// A cost for `n_units` outputs and as many classes, with readout parameters in `±scale`.
+/// Creates a cost for `n_units` outputs and as many classes, with readout parameters in `±scale`.
 pub fn cost(which: CostConfig, n_units: usize, setup: &Setup, scale: f64, seed: u64) -> AnyCost {
     let mut numbers = Numbers(seed);
     let cost = which.init(n_units, n_units, &setup.device);

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::list::{Lists, values};
 use crate::setup::Setup;
 
-/// `module` with the numbers of every parameter, in the order of its fields, replaced.
+/// Returns `module` with the numbers of every parameter, in the order of its fields, replaced.
 pub fn filled<M: Module>(module: M, setup: &Setup, fill: impl FnMut(usize) -> Vec<f64>) -> M {
     struct Fill<'a, F> {
         setup: &'a Setup,
@@ -29,7 +29,7 @@ pub fn filled<M: Module>(module: M, setup: &Setup, fill: impl FnMut(usize) -> Ve
     module.map(&mut Fill { setup, fill })
 }
 
-/// `module` with `numbers` for its parameters, one list for all.
+/// Returns `module` with `numbers` for its parameters, one list for all.
 pub fn filled_with<M: Module>(module: M, setup: &Setup, numbers: &[f64]) -> M {
     let mut rest = numbers;
     filled(module, setup, |n| {
@@ -39,19 +39,19 @@ pub fn filled_with<M: Module>(module: M, setup: &Setup, numbers: &[f64]) -> M {
     })
 }
 
-/// The numbers of every parameter, in the order of the fields.
+/// Returns the numbers of every parameter, in the order of the fields.
 pub fn parameters<M: Module>(module: &M) -> Lists {
     let named = named_parameters(module).into_iter();
     named.map(|(_, numbers)| numbers).collect()
 }
 
-/// The path and the numbers of every parameter, in the order of the fields.
+/// Returns the path and the numbers of every parameter, in the order of the fields.
 pub fn named_parameters<M: Module>(module: &M) -> Vec<(String, Vec<f64>)> {
     let found = visited(module).into_iter();
     found.map(|(path, _, numbers)| (path, numbers)).collect()
 }
 
-/// The id of every parameter, in the order of the fields.
+/// Returns the id of every parameter, in the order of the fields.
 pub fn ids<M: Module>(module: &M) -> Vec<ParamId> {
     visited(module).into_iter().map(|(_, id, _)| id).collect()
 }
@@ -84,8 +84,8 @@ fn visited<M: Module>(module: &M) -> Vec<(String, ParamId, Vec<f64>)> {
     visitor.found
 }
 
-/// The group of learning rates that a parameter of a learner belongs to, by its path: its layer,
-/// or `n_layers` for the readout.
+/// Returns the learning-rate group of a learner's parameter, by its path: its layer, or `n_layers` for
+/// the readout.
 pub fn group_of(path: &str, n_layers: usize) -> usize {
     match path.split('.').collect::<Vec<_>>()[..] {
         [

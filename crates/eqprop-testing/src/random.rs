@@ -1,4 +1,4 @@
-//! Random numbers that repeat.
+//! Reproducible random numbers.
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
@@ -7,7 +7,8 @@ use eqprop_core::state::State;
 
 use crate::setup::Setup;
 
-/// Lists of numbers in `±scale` of which no two neighbors are close: `sin 1`, `sin 4`, `sin 9`, …
+/// Returns lists of numbers in `±scale` in which no two neighbors are close: `sin 1`, `sin 4`, `sin 9`,
+/// …
 pub fn sines(scale: f64) -> impl FnMut(usize) -> Vec<f64> {
     let mut count = 0.0_f64;
     let mut number = move || {
@@ -17,12 +18,12 @@ pub fn sines(scale: f64) -> impl FnMut(usize) -> Vec<f64> {
     move |n| (0..n).map(|_| number()).collect()
 }
 
-/// SplitMix64, by its seed. The random numbers of a Burn device are one stream for all threads,
-/// and tests run in several.
+/// SplitMix64, with its seed. The random numbers of a Burn device are one stream for all threads, and
+/// tests run in several.
 pub struct Numbers(pub u64);
 
 impl Numbers {
-    /// One number.
+    /// Draws one number.
     pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -32,17 +33,17 @@ impl Numbers {
         low + (high - low) * (z >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// `n` numbers.
+    /// Draws `n` numbers.
     pub fn list(&mut self, n: usize, low: f64, high: f64) -> Vec<f64> {
         (0..n).map(|_| self.uniform(low, high)).collect()
     }
 
-    /// A matrix of numbers.
+    /// Draws a matrix of numbers.
     pub fn matrix(&mut self, setup: &Setup, shape: [usize; 2], low: f64, high: f64) -> Tensor<2> {
         setup.tensor(self.list(shape[0] * shape[1], low, high), shape)
     }
 
-    /// Values inside the range of an activation, away from its ends.
+    /// Draws values inside the range of an activation, away from its ends.
     pub fn inside(
         &mut self,
         activation: Activation,
@@ -58,13 +59,13 @@ impl Numbers {
         let inside = self.matrix(setup, shape, low, high);
         match activation {
             Activation::Softmax => inside.clone() / inside.sum_dim(1),
-            // Each unit on the side of the ground that is its own.
+            // Each unit on its own side of ground.
             Activation::Diode => activation.apply(inside.clone()) + activation.apply(inside.neg()),
             _ => inside,
         }
     }
 
-    /// A state with every layer [inside](Self::inside) its range.
+    /// Draws a state with every layer [inside](Self::inside) its range.
     pub fn state(&mut self, layers: &[LayerConfig], setup: &Setup, batch: usize) -> State {
         let mut inside =
             |layer: &LayerConfig| self.inside(layer.activation, setup, [batch, layer.n_units()]);

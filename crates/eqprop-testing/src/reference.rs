@@ -25,7 +25,7 @@ pub struct Array {
     pub data: Vec<f64>,
 }
 
-/// Arrays by the names of the parameters that they belong to.
+/// Arrays by the names of their parameters.
 pub type ByName = BTreeMap<String, Array>;
 
 /// An equilibrium.
@@ -33,9 +33,9 @@ pub type ByName = BTreeMap<String, Array>;
 pub struct Equilibrium {
     /// The layers.
     pub state: Vec<Array>,
-    /// The energy of each example, of the free one.
+    /// The energy of each example, for the free equilibrium.
     pub energy: Option<Array>,
-    /// The cost of each example, of the free one.
+    /// The cost of each example, for the free equilibrium.
     pub cost: Option<Array>,
 }
 
@@ -54,11 +54,12 @@ pub struct Reference {
     pub free: Equilibrium,
     /// The nudged ones, by the sign of β.
     pub nudged: BTreeMap<String, Equilibrium>,
-    /// Gradients by how they were estimated.
+    /// Gradients by estimation method.
     pub gradients: BTreeMap<String, ByName>,
 }
 
-/// The folder `tests` of the project: where it was built, or, on another machine, above the folder that the tests run in.
+/// The folder `tests` of the project: where it was built or, on another machine, above the working directory
+/// of the tests.
 fn tests() -> PathBuf {
     let built = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests"));
     let here = std::env::current_dir().unwrap_or_default();
@@ -72,25 +73,25 @@ fn tests() -> PathBuf {
     }
 }
 
-/// A file of `tests/weights`, beside the script that made it.
+/// Returns the path of a file of `tests/weights`, beside the script that made it.
 pub fn published(name: &str) -> PathBuf {
     tests().join("weights").join(name)
 }
 
-/// What a file reads as.
+/// Reads a file of `tests/reference`.
 pub fn read_reference<T: DeserializeOwned>(file: &str) -> T {
     let text = std::fs::read_to_string(tests().join("reference").join(file)).expect(file);
     serde_json::from_str(&text).expect(file)
 }
 
 impl Reference {
-    /// The examples as rows.
+    /// Returns the examples as rows.
     pub fn input(&self, setup: &Setup) -> Tensor<2> {
         let (n, data) = (self.input.shape[0], &self.input.data);
         setup.tensor(data.clone(), [n, data.len() / n])
     }
 
-    /// A state within 0.01 of the file's free state.
+    /// Returns a state within 0.01 of the file's free state.
     pub fn near_free_state(&self, rest: &State, setup: &Setup) -> State {
         let near = |(rest, free): (&Tensor<2>, &Array)| {
             setup.tensor(free.data.clone(), rest.dims()) * 0.99 + rest.clone() * 0.01
@@ -100,20 +101,20 @@ impl Reference {
     }
 }
 
-/// What a file of dense layers says of its network.
+/// The network of a file of dense layers.
 #[derive(Deserialize)]
 pub struct Chain {
     /// Units of the input and of each layer.
     pub sizes: Vec<usize>,
-    /// The ends of a connection past a layer. One example of the network that has it has several
-    /// minima, and from rest only the steps that the file was made with lead to its.
+    /// The ends of a skip connection. One example of the network that has it has several minima, and
+    /// from the initial state only the steps that the file was made with lead to its.
     pub skip: Option<(usize, usize)>,
     output: String,
     readout: usize,
 }
 
 impl Chain {
-    /// The names of the energy's parameters, in the order of its fields.
+    /// Returns the names of the energy's parameters, in the order of its fields.
     pub fn names(&self) -> Vec<String> {
         let n = self.sizes.len() - 1;
         let skip = self.skip.map(|_| "W_skip".to_owned());
@@ -121,7 +122,7 @@ impl Chain {
         weights.chain((0..n).map(|k| format!("b{k}"))).collect()
     }
 
-    /// The names of the cost's parameters, in the order of its fields.
+    /// Returns the names of the cost's parameters, in the order of its fields.
     pub fn readout(&self) -> Vec<String> {
         let names = ["W_readout", "b_readout"].into_iter();
         names
@@ -130,13 +131,13 @@ impl Chain {
             .collect()
     }
 
-    /// The arrays in the order of the network's fields.
+    /// Returns the arrays in the order of the network's fields.
     pub fn lists(&self, arrays: &ByName) -> Lists {
         let names = self.names().into_iter().chain(self.readout());
         names.map(|name| arrays[&name].data.clone()).collect()
     }
 
-    /// Its layers and connections.
+    /// Returns the layers and connections.
     pub fn config(&self) -> HopfieldEnergyConfig {
         let output = match self.output.as_str() {
             "boxed" => Activation::HardSigmoid,
@@ -150,7 +151,7 @@ impl Chain {
         config
     }
 
-    /// Its cost.
+    /// Returns the cost.
     pub fn cost(&self) -> CostConfig {
         match self.readout {
             0 => CostConfig::SquaredError,
@@ -158,12 +159,12 @@ impl Chain {
         }
     }
 
-    /// Units of the output.
+    /// Returns the number of output units.
     pub fn n_outputs(&self) -> usize {
         self.sizes[self.sizes.len() - 1]
     }
 
-    /// Classes of the target.
+    /// Returns the number of classes.
     pub fn n_classes(&self) -> usize {
         match self.readout {
             0 => self.n_outputs(),

@@ -1,4 +1,4 @@
-//! Slopes by differences.
+//! Slopes by finite differences.
 
 use burn::module::Module;
 use eqprop_core::state::State;
@@ -7,7 +7,7 @@ use crate::list::Lists;
 use crate::parameter::{filled, parameters};
 use crate::setup::Setup;
 
-/// `∂f/∂θ` of every parameter by central differences of size `epsilon`, in `f64`.
+/// Computes `∂f/∂θ` of every parameter by central differences of size `epsilon`, in `f64`.
 pub fn parameter_differences<M: Module>(module: &M, epsilon: f64, f: impl Fn(&M) -> f64) -> Lists {
     let setup = Setup::double();
     let parameters = parameters(module);
@@ -28,8 +28,8 @@ pub fn parameter_differences<M: Module>(module: &M, epsilon: f64, f: impl Fn(&M)
         .collect()
 }
 
-/// [`parameter_differences`] with steps ε and 2ε, so that the error ε² cancels: 1e-10 of ε⁴ and of
-/// rounding, where higher derivatives are of order 1.
+/// Computes [`parameter_differences`] with steps ε and 2ε, so that the error of order ε² cancels: 1e-10
+/// of ε⁴ and of rounding, if higher derivatives are of order 1.
 pub fn fourth_order_differences<M: Module>(module: &M, f: impl Fn(&M) -> f64) -> Lists {
     const EPSILON: f64 = 1e-3;
     let [fine, coarse] =
@@ -43,7 +43,7 @@ pub fn fourth_order_differences<M: Module>(module: &M, f: impl Fn(&M) -> f64) ->
     lists.collect()
 }
 
-/// `state` with one unit of `layer` moved in every example, in `f64`.
+/// Returns `state` with one unit of `layer` moved in every example, in `f64`.
 pub fn moved(state: &State, layer: usize, unit: usize, by: f64) -> State {
     let n_units = state.layer(layer).dims()[1];
     let mut step = vec![0.0; n_units];

@@ -14,7 +14,7 @@ use eqprop_train::config::{
 use eqprop_train::data::{Dataset, DatasetKind, Examples};
 use eqprop_train::training::Training;
 
-/// 64-16-10 with steps enough for a converged free phase; learns within a few epochs.
+/// Returns 64-16-10 with enough steps for a converged free phase; it learns within a few epochs.
 pub fn config() -> TrainingConfig {
     let (free_steps, nudged_steps) = (15, 6);
     TrainingConfig::new(
@@ -29,32 +29,32 @@ pub fn config() -> TrainingConfig {
     )
 }
 
-/// A configuration with fields replaced by name.
+/// Returns a configuration with fields replaced by name.
 pub fn with(config: TrainingConfig, overrides: &[(&str, &str)]) -> TrainingConfig {
     let changed = config.with_overrides(overrides.iter().copied());
     changed.unwrap_or_else(|error| panic!("{}", explained(&error)))
 }
 
-/// The digits, cut to the first `n_train` and `n_test` examples.
+/// Returns the digits, cut to the first `n_train` and `n_test` examples.
 pub fn digits(n_train: usize, n_test: usize) -> Dataset {
     let digits = Dataset::load(DatasetKind::Digits, None).expect("the digits are built in");
     let (train, test) = (digits.train.take(n_train), digits.test.take(n_test));
     Dataset::new(digits.kind, train, test)
 }
 
-/// The batches of some examples.
+/// Returns the batches of some examples.
 pub fn loader(examples: &Examples, batch_size: usize, order: Order) -> BatchLoader {
     BatchLoader::new(examples, batch_size, order, &Device::flex())
 }
 
-/// The first `n` digits as one batch.
+/// Returns the first `n` digits as one batch.
 pub fn batch(n: usize) -> Batch {
     let batches = loader(&digits(n, 0).train, n, Order::Sequential);
     let batch = batches.iter().next().expect("one batch");
     batch.expect("in memory")
 }
 
-/// A training that has not begun.
+/// Creates a training that has not begun.
 pub fn training(config: TrainingConfig, dataset: &Dataset) -> Training {
     Training::new(config, dataset, &Device::flex()).expect("a configuration that works")
 }
@@ -67,7 +67,7 @@ pub fn run(training: &mut Training, n_epochs: usize) {
     }
 }
 
-/// An error with all that caused it, as a program prints it.
+/// Returns an error with all its causes, as a program prints it.
 pub fn explained(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes

@@ -6,7 +6,7 @@ use super::complex::Complex;
 use super::rule::{Continuation, Rule};
 use crate::fused::Response;
 
-/// `clip(u, low, high)` with `G(s) = ½s²`, between 0 and a number, from 0 to infinity, or anywhere.
+/// `clip(u, low, high)` with `G(s) = ½s²`, on the range `[0, high]`, `[0, ∞)` or `(−∞, ∞)`.
 pub struct Clipped(pub [f64; 2]);
 
 impl Rule for Clipped {

@@ -44,7 +44,8 @@ impl Rule for Diode {
         true
     }
 
-    /// The part of each unit that is within its range, and that of its mirror image.
+    /// Adds the clipped value and the clipped mirror image: `|value|` in the first half, `−|value|` in
+    /// the second.
     fn reflect(&self, value: Tensor<2>) -> Tensor<2> {
         self.apply(value.clone()) + self.apply(value.neg())
     }

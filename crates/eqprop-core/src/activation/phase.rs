@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 
 use super::rule::Rule;
 
-/// Below this a squared length counts as 0: what is not driven has no phase. Far from what `f32` can hold, and far
-/// below the square of any drive.
+/// Squared lengths below this count as 0: a unit without a drive has no phase. Well within the range of
+/// `f32`, and far below the squared length of any drive.
 const TINY: f64 = 1e-30;
 
 /// `u / |u|` of each pair `(cos φ, sin φ)`, all cosines of a layer before all sines.
@@ -28,7 +28,7 @@ impl Rule for Phase {
         panic!("the phase of an oscillator does not say how strongly it is driven")
     }
 
-    /// 0: the circle is all that holds a phase.
+    /// 0: nothing but the circle holds a phase.
     fn potential(&self, state: Tensor<2>) -> Tensor<2> {
         state.zeros_like()
     }

@@ -1,4 +1,4 @@
-//! What an activation is.
+//! The trait that every activation implements.
 
 use burn::tensor::Tensor;
 
@@ -9,12 +9,12 @@ use crate::fused::Response;
 /// spacing of `f32` around the values that matter, larger than its smallest number.
 const TINY: f64 = 1e-30;
 
-/// All that is known of an activation; see the methods of [`Activation`](super::Activation).
+/// An activation; see the methods of [`Activation`](super::Activation).
 pub trait Rule {
     fn apply(&self, drive: Tensor<2>) -> Tensor<2>;
     fn inverse(&self, state: Tensor<2>) -> Tensor<2>;
     fn pull_back(&self, response: Tensor<2>, gradient: Tensor<2>) -> Tensor<2>;
-    /// Of each unit.
+    /// The potential of each unit.
     fn potential(&self, state: Tensor<2>) -> Tensor<2>;
     fn range(&self) -> [f64; 2];
 
@@ -58,7 +58,7 @@ pub trait Rule {
 pub trait Continuation {
     fn apply(&self, drive: Complex) -> Complex;
     fn inverse(&self, state: Complex) -> Complex;
-    /// Of each unit, up to a constant.
+    /// The potential of each unit, up to a constant.
     fn potential(&self, state: Complex) -> Complex;
 }
 

@@ -52,8 +52,8 @@ fn parts(state: &Tensor<2>) -> [Tensor<2>; 2] {
     [(1.0 - t.clone()) / whole.clone(), t * 2.0 / whole]
 }
 
-/// `Li₂(z)` from `w = −ln(1 − z)`, at most `ln 2`: the series `Σ B_n w^{n+1}/(n+1)!` with Bernoulli's numbers,
-/// to 1e-14.
+/// `Li₂(z)` from `w = −ln(1 − z)`, at most `ln 2`: the series `Σ B_n w^{n+1}/(n+1)!` with Bernoulli's
+/// numbers, to 1e-14.
 fn dilogarithm(w: Tensor<2>) -> Tensor<2> {
     const ODD: [f64; 7] = [
         1.0,

@@ -15,49 +15,48 @@ use crate::contrast::{Share, StatePair};
 use crate::gradients::Gradients;
 use crate::shape::LayerShape;
 
-/// Softmax attention of the positions of a layer to each other, the term
+/// Softmax attention between the positions of a layer, the term
 ///
 /// ```text
 /// E_att(s) = −1/b Σ_heads Σ_q log Σ_k exp(b Q_q·K_k),   Q_q = g_q W_q,  K_k = g_k W_k,  b = 1/√width
 /// ```
 ///
 /// of the energy. The positions of the feature maps are the tokens: `g_q` holds the values of all
-/// channels at position `q`, and the weights are those of every position. A query attends to all
-/// positions, its own among them. There are no values beside queries and keys: with
-/// `P = softmax_k(b Q_q·K_k)` the drive of a token has the part of the one that asks, which is that
-/// of ordinary attention, and the part of the one that is asked,
+/// channels at position `q`, and all positions share the weights. A query attends to all positions,
+/// including its own. There are no values, only queries and keys: with `P = softmax_k(b Q_q·K_k)` the
+/// drive of a token is the sum of its part as a query, which is that of ordinary attention, and its
+/// part as a key,
 ///
 /// ```text
 /// −∂E_att/∂g_c = Σ_heads [ (Σ_k P_ck K_k) W_qᵀ + (Σ_q P_qc Q_q) W_kᵀ ]
 /// ```
 ///
-/// The term is no bilinear one: its drive depends on the layer that it drives, as that of a
-/// [`Dense`](super::Dense) connection within a layer does, and is not a linear function of it. What
-/// keeps the tokens bounded is the activation of the layer, in the place of a layer norm, so that it
-/// should be one with a largest value.
+/// The term is not bilinear: its drive depends on the layer that it drives, like that of a
+/// [`Dense`](super::Dense) connection within a layer, but is not linear in it. The activation of the
+/// layer keeps the tokens bounded, in place of a layer norm, so it should be one with a largest value.
 ///
-/// # Whether a step raises the energy
+/// # When a step cannot raise the energy
 /// No eigenvalue of the Hessian of `E_att` over `n` tokens is above
 ///
 /// ```text
 /// Λ = 2√n Σ_heads ‖W_q‖ ‖W_k‖
 /// ```
 ///
-/// with the spectral norms of the columns of each head: `P` has rows that sum to 1, so that its norm
-/// is at most `√n`, and the variance of the keys under `P` only lowers them. As every potential has
-/// a curvature of at least 1, `s ← σ(drive)` does not raise the energy where `Λ ≤ 1`, with all other
-/// layers held, and neither does a step of gradient flow of size `min(1, 2/(1 + Λ))`. The bound is far from
-/// tight: attention that draws tokens together is concave, and any step lowers it. Where
-/// tokens that repel each other switch to and fro, a flow of small steps does not.
+/// with the spectral norms of the columns of each head: the rows of `P` sum to 1, so that its norm is at most
+/// `√n`, and the variance of the keys under `P` only lowers the eigenvalues. As every potential has a
+/// curvature of at least 1, `s ← σ(drive)` does not raise the energy if `Λ ≤ 1`, with all other layers fixed,
+/// and neither does a step of gradient flow of size `min(1, 2/(1 + Λ))`. The bound is far from tight:
+/// attention that draws tokens together is concave, and any step lowers it. Where tokens that repel each
+/// other oscillate, a gradient flow with small steps does not.
 ///
 /// # Reference
 /// Hoover et al. (2023), "Energy Transformer", <https://arxiv.org/abs/2302.07253>; Ramsauer et al.
 /// (2020), <https://arxiv.org/abs/2008.02217>
 #[derive(Module, Debug)]
 pub struct Attention {
-    /// `W_q` of one head after the other, `[channels, heads · width]`.
+    /// `W_q` of all heads side by side, `[channels, heads · width]`.
     pub query: Param<Tensor<2>>,
-    /// `W_k` of one head after the other, `[channels, heads · width]`.
+    /// `W_k` of all heads side by side, `[channels, heads · width]`.
     pub key: Param<Tensor<2>>,
     #[module(skip)]
     config: AttentionConfig,
@@ -113,7 +112,7 @@ impl Attention {
         }
     }
 
-    /// Heads and the width of their keys.
+    /// Returns the number of heads and the width of their keys.
     pub fn config(&self) -> AttentionConfig {
         self.config
     }
@@ -140,7 +139,7 @@ impl Term for Attention {
         self.prepared().forward(pre)
     }
 
-    /// It has one pair of weights: fields with weights of their own in each direction refuse it.
+    /// It has one pair of weights: fields with separate weights for each direction refuse it.
     fn prepare(&self, _feedback: &dyn Term) -> Arc<dyn Prepared> {
         Arc::new(self.prepared())
     }

@@ -1,4 +1,4 @@
-//! Which connections there are, and what they begin with.
+//! Configuration of connections and of their initial weights.
 
 use burn::module::Param;
 use burn::nn::Initializer;
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use crate::error::ConfigError;
 use crate::geometry::ConvolutionConfig;
 
-/// Which two layers a connection joins, and how.
+/// The two layers that a connection joins, and its kind.
 ///
 /// Layers are counted from the clamped input, which is layer 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectionConfig {
-    /// The layer that the forward direction starts from.
+    /// Presynaptic layer: the start of the forward direction.
     pub from: usize,
-    /// The layer that it leads to.
+    /// Postsynaptic layer: the end of the forward direction.
     pub to: usize,
     /// The kind of connection.
     pub kind: ConnectionKind,
@@ -24,38 +24,37 @@ pub struct ConnectionConfig {
     pub initializer: InitializerConfig,
 }
 
-/// The kinds of connection.
+/// The kind of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionKind {
-    /// Every unit of one layer with every unit of the other; see [`Dense`](super::Dense).
+    /// Connects every unit of one layer to every unit of the other; see [`Dense`](super::Dense).
     Dense,
     /// A kernel that slides over feature maps; see [`Convolution`](super::Convolution).
     Convolution(ConvolutionConfig),
-    /// Each unit with the one in the same place: `−⟨s_to, s_from⟩`, without parameters.
+    /// Connects each unit to the unit at the same position: `−⟨s_to, s_from⟩`, without parameters.
     Identity,
-    /// Softmax attention of the positions of one layer to each other; see
-    /// [`Attention`](super::Attention).
+    /// Softmax attention between the positions of one layer; see [`Attention`](super::Attention).
     Attention(AttentionConfig),
 }
 
-/// Heads of an [`Attention`](super::Attention).
+/// Configuration of an [`Attention`](super::Attention).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttentionConfig {
     /// Number of heads, at least 1.
     pub heads: usize,
-    /// Numbers in a query and in a key of a head, at least 1.
+    /// Width of the queries and keys of a head, at least 1.
     pub width: usize,
 }
 
 impl AttentionConfig {
-    /// So many heads with keys of so many numbers.
+    /// Creates a configuration with the given number of heads and width of their keys.
     pub fn new(heads: usize, width: usize) -> Self {
         Self { heads, width }
     }
 
-    /// Numbers in the queries of all heads.
+    /// Width of the queries of all heads together.
     pub(super) fn n_columns(self) -> usize {
         self.heads * self.width
     }
@@ -86,7 +85,7 @@ impl InitializerConfig {
         }
     }
 
-    /// The largest weight of a unit that `n_in` units drive, and that drives `n_out`.
+    /// Returns the largest absolute value of a weight with fan-in `n_in` and fan-out `n_out`.
     pub fn bound(self, n_in: usize, n_out: usize) -> f64 {
         match self {
             Self::Glorot => 3f64.sqrt() * (2.0 / (n_in + n_out) as f64).sqrt(),
@@ -95,8 +94,8 @@ impl InitializerConfig {
     }
 }
 
-/// Weights, drawn at once: Burn draws a parameter when it is first used, so that it would depend
-/// on what else is drawn in between.
+/// Draws weights at once: Burn draws a parameter when it is first used, so that it would depend on
+/// anything drawn in between.
 pub(crate) fn draw<const D: usize>(
     initializer: InitializerConfig,
     shape: [usize; D],
@@ -109,7 +108,7 @@ pub(crate) fn draw<const D: usize>(
     weight
 }
 
-/// Whether a tensor of these sizes has an address for each of its bytes, in double precision too.
+/// Returns whether every byte of a tensor of these sizes has an address, even in double precision.
 pub fn can_be_counted<const D: usize>(sizes: [usize; D]) -> bool {
     let n = sizes
         .into_iter()

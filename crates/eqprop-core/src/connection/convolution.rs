@@ -18,14 +18,14 @@ use crate::geometry::{ConvolutionConfig, ConvolutionGeometry};
 use crate::gradients::Gradients;
 use crate::shape::LayerShape;
 
-/// Convolution with a kernel `K` and pooling `P`, the term `−⟨s_to, P(K ∗ s_from)⟩` of the energy.
+/// Convolution with a kernel `K` and pooling `P`, the energy term `−⟨s_to, P(K ∗ s_from)⟩`.
 ///
-/// The transposed path is the exact adjoint. Average pooling is linear, so the term is bilinear
-/// and layers have exact minimizers as between [`Dense`](super::Dense) connections. Max pooling is
-/// linear only as long as the same units win their windows: the transposed path routes through
-/// the winners of the current `s_from`, and an update of `s_from` is a fixed-point step. Where
-/// `s_to` has no negative values the term is concave in `s_from`, with its tangent above it, so
-/// that the step does not raise the energy; where it has, the step may.
+/// The transposed path is the exact adjoint. Average pooling is linear, so the term is bilinear and
+/// layers have exact minimizers, as with [`Dense`](super::Dense) connections. Max pooling is linear
+/// only as long as the same units win their windows: the transposed path routes through the winners of
+/// the current `s_from`, and an update of `s_from` is a fixed-point step. If `s_to` has no negative
+/// values, the term is concave in `s_from` and lies below its tangent, so that the step does not raise
+/// the energy; otherwise it may.
 ///
 /// # Reference
 /// Ernoult et al. (2019), <https://arxiv.org/abs/1905.13633>; Laborieux et al. (2021),
@@ -89,7 +89,7 @@ impl Convolution {
         }
     }
 
-    /// Kernel, stride, padding and pooling.
+    /// Returns the kernel size, stride, padding and pooling.
     pub fn config(&self) -> ConvolutionConfig {
         self.geometry.config
     }

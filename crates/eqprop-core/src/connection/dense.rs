@@ -14,20 +14,20 @@ use crate::fused::{Weights, operations};
 use crate::gradients::{Gradients, OuterProduct};
 use crate::shape::LayerShape;
 
-/// Dense connection, the term `−s_from W s_toᵀ` of the energy.
+/// Dense connection, the energy term `−s_from W s_toᵀ`.
 ///
-/// Within one layer (`from == to`) the diagonal of `W` is ignored: no unit is connected to
-/// itself (Scellier & Bengio 2017, §2.1). Two units are joined by `W + Wᵀ`, which is symmetric
-/// whatever `W` is. All units of the layer are updated at once, so that `s ← σ(drive)` is a
-/// fixed-point step and no exact minimization. As every potential has a curvature of at least 1,
+/// Within one layer (`from == to`) the diagonal of `W` is ignored: no unit is connected to itself
+/// (Scellier & Bengio 2017, §2.1). Two units are connected by `W + Wᵀ`, which is symmetric for every
+/// `W`. All units of the layer are updated at once, so `s ← σ(drive)` is a fixed-point step, not an
+/// exact minimization. As every potential has a curvature of at least 1,
 ///
 /// ```text
 /// E(σ(drive)) − E(s) ≤ −½ dᵀ (I + W + Wᵀ) d,   d = σ(drive) − s
 /// ```
 ///
-/// so that the step does not raise the energy while no eigenvalue of `W + Wᵀ` is below −1. With
-/// stronger inhibition it may, and units that inhibit each other may switch on and off together
-/// for ever: gradient flow of a small step size does not.
+/// so that the step does not raise the energy as long as no eigenvalue of `W + Wᵀ` is below −1. With
+/// stronger inhibition it may, and units that inhibit each other may oscillate forever; gradient flow
+/// with a small step size does not.
 #[derive(Module, Debug)]
 pub struct Dense {
     /// Weights, `[n_in, n_out]`.
@@ -57,12 +57,12 @@ impl Dense {
         }
     }
 
-    /// The weights that join two units.
+    /// The weights without self-connections.
     fn held(&self) -> Tensor<2> {
         self.without_self(self.weight.val())
     }
 
-    /// Without what joins a unit with itself: within one layer the diagonal.
+    /// Removes self-connections: within one layer, the diagonal.
     fn without_self(&self, weight: Tensor<2>) -> Tensor<2> {
         if !self.lateral {
             return weight;
@@ -138,7 +138,7 @@ fn transposed(weight: Tensor<2>) -> Tensor<2> {
     flat.reshape([n_out, n_in])
 }
 
-/// [`Dense`] with its weights held, and those of the way back, transposed once that is asked for.
+/// [`Dense`] with its weights fixed; those of the feedback direction are transposed when first needed.
 #[derive(Debug)]
 pub struct PreparedDense {
     weight: Tensor<2>,
@@ -147,7 +147,7 @@ pub struct PreparedDense {
 }
 
 impl PreparedDense {
-    /// Weights forth and back, both `[n_in, n_out]`.
+    /// Weights of the forward and of the feedback direction, both `[n_in, n_out]`.
     pub fn new(weight: Tensor<2>, feedback: Tensor<2>) -> Self {
         Self {
             weight,

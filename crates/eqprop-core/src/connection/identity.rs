@@ -1,4 +1,4 @@
-//! One to one.
+//! One-to-one connection.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::term::{Prepared, Term};
 use crate::fused::Weights;
 use crate::shape::LayerShape;
 
-/// Each unit with the one in the same place: `−⟨s_to, s_from⟩`, without parameters.
+/// Connects each unit to the unit at the same position: `−⟨s_to, s_from⟩`, without parameters.
 #[derive(Module, Debug)]
 pub struct Identity;
 

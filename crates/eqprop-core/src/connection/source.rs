@@ -1,22 +1,21 @@
-//! Where new weights come from.
+//! The source of new weights.
 
 use burn::module::Param;
 use burn::tensor::{Shape, Tensor, TensorData};
 
 use super::config::InitializerConfig;
 
-/// Draws the values of new weights.
+/// A source of values for new weights.
 pub trait WeightSource {
-    /// Values of this shape, uniform in `±bound`.
+    /// Draws values of this shape, uniform in `±bound`.
     fn draw(&mut self, shape: Shape, bound: f64) -> TensorData;
 
-    /// A source of its own, for weights that only some networks have: what this one draws does not
-    /// depend on what that one does.
+    /// Returns a separate source, for weights that only some networks have: neither source affects the
+    /// values that the other one draws.
     fn aside(&self) -> Box<dyn WeightSource>;
 }
 
-/// Gives `weight` new values; each of its units is driven by `n_in` units, and `n_out` are by each
-/// of those.
+/// Draws new values for `weight`, which has fan-in `n_in` and fan-out `n_out`.
 pub fn redraw<const D: usize>(
     weight: &mut Param<Tensor<D>>,
     initializer: InitializerConfig,

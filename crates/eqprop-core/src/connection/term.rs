@@ -1,4 +1,4 @@
-//! What a kind of connection is.
+//! The trait that every kind of connection implements.
 
 use core::any::Any;
 use core::fmt::Debug;
@@ -14,21 +14,22 @@ use crate::contrast::{Share, StatePair};
 use crate::fused::Weights;
 use crate::gradients::Gradients;
 
-/// All that is known of a connection; see the methods of [`Connection`](super::Connection).
+/// A connection; see the methods of [`Connection`](super::Connection).
 pub trait Term: Any {
     fn kind(&self) -> ConnectionKind;
 
-    /// The parameters, if there are any, and they are one tensor.
+    /// The parameters, if there are any and they are a single tensor.
     fn parameter(&self) -> Option<ParamId> {
         None
     }
 
-    /// Gives the parameters new values.
+    /// Draws new values for the parameters.
     fn redraw(&mut self, _initializer: InitializerConfig, _source: &mut dyn WeightSource) {}
 
     fn forward(&self, pre: Tensor<2>) -> Tensor<2>;
 
-    /// With the parameters of `feedback`, of the same kind, for the way back.
+    /// Prepares the connection, with the parameters of `feedback`, of the same kind, for the feedback
+    /// direction.
     fn prepare(&self, feedback: &dyn Term) -> Arc<dyn Prepared>;
 
     /// Registers the contrast for the parameters of all of `others`.
@@ -54,14 +55,14 @@ pub trait Term: Any {
     }
 }
 
-/// The connection that `term` is, where both directions are made from one configuration.
+/// Downcasts `term` to its type; both directions are made from one configuration.
 pub fn same_kind<T: Term>(term: &dyn Term) -> &T {
     let any: &dyn Any = term;
     any.downcast_ref()
         .expect("both directions are made from one configuration")
 }
 
-/// A connection with its parameters held; see the methods of
+/// A connection with its parameters fixed; see the methods of
 /// [`PreparedConnection`](super::PreparedConnection).
 pub trait Prepared: Debug + Send + Sync {
     fn forward(&self, pre: Tensor<2>) -> Tensor<2>;

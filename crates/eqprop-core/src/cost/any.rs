@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
-/// Which cost.
+/// The choice of a cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CostConfig {
@@ -33,11 +33,11 @@ pub enum AnyCost {
     CrossEntropy(CrossEntropy),
     /// See [`PhaseError`].
     PhaseError(PhaseError),
-    /// The squared error with weights of the classes.
+    /// The squared error with class weights.
     WeightedSquaredError(ClassWeighted<SquaredError>),
-    /// The cross-entropy with weights of the classes.
+    /// The cross-entropy with class weights.
     WeightedCrossEntropy(ClassWeighted<CrossEntropy>),
-    /// The error of phases with weights of the classes.
+    /// The phase error with class weights.
     WeightedPhaseError(ClassWeighted<PhaseError>),
 }
 
@@ -57,7 +57,7 @@ pub enum AnyNudge {
 }
 
 impl CostConfig {
-    /// The cost for a last layer of `n_units` and `n_classes` classes.
+    /// Creates the cost for an output layer of `n_units` units and `n_classes` classes.
     pub fn init(&self, n_units: usize, n_classes: usize, device: &Device) -> AnyCost {
         match self {
             Self::SquaredError => AnyCost::SquaredError(SquaredError),
@@ -70,7 +70,7 @@ impl CostConfig {
 }
 
 impl AnyCost {
-    /// The same cost with a weight for each class.
+    /// Returns the same cost with a weight for each class.
     ///
     /// # Panics
     /// If a weight is negative or not finite.
@@ -89,7 +89,7 @@ impl AnyCost {
     }
 }
 
-/// Calls the same method of whichever cost it is.
+/// Calls the same method on whichever cost it is.
 macro_rules! dispatch {
     ($self:expr, $cost:ident => $call:expr) => {
         match $self {

@@ -1,4 +1,4 @@
-//! A cost that some classes count more in than others.
+//! A cost with a weight for each class.
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
@@ -6,24 +6,24 @@ use burn::tensor::{Tensor, TensorData};
 use super::{Cost, QuadraticNudge};
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
-/// Another cost, times the weight of the class of each example:
+/// Another cost, multiplied by the weight of each example's class:
 ///
 /// ```text
 /// C_w(s_out, y) = (Σ_c w_c y_c) · C(s_out, y)
 /// ```
 ///
-/// with one-hot targets `y`. An example is nudged by `β` times its weight, so that the gradient is that of the mean of
-/// `C_w`; and what holds for a `β` of the other cost holds for `β` times the largest weight.
+/// with one-hot targets `y`. An example is nudged by `β` times its weight, so that the gradient is that of
+/// the mean of `C_w`. A condition on `β` for the other cost applies here to `β` times the largest weight.
 #[derive(Module, Debug)]
 pub struct ClassWeighted<C: Cost> {
-    /// The other cost.
+    /// The cost that is weighted.
     pub cost: C,
     #[module(skip)]
     weights: Vec<f64>,
 }
 
 impl<C: Cost> ClassWeighted<C> {
-    /// `cost`, with a weight for each class.
+    /// Creates a weighted `cost`, with a weight for each class.
     ///
     /// # Panics
     /// If a weight is negative or not finite.
@@ -36,7 +36,7 @@ impl<C: Cost> ClassWeighted<C> {
         Self { cost, weights }
     }
 
-    /// The weight of each class.
+    /// Returns the weight of each class.
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }

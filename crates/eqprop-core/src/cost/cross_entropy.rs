@@ -13,7 +13,7 @@ use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 /// Configuration of a [`CrossEntropy`] readout.
 #[derive(Config, Debug)]
 pub struct CrossEntropyConfig {
-    /// Units of the last layer of the state.
+    /// Number of units of the last layer of the state.
     pub n_units: usize,
     /// Number of classes.
     pub n_classes: usize,
@@ -28,9 +28,9 @@ pub struct CrossEntropyConfig {
 /// The nudge acts on the last layer as `−β ∂C/∂s_out = β (y − ŷ) W_rᵀ`; `W_r` and `b_r` get their
 /// gradient `∂C/∂W_r = s_outᵀ (ŷ − y)` directly, at the free equilibrium.
 ///
-/// The nudged layer has no closed-form minimizer: its step is one of mirror descent, which never
-/// raises `F` and, for large readout weights, needs more steps than the fixed-point step of the
-/// published code, which may oscillate there.
+/// The nudged layer has no closed-form minimizer. Its step is one of mirror descent, which never raises
+/// `F`. For large readout weights it needs more steps than the fixed-point step of the published code,
+/// which may oscillate there.
 ///
 /// # Reference
 /// Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>
@@ -52,7 +52,7 @@ pub struct CrossEntropyNudge {
 }
 
 impl CrossEntropyConfig {
-    /// A readout with new random weights and zero biases.
+    /// Creates a readout with random weights and zero biases.
     pub fn init(&self, device: &Device) -> CrossEntropy {
         let (n_in, n_out) = (self.n_units, self.n_classes);
         CrossEntropy {
@@ -63,7 +63,7 @@ impl CrossEntropyConfig {
 }
 
 impl CrossEntropy {
-    /// `s_out W_r + b_r`, `[batch, n_classes]`.
+    /// Computes the logits `s_out W_r + b_r`, `[batch, n_classes]`.
     pub fn logits(&self, output: &Tensor<2>) -> Tensor<2> {
         operations::product_with_prepared(output.clone(), &self.weight.val())
             + self.bias.val().unsqueeze()
@@ -74,7 +74,7 @@ impl CrossEntropy {
         target.clone() - softmax(self.logits(output), 1)
     }
 
-    /// Registers the gradients of the readout that `−∂C/∂logits` make.
+    /// Registers the gradients of the readout, from `error = −∂C/∂logits`.
     fn register(&self, output: &Tensor<2>, error: Tensor<2>, gradients: &mut Gradients) {
         let error = error / -(output.dims()[0] as f64);
         let weight = operations::product_over_rows(output, &error);
@@ -154,8 +154,8 @@ impl Cost for CrossEntropy {
 }
 
 /// A bound on the curvature of the cross-entropy in `s_out`, `[1, 1]`: `½‖W‖²` with the weights
-/// centered over the classes, because a softmax has a curvature of at most ½ and does not feel
-/// what all classes share. The norm is bounded by the largest absolute row sum of `WᵀW`.
+/// centered over the classes, because a softmax has a curvature of at most ½ and ignores a shift that
+/// all classes share. The norm is bounded by the largest absolute row sum of `WᵀW`.
 fn curvature(weight: &Tensor<2>) -> Tensor<2> {
     let centered = weight.clone() - weight.clone().mean_dim(1);
     let gram = centered.clone().transpose().matmul(centered);

@@ -1,4 +1,4 @@
-//! A cost that is a given slope times the output.
+//! A linear cost with a given slope.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -6,10 +6,10 @@ use burn::tensor::Tensor;
 use super::Cost;
 use crate::{activation::Activation, error::ConfigError};
 
-/// The linear cost `C = ⟨g, s_out⟩`, whose slope `g` is what stands where a target would.
+/// The linear cost `C = ⟨g, s_out⟩`, whose slope `g` takes the place of the target.
 ///
-/// With `g = ∂L/∂s_out` at the free equilibrium it is a loss `L` of whatever follows the output, to
-/// first order: `dC/dθ = dL/dθ` there, and a nudge by it is a constant force `−βg`. The nudged
+/// With `g = ∂L/∂s_out` at the free equilibrium it equals, to first order, a loss `L` of whatever
+/// follows the output: `dC/dθ = dL/dθ` there, and its nudge is a constant force `−βg`. The nudged
 /// output has an exact minimizer for every activation:
 ///
 /// ```text
@@ -32,7 +32,7 @@ impl Cost for LinearCost {
         (output.clone() * target.clone()).sum_dim(1).squeeze_dim(1)
     }
 
-    /// The drive: what follows the output knows the classes, if there are any.
+    /// The drive: the classes, if there are any, belong to whatever follows the output.
     fn scores(&self, _output: &Tensor<2>, drive: &Tensor<2>) -> Tensor<2> {
         drive.clone()
     }

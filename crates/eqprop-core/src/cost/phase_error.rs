@@ -7,21 +7,22 @@ use super::Cost;
 use crate::activation::{Activation, halves, pairs};
 use crate::error::ConfigError;
 
-/// The squared error of an output layer of oscillators, `C = ½ Σ_i (cos φ_i − t_i)²` with `t = 2y − 1`: the oscillator
-/// of the right class should be in phase with the reference, all others in antiphase.
+/// The squared error of an output layer of oscillators, `C = ½ Σ_i (cos φ_i − t_i)²` with `t = 2y − 1`: the
+/// oscillator of the right class should be in phase with the reference, all others in antiphase.
 ///
-/// It acts on a phase by the force `−β ∂C/∂φ = β (cos φ − t) sin φ`, which is 0 in phase and in antiphase, right or wrong.
+/// It acts on a phase by the force `−β ∂C/∂φ = β (cos φ − t) sin φ`, which vanishes in phase and in
+/// antiphase, right or wrong.
 ///
-/// The output is a layer of [`Activation::Phase`]. Its step with a nudge has no closed form; the one taken never raises
-/// `F`, and a phase stays only where the slope of `F` is 0. Of `½β cos²φ = ½β(1 − sin²φ)` that form is taken which is
-/// concave, and replaced by its tangent:
+/// The output is a layer of [`Activation::Phase`]. Its nudged step has no closed form; the one taken never
+/// raises `F`, and a phase stays only where the slope of `F` is 0. Of the two forms
+/// `½β cos²φ = ½β(1 − sin²φ)` the concave one is taken and replaced by its tangent:
 ///
 /// ```text
 /// (cos φ, sin φ) ← u/|u|,   u = drive + (βt + max(−β, 0) cos φ, max(β, 0) sin φ)
 /// ```
 ///
 /// # Shapes
-/// - target: `[batch, n_classes]`, of numbers from 0 to 1; output: `[batch, 2 n_classes]`
+/// - target: `[batch, n_classes]`, values from 0 to 1; output: `[batch, 2 n_classes]`
 ///
 /// # Reference
 /// Gower (2025), <https://arxiv.org/abs/2505.02103>
@@ -36,7 +37,7 @@ pub struct PhaseErrorNudge {
     wanted: Tensor<2>,
 }
 
-/// The cosine that a target asks for.
+/// The cosine `t` of a target.
 fn wanted(target: &Tensor<2>) -> Tensor<2> {
     target.clone() * 2.0 - 1.0
 }
@@ -76,7 +77,7 @@ impl Cost for PhaseError {
         (value * nudge.beta.clone()).squeeze_dim(1)
     }
 
-    /// Of the cosines `β(t − cos φ)`, of the sines 0.
+    /// `β(t − cos φ)` for the cosines, 0 for the sines.
     fn force(&self, nudge: &PhaseErrorNudge, output: &Tensor<2>) -> Tensor<2> {
         let [cosine, sine] = halves(output.clone());
         let force = (nudge.wanted.clone() - cosine) * nudge.beta.clone();
@@ -97,7 +98,7 @@ impl Cost for PhaseError {
         activation.apply(drive + pairs(pull + cosine * away, sine * toward))
     }
 
-    /// Any: a phase cannot run away.
+    /// Accepts any β: a phase is bounded.
     fn check_beta(&self, _beta: f64, _activation: Activation) -> Result<(), ConfigError> {
         Ok(())
     }

@@ -14,10 +14,10 @@ use crate::{activation::Activation, error::ConfigError};
 /// s_out = σ((drive + βy) / (1 + β))
 /// ```
 ///
-/// so it stays stable however large β is. For β ≤ −1 `F` is concave in the output: on a layer
-/// with a largest value the minimizer is then the better end of the range, on a layer without
-/// one `F` has no minimum and β is refused. With another potential `G` (sigmoid, tanh, softmax)
-/// the step is one of mirror descent, which never raises `F`:
+/// so it is stable for arbitrarily large β. For β ≤ −1 `F` is concave in the output: on a layer with a
+/// largest value the minimizer is then the better end of the range; on a layer without one `F` has no
+/// minimum and β is refused. With another potential `G` (sigmoid, tanh, softmax) the step is one of
+/// mirror descent, which never raises `F`:
 ///
 /// ```text
 /// s_out ← σ((γ σ⁻¹(s_out) + drive + β(y − s_out)) / (1 + γ)),   γ = max(β, 0)
@@ -33,8 +33,8 @@ const FLATTEST: f64 = 1e-6;
 pub struct SquaredErrorNudge {
     beta: Tensor<2>,
     target: Tensor<2>,
-    /// What is added to the drive for the minimizer: `βy`, less half the concavity times the
-    /// range where β ≤ −1, so that the sign says which end is better.
+    /// Offset added to the drive for the minimizer: `βy`, plus half the concavity times the range where
+    /// β ≤ −1, so that the sign says which end is better.
     offset: Tensor<2>,
     /// `1/(1 + β)`, or a number that takes any drive to an end of the range where β ≤ −1.
     shrink: Tensor<2>,
@@ -48,7 +48,7 @@ impl Cost for SquaredError {
         (error.clone() * error).sum_dim(1).squeeze_dim(1) * 0.5
     }
 
-    /// The drive, which ranks as the output does wherever that is not clipped.
+    /// The drive, which ranks the units as the output does unless that is clipped.
     fn scores(&self, _output: &Tensor<2>, drive: &Tensor<2>) -> Tensor<2> {
         drive.clone()
     }

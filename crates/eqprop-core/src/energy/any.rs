@@ -1,4 +1,4 @@
-//! A field chosen at run time, and what makes one of a graph.
+//! A field chosen at run time, and the configuration that builds one from a graph.
 
 use burn::module::{Module, ParamGroup};
 use burn::tensor::{Device, Tensor};
@@ -22,10 +22,10 @@ use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::state::State;
 
-/// One of the built-in energies and fields, chosen at run time.
+/// A built-in energy or field, chosen at run time.
 ///
 /// # Panics
-/// All that takes a clamped input, if another kind of field has clamped it.
+/// All methods that take a clamped input, if another kind of field has clamped it.
 #[derive(Module, Debug)]
 pub enum AnyField {
     /// See [`HopfieldEnergy`].
@@ -62,7 +62,7 @@ pub enum AnyClamped {
     Oscillators(Held<OscillatorNetwork>),
 }
 
-/// Calls the same method of whichever field it is.
+/// Calls the same method on whichever field it is.
 macro_rules! dispatch {
     ($self:expr, $field:ident => $call:expr) => {
         match $self {
@@ -89,7 +89,7 @@ fn foreign() -> ! {
     panic!("the input was clamped by another kind of field")
 }
 
-/// Makes the variant of a field.
+/// Converts a field into its variant.
 macro_rules! from {
     ($($name:ident($field:ident)),+ $(,)?) => {$(
         impl From<$field> for AnyField {
@@ -109,8 +109,8 @@ from! {
 }
 
 impl AnyField {
-    /// The parameters that drive free layer `layer`: its biases, and those of the connections that lead
-    /// to it, in both directions.
+    /// Returns the parameters that belong to free layer `layer`: its own, such as biases, and those of
+    /// the connections that lead into it, in both directions.
     pub fn parameters_into(&self, layer: usize) -> ParamGroup {
         dispatch!(self, field => field.parameters_into(layer))
     }
@@ -226,7 +226,7 @@ impl VectorField for AnyField {
     }
 }
 
-/// Which of the built-in energies and fields the layers and connections of a graph make.
+/// The choice of a built-in energy or field for the layers and connections of a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -238,16 +238,16 @@ pub enum Model {
         /// How the two directions of a connection learn.
         #[serde(default)]
         update: FeedbackUpdate,
-        /// What the feedback parameters begin with.
+        /// Initial values of the feedback parameters.
         #[serde(default)]
         feedback: FeedbackInitializer,
     },
     /// See [`PredictiveCoding`].
     PredictiveCoding {
-        /// How the layers move.
+        /// Update rule of the layers.
         #[serde(default)]
         layer_update: LayerUpdate,
-        /// How the weights count.
+        /// Scaling of the weights.
         #[serde(default)]
         parametrization: Parametrization,
     },
@@ -259,10 +259,10 @@ pub enum Model {
     },
     /// See [`OscillatorNetwork`].
     Oscillators {
-        /// Strength `S` of the second harmonic at first.
+        /// Initial strength `S` of the second harmonic.
         #[serde(default)]
         injection: f64,
-        /// Whether it is learned.
+        /// Whether the strength is learned.
         #[serde(default)]
         learns_injection: bool,
     },
@@ -272,7 +272,7 @@ fn one() -> f64 {
     1.0
 }
 
-/// Calls the same method of whichever configuration it is, of the graph as that field.
+/// Calls the same method on the configuration of the selected field.
 macro_rules! configured {
     ($self:expr, $config:ident => $call:expr) => {{
         let graph = $self.graph.clone();
@@ -313,20 +313,20 @@ macro_rules! configured {
     }};
 }
 
-/// A graph of layers and connections, and what it becomes.
+/// A graph of layers and connections, and the field that it becomes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
-    /// What it becomes.
+    /// The field.
     pub model: Model,
     /// The layers and connections.
     pub graph: HopfieldEnergyConfig,
 }
 
 impl ModelConfig {
-    /// Checks that the graph is one that makes such a field.
+    /// Checks that the graph can become such a field.
     ///
     /// # Errors
-    /// Names the first part that cannot work.
+    /// Names the first part that does not work.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let mut layers = self.graph.layers.iter();
         let phase = layers.position(|layer| layer.activation == Activation::Phase);
@@ -342,7 +342,7 @@ impl ModelConfig {
         configured!(self, config => FieldConfig::validate(&config))
     }
 
-    /// The field with new weights from `source` and zero biases.
+    /// Creates the field with new weights from `source` and zero biases.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
@@ -350,23 +350,23 @@ impl ModelConfig {
         configured!(self, config => FieldConfig::init_from(&config, source, device).into())
     }
 
-    /// The activation by which the output layer relaxes.
+    /// Returns the activation with which the output layer relaxes.
     pub fn output(&self) -> Activation {
         configured!(self, config => config.output())
     }
 
-    /// Whether free phases start at their equilibrium.
+    /// Returns whether free phases start at their equilibrium.
     pub fn starts_at_equilibrium(&self) -> bool {
         configured!(self, config => config.starts_at_equilibrium())
     }
 
-    /// Whether the parameters decide how much of a nudge the output bears.
+    /// Returns whether the range of admissible β depends on the parameters.
     pub fn limits_of_beta_are_learned(&self) -> bool {
         configured!(self, config => config.limits_of_beta_are_learned())
     }
 
-    /// Whether what drives a layer along a connection cannot be had without what leads back, so that
-    /// there is no feedforward network of the same parameters.
+    /// Returns whether the drive along a connection cannot be separated from its feedback, so that
+    /// there is no feedforward network with the same parameters.
     pub fn conducts_both_ways(&self) -> bool {
         configured!(self, config => config.conducts_both_ways())
     }

@@ -1,4 +1,4 @@
-//! Biases, one per unit or one for all units of a feature map, and sums over units.
+//! Biases, one per unit or one per feature map, and sums over units.
 
 use burn::module::Param;
 use burn::tensor::Tensor;
@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use crate::fused::operations;
 use crate::shape::LayerShape;
 
-/// The bias of each unit of a layer: all units of a feature map have its channel's.
+/// Returns the bias of each unit of a layer; all units of a feature map share that of their channel.
 ///
 /// # Shapes
 /// - `bias`: `[n_biases]`, output: `[1, n_units]`
@@ -18,7 +18,7 @@ pub fn spread(bias: &Param<Tensor<1>>, shape: LayerShape) -> Tensor<2> {
         .reshape([1, n_biases * n_each])
 }
 
-/// The sum over the batch, and over each feature map: the adjoint of [`spread`].
+/// Sums over the batch, and over each feature map: the adjoint of [`spread`].
 ///
 /// # Shapes
 /// - `values`: `[batch, n_units]`, `bias` and output: `[n_biases]`
@@ -28,7 +28,7 @@ pub fn gather(values: Tensor<2>, bias: &Param<Tensor<1>>) -> Tensor<1> {
     per_bias.sum_dim(1).squeeze_dim::<1>(1)
 }
 
-/// `scale · Σ_batch (first − second)`, of each bias.
+/// Computes `scale · Σ_batch (first − second)` for each bias.
 ///
 /// # Shapes
 /// - `first`, `second`: `[batch, n_units]`, `bias` and output: `[n_biases]`

@@ -1,4 +1,4 @@
-//! An energy of your own, from one method.
+//! A user-defined energy, from one method.
 
 mod closed_forms;
 mod function;
@@ -17,7 +17,7 @@ use crate::state::{State, repeated};
 pub use closed_forms::{ClosedForm, ClosedFormError};
 pub use function::EnergyFunction;
 
-/// An energy of your own, from an [`EnergyFunction`] and the layers it has.
+/// A user-defined energy, from an [`EnergyFunction`] and its layers.
 ///
 /// The drives are such that the fixed-point step descends the energy,
 ///
@@ -25,38 +25,38 @@ pub use function::EnergyFunction;
 /// drive_k = σ_k⁻¹(s_k) − ∂E/∂s_k        s_k ← σ_k(drive_k)
 /// ```
 ///
-/// the step of mirror descent of size 1 in the geometry of the potential `G_k`. Where
-/// `E = Σ G_k + interactions` and a layer does not interact with itself, it is the exact minimizer
-/// over the layer. Elsewhere it is one step, which may overshoot where `E` is more than twice as
-/// curved as `G_k`: [`GradientFlow`](crate::relaxation::Scheme::GradientFlow) with a small step size
-/// converges on any smooth energy. An equilibrium is the same in all schemes.
+/// a mirror-descent step of size 1 in the geometry of the potential `G_k`. If
+/// `E = Σ G_k + interactions` and a layer does not interact with itself, it is the exact minimizer over
+/// the layer. Otherwise it may overshoot where `E` is more than twice as curved as `G_k`:
+/// [`GradientFlow`](crate::relaxation::Scheme::GradientFlow) with a small step size converges on any
+/// smooth energy. The equilibria are the same in all schemes.
 ///
-/// Each layer is a [group](VectorField::groups) of its own, which is right for any energy.
+/// Each layer is a [group](VectorField::groups) of its own, which is correct for any energy.
 ///
-/// # How it differentiates
-/// Drives, parameter gradients and input gradients are slopes of the energy at one state, by Burn's
-/// autodiff: nothing is unrolled and nothing grows with the steps of a relaxation. What is computed
-/// outside autodiff stays outside.
+/// # Differentiation
+/// Drives, parameter gradients and input gradients are derivatives of the energy at one state, by
+/// Burn's autodiff: nothing is unrolled, and memory does not grow with the steps of a relaxation. A
+/// computation outside autodiff stays outside.
 ///
-/// The drives themselves are differentiable, for estimators that go through them
-/// (backpropagation through time, recurrent backpropagation, the exact gradient). Burn's autodiff
-/// has first derivatives only, so their backward pass is a central difference of slopes along the
-/// vector `v` that comes back:
+/// The drives themselves are differentiable, for estimators that differentiate through them
+/// (backpropagation through time, recurrent backpropagation, the exact gradient). Burn's autodiff has
+/// first derivatives only, so the backward pass of a drive is a central difference of derivatives along
+/// the incoming vector `v`:
 ///
 /// ```text
 /// (∂drive_k/∂z)ᵀ v = 1/2ε · [∂Φ/∂z(s_k + εv) − ∂Φ/∂z(s_k − εv)],   Φ = G_k − E,   z = θ, x, s
 /// ```
 ///
-/// with an error of order ε², some 1e-10 in `f64` and 1e-4 in `f32`. A drive in closed form is
+/// with an error of order ε², about 1e-10 in `f64` and 1e-4 in `f32`. A drive in closed form is
 /// differentiated by Burn's autodiff instead.
 ///
 /// # Cost
-/// A drive is one evaluation of the energy and its backward pass, for one layer. The contrast is
-/// the difference of two slopes: states that differ by β lose `1/β` of the number format's digits,
+/// A drive costs one evaluation of the energy and its backward pass, for one layer. The contrast is the
+/// difference of two derivatives: for states that differ by β it loses a factor of `1/β` in precision,
 /// which the closed form of [`HopfieldEnergy`](super::HopfieldEnergy) does not.
 #[derive(Module, Debug)]
 pub struct CustomEnergy<F: EnergyFunction> {
-    /// The energy, with all parameters.
+    /// The energy, with all its parameters.
     pub function: F,
     #[module(skip)]
     layers: Vec<LayerConfig>,
@@ -65,7 +65,7 @@ pub struct CustomEnergy<F: EnergyFunction> {
 }
 
 impl<F: EnergyFunction> CustomEnergy<F> {
-    /// The energy `function` over these free layers, of which the last is the output.
+    /// Creates the energy `function` over these free layers, of which the last is the output.
     ///
     /// # Panics
     /// If there is no layer.
@@ -82,7 +82,7 @@ impl<F: EnergyFunction> CustomEnergy<F> {
         }
     }
 
-    /// `σ_k⁻¹(s_k) − ∂E/∂s_k` by autodiff, outside autodiff.
+    /// Computes `σ_k⁻¹(s_k) − ∂E/∂s_k` by autodiff; the result is outside autodiff.
     fn drive_by_autodiff(&self, layer: usize, input: &Tensor<2>, state: &State) -> Tensor<2> {
         let activation = self.layers[layer].activation;
         let inverse = activation.inverse(state.layer(layer).clone());
@@ -151,7 +151,7 @@ impl<F: EnergyFunction> VectorField for CustomEnergy<F> {
         closed_form.or_else(|| input_slopes(self, input, first, second, scale))
     }
 
-    /// Itself: there is an energy.
+    /// The field itself, because there is an energy.
     fn adjoint(&self, input: &Tensor<2>, _state: &State) -> Option<Tensor<2>> {
         Some(input.clone())
     }

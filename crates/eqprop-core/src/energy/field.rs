@@ -1,4 +1,4 @@
-//! What the model is, for all that relaxes and learns.
+//! The interface of a model to relaxation and learning.
 
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
@@ -12,32 +12,32 @@ use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::state::State;
 
-/// What drives the layers of a network toward an equilibrium, given an input.
+/// A vector field: the drives that move the layers of a network toward an equilibrium, given an input.
 ///
-/// Each free layer has a drive, and responds to it by its
+/// Each free layer has a drive, and responds to it with its
 /// [`Activation`](crate::activation::Activation):
 ///
 /// ```text
 /// s_k ← σ_k(drive_k(θ, x, s))        an equilibrium is a state that this leaves as it is
 /// ```
 ///
-/// Where the drives are those of an [`Energy`], the equilibria are its minima and equilibrium
-/// propagation estimates the gradient of the cost. They need not be: with forward and feedback
-/// weights of their own (untied) there is no energy, and the same two-phase procedure
-/// is the vector-field setting of Ernoult et al. (2020), <https://arxiv.org/abs/2005.04168>, and
-/// Laborieux et al. (2021), <https://arxiv.org/abs/2006.03824>.
+/// If the drives are those of an [`Energy`], the equilibria are its minima and equilibrium propagation
+/// estimates the gradient of the cost. They need not be: with separate (untied) forward and feedback
+/// weights there is no energy, and the same two-phase procedure is the vector-field setting of Ernoult
+/// et al. (2020), <https://arxiv.org/abs/2005.04168>, and Laborieux et al. (2021),
+/// <https://arxiv.org/abs/2006.03824>.
 ///
-/// A field owns its parameters θ as a Burn [`Module`]; it never changes them. Free layers
-/// are counted from 0 in the state. An input is first [clamped](Self::clamp), which computes
-/// once what it contributes to every later step.
+/// A field owns its parameters θ as a Burn [`Module`] and never changes them. Free layers are counted
+/// from 0 in the state. An input is first [clamped](Self::clamp), which computes once its contribution
+/// to all later steps.
 pub trait VectorField: Module + ModuleDisplay {
-    /// What stays constant while an input is clamped and the parameters are held.
+    /// The quantities that stay constant while an input is clamped and the parameters are fixed.
     type Clamped: Clone;
 
-    /// The free layers, first to last; the last one is the output.
+    /// Returns the free layers, first to last; the last one is the output.
     fn layers(&self) -> &[LayerConfig];
 
-    /// Groups of layers such that no two layers of a group interact: updating a whole group at
+    /// Returns groups of layers such that no two layers of a group interact: updating a whole group at
     /// once is then the same as updating one layer after the other.
     fn groups(&self) -> &[Vec<usize>];
 
@@ -47,24 +47,24 @@ pub trait VectorField: Module + ModuleDisplay {
     /// - `input`: `[batch, n_inputs]`
     fn clamp(&self, input: &Tensor<2>) -> Self::Clamped;
 
-    /// The clamped input repeated `n` times along the batch axis, as [`State::repeat`].
+    /// Repeats the clamped input `n` times along the batch axis, like [`State::repeat`].
     fn repeat(&self, clamped: &Self::Clamped, n: usize) -> Self::Clamped;
 
-    /// The units of free layer `layer` that the input clamps, or `None` where there are none, as in
-    /// every field that is not [`PartlyClamped`](super::PartlyClamped). A relaxation leaves them where
-    /// they are held, whatever drives them.
+    /// Returns the units of free layer `layer` that the input clamps, or `None` if there are none, as
+    /// in every field other than [`PartlyClamped`](super::PartlyClamped). A relaxation keeps them at
+    /// their clamped values, whatever their drive.
     fn held<'a>(&self, _layer: usize, _clamped: &'a Self::Clamped) -> Option<&'a HeldUnits> {
         None
     }
 
-    /// The drive of free layer `layer`.
+    /// Computes the drive of free layer `layer`.
     ///
     /// # Shapes
     /// - output: `[batch, n_units]`
     fn drive(&self, layer: usize, clamped: &Self::Clamped, state: &State) -> Tensor<2>;
 
-    /// The curvature `a` of the energy in each unit of free layer `layer`, in units of that of the
-    /// potential, or `None` where it is 1: see [`Energy`].
+    /// Returns the curvature `a` of the energy in each unit of free layer `layer`, in units of that of
+    /// the potential, or `None` if it is 1; see [`Energy`].
     ///
     /// # Shapes
     /// - output: `[1, n_units]`
@@ -72,8 +72,8 @@ pub trait VectorField: Module + ModuleDisplay {
         None
     }
 
-    /// `scale · mean over the batch of [∂E/∂θ(first) − ∂E/∂θ(second)]`, for every parameter; without
-    /// an energy, what stands in its place in the learning rule.
+    /// Computes `scale · mean over the batch of [∂E/∂θ(first) − ∂E/∂θ(second)]` for every parameter;
+    /// without an energy, the quantity that takes its place in the learning rule.
     fn contrast(
         &self,
         clamped: &Self::Clamped,
@@ -82,17 +82,17 @@ pub trait VectorField: Module + ModuleDisplay {
         scale: f64,
     ) -> Gradients;
 
-    /// The contrast of each parameter by the drives that it has part in, with `Δ = first − second` and
-    /// `s̄` the mean of the two states:
+    /// Computes the contrast of each parameter from the drives that depend on it, with
+    /// `Δ = first − second` and `s̄` the mean of the two states:
     ///
     /// ```text
     /// −scale · mean over the batch of Σ_k a_k (∂drive_k/∂θ(s̄))ᵀ Δ_k
     /// ```
     ///
-    /// Where `Δ` is the response of the [adjoint](Self::adjoint) field to a nudge by the cost, this is the
-    /// gradient of the cost, energy or not. Of an energy it is the [contrast](Self::contrast) up to terms
-    /// of third order in `Δ`, and so the contrast stands for it; a field without an energy, whose learning
-    /// rule is another, says what it is.
+    /// If `Δ` is the response of the [adjoint](Self::adjoint) field to a nudge by the cost, this is the
+    /// gradient of the cost, with or without an energy. With an energy it equals the
+    /// [contrast](Self::contrast) up to terms of third order in `Δ`, so the contrast is the default; a field
+    /// without an energy, whose learning rule differs, has to implement it.
     fn drive_contrast(
         &self,
         clamped: &Self::Clamped,
@@ -103,26 +103,26 @@ pub trait VectorField: Module + ModuleDisplay {
         self.contrast(clamped, first, second, scale)
     }
 
-    /// The clamped field that answers a small change of the state by the transposed Jacobian: its drives
-    /// have no antisymmetric part left of what leads away from `state`,
+    /// Returns the adjoint of the clamped field at `state`, which responds to a small change of the state
+    /// with the transposed Jacobian:
     ///
     /// ```text
     /// drive*(s) = drive(s) − (J − Jᵀ)(s − s⁰) + o(s − s⁰),   J = ∂drive/∂s at s⁰, the given state
     /// ```
     ///
-    /// so that it has the same equilibrium `s⁰`, around which its slopes are `Jᵀ`. (Where the field has a
+    /// It has the same equilibrium `s⁰`, around which its Jacobian is `Jᵀ`. (With a
     /// [curvature](Self::curvature), `J` is the Jacobian of `a · drive`.) An energy has a symmetric `J` and
-    /// is its own adjoint. `None`, as in every field that does not say otherwise, where there is no closed
-    /// form; estimators then have products with `Jᵀ` from Burn's autodiff.
+    /// is its own adjoint. The default is `None`, for fields without a closed form; estimators then compute
+    /// products with `Jᵀ` by Burn's autodiff.
     fn adjoint(&self, _clamped: &Self::Clamped, _state: &State) -> Option<Self::Clamped> {
         None
     }
 
-    /// `scale · [∂E/∂x(first) − ∂E/∂x(second)]` of each example, or `None` if the field has neither an
-    /// energy nor something that stands in its place. What an equilibrium block hands to the layers
-    /// that its input comes from.
+    /// Computes `scale · [∂E/∂x(first) − ∂E/∂x(second)]` of each example, or returns `None` if the
+    /// field has neither an energy nor a substitute for it. An equilibrium block passes the result to
+    /// the layers that its input comes from.
     ///
-    /// Unless a field does otherwise, from its energy by Burn's autodiff.
+    /// By default it comes from the energy, by Burn's autodiff.
     ///
     /// # Shapes
     /// - `input` and output: `[batch, n_inputs]`
@@ -136,57 +136,56 @@ pub trait VectorField: Module + ModuleDisplay {
         input_slopes(self, input, first, second, scale)
     }
 
-    /// The energy of each example, `[batch]`, or `None` if the field has none: for measurements on
-    /// any field. What cannot do without an energy asks for an [`Energy`].
+    /// Computes the energy of each example, `[batch]`, or returns `None` if the field has none: for
+    /// measurements on any field. Code that needs an energy requires an [`Energy`].
     fn energy_of(&self, _clamped: &Self::Clamped, _state: &State) -> Option<Tensor<1>> {
         None
     }
 
-    /// What the built-in fields know beyond their equations; others leave it out.
+    /// Returns the shortcuts of a built-in field beyond its equations; other fields leave them out.
     #[doc(hidden)]
     fn shortcuts<'a>(&'a self, _clamped: &'a Self::Clamped) -> Box<dyn Shortcuts + 'a> {
         Box::new(())
     }
 
-    /// The state that nothing has driven yet, see
-    /// [`Activation::rest`](crate::activation::Activation::rest). It has the data type of
-    /// `input`.
+    /// Returns the initial state, before any drive; see
+    /// [`Activation::rest`](crate::activation::Activation::rest). It has the data type of `input`.
     fn rest(&self, input: &Tensor<2>) -> State {
         let rest = |layer: &LayerConfig| layer.activation.rest(layer.n_units());
         uniform(self.layers(), input.dims()[0], input, rest)
     }
 
-    /// Where a free phase starts that has no better state: at [rest](Self::rest), or at an
-    /// equilibrium where it is known in closed form. Clamped units are where they are
-    /// [held](Self::held).
+    /// Returns the state from which a free phase starts if there is no better one: the [initial
+    /// state](Self::rest), or an equilibrium that is known in closed form. Clamped units are at their
+    /// [clamped values](Self::held).
     fn start(&self, input: &Tensor<2>, clamped: &Self::Clamped) -> State {
         let equilibrium = self.shortcuts(clamped).equilibrium();
         let start = equilibrium.unwrap_or_else(|| self.rest(input));
         with_held(self, clamped, start)
     }
 
-    /// The field with the parameters nearest to these that it can have. Training calls it after
-    /// every update, whatever the optimizer: a resistor has no negative conductance.
+    /// Returns the field with its parameters projected to the nearest admissible ones. Training calls
+    /// it after every update, whatever the optimizer: a resistor has no negative conductance.
     fn project(self) -> Self {
         self
     }
 
-    /// One pass from the first layer to the last, each responding to the layers before it while
-    /// those after it are 0 (of oscillators, at rest):
+    /// Computes one pass from the first layer to the last, each responding to the layers before it
+    /// while those after it are 0 (for oscillators, in the initial state):
     ///
     /// ```text
     /// s_k = σ_k(drive_k(θ, x, s_1 … s_{k−1}, 0 … 0))
     /// ```
     ///
-    /// In a layered network this is the pass of the feedforward network with the same parameters,
-    /// and close to the free equilibrium where feedback is weak. Clamped units are where they are
-    /// [held](Self::held) from the beginning.
+    /// In a layered network this is the pass of the feedforward network with the same parameters, and
+    /// close to the free equilibrium if feedback is weak. Clamped units are at their [clamped
+    /// values](Self::held) from the beginning.
     fn feedforward(&self, input: &Tensor<2>, clamped: &Self::Clamped) -> State {
-        // Of predictive coding it is the pass, in which the layers above are not 0.
+        // In predictive coding it is the forward pass, in which the layers above are not 0.
         if let Some(pass) = self.shortcuts(clamped).equilibrium() {
             return pass;
         }
-        // If the sines of oscillators were 0, nothing would drive one, and all phases were locked.
+        // If the sines of oscillators were 0, nothing would drive one, and all phases would be locked.
         let silent = |layer: &LayerConfig| match layer.activation {
             Activation::Phase => layer.activation.rest(layer.n_units()),
             _ => 0.0,
@@ -206,11 +205,11 @@ pub trait VectorField: Module + ModuleDisplay {
         state
     }
 
-    /// One pass through the feedforward network of the same parameters, for a single use: what
-    /// backpropagation trains.
+    /// Computes one pass through the feedforward network with the same parameters, for a single use:
+    /// the network that backpropagation trains.
     ///
     /// # Errors
-    /// If there is none, as in a field that does not say otherwise.
+    /// If there is no such network, as by default.
     fn twin(&self, _input: &Tensor<2>) -> Result<Twin, NoTwin> {
         Err(NoTwin::Never {
             field: "this field",
@@ -228,13 +227,13 @@ pub trait VectorField: Module + ModuleDisplay {
 /// drive_k = −a_k⁻¹ ∂(E − a_k G_k)/∂s_k        s_k = σ_k(drive_k) minimizes E over s_k
 /// ```
 ///
-/// where the potential of unit `i` of the layer counts `a_ki` times: its
-/// [curvature](VectorField::curvature), which is 1 but in a
-/// [`ResistiveNetwork`](super::ResistiveNetwork). It minimizes
-/// exactly where `drive_k` does not depend on `s_k` itself, and as a fixed-point step
-/// otherwise; and [`contrast`](VectorField::contrast) is that of `∂E/∂θ`.
+/// where the potential of unit `i` of the layer is multiplied by `a_ki`, its
+/// [curvature](VectorField::curvature), which is 1 except in a
+/// [`ResistiveNetwork`](super::ResistiveNetwork). The minimization is exact if `drive_k` does not
+/// depend on `s_k` itself, and a fixed-point step otherwise. The [`contrast`](VectorField::contrast) is
+/// that of `∂E/∂θ`.
 pub trait Energy: VectorField {
-    /// The energy `E` of each example.
+    /// Computes the energy `E` of each example.
     ///
     /// # Shapes
     /// - output: `[batch]`
@@ -254,7 +253,7 @@ pub(super) fn uniform(
     State::new(layers.collect())
 }
 
-/// `state` with its clamped units where they are held.
+/// `state` with its clamped units at their clamped values.
 fn with_held<E: VectorField>(field: &E, clamped: &E::Clamped, mut state: State) -> State {
     for layer in 0..state.layers().len() {
         if let Some(held) = field.held(layer, clamped) {

@@ -1,4 +1,4 @@
-//! What is said of a field before there is one.
+//! The configuration of a field.
 
 use burn::tensor::Device;
 
@@ -7,7 +7,8 @@ use crate::connection::WeightSource;
 use crate::error::ConfigError;
 use crate::layer::LayerConfig;
 
-/// A graph of layers and connections, as one of the fields; see [`ModelConfig`](super::ModelConfig).
+/// A graph of layers and connections as the configuration of a field; see
+/// [`ModelConfig`](super::ModelConfig).
 pub trait FieldConfig {
     /// The field.
     type Field;

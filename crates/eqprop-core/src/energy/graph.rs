@@ -16,13 +16,13 @@ use crate::state::{State, repeated};
 /// drive_k = constant_k + Σ_{to = k} f_θ(s_from) + Σ_{from = k} f_θᵀ(s_to)
 /// ```
 ///
-/// and what a layer is driven by [within](PreparedConnection::within) it.
+/// plus the drive of a layer [within](PreparedConnection::within) itself.
 #[derive(Debug, Clone)]
 pub struct ClampedGraph {
-    /// The input, of one of `n_copies` copies.
+    /// The input of one of `n_copies` copies.
     input: Tensor<2>,
     n_copies: usize,
-    /// What bias and input contribute to the drive of each free layer, `[batch, n_units]`.
+    /// Contribution of bias and input to the drive of each free layer, `[batch, n_units]`.
     pub constant: Vec<Tensor<2>>,
     /// The connections between free layers.
     pub edges: Vec<Edge>,
@@ -38,7 +38,7 @@ impl ClampedGraph {
         }
     }
 
-    /// The input, of all copies.
+    /// The input of all copies.
     pub fn input(&self) -> Tensor<2> {
         repeated(&self.input, self.n_copies)
     }
@@ -53,7 +53,8 @@ impl ClampedGraph {
         }
     }
 
-    /// With `connections` in the place of its own, one for each edge, and with the same drives at `state`.
+    /// Replaces its connections by `connections`, one for each edge, such that the drives at `state` stay the
+    /// same.
     pub fn reconnected(
         &self,
         connections: impl Iterator<Item = PreparedConnection>,
@@ -94,9 +95,9 @@ impl ClampedGraph {
         drive.expect("the constant part was added")
     }
 
-    /// The contrast of an energy `E = … − Σ_k b_k·s_k` over connections with these `ends`, the mean over
-    /// the batch; that of each connection from `each`: which one, its two ends, the scale of a sum over
-    /// the batch, and where to add it.
+    /// The contrast of an energy `E = … − Σ_k b_k·s_k` over connections with these `ends`, averaged over the
+    /// batch. `each` registers that of one connection, from its index, its two ends and the scale of a sum
+    /// over the batch.
     pub fn contrast(
         &self,
         ends: &[(usize, usize)],
@@ -164,12 +165,12 @@ pub fn add<const D: usize>(sum: &mut Option<Tensor<D>>, term: Tensor<D>) {
     });
 }
 
-/// A connection between two free layers, counted from 0, with its parameters held.
+/// A connection between two free layers, counted from 0, with its parameters fixed.
 #[derive(Debug, Clone)]
 pub struct Edge {
-    /// The layer that the forward direction starts from.
+    /// Presynaptic layer: the start of the forward direction.
     pub from: usize,
-    /// The layer that it leads to.
+    /// Postsynaptic layer: the end of the forward direction.
     pub to: usize,
     /// Both directions.
     pub connection: PreparedConnection,
@@ -187,7 +188,7 @@ impl Edge {
         }
     }
 
-    /// As fast code knows it, if it does.
+    /// The edge as data for fast code, if fast code knows its connection.
     pub fn as_data(&self) -> Option<fused::Edge<'_>> {
         Some(fused::Edge {
             from: self.from,

@@ -1,20 +1,20 @@
-//! Units that are held.
+//! Clamped units of a layer.
 
 use burn::tensor::{Bool, Tensor};
 
 use crate::activation::Complex;
 use crate::state::repeated;
 
-/// The clamped units of a layer, of each example its own.
+/// The clamped units of a layer, chosen for each example.
 #[derive(Debug, Clone)]
 pub struct HeldUnits {
     is_held: Tensor<2, Bool>,
-    /// Where they are held; 0 of the others.
+    /// Their clamped values; 0 for the others.
     values: Tensor<2>,
 }
 
 impl HeldUnits {
-    /// Holds the units whose value is a number, and leaves those free whose value is not (NaN).
+    /// Clamps the units whose value is a number, and leaves those free whose value is not (NaN).
     ///
     /// # Shapes
     /// - `values`: `[batch, n_units]`
@@ -26,7 +26,7 @@ impl HeldUnits {
         }
     }
 
-    /// The layer with these units where they are held, and the others as they are.
+    /// Returns the layer with these units at their clamped values and the others unchanged.
     ///
     /// # Shapes
     /// - `layer` and output: `[batch, n_units]`
@@ -34,7 +34,7 @@ impl HeldUnits {
         layer.mask_where(self.is_held.clone(), self.values.clone())
     }
 
-    /// What is of these units alone, 0 of the others.
+    /// Returns the layer with the free units set to 0.
     ///
     /// # Shapes
     /// - `layer` and output: `[batch, n_units]`
@@ -42,7 +42,7 @@ impl HeldUnits {
         layer.mask_fill(self.is_held.clone().bool_not(), 0.0)
     }
 
-    /// What is of the free units alone, 0 of these.
+    /// Returns the layer with the clamped units set to 0.
     ///
     /// # Shapes
     /// - `layer` and output: `[batch, n_units]`
@@ -50,7 +50,7 @@ impl HeldUnits {
         layer.mask_fill(self.is_held.clone(), 0.0)
     }
 
-    /// Repeated along the batch axis, `n` times one after the other.
+    /// Repeats the units `n` times along the batch axis.
     pub fn repeat(&self, n: usize) -> Self {
         Self {
             is_held: self.is_held.clone().repeat_dim(0, n),
@@ -58,7 +58,7 @@ impl HeldUnits {
         }
     }
 
-    /// Of a complex layer, of which these are twice the units that are held: their imaginary parts are 0.
+    /// The clamped units of a complex layer, from these repeated twice: their imaginary parts are 0.
     pub(super) fn complex(&self) -> Self {
         let Complex { re, im } = Complex::split(&self.values);
         let im = im.zeros_like();

@@ -26,8 +26,8 @@ use crate::state::State;
 /// Configuration of a [`HopfieldEnergy`].
 ///
 /// Layers are counted from the clamped input, which is layer 0; `layers[0]` is layer 1.
-/// Any two layers may be connected, in whatever order: skips, connections between layers
-/// of the same depth, and connections within a layer (`from == to`).
+/// Any two layers may be connected, in any order: skip connections, connections between layers of the
+/// same depth, and connections within a layer (`from == to`).
 #[derive(Config, Debug, PartialEq)]
 pub struct HopfieldEnergyConfig {
     /// Number and arrangement of the input values.
@@ -53,7 +53,7 @@ pub struct HopfieldEnergyConfig {
 pub struct HopfieldEnergy {
     /// The connections, in the order of the configuration.
     pub connections: Vec<Connection>,
-    /// The biases of each free layer: `[n_units]`, or `[channels]` of feature maps.
+    /// The biases of each free layer: `[n_units]`, or `[channels]` for feature maps.
     pub biases: Vec<Param<Tensor<1>>>,
     /// The ends of each connection.
     #[module(skip)]
@@ -65,8 +65,8 @@ pub struct HopfieldEnergy {
 }
 
 impl HopfieldEnergyConfig {
-    /// A chain of dense layers: `sizes[0]` inputs, then a layer for each further size. All
-    /// free layers but the last have activation `hidden`, the last has `output`.
+    /// Creates a chain of dense layers: `sizes[0]` inputs, then a layer for each further size. All free
+    /// layers but the last have the activation `hidden`; the last has `output`.
     ///
     /// # Panics
     /// If `sizes` is empty.
@@ -93,7 +93,7 @@ impl HopfieldEnergyConfig {
     /// Checks sizes, activations and the ends of the connections.
     ///
     /// # Errors
-    /// Names the first field that cannot work.
+    /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.input.validate("input size")?;
         if self.layers.is_empty() {
@@ -139,7 +139,7 @@ impl HopfieldEnergyConfig {
         }
     }
 
-    /// A network with new random weights and zero biases.
+    /// Creates a network with random weights and zero biases.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
@@ -185,12 +185,13 @@ impl FieldConfig for HopfieldEnergyConfig {
 }
 
 impl HopfieldEnergy {
-    /// The ends of each connection, counted from the input as layer 0.
+    /// Returns the ends of each connection, counted from the input as layer 0.
     pub fn ends(&self) -> &[(usize, usize)] {
         &self.ends
     }
 
-    /// The bias of each unit of free layer `layer`: all units of a feature map have its channel's.
+    /// Returns the bias of each unit of free layer `layer`; all units of a feature map share that of
+    /// their channel.
     ///
     /// # Shapes
     /// - output: `[1, n_units]`
@@ -206,7 +207,7 @@ impl HopfieldEnergy {
         ParamGroup::ids_from_module((self.biases[layer].clone(), connections))
     }
 
-    /// Clamps an input, with each connection between free layers as `prepare` gives it.
+    /// Clamps an input, with each connection between free layers prepared by `prepare`.
     pub(super) fn clamp_with(
         &self,
         input: &Tensor<2>,
@@ -228,7 +229,7 @@ impl HopfieldEnergy {
         ClampedGraph::new(input.clone(), with_bias.collect(), edges)
     }
 
-    /// What a layer is sent, if anything, and its bias, `[batch, n_units]`.
+    /// The input of a layer, if there is any, plus its bias, `[batch, n_units]`.
     fn with_bias(&self, layer: usize, sent: Option<Tensor<2>>, batch: usize) -> Tensor<2> {
         let bias = self.bias(layer);
         match sent {
@@ -298,7 +299,7 @@ impl VectorField for HopfieldEnergy {
         Some(contrast.unwrap_or_else(|| input.zeros_like()))
     }
 
-    /// Itself: there is an energy.
+    /// The field itself, because there is an energy.
     fn adjoint(&self, clamped: &ClampedGraph, _state: &State) -> Option<ClampedGraph> {
         Some(clamped.clone())
     }

@@ -20,14 +20,14 @@ use crate::state::State;
 /// Configuration of an [`OscillatorNetwork`].
 #[derive(Config, Debug, PartialEq)]
 pub struct OscillatorNetworkConfig {
-    /// Layers and connections, counted in oscillators: every layer has [`Activation::Phase`], and no connection has max
-    /// pooling.
+    /// Layers and connections, counted in oscillators. Every layer must have [`Activation::Phase`], and no
+    /// connection may have max pooling.
     pub graph: HopfieldEnergyConfig,
-    /// The strength `S` of the second harmonic that each oscillator begins with. Where it is positive and large, all phases
-    /// lock to 0 or π, and what is locked learns nothing.
+    /// Initial strength `S` of the second harmonic in each oscillator. If it is positive and large, all
+    /// phases lock to 0 or π, and locked phases learn nothing.
     #[config(default = 0.0)]
     pub injection: f64,
-    /// Whether these strengths are learned too.
+    /// Whether these strengths are learned.
     #[config(default = false)]
     pub learns_injection: bool,
 }
@@ -40,14 +40,16 @@ pub struct OscillatorNetworkConfig {
 /// dφ_i/dt = −∂E/∂φ_i = −Σ_j J_ij sin(φ_i − φ_j) − h_i sin φ_i − S_i sin 2φ_i
 /// ```
 ///
-/// with the couplings `J`, and with fields `h` toward the phase 0 of a reference: a bias for each oscillator, and what the
-/// input sends, `Σ_k x_k W_ki`. The input is no oscillator. `S` is the strength of a signal at twice the frequency.
+/// with the couplings `J`, and with fields `h` toward the phase 0 of a reference: the bias of each
+/// oscillator, and the contribution of the input, `Σ_k x_k W_ki`. The input is not an oscillator. `S` is the
+/// strength of a signal at twice the frequency.
 ///
 /// # The state
-/// An oscillator is two units, `(cos φ, sin φ)`, and a layer of `n` of them a row of all `n` cosines before all `n` sines.
-/// So a state has no jumps at 2π, distances and residuals are those of points of the circle, and but for `S` the energy is
-/// that of a Hopfield network, whose connections take the cosines and the sines one by one as they are. In one oscillator,
-/// all others held, it is `−|u| cos(φ − arg u)` with the drive `u`, and its minimum is the angle of the drive:
+/// An oscillator is two units, `(cos φ, sin φ)`, and a layer of `n` of them is a row of all `n` cosines
+/// before all `n` sines. A state therefore has no jumps at 2π, distances and residuals are those of points on
+/// the circle, and apart from `S` the energy is that of a Hopfield network, whose connections act on cosines
+/// and sines alike. In one oscillator, with all others fixed, it is `−|u| cos(φ − arg u)` with the drive `u`,
+/// and its minimum is the angle of the drive:
 ///
 /// ```text
 /// u_i = (Σ_j J_ij cos φ_j + h_i,  Σ_j J_ij sin φ_j) + 2 (max(S_i, 0) cos φ_i,  max(−S_i, 0) sin φ_i)
@@ -55,15 +57,16 @@ pub struct OscillatorNetworkConfig {
 /// (cos φ_i, sin φ_i) ← u_i / |u_i|
 /// ```
 ///
-/// Without `S` a step of [`Scheme::Asynchronous`](crate::relaxation::Scheme::Asynchronous) is an exact minimization. With
-/// `S` the part `−½ S cos 2φ` is replaced by its tangent in the coordinate in which it is concave: the step never raises
-/// the energy, and stays only where its slope is 0. [`Scheme::GradientFlow`](crate::relaxation::Scheme::GradientFlow) moves along the circle,
+/// Without `S` a step of [`Scheme::Asynchronous`](crate::relaxation::Scheme::Asynchronous) is an exact
+/// minimization. With `S` the term `−½ S cos 2φ` is replaced by its tangent in the coordinate in which it is
+/// concave: the step never raises the energy, and a phase stays only where the slope is 0.
+/// [`Scheme::GradientFlow`](crate::relaxation::Scheme::GradientFlow) moves along the circle,
 /// `φ ← φ + arctan(−ε ∂F/∂φ)`, which is the Euler step of the equation above up to terms of third order in ε.
 ///
 /// # Locked phases
-/// In any state of phases 0 and π every slope is 0, and so are nudge and gradient: an oscillator that is locked learns
-/// nothing. Strong fields and a positive `S` lock it. Phases start at π/4, and a free state with the sign of all phases
-/// changed is an equilibrium of the same energy.
+/// In any state with phases 0 and π all slopes are 0, and so are nudge and gradient: a locked oscillator
+/// learns nothing. Strong fields and a positive `S` lock it. Phases start at π/4. A free equilibrium with the
+/// signs of all phases changed is another one, of the same energy.
 ///
 /// Should be created with [`OscillatorNetworkConfig`]. The cost is [`PhaseError`](crate::cost::PhaseError).
 ///
@@ -71,7 +74,7 @@ pub struct OscillatorNetworkConfig {
 /// Gower (2025), <https://arxiv.org/abs/2505.02103>
 #[derive(Module, Debug)]
 pub struct OscillatorNetwork {
-    /// Couplings `J`, weights `W` from the input, and biases, of each oscillator.
+    /// Couplings `J`, weights `W` from the input, and a bias for each oscillator.
     pub graph: HopfieldEnergy,
     /// The strengths `S` of each layer, `[n_units]`.
     pub injections: Vec<Param<Tensor<1>>>,
@@ -85,15 +88,17 @@ pub struct OscillatorNetwork {
 /// An [`OscillatorNetwork`] with its input clamped.
 #[derive(Debug, Clone)]
 pub struct ClampedOscillators {
-    /// The couplings, with states of a row of cosines and a row of sines for each example, and what the input sends.
+    /// The couplings, for states with a row of cosines and a row of sines for each example, and the
+    /// contribution of the input.
     graph: ClampedGraph,
-    /// What the second harmonic adds to the drive, per unit of the state, and to the energy, per square of it:
-    /// `2 max(±S, 0)` and `∓½S`, `[1, 2 n_units]`.
+    /// The contribution of the second harmonic to the drive, per unit of the state, and to the energy, per
+    /// square of it: `2 max(±S, 0)` and `∓½S`, `[1, 2 n_units]`.
     harmonics: Vec<[Tensor<2>; 2]>,
 }
 
 impl OscillatorNetworkConfig {
-    /// `sizes[0]` input values, then a layer of oscillators for each further size, each coupled with the one before.
+    /// Creates a network of `sizes[0]` input values, then a layer of oscillators for each further size, each
+    /// coupled to the one before.
     ///
     /// # Panics
     /// If `sizes` is empty.
@@ -110,7 +115,7 @@ impl OscillatorNetworkConfig {
     /// Checks layers, connections and ranges.
     ///
     /// # Errors
-    /// Names the first field that cannot work.
+    /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.graph.validate()?;
         let layers = self.graph.layers.iter().zip(1..);
@@ -145,7 +150,7 @@ impl OscillatorNetworkConfig {
         ConfigError::single_precision(field, found)
     }
 
-    /// A network with new random couplings and weights, and without biases.
+    /// Creates a network with random couplings and weights, and with zero biases.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
@@ -162,7 +167,7 @@ impl OscillatorNetworkConfig {
                 let n = layer.n_units();
                 let injections = Tensor::full([n], self.injection, device);
                 let doubled = LayerConfig::new(2 * n, Activation::Phase);
-                // What backpropagates through the drives leaves them alone too, if they are not learned.
+                // If they are not learned, backpropagation through the drives leaves them alone too.
                 let injections = Param::from_tensor(injections);
                 (doubled, injections.set_require_grad(self.learns_injection))
             })
@@ -211,13 +216,13 @@ fn second_harmonic(layer: &Tensor<2>) -> Tensor<2> {
     cosine.square() - sine.square()
 }
 
-/// Two rows for each example, its cosines and its sines, of what is a row of both.
+/// Splits the row of each example into two: its cosines and its sines.
 fn rows(layer: &Tensor<2>) -> Tensor<2> {
     let [batch, n] = layer.dims();
     layer.clone().reshape([2 * batch, n / 2])
 }
 
-/// A row for each example again.
+/// Joins the two rows of each example again.
 fn joined(rows: Tensor<2>) -> Tensor<2> {
     let [twice, n] = rows.dims();
     rows.reshape([twice / 2, 2 * n])
@@ -269,7 +274,8 @@ impl VectorField for OscillatorNetwork {
         joined(received) + state.layer(layer).clone() * own.clone()
     }
 
-    /// `∂E/∂J_ij = −cos(φ_i − φ_j)`, `∂E/∂W_ki = −x_k cos φ_i`, `∂E/∂b_i = −cos φ_i` and `∂E/∂S_i = −½ cos 2φ_i`.
+    /// `∂E/∂J_ij = −cos(φ_i − φ_j)`, `∂E/∂W_ki = −x_k cos φ_i`, `∂E/∂b_i = −cos φ_i` and
+    /// `∂E/∂S_i = −½ cos 2φ_i`.
     fn contrast(
         &self,
         clamped: &ClampedOscillators,
@@ -325,7 +331,7 @@ impl VectorField for OscillatorNetwork {
         gradients
     }
 
-    /// Itself: there is an energy.
+    /// The field itself, because there is an energy.
     fn adjoint(&self, clamped: &ClampedOscillators, _state: &State) -> Option<ClampedOscillators> {
         Some(clamped.clone())
     }

@@ -1,4 +1,4 @@
-//! Any part of any layer clamped.
+//! A field with any of its units clamped.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -11,29 +11,29 @@ use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::state::State;
 
-/// A field with any part of its layers clamped, of each example another: what is known of an example is
-/// clamped, and the rest relaxes. An energy knows no direction, and no layer need be the input.
+/// A field with any part of its layers clamped, chosen for each example: known values are clamped, and
+/// the rest relaxes. An energy has no direction, and no layer need be the input.
 ///
-/// Some layers are visible. The input has a column for each of their units, in the order in which
-/// the layers are named, and after them the columns of the field's own input, if it has any. A number is
-/// where the unit is clamped; NaN leaves it free:
+/// Some layers are visible. The input has a column for each of their units, in the order in which the layers
+/// are named, followed by the columns of the field's own input, if it has any. A number clamps the unit; NaN
+/// leaves it free:
 ///
 /// ```text
 /// s_i = v_i                        where the input v_i is a number
 /// s_i relaxes as any other unit    where it is NaN
 /// ```
 ///
-/// So an image is completed by clamping what is seen of it, and a class is imagined by clamping the label
-/// alone. The units that are free are trained by equilibrium propagation as an output is: make the visible
-/// layer the last one, and the target the whole of what should be seen there. Units that are clamped to
-/// their target have no cost and bear no nudge.
+/// An image is completed by clamping its known part, for example, and a class is imagined by clamping the
+/// label alone. Free units are trained by equilibrium propagation like an output: make the visible layer the
+/// last one, and the target its complete values. Units that are clamped to their target have no cost and no
+/// nudge.
 ///
-/// Every dynamics leaves clamped units where they are, from a [start](VectorField::start) that has them
-/// there, and every estimator that takes any field takes this one. It relaxes step by step, also where the
-/// field within would be one fast computation.
+/// Every dynamics leaves clamped units unchanged, from a [start](VectorField::start) that has them at their
+/// values, and every estimator that accepts any field accepts this one. It relaxes step by step, even where
+/// the inner field would relax in one fused computation.
 ///
-/// A graph that has no input of its own has one of a single value, which nothing is connected to and
-/// which has no column here.
+/// A graph without an input of its own has an input of a single value, which nothing is connected to
+/// and which has no column here.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -63,11 +63,11 @@ use crate::state::State;
 /// ```
 ///
 /// # Reference
-/// Scellier & Bengio (2017), §2.1: an energy of any symmetric connections, clamped anywhere,
+/// Scellier & Bengio (2017), §2.1: an energy with any symmetric connections, clamped anywhere,
 /// <https://arxiv.org/abs/1602.05179>
 #[derive(Module, Debug)]
 pub struct PartlyClamped<E: VectorField> {
-    /// What relaxes.
+    /// The field that relaxes.
     pub field: E,
     #[module(skip)]
     visible: Vec<usize>,
@@ -78,16 +78,16 @@ pub struct PartlyClamped<E: VectorField> {
 pub struct ClampedUnits<C> {
     /// The field's own input.
     own: C,
-    /// Of each layer, if it is visible.
+    /// The clamped units of each visible layer.
     held: Vec<Option<HeldUnits>>,
 }
 
 impl<E: VectorField> PartlyClamped<E> {
-    /// `field` with these free layers visible, counted from 0.
+    /// Creates a field in which these free layers are visible, counted from 0.
     ///
     /// # Panics
-    /// If there is no such layer, or one is named twice, or is a softmax, whose units are clamped all or none:
-    /// by [`output_clamped`](super::TotalEnergy::output_clamped).
+    /// If there is no such layer, or one is named twice, or is a softmax, whose units can only be clamped all
+    /// together: by [`output_clamped`](super::TotalEnergy::output_clamped).
     pub fn new(field: E, visible: impl Into<Vec<usize>>) -> Self {
         let visible = visible.into();
         let n_layers = field.layers().len();
@@ -108,15 +108,15 @@ impl<E: VectorField> PartlyClamped<E> {
         Self { field, visible }
     }
 
-    /// The visible layers, counted from 0.
+    /// Returns the visible layers, counted from 0.
     pub fn visible(&self) -> &[usize] {
         &self.visible
     }
 
-    /// The columns of the input: those of each visible layer, and the field's own.
+    /// Splits the input into the columns of each visible layer and those of the field's own input.
     ///
     /// # Panics
-    /// If there are fewer than visible units.
+    /// If there are fewer columns than visible units.
     fn columns(&self, input: &Tensor<2>) -> (Vec<Tensor<2>>, Option<Tensor<2>>) {
         let sizes = self.visible.iter();
         let sizes = sizes.map(|&layer| self.field.layers()[layer].n_units());
@@ -217,7 +217,7 @@ impl<E: VectorField> VectorField for PartlyClamped<E> {
         })
     }
 
-    /// `∂E/∂v_i = a_i (σ⁻¹(s_i) − drive_i)` of the units that are clamped, 0 of those that are free.
+    /// `∂E/∂v_i = a_i (σ⁻¹(s_i) − drive_i)` for clamped units, 0 for free ones.
     fn input_contrast(
         &self,
         input: &Tensor<2>,
@@ -226,7 +226,7 @@ impl<E: VectorField> VectorField for PartlyClamped<E> {
         scale: f64,
     ) -> Option<Tensor<2>> {
         let clamped = self.clamp(input);
-        // Without an energy a drive is the slope of nothing.
+        // Without an energy a drive is not a slope of anything.
         self.field.energy_of(&clamped.own, first)?;
         let slope = |&layer: &usize| {
             let drive = |state| self.drive(layer, &clamped, state);

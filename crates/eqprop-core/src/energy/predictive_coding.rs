@@ -30,46 +30,49 @@ use rule::Rule;
 /// Configuration of a [`PredictiveCoding`] network.
 #[derive(Config, Debug, PartialEq)]
 pub struct PredictiveCodingConfig {
-    /// The layers with their activations, and the connections, of which number `k` leads from
-    /// layer `k` to layer `k + 1`, counted from the input as 0. After them an
-    /// [identity](ConnectionKind::Identity) from a hidden layer to the next makes a residual block.
+    /// The layers with their activations, and the connections. Connection `k` leads from layer `k` to
+    /// layer `k + 1`, counted from the input as 0. A further [identity](ConnectionKind::Identity)
+    /// connection from a hidden layer to the next makes a residual block.
     pub chain: HopfieldEnergyConfig,
-    /// How the layers move.
+    /// Update rule of the layers.
     #[config(default = "LayerUpdate::Projected")]
     pub layer_update: LayerUpdate,
-    /// How the weights count.
+    /// Scaling of the weights.
     #[config(default = "Parametrization::Standard")]
     pub parametrization: Parametrization,
 }
 
-/// How the layers of a [`PredictiveCoding`] network move; a linear layer does the same either way.
+/// The update rule of the layers of a [`PredictiveCoding`] network; for a linear layer both are the
+/// same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerUpdate {
-    /// Projected gradient descent with a step of 1 on the energy: from the prediction `f_k`.
+    /// Projected gradient descent on the energy with a step size of 1: the drive starts from the
+    /// prediction `f_k`.
     #[default]
     Projected,
-    /// From the pre-activation `a_k` instead, which holds a unit back that its prediction has
-    /// clipped: "mod-PGD". It is no descent on the energy, but gives the same gradient to first order
-    /// in β and more stable states; and a centered estimate is of second order with it. From `f_k`
-    /// it is not: a nudge of one sign lifts a clipped unit, the other does not.
+    /// The drive starts from the pre-activation `a_k` instead, which holds back a unit whose prediction
+    /// is clipped: "mod-PGD". It is not descent on the energy, but gives the same gradient to first
+    /// order in β and more stable states; and a centered estimate is of second order with it. From
+    /// `f_k` it is not: a nudge of one sign lifts a clipped unit, a nudge of the other sign does not.
     PreActivation,
 }
 
-/// The predictive coding energy: how far each layer is from what the layer below predicts of it.
+/// The predictive coding energy: the squared errors with which each layer is predicted from the layer
+/// below.
 ///
 /// ```text
 /// E(θ, x, h) = ½ Σ_k |h_k − f_k(h_{k−1})|²        f_k(h) = σ_k(a_k),  a_k = W_k h + b_k,  h_0 = x
 /// ```
 ///
-/// with a convolution, and pooling, in the place of `W_k` where the connection is one, and with the
-/// factors of a [`Parametrization`]. The **free
-/// equilibrium is the forward pass** `h_k = f_k(h_{k−1})` of the feedforward network of the same
-/// parameters: `E = 0` and `∂E/∂θ = 0` there. [`start`](VectorField::start) returns it, and in a
-/// free phase all layers stay, so that one step costs next to nothing.
+/// with a convolution, and pooling, in place of `W_k` if the connection is one, and with the factors of
+/// a [`Parametrization`]. The **free equilibrium is the forward pass** `h_k = f_k(h_{k−1})` of the
+/// feedforward network with the same parameters: `E = 0` and `∂E/∂θ = 0` there.
+/// [`start`](VectorField::start) returns it, and no layer changes in a free phase, so that one step
+/// costs next to nothing.
 ///
-/// A step moves each hidden layer by projected gradient descent of step 1, and the output to the
-/// exact minimizer (see [`Cost::minimize`](crate::cost::Cost::minimize)):
+/// A step moves each hidden layer by projected gradient descent with a step size of 1, and the output
+/// to the exact minimizer (see [`Cost::minimize`](crate::cost::Cost::minimize)):
 ///
 /// ```text
 /// drive_k = f_k(h_{k−1}) + W_{k+1}ᵀ [σ′_{k+1}(a_{k+1}) (h_{k+1} − f_{k+1}(h_k))]
@@ -77,41 +80,41 @@ pub enum LayerUpdate {
 /// ∂E/∂W_k = −h_{k−1}ᵀ [σ′_k(a_k) (h_k − f_k(h_{k−1}))]
 /// ```
 ///
-/// The potential is `½h²` in every layer, so that [`layers`](VectorField::layers) tells the
-/// activation `P_k`: `σ_k` itself where that is a projection (ReLU, clipped ReLU, hard sigmoid,
-/// identity), the identity elsewhere, where the minima lie inside the range.
+/// The potential is `½h²` in every layer, so the activation in [`layers`](VectorField::layers) is
+/// `P_k`: `σ_k` itself if that is a projection (ReLU, clipped ReLU, hard sigmoid, identity), otherwise
+/// the identity, as the minima then lie inside the range.
 ///
 /// # Residual blocks
-/// With an identity beside its connection a hidden layer adds to the one below. Layers that an identity leads
-/// to or from hold their pre-activation, and send its response:
+/// With an identity beside its connection, the prediction of a hidden layer is added to the layer below. The
+/// layers at both ends of an identity hold their pre-activation, and send its response:
 ///
 /// ```text
 /// f_k(h) = h + c_k [W_k σ_{k−1}(h) + b_k]
 /// drive_k = f_k(h_{k−1}) + ε_{k+1} + σ′_k(h_k) c_{k+1} W_{k+1}ᵀ ε_{k+1},   ε_k = h_k − f_k(h_{k−1})
 /// ```
 ///
-/// Their range is not that of `σ_k`, so that nothing is projected. The input and the output have no identity,
-/// as in Innocenti et al. (2025), <https://arxiv.org/abs/2505.13124>.
+/// Their range is not that of `σ_k`, so nothing is projected. The input and the output have no identity, as
+/// in Innocenti et al. (2025), <https://arxiv.org/abs/2505.13124>.
 ///
 /// # Depth
-/// Signals need a step for two layers, and what rounds in each of many steps comes to the first layer too. With many
-/// layers [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent) reaches all of them in its first
-/// step; its steps are longer, one pass down and one up.
+/// Signals travel two layers per step, and the rounding errors of all these steps also reach the first layer.
+/// With many layers, [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent) reaches all of them in
+/// its first step; its steps are longer, one pass down and one pass up.
 ///
 /// # Convergence
-/// Layers of even and odd distance from the output move in turn, the output's first. Near the free
-/// equilibrium and to first order in β the errors are then those of backpropagation after a fixed
-/// number of steps, whatever the weights are: signals go down two layers per step, and what they
-/// have changed comes up again, so that `L` layers need `L` steps. That needs each error to be
-/// read before what it is made of moves: all layers at once
-/// ([`Scheme::FixedPoint`](crate::relaxation::Scheme)) diverge where the weights are large. A step
-/// of 1 is no descent there either, and a large β may diverge too.
+/// Layers at even and odd distance from the output move in turn, the output's group first. Near the
+/// free equilibrium and to first order in β the errors are then those of backpropagation after a fixed
+/// number of steps, for any weights: signals go down two layers per step, and the changes that they
+/// cause come up again, so that `L` layers need `L` steps. This requires that each error is read before
+/// the layers that it depends on move: updates of all layers at once
+/// ([`Scheme::FixedPoint`](crate::relaxation::Scheme)) diverge if the weights are large. A step size of
+/// 1 is no descent there either, and a large β may diverge too.
 ///
 /// # Costs
-/// The squared error acts on a linear output layer. The cross-entropy acts on the last hidden
-/// layer through its readout, which stands outside the state, in the place of the linear output
-/// layer that it acts on in the paper: the same function of the same parameters, with the
-/// gradient of the readout exact, and one layer less to relax.
+/// The squared error acts on a linear output layer. The cross-entropy acts on the last hidden layer
+/// through its readout, which is not part of the state and replaces the linear output layer of the
+/// paper: the same function of the same parameters, with the exact gradient of the readout, and one
+/// layer fewer to relax.
 ///
 /// Should be created with [`PredictiveCodingConfig`].
 ///
@@ -121,9 +124,9 @@ pub enum LayerUpdate {
 pub struct PredictiveCoding {
     /// The connections, from the input to the output.
     pub connections: Vec<Connection>,
-    /// The biases of each free layer: `[n_units]`, or `[channels]` of feature maps.
+    /// The biases of each free layer: `[n_units]`, or `[channels]` for feature maps.
     pub biases: Vec<Param<Tensor<1>>>,
-    /// How each free layer is predicted.
+    /// The prediction rule of each free layer.
     #[module(skip)]
     rules: Vec<Rule>,
     #[module(skip)]
@@ -135,10 +138,10 @@ pub struct PredictiveCoding {
 }
 
 impl PredictiveCodingConfig {
-    /// Checks sizes, activations and that the connections make a chain.
+    /// Checks sizes, activations and that the connections form a chain.
     ///
     /// # Errors
-    /// Names the first field that cannot work.
+    /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.chain.validate()?;
         let (layers, connections) = (&self.chain.layers, &self.chain.connections);
@@ -185,8 +188,8 @@ impl PredictiveCodingConfig {
         Ok(())
     }
 
-    /// The activation `P_k` by which a layer with `f_k = σ_k(a_k)` relaxes: the projection onto the
-    /// range of `σ_k`, or none where it is smooth.
+    /// Returns the activation `P_k` with which a layer with `f_k = σ_k(a_k)` relaxes: the projection
+    /// onto the range of `σ_k`, or the identity if `σ_k` is smooth.
     pub fn projection(activation: Activation) -> Activation {
         if activation.is_quadratic() {
             activation
@@ -195,7 +198,7 @@ impl PredictiveCodingConfig {
         }
     }
 
-    /// A network with new random weights and zero biases.
+    /// Creates a network with random weights and zero biases.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
@@ -209,7 +212,7 @@ impl PredictiveCodingConfig {
         rule::drawn(&self.chain, self.parametrization)
     }
 
-    /// A network with the connections and biases of a Hopfield energy of the same
+    /// Creates a network with the connections and biases of a Hopfield energy of the same
     /// [`chain`](Self::chain).
     ///
     /// # Panics
@@ -269,7 +272,7 @@ impl PredictiveCoding {
         ParamGroup::ids_from_module(into)
     }
 
-    /// The forward pass: the free equilibrium, for a single use.
+    /// Computes the forward pass: the free equilibrium, for a single use.
     ///
     /// # Shapes
     /// - `input`: `[batch, n_inputs]`
@@ -288,8 +291,8 @@ impl PredictiveCoding {
         (state, self.moves_from(latest))
     }
 
-    /// The part of the [drive](VectorField::drive) of free layer `layer` that comes from the layer
-    /// below, for a single use.
+    /// Computes the part of the [drive](VectorField::drive) of free layer `layer` that comes from the
+    /// layer below, for a single use.
     ///
     /// # Shapes
     /// - `below`: `[batch, n_in]`, output: `[batch, n_units]`
@@ -306,7 +309,7 @@ impl PredictiveCoding {
         [rule.response.apply(drive.clone()), drive]
     }
 
-    /// Of `f_k` and `a_k` what the layer moves from.
+    /// The one of `f_k` and `a_k` that the layer moves from.
     fn moves_from(&self, [value, drive]: [Tensor<2>; 2]) -> Tensor<2> {
         match self.layer_update {
             LayerUpdate::Projected => value,
@@ -314,7 +317,8 @@ impl PredictiveCoding {
         }
     }
 
-    /// The bias of each unit of free layer `layer`: all units of a feature map have its channel's.
+    /// Returns the bias of each unit of free layer `layer`; all units of a feature map share that of
+    /// their channel.
     ///
     /// # Shapes
     /// - output: `[1, n_units]`
@@ -323,7 +327,7 @@ impl PredictiveCoding {
     }
 
     /// `σ′(a_k) (h_k − f_k)`: the error of free layer `layer`, passed back to its pre-activation;
-    /// `None` where both layers are as in the forward pass, so that it is 0.
+    /// `None` if both layers are as in the forward pass, so that it is 0.
     fn error(
         &self,
         layer: usize,
@@ -376,7 +380,7 @@ impl VectorField for PredictiveCoding {
         clamped.repeat(n)
     }
 
-    /// `f_k`, or `a_k` with [`LayerUpdate::PreActivation`], and the error of the layer above passed
+    /// `f_k`, or `a_k` with [`LayerUpdate::PreActivation`], plus the error of the layer above, passed
     /// back.
     fn drive(&self, layer: usize, clamped: &ClampedPredictions, state: &State) -> Tensor<2> {
         let prediction = clamped.prediction(layer, state);
@@ -390,8 +394,8 @@ impl VectorField for PredictiveCoding {
         }
     }
 
-    /// The errors are of the order of β themselves, so that the contrast of their products loses no
-    /// digits to those of the states.
+    /// The errors are themselves of order β, so that the contrast of their products does not lose
+    /// digits to the states.
     fn contrast(
         &self,
         clamped: &ClampedPredictions,
@@ -440,7 +444,7 @@ impl VectorField for PredictiveCoding {
         gradients
     }
 
-    /// Itself: there is an energy.
+    /// The field itself, because there is an energy.
     fn adjoint(&self, clamped: &ClampedPredictions, _state: &State) -> Option<ClampedPredictions> {
         Some(clamped.clone())
     }

@@ -1,4 +1,4 @@
-//! The deep resistive network: layers of nodes joined by adjustable resistors.
+//! The deep resistive network: layers of nodes connected by adjustable resistors.
 
 mod clamped;
 mod conductances;
@@ -34,13 +34,13 @@ const LEAST_CURVATURE: f64 = 1e-6;
 pub struct ResistiveNetworkConfig {
     /// Number of input values.
     pub n_inputs: usize,
-    /// The free layers, each joined with the one before; the last one is the output. Their
-    /// activations must be clipped or linear: those with the potential `½v²`.
+    /// The free layers, each connected to the one before; the last one is the output. Their activations
+    /// must be clipped or linear: those with the potential `½v²`.
     pub layers: Vec<LayerConfig>,
     /// The voltage of an input value of 1, greater than 0.
     #[config(default = 1.0)]
     pub input_gain: f64,
-    /// Distribution of the initial conductances. What it draws below 0 becomes 0.
+    /// Distribution of the initial conductances. Values drawn below 0 become 0.
     #[config(default = "InitializerConfig::FanIn { gain: 1.0 }")]
     pub initializer: InitializerConfig,
 }
@@ -49,8 +49,8 @@ pub struct ResistiveNetworkConfig {
 /// diodes, and a current source at each node.
 ///
 /// The state is the voltage `v` of each free node. The energy is half the power that the resistors
-/// turn into heat, less the power of the current sources, and its minimum is where the circuit
-/// comes to rest:
+/// dissipate, minus the power of the current sources, and its minimum is the steady state of the
+/// circuit:
 ///
 /// ```text
 /// E(g, b, x, v) = ½ Σ_{i–j} g_ij (v_i − v_j)² − Σ_i b_i v_i        over all resistors i–j
@@ -58,11 +58,11 @@ pub struct ResistiveNetworkConfig {
 /// Σ_j g_ij (v_j − v_i) + b_i = 0        Kirchhoff's law of currents, at a node without a diode
 /// ```
 ///
-/// A diode keeps its node at or above the ground, or at or below it: half of the nodes of a hidden
-/// layer each ([`Activation::Diode`]). Conductances are not negative, so each input value `x` comes
-/// as the two voltages `γx` and `−γx`, all `γx` before all `−γx`, with the input gain `γ`.
+/// A diode keeps its node at or above ground, or at or below it: half of the nodes of a hidden layer
+/// each ([`Activation::Diode`]). Conductances are not negative, so each input value `x` is given as two
+/// voltages `γx` and `−γx`, all `γx` before all `−γx`, with the input gain `γ`.
 ///
-/// In one node, all others held, `E` is a parabola whose curvature `a` is the total conductance
+/// In one node, with all others fixed, `E` is a parabola whose curvature `a` is the total conductance
 /// there; its minimum is a mean of the neighbors' voltages, clipped by the diode:
 ///
 /// ```text
@@ -74,8 +74,8 @@ pub struct ResistiveNetworkConfig {
 ///
 /// # Limits of β
 /// A nudge by `βC` adds to the curvature of the output. The squared error needs `β > −a_i` at each
-/// output node for the step of the layer to have a minimum, and a little more for the network,
-/// whose hidden nodes give way. The conductances decide it, and training changes them: a run does not
+/// output node for the step of the layer to have a minimum, and slightly more for the network, whose
+/// hidden nodes yield. The limit depends on the conductances, which training changes: a run does not
 /// check it after its start.
 ///
 /// Should be created with [`ResistiveNetworkConfig`].
@@ -101,8 +101,8 @@ impl ResistiveNetworkConfig {
     /// The activation of hidden layers in the papers.
     pub const HIDDEN: Activation = Activation::Diode;
 
-    /// `sizes[0]` inputs, then a layer for each further size: diodes in all but the last, which is
-    /// linear.
+    /// Creates a configuration with `sizes[0]` inputs, then a layer for each further size: diodes in
+    /// all but the last, which is linear.
     ///
     /// # Panics
     /// If `sizes` is empty.
@@ -115,7 +115,7 @@ impl ResistiveNetworkConfig {
     /// Checks sizes, activations and ranges.
     ///
     /// # Errors
-    /// Names the first field that cannot work.
+    /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), ConfigError> {
         LayerShape::Flat(self.n_inputs).validate("input size")?;
         if self.layers.is_empty() {
@@ -138,7 +138,7 @@ impl ResistiveNetworkConfig {
         self.initializer.validate()
     }
 
-    /// A network with new random conductances and without currents from the sources.
+    /// Creates a network with random conductances and zero source currents.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
@@ -162,8 +162,8 @@ impl ResistiveNetworkConfig {
     }
 }
 
-/// A resistive network of the layers and connections of a graph, which draw conductances by their own
-/// initializers.
+/// A resistive network of the layers and connections of a graph, whose initializers draw the
+/// conductances.
 #[derive(Debug)]
 pub(super) struct Circuit {
     pub graph: HopfieldEnergyConfig,
@@ -219,13 +219,13 @@ impl FieldConfig for Circuit {
     }
 }
 
-/// The ends of what joins `n_layers` layers, each with the one before.
+/// The ends of the connections of a chain of `n_layers` layers.
 fn chain(n_layers: usize) -> Vec<(usize, usize)> {
     (0..n_layers).map(|below| (below, below + 1)).collect()
 }
 
 impl ResistiveNetwork {
-    /// The voltage of an input value of 1.
+    /// Returns the voltage of an input value of 1.
     pub fn input_gain(&self) -> f64 {
         self.input_gain
     }
@@ -322,7 +322,7 @@ impl VectorField for ResistiveNetwork {
         Box::new(&clamped.graph)
     }
 
-    /// Itself: there is an energy.
+    /// The field itself, because there is an energy.
     fn adjoint(&self, clamped: &ClampedResistive, _state: &State) -> Option<ClampedResistive> {
         Some(clamped.clone())
     }
@@ -354,7 +354,7 @@ impl Energy for ResistiveNetwork {
         let squares = (clamped.graph.input().square() * 0.5).matmul(clamped.input.clone());
         let mut energy = squares.sum_dim(1).squeeze_dim::<1>(1);
         for (layer, v) in state.layers().iter().enumerate() {
-            // ½ a v² less the currents from below and from the sources, times v.
+            // ½ a v² minus the currents from below and from the sources, times v.
             let mut drive = clamped.graph.constant[layer].clone();
             if let Some(below) = layer.checked_sub(1) {
                 let connection = &clamped.graph.edges[below].connection;

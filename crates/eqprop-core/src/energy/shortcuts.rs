@@ -1,47 +1,47 @@
-//! What the built-in fields know beyond their equations.
+//! Shortcuts of the built-in fields, beyond their equations.
 
 use burn::tensor::Tensor;
 
 use crate::fused::Drives;
 use crate::state::State;
 
-/// What a field knows that makes its relaxations faster. Only the fields of this crate have any.
+/// Knowledge of a field that makes its relaxations faster. Only the fields of this crate have any.
 pub trait Shortcuts {
-    /// The drives as data, for a relaxation that is one computation.
+    /// The drives as data, for a fused relaxation.
     fn drives(&self) -> Option<Drives<'_>> {
         None
     }
 
-    /// The free equilibrium, where there is a closed form.
+    /// The free equilibrium, if there is a closed form.
     fn equilibrium(&self) -> Option<State> {
         None
     }
 
-    /// Whether a layer without a nudge is known to stay as it is: around an equilibrium, layers stay
+    /// Whether a layer without a nudge is known to stay unchanged: around an equilibrium, layers stay
     /// until a change has reached a neighbor.
     fn stays(&self, _layer: usize, _state: &State) -> bool {
         false
     }
 
-    /// The state after a step of gradient descent in the errors of predictions, in the place of the layers
-    /// themselves; `None` of a field that does not predict its layers.
+    /// The state after a step of gradient descent in the prediction errors, instead of the layers themselves;
+    /// `None` for a field that does not predict its layers.
     fn descend_errors(&self, _state: &State, _top: Top<'_>, _step_size: f64) -> Option<State> {
         None
     }
 
-    /// Keeps what else was computed of a state.
+    /// Keeps other results computed for a state.
     fn keep(&self, _state: &State, _drives: Vec<Tensor<2>>) {}
 }
 
-/// What acts on the output beside the energy.
+/// The external influence on the output, besides the energy.
 pub enum Top<'a> {
     /// Nothing.
     Free,
     /// A force, `[batch, n_units]`.
     Pulled(&'a Tensor<2>),
-    /// The output is held at a value, `[batch, n_units]`.
+    /// The output is clamped to a value, `[batch, n_units]`.
     Held(&'a Tensor<2>),
 }
 
-/// Nothing is known.
+/// No shortcuts.
 impl Shortcuts for () {}

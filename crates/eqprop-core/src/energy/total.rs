@@ -13,14 +13,13 @@ use crate::fused::{self, Layer, Problem, Update};
 use crate::relaxed::{Relaxed, Stopping};
 use crate::state::State;
 
-/// The total energy of a batch, with its input clamped and its output left free, nudged or clamped.
+/// The total energy of a batch, with its input clamped and its output free, nudged or clamped.
 ///
-/// A [`VectorField`] without an energy has no `F` either, but the same phases: its drives with the
-/// force of the cost.
+/// A [`VectorField`] without an energy has no `F`, but has the same phases: its drives with the force
+/// of the cost.
 ///
-/// This is what a relaxation minimizes over the state: `F = E` in the free phase, `F = E + βC` in
-/// a nudged phase, `E` with the output held in a clamped phase. All phases are the same
-/// computation.
+/// A relaxation minimizes it over the state: `F = E` in the free phase, `F = E + βC` in a nudged phase,
+/// `E` with the output fixed in a clamped phase. All phases are the same computation.
 #[derive(Debug)]
 pub struct TotalEnergy<'a, E: VectorField, C: Cost> {
     energy: &'a E,
@@ -28,7 +27,7 @@ pub struct TotalEnergy<'a, E: VectorField, C: Cost> {
     phase: Phase<'a, C, C::Nudge>,
 }
 
-/// What acts on the output layer beside the energy.
+/// The external influence on the output layer, besides the energy.
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
@@ -46,13 +45,13 @@ enum Phase<'a, C, N> {
 struct Nudged<'a, C, N> {
     cost: &'a C,
     nudge: N,
-    /// The nudge by `β/a`, where the [curvature](VectorField::curvature) `a` of the output is not 1:
-    /// what minimizes `a(G − drive·s) + βC` minimizes `G − drive·s + (β/a)C` too, unit by unit.
+    /// The nudge by `β/a`, if the [curvature](VectorField::curvature) `a` of the output is not 1: a
+    /// minimizer of `a(G − drive·s) + βC` minimizes `G − drive·s + (β/a)C` too, unit by unit.
     relative: Option<N>,
 }
 
 impl<C, N> Nudged<'_, C, N> {
-    /// The nudge of a layer whose drive is relative to its curvature.
+    /// The nudge for a layer whose drive is relative to its curvature.
     fn relative(&self) -> &N {
         self.relative.as_ref().unwrap_or(&self.nudge)
     }
@@ -67,15 +66,15 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         }
     }
 
-    /// `F = E`.
+    /// Creates the total energy of a free phase, `F = E`.
     pub fn free(energy: &'a E, clamped: &'a E::Clamped) -> Self {
         Self::new(energy, clamped, Phase::Free)
     }
 
-    /// `F = E + βC`, with one β per example.
+    /// Creates the total energy of a nudged phase, `F = E + βC`, with one β per example.
     ///
     /// # Shapes
-    /// - `target`: as the cost wants it, `[batch, …]`
+    /// - `target`: as the cost expects it, `[batch, …]`
     /// - `beta`: `[batch, 1]`, or `[1, 1]` for all examples
     pub fn nudged(
         energy: &'a E,
@@ -95,11 +94,11 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         Self::new(energy, clamped, Phase::Nudged(nudged))
     }
 
-    /// `F = E` with the output layer held at `output`: only the layers before it relax, and each
-    /// step of the output leads to `output`. The value need not lie within the range of the
-    /// layer's activation.
+    /// Creates the total energy of a clamped phase: `F = E` with the output layer fixed at `output`.
+    /// Only the layers before it relax, and each step of the output sets it to `output`. The value need
+    /// not lie within the range of the layer's activation.
     ///
-    /// A relaxation should start from a state whose output is there already, so that the first
+    /// A relaxation should start from a state whose output already has this value, so that the first
     /// step of the layers before it sees it.
     ///
     /// # Shapes
@@ -108,16 +107,16 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         Self::new(energy, clamped, Phase::Clamped(output))
     }
 
-    /// `F = E + βC` continued to complex β and complex states, with one β per example.
+    /// Creates `F = E + βC` continued to complex β and complex states, with one β per example.
     ///
-    /// A complex state is a state of twice the batch: the real parts of all examples, and after
-    /// them their imaginary parts; so the built-in dynamics move it as they move any other. What it
-    /// relaxes to is a stationary point of `F`, not a minimum. `σ` and the potentials are continued
-    /// analytically; drives and force are affine, so that they act on both parts alike, but for
-    /// their constants, which belong to the real part.
+    /// A complex state is a state of twice the batch: the real parts of all examples, followed by their
+    /// imaginary parts, so that the built-in dynamics move it like any other. It relaxes to a
+    /// stationary point of `F`, not a minimum. `σ` and the potentials are continued analytically;
+    /// drives and force are affine, so that they act on both parts alike, except for their constants,
+    /// which belong to the real part.
     ///
-    /// The drive of every layer must be an affine function of the state: an energy that is
-    /// quadratic but for the potentials, without max pooling and attention.
+    /// The drive of every layer must be an affine function of the state: the energy must be quadratic
+    /// apart from the potentials, without max pooling and attention.
     ///
     /// # Shapes
     /// - `clamped`: of the input repeated twice, as by [`VectorField::repeat`]
@@ -139,13 +138,13 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         Self::new(energy, clamped, Phase::Holomorphic(nudge))
     }
 
-    /// The energy that this total energy is built on.
+    /// Returns the energy that this total energy is built on.
     pub fn energy(&self) -> &E {
         self.energy
     }
 
-    /// The value of layer `layer` that minimizes `F` with all other layers held: `σ(drive)`
-    /// for a free layer, see [`Cost::minimize`] for the nudged output.
+    /// Returns the value of layer `layer` that minimizes `F` with all other layers fixed: `σ(drive)`
+    /// for a free layer; see [`Cost::minimize`] for the nudged output.
     pub fn minimize(&self, layer: usize, state: &State) -> Tensor<2> {
         if let Some(output) = self.held(layer) {
             return self.hold(layer, output.clone());
@@ -163,16 +162,16 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         self.hold(layer, minimizer)
     }
 
-    /// Layer `layer` after one step of gradient flow of size `step_size`:
+    /// Returns layer `layer` after one step of gradient flow of size `step_size`:
     ///
     /// ```text
     /// s_k ← σ(u − ε/a_k ∂F/∂s_k),   u = σ⁻¹(s_k),   ∂F/∂s_k = a_k(u − drive) + β ∂C/∂s_k
     /// ```
     ///
-    /// with the [curvature](VectorField::curvature) `a_k`, 1 unless the energy says otherwise.
-    /// Where `G = ½s²` this is `s ← clip(s − ε ∂F/∂s)`, eq. 43 of Scellier & Bengio (2017);
-    /// elsewhere the flow runs in `u`, as in Hopfield's network of graded neurons (mirror
-    /// descent), so that it cannot leave the range of the activation.
+    /// with the [curvature](VectorField::curvature) `a_k`, 1 unless the energy says otherwise. If
+    /// `G = ½s²` this is `s ← clip(s − ε ∂F/∂s)`, eq. 43 of Scellier & Bengio (2017); otherwise the
+    /// flow runs in `u`, as in Hopfield's network of graded neurons (mirror descent), so that it cannot
+    /// leave the range of the activation.
     pub fn descend(&self, layer: usize, state: &State, step_size: f64) -> Tensor<2> {
         if let Some(output) = self.held(layer) {
             return self.hold(layer, output.clone());
@@ -183,8 +182,8 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         self.hold(layer, moved)
     }
 
-    /// `value` of layer `layer`, with the units that are [clamped](VectorField::held) where they are
-    /// clamped: all that moves a layer ends in this.
+    /// Returns `value` of layer `layer` with its [clamped](VectorField::held) units at their clamped
+    /// values. Every update of a layer ends with this.
     pub fn hold(&self, layer: usize, value: Tensor<2>) -> Tensor<2> {
         match (self.energy.held(layer, self.clamped), &self.phase) {
             (None, _) => value,
@@ -193,9 +192,9 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         }
     }
 
-    /// The whole relaxation as one computation, or `None` if it must go step by step: on another
-    /// backend than `flex` or in another precision than `f32`, on autodiff, and with layers or
-    /// costs that are not made for it.
+    /// Computes the whole relaxation as one fused computation, or returns `None` if it must go step by
+    /// step: on a backend or in a precision without fast code, on autodiff, for complex states, and
+    /// with layers or costs that fast code does not know.
     pub(crate) fn relax_fused(
         &self,
         update: Update,
@@ -241,8 +240,8 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         Some(settled.relaxed)
     }
 
-    /// Whether layer `layer` is known to stay as it is, so that
-    /// [`minimize`](Self::minimize) and [`descend`](Self::descend) would return it unchanged.
+    /// Returns whether layer `layer` is known to stay unchanged, so that [`minimize`](Self::minimize)
+    /// and [`descend`](Self::descend) would return it as it is.
     pub fn stays(&self, layer: usize, state: &State) -> bool {
         match self.phase {
             Phase::Holomorphic(_) => false,
@@ -251,13 +250,13 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         }
     }
 
-    /// How fast the gradient flow moves each layer, in `u = σ⁻¹(s)`:
+    /// Returns the velocity of each layer under gradient flow, in `u = σ⁻¹(s)`:
     ///
     /// ```text
     /// v_k = −∂F/∂s_k = drive_k − β ∂C/∂s_k − σ⁻¹(s_k)
     /// ```
     ///
-    /// 0 for an output that is held and for clamped units. See [`follow`](Self::follow).
+    /// It is 0 for a clamped output and for clamped units. See [`follow`](Self::follow).
     pub fn velocity(&self, state: &State) -> State {
         let layers = state.layers().iter().enumerate();
         let layers = layers.map(|(layer, value)| {
@@ -273,9 +272,9 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         State::new(layers.collect())
     }
 
-    /// `σ(σ⁻¹(s_k) + ε v_k)` for each layer, with a step size ε for each example; an output that is
-    /// held and clamped units go to where they are held. With the [`velocity`](Self::velocity) of `state` this is what
-    /// [`descend`](Self::descend) computes.
+    /// Returns `σ(σ⁻¹(s_k) + ε v_k)` for each layer, with a step size ε for each example; a clamped output
+    /// and clamped units take their clamped values. With the [`velocity`](Self::velocity) of `state` this is
+    /// the result of [`descend`](Self::descend).
     ///
     /// # Shapes
     /// - `step_size`: `[batch, 1]`, or `[1, 1]` for all examples
@@ -291,9 +290,9 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         State::new(layers.collect())
     }
 
-    /// `state` after a step of gradient descent in the errors of predictions; see
-    /// [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent). `None` where the layers are not
-    /// predicted, units of them are [held](VectorField::held), or the state is complex.
+    /// Returns `state` after a step of gradient descent in the prediction errors; see
+    /// [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent). `None` if the layers are not
+    /// predicted, units of them are [clamped](VectorField::held), or the state is complex.
     pub(crate) fn descend_errors(&self, state: &State, step_size: f64) -> Option<State> {
         let mut layers = 0..state.layers().len();
         if layers.any(|layer| self.energy.held(layer, self.clamped).is_some()) {
@@ -313,8 +312,8 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         shortcuts.descend_errors(state, top, step_size)
     }
 
-    /// How far each example is from an equilibrium: the largest distance of a unit to its response,
-    /// `max |minimize(s) − s|` over all layers. `[batch]`
+    /// Returns the residual of each example, its distance from an equilibrium: the largest distance of
+    /// a unit to its response, `max |minimize(s) − s|` over all layers. `[batch]`
     pub fn residual(&self, state: &State) -> Tensor<1> {
         let layers = (0..state.layers().len()).map(|layer| self.minimize(layer, state));
         State::new(layers.collect()).max_distance(state)
@@ -351,7 +350,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         }
     }
 
-    /// Where a whole layer is held, if it is.
+    /// The value at which a whole layer is clamped, if it is.
     fn held(&self, layer: usize) -> Option<&Tensor<2>> {
         match &self.phase {
             Phase::Clamped(output) if self.is_output(layer) => Some(output),
@@ -369,7 +368,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
 }
 
 impl<E: Energy, C: Cost> TotalEnergy<'_, E, C> {
-    /// `F` of each example; of complex states the real part of `F`.
+    /// Returns `F` of each example; for complex states, the real part of `F`.
     ///
     /// # Shapes
     /// - output: `[batch]`

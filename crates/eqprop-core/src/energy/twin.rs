@@ -6,48 +6,47 @@ use super::bias::dot;
 use crate::layer::LayerConfig;
 use crate::state::State;
 
-/// One pass through the feedforward network of the same layers, activations and parameters: every
-/// connection is used forward only.
+/// One pass through the feedforward network with the same layers, activations and parameters: every
+/// connection is used in its forward direction only.
 ///
 /// ```text
 /// s_k = σ_k(drive_k),   drive_k = Σ_{j → k} f_θ(s_j) + b_k
 /// ```
 #[derive(Debug, Clone)]
 pub struct Twin {
-    /// The layers.
+    /// The layers of the pass.
     pub state: State,
     /// The drive of the output, `[batch, n_units]`.
     pub output_drive: Tensor<2>,
-    /// What the energy of each example is in this state, `[batch]`, if there is an energy. Outside
-    /// autodiff.
+    /// The energy of each example in this state, `[batch]`, if there is an energy. Outside autodiff.
     pub energy: Option<Tensor<1>>,
 }
 
-/// Why a field has no feedforward twin.
+/// The reason why a field has no feedforward twin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoTwin {
-    /// A connection leads back.
+    /// A connection does not lead to a higher layer.
     #[error(
         "a feedforward twin needs connections that lead from lower to higher layers, but the \
          connections are {connections:?}"
     )]
     LeadsBack {
-        /// The ends of each, counted from the input as layer 0.
+        /// The ends of all connections, counted from the input as layer 0.
         connections: Vec<(usize, usize)>,
     },
-    /// A field of this kind never has one.
+    /// No field of this kind has one.
     #[error("{field} has no feedforward twin: {reason}")]
     Never {
-        /// The kind.
+        /// The kind of field.
         field: &'static str,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
 }
 
-/// `Σ_k G_k(s_k) − s_k · drive_k`: the energy where each layer responds to these drives and nothing
-/// leads back, so that every connection counts in the drive of its upper end.
+/// `Σ_k G_k(s_k) − s_k · drive_k`: the energy if each layer responds to these drives and nothing leads
+/// back, so that every connection counts in the drive of its postsynaptic layer.
 pub(super) fn energy(layers: &[LayerConfig], state: &State, drives: &[Tensor<2>]) -> Tensor<1> {
     let terms = layers.iter().zip(state.layers()).zip(drives);
     terms

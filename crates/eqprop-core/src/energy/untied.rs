@@ -1,4 +1,4 @@
-//! A Hopfield network with weights of their own in each direction: a vector field, no energy.
+//! A Hopfield network with separate weights in each direction: a vector field without an energy.
 
 use burn::config::Config;
 use burn::module::{Module, ParamGroup};
@@ -19,17 +19,17 @@ use crate::{gradients::Gradients, state::State};
 /// Configuration of an [`UntiedHopfield`].
 #[derive(Config, Debug, PartialEq)]
 pub struct UntiedHopfieldConfig {
-    /// Layers and connections; what leads back along a connection is added to it.
+    /// Layers and connections; feedback parameters are added to each connection between free layers.
     pub graph: HopfieldEnergyConfig,
-    /// How the two directions of a connection learn.
+    /// Learning rule of the two directions of a connection.
     #[config(default = "FeedbackUpdate::Same")]
     pub update: FeedbackUpdate,
-    /// What the feedback parameters begin with.
+    /// Initial values of the feedback parameters.
     #[config(default = "FeedbackInitializer::Independent")]
     pub feedback: FeedbackInitializer,
 }
 
-/// How the two directions of a connection learn from a contrast.
+/// The rule by which the two directions of a connection learn from a contrast.
 ///
 /// With `Δ` the difference of the two states and `s̄` their mean, a dense connection has
 ///
@@ -39,58 +39,57 @@ pub struct UntiedHopfieldConfig {
 /// Same    ĝ_f + ĝ_b of Own              the same
 /// ```
 ///
-/// `Own` is the local rule of C-VF in Ernoult et al. (2020), the activity before a synapse times
-/// the change after it, in each direction. A drive `u` that θ_f has part in changes the cost by
-/// `dC/du`, and where the Jacobian of the drives is symmetric, thus where both directions have the
-/// same parameters, `Δ/β → −dC/du` as β → 0: the rule is the gradient of the cost for each
-/// direction. With other feedback it is biased, by how much the Jacobian differs from its
-/// transpose. The published rule has the activity at the free state for `s̄`, which differs by
-/// `O(β)` with one-sided nudging and by `O(β²)` with centered, as the estimate does anyway; but with
-/// it the two directions do not add up to the contrast of the tied network.
+/// `Own` is the local rule of C-VF in Ernoult et al. (2020), the presynaptic activity times the
+/// postsynaptic change, in each direction. A drive `u` that depends on θ_f changes the cost by `dC/du`.
+/// If the Jacobian of the drives is symmetric, that is, if both directions have the same parameters,
+/// `Δ/β → −dC/du` as β → 0: the rule is the gradient of the cost for each direction. With other
+/// feedback it is biased, by the difference between the Jacobian and its transpose. The published rule
+/// has the activity in the free state in place of `s̄`, which differs by `O(β)` with one-sided nudging
+/// and by `O(β²)` with centered, as the estimate does anyway; but with it the two directions do not add
+/// up to the contrast of the tied network.
 ///
-/// `Same` is that contrast for both directions, the second rule of Laborieux et al. (2021): their
-/// difference never changes, and weight decay `λ` shrinks it by `1 − ηλ` at each step of SGD, as
-/// Kolen and Pollack (1994) have it, so that the Jacobian becomes symmetric while it learns. The
-/// gradient of moving both directions alike is the sum of the two of `Own`.
+/// `Same` uses that contrast for both directions, the second rule of Laborieux et al. (2021): updates
+/// never change the difference of the two directions, and weight decay `λ` shrinks it by `1 − ηλ` at
+/// each step of SGD, as in Kolen and Pollack (1994), so that the Jacobian becomes symmetric during
+/// learning. The gradient of moving both directions alike is the sum of the two of `Own`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedbackUpdate {
-    /// Each direction by its own contrast.
+    /// Each direction learns from its own contrast.
     Own,
-    /// Both by the contrast of the tied network.
+    /// Both directions learn from the contrast of the tied network.
     #[default]
     Same,
 }
 
-/// What the feedback parameters begin with.
+/// The initial values of the feedback parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedbackInitializer {
-    /// A draw of their own, from the distribution of the forward parameters.
+    /// An independent draw from the distribution of the forward parameters.
     #[default]
     Independent,
-    /// The forward parameters.
+    /// A copy of the forward parameters.
     Forward,
 }
 
-/// The network of a [`HopfieldEnergy`] whose connections between free layers have other parameters
-/// forth than back.
+/// The network of a [`HopfieldEnergy`] whose connections between free layers have separate parameters
+/// for the forward and the feedback direction.
 ///
 /// ```text
 /// drive_k(θ, x, s) = b_k + Σ_{j → k} f_θf(s_j) + Σ_{k → l} f_θbᵀ(s_l)
 /// ```
 ///
 /// The transposed path `f_θbᵀ` of a convolution has the feedback kernel; with max pooling it goes
-/// through the winners of the forward kernel, so that the two paths are adjoint where the kernels
-/// are equal. (The published code takes the winners of the feedback kernel, which are the same
-/// there.) Connections from the input lead forward only, and an identity has no parameters.
+/// through the winners of the forward kernel, so that the two paths are adjoint if the kernels are
+/// equal. (The published code takes the winners of the feedback kernel, which are then the same.)
+/// Connections from the input have no feedback, and an identity has no parameters.
 ///
-/// Estimates of the gradient that [`contrast`](VectorField::contrast)s make are biased unless both are
-/// equal; with the [adjoint](VectorField::adjoint) network, which has the two directions exchanged, they are
-/// not.
+/// Gradient estimates by [`contrast`](VectorField::contrast) are biased unless both directions are equal;
+/// with the [adjoint](VectorField::adjoint) network, which has the two directions exchanged, they are not.
 ///
-/// Unless both are equal there is no energy whose negative slopes the drives are, and the types say
-/// so: this is a [`VectorField`] and not an [`Energy`](super::Energy). It relaxes,
+/// Unless both directions are equal, there is no energy whose negative slopes are the drives, and the
+/// types say so: this is a [`VectorField`] and not an [`Energy`](super::Energy). It relaxes,
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};
@@ -108,7 +107,7 @@ pub enum FeedbackInitializer {
 /// # assert_eq!(relaxed.n_steps, 10);
 /// ```
 ///
-/// but has no energy to trace on the way
+/// but has no energy to trace during the relaxation
 ///
 /// ```compile_fail
 /// # use burn::tensor::{Device, Tensor};
@@ -126,7 +125,7 @@ pub enum FeedbackInitializer {
 /// # assert_eq!(relaxed.n_steps, 10);
 /// ```
 ///
-/// nor at its end:
+/// or to evaluate after it:
 ///
 /// ```compile_fail
 /// # use burn::tensor::{Device, Tensor};
@@ -151,14 +150,14 @@ pub enum FeedbackInitializer {
 pub struct UntiedHopfield {
     /// Forward parameters and biases: the network with feedback through the same parameters.
     pub forward: HopfieldEnergy,
-    /// What leads back along each connection; none into the input.
+    /// The feedback parameters of each connection; `None` for a connection from the input.
     pub feedback: Vec<Option<Connection>>,
     #[module(skip)]
     update: FeedbackUpdate,
 }
 
 impl UntiedHopfieldConfig {
-    /// A network with new random weights and zero biases.
+    /// Creates a network with random weights and zero biases.
     ///
     /// # Panics
     /// If the graph is not [valid](HopfieldEnergyConfig::validate) or has
@@ -167,7 +166,7 @@ impl UntiedHopfieldConfig {
         self.init_from(self.graph.init(device), device)
     }
 
-    /// A network with the forward parameters and biases of `forward`, an energy of the graph.
+    /// Creates a network with the forward parameters and biases of `forward`, an energy of the graph.
     ///
     /// # Panics
     /// As [`init`](Self::init).
@@ -229,7 +228,7 @@ impl FieldConfig for UntiedHopfieldConfig {
 }
 
 impl UntiedHopfield {
-    /// How the two directions of a connection learn.
+    /// Returns the learning rule of the two directions of a connection.
     pub fn update(&self) -> FeedbackUpdate {
         self.update
     }
@@ -243,7 +242,7 @@ impl UntiedHopfield {
         forward.fuse(&ParamGroup::ids_from_module(feedback))
     }
 
-    /// The contrast by which the directions learn with `update`.
+    /// The contrast from which the directions learn under `update`.
     fn contrast_by(
         &self,
         update: FeedbackUpdate,
@@ -271,7 +270,7 @@ impl UntiedHopfield {
         clamped.contrast(ends, biases, states, scale, each)
     }
 
-    /// Whether what is sent back goes through the winners of the forward direction.
+    /// Whether feedback goes through the winners of the forward direction.
     fn sends_back_through_winners(&self) -> bool {
         let mut connections = self.forward.connections.iter().zip(&self.feedback);
         connections.any(|(forward, back)| back.is_some() && forward.kind().has_max_pooling())
@@ -319,10 +318,10 @@ impl VectorField for UntiedHopfield {
         self.contrast_by(self.update, clamped, [first, second], scale)
     }
 
-    /// That of [`FeedbackUpdate::Own`], whichever the network learns by.
+    /// The contrast of [`FeedbackUpdate::Own`], whichever rule the network learns by.
     ///
     /// # Panics
-    /// With max pooling between free layers: what is sent back jumps where another unit wins, so that there need not be
+    /// With max pooling between free layers: feedback jumps when another unit wins, so that there need not be
     /// an equilibrium that moves smoothly with β.
     fn drive_contrast(
         &self,
@@ -339,8 +338,8 @@ impl VectorField for UntiedHopfield {
         self.contrast_by(FeedbackUpdate::Own, clamped, [first, second], scale)
     }
 
-    /// The network with its two directions exchanged, of which each is the other's transpose; none with
-    /// max pooling, whose winners are those of the forward direction in both.
+    /// The network with its two directions exchanged, each the transpose of the other; `None` with max
+    /// pooling, whose winners are those of the forward direction in both.
     fn adjoint(&self, clamped: &ClampedGraph, state: &State) -> Option<ClampedGraph> {
         if self.sends_back_through_winners() {
             return None;

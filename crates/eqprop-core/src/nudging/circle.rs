@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ConfigError;
 
-/// `N` nudging factors `β_k = |β| e^{2πik/N}`, evenly spread over a circle around 0.
+/// `N` nudging factors `β_k = |β| e^{2πik/N}`, evenly spaced on a circle around 0.
 ///
-/// Where the equilibrium `s^β`, now of complex values, is a holomorphic function of β inside the
-/// circle, its derivative at the center is an integral along the circle (Cauchy's formula), here a
-/// sum over `N` points:
+/// If the equilibrium `s^β`, which is now complex, is a holomorphic function of β inside the circle,
+/// its derivative at the center is an integral along the circle (Cauchy's formula), here a sum over `N`
+/// points:
 ///
 /// ```text
 /// ĝ = 1/N · Σ_k Re[ 1/β_k · mean( ∂E/∂θ(s^{β_k}) − ∂E/∂θ(s⁰) ) ]        error O(β^N)
@@ -19,8 +19,8 @@ use crate::error::ConfigError;
 /// The error falls as `(|β|/R)^N`, where `R` is the distance from 0 of the nearest singularity of
 /// `s^β`: for any `|β| < R` the estimate is exact as `N → ∞`. `N = 1` is
 /// [`OneSided`](super::Nudging::OneSided) and `N = 2` is [`Centered`](super::Nudging::Centered); for
-/// `N ≥ 2` the free equilibrium cancels out. Parameters are real, so that conjugate nudging factors
-/// have conjugate equilibria, and only `⌊N/2⌋ + 1` points need to be relaxed.
+/// `N ≥ 2` the free equilibrium cancels out. Parameters are real, so conjugate nudging factors have
+/// conjugate equilibria, and only `⌊N/2⌋ + 1` points need to be relaxed.
 ///
 /// # Reference
 /// Laborieux & Zenke (2022), <https://arxiv.org/abs/2209.00530>
@@ -33,20 +33,20 @@ pub struct Circle {
     pub n_points: usize,
 }
 
-/// A nudging factor on the upper half of a [`Circle`], which stands for its conjugate as well.
+/// A nudging factor on the upper half of a [`Circle`], which represents its conjugate as well.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CirclePoint {
     /// Real part of `β_k`.
     pub re: f64,
     /// Imaginary part of `β_k`, at least 0.
     pub im: f64,
-    /// Real and imaginary part of the factor of `∂E/∂θ` in the estimate: `1/(N β_k)`, twice that
-    /// where the conjugate is another point.
+    /// Real and imaginary part of the factor of `∂E/∂θ` in the estimate: `1/(N β_k)`, or twice that if
+    /// the conjugate is another point.
     pub weight: [f64; 2],
 }
 
 impl Circle {
-    /// The points of the upper half, from `|β|` to `−|β|` or the last one before it.
+    /// Returns the points of the upper half, from `|β|` to `−|β|` or the last one before it.
     pub fn upper_half(self) -> Vec<CirclePoint> {
         let Self { beta, n_points } = self;
         let point = |k: usize| {

@@ -5,15 +5,15 @@ use core::cell::Cell;
 use burn::tensor::{Gradients, Tensor};
 
 thread_local! {
-    /// Why there may be no backward pass on this thread.
+    /// The reason why backward passes are refused on this thread.
     static REFUSED: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
-/// The gradients of `objective`: the door through which a field or an estimator that has no closed form asks
-/// Burn's autodiff.
+/// Computes the gradients of `objective`. All fields and estimators without a closed form use Burn's autodiff
+/// through this function.
 ///
 /// # Panics
-/// [Where there may be none](without_backward), and as [`Tensor::backward`].
+/// [If backward passes are refused](without_backward), and as [`Tensor::backward`].
 pub fn backward(objective: &Tensor<1>) -> Gradients {
     if let Some(reason) = REFUSED.get() {
         panic!("{reason}");
@@ -21,12 +21,12 @@ pub fn backward(objective: &Tensor<1>) -> Gradients {
     objective.backward()
 }
 
-/// Whether [`backward`] would panic here because there may be no backward pass.
+/// Returns whether [`backward`] would panic here because backward passes are refused.
 pub fn is_backward_refused() -> bool {
     REFUSED.get().is_some()
 }
 
-/// Does `work`, in which [`backward`] panics with `reason`.
+/// Runs `work`, during which [`backward`] panics with `reason`.
 pub fn without_backward<R>(reason: &'static str, work: impl FnOnce() -> R) -> R {
     struct Before(Option<&'static str>);
 

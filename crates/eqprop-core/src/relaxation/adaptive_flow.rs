@@ -1,4 +1,4 @@
-//! Gradient flow with a step size of its own for each example.
+//! Gradient flow with a separate step size for each example.
 
 use core::fmt;
 
@@ -10,18 +10,18 @@ use crate::energy::{TotalEnergy, VectorField};
 use crate::error::{ConfigError, assert_valid};
 use crate::state::State;
 
-/// The first step size, and that of a step on its own.
+/// The first step size, and that of a single step outside a relaxation.
 pub(super) const FIRST_STEP: f64 = 0.5;
 /// The range of step sizes.
 const STEPS: [f64; 2] = [1e-4, 10.0];
-/// What a step size is multiplied by is within this range.
+/// Range of the factor by which a step size changes.
 const FACTORS: [f64; 2] = [0.2, 2.0];
-/// A new step size aims at this share of the error allowed.
+/// Fraction of the allowed error that a new step size aims at.
 const SAFETY: f64 = 0.9;
-/// Keeps ratios of lengths from dividing by 0; its square is a number in `f32`.
+/// Keeps ratios of lengths from dividing by 0; its square is representable in `f32`.
 const TINY: f64 = 1e-18;
 
-/// Gradient flow with a step size of its own for each example, controlled by the error of a step.
+/// Gradient flow with a separate step size for each example, controlled by the error of a step.
 ///
 /// ```text
 /// du/dt = v(s),   v_k = −∂F/∂s_k,   u_k = σ_k⁻¹(s_k)
@@ -33,20 +33,20 @@ const TINY: f64 = 1e-18;
 /// ```
 ///
 /// The pair of Euler and Heun and its controller are those of Hairer, Nørsett & Wanner, "Solving
-/// Ordinary Differential Equations I" (1993), §II.4; `v(s')` is what the next step begins with, so
-/// that a step costs one evaluation of the drives. Because the error is relative to the step, `h`
-/// settles where it is stable and not where rounding hides the error. For an energy that is
-/// quadratic but for the potentials
+/// Ordinary Differential Equations I" (1993), §II.4; the next step reuses `v(s')`, so that a step costs
+/// one evaluation of the drives. Because the error is relative to the step, `h` settles where the step
+/// is stable, and not where rounding hides the error. For an energy that is quadratic apart from the
+/// potentials
 ///
 /// ```text
 /// F(s') − F(s) ≤ −(1 − e) |s' − s|²/h
 /// ```
 ///
-/// so with an error below 1 no step raises the energy. A smaller error follows the flow more
-/// closely, a larger one reaches the equilibrium in fewer steps. Nothing is read back.
+/// so with an error below 1 no step raises the energy. A smaller error follows the flow more closely, a
+/// larger one reaches the equilibrium in fewer steps. Nothing is read back from the device.
 ///
-/// The step size is right for the state that moves, not for its derivatives: backpropagation through
-/// time should go through `Scheme::GradientFlow` instead.
+/// The step size suits the state, not its derivatives: backpropagation through time should use
+/// `Scheme::GradientFlow` instead.
 #[derive(Debug, Clone)]
 pub struct AdaptiveFlow {
     error: f64,
@@ -62,7 +62,7 @@ struct NextStep {
 }
 
 impl AdaptiveFlow {
-    /// A flow whose steps have a relative error of at most `error`.
+    /// Creates a flow whose steps have a relative error of at most `error`.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
@@ -113,7 +113,7 @@ impl Dynamics for AdaptiveFlow {
         let factor = ((error + TINY).recip() * (SAFETY * self.error)).clamp(least, most);
         let [shortest, longest] = STEPS;
         self.next = Some(NextStep {
-            // A constant to whoever differentiates through the steps.
+            // A constant when the steps are differentiated.
             step: (step * factor).clamp(shortest, longest).detach(),
             velocity: choose(&next_velocity, &velocity),
         });
@@ -124,7 +124,7 @@ impl Dynamics for AdaptiveFlow {
         Self::new(self.error)
     }
 
-    /// The distance of `after` to a step of size 1 from it.
+    /// The distance between `after` and the state that a step of size 1 from it would reach.
     fn residual<E: VectorField, C: Cost>(
         &self,
         total: &TotalEnergy<'_, E, C>,

@@ -13,36 +13,37 @@ use crate::error::{ConfigError, assert_valid};
 use crate::state::State;
 use least_squares::least_squares;
 
-/// An extrapolation counts as progress if it takes at least this off the squared residual.
+/// An extrapolation counts as progress if it lowers the squared residual by at least this fraction.
 const PROGRESS: f64 = 0.02;
-/// The longest history: what is solved for each example stays small.
+/// The longest history: the system solved for each example stays small.
 const LONGEST: usize = 8;
 
-/// Anderson acceleration of plain dynamics `D`, for each example on its own.
+/// Anderson acceleration of plain dynamics `D`, for each example separately.
 ///
-/// A plain step leads from a state `x` to `g(x)`; an equilibrium is where the residual
-/// `f(x) = g(x) − x` vanishes. From the last `m` differences `ΔF`, `ΔG` of `f` and of `g` between
-/// consecutive steps, the next plain step starts at
+/// A plain step takes a state `x` to `g(x)`; at an equilibrium the residual `f(x) = g(x) − x` vanishes.
+/// From the last `m` differences `ΔF`, `ΔG` of `f` and of `g` between consecutive steps, the next plain
+/// step starts at
 ///
 /// ```text
 /// γ = argmin |f − ΔF γ|²              m numbers per example, by regularized normal equations
 /// x ← (1 − μ) x + μ g − [ΔG − (1 − μ) ΔF] γ,    then s ← g(x)
 /// ```
 ///
-/// which is the secant method in as many directions as are remembered, the type II of Walker & Ni
-/// (2011), <https://doi.org/10.1137/10078356X>, and what deep equilibrium models relax with (Bai
-/// et al. 2019, <https://arxiv.org/abs/1909.01377>). Every state is the result of a plain step, so
-/// it lies within the range of its activations, wherever `x` was.
+/// which is the secant method in as many directions as are remembered, type II of Walker & Ni (2011),
+/// <https://doi.org/10.1137/10078356X>, and the solver of deep equilibrium models (Bai et al. 2019,
+/// <https://arxiv.org/abs/1909.01377>). Every state is the result of a plain step, so it lies within
+/// the range of its activations, wherever `x` was.
 ///
-/// An extrapolation is kept only if it takes `|f|` at least 1 % below the lowest so far. Otherwise
-/// the example stays at the state before, forgets its history and takes the plain step from there.
-/// So either `|f|` goes to 0, or from some step on all that is kept are plain steps, which converge
-/// where the plain scheme does; at worst every other step is lost.
+/// An extrapolation is kept only if it takes `|f|` at least 1 % below its lowest value so far.
+/// Otherwise the example returns to the previous state, clears its history and takes the plain step
+/// from there. So either `|f|` goes to 0, or from some step on only plain steps are kept, which
+/// converge where the plain scheme does; at worst every other step is lost.
 ///
-/// The asynchronous scheme is the base to choose: its plain steps never raise the energy. Complex
+/// The asynchronous scheme is the recommended base: its plain steps never raise the energy. Complex
 /// states, whose real and imaginary parts are two rows, are accelerated as if they were two examples.
 ///
-/// A step costs a plain step and some `3m + 10` passes over the state. Nothing is read back.
+/// A step costs a plain step and about `3m + 10` passes over the state. Nothing is read back from the
+/// device.
 #[derive(Debug, Clone)]
 pub struct Anderson<D> {
     base: D,
@@ -51,7 +52,7 @@ pub struct Anderson<D> {
     past: Option<History>,
 }
 
-/// What is known of the last steps, all layers of an example side by side.
+/// The history of the last steps, with all layers of an example side by side.
 #[derive(Debug, Clone)]
 struct History {
     /// `g(x)` of the last step that was kept, `[batch, n_units]`.
@@ -66,12 +67,12 @@ struct History {
     residuals: Tensor<3>,
     /// 1 for the differences that count, 0 for those forgotten or not yet there, `[batch, m, 1]`.
     counted: Tensor<3>,
-    /// Where the next difference is written.
+    /// Index at which the next difference is written.
     slot: usize,
 }
 
 impl<D: Dynamics> Anderson<D> {
-    /// Accelerates `base` with a history of `history` differences and the mixing `mixing`.
+    /// Accelerates `base` with a history of `history` differences and the mixing parameter `mixing`.
     ///
     /// # Panics
     /// If the history is not 1 to 8 differences long, or the mixing not in (0, 1].
@@ -118,7 +119,7 @@ impl<D: Dynamics> Dynamics for Anderson<D> {
         }
     }
 
-    /// That of the plain step: `max |g(x) − x|` of the last that was kept.
+    /// The residual of the plain step: `max |g(x) − x|` of the last one that was kept.
     fn residual<E: VectorField, C: Cost>(
         &self,
         total: &TotalEnergy<'_, E, C>,
@@ -159,11 +160,11 @@ impl History {
         }
     }
 
-    /// Where the next plain step starts.
+    /// The start of the next plain step.
     fn extrapolate(&self, mixing: f64) -> Tensor<2> {
         let target = self.residual.clone().unsqueeze_dim(2);
         let weights = least_squares(&self.residuals, &self.counted, target);
-        // Constants to whoever differentiates through the steps.
+        // Constants when the steps are differentiated.
         let weights = weights.swap_dims(1, 2).detach();
         let combined = |differences: &Tensor<3>| {
             let sum = weights.clone().matmul(differences.clone());
@@ -177,7 +178,8 @@ impl History {
         plain - held * (1.0 - mixing)
     }
 
-    /// After the plain step from there, which is kept where it made progress or was not extrapolated.
+    /// The history after the plain step from there, which is kept if it made progress or was not
+    /// extrapolated.
     fn advance(mut self, output: Tensor<2>, residual: Tensor<2>) -> Self {
         let [batch, history, n_units] = self.residuals.dims();
         let n_counted = self.counted.clone().sum_dim(1).squeeze_dim::<2>(2);

@@ -1,4 +1,4 @@
-//! One group of layers after the other.
+//! Updates of one group of layers after the other.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use crate::energy::{TotalEnergy, VectorField};
 use crate::fused::Update;
 use crate::state::State;
 
-/// Exact block coordinate descent: each group of layers in turn goes to its minimum, given the others.
+/// Exact block coordinate descent: each group of layers in turn moves to its minimum, given the others.
 #[derive(Debug, Clone, Copy)]
 pub struct Asynchronous;
 
@@ -21,7 +21,7 @@ impl fmt::Display for Asynchronous {
 impl Dynamics for Asynchronous {
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
         for group in total.energy().groups() {
-            // The layers of a group do not interact: one after the other is at once.
+            // The layers of a group do not interact: one after the other is the same as all at once.
             update(total, state, group.iter().copied(), |layer, state| {
                 total.minimize(layer, state)
             });

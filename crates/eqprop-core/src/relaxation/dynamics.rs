@@ -9,32 +9,31 @@ use crate::energy::{TotalEnergy, VectorField};
 use crate::fused::Update;
 use crate::state::State;
 
-/// The rule by which a state moves toward a minimum of the total energy.
+/// The rule of one step of a state toward a minimum of the total energy.
 ///
-/// What a rule remembers from step to step begins afresh with every relaxation, see
-/// [`begin`](Self::begin).
+/// Each relaxation starts without memory of earlier steps; see [`begin`](Self::begin).
 pub trait Dynamics: Clone + Debug + Send + Sync {
     /// Moves `state` by one step.
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State);
 
-    /// The rule as fast code knows it, if it does; only the dynamics of this crate are known.
+    /// Returns the rule for fast code, if it is known there; only the dynamics of this crate are.
     #[doc(hidden)]
     fn fused(&self) -> Option<Update> {
         None
     }
 
-    /// What takes the steps of a relaxation that begins: a clone, or what remembers its steps.
+    /// Returns the dynamics for a new relaxation: a clone, or one that remembers its steps.
     fn begin(&self) -> impl Dynamics {
         self.clone()
     }
 
-    /// What the change of one step is divided by to give a residual.
+    /// Returns the divisor that turns the change of one step into a residual.
     fn step_size(&self) -> f64 {
         1.0
     }
 
-    /// For each example, how far the last step, from `before` to `after`, says that `before` was
-    /// from an equilibrium: the largest change of any unit, divided by the step size. `[batch]`
+    /// Returns the distance of each example from an equilibrium at `before`, as the step from `before`
+    /// to `after` shows it: the largest change of any unit, divided by the step size. `[batch]`
     fn residual<E: VectorField, C: Cost>(
         &self,
         _total: &TotalEnergy<'_, E, C>,
@@ -45,7 +44,7 @@ pub trait Dynamics: Clone + Debug + Send + Sync {
     }
 }
 
-/// Moves `layers` by `rule`, each with the others where they were, but for those that
+/// Moves each of `layers` by `rule`, given the previous values of the others, except for those that
 /// [stay](TotalEnergy::stays).
 pub fn update<E: VectorField, C: Cost>(
     total: &TotalEnergy<'_, E, C>,

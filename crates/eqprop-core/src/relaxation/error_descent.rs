@@ -1,4 +1,4 @@
-//! Gradient descent in the errors of predictions.
+//! Gradient descent in the prediction errors.
 
 use core::fmt;
 
@@ -9,33 +9,34 @@ use crate::error::ConfigError;
 use crate::state::State;
 
 /// Gradient descent in the errors `e_k = h_k − f_k(h_{k−1})` of a
-/// [`PredictiveCoding`](crate::energy::PredictiveCoding) network, all at once, with the states
-/// that they make:
+/// [`PredictiveCoding`](crate::energy::PredictiveCoding) network, all at once, with the states that
+/// they determine:
 ///
 /// ```text
 /// F(e) = ½ Σ_k |e_k|² + βC(h_L),   h_k = f_k(h_{k−1}) + e_k
 /// e_k ← e_k − ε ∂F/∂e_k = (1 − ε) e_k − εβ ∂C/∂h_k
 /// ```
 ///
-/// where `∂C/∂h_k` goes through all layers above: a step is one pass down the chain and one up. Errors and states
-/// determine each other, so that `F` has the same values and the same minima as over the states. But a signal
-/// reaches every layer in the first step, and with `ε = 1` that step makes the errors of backpropagation in the
-/// forward pass, `−β ∂C/∂h_k`. Further steps lead to the minimum while `ε(1 + λ) < 2`, with `λ` the largest eigenvalue of
-/// `β JᵀC″J` and `J` the slope of the output in all errors.
+/// where `∂C/∂h_k` passes through all layers above: a step is one pass down the chain and one pass up. Errors
+/// and states determine each other, so that `F` has the same values and the same minima as over the states.
+/// But a signal reaches every layer in the first step, and with `ε = 1` that step gives the errors of
+/// backpropagation in the forward pass, `−β ∂C/∂h_k`. Further steps converge to the minimum as long as
+/// `ε(1 + λ) < 2`, with `λ` the largest eigenvalue of `β JᵀC″J` and `J` the Jacobian of the output with
+/// respect to all errors.
 ///
-/// States are not held in the range of their activation. Where layers are clipped, and not in residual blocks, the minimum
-/// is another than that over [projected](crate::energy::LayerUpdate::Projected) states, by the order of β; the gradient is
-/// the same to first order in β, and a centered estimate is of second order, as with
-/// [`LayerUpdate::PreActivation`](crate::energy::LayerUpdate::PreActivation).
+/// States are not kept within the range of their activation. If layers are clipped, and not in residual
+/// blocks, the minimum differs from that over [projected](crate::energy::LayerUpdate::Projected) states by
+/// the order of β; the gradient is the same to first order in β, and a centered estimate is of second order,
+/// as with [`LayerUpdate::PreActivation`](crate::energy::LayerUpdate::PreActivation).
 ///
-/// In a field that predicts none of its layers each layer is its own error, and a step is one of gradient flow; so
-/// it is where units are [clamped](crate::energy::PartlyClamped), and for complex β.
+/// In a field that predicts none of its layers, each layer is its own error, and a step is one of gradient
+/// flow; the same holds if units are [clamped](crate::energy::PartlyClamped), and for complex β.
 ///
 /// # Reference
 /// Goemaere et al. (2025), <https://arxiv.org/abs/2505.20137>
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorDescent {
-    /// `ε`.
+    /// Step size `ε`.
     pub step_size: f64,
 }
 

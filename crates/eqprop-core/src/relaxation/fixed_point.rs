@@ -8,7 +8,7 @@ use crate::energy::{TotalEnergy, VectorField};
 use crate::fused::Update;
 use crate::state::State;
 
-/// All layers at once: `s ← σ(drive)`.
+/// Updates all layers at once: `s ← σ(drive)`.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedPoint;
 

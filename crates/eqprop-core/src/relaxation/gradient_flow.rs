@@ -12,7 +12,7 @@ use crate::state::State;
 /// Euler steps of all layers at once: `s ← σ(σ⁻¹(s) − ε ∂F/∂s)`.
 #[derive(Debug, Clone, Copy)]
 pub struct GradientFlow {
-    /// `ε`.
+    /// Step size `ε`.
     pub step_size: f64,
 }
 

@@ -1,4 +1,4 @@
-//! The dynamics by name.
+//! The built-in dynamics, by name.
 
 use core::fmt;
 
@@ -18,7 +18,7 @@ use crate::error::ConfigError;
 use crate::fused::Update;
 use crate::state::State;
 
-/// Calls the same method of whichever dynamics it is.
+/// Calls the same method on whichever dynamics it is.
 macro_rules! dispatch {
     ($self:expr, $dynamics:ident => $call:expr) => {
         match $self {
@@ -36,51 +36,52 @@ macro_rules! dispatch {
 ///
 /// | scheme | one step | when |
 /// | --- | --- | --- |
-/// | `Asynchronous` | each group of layers in turn goes to its minimum, given the others | the default: never raises the energy |
-/// | `Anderson` | the same from where the last steps point to; also some `3m + 10` passes over the state | fewest steps: deep networks, small tolerances, slow examples in large batches |
+/// | `Asynchronous` | each group of layers in turn moves to its minimum, given the others | the default: never raises the energy |
+/// | `Anderson` | the same from an extrapolation of the last steps; about `3m + 10` more passes over the state | fewest steps: deep networks, small tolerances, slow examples in large batches |
 /// | `FixedPoint` | all layers at once: `s ← σ(drive)` | to compare with Ernoult et al. (2019), <https://arxiv.org/abs/1905.13633>, "prototypical" |
 /// | `GradientFlow` | all layers at once: `s ← clip(s − ε ∂F/∂s)` | to compare with Scellier & Bengio (2017), eq. 43, or to follow `ds/dt = −∂F/∂s` |
 /// | `AdaptiveFlow` | the same with an ε for each example, from the error of its steps | the flow without a choice of ε: never raises the energy, fewer steps where ε = 0.5 is too short or too long |
-/// | `ErrorDescent` | all errors of predictions at once: one pass down the chain and one up | predictive coding of many layers; of other fields it is `GradientFlow` |
+/// | `ErrorDescent` | all prediction errors at once: one pass down the chain and one up | predictive coding with many layers; in other fields it is `GradientFlow` |
 ///
-/// All reach the same equilibria. The synchronous fixed point may oscillate between two states where
-/// the others converge, and so may the asynchronous update of a layer that
-/// [feeds itself](crate::connection::Dense). In a relaxation of so few steps that it does not
-/// converge, as most nudged phases are, `Anderson` differs little from `Asynchronous`: its first two
-/// steps are the same.
+/// All reach the same equilibria, except for `ErrorDescent` with clipped layers. The synchronous fixed
+/// point may oscillate between two states where the others converge, and so may the asynchronous update
+/// of a layer with [connections within it](crate::connection::Dense). In a relaxation with too few
+/// steps to converge, like most nudged phases, `Anderson` differs little from `Asynchronous`: its first
+/// two steps are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Scheme {
-    /// Exact block coordinate descent over [`VectorField::groups`](crate::energy::VectorField::groups): even and odd layers in a chain.
+    /// Exact block coordinate descent over [`VectorField::groups`](crate::energy::VectorField::groups): even
+    /// and odd layers in a chain.
     #[default]
     Asynchronous,
     /// Synchronous fixed-point iteration.
     FixedPoint,
     /// Projected gradient flow in Euler steps.
     GradientFlow {
-        /// Euler step ε, in (0, 1]; 0.5 where a text does not say.
+        /// Euler step size ε, in (0, 1]; 0.5 by default.
         #[serde(default = "half")]
         step_size: f64,
     },
     /// [`Anderson`] acceleration of `Asynchronous`.
     Anderson {
-        /// Differences remembered, 1 to 8; 5 where a text does not say.
+        /// Number of differences remembered, 1 to 8; 5 by default.
         #[serde(default = "five")]
         history: usize,
-        /// Mixing μ, in (0, 1]; 1 where a text does not say.
+        /// Mixing parameter μ, in (0, 1]; 1 by default.
         #[serde(default = "one")]
         mixing: f64,
     },
     /// [`AdaptiveFlow`]: gradient flow with a step size for each example.
     AdaptiveFlow {
-        /// Relative error of a step, in (0, 1); 0.8 where a text does not say.
+        /// Relative error of a step, in (0, 1); 0.8 by default.
         #[serde(default = "four_fifths")]
         error: f64,
     },
     /// [`ErrorDescent`](super::ErrorDescent).
     ErrorDescent {
-        /// Step ε, in (0, 1]; 1 where a text does not say.
+        /// Step size ε, in (0, 1]; 1 by default.
         #[serde(default = "one")]
         step_size: f64,
     },
@@ -103,7 +104,7 @@ fn four_fifths() -> f64 {
 }
 
 impl Scheme {
-    /// All dynamics that differ on every field, with the options that they have where a text does not say.
+    /// Returns all dynamics that differ on every field, with their default options.
     pub fn all() -> [Self; 5] {
         let (step_size, history, mixing, error) = (half(), five(), one(), four_fifths());
         [
@@ -144,7 +145,7 @@ impl Scheme {
         }
     }
 
-    /// What it is without a memory of its steps.
+    /// The scheme without a memory of its steps.
     fn plain(self) -> Self {
         match self {
             Self::Anderson { .. } => Self::Asynchronous,
@@ -155,7 +156,7 @@ impl Scheme {
         }
     }
 
-    /// The same with all layers at once, and without a memory of its steps.
+    /// Returns the scheme that updates all layers at once and has no memory of its steps.
     pub fn synchronous(self) -> Self {
         match self.plain() {
             Self::Asynchronous => Self::FixedPoint,
@@ -164,14 +165,14 @@ impl Scheme {
     }
 }
 
-/// The name with the most important option, such as `gradient flow, ε = 0.5`.
+/// Writes the name with the most important option, such as `gradient flow, ε = 0.5`.
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         dispatch!(self.running(), dynamics => dynamics.fmt(f))
     }
 }
 
-/// Outside a relaxation there is nothing to remember: a step of `Anderson` is then that of
+/// Outside a relaxation there is nothing to remember: a step of `Anderson` is then one of
 /// `Asynchronous`, and a step of `AdaptiveFlow` one of `GradientFlow` with the first step size.
 impl Dynamics for Scheme {
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
@@ -200,7 +201,7 @@ impl Dynamics for Scheme {
     }
 }
 
-/// A scheme in a relaxation, with what it remembers.
+/// A scheme in a relaxation, with its memory of the steps.
 #[derive(Debug, Clone)]
 #[allow(
     clippy::large_enum_variant,

@@ -19,8 +19,8 @@ pub struct Trace {
 }
 
 impl<D: Dynamics> Relaxation<D> {
-    /// As [`relax`](Self::relax), with a trace. Evaluates the energy and waits for the device
-    /// at every step.
+    /// Relaxes as [`relax`](Self::relax) does, and records a trace. Evaluates the energy and waits for
+    /// the device at every step.
     pub fn relax_traced<E: Energy, C: Cost>(
         &self,
         total: &TotalEnergy<'_, E, C>,

@@ -1,4 +1,4 @@
-//! The gradient of a course, from its echo.
+//! The gradient of a loss over a trajectory, from its echo.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -10,10 +10,10 @@ use super::system::{HamiltonianSystem, input_at};
 use crate::error::{ConfigError, assert_valid};
 use crate::gradients::Gradients;
 
-/// Steps whose contrasts are formed as one product.
+/// Number of steps whose contrasts are formed as one product.
 const WINDOW: usize = 8;
 
-/// The Hamiltonian echo: the gradient of a loss over a whole course.
+/// The Hamiltonian echo: the gradient of a loss over a whole trajectory.
 ///
 /// ```text
 /// L(θ, u) = Σ_t ℓ_t(y_t)        g_t = ∂ℓ_t/∂y_t        y_t: the position after input t = 1 … T
@@ -24,26 +24,29 @@ const WINDOW: usize = 8;
 /// dL/dθ = −h/2ε Σ [∂V/∂θ(y½) at +ε − ∂V/∂θ(y½) at −ε] + O(ε²)
 /// ```
 ///
-/// over all steps, at the places `y½` where their forces were taken. What it approaches as ε → 0 is the gradient of the
-/// discretized loss itself, whatever the step size `h`: that of backpropagation through the same steps. Memory does not
-/// grow with the number of steps: of the course only the inputs, the end and the slopes are kept.
+/// over all steps, at the positions `y½` at which their forces were evaluated. Its limit as ε → 0 is the
+/// gradient of the discretized loss itself, whatever the step size `h`: that of backpropagation through the
+/// same steps. Memory does not grow with the number of steps: of the trajectory only the inputs, both ends
+/// and the slopes are kept.
 ///
-/// The two echoes are computed as their [mean and half their difference](Pair), which is the same in exact arithmetic. The
-/// difference then has all of its digits, however small ε is.
+/// The two echoes are computed as their [mean and half their difference](Pair), which is the same in exact
+/// arithmetic. The difference then keeps all of its digits, however small ε is.
 ///
 /// # The choice of ε
-/// The error falls as `ε²` until it is that of rounding, which does not depend on ε: by as much as the mean of the echoes
-/// misses the way that the course had taken ([`Echo::residual`], which a training may watch). So ε should be small:
+/// The error falls as `ε²` down to the rounding error, which does not depend on ε: the distance by which the
+/// mean of the echoes misses the original trajectory ([`Echo::residual`], which a training may watch). So ε
+/// should be small:
 ///
 /// | numbers | ε | relative error after 1,000 steps | after 10,000 |
 /// | --- | --- | --- | --- |
 /// | `f32` | 1e-3 | 3e-6 | 2e-5 |
 /// | `f64` | 1e-6 | 4e-14 | 9e-13 |
 ///
-/// These are of eight oscillators whose coupling is weak enough that they are not chaotic (`examples/sequence.rs`).
-/// ε is in units of a momentum per slope. A potential that [takes differences of forces](Potential::force_pair) by
-/// subtraction loses digits as `1/ε`: with it 1e-1 to 1e-2 is best in `f32` and 1e-5 in `f64`. In a chaotic system rounding grows
-/// exponentially along the echo, and so does the gradient.
+/// These are for eight oscillators whose coupling is weak enough that they are not chaotic
+/// (`examples/sequence.rs`). ε is in units of a momentum per slope. A potential that [computes differences of
+/// forces](Potential::force_pair) by subtraction loses digits as `1/ε`: with it 1e-1 to 1e-2 is best in `f32`
+/// and 1e-5 in `f64`. In a chaotic system rounding errors grow exponentially along the echo, and so does the
+/// gradient.
 ///
 /// # Reference
 /// Pourcel & Ernoult (2025), <https://arxiv.org/abs/2506.05259>; as a principle of stationary action:
@@ -53,41 +56,41 @@ pub struct HamiltonianEcho {
     epsilon: f64,
 }
 
-/// The course that a system took.
+/// The trajectory of a system.
 #[derive(Debug, Clone)]
 pub struct Course<'a> {
-    /// What drove it, `[batch, n_steps, n_inputs]`.
+    /// The inputs, `[batch, n_steps, n_inputs]`.
     pub inputs: &'a Tensor<3>,
-    /// Where it began.
+    /// The initial positions and momenta.
     pub start: Motion,
-    /// Where it ended.
+    /// The final positions and momenta.
     pub end: Motion,
 }
 
-/// The slopes `g_t = ∂ℓ_t/∂y_t` of each example's own loss.
+/// The slopes `g_t = ∂ℓ_t/∂y_t` of the loss of each example.
 #[derive(Debug, Clone)]
 pub enum LossSlopes {
-    /// Of a loss of the last position alone, `[batch, n_units]`.
+    /// For a loss of the last position alone, `[batch, n_units]`.
     AtEnd(Tensor<2>),
-    /// Of the positions after every input, `[batch, n_steps, n_units]`.
+    /// For the positions after every input, `[batch, n_steps, n_units]`.
     AtEveryInput(Tensor<3>),
 }
 
-/// What an echo shows.
+/// The result of an echo.
 #[derive(Debug)]
 pub struct Echo {
     /// The gradient of the batch mean of the loss.
     pub gradients: Gradients,
-    /// The slope of each example's own loss in its inputs, `[batch, n_steps, n_inputs]`, if it was asked for.
+    /// The slope of the loss of each example in its inputs, `[batch, n_steps, n_inputs]`, if requested.
     pub input_slopes: Option<Tensor<3>>,
-    /// By how much the mean of the echoes misses the start of the course, in the unit that is furthest off; `[batch]`.
-    /// Rounding and `O(ε²)`.
+    /// The distance by which the mean of the echoes misses the start of the trajectory, in the unit that is
+    /// furthest off; `[batch]`. It consists of rounding and `O(ε²)`.
     pub residual: Tensor<1>,
 }
 
 impl LossSlopes {
     /// # Panics
-    /// If there is none for each position of `course` that it should be of.
+    /// If the slopes do not have the shape of the positions in `course`.
     fn check(&self, course: &Course<'_>) {
         let [batch, n_steps, _] = course.inputs.dims();
         let [_, n_units] = course.end.position.dims();
@@ -118,7 +121,7 @@ impl LossSlopes {
 }
 
 impl HamiltonianEcho {
-    /// Echoes nudged by `±epsilon` times the slopes of the loss.
+    /// Creates echoes nudged by `±epsilon` times the slopes of the loss.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
@@ -128,7 +131,7 @@ impl HamiltonianEcho {
         echo
     }
 
-    /// ε
+    /// Returns ε.
     pub fn epsilon(&self) -> f64 {
         self.epsilon
     }
@@ -141,10 +144,10 @@ impl HamiltonianEcho {
         ConfigError::positive_number("epsilon", self.epsilon)
     }
 
-    /// The gradient of the parameters.
+    /// Computes the gradient of the parameters.
     ///
     /// # Panics
-    /// As [`HamiltonianSystem::run`], and if the slopes have another shape than the positions that they are of.
+    /// As [`HamiltonianSystem::run`], and if the shape of the slopes differs from that of their positions.
     pub fn retrace<P: Potential>(
         &self,
         system: &HamiltonianSystem<P>,
@@ -154,7 +157,8 @@ impl HamiltonianEcho {
         self.echo(system, course, slopes, None)
     }
 
-    /// The gradient of the parameters and the slopes of the inputs, for what made them.
+    /// Computes the gradient of the parameters and the slopes of the inputs, for the layers that the
+    /// inputs come from.
     ///
     /// # Panics
     /// As [`retrace`](Self::retrace).
@@ -167,7 +171,8 @@ impl HamiltonianEcho {
         self.echo(system, course, slopes, Some(Vec::new()))
     }
 
-    /// The two echoes as one; the slopes of the inputs come into `below`, the last input's first.
+    /// Computes the two echoes as one; the slopes of the inputs go into `below`, the last input's
+    /// first.
     fn echo<P: Potential>(
         &self,
         system: &HamiltonianSystem<P>,
@@ -177,7 +182,7 @@ impl HamiltonianEcho {
     ) -> Echo {
         let n_steps = system.check_inputs(course.inputs);
         slopes.check(course);
-        // Nothing of an echo is recorded: it is the backward pass.
+        // Nothing in an echo is recorded: it is the backward pass.
         let system = &system.valid();
         let inputs = &course.inputs.clone().without_autodiff();
         let [start, end] =
@@ -253,13 +258,13 @@ impl HamiltonianEcho {
     }
 }
 
-/// A pair of equals.
+/// A pair of equal states.
 fn unmoved(state: Tensor<2>) -> Pair {
     let nothing = state.zeros_like();
     Pair::new(state, nothing)
 }
 
-/// The rows of a pair, with `kick` added to the first and taken from the second.
+/// The rows of a pair, with `kick` added to the first state and subtracted from the second.
 fn kicked(rows: Tensor<2>, kick: Tensor<2>) -> Tensor<2> {
     let pair = Pair::from_rows(rows);
     Pair::new(pair.mean(), pair.half_difference() + kick)

@@ -1,18 +1,19 @@
-//! Where a system is, and how it moves.
+//! Positions and momenta of a system.
 
 use burn::tensor::Tensor;
 
 /// Positions `y` and momenta `z`, each `[batch, n_units]`.
 #[derive(Debug, Clone)]
 pub struct Motion {
-    /// `y`
+    /// Positions `y`.
     pub position: Tensor<2>,
-    /// `z`
+    /// Momenta `z`.
     pub momentum: Tensor<2>,
 }
 
 impl Motion {
-    /// The same place with the momenta reversed: from here a system that conserves energy goes back.
+    /// Returns the same positions with reversed momenta: from here a system that conserves energy goes
+    /// back.
     pub fn reversed(self) -> Self {
         Self {
             momentum: self.momentum.neg(),
@@ -20,7 +21,7 @@ impl Motion {
         }
     }
 
-    /// The same outside autodiff.
+    /// Returns the same outside autodiff.
     pub fn without_autodiff(self) -> Self {
         Self {
             position: self.position.without_autodiff(),

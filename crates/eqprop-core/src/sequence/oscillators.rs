@@ -14,27 +14,27 @@ use crate::gradients::Gradients;
 /// Configuration of [`CoupledOscillators`].
 #[derive(Config, Debug, PartialEq)]
 pub struct CoupledOscillatorsConfig {
-    /// Values of an input.
+    /// Number of values of an input.
     pub n_inputs: usize,
-    /// Oscillators.
+    /// Number of oscillators.
     pub n_units: usize,
-    /// Springs between them.
+    /// Number of springs between them.
     pub n_springs: usize,
-    /// The lowest frequency `ω` of an oscillator before training, greater than 0. They are spread evenly.
+    /// Lowest initial frequency `ω` of an oscillator, greater than 0. Initial frequencies are evenly spaced.
     #[config(default = 0.5)]
     pub lowest_frequency: f64,
-    /// The highest.
+    /// Highest initial frequency.
     #[config(default = 1.5)]
     pub highest_frequency: f64,
-    /// Distribution of the initial `W`.
+    /// Distribution of the initial coupling weights `W`.
     #[config(default = "InitializerConfig::FanIn { gain: 1.0 }")]
     pub coupling: InitializerConfig,
-    /// Distribution of the initial `B`.
+    /// Distribution of the initial input weights `B`.
     #[config(default = "InitializerConfig::FanIn { gain: 2.0 }")]
     pub input: InitializerConfig,
 }
 
-/// Oscillators, coupled by springs whose force saturates and which the input stretches.
+/// Oscillators coupled by springs whose force saturates and which the input stretches.
 ///
 /// ```text
 /// V(θ, y, u) = ½ Σ_i ω_i² y_i² + Σ_j log cosh a_j        a = y W + u B + b
@@ -43,24 +43,27 @@ pub struct CoupledOscillatorsConfig {
 /// ```
 ///
 /// # Bounds
-/// `V ≥ ½ Σ ω_i² y_i²`, and it is convex. While an input is held `H` is conserved, so that `│y_i│ ≤ √(2H)/│ω_i│`; a change
-/// of the input raises it by at most `Σ_j │(Δu B)_j│`, because `log cosh` has a slope of at most 1. So a course is bounded
-/// by the sum of the changes of its inputs, which may grow with its length, as long as no `ω` is 0 and the [integrator](super::LeapfrogConfig) is stable.
+/// `V ≥ ½ Σ ω_i² y_i²`, and `V` is convex. While an input is held, `H` is conserved, so that
+/// `│y_i│ ≤ √(2H)/│ω_i│`; a change of the input raises it by at most `Σ_j │(Δu B)_j│`, because `log cosh` has
+/// a slope of at most 1. A trajectory is therefore bounded by the sum of the changes of its inputs, which may
+/// grow with its length, as long as no `ω` is 0 and the [integrator](super::LeapfrogConfig) is stable.
 ///
-/// The curvature of `V` is at most `max ω² + ‖W‖²`; [`frequency_bound`](Self::frequency_bound) is a bound on its root.
+/// The curvature of `V` is at most `max ω² + ‖W‖²`; [`frequency_bound`](Self::frequency_bound) bounds its
+/// square root.
 ///
 /// # Reference
-/// Rusch & Mishra (2021), <https://arxiv.org/abs/2103.05487>, train oscillators of this kind by backpropagation; the potential
-/// of a single one is that of Pourcel & Ernoult (2025), <https://arxiv.org/abs/2506.05259>
+/// Rusch & Mishra (2021), <https://arxiv.org/abs/2103.05487>, train oscillators of this kind by
+/// backpropagation; the potential of a single one is that of Pourcel & Ernoult (2025),
+/// <https://arxiv.org/abs/2506.05259>
 #[derive(Module, Debug)]
 pub struct CoupledOscillators {
-    /// `W`, `[n_units, n_springs]`.
+    /// Coupling weights `W`, `[n_units, n_springs]`.
     pub coupling: Param<Tensor<2>>,
-    /// `B`, `[n_inputs, n_springs]`.
+    /// Input weights `B`, `[n_inputs, n_springs]`.
     pub input: Param<Tensor<2>>,
-    /// `b`, `[n_springs]`.
+    /// Biases `b`, `[n_springs]`.
     pub bias: Param<Tensor<1>>,
-    /// `ω`, `[n_units]`, of either sign.
+    /// Frequencies `ω`, `[n_units]`, of either sign.
     pub frequency: Param<Tensor<1>>,
 }
 
@@ -68,7 +71,7 @@ impl CoupledOscillatorsConfig {
     /// Checks sizes and ranges.
     ///
     /// # Errors
-    /// Names the first field that cannot work.
+    /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), ConfigError> {
         ConfigError::at_least_one("n_inputs", self.n_inputs)?;
         ConfigError::at_least_one("n_units", self.n_units)?;
@@ -82,7 +85,7 @@ impl CoupledOscillatorsConfig {
         self.input.validate()
     }
 
-    /// Oscillators with new random springs and without biases.
+    /// Creates oscillators with random springs and zero biases.
     ///
     /// # Panics
     /// If [`validate`](Self::validate) fails, with its message.
@@ -105,9 +108,9 @@ impl CoupledOscillatorsConfig {
 }
 
 impl CoupledOscillators {
-    /// A bound on the highest frequency at which anything here can oscillate: the leapfrog is stable while its step size
-    /// times this is below 2. Of `n` oscillators it is at most `n^(1/32)` times `√(max ω² + ‖W‖²)`, a seventh above it for
-    /// 64. Reads back, which waits for the device.
+    /// Returns an upper bound on the frequencies of the system: the leapfrog is stable while its step size
+    /// times this bound is below 2. For `n` oscillators it is at most `n^(1/32)` times `√(max ω² + ‖W‖²)`, a
+    /// seventh above it for 64. Reads back, which waits for the device.
     ///
     /// ```text
     /// ‖W‖² = ρ(WWᵀ) ≤ ‖(WWᵀ)⁸‖_∞^⅛
@@ -134,11 +137,11 @@ impl CoupledOscillators {
     }
 }
 
-/// [`CoupledOscillators`] with their parameters held.
+/// [`CoupledOscillators`] with their parameters fixed.
 #[derive(Debug, Clone)]
 pub struct PreparedOscillators {
     coupling: Tensor<2>,
-    /// Copied: on a processor a product with a transposed right factor runs several times slower.
+    /// Copied: on a CPU a product with a transposed right factor runs several times slower.
     transposed: Tensor<2>,
     input: Tensor<2>,
     bias: Tensor<2>,
@@ -147,18 +150,18 @@ pub struct PreparedOscillators {
 }
 
 impl PreparedOscillators {
-    /// `−ω² y − tanh(a) Wᵀ`, of what is linear in `y` and `tanh(a)`.
+    /// `−ω² y − tanh(a) Wᵀ`, which is linear in `y` and `tanh(a)`.
     fn force(&self, position: &Tensor<2>, tension: Tensor<2>) -> Tensor<2> {
         let springs = operations::product_with_prepared(tension, &self.transposed);
         (position.clone() * self.stiffness.clone() + springs).neg()
     }
 }
 
-/// From here on half a difference is none of numbers that are nearly equal.
+/// From here on half a difference is not one of nearly equal numbers.
 const FAR: f64 = 1.0;
 
-/// `tanh` of both of a pair, from `t = tanh(mean)` and `s = tanh(half difference)`, without taking a difference of two
-/// numbers that are nearly equal:
+/// `tanh` of both states of a pair, from `t = tanh(mean)` and `s = tanh(half difference)`, without
+/// subtracting nearly equal numbers:
 ///
 /// ```text
 /// half difference: q = s (1 − t²)/(1 − t²s²)        mean: t (1 − s²)/(1 − t²s²) = t − t s q

@@ -2,14 +2,15 @@
 
 use burn::tensor::Tensor;
 
-/// Two batches of states that are close to each other, `first` and `second`, as their mean and half their difference:
+/// Two batches of states that are close to each other, `first` and `second`, as their mean and half their
+/// difference:
 ///
 /// ```text
 /// first = mean + half difference        second = mean − half difference
 /// ```
 ///
-/// What is linear acts on both alike, so that they are the rows of one tensor. Kept so, a difference that is smaller
-/// than the rounding of the states has all of its digits.
+/// Linear functions act on mean and half difference alike, so these are the rows of one tensor. In this form
+/// a difference that is smaller than the rounding of the states keeps all of its digits.
 ///
 /// # Shapes
 /// Each of the two `[batch, n]`, the [rows](Self::rows) `[2 · batch, n]`
@@ -17,12 +18,12 @@ use burn::tensor::Tensor;
 pub struct Pair(Tensor<2>);
 
 impl Pair {
-    /// From the mean and half the difference.
+    /// Creates a pair from the mean and half the difference.
     pub fn new(mean: Tensor<2>, half_difference: Tensor<2>) -> Self {
         Self(Tensor::cat(vec![mean, half_difference], 0))
     }
 
-    /// From the rows of the mean, and after them those of half the difference.
+    /// Creates a pair from the rows of the mean, followed by those of half the difference.
     ///
     /// # Panics
     /// If their number is odd.
@@ -35,41 +36,41 @@ impl Pair {
         Self(rows)
     }
 
-    /// The mean, and after it half the difference.
+    /// Returns the rows of the mean, followed by those of half the difference.
     pub fn rows(&self) -> &Tensor<2> {
         &self.0
     }
 
-    /// The mean.
+    /// Returns the mean.
     pub fn mean(&self) -> Tensor<2> {
         self.0.clone().narrow(0, 0, self.batch_size())
     }
 
-    /// Half the difference.
+    /// Returns half the difference.
     pub fn half_difference(&self) -> Tensor<2> {
         let batch = self.batch_size();
         self.0.clone().narrow(0, batch, batch)
     }
 
-    /// The first of the two.
+    /// Returns the first of the two states.
     pub fn first(&self) -> Tensor<2> {
         self.mean() + self.half_difference()
     }
 
-    /// The second of the two.
+    /// Returns the second of the two states.
     pub fn second(&self) -> Tensor<2> {
         self.mean() - self.half_difference()
     }
 
-    /// `f` of each of the two. A difference that `f` leaves is what rounding leaves of it: where it is known in closed
-    /// form, that has more digits.
+    /// Applies `f` to each of the two states. The difference of the results loses digits to rounding: a
+    /// closed form, where there is one, keeps more of them.
     pub fn map(&self, f: impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
         let (first, second) = (f(self.first()), f(self.second()));
         let mean = (first.clone() + second.clone()) * 0.5;
         Self::new(mean, (first - second) * 0.5)
     }
 
-    /// Examples of each of the two.
+    /// Returns the number of examples in each of the two states.
     pub fn batch_size(&self) -> usize {
         self.0.dims()[0] / 2
     }

@@ -1,4 +1,4 @@
-//! What a system moves in.
+//! The potential in which a system moves.
 
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
@@ -8,34 +8,34 @@ use crate::gradients::Gradients;
 
 /// A potential energy `V(θ, y, u)` of positions `y`, given an input `u`.
 ///
-/// A potential owns its parameters θ as a Burn [`Module`] and never changes them. All of its methods are closed forms
-/// of one function `V`: a gradient is as right as they agree.
+/// A potential owns its parameters θ as a Burn [`Module`] and never changes them. All of its methods are
+/// closed forms of one function `V`: a gradient is only as correct as they agree.
 pub trait Potential: Module + ModuleDisplay {
-    /// The parameters as every step reads them, such as transposed weights.
+    /// The parameters as every step uses them, such as transposed weights.
     type Prepared;
 
-    /// What an input contributes to every step in which it is held.
+    /// The contribution of an input to every step for which it is held.
     type Held;
 
-    /// What was computed for the forces on a pair and is of use to the [contrast](Self::contrast).
+    /// Intermediate results of the forces on a pair that the [contrast](Self::contrast) reuses.
     type Slopes;
 
-    /// Values of an input.
+    /// Returns the number of values of an input.
     fn n_inputs(&self) -> usize;
 
-    /// Units that move.
+    /// Returns the number of units that move.
     fn n_units(&self) -> usize;
 
-    /// Prepares the parameters, once for a course.
+    /// Prepares the parameters, once for a trajectory.
     fn prepare(&self) -> Self::Prepared;
 
-    /// Holds an input.
+    /// Prepares an input for the steps for which it is held.
     ///
     /// # Shapes
     /// - `input`: `[batch, n_inputs]`
     fn hold(&self, prepared: &Self::Prepared, input: &Tensor<2>) -> Self::Held;
 
-    /// `V` of each example.
+    /// Computes `V` of each example.
     ///
     /// # Shapes
     /// - `position`: `[batch, n_units]`, result: `[batch]`
@@ -46,7 +46,7 @@ pub trait Potential: Module + ModuleDisplay {
         position: &Tensor<2>,
     ) -> Tensor<1>;
 
-    /// The force `−∂V/∂y`, `[batch, n_units]`. On autodiff it is differentiable.
+    /// Computes the force `−∂V/∂y`, `[batch, n_units]`. On autodiff it is differentiable.
     fn force(
         &self,
         prepared: &Self::Prepared,
@@ -54,10 +54,10 @@ pub trait Potential: Module + ModuleDisplay {
         position: &Tensor<2>,
     ) -> Tensor<2>;
 
-    /// The [forces](Self::force) on both of a pair.
+    /// Computes the [forces](Self::force) on both states of a pair.
     ///
-    /// `positions.map(|y| self.force(prepared, held, &y))` is always right; a closed form of the difference loses no
-    /// digits, so that [ε](super::HamiltonianEcho) may be small in `f32` too.
+    /// `positions.map(|y| self.force(prepared, held, &y))` is always correct; a closed form of the difference
+    /// loses no digits, so that [ε](super::HamiltonianEcho) may be small even in `f32`.
     fn force_pair(
         &self,
         prepared: &Self::Prepared,
@@ -65,7 +65,8 @@ pub trait Potential: Module + ModuleDisplay {
         positions: &Pair,
     ) -> (Pair, Self::Slopes);
 
-    /// `scale · Σ [∂V/∂θ(first) − ∂V/∂θ(second)]` for every parameter, over the examples of all `visits`.
+    /// Computes `scale · Σ [∂V/∂θ(first) − ∂V/∂θ(second)]` for every parameter, over the examples of all
+    /// `visits`.
     fn contrast(
         &self,
         prepared: &Self::Prepared,
@@ -73,7 +74,7 @@ pub trait Potential: Module + ModuleDisplay {
         scale: f64,
     ) -> Gradients;
 
-    /// `scale · [∂V/∂u(first) − ∂V/∂u(second)]` of each example, `[batch, n_inputs]`.
+    /// Computes `scale · [∂V/∂u(first) − ∂V/∂u(second)]` of each example, `[batch, n_inputs]`.
     fn input_contrast(
         &self,
         prepared: &Self::Prepared,
@@ -82,13 +83,13 @@ pub trait Potential: Module + ModuleDisplay {
     ) -> Tensor<2>;
 }
 
-/// Where a pair was when it was pushed.
+/// An evaluation of the forces on a pair.
 #[derive(Debug, Clone)]
 pub struct Visit<S> {
     /// The input that was held, `[batch, n_inputs]`.
     pub input: Tensor<2>,
-    /// Where the force was taken.
+    /// The positions at which the forces were evaluated.
     pub positions: Pair,
-    /// What [`Potential::force_pair`] computed there.
+    /// The slopes that [`Potential::force_pair`] returned there.
     pub slopes: S,
 }

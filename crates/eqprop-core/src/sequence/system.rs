@@ -1,4 +1,4 @@
-//! A system that conserves energy, and its course under a sequence of inputs.
+//! A system that conserves energy, and its trajectory under a sequence of inputs.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -14,22 +14,23 @@ use crate::error::assert_valid;
 /// H(θ, y, z, u) = ½│z│² + V(θ, y, u)        dy/dt = z        dz/dt = −∂V/∂y(θ, y, u_t)
 /// ```
 ///
-/// Its course is that of the [leapfrog](LeapfrogConfig), and a loss of it is a function of the positions after each input.
-/// With parameters on autodiff [`run`](Self::run) records every step, which is backpropagation through time;
-/// [`HamiltonianEcho`](super::HamiltonianEcho) finds the same gradient without.
+/// Its trajectory is that of the [leapfrog](LeapfrogConfig) integrator, and a loss is a function of the
+/// positions after each input. With parameters on autodiff [`run`](Self::run) records every step, which is
+/// backpropagation through time; [`HamiltonianEcho`](super::HamiltonianEcho) computes the same gradient
+/// without.
 ///
 /// # Reference
 /// Pourcel & Ernoult (2025), <https://arxiv.org/abs/2506.05259>
 #[derive(Module, Debug)]
 pub struct HamiltonianSystem<P: Potential> {
-    /// `V`
+    /// The potential `V`.
     pub potential: P,
     #[module(skip)]
     leapfrog: LeapfrogConfig,
 }
 
 impl<P: Potential> HamiltonianSystem<P> {
-    /// A system that moves in `potential` by the steps of `leapfrog`.
+    /// Creates a system that moves in `potential` by the steps of `leapfrog`.
     ///
     /// # Panics
     /// If [`LeapfrogConfig::validate`] fails, with its message.
@@ -41,12 +42,13 @@ impl<P: Potential> HamiltonianSystem<P> {
         }
     }
 
-    /// The integrator.
+    /// Returns the integrator.
     pub fn leapfrog(&self) -> LeapfrogConfig {
         self.leapfrog
     }
 
-    /// All units at 0 and without momentum, one row for each sequence of `inputs`.
+    /// Returns the initial motion, with positions and momenta of 0, one row for each sequence of
+    /// `inputs`.
     ///
     /// # Shapes
     /// - `inputs`: `[batch, n_steps, n_inputs]`
@@ -64,18 +66,18 @@ impl<P: Potential> HamiltonianSystem<P> {
         }
     }
 
-    /// Where `inputs` lead from `start`.
+    /// Returns the motion after all `inputs`, from `start`.
     ///
     /// # Shapes
     /// - `inputs`: `[batch, n_steps, n_inputs]`
     ///
     /// # Panics
-    /// If there is no input, or they are not of the potential's size.
+    /// If there is no input, or their size is not that of the potential.
     pub fn run(&self, inputs: &Tensor<3>, start: Motion) -> Motion {
         self.run_observed(inputs, start, |_| {})
     }
 
-    /// [`run`](Self::run), with a look at the motion after each input.
+    /// Runs as [`run`](Self::run) does, and calls `observe` with the motion after each input.
     pub fn run_observed(
         &self,
         inputs: &Tensor<3>,
@@ -96,7 +98,7 @@ impl<P: Potential> HamiltonianSystem<P> {
         motion
     }
 
-    /// `H` of each example, `[batch]`, while `input` is held.
+    /// Computes `H` of each example, `[batch]`, while `input` is held.
     ///
     /// # Shapes
     /// - `input`: `[batch, n_inputs]`
@@ -107,10 +109,10 @@ impl<P: Potential> HamiltonianSystem<P> {
         kinetic + potential.value(&prepared, &held, &motion.position)
     }
 
-    /// The number of inputs in each sequence.
+    /// Returns the number of inputs in each sequence.
     ///
     /// # Panics
-    /// If there is none, or they are not of the potential's size.
+    /// If there is none, or their size is not that of the potential.
     pub(super) fn check_inputs(&self, inputs: &Tensor<3>) -> usize {
         let [_, n_steps, width] = inputs.dims();
         let expected = self.potential.n_inputs();

@@ -28,7 +28,7 @@ fn deep(activation: Activation, scale: f64, setup: &Setup) -> (HopfieldEnergy, T
     (energy, Numbers(4).matrix(setup, [BATCH, 4], 0.0, 1.0))
 }
 
-/// The steps until every example is within `residual` of its response to its drives.
+/// The number of steps until every example is within `residual` of its response to its drives.
 fn steps_to<E: VectorField, C: Cost>(
     residual: f64,
     dynamics: impl Dynamics,
@@ -86,7 +86,7 @@ fn anderson_takes_at_most_half_the_steps_of_the_scheme_that_it_accelerates() {
     }
 }
 
-/// Walker & Ni (2011), corollary 2.10: on a linear map it is the method of generalized minimal
+/// Walker & Ni (2011), corollary 2.10: on a linear map the method is that of generalized minimal
 /// residuals, which ends after as many steps as there are unknowns.
 #[test]
 fn on_a_linear_network_anderson_ends_after_as_many_steps_as_there_are_units() {
@@ -115,7 +115,7 @@ fn on_a_linear_network_anderson_ends_after_as_many_steps_as_there_are_units() {
     assert!(plain > 1e-2);
 }
 
-/// No sigmoid of a finite drive is that of another, so that a state that stays was taken back.
+/// No two finite drives have the same sigmoid, so that a state that stays was taken back.
 #[test]
 fn an_example_whose_residual_rose_goes_back_and_takes_the_plain_step() {
     let setup = Setup::double();
@@ -170,7 +170,7 @@ impl EnergyFunction for Waves {
     }
 }
 
-/// Of one unit `|f|` is the residual, so that each decision can be seen.
+/// For one unit `|f|` is the residual, so that each decision can be seen.
 #[test]
 fn an_extrapolated_step_is_kept_where_it_lowers_the_square_by_a_fiftieth() {
     const N: usize = 2000;

@@ -1,4 +1,4 @@
-//! A field chosen at run time does all that the field itself does.
+//! A field chosen at run time behaves exactly as the field itself.
 
 use eqprop_core::activation::Activation::{HardSigmoid, Identity};
 use eqprop_core::connection::InitializerConfig;
@@ -94,7 +94,7 @@ fn free<'a, F: VectorField>(field: &'a F, clamped: &'a F::Clamped) -> TotalEnerg
     TotalEnergy::free(field, clamped)
 }
 
-/// In `f32`, where a relaxation is one computation, in an order of summation of its own.
+/// In `f32`, where a relaxation is fused, with its own order of summation.
 #[test]
 fn a_field_chosen_at_run_time_relaxes_as_the_field() {
     let setup = devices::all().swap_remove(1);

@@ -107,7 +107,7 @@ fn the_drive_is_the_negative_slope_of_the_energy_without_the_potential() {
     }
 }
 
-/// The two terms of the slope: of a token that asks, and of one that is asked.
+/// The two terms of the slope: of a token as a query, and of one as a key.
 #[test]
 fn both_halves_make_the_drive_within_the_layer() {
     let Problem { energy, states, .. } = Problem::new(Activation::Tanh);
@@ -160,7 +160,7 @@ fn the_contrast_is_the_slope_of_the_mean_energy_difference() {
     }
 }
 
-/// It is made from differences, of the probabilities too, so that close states lose no digits.
+/// It is formed from differences, of the probabilities too, so that close states lose no digits.
 #[test]
 fn the_contrast_of_close_states_keeps_its_digits() {
     let problem = Problem::new(Activation::Tanh);
@@ -202,7 +202,7 @@ fn the_contrast_of_close_states_keeps_its_digits() {
     }
 }
 
-/// A layer of `tokens` by itself, with attention and weights in ±`scale`, and that connection.
+/// A single layer with a connection of `kind` within it, an input and weights in ±`scale`.
 fn alone(maps: [usize; 3], kind: ConnectionKind, scale: f64, seed: u64) -> HopfieldEnergy {
     let connections: Vec<ConnectionConfig> = vec![connection(0, 1), joined(1, 1, kind)];
     let layers = vec![LayerConfig::new(maps, Activation::Tanh)];
@@ -210,7 +210,7 @@ fn alone(maps: [usize; 3], kind: ConnectionKind, scale: f64, seed: u64) -> Hopfi
     network(&config, &Setup::double(), scale, seed)
 }
 
-/// `Q` and `K` of one token, head by head.
+/// Queries and keys of one token, head by head.
 fn asked(energy: &HopfieldEnergy, token: &[f64]) -> [Vec<f64>; 2] {
     let Connection::Attention(attention) = &energy.connections[1] else {
         panic!("not what was configured");
@@ -251,7 +251,7 @@ fn tokens_that_are_alike_have_an_energy_in_closed_form() {
     }
 }
 
-/// Where one key is much larger than all others, every query collects that key.
+/// If one key is much larger than all others, every query collects that key.
 #[test]
 fn queries_collect_the_keys_that_they_point_to() {
     let setup = Setup::double();
@@ -295,7 +295,7 @@ fn filled_as(energy: &HopfieldEnergy, setup: &Setup) -> HopfieldEnergy {
     })
 }
 
-/// No backend has attention in one computation: the same relaxation, step by step, everywhere.
+/// No backend fuses attention: the same relaxation, step by step, everywhere.
 #[test]
 fn it_relaxes_alike_on_every_device() {
     let problem = Problem::new(Activation::Tanh);

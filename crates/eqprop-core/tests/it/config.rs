@@ -70,7 +70,7 @@ fn each_mistake_in_a_configuration_has_its_message() {
     );
 }
 
-/// Two layers, joined by a connection of `kind`.
+/// Two layers with a connection of `kind` between them.
 fn two(input: LayerShape, layer: LayerShape, kind: ConnectionKind) -> HopfieldEnergyConfig {
     let layer = LayerConfig::new(layer, Activation::Tanh);
     HopfieldEnergyConfig::new(input, vec![layer], vec![joined(0, 1, kind)])
@@ -219,7 +219,7 @@ fn layers_without_units_are_refused() {
     }
 }
 
-/// Counts of units and weights would wrap, some to 0 and some to a number that fits.
+/// Counts of units and weights would overflow, some to 0 and some to a number that fits.
 #[test]
 fn layers_and_kernels_that_cannot_be_counted_are_refused() {
     let most = LayerShape::MOST_UNITS;
@@ -256,7 +256,7 @@ fn layers_and_kernels_that_cannot_be_counted_are_refused() {
     let error = error.expect_err("refused").to_string();
     assert_eq!(error, "input size must be at least 1, but is 0");
 
-    // One place for a kernel of 2³² by 2³².
+    // One position for a kernel of 2³² by 2³².
     let size = 1 << 32;
     let kernel = ConvolutionConfig::new(size).with_padding(size / 2 - 1);
     let maps = |size| LayerShape::Maps([1, size, size]);

@@ -1,5 +1,5 @@
-//! The total energy continued to complex states and nudging factors: a state is its real parts and,
-//! after them, its imaginary parts.
+//! The total energy continued to complex states and nudging factors: a state is its real parts,
+//! followed by its imaginary parts.
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation::{self, Identity, Sigmoid, Tanh};
@@ -12,7 +12,7 @@ use eqprop_core::state::State;
 use eqprop_testing::{Numbers, Setup, assert_close, chain, connection, distance, network, values};
 
 const BATCH: usize = 2;
-/// From roundings that are divided by small numbers, and no more.
+/// Rounding errors divided by small numbers, and no more.
 const EXACT: f64 = 1e-12;
 
 /// Two hidden layers with a skip between input and output.
@@ -43,7 +43,7 @@ struct Problem {
 }
 
 impl Problem {
-    /// A state off the real axis, and away from where a logarithm has its cut.
+    /// A state off the real axis, and away from the branch cut of the logarithm.
     fn new(activations: [Activation; 3]) -> Self {
         let setup = Setup::double();
         let config = config(activations);
@@ -167,8 +167,8 @@ fn real_states_have_the_energy_that_they_had() {
     }
 }
 
-/// Where the layer that moves is the only one that does: the flow of a quadratic potential is a
-/// straight line, and the step of size 1 of a layer before the output ends at the minimum.
+/// If only one layer moves: the flow of a quadratic potential is a straight line, and the step of size
+/// 1 of a layer before the output ends at the minimum.
 #[test]
 fn layers_move_to_where_the_energy_is_stationary() {
     for activations in activations() {
@@ -215,7 +215,7 @@ fn a_clipped_layer_has_no_continuation() {
     problem.with_total(|_| ());
 }
 
-/// A linear cost is quadratic enough: its force is the same everywhere.
+/// A linear cost counts as quadratic: its force is the same everywhere.
 #[test]
 fn a_linear_cost_can_be_complex() {
     let problem = Problem::new([Tanh, Sigmoid, Identity]);

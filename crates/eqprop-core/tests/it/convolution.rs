@@ -54,7 +54,7 @@ fn any_convolution() -> impl Strategy<Value = ConvolutionConfig> {
     })
 }
 
-/// From a convolution, the size of its result and how many rows and columns the stride leaves.
+/// A convolution, the size of its result, and the number of rows and columns that the stride leaves.
 fn any_case() -> impl Strategy<Value = Case> {
     let channels = [1..4_usize, 1..4_usize];
     let size = [1..4_usize, 1..4_usize];
@@ -120,7 +120,8 @@ proptest! {
         prop_assert!(forward.abs() > 1e-6 || convolution.padding >= convolution.kernel);
     }
 
-    /// The shape is that of Burn's operations; what does not fit or tile has none.
+    /// The shape is that of Burn's operations; a kernel that does not fit and windows that do not tile
+    /// have none.
     #[test]
     fn the_output_has_the_shape_of_burns_convolution_and_pooling(
         convolution in any_convolution(),

@@ -150,8 +150,8 @@ fn layer_energy<C: Cost>(
     values(&(potential - work + cost.nudged_value(nudge, output)))
 }
 
-/// Follows `minimize` for `n_steps`, asserts that no step raises the layer's energy, and
-/// returns the largest rest of the stationarity condition `s = σ(drive − β ∂C/∂s)`.
+/// Follows `minimize` for `n_steps`, asserts that no step raises the layer's energy, and returns the
+/// largest error of the stationarity condition `s = σ(drive − β ∂C/∂s)`.
 fn follow(cost: &AnyCost, activation: Activation, beta: f64, n_steps: usize) -> f64 {
     let setup = Setup::double();
     let mut numbers = Numbers(2);
@@ -286,7 +286,8 @@ fn beta_must_be_a_number_other_than_zero_and_positive_where_both_signs_are_used(
     }
 }
 
-/// Values, forces and gradients of a batch are those of each example by itself, times the weight of its class.
+/// Values, forces and gradients of a batch are those of each example by itself, times the weight of its
+/// class.
 #[test]
 fn weights_of_classes_multiply_what_each_example_costs() {
     let setup = Setup::double();

@@ -108,8 +108,8 @@ fn assert_same(problem: &Problem, tolerance: f64, what: &str) {
     assert_close(&found, &expected, tolerance, what);
 }
 
-/// The energy is linear in the input but for max pooling, whose winners do not change this far:
-/// only rounding, 1e-14/ε.
+/// The energy is linear in the input, except for max pooling, whose winners do not change over this
+/// distance: only rounding, 1e-14/ε.
 #[test]
 fn the_contrast_of_the_input_is_the_slope_of_the_energy_difference() {
     let (setup, epsilon) = (Setup::double(), 1e-3);
@@ -142,7 +142,8 @@ fn the_contrast_of_the_input_is_the_slope_of_the_energy_difference() {
     }
 }
 
-/// Every scheme, free and nudged: the drives are the same, so are the steps and where they lead.
+/// With every scheme, free and nudged: the drives are the same, and so are the steps and the
+/// equilibria.
 #[test]
 fn states_relax_as_with_closed_forms() {
     let schemes = [
@@ -188,8 +189,8 @@ fn relax<E: VectorField>(
     equilibrium(&total, energy.rest(input), scheme, setup)
 }
 
-/// What comes back through all drives, by Burn's autodiff of the closed form and by differences of
-/// slopes: off by ε² = 4e-11 times fourth derivatives of the potentials.
+/// The result of a backward pass through all drives, by Burn's autodiff of the closed form and by
+/// differences of slopes: off by ε² = 4e-11 times fourth derivatives of the potentials.
 #[test]
 fn drives_are_differentiable_in_parameters_input_and_state() {
     let setup = Setup::double();
@@ -353,8 +354,8 @@ fn a_wrong_closed_form_is_named() {
     }
 }
 
-/// The error of such a closed form is ∞/∞, not a number of whatever sign: it must not pass for the
-/// smallest of all errors.
+/// The error of such a closed form is ∞/∞, a NaN of either sign: it must not pass for the smallest of
+/// all errors.
 #[test]
 fn a_closed_form_of_an_infinite_slope_is_refused() {
     #[derive(Module, Debug)]

@@ -36,8 +36,8 @@ pub fn all() -> Vec<Setup> {
     all
 }
 
-/// Whether the machine that the tests run on lacks the device: `EQPROP_TEST_DEVICES` names those to test, of a build that
-/// has more.
+/// Whether the machine that runs the tests lacks the device: `EQPROP_TEST_DEVICES` names those to test, in a
+/// build that has more.
 fn is_left_out(setup: &Setup) -> bool {
     let Ok(named) = std::env::var("EQPROP_TEST_DEVICES") else {
         return false;

@@ -26,7 +26,7 @@ const SCHEMES: [Scheme; 3] = [
     Scheme::GradientFlow { step_size: 0.4 },
 ];
 
-/// What acts on the output.
+/// The external influence on the output.
 #[derive(Debug, Clone, Copy)]
 enum Output {
     Free,
@@ -34,7 +34,7 @@ enum Output {
     Clamped,
 }
 
-/// The network relaxed step by step, or by whatever way `relax` takes.
+/// The network relaxed step by step, or in whatever way `relax` does.
 fn relaxed(
     config: &HopfieldEnergyConfig,
     setup: &Setup,
@@ -178,7 +178,7 @@ fn a_fused_relaxation_is_the_same_relaxation() {
     }
 }
 
-/// That the comparison above is one: in `f32` the two differ in rounding somewhere, in `f64` nowhere.
+/// The comparison above is a real one: in `f32` the two differ in rounding somewhere, in `f64` nowhere.
 #[test]
 fn single_precision_runs_fused_and_double_does_not() {
     let differ = |setup: &Setup, config: &HopfieldEnergyConfig| {
@@ -304,7 +304,7 @@ fn a_relaxation_that_would_never_look_is_refused() {
     relaxation.relax(&total, energy.rest(&input));
 }
 
-/// Not the first examples of the larger one, silently.
+/// Neither are the first examples of the larger batch, silently.
 #[test]
 #[should_panic]
 fn a_start_of_another_batch_size_is_not_relaxed() {

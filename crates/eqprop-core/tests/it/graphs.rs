@@ -35,7 +35,7 @@ fn geometries() -> [(ConvolutionConfig, [usize; 2]); 5] {
     ]
 }
 
-/// Every graph, with the activation in all free layers, and what to call it.
+/// Every graph, with the activation in all free layers, and its name.
 pub fn all(activation: Activation) -> Vec<(String, HopfieldEnergyConfig)> {
     let mut graphs = convolutional(activation);
     graphs.extend(DENSE.map(|ends| (format!("{ends:?}"), graph(&SIZES, activation, ends))));
@@ -94,7 +94,7 @@ fn between_maps(
     HopfieldEnergyConfig::new(below, layers, connections)
 }
 
-/// Maps that pass by a convolution between two layers of their size.
+/// Maps with an identity past a convolution between two layers of their size.
 fn identity_skip(activation: Activation) -> HopfieldEnergyConfig {
     let same = ConnectionKind::Convolution(ConvolutionConfig::new(3).with_padding(1));
     let maps = LayerShape::Maps([2, 3, 2]);
@@ -174,7 +174,7 @@ impl Problem {
         }
     }
 
-    /// By how much the winner of a window leads before the next, at least.
+    /// The smallest lead of the winner of a window over the next unit.
     fn least_lead(&self, config: &HopfieldEnergyConfig, state: &State) -> f64 {
         let mut least = f64::INFINITY;
         for (connection, of) in self.energy.connections.iter().zip(&config.connections) {
@@ -210,7 +210,7 @@ impl Problem {
     }
 }
 
-/// Rounded to multiples of 2^-20, so that `f32` has each of them, and their sums.
+/// Rounds to multiples of 2^-20, so that `f32` represents each of them, and their sums.
 fn on_grid(state: State) -> State {
     let scale = 2f64.powi(20);
     state.map(|s| (s.clone() * scale).round() / scale)

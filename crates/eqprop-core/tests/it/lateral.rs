@@ -1,4 +1,4 @@
-//! Layers that feed themselves: an unlayered network is one of them.
+//! Layers with connections within them: an unlayered network is one of them.
 
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::SquaredError;
@@ -28,7 +28,7 @@ fn coupled(activation: Activation, coupling: f64, seed: u64) -> HopfieldEnergy {
     })
 }
 
-/// The largest rise of the energy of any of 50 random states in any of ten steps.
+/// The largest rise of the energy from any of 50 random states in any of ten steps.
 fn largest_rise(energy: &HopfieldEnergy, scheme: Scheme, seed: u64) -> f64 {
     let setup = Setup::double();
     let mut numbers = Numbers(seed);

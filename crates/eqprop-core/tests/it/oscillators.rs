@@ -177,7 +177,8 @@ fn the_input_learns_by_the_slope_of_the_energy() {
     assert_close(&found, &expected.collect::<Vec<_>>(), 1e-10, "input");
 }
 
-/// Also of second harmonics and nudges of both signs, for which the step is no exact minimization.
+/// Also with second harmonics and nudges of both signs, for which the step is not an exact
+/// minimization.
 #[test]
 fn asynchronous_steps_never_raise_the_total_energy() {
     let setup = Setup::double();
@@ -208,7 +209,7 @@ fn asynchronous_steps_never_raise_the_total_energy() {
     }
 }
 
-/// Without a second harmonic one step of a layer is at its minimum, and another changes nothing.
+/// Without a second harmonic one step takes a layer to its minimum, and another changes nothing.
 #[test]
 fn a_layer_goes_to_its_minimum_at_once() {
     let setup = Setup::double();
@@ -370,7 +371,7 @@ fn the_estimates_are_of_first_and_of_second_order_in_beta() {
     }
 }
 
-/// Where fields and second harmonics are strong all phases lock, and there is nothing to learn by, right or wrong.
+/// With strong fields and second harmonics all phases lock, and there is nothing to learn by, right or wrong.
 #[test]
 fn locked_phases_have_no_gradient_and_canted_ones_do() {
     let setup = Setup::double();
@@ -529,7 +530,7 @@ fn what_cannot_work_says_why() {
     assert!(config().validate().is_ok());
 }
 
-/// Connections within a layer, past layers and by convolution couple phases as they do other units.
+/// Connections within a layer, skip connections and convolutions couple phases as they do other units.
 #[test]
 fn any_graph_of_linear_connections_couples_phases() {
     let setup = Setup::double();

@@ -1,4 +1,4 @@
-//! Any part of any layer clamped.
+//! Fields with any of their units clamped.
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
@@ -25,7 +25,8 @@ fn partly_known(numbers: &mut Numbers, layers: &[LayerConfig], setup: &Setup) ->
     known.mask_fill(is_free.greater_elem(0.0), f64::NAN)
 }
 
-/// Where each unit is clamped, if it is: the numbers of the layers in the order of the state.
+/// The clamped value of each unit, NaN if it is free: the numbers of the layers in the order of the
+/// state.
 fn held(input: &Tensor<2>, sizes: &[usize]) -> Vec<f64> {
     let mut start = 0;
     let layers = sizes.iter().map(|&size| {
@@ -87,7 +88,7 @@ fn clamped_units_stay_in_every_dynamics_and_the_others_come_to_rest() {
     }
 }
 
-/// At an equilibrium the energy has a slope along the clamped units alone.
+/// At an equilibrium the energy has a slope only along the clamped units.
 #[test]
 fn the_free_units_minimize_the_energy_with_the_others_clamped() {
     let setup = &Setup::double();
@@ -116,7 +117,7 @@ fn the_free_units_minimize_the_energy_with_the_others_clamped() {
     assert!(largest_of_clamped > 0.1, "{largest_of_clamped:e}");
 }
 
-/// The network with a clamped input, and the same with its input as a layer of which all is clamped.
+/// The network with a clamped input, and the same with its input as a fully clamped layer.
 #[test]
 fn a_free_input_that_is_clamped_again_is_the_network_as_it_was() {
     let setup = &Setup::double();
@@ -172,7 +173,7 @@ fn phases<E: Energy>(
     ([free, nudged], energies, gradient)
 }
 
-/// A label that is clamped, and a label to which the output is held, are the same.
+/// A clamped label and an output that is fixed at that label are the same.
 #[test]
 fn an_output_of_which_all_is_clamped_is_one_that_is_held() {
     let setup = &Setup::double();
@@ -200,7 +201,7 @@ fn an_output_of_which_all_is_clamped_is_one_that_is_held() {
     assert!(distance(&flat(&found), &flat(&free.state)) > 0.1);
 }
 
-/// Complex nudges move the free units alone into the complex plane.
+/// Complex nudges move only the free units into the complex plane.
 #[test]
 fn what_is_clamped_stays_real_in_a_complex_state() {
     let setup = &Setup::double();
@@ -247,7 +248,7 @@ fn a_start_and_a_pass_begin_with_what_is_known() {
     assert_ne!(output[1], 0.0);
 }
 
-/// Also where the drive is relative to the curvature of a unit.
+/// Also if the drive is relative to the curvature of a unit.
 #[test]
 fn the_slope_of_the_energy_by_what_is_clamped_is_a_difference() {
     let setup = &Setup::double();

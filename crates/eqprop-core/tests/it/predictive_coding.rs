@@ -1,4 +1,5 @@
-//! The predictive coding energy: its slopes, its forward pass and what it computes only once.
+//! The predictive coding energy: its slopes, its forward pass and the results that it computes only
+//! once.
 
 mod burn_layers;
 mod config;

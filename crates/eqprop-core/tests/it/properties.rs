@@ -16,7 +16,7 @@ use proptest::prelude::*;
 
 use crate::coloring::assert_valid;
 
-/// A network of one to four layers. Any two layers may be joined, in either order.
+/// A network of one to four layers. Any two layers may be connected, in either order.
 fn any_network(lateral: bool) -> impl Strategy<Value = HopfieldEnergyConfig> {
     let layer = (1..5_usize, 0..ACTIVATIONS.len())
         .prop_map(|(size, index)| LayerConfig::new(size, ACTIVATIONS[index]));
@@ -45,13 +45,12 @@ fn any_network(lateral: bool) -> impl Strategy<Value = HopfieldEnergyConfig> {
     )
 }
 
-/// A layer of maps: channels, activation, and which of the ways into it are taken.
+/// A layer of maps: channels, activation, and which of its possible incoming connections it has.
 type Maps = (usize, usize, usize, [u8; 4]);
 
-/// One to four layers of maps and a flat output. Convolutions lead from each layer to the next,
-/// some with average pooling, or with max pooling where the layer above has no negative values.
-/// Layers may also be joined to earlier ones, by identities, in either order, or by kernels that
-/// only stride.
+/// One to four layers of maps and a flat output. Convolutions lead from each layer to the next, some
+/// with average pooling, or with max pooling if the layer above has no negative values. Layers may also
+/// be connected to earlier ones, by identities, in either order, or by kernels that only stride.
 pub fn any_network_of_maps() -> impl Strategy<Value = HopfieldEnergyConfig> {
     let maps = (
         1..3_usize,
@@ -202,8 +201,9 @@ fn squared_norm(numbers: &[f64]) -> f64 {
     numbers.iter().map(|w| w * w).sum()
 }
 
-/// A step of gradient flow that cannot overshoot: the inverse of 1 (the least curvature of a
-/// potential, which the flow is relative to), the norms of the connections and the cost's.
+/// A step size of gradient flow that cannot overshoot: the inverse of the sum of 1 (the least curvature
+/// of a potential, which the flow is relative to), the norms of the connections and the curvature of
+/// the cost.
 fn small_step(energy: &HopfieldEnergy, cost_curvature: f64) -> Scheme {
     let weights = parameters(energy);
     let norms = weights
@@ -233,9 +233,9 @@ proptest! {
         assert_never_rises(&case, |_, _| Scheme::Asynchronous);
     }
 
-    /// With maps too. Where the layer above has no negative values, max pooling between the two
-    /// makes the energy concave in the layer below, and its slope through the current winners a
-    /// bound from above: the minimum of the bound is no higher.
+    /// With maps too. If the layer above has no negative values, max pooling between the two makes the
+    /// energy concave in the layer below, and its slope through the current winners a bound from above:
+    /// the minimum of the bound is no higher.
     #[test]
     fn the_energy_of_maps_never_rises_in_an_asynchronous_sweep(
         case in any_case(any_network_of_maps()),

@@ -19,7 +19,7 @@ use eqprop_testing::{
 
 use crate::devices;
 
-/// What `generate.py` does.
+/// The scheme of `generate.py`.
 const FILE_SCHEME: Scheme = Scheme::GradientFlow { step_size: 0.2 };
 const SCHEMES: [Scheme; 4] = [
     FILE_SCHEME,
@@ -28,7 +28,7 @@ const SCHEMES: [Scheme; 4] = [
     Scheme::GradientFlow { step_size: 0.5 },
 ];
 
-/// The network that a file is about, and how close to its numbers a relaxation can come.
+/// The network of a file, and how close to its numbers a relaxation can come.
 struct Model {
     config: HopfieldEnergyConfig,
     /// Names of the energy's parameters, in the order of its fields.
@@ -37,20 +37,20 @@ struct Model {
     n_classes: usize,
     /// Names of the cost's parameters, in the order of its fields.
     readout: Vec<String>,
-    /// The schemes that reach the file's equilibria, and whether from rest.
+    /// The schemes that reach the file's equilibria, with the initial states from which they do.
     schemes: Vec<(Scheme, Start)>,
-    /// The most steps that the slowest of them takes.
+    /// The largest number of steps that the slowest of them takes.
     max_steps: usize,
-    /// Errors of states and of gradients, in multiples of what [`Setup`] allows.
+    /// Errors of states and of gradients, in multiples of the tolerances of [`Setup`].
     state_errors: f64,
     gradient_errors: f64,
     /// The largest error of the file's states.
     file_error: f64,
-    /// How far the centered estimate is from the exact gradient, relative to it.
+    /// The distance of the centered estimate from the exact gradient, relative to it.
     gap: Range<f64>,
 }
 
-/// Where a free phase starts.
+/// The initial state of a free phase.
 #[derive(Clone, Copy)]
 enum Start {
     Rest,
@@ -214,8 +214,8 @@ impl Run<'_> {
         self.check_gap(&found[2].1);
     }
 
-    /// The centered estimate differs from the exact gradient by some β², not by nothing and
-    /// not by some β.
+    /// The centered estimate differs from the exact gradient by a term in β², neither by nothing nor by
+    /// a term in β.
     fn check_gap(&self, centered: &[f64]) {
         let exact = self.in_order(&self.reference.gradients["exact"]);
         let gap = relative_error(centered, &exact);

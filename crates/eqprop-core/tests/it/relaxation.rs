@@ -1,4 +1,4 @@
-//! What a relaxation leaves in place, and that examples relax alone.
+//! States that a relaxation leaves unchanged, and examples that relax independently.
 
 use burn::tensor::{Int, Tensor};
 use eqprop_core::activation::Activation;
@@ -76,7 +76,7 @@ impl Problem {
         self.relax(None, self.energy.rest(&self.input), scheme)
     }
 
-    /// The same network with the examples of the batch chosen anew.
+    /// The same network with selected examples of the batch.
     fn select(&self, examples: &[i32]) -> Self {
         let device = &self.setup.device;
         let indices = Tensor::<1, Int>::from_ints(examples, device);
@@ -198,7 +198,7 @@ fn both_nudges_in_one_doubled_batch_are_the_two_separate_relaxations() {
     }
 }
 
-/// Why `FixedPoint` does not promise what `Asynchronous` does.
+/// The reason why `FixedPoint` does not promise what `Asynchronous` does.
 #[test]
 fn synchronous_steps_can_raise_the_energy_where_asynchronous_ones_do_not() {
     let setup = Setup::double();

@@ -1,4 +1,4 @@
-//! Systems that conserve energy: their course, and the gradient from its echo.
+//! Systems that conserve energy: their trajectories, and the gradient from the echo.
 
 mod course;
 mod custom;
@@ -38,7 +38,7 @@ fn inputs(setup: &Setup, batch: usize, n_steps: usize) -> Tensor<3> {
     setup.tensor(numbers, [batch, n_steps, N_INPUTS])
 }
 
-/// The echo of a course from rest whose loss is `½│y_T│²` of each example.
+/// The echo of a trajectory from the initial motion, whose loss is `½│y_T│²` for each example.
 fn echo<P: Potential>(system: &HamiltonianSystem<P>, inputs: &Tensor<3>, epsilon: f64) -> Echo {
     let start = system.rest(inputs);
     let end = system.run(inputs, start.clone());

@@ -1,4 +1,4 @@
-//! When a relaxation stops, and what it says about itself.
+//! When a relaxation stops, and what it reports.
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
@@ -221,7 +221,7 @@ fn stopping_and_step_size_have_ranges() {
     }
 }
 
-/// Dynamics of one's own that say nothing of a step size: the residual is the change.
+/// User-defined dynamics without a step size: the residual is the change.
 #[test]
 fn the_residual_of_other_dynamics_is_the_change_of_a_step() {
     #[derive(Debug, Clone)]

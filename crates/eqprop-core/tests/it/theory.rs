@@ -1,5 +1,5 @@
-//! What Scellier & Bengio (2017), <https://arxiv.org/abs/1602.05179>, prove and claim, as
-//! equations in `f64`.
+//! Theorems and claims of Scellier & Bengio (2017), <https://arxiv.org/abs/1602.05179>, as equations in
+//! `f64`.
 //!
 //! | module | statement |
 //! | --- | --- |
@@ -73,7 +73,7 @@ impl Problem {
         work(&nudged)
     }
 
-    /// The equilibrium at `beta` that other parameters take `start` to.
+    /// The equilibrium at `beta` that the network with other parameters reaches from `start`.
     fn relax_with(&self, energy: &HopfieldEnergy, beta: f64, start: State) -> State {
         self.nudged(energy, beta, |total| {
             equilibrium(total, start, Scheme::Asynchronous, &self.setup)
@@ -84,7 +84,7 @@ impl Problem {
         self.relax_with(&self.energy, beta, start)
     }
 
-    /// The free equilibrium that other parameters reach from rest.
+    /// The free equilibrium that the network with other parameters reaches from the initial state.
     fn free_with(&self, energy: &HopfieldEnergy) -> State {
         self.relax_with(energy, 0.0, energy.rest(&self.input))
     }
@@ -126,7 +126,7 @@ impl Problem {
     }
 }
 
-/// [`graph`] with an output layer of its own activation.
+/// [`graph`] with a different activation in the output layer.
 fn graph_to(
     sizes: &[usize],
     hidden: Activation,

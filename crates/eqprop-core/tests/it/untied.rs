@@ -137,7 +137,7 @@ fn jacobian(field: &UntiedHopfield, problem: &Problem) -> Vec<Vec<f64>> {
     jacobian_with(field, &field.clamp(&problem.input), problem)
 }
 
-/// The same with what is clamped.
+/// The same with the given clamped input.
 fn jacobian_with<E: VectorField>(
     field: &E,
     clamped: &E::Clamped,
@@ -178,7 +178,7 @@ fn asymmetry(jacobian: &[Vec<f64>]) -> f64 {
     distance(&entries, &transposed)
 }
 
-/// So that a convolution and its feedback are adjoint to each other where the kernels are equal.
+/// A convolution and its feedback are adjoint to each other if the kernels are equal.
 #[test]
 fn the_jacobian_of_the_drives_is_symmetric_only_where_the_parameters_are_equal() {
     let setup = Setup::double();

@@ -13,8 +13,8 @@ use crate::config::n_parameters;
 use crate::reader::{Input, Limit, Reader};
 use crate::seed::{Files, Seed};
 
-/// Numbers are in memory as they are in the file, twice while a training takes them over, and the
-/// training that does has a network, examples and their batches.
+/// Numbers take as much memory as in the file, and twice that while a training takes them over; that
+/// training has a network, examples and their batches.
 const LIMIT: Limit = Limit {
     times: 64,
     plus: 8 << 20,
@@ -25,7 +25,7 @@ const MANIFEST: &str = "manifest.json";
 /// Trainings are made of networks up to this size.
 const MAX_PARAMETERS: f64 = 20_000.0;
 
-/// Changes a file, half of the time with the manifest made right.
+/// Changes a file, half of the time with a corrected manifest.
 fn change(input: &Input, seeds: &[Seed]) -> Files {
     let (seed, donor) = input.pick(seeds);
     let mut files = seed.files.clone();
@@ -44,7 +44,7 @@ fn change(input: &Input, seeds: &[Seed]) -> Files {
     files
 }
 
-/// Puts the size and the checksum of each file into the manifest.
+/// Writes the size and the checksum of each file into the manifest.
 fn write_manifest(files: &mut Files) {
     let find = |files: &Files, wanted: &str| files.iter().position(|(name, _)| name == wanted);
     let index = find(files, MANIFEST).expect("a manifest");
@@ -58,7 +58,7 @@ fn write_manifest(files: &mut Files) {
     files[index].1 = manifest.to_string().into_bytes();
 }
 
-/// Loads the checkpoint and goes on from it.
+/// Loads the checkpoint and continues from it.
 fn read(run: &Path, digits: &Dataset, device: &Device) -> Result<(), String> {
     let checkpoint = Checkpoint::load_latest(run).map_err(|error| error.to_string())?;
     let checkpoint = checkpoint.ok_or("no checkpoint")?;

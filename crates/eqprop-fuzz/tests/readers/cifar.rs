@@ -8,7 +8,8 @@ use eqprop_train::data::{DataError, format};
 use crate::idx::change;
 use crate::reader::{Limit, Reader};
 
-/// As that of compressed IDX files, but that all files of a split are there before their numbers are.
+/// That of compressed IDX files, except that all files of a split are in memory before their numbers
+/// are.
 const LIMIT: Limit = Limit {
     times: 8 * 1032,
     plus: 1 << 20,
@@ -19,7 +20,7 @@ const PLAIN_LIMIT: Limit = Limit {
     plus: 1 << 20,
 };
 
-/// Records of each file in the seeds.
+/// Number of records of each file in the seeds.
 const N_RECORDS: usize = 1;
 
 /// The files that the archives of the seeds hold, and their size.
@@ -48,7 +49,7 @@ fn cifar_archives() {
         let (names, n_bytes) = PACKED;
         format::archive(&bytes, &names, n_bytes).map(drop)
     };
-    // What is not one of the files is unpacked and dropped, in pieces.
+    // Other files are unpacked and dropped, in pieces.
     let reader = Reader::new("archive", PLAIN_LIMIT, change, read);
     check!().with_type().for_each(|input| reader.check(input));
 }

@@ -11,14 +11,14 @@ use serde_json::Value;
 use crate::reader::{Input, Limit, Reader};
 use crate::seed::{FILE, Files, Seed};
 
-/// JSON values in memory are some 100 bytes for two in the text, and the network that is made of a
-/// configuration has at most as many numbers as [`MAX_PARAMETERS`], three times while it is made.
+/// JSON values take some 100 bytes in memory for two in the text, and the network of a configuration
+/// has at most [`MAX_PARAMETERS`] numbers, three times while it is built.
 const LIMIT: Limit = Limit {
     times: 256,
     plus: 8 << 20,
 };
 
-/// Networks are made up to this size, larger ones only described.
+/// Networks are built up to this size; larger ones are only described.
 const MAX_PARAMETERS: f64 = 20_000.0;
 
 fn change(input: &Input, seeds: &[Seed]) -> Files {
@@ -42,7 +42,7 @@ fn read(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Takes one value of a document, of any key and any kind, as `--set` does.
+/// Sets one value of a document, of any key and any kind, as `--set` does.
 fn set_one(bytes: &[u8]) {
     if let Ok(Value::Object(fields)) = serde_json::from_slice(bytes)
         && let Some((key, value)) = fields.iter().nth(bytes.len() % fields.len().max(1))
@@ -54,7 +54,8 @@ fn set_one(bytes: &[u8]) {
     }
 }
 
-/// How many parameters the network has, at most: all units of neighboring layers joined.
+/// An upper bound on the number of parameters of the network: all units of neighboring layers
+/// connected.
 pub fn n_parameters(config: &TrainingConfig) -> f64 {
     let energy = config.energy();
     let hidden = energy.layers.iter().map(|layer| layer.n_units() as f64);

@@ -3,7 +3,7 @@
 use bolero::TypeGenerator;
 use serde_json::Value;
 
-/// What a number, a name or a list is replaced by.
+/// Replacements for a number, a name or a list.
 const EXTREMES: [&str; 24] = [
     "null",
     "true",
@@ -31,23 +31,23 @@ const EXTREMES: [&str; 24] = [
     "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]",
 ];
 
-/// A change of a JSON document, whose values are counted in the order of the text.
+/// A change of a JSON document, whose values are numbered in the order of the text.
 #[derive(Debug, Clone, TypeGenerator)]
 pub enum Edit {
-    /// A value replaced by an extreme one.
+    /// Replaces a value by an extreme one.
     Extreme { at: u16, value: u8 },
-    /// A value replaced by another of the same document.
+    /// Replaces a value by another one of the same document.
     Copy { at: u16, from: u16 },
-    /// A number multiplied by a power of ten.
+    /// Multiplies a number by a power of ten.
     Scale { at: u16, exponent: i8 },
-    /// An element or a key taken out.
+    /// Removes an element or a key.
     Remove { at: u16, child: u8 },
-    /// An element or a key put in.
+    /// Inserts an element or a key.
     Add { at: u16, from: u16 },
 }
 
 impl Edit {
-    /// Changes `document`.
+    /// Applies the change to `document`.
     pub fn apply(&self, document: &mut Value) {
         let n = count(document);
         let pick = |at: u16| usize::from(at) % n;
@@ -63,7 +63,7 @@ impl Edit {
             Self::Scale { at, exponent } => {
                 let value = nth(document, pick(at));
                 if let Some(number) = value.as_f64() {
-                    // What is not finite becomes `null`.
+                    // A number that is not finite becomes `null`.
                     *value = Value::from(number * 10f64.powi(exponent.into()));
                 }
             }
@@ -92,7 +92,7 @@ impl Edit {
     }
 }
 
-/// How many values there are in `value`, itself included.
+/// The number of values in `value`, including itself.
 fn count(value: &Value) -> usize {
     1 + match value {
         Value::Array(values) => values.iter().map(count).sum(),
@@ -101,7 +101,7 @@ fn count(value: &Value) -> usize {
     }
 }
 
-/// The value of this number within `value`, which is number 0.
+/// The value with this number within `value`, which has number 0.
 fn nth(value: &mut Value, number: usize) -> &mut Value {
     let Some(mut rest) = number.checked_sub(1) else {
         return value;

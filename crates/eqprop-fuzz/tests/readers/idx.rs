@@ -12,8 +12,8 @@ use flate2::write::GzEncoder;
 use crate::reader::{Input, Limit, Reader};
 use crate::seed::{Files, Seed};
 
-/// A pixel is a byte in the file and a number of four bytes beside it in memory, and while they are
-/// read there is twice the room for the bytes: 8, and deflate unpacks to at most 1032 times as much.
+/// A pixel is a byte in the file and another four bytes as a number in memory, and while they are read
+/// there is twice the room for the bytes: 8, and deflate unpacks to at most 1032 times as much.
 const LIMIT: Limit = Limit {
     times: 8 * 1032,
     plus: 1 << 20,
@@ -42,14 +42,14 @@ pub fn change(input: &Input, seeds: &[Seed]) -> Files {
     files
 }
 
-/// What gzip packed.
+/// Unpacks gzip data.
 pub fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut content = Vec::new();
     let read = GzDecoder::new(bytes).read_to_end(&mut content);
     read.is_ok().then_some(content)
 }
 
-/// Packed by gzip.
+/// Packs `content` with gzip.
 pub fn packed(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(content).unwrap();

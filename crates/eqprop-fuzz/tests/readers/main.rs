@@ -1,4 +1,4 @@
-//! Every reader of a file, given files that are not what they should be; see the README.
+//! Every reader of a file, given malformed files; see the README.
 //!
 //! One binary with one target at a time: memory is counted for the whole process.
 

@@ -22,36 +22,36 @@ const LIMITS: [u64; 16] = [
     u64::MAX,
 ];
 
-/// A change of bytes. A place beyond the end counts on from the start.
+/// A change of bytes. A position beyond the end wraps around to the start.
 #[derive(Debug, Clone, TypeGenerator)]
 pub enum Mutation {
-    /// One bit turned round.
+    /// Flips one bit.
     Flip { at: u32, bit: u8 },
-    /// One byte replaced.
+    /// Replaces one byte.
     Byte { at: u32, value: u8 },
-    /// One, two, four or eight bytes replaced by a number at a limit.
+    /// Replaces one, two, four or eight bytes by a number at a limit.
     Limit {
         at: u32,
         number: u8,
         width: u8,
         is_big_endian: bool,
     },
-    /// The next number in digits replaced by one at a limit.
+    /// Replaces the next number in digits by one at a limit.
     Digits { at: u32, number: u8 },
-    /// Equal bytes put in.
+    /// Inserts equal bytes.
     Insert { at: u32, value: u8, n: u8 },
-    /// Bytes taken out.
+    /// Deletes bytes.
     Delete { at: u32, n: u8 },
-    /// Bytes written twice.
+    /// Repeats bytes.
     Repeat { at: u32, n: u8 },
-    /// Bytes of another seed put in.
+    /// Inserts bytes of another seed.
     Splice { at: u32, from: u32, n: u8 },
-    /// The end cut off.
+    /// Cuts off the end.
     Truncate { at: u32 },
 }
 
 impl Mutation {
-    /// Changes `bytes`, with what it needs of another seed from `donor`.
+    /// Applies the change to `bytes`, with bytes of another seed from `donor` where needed.
     pub fn apply(&self, bytes: &mut Vec<u8>, donor: &[u8]) {
         match *self {
             Self::Flip { at, bit } => {

@@ -1,4 +1,4 @@
-//! Data of one's own: tables, arrays and IDX files under any name.
+//! User data: tables, arrays and IDX files under any name.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use crate::reader::{Input, Limit, Reader};
 use crate::seed::{Files, Seed};
 use crate::weights::{entries, header_and_data, zipped};
 
-/// A cell of two bytes is a number of four while the table is read, in the parts that are made of it and
-/// as they are put in order, and in the first line the name of a column, several times.
+/// A cell of two bytes becomes a number of four, while the table is read, in the parts that are made of it
+/// and as they are put in order; in the first line it becomes the name of a column, several times.
 const TABLE: Limit = Limit {
     times: 400,
     plus: 2 << 20,
@@ -23,19 +23,19 @@ const ARRAYS: Limit = Limit {
     plus: 2 << 20,
 };
 
-/// Headers as JSON are some 100 bytes for two in the text.
+/// Headers as JSON take some 100 bytes for two in the text.
 const SAFETENSORS: Limit = Limit {
     times: 256,
     plus: 2 << 20,
 };
 
-/// Deflate unpacks to at most 1032 times as much, be it of a table.
+/// Deflate unpacks to at most 1032 times as much, even of a table.
 const PACKED: Limit = Limit {
     times: 1032 * 400,
     plus: 2 << 20,
 };
 
-/// Reads a folder, into memory and with inputs that stay in the files, and what was found in it once more.
+/// Reads a folder, into memory and with inputs that stay in the files, and checks the findings.
 fn read(folder: &Path) -> Result<(), DataError> {
     let files = DataFiles::new(folder.to_str().expect("the folder has a name"));
     let in_memory = files.look();
@@ -61,7 +61,7 @@ fn read(folder: &Path) -> Result<(), DataError> {
     Ok(())
 }
 
-/// Changes an array within the file, which is packed again, or the bytes.
+/// Changes an array within the archive, which is packed again, or the bytes.
 fn change_archive(input: &Input, seeds: &[Seed]) -> Files {
     let (seed, donor) = input.pick(seeds);
     let ((name, bytes), donor) = (&seed.files[0], &donor.files[0].1);
@@ -77,7 +77,7 @@ fn change_archive(input: &Input, seeds: &[Seed]) -> Files {
     vec![(name.clone(), changed)]
 }
 
-/// Changes the header as JSON, with its length made right, or the bytes.
+/// Changes the header as JSON, with a corrected length, or the bytes.
 fn change_safetensors(input: &Input, seeds: &[Seed]) -> Files {
     let (seed, donor) = input.pick(seeds);
     let ((name, bytes), donor) = (&seed.files[0], &donor.files[0].1);

@@ -19,11 +19,11 @@ const LIMIT: Limit = Limit {
     plus: 1 << 20,
 };
 
-/// What a PNG file begins with.
+/// The signature of a PNG file.
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// Changes a chunk, and what it packs if it is one of pixels, with its length and checksum made right;
-/// or the bytes.
+/// Changes a chunk, and its packed content if it holds pixels, with a corrected length and checksum; or
+/// the bytes.
 fn change(input: &Input, seeds: &[Seed]) -> Files {
     let (seed, donor) = input.pick(seeds);
     let (bytes, donor) = (&seed.files[0].1, &donor.files[0].1);

@@ -1,4 +1,4 @@
-//! One target: seeds, how they are changed, and the reader that must not mind.
+//! One target: seeds, their changes, and the reader that must survive them.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, catch_unwind, resume_unwind};
@@ -16,21 +16,21 @@ use crate::edit::Edit;
 use crate::mutation::Mutation;
 use crate::seed::{self, Files, Seed};
 
-/// Where the files are put: a checkpoint has to be called so, and others may be.
+/// The folder of the files: a checkpoint needs this name, and others may have it.
 const FOLDER: &str = "checkpoint-000001";
 
-/// No file of a few kilobytes takes longer, on a busy machine neither.
+/// No file of a few kilobytes takes longer, even on a busy machine.
 const MAX_TIME: Duration = Duration::from_secs(20);
 
-/// What is done to which seed.
+/// A seed and its changes.
 #[derive(Debug, Clone, TypeGenerator)]
 pub struct Input {
     seed: u16,
     donor: u16,
-    /// Which file or entry of several.
+    /// Index of the file or entry, of several.
     pub part: u8,
-    /// Whether to change what is packed, and pack it again with the right lengths and checksums, in
-    /// the place of the packed bytes.
+    /// Whether to change the unpacked content, and pack it again with correct lengths and checksums,
+    /// instead of the packed bytes.
     pub is_inside: bool,
     #[generator(Vec::<Mutation>::produce().with().len(1usize..6))]
     mutations: Vec<Mutation>,
@@ -39,18 +39,18 @@ pub struct Input {
 }
 
 impl Input {
-    /// The seed to change, and another.
+    /// Picks the seed to change, and another one.
     pub fn pick<'a>(&self, seeds: &'a [Seed]) -> (&'a Seed, &'a Seed) {
         let [seed, donor] = [self.seed, self.donor].map(|n| &seeds[usize::from(n) % seeds.len()]);
         (seed, donor)
     }
 
-    /// One of `n` parts.
+    /// Picks one of `n` parts.
     pub fn part(&self, n: usize) -> usize {
         usize::from(self.part) % n
     }
 
-    /// Changed bytes.
+    /// Changes bytes.
     pub fn mutate(&self, mut bytes: Vec<u8>, donor: &[u8]) -> Vec<u8> {
         for mutation in &self.mutations {
             mutation.apply(&mut bytes, donor);
@@ -58,7 +58,7 @@ impl Input {
         bytes
     }
 
-    /// Changed JSON: values where the changes are to be inside, and if it is JSON; else bytes.
+    /// Changes JSON values if the changes are to be inside and the bytes are JSON; otherwise the bytes.
     pub fn edit(&self, bytes: Vec<u8>, donor: &[u8]) -> Vec<u8> {
         match serde_json::from_slice::<Value>(&bytes) {
             Ok(mut document) if self.is_inside => {
@@ -72,7 +72,7 @@ impl Input {
     }
 }
 
-/// The most memory that a reader may hold at once: so many times the size of its files and so many
+/// The most memory that a reader may hold at once: a multiple of the size of its files, and a number of
 /// bytes more.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
@@ -80,7 +80,7 @@ pub struct Limit {
     pub plus: usize,
 }
 
-/// A reader and what it is given.
+/// A reader and its inputs.
 pub struct Reader<C, R> {
     name: &'static str,
     limit: Limit,
@@ -95,7 +95,7 @@ pub struct Reader<C, R> {
     _alone: MutexGuard<'static, ()>,
 }
 
-/// Nothing in it is left half-changed by a panic.
+/// A panic leaves nothing in it half-changed.
 impl<C, R> RefUnwindSafe for Reader<C, R> {}
 
 impl<C, R, E> Reader<C, R>
@@ -104,13 +104,13 @@ where
     R: Fn(&Path) -> Result<(), E>,
     E: std::fmt::Debug,
 {
-    /// A reader of the files in a folder, which `read` is given the path of. Every seed is read as
-    /// it is, the valid ones without an error.
+    /// Creates a reader of the files in a folder, whose path is passed to `read`. Every seed is read
+    /// unchanged, the valid ones without an error.
     pub fn new(name: &'static str, limit: Limit, change: C, read: R) -> Self {
         // Memory is counted for the whole process.
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        // Files in memory, where there is such a place.
+        // Files in memory, if the machine has such a folder.
         let memory = Path::new("/dev/shm");
         let place = memory.is_dir().then(|| memory.to_path_buf());
         let place = place.unwrap_or_else(std::env::temp_dir);
@@ -131,7 +131,8 @@ where
         };
         fs::create_dir(reader.folder.path().join(FOLDER)).unwrap();
         for seed in &reader.seeds {
-            // Twice: what is made once and kept, such as the buffers of a thread, is not the reader's.
+            // Twice: memory that is allocated once and kept, such as the buffers of a thread, is not
+            // the reader's.
             let _ = (reader.read)(&reader.write(&seed.files));
             let result = reader.check_files(&seed.files);
             let is_valid = seed.name.starts_with("valid");
@@ -140,10 +141,10 @@ where
         reader
     }
 
-    /// Makes the files of `input` and reads them.
+    /// Writes the files of `input` and reads them.
     ///
     /// # Panics
-    /// If the reader does, or holds more memory than it may, or does not come to an end soon.
+    /// If the reader panics, holds more memory than it may, or takes too long.
     pub fn check(&self, input: &Input) {
         let files = (self.change)(input, &self.seeds);
         let result = self.check_files(&files);
@@ -177,7 +178,7 @@ where
         result
     }
 
-    /// Replaces what is in the folder.
+    /// Replaces the contents of the folder.
     fn write(&self, files: &Files) -> PathBuf {
         let folder = self.folder.path().join(FOLDER);
         for entry in fs::read_dir(&folder).unwrap() {

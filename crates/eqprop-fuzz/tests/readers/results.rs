@@ -1,4 +1,4 @@
-//! Results that `compare` goes on from.
+//! Results that `compare` continues from.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use eqprop_bench::comparison::StoredComparison;
 use crate::reader::{Input, Limit, Reader};
 use crate::seed::{FILE, Files, Seed};
 
-/// An epoch is some 100 bytes in memory and not many fewer in the text.
+/// An epoch takes some 100 bytes in memory and not many fewer in the text.
 const LIMIT: Limit = Limit {
     times: 64,
     plus: 1 << 20,

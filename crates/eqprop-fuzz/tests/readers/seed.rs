@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 /// Files by name.
 pub type Files = Vec<(String, Vec<u8>)>;
 
-/// What a seed that is a single file is called where it is read.
+/// The name under which a seed that is a single file is read.
 pub const FILE: &str = "file";
 
 /// A file, or the files of a folder.
 #[derive(Debug, Clone)]
 pub struct Seed {
-    /// What it is; of valid files it begins with `valid`.
+    /// Its name; those of valid files begin with `valid`.
     pub name: String,
     /// The files.
     pub files: Files,

@@ -19,27 +19,27 @@ use crate::seed::{FILE, Files, Seed};
 
 type Network = EquilibriumNetwork<AnyField, AnyCost>;
 
-/// A number takes up to eight bytes more while it is converted, and one in the file may be one byte;
-/// a tensor without numbers is a name of a few bytes in the file, and an entry in several maps.
+/// A number takes up to eight bytes more while it is converted, and may be one byte in the file; a
+/// tensor without numbers is a name of a few bytes in the file, and an entry in several maps.
 const LIMIT: Limit = Limit {
     times: 64,
     plus: 1 << 20,
 };
 
-/// What PyTorch wrote may unpack to 16 times its size and 1 MiB more, and while a number is converted it
-/// takes up to 20 bytes more in the place of 4. A pickle of single bytes becomes objects of 100 each.
+/// PyTorch files may unpack to 16 times their size and 1 MiB more, and while a number is converted it takes
+/// up to 20 bytes more instead of 4. A pickle of single bytes becomes objects of 100 bytes each.
 const PYTORCH_LIMIT: Limit = Limit {
     times: 128,
     plus: 8 << 20,
 };
 
-/// A pickle can copy what it holds: the reader allows a million objects.
+/// A pickle can copy its contents: the reader allows a million objects.
 const COPIES: Limit = Limit {
     times: 0,
     plus: 256 << 20,
 };
 
-/// Settings of the networks that the seeds are of: see `tests/weights/generate.py`.
+/// Settings of the networks of the seeds: see `tests/weights/generate.py`.
 const NETWORKS: [&[(&str, &str)]; 4] = [
     &[("hidden", "[12]")],
     &[("hidden", "[12]"), ("cost", "cross_entropy")],
@@ -81,7 +81,7 @@ fn read(networks: &[Network], path: &Path) -> Result<(), WeightsError> {
     result
 }
 
-/// Changes the header as JSON, with its length made right, or the bytes.
+/// Changes the header as JSON, with a corrected length, or the bytes.
 fn change_safetensors(input: &Input, seeds: &[Seed]) -> Files {
     let (seed, donor) = input.pick(seeds);
     let (bytes, donor) = (&seed.files[0].1, &donor.files[0].1);
@@ -95,7 +95,7 @@ fn change_safetensors(input: &Input, seeds: &[Seed]) -> Files {
     vec![(FILE.to_string(), changed)]
 }
 
-/// The header of a safetensors file, and the numbers behind it.
+/// The header of a safetensors file, and the numbers after it.
 pub fn header_and_data(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     rest.split_at_checked(u64::from_le_bytes(*length).try_into().ok()?)

@@ -1,4 +1,4 @@
-//! Attention with its weights held.
+//! Attention with its weights fixed.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
@@ -9,7 +9,7 @@ use crate::connection::term::Prepared;
 use crate::fused::{Weights, operations};
 use crate::gradients::OuterProduct;
 
-/// [`Attention`](super::Attention) with its weights held, those of queries and keys side by side.
+/// [`Attention`](super::Attention) with its weights fixed, those of queries and keys side by side.
 #[derive(Debug)]
 pub struct PreparedAttention {
     /// `[W_q W_k]`, `[channels, 2 · heads · width]`.
@@ -29,12 +29,12 @@ struct Asked {
 }
 
 impl Asked {
-    /// What the queries collect, `Σ_k P_qk K_k`.
+    /// The keys that the queries collect, `Σ_k P_qk K_k`.
     fn by_queries(&self) -> Tensor<4> {
         self.probabilities().matmul(self.keys.clone())
     }
 
-    /// What the keys collect, `Σ_q P_qk Q_q`.
+    /// The queries that the keys collect, `Σ_q P_qk Q_q`.
     fn by_keys(&self) -> Tensor<4> {
         let probabilities = self.probabilities().swap_dims(2, 3);
         probabilities.matmul(self.queries.clone())
@@ -71,9 +71,10 @@ impl PreparedAttention {
     /// `scale · Σ_batch [∂L/∂[W_q W_k] (first) − … (second)]` with `L = −E_att`,
     /// `[channels, 2 · heads · width]`.
     ///
-    /// With `g` the tokens and `A` what they collect this is the difference of two products `gᵀ A`,
-    /// and each `A` one of probabilities with keys or queries. Differences `Δ` and sums `Σ` of the two
-    /// states make `½[ΔᵀΣ + ΣᵀΔ]` of either, so that close states lose no digits.
+    /// With tokens `g` and collected keys and queries `A` this is the difference of two products
+    /// `gᵀ A`, and each `A` is a product of probabilities with keys or queries. Either kind of product
+    /// is formed from the differences `Δ` and sums `Σ` of the two states, as `½[ΔᵀΣ + ΣᵀΔ]`, so that
+    /// close states lose no digits.
     pub fn contrast(&self, [first, second]: [&Tensor<2>; 2], scale: f64) -> Tensor<2> {
         let difference = self.tokens(first.clone() - second.clone());
         let sum = self.tokens(first.clone() + second.clone());
@@ -117,7 +118,7 @@ impl PreparedAttention {
             .reshape([batch * self.n_tokens, channels])
     }
 
-    /// Of all heads, `[batch, heads, n_tokens, width]` each.
+    /// Queries and keys of all heads, `[batch, heads, n_tokens, width]` each.
     fn queries_and_keys(&self, tokens: Tensor<2>) -> [Tensor<4>; 2] {
         let AttentionConfig { heads, width } = self.config;
         let [rows, _] = tokens.dims();
@@ -145,7 +146,7 @@ impl PreparedAttention {
             .reshape([batch * n_tokens, n * width])
     }
 
-    /// What is collected, sent back along rows of `[W_qᵀ; W_kᵀ]`, as the drive of the units.
+    /// Sends collected keys and queries back through rows of `[W_qᵀ; W_kᵀ]`, as the drive of the units.
     fn send(&self, collected: Tensor<4>, transposed: &Tensor<2>) -> Tensor<2> {
         let [batch, ..] = collected.dims();
         let [_, channels] = transposed.dims();
@@ -168,8 +169,9 @@ impl PreparedAttention {
 /// P_1 − P_2 = (P_1 + P_2) tanh ½[x − log Σ_k P_2k e^{x_k}]
 /// ```
 ///
-/// The logarithm is the mean `m` of `x` under `P_2` and what the mean of `e^{x − m}` adds to it. Where a score of a
-/// query moved far there is no difference of close numbers to be avoided, and the exponential may overflow.
+/// The logarithm is the mean `m` of `x` under `P_2`, plus the contribution of the mean of `e^{x − m}`. If a
+/// score of a query moved far, there is no difference of close numbers to be avoided, and the exponential may
+/// overflow.
 fn moved_probabilities([first, second]: [&Tensor<4>; 2], x: Tensor<4>) -> Tensor<4> {
     const FAR: f64 = 1.0;
 
@@ -185,14 +187,14 @@ fn moved_probabilities([first, second]: [&Tensor<4>; 2], x: Tensor<4>) -> Tensor
 }
 
 impl Prepared for PreparedAttention {
-    /// The drive of the tokens as those that ask: `Σ_heads (Σ_k P_ck K_k) W_qᵀ`.
+    /// The drive of the tokens as queries: `Σ_heads (Σ_k P_ck K_k) W_qᵀ`.
     fn forward(&self, pre: Tensor<2>) -> Tensor<2> {
         let n_columns = self.config.n_columns();
         let collected = self.asked(self.tokens(pre)).by_queries();
         self.send(collected, &self.transposed.clone().narrow(0, 0, n_columns))
     }
 
-    /// The drive of the tokens as those that are asked: `Σ_heads (Σ_q P_qc Q_q) W_kᵀ`.
+    /// The drive of the tokens as keys: `Σ_heads (Σ_q P_qc Q_q) W_kᵀ`.
     fn backward(&self, post: Tensor<2>, _indices: &PoolIndices) -> Tensor<2> {
         let n_columns = self.config.n_columns();
         let collected = self.asked(self.tokens(post)).by_keys();
@@ -200,7 +202,7 @@ impl Prepared for PreparedAttention {
         self.send(collected, &transposed.narrow(0, n_columns, n_columns))
     }
 
-    /// Both at once.
+    /// The sum of both drives.
     fn within(&self, state: &Tensor<2>) -> Tensor<2> {
         let asked = self.asked(self.tokens(state.clone()));
         self.send(asked.by_both(), &self.transposed)

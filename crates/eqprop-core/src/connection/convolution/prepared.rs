@@ -1,4 +1,4 @@
-//! A convolution with its kernels held.
+//! A convolution with its kernels fixed.
 
 use burn::tensor::module::{
     avg_pool2d, conv_transpose2d, conv2d, conv2d_weight_backward, max_pool2d,
@@ -13,7 +13,7 @@ use crate::contrast::{Share, StatePair};
 use crate::fused::Weights;
 use crate::geometry::{ConvolutionGeometry, Pooling};
 
-/// A convolution with its kernel held, and that of the transposed path, both
+/// A convolution with its kernel fixed, and that of the transposed path, both
 /// `[channels_out, channels_in, kernel, kernel]`.
 #[derive(Debug)]
 pub struct PreparedConvolution {
@@ -182,7 +182,7 @@ impl PreparedConvolution {
     }
 }
 
-/// Each value to the place of the winner of its window.
+/// Scatters each value to the position of the winner of its window.
 fn scatter(values: Tensor<2>, winners: Tensor<4, Int>, shape: [usize; 4]) -> Tensor<4> {
     let [batch, channels, height, width] = shape;
     let [_, _, rows, columns] = winners.dims();

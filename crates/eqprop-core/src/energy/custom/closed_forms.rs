@@ -1,4 +1,4 @@
-//! Closed forms against autodiff.
+//! Comparison of closed forms with autodiff.
 
 use burn::tensor::{DType, Tensor};
 
@@ -9,14 +9,14 @@ use crate::parameters::{flat, parameters_with};
 use crate::relaxed::largest;
 use crate::state::State;
 
-/// A closed form of an [`EnergyFunction`], and how far it is from autodiff.
+/// A closed form of an [`EnergyFunction`], and its deviation from autodiff.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClosedForm {
-    /// What it computes, such as `the drive of layer 1` or `the contrast of weight`. Layers are
-    /// counted from the input as 0, parameters have the paths of the function's fields.
+    /// The computed quantity, such as `the drive of layer 1` or `the contrast of weight`. Layers are
+    /// counted from the input as 0; parameters are named by the paths of the function's fields.
     pub what: String,
-    /// The largest difference of an entry, relative to the largest entry that autodiff found; not
-    /// a number if either is not.
+    /// The largest deviation of an entry, relative to the largest entry that autodiff found; NaN if
+    /// either is NaN.
     pub error: f64,
 }
 
@@ -24,34 +24,35 @@ pub struct ClosedForm {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClosedFormError {
-    /// It is not the derivative of the energy.
+    /// The closed form is not the derivative of the energy.
     #[error(
         "{} in closed form is not the derivative of the energy: off by {:.1e} of its largest \
          entry, allowed {tolerance:e}; correct it, or leave it to autodiff", worst.what, worst.error
     )]
     Wrong {
-        /// The one that is furthest off.
+        /// The closed form with the largest deviation.
         worst: ClosedForm,
-        /// What rounding explains.
+        /// The largest deviation that rounding explains.
         tolerance: f64,
     },
-    /// A parameter was forgotten.
+    /// A parameter has no gradient.
     #[error("the contrast in closed form has no gradient for the parameter {parameter}")]
     Missing {
-        /// Its path.
+        /// Path of the parameter.
         parameter: String,
     },
 }
 
 impl<F: EnergyFunction> CustomEnergy<F> {
-    /// Compares every closed form that the function supplies with autodiff, at `state` and between
-    /// it and [rest](VectorField::rest). Nothing is compared where nothing is supplied.
+    /// Compares every closed form that the function supplies with autodiff, at `state` and between it
+    /// and the [initial state](VectorField::rest). Closed forms that are not supplied are skipped.
     ///
-    /// The state should lie inside the ranges of the activations, away from their ends and from
-    /// rest, such as a random one. Reads back, which waits for the device.
+    /// The state should lie inside the ranges of the activations, away from their ends and from the
+    /// initial state, such as a random one. Reads results back, which waits for the device.
     ///
     /// # Errors
-    /// If one is off by more than rounding, the worst; or if a parameter has no gradient.
+    /// If a closed form deviates by more than rounding, the worst one; or if a parameter has no
+    /// gradient.
     pub fn check_closed_forms(
         &self,
         input: &Tensor<2>,
@@ -101,7 +102,7 @@ impl<F: EnergyFunction> CustomEnergy<F> {
     }
 }
 
-/// Rounding of two ways to compute the same, in sums of up to a thousand terms.
+/// Rounding difference between two ways to compute the same, in sums of up to a thousand terms.
 fn tolerance(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => 1e-10,

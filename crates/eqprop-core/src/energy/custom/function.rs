@@ -1,4 +1,4 @@
-//! An energy as a function.
+//! An energy given as a function.
 
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
@@ -6,12 +6,11 @@ use burn::tensor::Tensor;
 use crate::gradients::Gradients;
 use crate::state::State;
 
-/// An energy `E(θ, x, s)` as a function: all that a
-/// [`CustomEnergy`](super::CustomEnergy) needs.
+/// An energy `E(θ, x, s)` given as a function, for a [`CustomEnergy`](super::CustomEnergy).
 ///
-/// The parameters θ are those of the module. Only [`energy`](Self::energy) has to be written; its
-/// derivatives come from Burn's autodiff. Where they are known in closed form they can be supplied
-/// one by one, for speed; [`CustomEnergy::check_closed_forms`](super::CustomEnergy::check_closed_forms) compares them with autodiff.
+/// The parameters θ are those of the module. Only [`energy`](Self::energy) is required; its derivatives come
+/// from Burn's autodiff. Derivatives known in closed form can be supplied one by one, for speed;
+/// [`CustomEnergy::check_closed_forms`](super::CustomEnergy::check_closed_forms) compares them with autodiff.
 ///
 /// ```
 /// use burn::module::{Module, Param};
@@ -46,27 +45,27 @@ use crate::state::State;
 /// # let _ = energy;
 /// ```
 pub trait EnergyFunction: Module + ModuleDisplay + 'static {
-    /// The energy `E` of each example, with the potentials of the layers: where a layer has
-    /// activation `σ_k`, a term [`potential`](crate::activation::Activation::potential) of its
-    /// values makes the fixed-point step exact, see [`CustomEnergy`](super::CustomEnergy).
+    /// Computes the energy `E` of each example, including the potentials of the layers: for a layer
+    /// with activation `σ_k`, the [`potential`](crate::activation::Activation::potential) of its values
+    /// makes the fixed-point step exact; see [`CustomEnergy`](super::CustomEnergy).
     ///
-    /// It must not mix the examples of a batch, and use operations that Burn differentiates. A
-    /// batch may be several copies of the one that was clamped.
+    /// It must not mix the examples of a batch, and must use operations that Burn differentiates. A
+    /// batch may consist of several copies of the clamped one.
     ///
-    /// In `f64` it should multiply by a reciprocal and not divide by a number: Burn's autodiff
+    /// In `f64` it should multiply by a reciprocal instead of dividing by a number: Burn's autodiff
     /// takes the reciprocal of a scalar divisor in `f32`.
     ///
     /// # Shapes
     /// - `input`: `[batch, n_inputs]`, layers of `state`: `[batch, n_units]`, output: `[batch]`
     fn energy(&self, input: &Tensor<2>, state: &State) -> Tensor<1>;
 
-    /// The drive `σ_k⁻¹(s_k) − ∂E/∂s_k` of free layer `layer`, `[batch, n_units]`, if there is a
-    /// closed form.
+    /// Computes the drive `σ_k⁻¹(s_k) − ∂E/∂s_k` of free layer `layer`, `[batch, n_units]`, if there is
+    /// a closed form.
     fn drive(&self, _layer: usize, _input: &Tensor<2>, _state: &State) -> Option<Tensor<2>> {
         None
     }
 
-    /// [`crate::energy::VectorField::contrast`], if there is a closed form.
+    /// Computes [`crate::energy::VectorField::contrast`], if there is a closed form.
     fn contrast(
         &self,
         _input: &Tensor<2>,
@@ -77,7 +76,7 @@ pub trait EnergyFunction: Module + ModuleDisplay + 'static {
         None
     }
 
-    /// [`crate::energy::VectorField::input_contrast`], if there is a closed form.
+    /// Computes [`crate::energy::VectorField::input_contrast`], if there is a closed form.
     fn input_contrast(
         &self,
         _input: &Tensor<2>,

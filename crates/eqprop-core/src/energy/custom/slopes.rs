@@ -86,8 +86,8 @@ fn of_minus_energy<F: EnergyFunction>(
     joined_gradients(&function, &parameters, &slopes)
 }
 
-/// A step that balances truncation, its square, with rounding, over it: the cube root of the
-/// spacing of the numbers.
+/// A step that balances the truncation error, which is of its second order, with the rounding error,
+/// which is inverse to it: the cube root of the machine epsilon.
 fn relative_step(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::EPSILON.cbrt(),
@@ -95,7 +95,7 @@ fn relative_step(dtype: DType) -> f64 {
     }
 }
 
-/// The module with every float parameter a variable whose slope is asked for.
+/// The module with every float parameter as a variable that requires a gradient.
 fn lifted<M: Module>(module: &M) -> M {
     struct Lift;
 

@@ -1,4 +1,4 @@
-//! The input as a layer that relaxes.
+//! The input as a free layer.
 
 use burn::module::Param;
 use burn::tensor::Tensor;
@@ -9,21 +9,20 @@ use crate::energy::graph::color;
 use crate::layer::LayerConfig;
 
 impl HopfieldEnergy {
-    /// The same network with its input as its first free layer: the energy is a function of the input as it
-    /// is of any other layer. The connections keep their parameters; the biases of the new layer are 0.
-    /// Free layer `k` of the network becomes free layer `k + 1`.
+    /// Returns the same network with its input as the first free layer: the energy is a function of the input
+    /// as of any other layer. The connections keep their parameters; the biases of the new layer are 0. Free
+    /// layer `k` of the network becomes free layer `k + 1`.
     ///
     /// ```text
     /// E'(θ, x, s) = G(x) + E(θ, x, s)
     /// ```
     ///
-    /// With some of the units [clamped](crate::energy::PartlyClamped), the input of a trained network is
-    /// what relaxes: clamp the output to see what the network takes a class to look like. The
-    /// potential `G` of the input, which no training has seen, is that of the activation of
-    /// `input`: the hard sigmoid keeps it in [0, 1].
+    /// With other units [clamped](crate::energy::PartlyClamped), the input of a trained network relaxes:
+    /// clamp the output to see what a class looks like to the network. The potential `G` of the input, which
+    /// no training has seen, is that of the activation of `input`: the hard sigmoid keeps it in [0, 1].
     ///
     /// # Panics
-    /// If `input` has another number of units than the input of the connections, as far as those are dense.
+    /// If the number of units of `input` differs from that of the input of a dense connection.
     pub fn with_free_input(mut self, input: LayerConfig) -> Self {
         for (connection, &(from, to)) in self.connections.iter().zip(&self.ends) {
             if let (0, Connection::Dense(dense)) = (from, connection) {

@@ -13,27 +13,27 @@ use crate::state::{State, Version, repeated};
 
 /// A chain of predictions with its input clamped.
 ///
-/// Both neighbors of a connection ask for the prediction that goes through it, in every step, and
-/// in between it seldom changes: each is computed once for each [version](State::version) of the
-/// layer that it is made from. Clones share what they have computed.
+/// Both neighbors of a connection need its prediction, in every step, and in between it seldom changes:
+/// each is computed once for each [version](State::version) of the layer below. Clones share the
+/// computed predictions.
 #[derive(Debug, Clone)]
 pub struct ClampedPredictions {
-    /// The input, of one of `n_copies` copies.
+    /// The input of one of `n_copies` copies.
     input: Tensor<2>,
     n_copies: usize,
     /// The prediction of the first layer, from the input.
     first: Prediction,
-    /// What predicts each layer above it.
+    /// The predictors of the layers above the first.
     pub(super) predictors: Vec<Predictor>,
     pass: Arc<OnceLock<ForwardPass>>,
-    /// The last prediction of each layer above the first, with what it was made from.
+    /// The last prediction of each layer above the first, with the version of the layer below.
     latest: Arc<Mutex<Vec<Latest>>>,
 }
 
 /// A prediction, and the version of the layer that it was made from.
 type Latest = Option<(Version, Prediction)>;
 
-/// What predicts a layer from the one below.
+/// A connection, bias and rule that predict a layer from the layer below.
 #[derive(Debug, Clone)]
 pub(super) struct Predictor {
     pub edge: Edge,
@@ -41,16 +41,16 @@ pub(super) struct Predictor {
     pub rule: Rule,
 }
 
-/// What is predicted of a layer.
+/// The prediction of a layer.
 #[derive(Debug, Clone)]
 pub(super) struct Prediction {
     /// The pre-activation `a_k`, `[batch, n_units]`.
     pub drive: Tensor<2>,
     /// `f_k = σ_k(a_k)`, `[batch, n_units]`.
     pub value: Tensor<2>,
-    /// Of the connection that makes it.
+    /// The indices of the connection that makes it.
     pub indices: PoolIndices,
-    /// `ρ(h_{k−1})`, `[batch, n_in]`; `None` where the layer below is sent as it is.
+    /// `ρ(h_{k−1})`, `[batch, n_in]`; `None` if the layer below is sent unchanged.
     pub sent: Option<Tensor<2>>,
 }
 
@@ -88,7 +88,7 @@ impl Predictor {
 }
 
 impl Prediction {
-    /// Of a layer below that is sent as it is.
+    /// The prediction from a layer below that is sent unchanged.
     pub fn new(drive: Tensor<2>, activation: Activation, indices: PoolIndices) -> Self {
         Self {
             value: activation.apply(drive.clone()),
@@ -109,7 +109,7 @@ impl Prediction {
 }
 
 impl ClampedPredictions {
-    /// From the prediction of the first layer, and what predicts the others.
+    /// From the prediction of the first layer, and the predictors of the others.
     pub(super) fn new(input: &Tensor<2>, first: Prediction, predictors: Vec<Predictor>) -> Self {
         Self {
             input: input.clone(),
@@ -121,7 +121,7 @@ impl ClampedPredictions {
         }
     }
 
-    /// The input, of all copies.
+    /// The input of all copies.
     pub(super) fn input(&self) -> Tensor<2> {
         repeated(&self.input, self.n_copies)
     }
@@ -177,7 +177,7 @@ impl ClampedPredictions {
         layers.all(|layer| state.version(layer) == pass.state.version(layer))
     }
 
-    /// What the layer below predicts of `layer`.
+    /// The prediction of `layer` from the layer below.
     pub(super) fn prediction(&self, layer: usize, state: &State) -> Prediction {
         let Some(below) = layer.checked_sub(1) else {
             return self.first.clone();
@@ -212,8 +212,8 @@ impl ClampedPredictions {
         rule.pull_back(error, back, prediction.sent.as_ref())
     }
 
-    /// Takes in the predictions of the layers above the first that a state makes, by their `a_k`, of layers
-    /// that are sent as they are.
+    /// Keeps the predictions that a state makes of the layers above the first, from their `a_k`, for layers
+    /// that are sent unchanged.
     pub(super) fn keep(&self, state: &State, drives: Vec<Tensor<2>>) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let made = drives.into_iter().zip(&self.predictors);

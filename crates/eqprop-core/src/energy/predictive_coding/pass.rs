@@ -1,4 +1,4 @@
-//! What a predictive coding network knows beyond its equations.
+//! The shortcuts of a predictive coding network.
 
 use burn::tensor::Tensor;
 
@@ -16,7 +16,7 @@ pub(super) struct Pass<'a> {
 }
 
 impl Shortcuts for Pass<'_> {
-    /// If the forward pass was made, and all layers are clipped and sent as they are.
+    /// If the forward pass was made, and all layers are clipped and sent unchanged.
     fn drives(&self) -> Option<Drives<'_>> {
         let is_known = |rule: &Rule| rule.is_plain() && rule.response.is_quadratic();
         let is_known = self.rules.iter().all(is_known);

@@ -1,4 +1,4 @@
-//! How a layer is predicted from the one below.
+//! The rule by which a layer is predicted from the layer below.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -7,39 +7,40 @@ use crate::activation::Activation;
 use crate::connection::{ConnectionConfig, ConnectionKind, InitializerConfig};
 use crate::energy::hopfield::HopfieldEnergyConfig;
 
-/// How the weights of a [`PredictiveCoding`](super::PredictiveCoding) network count: the factors `c_k`
-/// before what they send, in a network of `L` layers without the input.
+/// The scaling of a [`PredictiveCoding`](super::PredictiveCoding) network: the factors `c_k` of the
+/// weighted sums and biases, in a network of `L` layers, not counting the input.
 ///
 /// | | first layer, `D` inputs | hidden layer, `N` units below | output |
 /// | --- | --- | --- | --- |
 /// | `Standard` | 1 | 1 | 1 |
 /// | `MuPc` | `1/√D` | `1/√N`, with an identity beside it `1/√(N L)` | `1/N` |
 ///
-/// With plain gradient descent and these factors one learning rate, in proportion to the width, suits each depth. They stay in
-/// the network. With plain gradient descent it is the same as initial weights times `c_k` and a learning
-/// rate times `c_k²`; with weight decay, clipped gradients or an adaptive optimizer it is not.
+/// With these factors and plain gradient descent, one learning rate, proportional to the width, suits every
+/// depth. The factors stay in the network. With plain gradient descent they are equivalent to initial weights
+/// times `c_k` and a learning rate times `c_k²`; with weight decay, clipped gradients or an adaptive
+/// optimizer they are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Parametrization {
     /// No factors.
     #[default]
     Standard,
-    /// μPC. Weights begin with those that the initializer draws, times `√n_in`: with a gain of `√3` they have the
-    /// variance 1. Convolutions count the units that one unit sees.
+    /// μPC. The initial weights are those that the initializer draws, times `√n_in`: with a gain of `√3` they
+    /// have variance 1. For convolutions `n_in` counts the units that one unit sees.
     ///
     /// # Reference
     /// Innocenti et al. (2025), <https://arxiv.org/abs/2505.13124>
     MuPc,
 }
 
-/// What makes a prediction of a layer `k`, beside its connection and its biases:
+/// The rule for the prediction of a layer `k`, apart from its connection and its biases:
 ///
 /// ```text
 /// a_k = c_k (W_k ρ(h_{k−1}) + b_k) [+ h_{k−1}]        f_k = σ_k(a_k)
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rule {
-    /// `ρ`, with which the layer below is sent.
+    /// `ρ`, the response with which the layer below is sent.
     pub sent: Activation,
     /// `σ_k`.
     pub response: Activation,
@@ -50,7 +51,7 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// Those of a chain of layers, one for each, with identities beside some of its connections.
+    /// The rules of a chain of layers, one for each, with identities beside some of its connections.
     pub fn of(chain: &HopfieldEnergyConfig, parametrization: Parametrization) -> Vec<Self> {
         let n_layers = chain.layers.len();
         let (links, identities) = chain.connections.split_at(n_layers);
@@ -85,12 +86,12 @@ impl Rule {
         rules.collect()
     }
 
-    /// Whether the layer below is sent as it is, and nothing is added: `a_k = W_k h_{k−1} + b_k`.
+    /// Whether the layer below is sent unchanged, and nothing is added: `a_k = W_k h_{k−1} + b_k`.
     pub fn is_plain(&self) -> bool {
         self.sent == Activation::Identity && !self.is_residual && self.scale == 1.0
     }
 
-    /// `a_k`, of what has arrived through the weights, with the bias.
+    /// `a_k`, from the weighted sum with the bias.
     pub fn drive(&self, arrived: Tensor<2>, below: &Tensor<2>) -> Tensor<2> {
         let scaled = self.scaled(arrived);
         match self.is_residual {
@@ -99,7 +100,7 @@ impl Rule {
         }
     }
 
-    /// Times `c_k`.
+    /// Multiplies by `c_k`.
     pub fn scaled(&self, value: Tensor<2>) -> Tensor<2> {
         match self.scale {
             1.0 => value,
@@ -107,7 +108,7 @@ impl Rule {
         }
     }
 
-    /// `(∂a_k/∂h_{k−1})ᵀ error`, of the error and what has come back of it through the weights, where
+    /// `(∂a_k/∂h_{k−1})ᵀ error`, from the error and its product with the transposed weights, where
     /// `sent` is `ρ(h_{k−1})`, or `None` for the layer below itself.
     pub fn pull_back(
         &self,
@@ -126,8 +127,8 @@ impl Rule {
     }
 }
 
-/// `chain` with the initial weights that a parametrization has: those of its own, times `√n_in` where they are
-/// to have a factor.
+/// `chain` with the initial weights of a parametrization: its own, times `√n_in` if they are to have a
+/// factor.
 pub(super) fn drawn(
     chain: &HopfieldEnergyConfig,
     parametrization: Parametrization,
@@ -152,7 +153,7 @@ fn has_weights(link: &ConnectionConfig) -> bool {
     link.kind != ConnectionKind::Identity
 }
 
-/// The units that drive one, and those that one drives.
+/// Fan-in and fan-out of a connection.
 fn fans(link: &ConnectionConfig, chain: &HopfieldEnergyConfig) -> [usize; 2] {
     [link.from, link.to].map(|layer| {
         let shape = chain.shape(layer);

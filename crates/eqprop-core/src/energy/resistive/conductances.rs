@@ -45,8 +45,8 @@ impl Conductances {
         self.conductance.val().sum_dim(0)
     }
 
-    /// What each layer contributes to the drive of the other: `Σ_i g_ij v_i / a_j` forth and
-    /// `Σ_j g_ij v_j / a_i` back, with one over the curvature of both layers, `[1, n_units]`.
+    /// Prepares the contribution of each layer to the drive of the other: `Σ_i g_ij v_i / a_j` forward
+    /// and `Σ_j g_ij v_j / a_i` back, from one over the curvature of both layers, `[1, n_units]`.
     pub(super) fn prepare(&self, [of_first, of_second]: [&Tensor<2>; 2]) -> PreparedConnection {
         let conductance = self.conductance.val();
         let forth = conductance.clone() * of_second.clone();
@@ -61,9 +61,8 @@ impl Conductances {
     /// ½[(Δ_i Σ_i) + (Δ_j Σ_j) − Δ_i Σ_j − Σ_i Δ_j]
     /// ```
     ///
-    /// which loses no digits when the states are close, and takes two products of matrices and
-    /// nothing of the size of the batch times that of the conductances. A voltage source has
-    /// `Δ_i = 0`.
+    /// which loses no digits when the states are close, and takes two matrix products and no tensor of
+    /// the size of the batch times that of the conductances. A voltage source has `Δ_i = 0`.
     pub(super) fn contrast(
         &self,
         first_layer: StatePair<'_>,
@@ -90,7 +89,7 @@ impl Conductances {
         gradients.register(self.conductance.id, gradient);
     }
 
-    /// The same resistors, those with a negative conductance removed.
+    /// The same resistors without those of negative conductance.
     pub(super) fn project(self) -> Self {
         let id = self.conductance.id;
         Self {
@@ -99,8 +98,8 @@ impl Conductances {
     }
 }
 
-/// `max(value, 0)`, as much a parameter of a training as `value` was: autodiff would see the result
-/// of an operation.
+/// `max(value, 0)`, still a trainable parameter if `value` was one: autodiff would see the result of an
+/// operation.
 fn not_negative(value: Tensor<2>, id: ParamId) -> Tensor<2> {
     if !value.is_autodiff() {
         return value.clamp_min(0.0);

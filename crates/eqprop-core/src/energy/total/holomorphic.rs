@@ -7,7 +7,7 @@ use crate::cost::Cost;
 use crate::energy::field::{Energy, VectorField, uniform};
 use crate::state::State;
 
-/// A complex nudge, with what belongs to the real part alone computed once.
+/// A complex nudge, with everything that belongs to the real part alone computed once.
 ///
 /// Drives come from the energy as those of the stacked parts.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Holomorphic<'a, C, N> {
     /// The nudge with `β = 1`.
     unit: N,
     beta: Complex,
-    /// Of each layer, with its drive in a state of zeros.
+    /// The activation of each layer, and its drive in a state of zeros.
     layers: Vec<(Activation, Tensor<2>)>,
 }
 
@@ -82,9 +82,9 @@ impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
         drive.add(self.beta.clone().mul(Complex { re, im }))
     }
 
-    /// `σ(drive)` for a layer before the output. The output takes the step of
-    /// [`mirror_step`](crate::cost), with `γ` the nudge of the example where that leads to the stationary point at once,
-    /// and the fixed-point step `γ = 0` elsewhere.
+    /// `σ(drive)` for a layer before the output. The output takes the step of [`mirror_step`](crate::cost),
+    /// with `γ` the nudge of the example if that leads to the stationary point at once, and the fixed-point
+    /// step `γ = 0` otherwise.
     pub fn minimize(&self, layer: usize, drive: &Tensor<2>, state: &State) -> Tensor<2> {
         let (activation, _) = self.layers[layer];
         let mut force = self.force(layer, drive, state);
@@ -104,7 +104,7 @@ impl<'a, C: Cost<Nudge = N>, N> Holomorphic<'a, C, N> {
     /// The real part of `F`, up to a constant.
     pub fn value<E: Energy>(&self, energy: &E, clamped: &E::Clamped, state: &State) -> Tensor<1> {
         let batch = state.batch_size() / 2;
-        // The energy but for the potentials is quadratic, and so is the cost:
+        // Apart from the potentials the energy is quadratic, and so is the cost:
         // Re p(a + ib) = p(a) − ½[p(b) + p(−b)] + p(0).
         let interactions = |state: &State| {
             let layers = energy.layers().iter().zip(state.layers());

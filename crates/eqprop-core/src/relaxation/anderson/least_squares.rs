@@ -2,14 +2,14 @@
 
 use burn::tensor::Tensor;
 
-/// Added to the diagonal of the normal equations, whose columns have length 1: what is smaller
-/// than this is rounding in `f32`.
+/// Added to the diagonal of the normal equations, whose columns have length 1: anything smaller than
+/// this is rounding in `f32`.
 const REGULARIZATION: f64 = 1e-6;
 /// Keeps the squared length of a column of zeros from dividing by 0.
 const TINY: f64 = 1e-30;
 
-/// For each example the `γ` that minimizes `|target − Σ_j γ_j columns_j|²` over the columns that
-/// count, which are scaled to length 1 and held apart by a small regularization.
+/// For each example the `γ` that minimizes `|target − Σ_j γ_j columns_j|²` over the counted columns,
+/// which are scaled to length 1, with a small regularization.
 ///
 /// # Shapes
 /// - `columns`: `[batch, m, n]`, `counted`: `[batch, m, 1]`, `target`: `[batch, n, 1]`
@@ -90,7 +90,7 @@ mod tests {
         let target = tensor(&[4.0, 2.0], [1, 2, 1]);
         let weights = least_squares(&columns, &tensor(&[1.0; 3], [1, 3, 1]), target);
         let weights: Vec<f64> = weights.into_data().iter::<f64>().collect();
-        // Two equal columns share what they have to do.
+        // Two equal columns share the weight.
         for (found, expected) in weights.iter().zip([1.0, 1.0, 0.0]) {
             assert!((found - expected).abs() < 1e-5, "{weights:?}");
         }

@@ -23,7 +23,7 @@ struct Case {
     heads: [usize; 2],
     memories: usize,
     activations: [usize; 2],
-    /// What the weights but those of the attention are within.
+    /// Range of all weights except those of the attention.
     scale: f64,
     beta: f64,
     seed: u64,
@@ -77,14 +77,15 @@ impl Case {
         HopfieldEnergyConfig::new(4.into(), layers, connections)
     }
 
-    /// The network, with weights of its attention such that no curvature of it is above `curvature`.
+    /// The network, with attention weights such that no curvature of the attention is above
+    /// `curvature`.
     fn network(&self, curvature: f64) -> HopfieldEnergy {
         let energy = network(&self.config(), &Setup::double(), self.scale, self.seed);
         let factor = (curvature / curvature_bound(&energy, self.maps)).sqrt();
         with_attention_times(factor, energy)
     }
 
-    /// The network with queries and keys as those of a preset begin.
+    /// The network with queries and keys initialized as in a preset.
     fn with_initial_attention(&self) -> HopfieldEnergy {
         let energy = network(&self.config(), &Setup::double(), self.scale, self.seed);
         let ([channels, ..], [heads, width]) = (self.maps, self.heads);
@@ -103,7 +104,7 @@ fn with_attention_times(factor: f64, energy: HopfieldEnergy) -> HopfieldEnergy {
     filled_with(energy, &Setup::double(), &lists.concat())
 }
 
-/// `2√n Σ_heads ‖W_q‖ ‖W_k‖`, with the norms of Frobenius, which are no smaller than the spectral ones.
+/// `2√n Σ_heads ‖W_q‖ ‖W_k‖`, with Frobenius norms, which are no smaller than the spectral ones.
 fn curvature_bound(energy: &HopfieldEnergy, [_, rows, columns]: [usize; 3]) -> f64 {
     let Connection::Attention(attention) = &energy.connections[1] else {
         panic!("not what was configured");
@@ -125,7 +126,7 @@ fn curvature_bound(energy: &HopfieldEnergy, [_, rows, columns]: [usize; 3]) -> f
 }
 
 /// The largest rise of the energy in a few steps from random states, free or nudged by `beta`, in units
-/// of what rounding may do.
+/// of the possible rounding error.
 fn largest_rise(energy: &HopfieldEnergy, beta: f64, scheme: Scheme, seed: u64) -> f64 {
     let setup = Setup::double();
     let mut numbers = Numbers(seed ^ 1);
@@ -159,8 +160,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// The step of a layer with attention has a curvature of at most 1 against it, every other layer
-    /// goes to its minimum.
+    /// The step of a layer with attention acts against a curvature of at most 1; every other layer
+    /// moves to its minimum.
     #[test]
     fn the_energy_never_rises_in_an_asynchronous_sweep_with_a_curvature_of_at_most_one(
         case in any_case(),
@@ -172,7 +173,7 @@ proptest! {
         }
     }
 
-    /// Against a larger curvature, tokens by themselves that flow in steps of 2/(1 + Λ).
+    /// Against a larger curvature: tokens alone that flow in steps of 2/(1 + Λ).
     #[test]
     fn the_energy_never_rises_in_a_step_of_flow_that_the_curvature_allows(
         case in any_case(),
@@ -186,8 +187,8 @@ proptest! {
         prop_assert!(rise <= 1.0, "{rise:e}");
     }
 
-    /// With the default dynamics and queries and keys that begin as those of the presets do, far
-    /// above the bound.
+    /// With the default dynamics, and queries and keys initialized as in the presets, far above the
+    /// bound.
     #[test]
     fn the_energy_never_rises_by_default_in_a_network_as_it_begins(case in any_case()) {
         let energy = case.with_initial_attention();

@@ -1,4 +1,4 @@
-//! Configurations with attention that are refused, and in which words.
+//! Configurations with attention that are refused, and the messages.
 
 use eqprop_core::activation::Activation;
 use eqprop_core::energy::{

@@ -21,13 +21,13 @@ fn seeded(device: &Device, seed: u64) -> MutexGuard<'static, ()> {
     guard
 }
 
-/// 20 to 30 units, weights by `initializer`.
+/// A connection from 20 to 30 units, with weights from `initializer`.
 fn wide(initializer: InitializerConfig, device: &Device) -> HopfieldEnergy {
     let tanh = Activation::Tanh;
     HopfieldEnergyConfig::dense(&[20, 30], tanh, tanh, initializer).init(device)
 }
 
-/// 6 channels to 8 through a kernel of 4, weights by `initializer`.
+/// A convolution from 6 to 8 channels with a kernel of 4, with weights from `initializer`.
 fn deep(initializer: InitializerConfig, device: &Device) -> HopfieldEnergy {
     let kind = ConnectionKind::Convolution(ConvolutionConfig::new(4));
     let layer = LayerConfig::new([8, 2, 3], Activation::Tanh);
@@ -96,7 +96,8 @@ fn the_same_seed_gives_the_same_weights() {
     }
 }
 
-/// What the distributions are by their names, for whoever draws weights of a layer by hand.
+/// The bounds that the names of the distributions stand for, for code that draws the weights of a layer
+/// by hand.
 #[test]
 fn a_bound_follows_from_the_units_on_both_sides() {
     let glorot = InitializerConfig::Glorot.bound(7, 17);

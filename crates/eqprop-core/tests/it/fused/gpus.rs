@@ -11,8 +11,8 @@ use super::random::{Case, any_case, any_network, assert_same_on};
 use super::{Output, SCHEMES};
 use crate::devices;
 
-/// Small enough for one launch, and too large: with skips, from one layer to itself, to an output of a few units and
-/// to one of many.
+/// Small enough for one launch, and too large: with skips, from one layer to itself, to an output of a few
+/// units and to one of many.
 fn networks() -> Vec<HopfieldEnergyConfig> {
     let hard = Activation::HardSigmoid;
     let bounded = Activation::ClippedRelu { max: 0.7 };
@@ -92,7 +92,7 @@ fn a_relaxation_by_kernels_stops_at_its_tolerance_and_sees_what_is_not_a_number(
     }
 }
 
-/// On CUDA most tensors are such, elsewhere columns of wider ones.
+/// On CUDA most tensors have such rows, elsewhere they are columns of wider ones.
 #[test]
 fn rows_with_room_between_them_are_read_as_they_lie() {
     for gpu in devices::gpus() {

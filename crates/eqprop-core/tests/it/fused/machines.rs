@@ -1,4 +1,4 @@
-//! The fast path as other machines run it: with fewer threads or more, and with other vectors.
+//! The fast path as on other machines: with fewer threads or more, and with vectors of other widths.
 
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::Pooling;
@@ -43,8 +43,8 @@ fn any_number_of_threads_relaxes_as_one_step_after_the_other() {
     }
 }
 
-/// This file's siblings and the reference models once more, in a process for each width of vectors. Only
-/// where debug assertions are on is the width heard: a release has no such switch.
+/// Runs this file's siblings and the reference models once more, in a process for each vector width. The
+/// width is respected only with debug assertions: a release build has no such switch.
 #[cfg(debug_assertions)]
 #[test]
 fn relaxations_are_the_same_with_vectors_of_every_width() {

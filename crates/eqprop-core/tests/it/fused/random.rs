@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use super::{Output, SCHEMES};
 use crate::properties::any_network_of_maps;
 
-/// One, the widths of vectors and their neighbors, and what fills a panel or nearly so.
+/// One, the vector widths and their neighbors, and sizes that fill a panel or nearly so.
 const SIZES: [usize; 18] = [
     1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 15, 16, 17, 33, 47, 49, 97, 130,
 ];
@@ -36,14 +36,14 @@ const ACTIVATIONS: [Activation; 7] = [
 #[derive(Debug, Clone)]
 pub struct Case {
     pub config: HopfieldEnergyConfig,
-    /// Whether connections have other weights back than forth.
+    /// Whether connections have separate feedback weights.
     pub is_untied: bool,
     pub scheme: Scheme,
     pub output: Output,
     pub cost: CostConfig,
     pub batch: usize,
     pub n_steps: usize,
-    /// The share of the inputs that are not 0.
+    /// The fraction of the inputs that are not 0.
     pub density: f64,
     pub seed: u64,
 }
@@ -121,7 +121,8 @@ pub fn any_case(
     })
 }
 
-/// Weights with which no layer responds more than all that drive it together: rounding is not magnified.
+/// Weights with which no layer responds more strongly than all layers that drive it together: rounding is not
+/// magnified.
 fn scale(config: &HopfieldEnergyConfig) -> f64 {
     let LayerShape::Flat(n_inputs) = config.input else {
         return 0.15;
@@ -214,7 +215,7 @@ fn assert_same(case: &Case) {
     assert_same_on(&Setup::single(), case);
 }
 
-/// What is fused on `setup` against the plain operations in `f64`.
+/// Compares the fused computations on `setup` with the plain operations in `f64`.
 pub fn assert_same_on(setup: &Setup, case: &Case) {
     let found = measured(case, setup, false);
     let exact = measured(case, &Setup::double(), true);
@@ -237,8 +238,8 @@ pub fn assert_same_on(setup: &Setup, case: &Case) {
     }
 }
 
-/// A hidden layer and a few outputs, whose weights between them are read once for both ways only where they are
-/// the same.
+/// A hidden layer and a few outputs: the weights between them are read once for both directions only if they
+/// are the same.
 #[test]
 fn weights_that_differ_forth_and_back_are_not_taken_for_each_other() {
     let of = |sizes: &[usize], ends| graph(sizes, Activation::HardSigmoid, ends);

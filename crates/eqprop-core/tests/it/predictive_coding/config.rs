@@ -1,4 +1,4 @@
-//! What is refused.
+//! Configurations that are refused.
 
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::ConnectionKind;

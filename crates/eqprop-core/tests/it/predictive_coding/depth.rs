@@ -1,4 +1,5 @@
-//! What the factors of μPC keep constant in depth, and what they are equal to.
+//! The scale that the factors of μPC keep constant in depth, and the parameters that they are
+//! equivalent to.
 
 use eqprop_core::activation::Activation;
 use eqprop_core::connection::{Connection, ConnectionKind, InitializerConfig};
@@ -31,7 +32,7 @@ fn deep(
     config.init(&Setup::single().device)
 }
 
-/// The mean square of the units of each hidden layer in a forward pass, of inputs with a mean square of 1.
+/// The mean square of the units of each hidden layer in a forward pass, for inputs with a mean square of 1.
 fn mean_squares(energy: &PredictiveCoding) -> Vec<f64> {
     let bound = 3f64.sqrt();
     let input = Numbers(3).matrix(&Setup::single(), [16, 64], -bound, bound);
@@ -109,7 +110,7 @@ fn weights_begin_with_variance_1_and_a_factor_of_their_own() {
     }
 }
 
-/// So that a step of plain descent with rate η is one of the other network with rate c²η.
+/// A step of plain descent with rate η is therefore one of the other network with rate c²η.
 #[test]
 fn factors_are_the_same_as_smaller_parameters_and_their_gradients_times_the_factor() {
     for activation in [Activation::Relu, Activation::Tanh] {

@@ -1,4 +1,4 @@
-//! Gradient descent in the errors: its first step, its order in β, its way down, and other fields.
+//! Gradient descent in the errors: its first step, its order in β, its descent, and other fields.
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
@@ -79,7 +79,7 @@ impl Trial {
         lists.concat()
     }
 
-    /// The cost of each example where `layer` is `value`, and the layers above are as predicted.
+    /// The cost of each example if `layer` is `value` and the layers above are as predicted.
     fn cost_above(&self, layer: usize, value: Tensor<2>) -> Vec<f64> {
         let above = layer + 1..self.energy.layers().len();
         let output = above.fold(value, |below, layer| {

@@ -1,5 +1,5 @@
 //! Nudged phases of a predictive coding network as one computation against the same phases step by
-//! step, and what the gradient then reads of them.
+//! step, and the gradients that follow from them.
 
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::SquaredError;
@@ -120,7 +120,7 @@ fn the_free_phase_stays_at_the_forward_pass_at_once() {
     }
 }
 
-/// A large batch passes forward through packed weights.
+/// The forward pass of a large batch uses packed weights.
 #[test]
 fn the_forward_pass_of_many_examples_is_that_of_each() {
     let setup = Setup::single();

@@ -27,7 +27,7 @@ struct Trial {
 }
 
 const COSTS: [CostConfig; 2] = [CostConfig::SquaredError, CostConfig::CrossEntropy];
-/// So small that no unit and no winner of max pooling switches.
+/// Small enough that no unit and no winner of max pooling switches.
 const BETAS: [f64; 3] = [5e-5, 1e-4, 2e-4];
 
 /// Three layers of `activation`, the last one linear.
@@ -139,7 +139,7 @@ fn the_estimate_is_of_first_order_in_beta_from_one_side_and_of_second_from_both(
     }
 }
 
-/// A nudge of one sign lifts units that their prediction has clipped, a nudge of the other does not.
+/// A nudge of one sign lifts units whose prediction is clipped, a nudge of the other does not.
 #[test]
 fn with_projected_updates_of_clipped_units_both_sides_are_of_first_order_too() {
     for config in [dense(Activation::Relu), with_pooling(Activation::Relu)] {

@@ -1,4 +1,4 @@
-//! What is computed once, and kept from step to step.
+//! Results that are computed once and kept from step to step.
 
 use eqprop_core::activation::Activation;
 use eqprop_core::cost::{CostConfig, SquaredError};
@@ -9,7 +9,7 @@ use eqprop_testing::{Numbers, Setup, assert_close, chain, cost, gradients_in, va
 
 use super::{BATCH, Problem, chains};
 
-/// Everything that a network says of a state.
+/// All results that a network gives for a state.
 fn all(
     energy: &PredictiveCoding,
     clamped: &<PredictiveCoding as VectorField>::Clamped,
@@ -21,7 +21,7 @@ fn all(
     all
 }
 
-/// Of a state whose layers are not known from anywhere.
+/// The same state, with new versions of its layers.
 fn anew(state: &State) -> State {
     State::new(state.layers().to_vec())
 }
@@ -81,7 +81,7 @@ fn what_is_kept_is_what_would_be_computed_anew() {
     }
 }
 
-/// A layer stays until a change has reached a neighbor: the output's first, then two more a step.
+/// A layer stays until a change has reached a neighbor: first the output, then two more per step.
 #[test]
 fn a_nudge_goes_down_two_layers_per_step() {
     let setup = Setup::double();

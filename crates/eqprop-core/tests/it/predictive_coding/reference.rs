@@ -20,7 +20,7 @@ use eqprop_testing::{
 use serde::Deserialize;
 
 const FILES: [&str; 3] = ["deep_residual.json", "deep_mixed.json", "deep_chain.json"];
-/// Iterations that come to rest at 1e-15 in `f64`, in sums of some ten terms.
+/// Iterations that converge to 1e-15 in `f64`, in sums of some ten terms.
 const TOLERANCE: f64 = 1e-12;
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! Attention of the patches of an image to each other, numbers of `attention.py`.
+//! Attention between the patches of an image, numbers of `attention.py`.
 
 use std::ops::Range;
 

@@ -25,8 +25,8 @@ fn model(pooling: Pooling) -> Model {
         Pooling::Max(_) => (0.0, 1.4e-3..1.7e-3),
         _ => (2e-7, 7e-3..9e-3),
     };
-    // With max pooling the states have several minima, and from rest only the steps that the
-    // file was made with lead to its.
+    // With max pooling the states have several minima, and from the initial state only the steps that
+    // the file was made with lead to its.
     let start = |scheme| match pooling {
         Pooling::Max(_) if scheme != FILE_SCHEME => Start::NearIt,
         _ => Start::Rest,

@@ -5,8 +5,8 @@ use eqprop_testing::{Chain, read_reference};
 
 use super::{FILE_SCHEME, Model, SCHEMES, Start};
 
-/// One example of the skip network has several minima, and from rest only the steps that the
-/// file was made with lead to its.
+/// One example of the skip network has several minima, and from the initial state only the steps that
+/// the file was made with lead to its.
 fn start(chain: &Chain, scheme: Scheme) -> Start {
     if chain.skip.is_none() || scheme == FILE_SCHEME {
         Start::Rest

@@ -15,7 +15,7 @@ const SCHEMES: [Scheme; 3] = [
     Scheme::GradientFlow { step_size: 0.5 },
 ];
 
-/// One node between a source at `x` and one at `−x`, with a current from outside.
+/// One node between a source at `x` and one at `−x`, with an external current.
 #[test]
 fn a_voltage_divider_has_the_voltage_of_its_formula() {
     let (x, plus, minus, current) = (3.0, 2.0, 0.5, 0.75);
@@ -48,7 +48,7 @@ fn an_input_comes_as_two_voltages_all_positive_copies_first() {
     assert_close(&values(&drive), &[expected], 1e-14, "a mean of the sources");
 }
 
-/// Sources at ±1, two nodes `L` and `R` between them, and a third node that joins the two: its two
+/// Sources at ±1, two nodes `L` and `R` between them, and a third node connected to both: its two
 /// resistors in series are one of conductance `h`.
 #[test]
 fn a_bridge_has_the_voltages_of_its_two_nodal_equations() {
@@ -74,7 +74,7 @@ fn a_bridge_has_the_voltages_of_its_two_nodal_equations() {
     }
 }
 
-/// Where both sides divide alike, the arm between them carries no current, whatever it is.
+/// If both sides divide alike, the arm between them carries no current, whatever its conductance.
 #[test]
 fn a_balanced_bridge_has_one_voltage() {
     let setup = Setup::double();
@@ -90,7 +90,7 @@ fn a_balanced_bridge_has_one_voltage() {
     }
 }
 
-/// What flows into each node of each example, by free layer: `Σ_j g_ij (v_j − v_i) + b_i`.
+/// The current into each node of each example, by free layer: `Σ_j g_ij (v_j − v_i) + b_i`.
 fn currents(circuit: &Circuit, state: &State) -> Vec<Vec<Vec<f64>>> {
     let examples = voltages(&circuit.input, GAIN, state).into_iter();
     let of = examples.map(|v| {

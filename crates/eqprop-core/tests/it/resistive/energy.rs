@@ -186,8 +186,8 @@ fn for_all_totals(
     }
 }
 
-/// The value of a layer cannot be bettered by moving any one unit within its range, and the energy
-/// rises from there as its curvature says.
+/// The value of a layer cannot be improved by moving any one unit within its range, and the energy
+/// rises from there according to its curvature.
 #[test]
 fn each_layer_goes_to_its_exact_minimum() {
     let setup = Setup::double();
@@ -305,7 +305,7 @@ fn a_state_is_examined_on_every_device() {
     }
 }
 
-/// A conductance below 0 would turn the energy over.
+/// A negative conductance would turn its term of the energy upside down.
 #[test]
 fn projecting_sets_negative_conductances_to_zero_and_leaves_the_rest() {
     for setup in devices::all() {

@@ -1,4 +1,4 @@
-//! What the integrator keeps, and what it does not.
+//! Quantities that the integrator conserves, and those that it does not.
 
 use burn::tensor::Tensor;
 use eqprop_core::sequence::{HamiltonianSystem, LeapfrogConfig, Motion};
@@ -50,7 +50,7 @@ fn an_echo_says_by_how_much_it_misses_the_start() {
     assert!(missed < 1e-12, "{missed:e}");
 }
 
-/// The longest deviation from the energy at the start over 20 units of time, of each example.
+/// The largest deviation from the initial energy over 20 units of time, for each example.
 fn deviation(step_size: f64) -> f64 {
     let setup = Setup::double();
     let system = HamiltonianSystem::new(oscillators(&setup), LeapfrogConfig::new(step_size, 1));

@@ -1,4 +1,4 @@
-//! A potential of one's own, against backpropagation through the same steps.
+//! A user-defined potential, against backpropagation through the same steps.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -8,7 +8,8 @@ use eqprop_testing::{Numbers, Setup, assert_agrees, order_of, relative_error};
 
 use super::{N_INPUTS, echo, inputs, leapfrog, lists, oscillators, through_time};
 
-/// Pendulums of stiffness `k`, each with an input that turns its rest: `V = Σ k (1 − cos(y − u)) + ½ y²`.
+/// Pendulums of stiffness `k`, each with an input that turns its rest position:
+/// `V = Σ k (1 − cos(y − u)) + ½ y²`.
 #[derive(Module, Debug)]
 struct Pendulums {
     stiffness: Param<Tensor<1>>,

@@ -60,7 +60,7 @@ fn the_force_is_the_negative_slope_of_the_potential() {
     assert_close(&force, &expected, 1e-8, "force");
 }
 
-/// Of states that are far apart, so that nothing is left out.
+/// For states that are far apart, so that nothing is left out.
 #[test]
 fn the_contrasts_are_differences_of_slopes() {
     let setup = Setup::double();
@@ -95,8 +95,8 @@ fn the_contrasts_are_differences_of_slopes() {
     assert_agrees(&found, &expected, 1e-8, "parameters");
 }
 
-/// In `f32` two states that are 1e-6 apart differ by a few of their last digits; their difference is known to as many
-/// digits as the states.
+/// In `f32` two states that are 1e-6 apart differ by a few of their last digits; their difference is known to
+/// as many digits as the states.
 #[test]
 fn a_difference_keeps_its_digits_in_single_precision() {
     let gradients = |setup: &Setup| {
@@ -149,8 +149,8 @@ fn a_pair_that_is_far_apart_or_far_out_stays_finite() {
 #[test]
 fn the_frequency_bound_is_above_the_highest_frequency_and_close_to_it() {
     let setup = Setup::double();
-    // One spring, pulled by one unit much more than by the others: ‖W‖² = 1 + 5 · 0.1², and no row or column of WWᵀ sums up
-    // to that; the highest own frequency is 1.2.
+    // One spring, pulled by one unit much more than by the others: ‖W‖² = 1 + 5 · 0.1², and no row or column
+    // of WWᵀ sums up to that; the highest own frequency is 1.2.
     let config = CoupledOscillatorsConfig::new(N_INPUTS, N_UNITS, 5);
     let mut count = 0;
     let oscillators = filled(config.init(&Device::flex()), &setup, |n| {
@@ -194,7 +194,8 @@ fn the_leapfrog_is_stable_up_to_the_frequency_bound() {
     }
 }
 
-/// A change of the input raises the energy by at most `Σ │Δu B│`, so that the positions stay within `√(2H)/ω`.
+/// A change of the input raises the energy by at most `Σ │Δu B│`, so that the positions stay within
+/// `√(2H)/ω`.
 #[test]
 fn a_course_is_bounded_by_the_changes_of_its_inputs() {
     let setup = Setup::double();

@@ -126,8 +126,8 @@ fn a_course_and_its_energy_are_those_of_the_reference() {
     }
 }
 
-/// At ε = 0.3, where the estimate is far from its limit: by 1 % with the loss at the end and by 12 % to 34 % with a loss at
-/// every step.
+/// At ε = 0.3, where the estimate is far from its limit: by 1 % with the loss at the end and by 12 % to 34 %
+/// with a loss at every step.
 #[test]
 fn an_echo_is_the_contrast_of_two_separate_echoes() {
     let reference = Reference::read();

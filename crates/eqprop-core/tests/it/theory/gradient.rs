@@ -1,5 +1,5 @@
-//! Theorem 1: the limit of the contrast as β goes to 0 is the gradient of
-//! `J(θ) = C(s⁰(θ))`, where `s⁰(θ)` is what the network relaxes to from rest.
+//! Theorem 1: the limit of the contrast as β goes to 0 is the gradient of `J(θ) = C(s⁰(θ))`, where
+//! `s⁰(θ)` is the equilibrium that the network reaches from the initial state.
 
 use burn::module::Module;
 use eqprop_core::activation::Activation;
@@ -57,7 +57,7 @@ fn differences<M: Module>(module: &M, f: impl Fn(&M) -> f64) -> Vec<Vec<f64>> {
     pairs.map(|(a, b)| extrapolate(a, b, 4.0 / 3.0)).collect()
 }
 
-/// `dJ/dθ` by differences of the whole procedure: relax from rest, take the mean cost.
+/// `dJ/dθ` by differences of the whole procedure: relax from the initial state, take the mean cost.
 fn gradient_of_the_procedure(problem: &Problem) -> Vec<Vec<f64>> {
     let mean_cost = |energy: &HopfieldEnergy, cost: &AnyCost| {
         let state = problem.free_with(energy);

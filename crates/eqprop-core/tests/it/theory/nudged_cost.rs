@@ -19,7 +19,7 @@ use super::{Problem, change, graph_to};
 const COSTS: [CostConfig; 2] = [CostConfig::SquaredError, CostConfig::CrossEntropy];
 const CLIPPED: Activation = Activation::ClippedRelu { max: 0.7 };
 
-/// Whether a unit with this drive can move, and how far it is from where that changes.
+/// Whether a unit with this drive can move, and its distance from the drive at which that changes.
 fn mobility(activation: Activation, drive: f64) -> (bool, f64) {
     let range = match activation {
         Activation::Diode => unreachable!("units of one layer with different ranges"),
@@ -30,8 +30,8 @@ fn mobility(activation: Activation, drive: f64) -> (bool, f64) {
     (range.contains(&drive), margin)
 }
 
-/// `∂E/∂s` of a single example, all layers in one list. Not for a softmax, whose potential has
-/// a constraint beside it.
+/// `∂E/∂s` of a single example, all layers in one list. Not for a softmax, whose potential comes with a
+/// constraint.
 fn slopes(problem: &Problem, state: &State) -> Vec<f64> {
     let drives = problem.drives(state).into_iter().enumerate();
     let slopes = drives.map(|(index, drive)| {
@@ -104,7 +104,7 @@ fn the_nudge_moves_the_state_by_the_inverse_hessian_and_lowers_the_cost_by_its_f
                 let free = problem.free();
                 let [up, down] = [beta, -beta].map(|beta| problem.relax(beta, free.clone()));
 
-                // What can move: a clipped unit stays where it is.
+                // Units that can move: a clipped unit stays where it is.
                 let drives = problem.drives(&free);
                 let drives = drives.iter().enumerate().flat_map(|(index, drive)| {
                     let activation = problem.energy.layers()[index].activation;
@@ -151,10 +151,9 @@ fn the_nudge_moves_the_state_by_the_inverse_hessian_and_lowers_the_cost_by_its_f
     assert!(n_clipped > 10 && n_free > 100, "{n_clipped}, {n_free}");
 }
 
-/// The rate at which the cost would fall if the output moved alone: `(∂C/∂s)ᵀ σ' (∂C/∂s)`, for
-/// each example. It bounds the true rate from below, because
-/// `gᵀH⁻¹g ≥ (gᵀv)² / vᵀHv` for every `v`, and `v = σ'g` on the output alone makes the bound
-/// `gᵀσ'g` where no two output units are joined.
+/// The rate at which the cost would fall if the output moved alone: `(∂C/∂s)ᵀ σ' (∂C/∂s)`, for each
+/// example. It bounds the true rate from below, because `gᵀH⁻¹g ≥ (gᵀv)² / vᵀHv` for every `v`, and
+/// `v = σ'g` on the output alone makes the bound `gᵀσ'g` if no two output units are connected.
 fn rate_of_the_output_alone(problem: &Problem, free: &State) -> Vec<f64> {
     let epsilon = 1e-5;
     let force = problem.force(free.output());

@@ -4,10 +4,9 @@
 //! dW_ij ∝ ρ(u_i) dρ(u_j) + ρ(u_j) dρ(u_i) = d[ρ(u_i) ρ(u_j)]
 //! ```
 //!
-//! (eq. 13 of Scellier & Bengio 2017; each term is spike-timing-dependent plasticity as
-//! eq. 12 has it) has changed at the end of the path by the contrast of its ends (eq. 14). A
-//! state here holds the rates `s = ρ(u)`; the input, which is not squashed, has a constant rate
-//! `x`.
+//! (eq. 13 of Scellier & Bengio 2017; each term is spike-timing-dependent plasticity as in eq. 12) has
+//! changed at the end of the path by the contrast of its ends (eq. 14). A state here holds the rates
+//! `s = ρ(u)`; the input, which is not passed through an activation, has a constant rate `x`.
 
 use burn::tensor::Tensor;
 use eqprop_core::activation::Activation;
@@ -22,12 +21,12 @@ use super::{Problem, graph_to};
 /// A skip, a connection within layer 2 and one against the order of the layers.
 const ENDS: [(usize, usize); 5] = [(0, 1), (1, 2), (3, 2), (1, 3), (2, 2)];
 
-/// Which rates of the two ends of a step an update sees.
+/// The rates of a step that an update sees.
 #[derive(Clone, Copy)]
 enum Rates {
-    /// Those halfway: the sum telescopes.
+    /// Rates at the midpoint: the sum telescopes.
     Midpoint,
-    /// Those before the step: Euler's rule.
+    /// Rates before the step: Euler's rule.
     Left,
 }
 
@@ -124,7 +123,7 @@ fn midpoint_updates_along_any_path_sum_to_the_contrast_of_its_ends() {
     }
 }
 
-/// Divided by β, the summed updates go down the gradient of the cost.
+/// Divided by β, the summed updates descend the gradient of the cost.
 #[test]
 fn the_summed_updates_go_down_the_gradient_of_the_cost() {
     let beta = 1e-3;
