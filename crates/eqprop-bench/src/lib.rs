@@ -13,6 +13,8 @@
 //! | [`tuning`] | searches the values with which a configuration learns best |
 //! | [`timing`], [`memory`] | what a training step costs |
 //! | [`relaxations`] | how soon each dynamics comes near an equilibrium |
+//!
+//! Its feature flags are those of [`eqprop_train`]: the backends of Burn, `flex` by default.
 
 #![warn(
     clippy::print_stdout,
