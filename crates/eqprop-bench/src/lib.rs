@@ -13,6 +13,8 @@
 //! | [`tuning`] | searches for the settings with which a configuration learns best |
 //! | [`timing`], [`memory`] | the cost of a training step |
 //! | [`relaxations`] | how many steps and how much time each dynamics needs to come near an equilibrium |
+//!
+//! Its feature flags are those of [`eqprop_train`]: the backends of Burn, `flex` by default.
 
 #![warn(
     clippy::print_stdout,

@@ -81,8 +81,9 @@
 //!
 //! # Feature flags
 //!
-//! The backends of Burn: `flex` (default), `ndarray`, `wgpu`, `vulkan`, `metal`, `cuda`, `rocm`.
-//! Several can be compiled in; the device is chosen at run time.
+//! The backends of Burn: `flex` (the CPU, default), `ndarray`, `wgpu`, `vulkan`, `metal`, `cuda`, `rocm`.
+//! Several can be compiled in; the device is chosen at run time. `autotune` lets Burn try several kernels for
+//! every shape of a product on GPUs; `cube` is what the GPU backends share, and nothing by itself.
 
 pub mod activation;
 pub mod captured;

@@ -2,7 +2,8 @@
 //! parameters and gradients as lists of numbers, comparisons of lists, the numbers of
 //! `tests/reference`, and short trainings on the bundled digits.
 //!
-//! For integration tests only: a unit test of a crate has its own, different types.
+//! For integration tests only: a unit test of a crate has its own, different types. The code of the README
+//! and the guide runs here too: the packages of the published crates do not contain them.
 
 mod equilibrium;
 mod function;
@@ -34,3 +35,27 @@ pub use reference::{Array, ByName, Chain, Equilibrium, Reference, published, rea
 pub use setup::Setup;
 pub use slope::{fourth_order_differences, moved, parameter_differences};
 pub use training::{batch, config, digits, explained, loader, run, training, with};
+
+/// Compiles and runs the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
+/// Compiles and runs the code of the guide.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../../docs/src/ten-minutes.md")]
+    struct TenMinutes;
+
+    #[doc = include_str!("../../../docs/src/estimators.md")]
+    struct Estimators;
+
+    #[doc = include_str!("../../../docs/src/sequences.md")]
+    struct Sequences;
+
+    #[doc = include_str!("../../../docs/src/energy.md")]
+    struct Energy;
+
+    #[doc = include_str!("../../../docs/src/block.md")]
+    struct Block;
+}

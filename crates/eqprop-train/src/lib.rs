@@ -45,6 +45,11 @@
 //!
 //! [`eqprop_core`] and the [`burn`] that everything is built with are re-exported, so that a program
 //! needs no other version of either.
+//!
+//! # Feature flags
+//!
+//! The backends of Burn, as in [`eqprop_core`]: `flex` (the CPU, default), `ndarray`, `wgpu`, `vulkan`, `metal`,
+//! `cuda`, `rocm`; and `autotune`, with which Burn tries several kernels on GPUs.
 
 #![warn(
     clippy::print_stdout,
@@ -88,27 +93,3 @@ pub mod suggestion;
 pub mod training;
 pub mod update;
 pub mod weights;
-
-/// Compiles and runs the README's code.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
-
-/// Compiles and runs the guide's code.
-#[cfg(doctest)]
-mod guide {
-    #[doc = include_str!("../../../docs/src/ten-minutes.md")]
-    struct TenMinutes;
-
-    #[doc = include_str!("../../../docs/src/estimators.md")]
-    struct Estimators;
-
-    #[doc = include_str!("../../../docs/src/sequences.md")]
-    struct Sequences;
-
-    #[doc = include_str!("../../../docs/src/energy.md")]
-    struct Energy;
-
-    #[doc = include_str!("../../../docs/src/block.md")]
-    struct Block;
-}
