@@ -95,3 +95,114 @@ fn the_readme_is_short() {
         "{n_lines} lines, {n_words} words"
     );
 }
+
+/// Returns the names of the presets, from their source.
+fn presets() -> Vec<String> {
+    let source = root().join("crates/eqprop-train/src/preset.rs");
+    let source = fs::read_to_string(source).unwrap();
+    let (_, names) = source.split_once("fn name(self)").unwrap();
+    let (names, _) = names.split_once("\n    }\n").unwrap();
+    let names = names.lines().filter_map(|line| line.split('"').nth(1));
+    names.map(String::from).collect()
+}
+
+/// Returns the presets that a command names.
+fn named_presets(command: &str) -> impl Iterator<Item = &str> {
+    let words = command.split_whitespace();
+    let next = words.clone().skip(1);
+    let named = words.zip(next).filter_map(|(option, value)| match option {
+        "--preset" | "--presets" => Some(value),
+        _ => None,
+    });
+    named.flat_map(|value| value.split(','))
+}
+
+/// Returns the faults of a section of the page of results.
+fn faults(section: &str, presets: &[String], list: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let block = section.split_once("\n```sh\n");
+    let block = block.and_then(|(_, rest)| rest.split_once("\n```"));
+    let lines = block.map_or("", |(block, _)| block).lines();
+    let commands: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("cargo run --release -- "))
+        .collect();
+    if commands.is_empty() {
+        faults.push("no command".to_string());
+    }
+    for command in commands {
+        if !list.contains(&format!("command = \"{command}\"")) {
+            faults.push(format!("not in the list: {command}"));
+        }
+        let unknown = named_presets(command).filter(|name| !presets.iter().any(|p| p == name));
+        faults.extend(unknown.map(|name| format!("no preset {name}")));
+    }
+    // Such as `Run on 2026-11-28, in 61 s, on Intel(R) Xeon(R), 2 cores; commit b7e40db, clean.`
+    let run = section
+        .lines()
+        .find_map(|line| line.strip_prefix("Run on "));
+    let (date, rest) = run
+        .and_then(|run| run.split_once(", in "))
+        .unwrap_or_default();
+    let is_date = date.len() == 10
+        && date.char_indices().all(|(i, c)| match i {
+            4 | 7 => c == '-',
+            _ => c.is_ascii_digit(),
+        });
+    if !is_date {
+        faults.push("no date".to_string());
+    }
+    let machine = rest
+        .split_once(" s, on ")
+        .map_or("", |(_, machine)| machine);
+    let (machine, commit) = machine.split_once("; commit ").unwrap_or_default();
+    let (processor, cores) = machine.rsplit_once(", ").unwrap_or_default();
+    let is_cores = cores
+        .split_once(' ')
+        .is_some_and(|(n, word)| n.parse().is_ok_and(|n: usize| n > 0) && word.starts_with("core"));
+    if processor.is_empty() || !is_cores {
+        faults.push("no processor".to_string());
+    }
+    if commit.is_empty() {
+        faults.push("no commit".to_string());
+    }
+    faults
+}
+
+#[test]
+fn every_result_says_how_when_and_on_which_machine() {
+    let presets = presets();
+    assert!(presets.len() > 10, "{presets:?}");
+    let list = fs::read_to_string(root().join("docs/results.toml")).unwrap();
+    let page = fs::read_to_string(root().join("docs/src/results.md")).unwrap();
+    let sections: Vec<&str> = page.split("\n## ").skip(1).collect();
+    assert!(sections.len() > 5, "{} sections", sections.len());
+    for section in sections {
+        let title = section.lines().next().unwrap_or_default();
+        let faults = faults(section, &presets, &list);
+        assert!(faults.is_empty(), "{title}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_result_without_its_command_or_machine_is_found() {
+    let presets = ["digits".to_string()];
+    let list = "command = \"train --preset digits\"\ncommand = \"bench --preset digits,none\"\n";
+    let section = |command: &str, run: &str| format!("T\n\n```sh\n{command}\n```\n\n{run}\n");
+    let (command, run) = (
+        "cargo run --release -- train --preset digits",
+        "Run on 2026-11-28, in 61 s, on AMD EPYC, rev 2, 2 cores; commit b7e40db, clean.",
+    );
+    let found = |command: &str, run: &str| faults(&section(command, run), &presets, list);
+    assert_eq!(found(command, run), [""; 0]);
+    let bench = "cargo run --release -- bench --preset digits,none";
+    assert_eq!(found(bench, run), ["no preset none"]);
+    let other = "cargo run --release -- train";
+    assert_eq!(found(other, run), ["not in the list: train"]);
+    assert_eq!(found("", run), ["no command"]);
+    let lacking = ["no date", "no processor", "no commit"];
+    assert_eq!(found(command, ""), lacking);
+    let undated = run.replace("2026-11-28", "yesterday");
+    assert_eq!(found(command, &undated), ["no date"]);
+    let nowhere = run.replace("AMD EPYC, rev 2, ", "");
+    assert_eq!(found(command, &nowhere), ["no processor"]);
+}
