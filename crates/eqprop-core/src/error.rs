@@ -111,6 +111,17 @@ pub enum ConfigError {
         /// What else can be done, after a semicolon; may be empty.
         remedy: &'static str,
     },
+    /// Levels for units that have no range.
+    #[error(
+        "states of few bits have their levels in a range, but layer {layer} has the activation {activation}, which has \
+         none: set state_range, such as 2, or an activation between two ends, such as hard_sigmoid or tanh"
+    )]
+    NoRange {
+        /// The layer, counted from the input as 0.
+        layer: usize,
+        /// Its activation.
+        activation: String,
+    },
     /// The nudging outweighs the energy in an output unit.
     #[error(
         "beta = {beta} is refused: the energy of this network has a curvature of {curvature} only \

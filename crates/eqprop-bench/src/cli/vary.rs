@@ -29,7 +29,7 @@ impl FromStr for Vary {
 }
 
 /// The parts of a list between its commas, but for those inside of brackets and quotes.
-fn split(list: &str) -> Vec<String> {
+pub(super) fn split(list: &str) -> Vec<String> {
     let (mut depth, mut is_text) = (0, false);
     let parts = list.split(|c| {
         match c {

@@ -188,7 +188,7 @@ pub(super) fn lowest_cosine<'a>(all: impl IntoIterator<Item = &'a Agreement>) ->
 }
 
 /// The lower and the larger of two numbers; both not a number if one is not.
-fn ordered(a: f64, b: f64) -> [f64; 2] {
+pub(super) fn ordered(a: f64, b: f64) -> [f64; 2] {
     if a.is_nan() || b.is_nan() {
         [f64::NAN; 2]
     } else {

@@ -355,6 +355,11 @@ impl ModelConfig {
         configured!(self, config => config.output())
     }
 
+    /// The activations by which the layers relax.
+    pub fn activations(&self) -> Vec<Activation> {
+        configured!(self, config => config.activations())
+    }
+
     /// Whether free phases start at their equilibrium.
     pub fn starts_at_equilibrium(&self) -> bool {
         configured!(self, config => config.starts_at_equilibrium())

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use self::holomorphic::Holomorphic;
 use super::field::{Energy, VectorField};
 use super::shortcuts::Top;
-use crate::activation::{Activation, Complex};
+use crate::activation::{Activation, Complex, Levels};
 use crate::cost::Cost;
 use crate::fused::{self, Layer, Problem, Update};
 use crate::relaxed::{Relaxed, Stopping};
@@ -287,6 +287,22 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
             }
             let moved = velocity.clone() * step_size.clone();
             self.hold(layer, self.apply(layer, self.inverse(layer, value) + moved))
+        });
+        State::new(layers.collect())
+    }
+
+    /// Each layer of a real state [rounded](Activation::round) to `levels`; an output that is held and clamped units go to
+    /// where they are held.
+    ///
+    /// # Panics
+    /// If a layer has no [levels](Activation::check_levels).
+    pub fn round(&self, state: &State, levels: Levels) -> State {
+        let layers = state.layers().iter().enumerate().map(|(layer, value)| {
+            let rounded = match self.held(layer) {
+                Some(output) => output.clone(),
+                None => self.activation(layer).round(value.clone(), levels),
+            };
+            self.hold(layer, rounded)
         });
         State::new(layers.collect())
     }

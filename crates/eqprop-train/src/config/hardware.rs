@@ -1,7 +1,10 @@
-//! What the devices that hold the weights do not do ideally.
+//! What the devices of a machine do not do ideally.
 
 use burn::config::Config;
+use eqprop_core::activation::Levels;
 use eqprop_core::error::ConfigError;
+
+use crate::estimator::StateDefects;
 
 /// Largest number of bits: more are beyond what `f32` resolves.
 const MOST_BITS: usize = 20;
@@ -17,6 +20,8 @@ const MOST_BITS: usize = 20;
 /// with the asymmetry `a` of ups and downs, the noise `σ` of writing, a gain `g` of each device and the levels and limits of
 /// what it holds. Stuck devices stay where they began. Only connections are such devices: weights, couplings, conductances
 /// and kernels, and the readout of the cross-entropy. Biases, fields and currents are ideal.
+///
+/// Units are disturbed and rounded after every step of a relaxation, see [`NonIdeal`](crate::estimator::NonIdeal).
 ///
 /// Patterns are functions of the seed and of a weight's place, and noise of the number of the update too, so that a run that
 /// goes on repeats what it would have been.
@@ -46,16 +51,46 @@ pub struct HardwareConfig {
     /// connection begins with.
     #[config(default = 0.0)]
     pub update_noise: f64,
-    /// Standard deviation of the noise on every unit after every step of a relaxation, see
-    /// [`Noisy`](crate::estimator::Noisy).
+    /// Standard deviation of the noise on every unit after every step of a relaxation.
     #[config(default = 0.0)]
     pub state_noise: f64,
+    /// Bits of the state of a unit after every step of a relaxation, 2 to 20; null for as many as there are. As of
+    /// weights that is `2^bits − 1` levels in ± a range, and `2^bits` from 0 up and around the circle of a phase. What
+    /// lies between two levels goes to the nearest, as a converter reads it; see
+    /// [`Activation::round`](eqprop_core::activation::Activation::round).
+    pub state_bits: Option<usize>,
+    /// Largest size of the state of a unit whose activation has no such end of its own (identity, ReLU, most layers of
+    /// predictive coding); null for no limit, where state_bits is null too.
+    pub state_range: Option<f64>,
 }
 
 impl HardwareConfig {
     /// Whether every update lands as it is, whatever is with the states.
     pub fn holds_ideally(&self) -> bool {
-        self.with_state_noise(0.0) == Self::new()
+        let held = Self {
+            state_noise: 0.0,
+            state_bits: None,
+            state_range: None,
+            ..*self
+        };
+        held == Self::new()
+    }
+
+    /// What units do not do ideally; `None` if they are ideal, whatever is with the weights.
+    pub fn state_defects(&self) -> Option<StateDefects> {
+        let defects = StateDefects {
+            noise: self.state_noise,
+            levels: self.levels(),
+        };
+        (defects != StateDefects::default()).then_some(defects)
+    }
+
+    /// What is held of a state.
+    pub(super) fn levels(&self) -> Levels {
+        Levels {
+            bits: self.state_bits,
+            range: self.state_range,
+        }
     }
 
     /// Checks the ranges.
@@ -79,6 +114,7 @@ impl HardwareConfig {
             ConfigError::in_range(field, "a number of at least 0", found, ok)?;
             ConfigError::single_precision(field, found)?;
         }
+        self.levels().validate()?;
         let (field, found) = ("stuck", self.stuck);
         ConfigError::in_range(field, "from 0 to 1", found, (0.0..=1.0).contains(&found))?;
         let (field, found) = ("update_asymmetry", self.update_asymmetry);

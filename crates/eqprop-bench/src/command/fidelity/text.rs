@@ -3,28 +3,36 @@
 use std::fmt::Display;
 
 use eqprop_bench::fidelity::{
-    Agreements, ByNudging, Candidate, Fidelity, FittedOrder, Limit, NudgingKind, StepPoint,
+    Agreements, ByNudging, Candidate, Exactness, Fidelity, FittedOrder, Limit, NudgingKind,
+    StepPoint,
 };
 
-use super::results::Results;
+use super::hardware;
+use super::results::{Found, Results};
 use crate::output::{Measure, error_text, percent};
 use crate::table::{heads, table};
 
 /// What is said in a column without a value.
-const NONE: &str = "–";
+pub const NONE: &str = "–";
 
 /// All tables.
 pub fn render(results: &Results) -> String {
-    let parts = [
-        title(results),
-        exactness(&results.fidelity),
-        betas(&results.fidelity),
-        parameters(results),
-        steps(&results.fidelity),
-        stepwise(&results.fidelity),
-        free_phase(&results.fidelity),
-        recommendation(&results.fidelity),
-    ];
+    let title = title(results);
+    let parts = match &results.found {
+        Found::Ideal(found) => vec![
+            title,
+            exactness(&found.exactness),
+            betas(found),
+            parameters(found, results.training.phases.nudging.beta()),
+            steps(found),
+            stepwise(found),
+            free_phase(found),
+            recommendation(found),
+        ],
+        Found::Machines(found) => {
+            vec![title, exactness(&found.exactness), hardware::render(found)]
+        }
+    };
     parts.join("\n")
 }
 
@@ -50,13 +58,13 @@ fn title(results: &Results) -> String {
             n => format!("{n} batches"),
         },
         count(results.batch_size, "example"),
-        results.fidelity.precision.name(),
+        results.found.precision().name(),
         machine.device,
-        kind_name(results.fidelity.recommendation.nudging),
+        kind_name(training.phases.nudging.into()),
         training.phases.nudging.beta(),
         training.phases.free_steps,
         training.phases.nudged_steps,
-        results.fidelity.recommendation.dynamics,
+        training.phases.dynamics,
     )
 }
 
@@ -73,8 +81,7 @@ pub fn kind_name(kind: NudgingKind) -> &'static str {
     }
 }
 
-fn exactness(fidelity: &Fidelity) -> String {
-    let exactness = &fidelity.exactness;
+fn exactness(exactness: &Exactness) -> String {
     let solved = match exactness.solve_difference {
         Some(difference) => format!("; a linear solve differs by {difference:.0e}"),
         None => String::new(),
@@ -124,7 +131,7 @@ fn betas(fidelity: &Fidelity) -> String {
 }
 
 /// A row of a table.
-fn row(what: impl Display, cells: impl IntoIterator<Item = String>) -> Vec<String> {
+pub fn row(what: impl Display, cells: impl IntoIterator<Item = String>) -> Vec<String> {
     std::iter::once(what.to_string()).chain(cells).collect()
 }
 
@@ -133,9 +140,7 @@ fn each<T>(values: &ByNudging<T>, cell: impl Fn(&T) -> String) -> [String; 3] {
     NudgingKind::ALL.map(|kind| values.get(kind).map_or(NONE.into(), &cell))
 }
 
-fn parameters(results: &Results) -> String {
-    let fidelity = &results.fidelity;
-    let beta = results.training.phases.nudging.beta();
+fn parameters(fidelity: &Fidelity, beta: f64) -> String {
     let points = fidelity.beta.points.iter();
     let Some(point) = points.into_iter().find(|point| point.beta == beta) else {
         return String::new();
