@@ -109,7 +109,10 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
         seconds: clock.elapsed().as_secs_f64(),
         found,
     };
-    let mut text = text::render(&results);
+    let mut text = match &results.found {
+        Found::Ideal(found) => text::render(&results, found),
+        Found::Machines(found) => hardware::render(&results, found),
+    };
     // What was measured is printed, whether or not it can be written.
     let unwritten = folder.and_then(|folder| write(&folder, &results, &mut text).err());
     let failure = unwritten.map(|error| format!("{error:#}"));

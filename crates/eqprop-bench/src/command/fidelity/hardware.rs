@@ -4,7 +4,8 @@ use eqprop_bench::fidelity::{Draws, HardwareFidelity, HardwarePoint, Machine, Nu
 use eqprop_train::config::HardwareConfig;
 use serde_json::Value;
 
-use super::text::{NONE, kind_name, row};
+use super::results::Results;
+use super::text::{NONE, exactness, kind_name, row, title};
 use crate::plot::{Panel, Scale, Series};
 use crate::table::{heads, table};
 
@@ -12,10 +13,10 @@ use crate::table::{heads, table};
 const KINDS: [NudgingKind; 2] = [NudgingKind::OneSided, NudgingKind::Centered];
 
 /// All tables.
-pub fn render(found: &HardwareFidelity) -> String {
+pub fn render(results: &Results, found: &HardwareFidelity) -> String {
+    let head = [title(results), exactness(&found.exactness), about(found)];
     let machines = found.machines.iter().map(of_machine);
-    let parts = std::iter::once(about(found)).chain(machines);
-    let parts = parts.chain([best(found)]);
+    let parts = head.into_iter().chain(machines).chain([best(found)]);
     parts.collect::<Vec<_>>().join("\n")
 }
 

@@ -7,36 +7,30 @@ use eqprop_bench::fidelity::{
     StepPoint,
 };
 
-use super::hardware;
-use super::results::{Found, Results};
+use super::results::Results;
 use crate::output::{Measure, error_text, percent};
 use crate::table::{heads, table};
 
 /// What is said in a column without a value.
 pub const NONE: &str = "–";
 
-/// All tables.
-pub fn render(results: &Results) -> String {
-    let title = title(results);
-    let parts = match &results.found {
-        Found::Ideal(found) => vec![
-            title,
-            exactness(&found.exactness),
-            betas(found),
-            parameters(found, results.training.phases.nudging.beta()),
-            steps(found),
-            stepwise(found),
-            free_phase(found),
-            recommendation(found),
-        ],
-        Found::Machines(found) => {
-            vec![title, exactness(&found.exactness), hardware::render(found)]
-        }
-    };
+/// All tables of an ideal machine.
+pub fn render(results: &Results, found: &Fidelity) -> String {
+    let parts = [
+        title(results),
+        exactness(&found.exactness),
+        betas(found),
+        parameters(found, results.training.phases.nudging.beta()),
+        steps(found),
+        stepwise(found),
+        free_phase(found),
+        recommendation(found),
+    ];
     parts.join("\n")
 }
 
-fn title(results: &Results) -> String {
+/// What was examined, and how.
+pub fn title(results: &Results) -> String {
     let Results {
         training, machine, ..
     } = results;
@@ -81,7 +75,8 @@ pub fn kind_name(kind: NudgingKind) -> &'static str {
     }
 }
 
-fn exactness(exactness: &Exactness) -> String {
+/// How exact the gradient is that estimates are compared with.
+pub fn exactness(exactness: &Exactness) -> String {
     let solved = match exactness.solve_difference {
         Some(difference) => format!("; a linear solve differs by {difference:.0e}"),
         None => String::new(),
