@@ -253,7 +253,7 @@ fn machines_that_are_not_ideal_are_measured() {
     for part in [
         "digits (64-128-10), not trained",
         "mean ± deviation of 3",
-        "weights\nare rounded at random",
+        "weights are rounded at random",
         "\nideal\n",
         "\nstate_noise=0.1\n",
         "one-sided: single",

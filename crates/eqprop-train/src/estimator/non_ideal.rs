@@ -48,8 +48,8 @@ pub struct StateDefects {
 /// Each step, if a layer has no [levels](eqprop_core::activation::Activation::check_levels).
 ///
 /// # Reference
-/// Gower (2025), <https://arxiv.org/abs/2505.02103>: oscillators whose phases are measured with 4 bits learn as well; see also
-/// <https://arxiv.org/abs/2510.12934>. There the phases that are contrasted are rounded, here those of every step.
+/// Gower (2025), <https://arxiv.org/abs/2505.02103>: 4 bits suffice to measure the phases of oscillators; see also
+/// <https://arxiv.org/abs/2510.12934>. There a measurement is rounded, here the state after every step.
 #[derive(Debug, Clone)]
 pub struct NonIdeal<D> {
     dynamics: D,

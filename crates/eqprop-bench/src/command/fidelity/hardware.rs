@@ -25,19 +25,20 @@ fn about(found: &HardwareFidelity) -> String {
     let n = found.machines.iter().map(|machine| machine.n_draws).max();
     let columns = match n {
         Some(n) if n > 1 => format!(
-            "single: the cosine of an estimate, mean ± deviation of {n}; mean: the cosine of their mean; bias: how far\n\
-             it is from the gradient, without what is left of chance; noise: how far an estimate is from it"
+            "single: cosine of an estimate, mean ± deviation of {n}; mean: cosine of their mean;\nbias: how far their mean \
+             is from the gradient, without what is left of chance;\nnoise: how far an estimate is from their mean; both \
+             relative to the gradient"
         ),
-        _ => "bias: how far an estimate is from the gradient".to_string(),
+        _ => "bias: how far an estimate is from the gradient, relative to it".to_string(),
     };
     let weights = |machine: &Machine| machine.hardware.weight_bits.is_some();
     let weights = match found.machines.iter().any(weights) {
-        true => "; weights\nare rounded at random for each estimate",
+        true => ";\nweights are rounded at random for each estimate",
         false => "",
     };
     format!(
-        "Estimates by machines against the exact gradient of the ideal one, with the configured steps\n{columns};\nboth \
-         relative to its size{weights}\n"
+        "Estimates by machines against the exact gradient of the ideal one, with the configured \
+         steps\n{columns}{weights}\n"
     )
 }
 
