@@ -199,3 +199,171 @@ fn what_cannot_be_examined_is_refused() {
         place.refuse(&[&["fidelity"], arguments].concat(), expected);
     }
 }
+
+#[test]
+fn machines_that_are_not_ideal_are_measured() {
+    let place = Place::new();
+    let machines = [
+        "--hardware",
+        "state_noise=0.1",
+        "--hardware",
+        "hardware.state_bits=5, state_range=2",
+        "--hardware",
+        "weight_bits=4",
+    ];
+    let draws = ["--draws", "3", "--report", "report"];
+    let arguments = [&SHORT[..], &machines, &draws].concat();
+    let found = place.json(&arguments);
+    let stored = fs::read_to_string(place.path("report/fidelity.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&stored).unwrap(), found);
+    let svg = fs::read_to_string(place.path("report/hardware.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && !svg.contains("no data"), "{svg}");
+    assert!(svg.contains("state_bits=5,state_range=2.0"), "{svg}");
+    assert!(!place.path("report/beta.svg").exists());
+
+    assert_eq!(found["precision"], "f64");
+    let names = serde_json::json!(["weights 1", "weights 2", "bias 1", "bias 2"]);
+    assert_eq!(found["parameters"], names);
+    let machines = found["machines"].as_array().unwrap();
+    let n_draws: Vec<_> = machines.iter().map(|machine| &machine["n_draws"]).collect();
+    assert_eq!(n_draws, [1, 3, 1, 3]);
+    assert_eq!(machines[1]["hardware"]["state_noise"], 0.1);
+    assert_eq!(machines[2]["hardware"]["state_bits"], 5);
+    for machine in machines {
+        let points = machine["points"].as_array().unwrap();
+        // The configured 0.5 is one of those that are always measured; a linear output bears no −1.
+        assert_eq!(points.len(), 7);
+        assert!(points[5]["centered"]["cosine"].is_f64());
+        assert_eq!(points[6]["beta"], 1.0);
+        assert_eq!(points[6]["centered"], Value::Null);
+    }
+    let cosine = |machine: usize, kind: &str, point: usize| {
+        let found = &machines[machine]["points"][point][kind]["cosine"];
+        found.as_f64().unwrap()
+    };
+    // Noise: worse than ideal, worse with a small β, and less so centered.
+    assert!(cosine(1, "centered", 4) < cosine(0, "centered", 4) - 0.01);
+    assert!(cosine(1, "centered", 1) < cosine(1, "centered", 4));
+    assert!(cosine(1, "one_sided", 4) < cosine(1, "centered", 4));
+
+    // The same numbers again.
+    let text = place.succeed(&arguments);
+    let single = &machines[1]["points"][4]["centered"];
+    let single = ["cosine", "deviation"].map(|field| single[field].as_f64().unwrap());
+    for part in [
+        "digits (64-128-10), not trained",
+        "mean ± deviation of 3",
+        "weights are rounded at random",
+        "\nideal\n",
+        "\nstate_noise=0.1\n",
+        "one-sided: single",
+        "centered: cosine",
+        "The β at which a single estimate is best",
+        &format!("{:.3} ± {:.3}", single[0], single[1]),
+        "hardware.svg",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing:\n{text}");
+    }
+    let shown = text.lines().filter(|line| !line.starts_with("wrote"));
+    let longest = shown.map(|line| line.chars().count()).max();
+    assert!(longest <= Some(100), "{longest:?}:\n{text}");
+}
+
+#[test]
+fn a_run_with_states_that_are_not_ideal_is_measured_as_its_own_machine() {
+    let place = Place::new();
+    let own = [
+        "--set",
+        "hardware.state_noise=0.05",
+        "--set",
+        "hardware.mismatch=0.1",
+    ];
+    place.succeed(&[&QUICK[..], &own, &["--run", "run"]].concat());
+    let arguments = [
+        "fidelity",
+        "--run",
+        "run",
+        "--batches",
+        "1",
+        "--batch",
+        "20",
+    ];
+    let outcome = place
+        .run(&[&arguments[..], &["--draws", "2"]].concat())
+        .succeeded();
+    assert!(
+        outcome.stdout.contains("\nstate_noise=0.05\n"),
+        "{}",
+        outcome.stdout
+    );
+    assert!(
+        !outcome.stderr.contains("without the noise"),
+        "{}",
+        outcome.stderr
+    );
+    // Another machine, and the ideal one.
+    let other = ["--hardware", "state_bits=6,state_range=2"];
+    let text = place.succeed(&[&arguments[..], &other].concat());
+    assert!(text.contains("\nstate_bits=6,state_range=2.0\n"), "{text}");
+    assert!(!text.contains("state_noise"), "{text}");
+    let text = place.succeed(&[&arguments[..], &["--set", "hardware.state_noise=0"]].concat());
+    assert!(text.contains("Step by step against"), "{text}");
+    // Elsewhere its states relax as ideal ones, which is said.
+    let said = place.run(&["evaluate", "run"]).succeeded().stderr;
+    assert!(
+        said.contains("without the noise and the rounding of the training"),
+        "{said}"
+    );
+}
+
+#[test]
+fn machines_that_cannot_be_measured_are_refused() {
+    let place = Place::new();
+    let cases: [(&[&str], &[&str]); 11] = [
+        (&["state_noise"], &["state_noise", "expected KEY=VALUE"]),
+        (
+            &["state_noise=x"],
+            &["`x` does not fit the key `hardware.state_noise`"],
+        ),
+        (
+            &["state_noise=-1"],
+            &["state_noise must be a number of at least 0"],
+        ),
+        (
+            &["state_bit=4"],
+            &["`state_bit`", "did you mean `state_bits`", "weight_range"],
+        ),
+        (&["state_bits=1"], &["state_bits must be 2 to 20"]),
+        (
+            &["state_bits=4"],
+            &["layer 2 has the activation Identity", "state_range"],
+        ),
+        (
+            &["mismatch=0.1"],
+            &[
+                "cannot measure mismatch",
+                "compare --vary hardware.mismatch=0,0.1",
+            ],
+        ),
+        (
+            &["hardware.stuck=0.1"],
+            &["cannot measure stuck", "--vary hardware.stuck"],
+        ),
+        (
+            &["state_noise=0.1", "--draws", "1"],
+            &["--draws must be at least 2", "is 1"],
+        ),
+        (
+            &["state_noise=0.1", "--bound", "0.9"],
+            &["--bound", "--hardware"],
+        ),
+        (&["state_noise=0.1", "--draws", "-2"], &["--draws", "-2"]),
+    ];
+    for (machine, expected) in cases {
+        place.refuse(&[&SHORT[..], &["--hardware"], machine].concat(), expected);
+    }
+    place.refuse(
+        &[&SHORT[..], &["--draws", "3"]].concat(),
+        &["--draws", "--hardware", "state_noise=0.1"],
+    );
+}

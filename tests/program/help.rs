@@ -65,6 +65,8 @@ const COMMANDS: [(&str, &[&str]); 14] = [
             "--batches",
             "--batch",
             "--bound",
+            "--hardware <KEY=V,…>",
+            "--draws",
             "--report",
             "--data-dir",
             "--device",

@@ -7,6 +7,7 @@ mod compare;
 mod data;
 mod fidelity;
 mod files;
+mod machine;
 mod run_folder;
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,10 @@
 //! [`check`] asks one question only, of any estimator and energy: does its gradient point along the exact
 //! one? [`compare`] answers it for two gradients of any Burn module.
 //!
-//! Over several batches, the lowest cosine and the largest error are reported.
+//! [`HardwareFidelityConfig::examine`] asks what the estimates of a machine are worth whose units and weights are not
+//! ideal: [`Machine`] by [`Machine`], against β.
+//!
+//! Over several batches, a cosine is the lowest of them and an error the largest.
 
 mod agreement;
 mod beta;
@@ -25,6 +28,7 @@ mod check;
 mod course;
 mod equilibrium;
 mod error;
+mod hardware;
 mod precision;
 mod problem;
 mod recommendation;
@@ -46,6 +50,9 @@ pub use beta::{BetaCurve, BetaPoint, FittedOrder, Kinks};
 pub use check::{Check, GradientPair, check, compare};
 pub use course::{FreePhaseCourse, ResidualQuantiles};
 pub use error::FidelityError;
+pub use hardware::{
+    Draws, HardwareFidelity, HardwareFidelityConfig, HardwarePoint, Machine, Machines,
+};
 pub use precision::Precision;
 pub use problem::Exactness;
 pub use recommendation::{Candidate, Limit, Recommendation};
@@ -144,16 +151,8 @@ impl FidelityConfig {
         observe: impl FnMut(FidelityProgress),
     ) -> Result<Fidelity, FidelityError> {
         self.validate()?;
-        let has_examples = batches.iter().all(|batch| batch.input.dims()[0] > 0);
-        let first = batches.first().filter(|_| has_examples);
-        let first = first.ok_or(FidelityError::NoExamples)?;
+        let precision = choose_precision(self.precision, batches)?;
         network.check_nudging(estimator.nudging)?;
-
-        let device = first.input.device();
-        let precision = self.precision.unwrap_or(Precision::of(&device));
-        if !device.supports_dtype(precision.dtype()) {
-            return Err(FidelityError::Precision { precision });
-        }
         let network = &precision.network(network.clone());
         let betas = beta::grid(&self.betas, estimator, network);
         let free_grid = steps::grid(estimator.free.stopping.max_steps);
@@ -210,6 +209,21 @@ impl FidelityConfig {
             free_phase: course::summarize(&courses, estimator),
             recommendation,
         })
+    }
+}
+
+/// The number format that is wanted, or the best that the device of the batches has.
+fn choose_precision(
+    wanted: Option<Precision>,
+    batches: &[Batch],
+) -> Result<Precision, FidelityError> {
+    let has_examples = batches.iter().all(|batch| batch.input.dims()[0] > 0);
+    let first = batches.first().filter(|_| has_examples);
+    let device = first.ok_or(FidelityError::NoExamples)?.input.device();
+    let precision = wanted.unwrap_or(Precision::of(&device));
+    match device.supports_dtype(precision.dtype()) {
+        true => Ok(precision),
+        false => Err(FidelityError::Precision { precision }),
     }
 }
 

@@ -18,7 +18,7 @@ use eqprop_train::config::TrainingConfig;
 use eqprop_train::estimator::stochastic::{Langevin, LangevinError};
 use eqprop_train::estimator::{
     AsymmetricEquilibriumPropagation, CoupledLearning, DyadicEquilibriumPropagation,
-    HolomorphicEquilibriumPropagation, Homeostasis, NoisyEquilibriumPropagation, Sampling,
+    HolomorphicEquilibriumPropagation, Homeostasis, NonIdealEquilibriumPropagation, Sampling,
     StochasticEquilibriumPropagation, WeightPerturbation,
 };
 use eqprop_train::training::AnyEstimator;
@@ -109,13 +109,17 @@ impl Method {
                     check_nudging(nudging)?;
                     eqprop.nudging = nudging;
                 }
-                match config.hardware.state_noise {
-                    0.0 => Arc::new(eqprop),
-                    noise => Arc::new(NoisyEquilibriumPropagation::new(eqprop, noise, config.seed)),
+                match config.hardware.state_defects() {
+                    None => Arc::new(eqprop),
+                    Some(defects) => Arc::new(NonIdealEquilibriumPropagation::new(
+                        eqprop,
+                        defects,
+                        config.seed,
+                    )),
                 }
             }
-            _ if config.hardware.state_noise > 0.0 => {
-                return Err(MethodError::NoisyStates { method: self });
+            _ if config.hardware.state_defects().is_some() => {
+                return Err(MethodError::ideal_states(self, &config.hardware));
             }
             Self::Holomorphic => {
                 if config.network.model != Model::Hopfield {

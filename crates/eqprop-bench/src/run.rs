@@ -257,11 +257,25 @@ impl RunFolder {
         self.write(MODEL, &record.into_bytes()?)
     }
 
-    /// Loads the network that the run has trained so far.
+    /// The network that the run has trained so far, to be relaxed by ideal units: says so if others have trained it.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn trained(&self, device: Option<&str>) -> Result<TrainedRun> {
+        let run = self.load(device)?;
+        if run.config.hardware.state_defects().is_some() {
+            say(
+                "note: states relax here as those of ideal units, without the noise and the rounding of the training",
+            );
+        }
+        Ok(run)
+    }
+
+    /// The network that the run has trained so far.
     ///
     /// # Errors
     /// If there is none yet, or it does not fit the configuration.
-    pub fn trained(&self, device: Option<&str>) -> Result<TrainedRun> {
+    pub fn load(&self, device: Option<&str>) -> Result<TrainedRun> {
         let RunConfig {
             training: config,
             data,
@@ -288,9 +302,6 @@ impl RunFolder {
             )
         })?;
         check_finite(&learner, &path)?;
-        if config.hardware.state_noise > 0.0 {
-            say("note: states relax here without the noise that they had in the training");
-        }
         Ok(TrainedRun {
             config,
             data,

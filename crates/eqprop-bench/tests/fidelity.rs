@@ -5,14 +5,15 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 use eqprop_bench::baseline::ImplicitExact;
 use eqprop_bench::fidelity::{
-    Fidelity, FidelityConfig, FidelityError, Limit, Precision, StepwiseLayer,
+    Fidelity, FidelityConfig, FidelityError, HardwareFidelity, HardwareFidelityConfig, Limit,
+    Machines, NudgingKind, Precision, StepwiseLayer,
 };
 use eqprop_core::connection::Connection;
 use eqprop_core::energy::AnyField;
 use eqprop_core::relaxation::{Relaxation, Scheme};
 use eqprop_testing::{Network, digits, run, training, with};
 use eqprop_train::batch::Batch;
-use eqprop_train::config::TrainingConfig;
+use eqprop_train::config::{HardwareConfig, TrainingConfig};
 use eqprop_train::estimator::GradientEstimator;
 use eqprop_train::preset::Preset;
 
@@ -428,4 +429,172 @@ fn what_cannot_be_examined_is_refused() {
     let broken = network.map(&mut Fill);
     let error = examine(quick(), &broken, &[batch]);
     assert!(matches!(error, FidelityError::NotFinite { .. }), "{error}");
+}
+
+/// A smooth network whose phases converge.
+fn converged() -> TrainingConfig {
+    let steps = [("free_steps", "60"), ("nudged_steps", "60")];
+    config(&[&SIGMOID[..], &steps].concat())
+}
+
+/// Machines with an ideal one before them.
+fn machines(betas: &[f64], n_draws: usize, settings: &[HardwareConfig]) -> HardwareFidelity {
+    let config = converged();
+    let (network, batch) = trained(&config, 40);
+    let machines = Machines {
+        settings,
+        initial: &config.network(&Device::flex()),
+        seed: 3,
+    };
+    let examination = HardwareFidelityConfig::new()
+        .with_betas(betas.to_vec())
+        .with_n_draws(n_draws);
+    let found = examination.examine(&network, &config.estimator(), &machines, &[batch], |_| {});
+    found.expect("the machines can be built")
+}
+
+const BOTH: [NudgingKind; 2] = [NudgingKind::OneSided, NudgingKind::Centered];
+
+#[test]
+fn an_ideal_machine_has_the_errors_of_the_ideal_estimate() {
+    let settings = [
+        HardwareConfig::new().with_state_bits(Some(20)),
+        // What acts on updates has no part in it.
+        HardwareConfig::new().with_mismatch(0.5),
+    ];
+    let found = machines(&[0.05, 0.5], 2, &settings);
+    let config = converged();
+    let (network, batch) = trained(&config, 40);
+    let examination = quick().with_betas(vec![0.05, 0.5]);
+    let ideal = examination
+        .examine(&network, &config.estimator(), &[batch], |_| {})
+        .expect("the network has equilibria");
+    let [first, many_bits, mismatched] = &found.machines[..] else {
+        panic!("three machines: {}", found.machines.len());
+    };
+    assert_eq!(first.points, mismatched.points);
+    for (at, point) in first.points.iter().enumerate() {
+        let expected = &ideal.beta.points[at];
+        assert_eq!(point.beta, expected.beta);
+        for kind in BOTH {
+            let draws = point.get(kind).expect("both signs are allowed");
+            let expected = expected.estimates.get(kind).expect("as here").whole;
+            // What 60 steps leave of the residual, against errors of some percent.
+            let error = expected.relative_error;
+            assert!(
+                (draws.bias / error - 1.0).abs() < 1e-3,
+                "{kind:?}: {draws:?}, {error}"
+            );
+            assert!((draws.cosine - expected.cosine).abs() < 1e-5);
+            assert_eq!((draws.deviation, draws.noise), (0.0, 0.0));
+            // A million levels, divided by β.
+            let of_many = many_bits.points[at].get(kind).expect("both").cosine;
+            assert!((of_many - draws.cosine).abs() < 1e-3, "{kind:?}: {of_many}");
+        }
+    }
+    // The opposite of the gradient would have a bias of 2.
+    assert!(first.points[0].one_sided.bias < 0.2);
+    assert_eq!((first.n_draws, many_bits.n_draws), (1, 1));
+}
+
+#[test]
+fn noise_is_divided_by_beta_and_averages_out() {
+    let settings = [0.01, 0.02].map(|noise| HardwareConfig::new().with_state_noise(noise));
+    let found = machines(&[0.05, 0.1, 0.5], 20, &settings);
+    let [ideal, less, more] = &found.machines[..] else {
+        panic!("three machines: {}", found.machines.len());
+    };
+    assert_eq!((less.n_draws, less.points.len()), (20, 3));
+    let noise = |point: usize, kind| less.points[point].get(kind).expect("both").noise;
+    for kind in BOTH {
+        // 1/β: 2 and 5 times as much, and a standard error of its deviation of a few percent.
+        for (at, ratio) in [(0, 2.0), (2, 0.2)] {
+            let found = noise(at, kind) / noise(1, kind);
+            assert!(
+                (found / ratio - 1.0).abs() < 0.25,
+                "{kind:?}: {found}, {ratio}"
+            );
+        }
+        for at in 0..3 {
+            let draws = less.points[at].get(kind).expect("both");
+            let twice = more.points[at].get(kind).expect("both").noise / draws.noise;
+            assert!((twice - 2.0).abs() < 0.3, "{kind:?}: {twice}");
+            assert!(draws.cosine < draws.mean.whole.cosine, "{draws:?}");
+            let ideal = ideal.points[at].get(kind).expect("both");
+            assert!(draws.cosine < ideal.cosine);
+            // The mean of 20 is off by the noise over √20, which the bias is without.
+            let squares = [draws.mean.whole.relative_error, draws.bias, draws.noise];
+            let [of_mean, bias, noise] = squares.map(|size| size * size);
+            let expected = of_mean - noise / 20.0;
+            assert!(
+                (bias - expected.max(0.0)).abs() < 1e-9 * of_mean,
+                "{draws:?}"
+            );
+        }
+    }
+    // ±β are twice as far apart as 0 and β.
+    for at in 0..3 {
+        let ratio = noise(at, NudgingKind::OneSided) / noise(at, NudgingKind::Centered);
+        assert!((ratio - 2.0).abs() < 0.4, "{ratio}");
+    }
+    // And so the best β is larger than without noise.
+    for kind in BOTH {
+        let best = |machine: &eqprop_bench::fidelity::Machine| machine.best(kind).expect("one").0;
+        assert!(best(more) > best(ideal), "{kind:?}");
+    }
+}
+
+#[test]
+fn weights_are_brought_to_what_a_machine_can_hold() {
+    let settings = [
+        HardwareConfig::new().with_weight_range(Some(1e3)),
+        HardwareConfig::new().with_weight_range(Some(0.3)),
+        HardwareConfig::new().with_weight_bits(Some(10)),
+        HardwareConfig::new().with_weight_bits(Some(3)),
+    ];
+    let found = machines(&[0.5], 5, &settings);
+    let draws: Vec<_> = found
+        .machines
+        .iter()
+        .filter_map(|machine| machine.points[0].centered.as_ref())
+        .collect();
+    let [ideal, wide, narrow, many, few] = draws[..] else {
+        panic!("five machines: {}", draws.len());
+    };
+    assert_eq!(ideal, wide);
+    assert!(
+        narrow.bias > 2.0 * ideal.bias && narrow.noise == 0.0,
+        "{narrow:?}"
+    );
+    // Rounded anew for each estimate.
+    assert!(
+        many.noise > 0.0 && many.cosine > 0.98 * ideal.cosine,
+        "{many:?}"
+    );
+    assert!(
+        few.noise > 5.0 * many.noise && few.cosine < many.cosine,
+        "{few:?}"
+    );
+}
+
+#[test]
+fn machines_that_cannot_be_measured_are_refused() {
+    let config = config(&[]);
+    let (network, batch) = trained(&config, 10);
+    let refused = |hardware: HardwareConfig, n_draws: usize| {
+        let machines = Machines {
+            settings: &[hardware],
+            initial: &network.clone(),
+            seed: 0,
+        };
+        let examination = HardwareFidelityConfig::new().with_n_draws(n_draws);
+        let batches = [batch.clone()];
+        let found = examination.examine(&network, &config.estimator(), &machines, &batches, |_| {});
+        found.expect_err("refused").to_string()
+    };
+    let few = HardwareConfig::new().with_state_bits(Some(4));
+    assert!(refused(few, 2).contains("layer 2 has the activation Identity"));
+    let wrong = HardwareConfig::new().with_state_noise(-1.0);
+    assert!(refused(wrong, 2).contains("state_noise must be a number of at least 0"));
+    assert!(refused(HardwareConfig::new(), 1).contains("n_draws must be at least 2, but is 1"));
 }

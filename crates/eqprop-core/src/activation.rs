@@ -3,6 +3,7 @@
 mod clipped;
 mod complex;
 mod diode;
+mod levels;
 mod phase;
 mod rule;
 mod sigmoid;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use self::clipped::Clipped;
 pub(crate) use self::complex::Complex;
 use self::diode::Diode;
+pub use self::levels::Levels;
 use self::phase::Phase;
 pub(crate) use self::phase::{halves, pairs};
 use self::rule::Rule;
@@ -181,9 +183,42 @@ impl Activation {
         self.rule(|rule| rule.rest(n_units))
     }
 
-    /// Of all drives that move a layer at `state` in the same way, returns the one nearest to the drive [that
-    /// holds it](Self::inverse): the drive itself, but for a `Phase` with its radial component replaced by
-    /// the state.
+    /// The nearest level to the state of each unit, as a converter of few bits holds it:
+    ///
+    /// ```text
+    /// of [0, m]     2^bits levels       0, m/n, 2m/n, …, m              n = 2^bits − 1
+    /// of [−m, m]    2^bits − 1 levels   −m, …, −m/n, 0, m/n, …, m       n = 2^(bits−1) − 1
+    /// of a phase    2^bits levels       φ = 0, 2π/2^bits, …, once around the circle
+    /// ```
+    ///
+    /// so that 0 and the ends of every range are levels. What is beyond `levels.range`, where a unit has no end of its
+    /// own, is held there.
+    ///
+    /// # Shapes
+    /// - `state` and output: `[batch, n_units]`
+    ///
+    /// # Panics
+    /// If there are no levels, as [`check_levels`](Self::check_levels) says.
+    pub fn round(self, state: Tensor<2>, levels: Levels) -> Tensor<2> {
+        self.rule(|rule| rule.round(state, levels))
+    }
+
+    /// Checks that the units of layer `layer`, counted from the input as 0, have `levels`.
+    ///
+    /// # Errors
+    /// If they are to be of few bits and have no range.
+    pub fn check_levels(self, levels: Levels, layer: usize) -> Result<(), ConfigError> {
+        match levels.fit(self.range()) {
+            true => Ok(()),
+            false => Err(ConfigError::NoRange {
+                layer,
+                activation: format!("{self:?}"),
+            }),
+        }
+    }
+
+    /// Of all drives that move a layer at `state` the same way, the one nearest to the drive
+    /// [that holds it](Self::inverse): the drive itself, but of a `Phase` without what pushes across the circle.
     ///
     /// # Shapes
     /// - `state`, `drive` and output: `[batch, n_units]`

@@ -111,7 +111,18 @@ pub enum ConfigError {
         /// An alternative, after a semicolon; may be empty.
         remedy: &'static str,
     },
-    /// The nudge outweighs the energy in an output unit.
+    /// Levels for units that have no range.
+    #[error(
+        "states of few bits have their levels in a range, but layer {layer} has the activation {activation}, which has \
+         none: set state_range, such as 2, or an activation between two ends, such as hard_sigmoid or tanh"
+    )]
+    NoRange {
+        /// The layer, counted from the input as 0.
+        layer: usize,
+        /// Its activation.
+        activation: String,
+    },
+    /// The nudging outweighs the energy in an output unit.
     #[error(
         "beta = {beta} is refused: the energy of this network has a curvature of {curvature} only \
          in an output unit, so that E + beta C falls without bound as the unit grows; use beta > \

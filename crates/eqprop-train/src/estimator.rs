@@ -8,7 +8,7 @@ pub mod equilibrium_propagation;
 pub(crate) mod free_equilibrium;
 pub mod holomorphic;
 mod homeostasis;
-mod noisy;
+mod non_ideal;
 mod pull_back;
 pub mod stochastic;
 mod streams;
@@ -38,7 +38,7 @@ pub use equilibrium_propagation::EquilibriumPropagation;
 pub use free_equilibrium::FreeEquilibrium;
 pub use holomorphic::{HolomorphicEquilibriumPropagation, HolomorphicError};
 pub use homeostasis::Homeostasis;
-pub use noisy::{Noisy, NoisyEquilibriumPropagation};
+pub use non_ideal::{NonIdeal, NonIdealEquilibriumPropagation, StateDefects};
 pub use stochastic::{Sampling, StochasticEquilibriumPropagation};
 pub use weight_perturbation::WeightPerturbation;
 

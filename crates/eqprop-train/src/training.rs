@@ -24,7 +24,7 @@ use crate::checkpoint::{
 use crate::config::{OrderKind, TrainingConfig};
 use crate::data::{DataError, Dataset, Examples};
 use crate::error::{CheckpointError, TrainingError};
-use crate::estimator::{GradientEstimator, NoisyEquilibriumPropagation};
+use crate::estimator::{GradientEstimator, NonIdealEquilibriumPropagation};
 use crate::hardware::Hardware;
 use crate::initial_state::{KeptStates, Particles, PreviousState};
 pub use crate::learner::{AnyEstimator, AnyLearner};
@@ -78,12 +78,15 @@ impl Training {
         dataset: &Dataset,
         device: &Device,
     ) -> Result<Self, TrainingError> {
-        let (estimator, noise) = (config.estimator(), config.hardware.state_noise);
-        if noise > 0.0 {
-            let estimator = NoisyEquilibriumPropagation::new(estimator, noise, config.seed);
-            return Self::with_estimator(config, estimator, dataset, device);
+        let estimator = config.estimator();
+        match config.hardware.state_defects() {
+            None => Self::with_estimator(config, estimator, dataset, device),
+            Some(defects) => {
+                let estimator =
+                    NonIdealEquilibriumPropagation::new(estimator, defects, config.seed);
+                Self::with_estimator(config, estimator, dataset, device)
+            }
         }
-        Self::with_estimator(config, estimator, dataset, device)
     }
 
     /// Starts a new run with another gradient estimator.

@@ -28,8 +28,8 @@ impl FromStr for Vary {
     }
 }
 
-/// Splits a list at its commas, except those inside brackets and quotes.
-fn split(list: &str) -> Vec<String> {
+/// The parts of a list between its commas, but for those inside of brackets and quotes.
+pub(super) fn split(list: &str) -> Vec<String> {
     let (mut depth, mut is_text) = (0, false);
     let parts = list.split(|c| {
         match c {

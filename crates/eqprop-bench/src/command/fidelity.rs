@@ -1,5 +1,6 @@
 //! `eqprop fidelity`.
 
+mod hardware;
 mod picture;
 mod progress;
 mod results;
@@ -11,11 +12,11 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use burn::module::Module;
-use eqprop_bench::fidelity::FidelityConfig;
+use eqprop_bench::fidelity::{FidelityConfig, HardwareFidelityConfig, Machines};
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::AnyField;
 use eqprop_train::batch::{Batch, BatchLoader, Order};
-use eqprop_train::config::TrainingConfig;
+use eqprop_train::config::{HardwareConfig, TrainingConfig};
 use eqprop_train::data::{Dataset, Examples};
 use eqprop_train::network::EquilibriumNetwork;
 use eqprop_train::training::Training;
@@ -27,7 +28,7 @@ use crate::output::{Measure, Report};
 use crate::report_folder::ReportFolder;
 use crate::run::{RunData, RunFolder};
 use progress::Display;
-use results::Results;
+use results::{Found, Results};
 
 /// The network to examine.
 struct Subject {
@@ -44,6 +45,14 @@ enum Trained {
     Here(Box<Training>),
 }
 
+/// What is asked.
+enum Examination {
+    /// How true the gradient of the ideal machine is.
+    Ideal(FidelityConfig),
+    /// What the estimates of these machines are worth.
+    Machines(HardwareFidelityConfig, Vec<HardwareConfig>),
+}
+
 /// Examines the gradient of a network.
 ///
 /// # Errors
@@ -53,8 +62,9 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
     let (n_batches, batch_size) = (arguments.batches, arguments.batch);
     at_least_one("--batches", &[n_batches])?;
     at_least_one("--batch", &[batch_size])?;
-    let examination = FidelityConfig::new().with_bound(arguments.bound);
-    examination.validate()?;
+    FidelityConfig::new()
+        .with_bound(arguments.bound)
+        .validate()?;
     let subject = match &arguments.run {
         Some(run) => open(run, &arguments)?,
         None => start(&arguments)?,
@@ -68,14 +78,8 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
             examples.len()
         );
     }
-    let noise = subject.config.hardware.state_noise;
-    if noise > 0.0 {
-        bail!(
-            "hardware.state_noise is {noise}, and a gradient is examined of states that come to rest: set it to 0; \
-             `eqprop compare --vary hardware.state_noise=0,{noise}` shows what it does"
-        );
-    }
-    // Last, so that nothing is left behind if something above fails.
+    let examination = Examination::of(&arguments, &subject.config)?;
+    // Last, so that nothing is left behind when something above cannot work.
     let folder = arguments.report.as_deref().map(ReportFolder::prepare);
     let folder = folder.transpose()?;
 
@@ -91,10 +95,7 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
     let batches = loader.batches(0, 0).take(n_batches);
     let batches = batches.collect::<Result<Vec<Batch>, _>>()?;
     let clock = Instant::now();
-    let estimator = subject.config.estimator();
-    let fidelity = examination.examine(&network, &estimator, &batches, |progress| {
-        display.examining(&progress);
-    })?;
+    let found = examination.run(&subject.config, &network, &batches, &display)?;
     display.finish();
     let results = Results {
         command: command_line(),
@@ -106,16 +107,89 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
         batches: n_batches,
         batch_size,
         seconds: clock.elapsed().as_secs_f64(),
-        fidelity,
+        found,
     };
-    let mut text = text::render(&results);
-    // Results are printed whether or not they can be written.
+    let mut text = match &results.found {
+        Found::Ideal(found) => text::render(&results, found),
+        Found::Machines(found) => hardware::render(&results, found),
+    };
+    // What was measured is printed, whether or not it can be written.
     let unwritten = folder.and_then(|folder| write(&folder, &results, &mut text).err());
     let failure = unwritten.map(|error| format!("{error:#}"));
     Ok(Report::new(text, &results).with_failure(failure))
 }
 
-/// Prepares a new network with the configuration of the command line.
+impl Examination {
+    /// What the command line asks of a network of this configuration.
+    fn of(arguments: &FidelityArguments, config: &TrainingConfig) -> Result<Self> {
+        let named = arguments.hardware.iter();
+        let mut machines = named
+            .map(|machine| machine.hardware(config))
+            .collect::<Result<Vec<_>>>()?;
+        let own = &config.hardware;
+        if machines.is_empty() && own.state_defects().is_some() {
+            // Without what acts on updates only.
+            let own = HardwareConfig::new()
+                .with_state_noise(own.state_noise)
+                .with_state_bits(own.state_bits)
+                .with_state_range(own.state_range)
+                .with_weight_bits(own.weight_bits)
+                .with_weight_range(own.weight_range);
+            machines.push(own);
+        }
+        let mut examination = HardwareFidelityConfig::new();
+        match (machines.is_empty(), arguments.draws) {
+            (true, None) => Ok(Self::Ideal(
+                FidelityConfig::new().with_bound(arguments.bound),
+            )),
+            (true, Some(_)) => bail!(
+                "--draws is the number of estimates by a machine that is not ideal: name one with --hardware, such as \
+                 state_noise=0.1, or leave --draws out"
+            ),
+            (false, Some(n_draws)) if n_draws < 2 => {
+                bail!("--draws must be at least 2, to have a deviation, but is {n_draws}")
+            }
+            (false, n_draws) => {
+                examination.n_draws = n_draws.unwrap_or(examination.n_draws);
+                Ok(Self::Machines(examination, machines))
+            }
+        }
+    }
+
+    /// What there is to find.
+    fn run(
+        &self,
+        config: &TrainingConfig,
+        network: &EquilibriumNetwork<AnyField, AnyCost>,
+        batches: &[Batch],
+        display: &Display,
+    ) -> Result<Found> {
+        let estimator = config.estimator();
+        match self {
+            Self::Ideal(examination) => {
+                let found = examination.examine(network, &estimator, batches, |progress| {
+                    display.examining(&progress);
+                })?;
+                Ok(Found::Ideal(found))
+            }
+            Self::Machines(examination, settings) => {
+                let device = batches[0].input.device();
+                let machines = Machines {
+                    settings,
+                    initial: &config.network(&device),
+                    seed: config.seed,
+                };
+                let found =
+                    examination.examine(network, &estimator, &machines, batches, |progress| {
+                        display.examining(&progress);
+                    })?;
+                Ok(Found::Machines(found))
+            }
+        }
+    }
+}
+
+/// A new network of the configuration on the command line.
 fn start(arguments: &FidelityArguments) -> Result<Subject> {
     let (name, mut config, read) = arguments.model.configure_with_data()?;
     // The initial weights need no epoch; a training needs at least one.
@@ -137,7 +211,7 @@ fn start(arguments: &FidelityArguments) -> Result<Subject> {
 /// Opens the network of a run, with the phases changed as the command line says.
 fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
     let folder = RunFolder::open(run)?;
-    let trained = folder.trained(arguments.device.device.as_deref())?;
+    let trained = folder.load(arguments.device.device.as_deref())?;
     let config = arguments.model.change(trained.config.clone())?;
     config.validate()?;
     let network = |config: &TrainingConfig| {

@@ -2,6 +2,7 @@
 
 use eqprop_core::energy::Model;
 use eqprop_core::error::ConfigError;
+use eqprop_train::config::HardwareConfig;
 use eqprop_train::error::TrainingError;
 use eqprop_train::estimator::HolomorphicError;
 use eqprop_train::estimator::stochastic::LangevinError;
@@ -78,14 +79,18 @@ pub enum MethodError {
         /// The method.
         method: Method,
     },
-    /// The configuration has noise on the states, but the method has none.
+    /// States that are not ideal, for a method that has none of those.
     #[error(
-        "hardware.state_noise is noise on the states of equilibrium propagation, and {method} relaxes without: set it \
-         to 0, or choose other --methods"
+        "hardware.{setting} changes the states of equilibrium propagation, and {method} relaxes without: set it to \
+         {ideal}, or choose other --methods"
     )]
-    NoisyStates {
+    IdealStates {
         /// The method.
         method: Method,
+        /// What makes them so.
+        setting: &'static str,
+        /// Its value where they are ideal.
+        ideal: &'static str,
     },
     /// A connection leads backward.
     #[error(
@@ -139,4 +144,23 @@ pub enum MethodError {
     /// The network cannot be sampled.
     #[error("stochastic cannot be used here")]
     Langevin(#[source] LangevinError),
+}
+
+impl MethodError {
+    /// Of the first setting by which states of `hardware` are not ideal.
+    pub(super) fn ideal_states(method: Method, hardware: &HardwareConfig) -> Self {
+        let (setting, ideal) = match hardware {
+            HardwareConfig { state_noise, .. } if *state_noise > 0.0 => ("state_noise", "0"),
+            HardwareConfig {
+                state_bits: Some(_),
+                ..
+            } => ("state_bits", "null"),
+            _ => ("state_range", "null"),
+        };
+        Self::IdealStates {
+            method,
+            setting,
+            ideal,
+        }
+    }
 }

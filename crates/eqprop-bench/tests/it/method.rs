@@ -21,7 +21,7 @@ use eqprop_train::network::EquilibriumNetwork;
 
 use eqprop_bench::baseline::{Bptt, FeedforwardBackprop, ImplicitExact, RecurrentBackprop};
 use eqprop_bench::method::{Method, MethodError, MethodOptions};
-use eqprop_testing::{Lists, batch, config, gradients_of, relative_error};
+use eqprop_testing::{Lists, batch, config, gradients_of, relative_error, with};
 
 use crate::setup::suited;
 
@@ -428,4 +428,40 @@ fn options_that_cannot_work_are_named() {
         refused(Method::Stochastic, &smooth)
             .contains("stochastic cannot be used here: Langevin dynamics")
     );
+}
+
+#[test]
+fn states_that_are_not_ideal_are_for_equilibrium_propagation() {
+    let states = [
+        ("state_noise", "0.1", "0"),
+        ("state_bits", "4", "null"),
+        ("state_range", "2.0", "null"),
+    ];
+    for (key, value, ideal) in states {
+        let bounded = with(config(), &[("output_activation", "hard_sigmoid")]);
+        let config = with(bounded, &[(key, value)]);
+        config.validate().expect("such units can be");
+        for method in Method::ALL {
+            let is_contrast = matches!(
+                method,
+                Method::Eqprop
+                    | Method::Cep
+                    | Method::Pep
+                    | Method::Nep
+                    | Method::RandomSign
+                    | Method::HigherOrder
+            );
+            match method.estimator(&suited(config.clone(), method)) {
+                Ok(_) => assert!(is_contrast, "{method}, {key}"),
+                Err(error) => {
+                    assert!(!is_contrast, "{method}, {key}: {error}");
+                    let expected = format!(
+                        "hardware.{key} changes the states of equilibrium propagation, and {method} relaxes without: \
+                         set it to {ideal}, or choose other --methods"
+                    );
+                    assert_eq!(error.to_string(), expected);
+                }
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::levels::Levels;
 use super::rule::Rule;
 
 /// Squared lengths below this count as 0: a unit without a drive has no phase. Well within the range of
@@ -40,6 +41,17 @@ impl Rule for Phase {
     /// `φ = π/4`, halfway between the two phases at which a coordinate has no slope.
     fn rest(&self, _n_units: usize) -> f64 {
         core::f64::consts::FRAC_1_SQRT_2
+    }
+
+    /// Of the angle, which stays on the circle.
+    fn round(&self, state: Tensor<2>, levels: Levels) -> Tensor<2> {
+        let Some(bits) = levels.bits else {
+            return state;
+        };
+        let step = core::f64::consts::TAU / (1_u64 << bits) as f64;
+        let [cosine, sine] = halves(state);
+        let angle = (sine.atan2(cosine) / step).round() * step;
+        pairs(angle.clone().cos(), angle.sin())
     }
 
     /// `s + τ(τ·u)`, with `τ = (−sin φ, cos φ)` along the circle.

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::complex::Complex;
+use super::levels::Levels;
 use crate::fused::Response;
 
 /// Keeps logarithms finite at the ends of an activation's range; smaller than any
@@ -36,6 +37,10 @@ pub trait Rule {
 
     fn reflect(&self, _value: Tensor<2>) -> Tensor<2> {
         panic!("only values of a quadratic potential are reflected")
+    }
+
+    fn round(&self, state: Tensor<2>, levels: Levels) -> Tensor<2> {
+        levels.round(state, self.range())
     }
 
     /// The response as fast code knows it, if it does.

@@ -355,7 +355,12 @@ impl ModelConfig {
         configured!(self, config => config.output())
     }
 
-    /// Returns whether free phases start at their equilibrium.
+    /// The activations by which the layers relax.
+    pub fn activations(&self) -> Vec<Activation> {
+        configured!(self, config => config.activations())
+    }
+
+    /// Whether free phases start at their equilibrium.
     pub fn starts_at_equilibrium(&self) -> bool {
         configured!(self, config => config.starts_at_equilibrium())
     }

@@ -24,6 +24,12 @@ pub trait FieldConfig {
         output.expect("checked: there is a layer").activation
     }
 
+    /// Those by which the layers relax.
+    fn activations(&self) -> Vec<Activation> {
+        let layers = self.layers().iter();
+        layers.map(|layer| layer.activation).collect()
+    }
+
     fn starts_at_equilibrium(&self) -> bool {
         false
     }

@@ -260,6 +260,11 @@ impl FieldConfig for PredictiveCodingConfig {
         Self::projection(self.chain.output())
     }
 
+    fn activations(&self) -> Vec<Activation> {
+        let rules = Rule::of(&self.chain, self.parametrization).into_iter();
+        rules.map(|rule| Self::projection(rule.response)).collect()
+    }
+
     fn starts_at_equilibrium(&self) -> bool {
         true
     }

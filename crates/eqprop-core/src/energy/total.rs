@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use self::holomorphic::Holomorphic;
 use super::field::{Energy, VectorField};
 use super::shortcuts::Top;
-use crate::activation::{Activation, Complex};
+use crate::activation::{Activation, Complex, Levels};
 use crate::cost::Cost;
 use crate::fused::{self, Layer, Problem, Update};
 use crate::relaxed::{Relaxed, Stopping};
@@ -290,9 +290,25 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         State::new(layers.collect())
     }
 
-    /// Returns `state` after a step of gradient descent in the prediction errors; see
-    /// [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent). `None` if the layers are not
-    /// predicted, units of them are [clamped](VectorField::held), or the state is complex.
+    /// Each layer of a real state [rounded](Activation::round) to `levels`; an output that is held and clamped units go to
+    /// where they are held.
+    ///
+    /// # Panics
+    /// If a layer has no [levels](Activation::check_levels).
+    pub fn round(&self, state: &State, levels: Levels) -> State {
+        let layers = state.layers().iter().enumerate().map(|(layer, value)| {
+            let rounded = match self.held(layer) {
+                Some(output) => output.clone(),
+                None => self.activation(layer).round(value.clone(), levels),
+            };
+            self.hold(layer, rounded)
+        });
+        State::new(layers.collect())
+    }
+
+    /// `state` after a step of gradient descent in the errors of predictions; see
+    /// [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent). `None` where the layers are not
+    /// predicted, units of them are [held](VectorField::held), or the state is complex.
     pub(crate) fn descend_errors(&self, state: &State, step_size: f64) -> Option<State> {
         let mut layers = 0..state.layers().len();
         if layers.any(|layer| self.energy.held(layer, self.clamped).is_some()) {

@@ -1,8 +1,10 @@
 //! Each response and its potential belong together.
 
 use burn::tensor::Tensor;
-use eqprop_core::activation::Activation;
-use eqprop_testing::{ACTIVATIONS, Numbers, Setup, assert_close, values};
+use eqprop_core::activation::{Activation, Levels};
+use eqprop_core::cost::SquaredError;
+use eqprop_core::energy::{TotalEnergy, VectorField};
+use eqprop_testing::{ACTIVATIONS, Numbers, Setup, assert_close, chain, network, values};
 
 use crate::devices;
 
@@ -201,4 +203,144 @@ fn a_gradient_is_pulled_back_by_the_transposed_slope_of_the_response() {
         let size = found.iter().fold(0.0, |size: f64, g| size.max(g.abs()));
         assert!(size > 0.1, "{activation:?}: nothing to compare");
     }
+}
+
+/// Levels of `bits` and, where there is no end, of ± `range`.
+fn levels(bits: usize, range: impl Into<Option<f64>>) -> Levels {
+    Levels {
+        bits: Some(bits),
+        range: range.into(),
+    }
+}
+
+#[test]
+fn a_state_is_rounded_to_the_nearest_level_of_its_range() {
+    use Activation::{ClippedRelu, Diode, HardSigmoid, Identity, Relu, Softmax, Tanh};
+    let third = 1.0 / 3.0;
+    let cases: [(Activation, Levels, &[f64], &[f64]); 8] = [
+        (
+            HardSigmoid,
+            levels(2, None),
+            &[0.0, 0.16, 0.17, 0.6, 0.9, 1.0],
+            &[0.0, 0.0, third, 2.0 * third, 1.0, 1.0],
+        ),
+        (Softmax, levels(2, None), &[0.1, 0.9], &[0.0, 1.0]),
+        (
+            Tanh,
+            levels(2, None),
+            &[-1.0, -0.6, -0.4, 0.0, 0.4, 0.6],
+            &[-1.0, -1.0, 0.0, 0.0, 0.0, 1.0],
+        ),
+        (
+            ClippedRelu { max: 3.0 },
+            levels(2, 0.5),
+            &[0.4, 1.4, 2.6],
+            &[0.0, 1.0, 3.0],
+        ),
+        (
+            Identity,
+            levels(3, 2.0),
+            &[-9.0, -0.9, -0.3, 0.4, 9.0],
+            &[-2.0, -2.0 * third, 0.0, 2.0 * third, 2.0],
+        ),
+        (Relu, levels(2, 3.0), &[0.4, 1.4, 9.0], &[0.0, 1.0, 3.0]),
+        (Diode, levels(2, 1.0), &[0.6, -0.6], &[1.0, -1.0]),
+        // No bits: all that is left is the limit.
+        (
+            Identity,
+            Levels {
+                bits: None,
+                range: Some(1.0),
+            },
+            &[-9.0, 0.123, 9.0],
+            &[-1.0, 0.123, 1.0],
+        ),
+    ];
+    for setup in devices::all() {
+        for (activation, levels, state, expected) in cases {
+            let what = format!("{activation:?}, {levels:?}, {}", setup.name);
+            let given = setup.tensor(state.to_vec(), [1, state.len()]);
+            let found = activation.round(given, levels);
+            assert_close(&values(&found), expected, setup.tolerance, &what);
+        }
+        let ideal = Numbers(3).inside(Activation::Sigmoid, &setup, [2, 7]);
+        let held = Activation::Sigmoid.round(ideal.clone(), Levels::default());
+        assert_eq!(values(&held), values(&ideal));
+    }
+}
+
+#[test]
+fn a_phase_is_rounded_around_the_circle() {
+    for setup in devices::all() {
+        // Quarters: 40° to 0°, 50° to 90°, −130° to −90°, −179° and 179° to 180°.
+        let degrees = [40.0_f64, 50.0, -130.0, -179.0, 179.0];
+        let both = |degrees: &[f64]| {
+            let parts =
+                [f64::cos, f64::sin].map(|part| degrees.iter().map(move |d| part(d.to_radians())));
+            parts.into_iter().flatten().collect::<Vec<f64>>()
+        };
+        let found = Activation::Phase.round(setup.tensor(both(&degrees), [1, 10]), levels(2, None));
+        let expected = both(&[0.0, 90.0, -90.0, 180.0, 180.0]);
+        assert_close(&values(&found), &expected, setup.tolerance, setup.name);
+        let finer = Activation::Phase.round(setup.tensor(both(&degrees), [1, 10]), levels(4, None));
+        let expected = both(&[45.0, 45.0, -135.0, 180.0, 180.0]);
+        assert_close(&values(&finer), &expected, setup.tolerance, setup.name);
+    }
+}
+
+#[test]
+fn levels_without_a_range_are_refused() {
+    for activation in [
+        Activation::Identity,
+        Activation::Relu,
+        Activation::Softplus,
+        Activation::Diode,
+    ] {
+        let error = activation
+            .check_levels(levels(4, None), 2)
+            .expect_err("no range");
+        let text = error.to_string();
+        assert!(
+            text.contains("layer 2") && text.contains(&format!("{activation:?}")),
+            "{text}"
+        );
+        assert!(text.contains("set state_range"), "{text}");
+        assert!(activation.check_levels(levels(4, 1.0), 2).is_ok());
+        assert!(activation.check_levels(Levels::default(), 2).is_ok());
+    }
+    for activation in [Activation::HardSigmoid, Activation::Tanh, Activation::Phase] {
+        assert!(activation.check_levels(levels(4, None), 1).is_ok());
+    }
+    for (bits, range) in [(1, 1.0), (21, 1.0), (4, 0.0), (4, f64::INFINITY)] {
+        assert!(
+            levels(bits, range).validate().is_err(),
+            "{bits} bits of ±{range}"
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "levels need a range")]
+fn rounding_without_a_range_panics() {
+    let state = Setup::double().tensor(vec![0.5], [1, 1]);
+    Activation::Identity.round(state, levels(4, None));
+}
+
+#[test]
+fn what_is_held_is_not_rounded() {
+    let setup = Setup::double();
+    let energy = network(&chain(&[2, 3, 2], Activation::HardSigmoid), &setup, 1.0, 1);
+    let input = Numbers(4).matrix(&setup, [5, 2], 0.0, 1.0);
+    let clamped = energy.clamp(&input);
+    let state = Numbers(5).state(energy.layers(), &setup, 5);
+    let output = Numbers(6).matrix(&setup, [5, 2], 0.0, 1.0);
+    let held = TotalEnergy::<_, SquaredError>::output_clamped(&energy, &clamped, output.clone());
+    let rounded = held.round(&state, levels(2, None));
+    assert_eq!(values(rounded.output()), values(&output));
+    let of =
+        |layer: &Tensor<2>| values(&Activation::HardSigmoid.round(layer.clone(), levels(2, None)));
+    assert_eq!(values(rounded.layer(0)), of(state.layer(0)));
+    let free = TotalEnergy::<_, SquaredError>::free(&energy, &clamped);
+    let rounded = free.round(&state, levels(2, None));
+    assert_eq!(values(rounded.output()), of(state.output()));
 }

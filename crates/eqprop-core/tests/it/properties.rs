@@ -1,7 +1,7 @@
 //! Properties over random graphs, sizes, activations and numbers.
 
 use burn::tensor::Tensor;
-use eqprop_core::activation::Activation;
+use eqprop_core::activation::{Activation, Levels};
 use eqprop_core::connection::ConnectionKind::{self, Identity};
 use eqprop_core::connection::{ConvolutionConfig, Pooling};
 use eqprop_core::cost::{AnyCost, CostConfig};
@@ -247,6 +247,34 @@ proptest! {
     #[test]
     fn the_energy_never_rises_in_a_small_step_of_gradient_flow(case in any_case(any_network(true))) {
         assert_never_rises(&case, small_step);
+    }
+
+    /// As many levels as `2^bits`, less one where a range has two sides, with its ends and 0 among them; and none is
+    /// nearer.
+    #[test]
+    fn a_rounded_state_is_at_the_nearest_level(
+        index in 0..ACTIVATIONS.len(),
+        bits in 2..10_usize,
+        seed in 0..1000_u64,
+    ) {
+        let (setup, activation) = (Setup::double(), ACTIVATIONS[index]);
+        let levels = Levels { bits: Some(bits), range: Some(1.25) };
+        let [low, high] = activation.range();
+        let (low, high) = (low.max(-1.25), if high.is_finite() { high } else { 1.25 });
+        let n = if low < 0.0 { (1 << bits) - 1 } else { 1 << bits };
+        let all = (0..n).map(|k| low + (high - low) * k as f64 / (n - 1) as f64);
+        let state = Numbers(seed).inside(activation, &setup, [3, 4]);
+        let rounded = values(&activation.round(state.clone(), levels));
+        for (value, found) in values(&state).into_iter().zip(&rounded) {
+            let nearest = all.clone().map(|level| (level - value).abs());
+            let nearest = nearest.fold(f64::INFINITY, f64::min);
+            // Some roundings of numbers of order 1, far from the spacing of the levels.
+            prop_assert!(((found - value).abs() - nearest).abs() < 1e-12);
+            prop_assert!(all.clone().any(|level| (level - found).abs() < 1e-12));
+        }
+        let again = activation.round(setup.tensor(rounded.clone(), [3, 4]), levels);
+        prop_assert_eq!(values(&again), rounded);
+        prop_assert_eq!(values(&activation.round(state.zeros_like(), levels)), [0.0; 12]);
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! Imperfections of the devices that store the weights.
+//! What the devices of a machine do not do ideally.
 
 use burn::config::Config;
+use eqprop_core::activation::Levels;
 use eqprop_core::error::ConfigError;
 
-/// Largest number of bits: `f32` resolves no more.
+use crate::estimator::StateDefects;
+
+/// Largest number of bits: more are beyond what `f32` resolves.
 const MOST_BITS: usize = 20;
 
 /// Imperfections of the devices of an analog machine that store the weights. Each is a number that is 0 or
@@ -20,8 +23,10 @@ const MOST_BITS: usize = 20;
 /// such devices: weights, couplings, conductances and kernels, and the readout of the cross-entropy. Biases,
 /// fields and currents are ideal.
 ///
-/// Device patterns are functions of the seed and of a weight's index; noise is also a function of the update
-/// number, so that a resumed run is the same as an uninterrupted one.
+/// Units are disturbed and rounded after every step of a relaxation, see [`NonIdeal`](crate::estimator::NonIdeal).
+///
+/// Patterns are functions of the seed and of a weight's place, and noise of the number of the update too, so that a run that
+/// goes on repeats what it would have been.
 ///
 /// # Reference
 /// Gower (2025), <https://arxiv.org/abs/2505.02103>, trains oscillators with few bits; the asymmetry is that
@@ -48,16 +53,46 @@ pub struct HardwareConfig {
     /// largest initial weight.
     #[config(default = 0.0)]
     pub update_noise: f64,
-    /// Standard deviation of the noise on every unit after every step of a relaxation; see
-    /// [`Noisy`](crate::estimator::Noisy).
+    /// Standard deviation of the noise on every unit after every step of a relaxation.
     #[config(default = 0.0)]
     pub state_noise: f64,
+    /// Bits of the state of a unit after every step of a relaxation, 2 to 20; null for as many as there are. As of
+    /// weights that is `2^bits − 1` levels in ± a range, and `2^bits` from 0 up and around the circle of a phase. What
+    /// lies between two levels goes to the nearest, as a converter reads it; see
+    /// [`Activation::round`](eqprop_core::activation::Activation::round).
+    pub state_bits: Option<usize>,
+    /// Largest size of the state of a unit whose activation has no such end of its own (identity, ReLU, most layers of
+    /// predictive coding); null for no limit, where state_bits is null too.
+    pub state_range: Option<f64>,
 }
 
 impl HardwareConfig {
     /// Returns whether every update is stored exactly, regardless of noise on the states.
     pub fn holds_ideally(&self) -> bool {
-        self.with_state_noise(0.0) == Self::new()
+        let held = Self {
+            state_noise: 0.0,
+            state_bits: None,
+            state_range: None,
+            ..*self
+        };
+        held == Self::new()
+    }
+
+    /// What units do not do ideally; `None` if they are ideal, whatever is with the weights.
+    pub fn state_defects(&self) -> Option<StateDefects> {
+        let defects = StateDefects {
+            noise: self.state_noise,
+            levels: self.levels(),
+        };
+        (defects != StateDefects::default()).then_some(defects)
+    }
+
+    /// What is held of a state.
+    pub(super) fn levels(&self) -> Levels {
+        Levels {
+            bits: self.state_bits,
+            range: self.state_range,
+        }
     }
 
     /// Checks the ranges.
@@ -81,6 +116,7 @@ impl HardwareConfig {
             ConfigError::in_range(field, "a number of at least 0", found, ok)?;
             ConfigError::single_precision(field, found)?;
         }
+        self.levels().validate()?;
         let (field, found) = ("stuck", self.stuck);
         ConfigError::in_range(field, "from 0 to 1", found, (0.0..=1.0).contains(&found))?;
         let (field, found) = ("update_asymmetry", self.update_asymmetry);

@@ -59,6 +59,7 @@ impl TrainingConfig {
         phases.dynamics.validate()?;
         self.check_depth()?;
         self.hardware.validate()?;
+        self.check_levels()?;
         self.check_nudging(phases.nudging)?;
 
         let (expected, found) = (self.n_learning_rates(), self.optimizer.learning_rates.len());
@@ -68,7 +69,14 @@ impl TrainingConfig {
         self.optimizer.validate()
     }
 
-    /// Checks that options for deep predictive coding come with such a network.
+    /// Checks that states of few bits have levels in every layer.
+    fn check_levels(&self) -> Result<(), ConfigError> {
+        let levels = self.hardware.levels();
+        let mut layers = self.field().activations().into_iter().zip(1..);
+        layers.try_for_each(|(activation, layer)| activation.check_levels(levels, layer))
+    }
+
+    /// Checks that what is for deep predictive coding networks finds one.
     fn check_depth(&self) -> Result<(), TrainingError> {
         let network = &self.network;
         let Model::PredictiveCoding {

@@ -2,15 +2,16 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
-use eqprop_core::activation::Activation;
+use eqprop_core::activation::{Activation, Levels};
 use eqprop_core::connection::InitializerConfig;
 use eqprop_core::cost::{CostConfig, SquaredError};
 use eqprop_core::energy::{HopfieldEnergyConfig, TotalEnergy, VectorField};
-use eqprop_core::relaxation::{Relaxation, Scheme};
-use eqprop_testing::{config, digits, explained, named_parameters, run, training, with};
+use eqprop_core::relaxation::{Dynamics, Relaxation, Scheme};
+use eqprop_core::state::State;
+use eqprop_testing::{Setup, config, digits, explained, named_parameters, run, training, with};
 use eqprop_train::checkpoint::Checkpoint;
 use eqprop_train::config::{HardwareConfig, TrainingConfig};
-use eqprop_train::estimator::Noisy;
+use eqprop_train::estimator::{NonIdeal, StateDefects};
 use eqprop_train::hardware::Hardware;
 use eqprop_train::network::EquilibriumNetwork;
 
@@ -216,8 +217,12 @@ fn states_are_disturbed_after_every_step() {
     let input = Tensor::<2>::zeros([20_000, 1], &Device::flex());
     let clamped = energy.clamp(&input);
     let total = TotalEnergy::<_, SquaredError>::free(&energy, &clamped);
-    let noisy = Noisy::new(Scheme::Asynchronous, deviation, 5);
-    let after = |noisy: &Noisy<Scheme>, n_steps: usize| {
+    let defects = StateDefects {
+        noise: deviation,
+        ..StateDefects::default()
+    };
+    let noisy = NonIdeal::new(Scheme::Asynchronous, defects, 5);
+    let after = |noisy: &NonIdeal<Scheme>, n_steps: usize| {
         let relaxation = Relaxation::steps(noisy.clone(), n_steps);
         let relaxed = relaxation.relax(&total, energy.rest(&input));
         eqprop_testing::flat(&relaxed.state)
@@ -231,11 +236,152 @@ fn states_are_disturbed_after_every_step() {
     assert_ne!(values, after(&noisy.with_stream(1), 3));
 }
 
+/// Units of these defects, by asynchronous steps.
+fn units(noise: f64, bits: Option<usize>, range: Option<f64>) -> NonIdeal<Scheme> {
+    let levels = Levels { bits, range };
+    NonIdeal::new(Scheme::Asynchronous, StateDefects { noise, levels }, 5)
+}
+
+/// The states of a smooth network after each of `n_steps` steps, with units of its own in each layer: sigmoids, and a
+/// linear output.
+fn course(dynamics: impl Dynamics, n_steps: usize) -> Vec<State> {
+    let gain = InitializerConfig::FanIn { gain: 1.0 };
+    let hidden = Activation::Sigmoid;
+    let energy = HopfieldEnergyConfig::dense(&[64, 50, 10], hidden, Activation::Identity, gain);
+    // The same weights in every call.
+    let energy = eqprop_testing::network(&energy, &Setup::single(), 0.2, 7);
+    let input = eqprop_testing::batch(200).input;
+    let clamped = energy.clamp(&input);
+    let total = TotalEnergy::<_, SquaredError>::free(&energy, &clamped);
+    let mut states = Vec::new();
+    let relaxation = Relaxation::steps(dynamics, n_steps);
+    relaxation.relax_observed(&total, energy.rest(&input), |step, state| {
+        if step > 0 {
+            states.push(state.clone());
+        }
+    });
+    states
+}
+
+#[test]
+fn states_have_levels_after_every_step() {
+    for noise in [0.0, 0.1] {
+        for state in course(units(noise, Some(3), Some(1.5)), 4) {
+            // 8 levels from 0 to 1, and 7 from −1.5 to 1.5.
+            for (layer, step) in [(0, 1.0 / 7.0), (1, 0.5)] {
+                let values = eqprop_testing::values(state.layer(layer));
+                assert!(values.iter().any(|value| *value != values[0]));
+                for value in values {
+                    let level = value / step;
+                    assert!((level - level.round()).abs() < 1e-5, "{value}");
+                }
+            }
+        }
+    }
+}
+
+/// The noise first: with the same noise the one state is the other, rounded.
+#[test]
+fn what_noise_has_left_is_rounded() {
+    let levels = Levels {
+        bits: Some(3),
+        range: Some(1.5),
+    };
+    let ideal = &course(Scheme::Asynchronous, 1)[0];
+    let noisy = &course(units(0.1, None, None), 1)[0];
+    let both = &course(units(0.1, levels.bits, levels.range), 1)[0];
+    let mut far = 0;
+    for (layer, activation) in [(0, Activation::Sigmoid), (1, Activation::Identity)] {
+        let [ideal, noisy, both] = [ideal, noisy, both].map(|state| state.layer(layer));
+        let round =
+            |layer: &Tensor<2>| eqprop_testing::values(&activation.round(layer.clone(), levels));
+        assert!(
+            eqprop_testing::values(both) == round(noisy),
+            "layer {layer}"
+        );
+        let pairs = round(noisy).into_iter().zip(round(ideal));
+        far += pairs.filter(|(a, b)| a != b).count();
+    }
+    // Of 12,000: noise of a tenth moves many to another level.
+    assert!(far > 1000, "{far}");
+}
+
+/// Noise wider than the levels leaves nothing that rounding could know: its error is uniform.
+#[test]
+fn rounding_has_the_error_of_a_uniform_number() {
+    let noisy = &course(units(0.4, None, None), 1)[0];
+    let both = &course(units(0.4, Some(6), Some(8.0)), 1)[0];
+    let of = |state: &State| eqprop_testing::values(state.layer(1));
+    // 63 levels from −8 to 8, which no unit comes near to.
+    let step = 8.0 / 31.0;
+    let pairs = of(both).into_iter().zip(of(noisy));
+    let errors: Vec<f64> = pairs.map(|(a, b)| (a - b) / step).collect();
+    assert!(largest(&errors) < 0.5001);
+    // Of 2000 uniform numbers: standard errors of 0.0065 and of 1 % of 1/√12.
+    assert!(mean(&errors).abs() < 0.026, "{}", mean(&errors));
+    let expected = 12.0_f64.sqrt().recip();
+    assert!((deviation(&errors) / expected - 1.0).abs() < 0.04);
+}
+
+#[test]
+fn many_bits_are_as_good_as_all() {
+    let apart = |bits: usize| {
+        let ideal = course(Scheme::Asynchronous, 6);
+        let found = course(units(0.0, Some(bits), Some(2.0)), 6);
+        let (ideal, found) = (ideal.last().expect("six"), found.last().expect("six"));
+        largest(&eqprop_testing::values(&found.max_distance(ideal)))
+    };
+    // Levels of the output are 4/2^bits apart, and each step amplifies what came before by less than ten.
+    for bits in [4, 8, 12, 16] {
+        let (found, spacing) = (apart(bits), 4.0 / 2f64.powi(bits as i32));
+        assert!(
+            found > 0.1 * spacing && found < 5.0 * spacing,
+            "{bits}: {found}"
+        );
+    }
+    // Nothing to round, and nothing to hold.
+    let held = course(units(0.0, None, Some(50.0)), 6);
+    let ideal = course(Scheme::Asynchronous, 6);
+    let [held, ideal] = [held, ideal].map(|states| eqprop_testing::flat(&states[5]));
+    assert_eq!(held, ideal);
+}
+
+/// A nudge that moves units by less than half a level moves none, so that nothing is learned.
+#[test]
+fn a_nudge_below_the_levels_is_lost() {
+    let coarse = [
+        ("hardware.state_bits", "2"),
+        ("hardware.state_range", "1.0"),
+        ("hidden_activation", "hard_sigmoid"),
+    ];
+    let weights = |beta: &str| {
+        let config = with(
+            config(),
+            &[&coarse[..], &[("nudging", "one_sided"), ("beta", beta)]].concat(),
+        );
+        let mut training = training(config, &digits(80, 20));
+        let before = named_parameters(training.learner());
+        run(&mut training, 1);
+        (before, named_parameters(training.learner()))
+    };
+    let (before, after) = weights("1e-4");
+    assert_eq!(before, after);
+    let (before, after) = weights("0.9");
+    assert_ne!(before, after);
+}
+
 #[test]
 fn ideal_hardware_changes_nothing() {
     assert!(HardwareConfig::new().holds_ideally());
     assert!(Hardware::new(HardwareConfig::new(), 0, &network()).is_none());
-    let written = [("hardware.update_noise", "0"), ("stuck", "0.0")];
+    let written = [
+        ("hardware.update_noise", "0"),
+        ("stuck", "0.0"),
+        ("hardware.state_bits", "null"),
+    ];
+    assert!(HardwareConfig::new().state_defects().is_none());
+    let few = HardwareConfig::new().with_state_bits(Some(4));
+    assert!(few.holds_ideally() && few.state_defects().is_some());
     assert_eq!(trained(config(), 1), trained(with(config(), &written), 1));
     let noisy = with(config(), &[("hardware.update_noise", "0.001")]);
     assert_ne!(trained(config(), 1), trained(noisy, 1));
@@ -250,6 +396,8 @@ fn a_run_on_hardware_goes_on_to_the_last_digit() {
         ("hardware.update_asymmetry", "0.1"),
         ("hardware.update_noise", "0.001"),
         ("hardware.state_noise", "0.05"),
+        ("hardware.state_bits", "6"),
+        ("hardware.state_range", "2.0"),
     ];
     for momentum in ["0.0", "0.5"] {
         let config = with(with(config(), &all), &[("momentum", momentum)]);
@@ -302,6 +450,19 @@ fn hardware_that_cannot_be_says_why() {
             "-1.0",
             "state_noise must be a number of at least 0",
         ),
+        (
+            "state_bits",
+            "1",
+            "state_bits must be 2 to 20, or null, but is 1",
+        ),
+        ("state_bits", "21", "state_bits must be 2 to 20"),
+        ("state_range", "0", "state_range must be a positive number"),
+        // The output is linear.
+        (
+            "state_bits",
+            "4",
+            "layer 2 has the activation Identity, which has none: set state_range, such as 2",
+        ),
         ("weight_bits", "21", "2 to 20, or null, but is 21"),
         ("mismatch", "1e39", "mismatch must be"),
     ];
@@ -312,4 +473,24 @@ fn hardware_that_cannot_be_says_why() {
         let text = explained(&error);
         assert!(text.contains(expected), "{text}");
     }
+}
+
+#[test]
+fn states_of_predictive_coding_have_levels_where_they_are_projected() {
+    let predictive = |activation: &str, range: &str| {
+        let model = [
+            ("model", "predictive_coding"),
+            ("hidden_activation", activation),
+            ("beta", "0.02"),
+            ("hardware.state_bits", "6"),
+            ("hardware.state_range", range),
+        ];
+        with(config(), &model).validate()
+    };
+    // Its minima lie inside the range of tanh, and its states are not held there.
+    let error = predictive("tanh", "null").expect_err("no range");
+    assert!(explained(&error).contains("layer 1 has the activation Identity"));
+    let error = predictive("hard_sigmoid", "null").expect_err("no range");
+    assert!(explained(&error).contains("layer 2 has the activation Identity"));
+    predictive("tanh", "2").expect("a range");
 }

@@ -6,7 +6,8 @@ use eqprop_bench::fidelity::{
     StepwiseLayer,
 };
 
-use super::results::Results;
+use super::hardware;
+use super::results::{Found, Results};
 use super::text::kind_name;
 use crate::plot::{self, Panel, Scale, Series};
 
@@ -18,13 +19,15 @@ const LEAST_SHOWN: usize = 12;
 /// # Errors
 /// If a picture cannot be drawn.
 pub fn all(results: &Results) -> Result<Vec<(&'static str, String)>> {
-    let fidelity = &results.fidelity;
-    let pictures = [
-        ("beta.svg", beta(fidelity), 2),
-        ("steps.svg", steps(fidelity), 3),
-        ("gdu.svg", stepwise(fidelity), 3),
-        ("residual.svg", vec![residual(fidelity)], 1),
-    ];
+    let pictures = match &results.found {
+        Found::Ideal(found) => vec![
+            ("beta.svg", beta(found), 2),
+            ("steps.svg", steps(found), 3),
+            ("gdu.svg", stepwise(found), 3),
+            ("residual.svg", vec![residual(found)], 1),
+        ],
+        Found::Machines(found) => vec![("hardware.svg", hardware::panels(found), 2)],
+    };
     let drawn = pictures
         .into_iter()
         .map(|(name, panels, columns)| Ok((name, plot::render(&panels, columns)?)));

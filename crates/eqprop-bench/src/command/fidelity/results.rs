@@ -1,6 +1,6 @@
 //! The results of an examination, to be printed and written.
 
-use eqprop_bench::fidelity::Fidelity;
+use eqprop_bench::fidelity::{Fidelity, HardwareFidelity, Precision};
 use eqprop_train::config::TrainingConfig;
 use serde::Serialize;
 
@@ -23,5 +23,29 @@ pub struct Results {
     /// Seconds of the examination, without the training.
     pub seconds: f64,
     #[serde(flatten)]
-    pub fidelity: Fidelity,
+    pub found: Found,
+}
+
+/// What was examined.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one, in the results of a command"
+)]
+pub enum Found {
+    /// The gradient of the ideal machine.
+    Ideal(Fidelity),
+    /// The estimates of machines.
+    Machines(HardwareFidelity),
+}
+
+impl Found {
+    /// The number format that it was computed in.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Self::Ideal(found) => found.precision,
+            Self::Machines(found) => found.precision,
+        }
+    }
 }

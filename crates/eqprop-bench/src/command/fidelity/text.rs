@@ -3,32 +3,34 @@
 use std::fmt::Display;
 
 use eqprop_bench::fidelity::{
-    Agreements, ByNudging, Candidate, Fidelity, FittedOrder, Limit, NudgingKind, StepPoint,
+    Agreements, ByNudging, Candidate, Exactness, Fidelity, FittedOrder, Limit, NudgingKind,
+    StepPoint,
 };
 
 use super::results::Results;
 use crate::output::{Measure, error_text, percent};
 use crate::table::{heads, table};
 
-/// Stands for a missing value.
-const NONE: &str = "–";
+/// What is said in a column without a value.
+pub const NONE: &str = "–";
 
-/// Renders all tables.
-pub fn render(results: &Results) -> String {
+/// All tables of an ideal machine.
+pub fn render(results: &Results, found: &Fidelity) -> String {
     let parts = [
         title(results),
-        exactness(&results.fidelity),
-        betas(&results.fidelity),
-        parameters(results),
-        steps(&results.fidelity),
-        stepwise(&results.fidelity),
-        free_phase(&results.fidelity),
-        recommendation(&results.fidelity),
+        exactness(&found.exactness),
+        betas(found),
+        parameters(found, results.training.phases.nudging.beta()),
+        steps(found),
+        stepwise(found),
+        free_phase(found),
+        recommendation(found),
     ];
     parts.join("\n")
 }
 
-fn title(results: &Results) -> String {
+/// What was examined, and how.
+pub fn title(results: &Results) -> String {
     let Results {
         training, machine, ..
     } = results;
@@ -50,13 +52,13 @@ fn title(results: &Results) -> String {
             n => format!("{n} batches"),
         },
         count(results.batch_size, "example"),
-        results.fidelity.precision.name(),
+        results.found.precision().name(),
         machine.device,
-        kind_name(results.fidelity.recommendation.nudging),
+        kind_name(training.phases.nudging.into()),
         training.phases.nudging.beta(),
         training.phases.free_steps,
         training.phases.nudged_steps,
-        results.fidelity.recommendation.dynamics,
+        training.phases.dynamics,
     )
 }
 
@@ -73,8 +75,8 @@ pub fn kind_name(kind: NudgingKind) -> &'static str {
     }
 }
 
-fn exactness(fidelity: &Fidelity) -> String {
-    let exactness = &fidelity.exactness;
+/// How exact the gradient is that estimates are compared with.
+pub fn exactness(exactness: &Exactness) -> String {
     let solved = match exactness.solve_difference {
         Some(difference) => format!("; a linear solve differs by {difference:.0e}"),
         None => String::new(),
@@ -123,8 +125,8 @@ fn betas(fidelity: &Fidelity) -> String {
     )
 }
 
-/// Builds a row of a table.
-fn row(what: impl Display, cells: impl IntoIterator<Item = String>) -> Vec<String> {
+/// A row of a table.
+pub fn row(what: impl Display, cells: impl IntoIterator<Item = String>) -> Vec<String> {
     std::iter::once(what.to_string()).chain(cells).collect()
 }
 
@@ -133,9 +135,7 @@ fn each<T>(values: &ByNudging<T>, cell: impl Fn(&T) -> String) -> [String; 3] {
     NudgingKind::ALL.map(|kind| values.get(kind).map_or(NONE.into(), &cell))
 }
 
-fn parameters(results: &Results) -> String {
-    let fidelity = &results.fidelity;
-    let beta = results.training.phases.nudging.beta();
+fn parameters(fidelity: &Fidelity, beta: f64) -> String {
     let points = fidelity.beta.points.iter();
     let Some(point) = points.into_iter().find(|point| point.beta == beta) else {
         return String::new();

@@ -1,9 +1,10 @@
-//! Equilibrium propagation with noisy states.
+//! Equilibrium propagation by units that are not ideal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::{Distribution, Tensor, TensorData};
+use eqprop_core::activation::Levels;
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
 use eqprop_core::gradients::Gradients;
@@ -19,32 +20,53 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 /// First stream of noise, far from the streams of signs.
 const NOISE: u64 = 1 << 61;
 
-/// Dynamics with noise added after every step to `u = σ⁻¹(s)`, so that no unit leaves its range:
+/// What the units of a machine do not do ideally.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StateDefects {
+    /// Standard deviation `d` of the noise; 0 for none.
+    pub noise: f64,
+    /// What is held of a state.
+    pub levels: Levels,
+}
+
+/// Dynamics whose states are disturbed and then rounded after every step:
 ///
 /// ```text
 /// s ← σ(σ⁻¹(s) + d ξ),   ξ ~ N(0, 1) for each unit
+/// s ← round(s)           to the nearest level, see Activation::round
 /// ```
 ///
-/// For an oscillator this rotates the phase by `d` times a normal number, up to terms of second order. The
-/// noise is a function of the seed, the stream and the step number: every relaxation with the same value of
-/// this type repeats it.
+/// The noise is in `u = σ⁻¹(s)`, so that no unit leaves its range. Of an oscillator it turns the phase by `d` times a normal
+/// number, up to terms of second order. It is a function of the seed, the stream and the number of the step: every
+/// relaxation with the same value of this type repeats it.
+///
+/// Rounding comes last, as a converter reads what the noise has left, and has no chance in it: what moves a unit by less
+/// than half a level moves it nowhere. Steps that are small, such as those of a gradient flow, or of a nudge by a small β,
+/// are lost in it, and a state at rest between two levels has a residual of 0.
+///
+/// # Panics
+/// Each step, if a layer has no [levels](eqprop_core::activation::Activation::check_levels).
+///
+/// # Reference
+/// Gower (2025), <https://arxiv.org/abs/2505.02103>: 4 bits suffice to measure the phases of oscillators; see also
+/// <https://arxiv.org/abs/2510.12934>. There a measurement is rounded, here the state after every step.
 #[derive(Debug, Clone)]
-pub struct Noisy<D> {
+pub struct NonIdeal<D> {
     dynamics: D,
-    deviation: f64,
+    defects: StateDefects,
     rng: ChaCha8Rng,
 }
 
-impl<D> Noisy<D> {
-    /// Adds noise of standard deviation `d` to `dynamics`, from stream 0 of `seed`.
-    pub fn new(dynamics: D, deviation: f64, seed: u64) -> Self {
+impl<D> NonIdeal<D> {
+    /// `dynamics` of units with these defects, with noise from stream 0 of `seed`.
+    pub fn new(dynamics: D, defects: StateDefects, seed: u64) -> Self {
         let rng = ChaCha8Rng::seed_from_u64(seed);
-        let noisy = Self {
+        let non_ideal = Self {
             dynamics,
-            deviation,
+            defects,
             rng,
         };
-        noisy.with_stream(0)
+        non_ideal.with_stream(0)
     }
 
     /// Draws the noise from another stream of the seed; streams are independent.
@@ -64,19 +86,25 @@ impl<D> Noisy<D> {
     }
 }
 
-impl<D: Dynamics> Dynamics for Noisy<D> {
+impl<D: Dynamics> Dynamics for NonIdeal<D> {
     fn step<E: VectorField, C: Cost>(&mut self, total: &TotalEnergy<'_, E, C>, state: &mut State) {
         self.dynamics.step(total, state);
-        let like = (&state.device(), state.output().dtype());
-        let deviation = Tensor::full([1, 1], self.deviation, like);
-        let noise = state.map(|layer| self.noise(layer));
-        *state = total.follow(state, &noise, &deviation);
+        let StateDefects { noise, levels } = self.defects;
+        if noise > 0.0 {
+            let like = (&state.device(), state.output().dtype());
+            let deviation = Tensor::full([1, 1], noise, like);
+            let noise = state.map(|layer| self.noise(layer));
+            *state = total.follow(state, &noise, &deviation);
+        }
+        if levels != Levels::default() {
+            *state = total.round(state, levels);
+        }
     }
 
     fn begin(&self) -> impl Dynamics {
-        Noisy {
+        NonIdeal {
             dynamics: self.dynamics.begin(),
-            deviation: self.deviation,
+            defects: self.defects,
             rng: self.rng.clone(),
         }
     }
@@ -86,25 +114,24 @@ impl<D: Dynamics> Dynamics for Noisy<D> {
     }
 }
 
-/// [`EquilibriumPropagation`] with [`Noisy`] phases: each phase of an estimate has its own noise, and all
-/// predictions have the same.
+/// [`EquilibriumPropagation`] with [`NonIdeal`] phases: each has noise of its own, and all predictions the same.
 #[derive(Debug, Clone)]
-pub struct NoisyEquilibriumPropagation<D = Scheme> {
-    inner: EquilibriumPropagation<Noisy<D>>,
+pub struct NonIdealEquilibriumPropagation<D = Scheme> {
+    inner: EquilibriumPropagation<NonIdeal<D>>,
     n_estimates: Arc<AtomicU64>,
 }
 
-impl<D: Dynamics> NoisyEquilibriumPropagation<D> {
-    /// Adds noise of this standard deviation to the phases of `inner`.
-    pub fn new(inner: EquilibriumPropagation<D>, deviation: f64, seed: u64) -> Self {
+impl<D: Dynamics> NonIdealEquilibriumPropagation<D> {
+    /// The phases of `inner`, by units with these defects.
+    pub fn new(inner: EquilibriumPropagation<D>, defects: StateDefects, seed: u64) -> Self {
         Self {
-            inner: inner.with_dynamics(|dynamics| Noisy::new(dynamics, deviation, seed)),
+            inner: inner.with_dynamics(|dynamics| NonIdeal::new(dynamics, defects, seed)),
             n_estimates: Arc::default(),
         }
     }
 
-    /// Returns the phases of the next estimate.
-    fn next(&self) -> EquilibriumPropagation<Noisy<D>> {
+    /// The phases of the next estimate.
+    fn next(&self) -> EquilibriumPropagation<NonIdeal<D>> {
         let count = self.n_estimates.fetch_add(1, Ordering::Relaxed);
         let mut next = self.inner.clone();
         for (phase, stream) in [(&mut next.free, 1), (&mut next.nudged, 2)] {
@@ -115,7 +142,7 @@ impl<D: Dynamics> NoisyEquilibriumPropagation<D> {
 }
 
 impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
-    for NoisyEquilibriumPropagation<D>
+    for NonIdealEquilibriumPropagation<D>
 {
     fn free_phase(&self) -> &dyn FreePhase<E, C> {
         &self.inner.free
