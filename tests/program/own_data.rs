@@ -114,6 +114,20 @@ fn the_same_images_in_every_format_make_the_same_network_to_the_last_bit() {
     }
 }
 
+#[test]
+fn examples_that_lie_class_by_class_are_drawn_in_turn() {
+    let place = Place::new();
+    for (class, level) in [("cats", 200), ("dogs", 10)] {
+        for i in 0..20 {
+            let name = format!("pets/{class}/{class}{i}.png");
+            save_gray(&place, &name, [2, 2], &[i, 200 - i, 3 * i, level]);
+        }
+    }
+    place.succeed(&[&["train", "--dataset", "pets"][..], &SHORT].concat());
+    let relaxed = place.json(&["relax", "run", "--examples=4"]);
+    assert_eq!(relaxed["labels"], serde_json::json!([0, 1, 0, 1]));
+}
+
 /// Trains on `data` with one command, and uses the run in all commands that take runs.
 fn train_and_look(place: &Place, data: &[&str], to_predict: &str, n_predicted: usize) -> Value {
     let train = [&["train", "--dataset"], data, &SHORT].concat();
@@ -380,7 +394,7 @@ fn y(n: usize) -> Vec<u8> {
     )
 }
 
-const BAD: [Bad; 43] = [
+const BAD: [Bad; 44] = [
     (
         "nothing there",
         |_| (),
@@ -404,6 +418,12 @@ const BAD: [Bad; 43] = [
         |place| write(place, "bad/notes.txt", "hello"),
         &["bad"],
         &["holds notes.txt", "no data are recognized"],
+    ),
+    (
+        "images in no folder of a class",
+        |place| save_gray(place, "bad/a.png", [2, 2], &[1, 2, 3, 4]),
+        &["bad"],
+        &["holds images, but no folder of images for each class"],
     ),
     (
         "tables and arrays",
@@ -499,7 +519,7 @@ const BAD: [Bad; 43] = [
         "images of several sizes",
         |place| images_of(place, [[2, 2], [2, 3]]),
         &["bad"],
-        &["bad/0/0.png` has 2x2", "has 2x3", "such as 32x32"],
+        &["bad/0/0.png` has 2x2", "has 2x3", "`--image-size 32x32`"],
     ),
     (
         "a size of nothing",
@@ -744,7 +764,7 @@ fn a_run_says_when_its_data_are_others() {
     place.refuse(&moved, &["not the data that the run began with"]);
     // The same data in another place are the same data.
     fs::rename(place.path("a.csv"), place.path("d.csv")).unwrap();
-    place.refuse(&resume, &["no file or folder"]);
+    place.refuse(&resume, &["no file or folder", "by --data-dir"]);
     let moved = [&resume[..], &["--data-dir", "d.csv"]].concat();
     place.succeed(&moved);
     place.refuse(

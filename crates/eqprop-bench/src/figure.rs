@@ -178,6 +178,27 @@ where
     Ok(Some(plot::render(&panels, 2)?))
 }
 
+/// Returns the examples as they are, or, if the first `n` are of one class, in an order that takes each class
+/// in turn: data that lie class by class would be drawn as one class.
+pub fn classes_in_turn(examples: Examples, n: usize) -> Examples {
+    let labels = &examples.labels;
+    let first = &labels[..n.min(labels.len())];
+    let is_mixed = first.iter().any(|label| *label != first[0]);
+    if first.len() < 2 || is_mixed {
+        return examples;
+    }
+    let mut n_before = [0_usize; 256];
+    let mut turns = Vec::with_capacity(labels.len());
+    for (index, &label) in labels.iter().enumerate() {
+        let turn = &mut n_before[usize::from(label)];
+        turns.push((*turn, index));
+        *turn += 1;
+    }
+    turns.sort_unstable();
+    let indices: Vec<usize> = turns.into_iter().map(|(_, index)| index).collect();
+    examples.in_order(&indices)
+}
+
 /// The relaxation of some examples, step by step.
 #[derive(Debug)]
 pub struct RelaxationCourse {

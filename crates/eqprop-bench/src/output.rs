@@ -101,11 +101,11 @@ pub fn check_finite(what: &str, numbers: impl IntoIterator<Item = f64>) -> Resul
     }
 }
 
-/// Names an example of a class: `a 7`, or `a cat`.
+/// Names an example of a class: `a 7`, or `cats`, as the class is named.
 pub fn a_class(source: &DataSource, class: usize) -> String {
     match source.class_name(class) {
-        Some(name) => format!("a {name}"),
-        None => format!("a {class}"),
+        Some(name) if name != class.to_string() => name.to_string(),
+        _ => format!("a {class}"),
     }
 }
 

@@ -118,6 +118,22 @@ impl RunData {
     }
 }
 
+/// Loads the data of a run, from `folder` if one is given.
+///
+/// # Errors
+/// As [`TrainingConfig::load_data`].
+pub fn load_run_data(config: &TrainingConfig, folder: Option<&Path>) -> Result<Dataset> {
+    let files = config.data.dataset.files().filter(|_| folder.is_none());
+    if let Some(files) = files.filter(|files| !Path::new(&files.path).exists()) {
+        bail!(
+            "there is no file or folder `{}`, where the data of the run were: name their new place by \
+             --data-dir",
+            files.path
+        );
+    }
+    Ok(config.load_data(folder)?)
+}
+
 impl TrainedRun {
     /// Loads the data to evaluate the network on, from `folder` or from where it was trained on them. Prints
     /// a note if they are not the data it was trained on.
@@ -126,7 +142,7 @@ impl TrainedRun {
     /// As [`TrainingConfig::load_data`].
     pub fn load_data(&self, folder: Option<&Path>) -> Result<Dataset> {
         let folder = RunData::folder(self.data.as_ref(), folder);
-        let dataset = self.config.load_data(folder.as_deref())?;
+        let dataset = load_run_data(&self.config, folder.as_deref())?;
         let is_other = |data: &RunData| data.fingerprint != dataset.fingerprint();
         if self.data.as_ref().is_some_and(is_other) {
             say("note: these are not the data that the network was trained on");
@@ -142,7 +158,10 @@ impl RunFolder {
     /// # Errors
     /// If something exists at `path`, or the folder cannot be created.
     pub fn create(path: Option<&Path>, name: &str) -> Result<Self> {
-        let cannot = |path: &Path| format!("cannot make the run folder `{}`", path.display());
+        let cannot = |path: &Path| {
+            let path = path.display();
+            format!("cannot make the run folder `{path}`: name another place with --run")
+        };
         let path = match path {
             Some(path) => {
                 check_unused(path)?;

@@ -62,7 +62,7 @@ pub struct PredictArguments {
 pub struct RelaxArguments {
     /// Run folder of `eqprop train`.
     pub run: PathBuf,
-    /// Number of test examples.
+    /// Number of test examples: the first ones, or those of each class in turn if the first are all of one.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub examples: usize,
     /// Folder for the pictures [default: the run folder].

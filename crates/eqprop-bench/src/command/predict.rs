@@ -50,7 +50,15 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
             if arguments.invert {
                 bail!("--invert is for images, but `{}` is none", path.display());
             }
-            let examples = files.read_inputs(path)?;
+            let examples = files.read_inputs(path);
+            let mut inside = path.read_dir().into_iter().flatten().flatten();
+            if examples.is_err() && inside.any(|entry| is_image(&entry.path())) {
+                let path = path.display();
+                bail!(
+                    "`{path}` is a folder of images: name the images in it, such as {path}/*.png"
+                );
+            }
+            let examples = examples?;
             for (index, example) in examples.chunks_exact(n_inputs).enumerate() {
                 let input = input(&run.config, example.to_vec(), &run.device.device);
                 inputs.push((path, Some(index), input, None));

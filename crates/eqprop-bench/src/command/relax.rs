@@ -9,7 +9,7 @@ use eqprop_train::file::write_atomically;
 use serde_json::json;
 
 use crate::cli::RelaxArguments;
-use crate::figure::{RelaxationCourse, tensor};
+use crate::figure::{RelaxationCourse, classes_in_turn, tensor};
 use crate::output::{
     Report, check_finite, class_text, label_names, label_text, named_quantities, predicted_labels,
     predicted_quantities, text_of,
@@ -20,7 +20,8 @@ use crate::run::RunFolder;
 /// The most examples in a picture: more could not be distinguished.
 const MOST_EXAMPLES: usize = 50;
 
-/// Draws the free phase of the first test examples, starting at rest.
+/// Draws the free phase of the first test examples, or of the first of each class if those are all of one,
+/// starting at rest.
 ///
 /// # Errors
 /// If the run, the data or the device cannot be used, or the pictures cannot be written.
@@ -38,7 +39,8 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
     let dataset = run.load_data(arguments.data.data_dir.as_deref())?;
-    let examples = dataset.test.take(arguments.examples).in_memory()?;
+    let test = classes_in_turn(dataset.test, arguments.examples);
+    let examples = test.take(arguments.examples).in_memory()?;
 
     let network = &run.learner.network;
     let course = RelaxationCourse::follow(network, &run.config, &examples, &run.device.device);

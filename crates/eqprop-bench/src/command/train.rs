@@ -19,7 +19,7 @@ use crate::figure::{self, RelaxationCourse};
 use crate::interrupt::Interrupt;
 use crate::machine::quote;
 use crate::output::{Report, held_out_errors, say, training_error};
-use crate::run::{RunConfig, RunData, RunFolder};
+use crate::run::{RunConfig, RunData, RunFolder, load_run_data};
 use crate::tensorboard::{EventFile, Measured};
 use progress::Display;
 
@@ -131,7 +131,7 @@ fn resume(arguments: &TrainArguments) -> Result<Started> {
         checkpoint.check_continues(&training)?;
     }
     let data_dir = RunData::folder(data.as_ref(), arguments.data.data_dir.as_deref());
-    let dataset = training.load_data(data_dir.as_deref())?;
+    let dataset = load_run_data(&training, data_dir.as_deref())?;
     let found = RunData::of(&dataset, data_dir.as_deref());
     if let Some(data) = data.filter(|data| data.fingerprint != found.fingerprint) {
         return Err(other_data(path, &data, &found));
@@ -163,14 +163,15 @@ fn resume(arguments: &TrainArguments) -> Result<Started> {
 /// Explains why a run does not resume with other data, and how it would.
 fn other_data(run: &Path, expected: &RunData, found: &RunData) -> Error {
     let place = |data: &RunData| match &data.folder {
-        Some(folder) => format!("in `{folder}`"),
-        None => "where data are by default".to_string(),
+        Some(folder) => format!(" in `{folder}`"),
+        None => String::new(),
     };
     anyhow!(
-        "these are not the data that the run began with: it began with data {} (SHA-256 {:.12}…), and \
-         those {} are others ({:.12}…). Name the folder with its data by --data-dir. To train on with \
-         these data, begin a new run with its weights: `eqprop export {run} weights.safetensors`, \
-         `eqprop import weights.safetensors --run NEW`, `eqprop train --resume --run NEW`",
+        "these are not the data that the run began with: those{} had the SHA-256 {:.12}…, and these{} \
+         have {:.12}…; were files added, removed or changed? Put them back, or name the place of its data \
+         by --data-dir. To train on with these data, begin a new run with its weights: \
+         `eqprop export {run} weights.safetensors`, `eqprop import weights.safetensors --run NEW`, \
+         `eqprop train --resume --run NEW`",
         place(expected),
         expected.fingerprint,
         place(found),
@@ -296,7 +297,8 @@ fn write_results(
     folder.write("metrics.csv", &metrics(records)?)?;
     folder.write("curves.svg", figure::curves(records)?.as_bytes())?;
 
-    let examples = dataset.test.clone().take(N_DRAWN).in_memory()?;
+    let test = figure::classes_in_turn(dataset.test.clone(), N_DRAWN);
+    let examples = test.take(N_DRAWN).in_memory()?;
     let (config, network) = (training.config(), training.learner().valid().network);
     let course = RelaxationCourse::follow(&network, config, &examples, &device.device);
     folder.write("relaxation.svg", course.chart()?.as_bytes())?;

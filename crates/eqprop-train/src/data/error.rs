@@ -15,7 +15,7 @@ use crate::suggestion::did_you_mean;
 pub enum DataError {
     /// The name is not that of a data set.
     #[error(
-        "unknown data set `{name}`{}; expected one of {}",
+        "unknown data set `{name}`{}; expected one of {}, or a file or folder that exists",
         did_you_mean(name, DatasetKind::NAMES), DatasetKind::NAMES.join(", ")
     )]
     UnknownDataset {

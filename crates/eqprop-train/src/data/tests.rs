@@ -114,7 +114,7 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
     let message = "MNIST".parse::<DatasetKind>().unwrap_err().to_string();
     assert_eq!(
         message,
-        "unknown data set `MNIST`; did you mean `mnist`?; expected one of digits, mnist, fashion-mnist, cifar-10, kmnist, qmnist, emnist-balanced, emnist-byclass, emnist-bymerge, emnist-digits, emnist-letters, emnist-mnist, cifar-100"
+        "unknown data set `MNIST`; did you mean `mnist`?; expected one of digits, mnist, fashion-mnist, cifar-10, kmnist, qmnist, emnist-balanced, emnist-byclass, emnist-bymerge, emnist-digits, emnist-letters, emnist-mnist, cifar-100, or a file or folder that exists"
     );
 }
 

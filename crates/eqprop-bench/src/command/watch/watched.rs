@@ -15,7 +15,7 @@ use eqprop_train::data::Examples;
 use serde_json::{Value, json};
 
 use crate::cli::WatchArguments;
-use crate::figure::tensor;
+use crate::figure::{classes_in_turn, tensor};
 use crate::output::say;
 use crate::run::{RunFolder, TrainedRun};
 
@@ -57,7 +57,7 @@ impl Watched {
             );
         }
         let test = match run.load_data(arguments.data.data_dir.as_deref()) {
-            Ok(dataset) => Some(dataset.test),
+            Ok(dataset) => Some(classes_in_turn(dataset.test, N_PICTURES)),
             Err(error) if source.has_pixels() => {
                 say(format_args!(
                     "note: {error:#}; without its data, only drawings are shown"

@@ -48,6 +48,15 @@ pub enum FilesError {
         /// Path of the image.
         path: PathBuf,
     },
+    /// The folder contains images, but no folder of images for each class.
+    #[error(
+        "`{}` holds images, but no folder of images for each class: name the folder that these folders lie in, \
+         or sort the images into folders", path.display()
+    )]
+    NoClassFolders {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder contains files of several formats.
     #[error(
         "`{}` holds data of several formats: {}; name the one that is meant", path.display(),
@@ -84,7 +93,8 @@ pub enum FilesError {
     },
     /// A class has no images.
     #[error(
-        "the folder `{}` of a class holds no PNG or JPEG image: remove it, or put images into it",
+        "the folder `{}` of a class holds no PNG or JPEG image: remove it, or put images into it; or \
+         name it as the data, if the folders of the classes lie in it",
         path.display()
     )]
     EmptyClass {
@@ -103,7 +113,7 @@ pub enum FilesError {
     /// The images have several sizes, and none was chosen.
     #[error(
         "images are of several sizes: `{}` has {}x{} pixels, but `{}` has {}x{}; say to which height and \
-         width they are scaled, such as 32x32", first.display(), first_size[0], first_size[1],
+         width they are scaled, such as 32x32 (`--image-size 32x32`)", first.display(), first_size[0], first_size[1],
         other.display(), other_size[0], other_size[1]
     )]
     MixedSizes {
@@ -429,7 +439,10 @@ pub enum FilesError {
         n_labels: usize,
     },
     /// The file holds no inputs for a network.
-    #[error("`{}` cannot be classified: name images, or a table or array of inputs", path.display())]
+    #[error(
+        "`{}` cannot be classified: name images, such as `photos/*.png`, or a table or array of inputs",
+        path.display()
+    )]
     NoInputs {
         /// The file.
         path: PathBuf,

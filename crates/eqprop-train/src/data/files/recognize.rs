@@ -35,6 +35,7 @@ pub(super) fn format(path: &Path) -> Result<DataFormat, DataError> {
     let found: Vec<_> = DataFormat::ALL.into_iter().filter(is_there).collect();
     match found[..] {
         [format] => Ok(format),
+        [] if holds_image(path)? => Err(FilesError::NoClassFolders { path: path.into() }.into()),
         [] => Err(FilesError::NothingKnown {
             contents: Contents::of(path),
         }
