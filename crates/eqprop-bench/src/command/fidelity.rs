@@ -45,11 +45,11 @@ enum Trained {
     Here(Box<Training>),
 }
 
-/// What is asked.
+/// The question of a command line.
 enum Examination {
     /// How true the gradient of the ideal machine is.
     Ideal(FidelityConfig),
-    /// What the estimates of these machines are worth.
+    /// The fidelity of these machines' estimates.
     Machines(HardwareFidelityConfig, Vec<HardwareConfig>),
 }
 
@@ -120,7 +120,7 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
 }
 
 impl Examination {
-    /// What the command line asks of a network of this configuration.
+    /// The question that the command line asks about a network of this configuration.
     fn of(arguments: &FidelityArguments, config: &TrainingConfig) -> Result<Self> {
         let named = arguments.hardware.iter();
         let mut machines = named
@@ -156,7 +156,7 @@ impl Examination {
         }
     }
 
-    /// What there is to find.
+    /// The largest number of findings.
     fn run(
         &self,
         config: &TrainingConfig,

@@ -1,4 +1,4 @@
-//! What the estimates of machines that are not ideal are worth.
+//! Fidelity of the gradient estimates of non-ideal machines.
 
 use burn::config::Config;
 use burn::optim::GradientsParams;
@@ -23,7 +23,7 @@ use super::precision::Precision;
 use super::problem::{self, Exactness, Nudge, Problem};
 use super::{Clock, FidelityProgress, choose_precision};
 
-/// What to examine of machines.
+/// The examination: machines, nudging factors and draws.
 #[derive(Config, Debug, PartialEq)]
 pub struct HardwareFidelityConfig {
     /// Nudging factors, each greater than 0; the configured one is added, and those that the energy refuses are left out.
@@ -39,7 +39,7 @@ pub struct HardwareFidelityConfig {
 /// The machines to examine.
 #[derive(Debug)]
 pub struct Machines<'a, E: VectorField, C: Cost> {
-    /// What is not ideal about each of them.
+    /// Defects of each machine.
     pub settings: &'a [HardwareConfig],
     /// The network as its training begins: its weights are the unit of their range.
     pub initial: &'a EquilibriumNetwork<E, C>,
@@ -47,7 +47,7 @@ pub struct Machines<'a, E: VectorField, C: Cost> {
     pub seed: u64,
 }
 
-/// What an examination of machines found.
+/// Result of an examination of machines.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HardwareFidelity {
     /// The number format that everything was computed in.
@@ -60,10 +60,10 @@ pub struct HardwareFidelity {
     pub machines: Vec<Machine>,
 }
 
-/// What one machine's estimates are worth.
+/// Fidelity of one machine's estimates.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Machine {
-    /// What is not ideal about it. What acts on updates only has no part in an estimate.
+    /// Its defects. Those that act on updates only have no part in an estimate.
     pub hardware: HardwareConfig,
     /// Estimates of each batch; 1 where there is no chance.
     pub n_draws: usize,
@@ -219,7 +219,7 @@ struct Subject<'a> {
     hardware: HardwareConfig,
     estimator: &'a EquilibriumPropagation<Scheme>,
     seed: u64,
-    /// What brings weights to their levels and into their range.
+    /// Rounds weights to their levels and clips them to their range.
     weights: Option<Hardware>,
     n_draws: usize,
 }

@@ -87,7 +87,7 @@ pub enum MethodError {
     IdealStates {
         /// The method.
         method: Method,
-        /// What makes them so.
+        /// The setting that makes them so.
         setting: &'static str,
         /// Its value where they are ideal.
         ideal: &'static str,

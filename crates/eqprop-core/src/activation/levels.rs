@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::error::ConfigError;
 
-/// What a converter holds of the state of a unit; see [`Activation::round`](super::Activation::round).
+/// Resolution and range of a converter that stores the state of a unit; see [`Activation::round`](super::Activation::round).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Levels {
     /// Bits of a unit, 2 to 20; none for as many levels as there are numbers.

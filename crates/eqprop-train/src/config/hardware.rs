@@ -1,4 +1,4 @@
-//! What the devices of a machine do not do ideally.
+//! Non-ideal devices of an analog machine.
 
 use burn::config::Config;
 use eqprop_core::activation::Levels;
@@ -78,7 +78,7 @@ impl HardwareConfig {
         held == Self::new()
     }
 
-    /// What units do not do ideally; `None` if they are ideal, whatever is with the weights.
+    /// Defects of the units; `None` if they are ideal, whatever the weights.
     pub fn state_defects(&self) -> Option<StateDefects> {
         let defects = StateDefects {
             noise: self.state_noise,
@@ -87,7 +87,7 @@ impl HardwareConfig {
         (defects != StateDefects::default()).then_some(defects)
     }
 
-    /// What is held of a state.
+    /// Resolution and range of stored states.
     pub(super) fn levels(&self) -> Levels {
         Levels {
             bits: self.state_bits,

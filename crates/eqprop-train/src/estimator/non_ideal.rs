@@ -20,12 +20,12 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 /// First stream of noise, far from the streams of signs.
 const NOISE: u64 = 1 << 61;
 
-/// What the units of a machine do not do ideally.
+/// Defects of the units of a machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StateDefects {
     /// Standard deviation `d` of the noise; 0 for none.
     pub noise: f64,
-    /// What is held of a state.
+    /// Resolution and range of stored states.
     pub levels: Levels,
 }
 

@@ -1,4 +1,4 @@
-//! What the estimates of machines are worth, as tables and as a picture.
+//! Fidelity of machines' estimates, as tables and as a picture.
 
 use eqprop_bench::fidelity::{Draws, HardwareFidelity, HardwarePoint, Machine, NudgingKind};
 use eqprop_train::config::HardwareConfig;
@@ -20,7 +20,7 @@ pub fn render(results: &Results, found: &HardwareFidelity) -> String {
     parts.collect::<Vec<_>>().join("\n")
 }
 
-/// What the tables show.
+/// Explanation below the tables.
 fn about(found: &HardwareFidelity) -> String {
     let n = found.machines.iter().map(|machine| machine.n_draws).max();
     let columns = match n {

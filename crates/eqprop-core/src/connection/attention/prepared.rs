@@ -239,7 +239,7 @@ mod tests {
         let [p_first, p_second] = scores.each_ref().map(|scores| softmax(scores.clone(), 3));
         let [first, second] = scores;
         let moved = moved_probabilities([&p_first, &p_second], first - second);
-        moved.into_data().to_vec().unwrap()
+        moved.into_data().try_to_vec().unwrap()
     }
 
     #[test]
