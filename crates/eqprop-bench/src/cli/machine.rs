@@ -9,7 +9,7 @@ use eqprop_train::suggestion::did_you_mean;
 use super::arguments::Override;
 use super::vary::split;
 
-/// What a machine does to an estimate of the gradient.
+/// Settings of a machine that act on an estimate of the gradient.
 const MEASURED: [&str; 5] = [
     "state_bits",
     "state_noise",
@@ -17,7 +17,7 @@ const MEASURED: [&str; 5] = [
     "weight_bits",
     "weight_range",
 ];
-/// What it does to updates alone, with a value that shows something.
+/// Settings that act on updates alone, with an example value.
 const OF_UPDATES: [(&str, &str); 4] = [
     ("mismatch", "0.1"),
     ("stuck", "0.05"),
@@ -27,7 +27,7 @@ const OF_UPDATES: [(&str, &str); 4] = [
 /// The section of a configuration that all of them are in.
 const SECTION: &str = "hardware.";
 
-/// What is not ideal about a machine.
+/// Defects of a machine.
 #[derive(Debug, Clone)]
 pub struct MachineSettings(Vec<Override>);
 

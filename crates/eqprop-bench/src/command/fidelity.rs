@@ -156,7 +156,7 @@ impl Examination {
         }
     }
 
-    /// The largest number of findings.
+    /// Runs the examination, with a progress bar.
     fn run(
         &self,
         config: &TrainingConfig,

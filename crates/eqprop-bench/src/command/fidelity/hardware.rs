@@ -82,7 +82,7 @@ fn cells(draws: &Draws, has_chance: bool) -> Vec<String> {
     }
 }
 
-/// What a single estimate is worth.
+/// Cosine of a single estimate.
 fn single(draws: &Draws, has_chance: bool) -> String {
     match (draws.cosine.is_finite(), has_chance) {
         (false, _) => "diverges".to_string(),
@@ -127,7 +127,7 @@ pub fn name(hardware: &HardwareConfig) -> String {
     }
 }
 
-/// What a point has to say of one way to nudge.
+/// Cells of a point for one kind of nudging.
 type Part = fn(&Draws) -> f64;
 
 /// Cosines of single estimates and of their mean against β, a line for each machine.

@@ -26,7 +26,7 @@ pub struct Results {
     pub found: Found,
 }
 
-/// What was examined.
+/// The examined network.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 #[allow(

@@ -11,7 +11,7 @@ use super::results::Results;
 use crate::output::{Measure, error_text, percent};
 use crate::table::{heads, table};
 
-/// What is said in a column without a value.
+/// Placeholder in a column without a value.
 pub const NONE: &str = "–";
 
 /// All tables of an ideal machine.
@@ -29,7 +29,7 @@ pub fn render(results: &Results, found: &Fidelity) -> String {
     parts.join("\n")
 }
 
-/// What was examined, and how.
+/// Title: the examined network, and how it was examined.
 pub fn title(results: &Results) -> String {
     let Results {
         training, machine, ..
