@@ -81,7 +81,7 @@ pub struct Fidelity {
     pub precision: Precision,
     /// The parameters, as all [`Agreements`] list them: `weights 1` is the first connection,
     /// `feedback 2` what leads back along the second, `bias 1` that of the first free layer,
-    /// `readout` belongs to the cost.
+    /// `readout` belongs to the cost, and to that of a hidden layer `readout of layer 1`.
     pub parameters: Vec<String>,
     /// How exact the exact gradient is.
     pub exactness: Exactness,

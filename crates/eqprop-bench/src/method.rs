@@ -117,6 +117,11 @@ impl Method {
             _ if config.hardware.state_noise > 0.0 => {
                 return Err(MethodError::NoisyStates { method: self });
             }
+            Self::Holomorphic | Self::Cl | Self::Pcpl | Self::Ncpl | Self::Ccpl
+                if config.network.intermediate.acts() =>
+            {
+                return Err(MethodError::Intermediate { method: self });
+            }
             Self::Holomorphic => {
                 if config.network.model != Model::Hopfield {
                     return Err(MethodError::NotHopfield {

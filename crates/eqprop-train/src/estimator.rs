@@ -42,7 +42,8 @@ pub use noisy::{Noisy, NoisyEquilibriumPropagation};
 pub use stochastic::{Sampling, StochasticEquilibriumPropagation};
 pub use weight_perturbation::WeightPerturbation;
 
-/// From a batch to the gradient of its mean cost.
+/// From a batch to the gradient of its mean cost: where layers before the output have costs too, of
+/// [their sum](Cost::summed_value).
 ///
 /// Methods differ in nothing else: the same learner runs them all on the same network. An
 /// estimator never changes the network. One that is chosen at run time is an

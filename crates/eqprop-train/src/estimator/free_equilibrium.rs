@@ -150,8 +150,8 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
     /// The gradients of the energy's parameters with those of the cost's, which are `∂C/∂θ` at the
     /// free equilibrium, and what was measured there.
     pub(crate) fn contrasted(self, mut gradients: Gradients, second_phase: Relaxed) -> Estimate {
-        let (cost, output) = (&self.network.cost, self.state().output());
-        cost.gradients(output, &self.target, &mut gradients);
+        let cost = &self.network.cost;
+        cost.summed_gradients(self.state(), &self.target, &mut gradients);
         // Products are formed here.
         let gradients = || into_params(&gradients, &self.network);
         let gradients = debug_span!("gradient").in_scope(gradients);
