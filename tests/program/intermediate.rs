@@ -70,6 +70,7 @@ fn hidden_costs_are_kept_exported_imported_and_examined() {
         "--set=free_steps=100",
         "--set=nudged_steps=50",
         "--batches=1",
+        "--batch=40",
     ];
     let found = place.succeed(&[&["fidelity", "--run", "run"][..], &quick].concat());
     assert!(found.contains("readout of layer 3"), "{found}");

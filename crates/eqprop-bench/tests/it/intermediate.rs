@@ -97,7 +97,8 @@ fn the_exact_gradient_is_that_of_the_summed_cost() {
 
 #[test]
 fn every_way_to_the_gradient_finds_it() {
-    for changes in [&[][..], &[("cost", "cross_entropy")], &CIRCUIT] {
+    let readout = [("cost", "cross_entropy"), ("intermediate.layers", "[1,2]")];
+    for changes in [&[][..], &readout, &CIRCUIT] {
         let problem = problem(&small(changes));
         let expected = exact(&problem);
         let rbp = RecurrentBackprop {
@@ -209,6 +210,8 @@ fn methods_that_act_on_the_output_alone_are_refused() {
         ];
         match method.estimator(&config) {
             Ok(_) => assert!(!refused.contains(&method), "{method}"),
+            // Smooth units cannot be sampled.
+            Err(MethodError::Langevin(_)) => assert_eq!(method, Method::Stochastic),
             Err(error) => {
                 assert!(refused.contains(&method), "{method}: {error}");
                 assert!(matches!(error, MethodError::Intermediate { .. }));
