@@ -116,13 +116,18 @@ pub trait Cost: Module + ModuleDisplay {
     /// # Shapes
     /// - `target`: `[batch, n_classes]`
     fn summed_value(&self, state: &State, target: &Tensor<2>) -> Tensor<1> {
-        intermediate::summed_value(self, state, target)
+        let value = self.value(state.output(), target);
+        let add = |sum, local: LocalCost| sum + local.value(state.layer(local.layer()), target);
+        self.locals().into_iter().fold(value, add)
     }
 
     /// Registers the batch mean of the slopes of [`summed_value`](Self::summed_value) in the cost's own parameters, readouts
     /// of local costs included.
     fn summed_gradients(&self, state: &State, target: &Tensor<2>, gradients: &mut Gradients) {
-        intermediate::summed_gradients(self, state, target, gradients);
+        self.gradients(state.output(), target, gradients);
+        for local in self.locals() {
+            local.gradients(state.layer(local.layer()), target, gradients);
+        }
     }
 }
 

@@ -183,7 +183,7 @@ fn fidelity_examines_the_gradient_of_the_sum() {
     }
 }
 
-/// What is measured is the cost of the output.
+/// Measured is the cost of the output.
 #[test]
 fn an_estimate_reports_the_cost_of_the_output() {
     let (network, batch) = problem(&small(&[]));

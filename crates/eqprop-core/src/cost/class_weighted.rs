@@ -1,8 +1,9 @@
 //! A cost that some classes count more in than others.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
+use super::intermediate::weight_of_each;
 use super::{Cost, LocalCost, QuadraticNudge};
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
@@ -45,13 +46,6 @@ impl<C: Cost> ClassWeighted<C> {
     fn of_each(&self, target: &Tensor<2>) -> Tensor<2> {
         weight_of_each(&self.weights, target)
     }
-}
-
-/// The weight of the class of each example, `[batch, 1]`.
-pub(super) fn weight_of_each(weights: &[f64], target: &Tensor<2>) -> Tensor<2> {
-    let weights = TensorData::new(weights.to_vec(), [1, weights.len()]);
-    let weights = Tensor::<2>::from_data(weights, (&target.device(), target.dtype()));
-    (target.clone() * weights).sum_dim(1)
 }
 
 impl<C: Cost> Cost for ClassWeighted<C> {

@@ -1,11 +1,10 @@
 //! A cost that layers before the output are judged by too.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
-use super::class_weighted::weight_of_each;
 use super::{Cost, CrossEntropy, QuadraticNudge};
-use crate::{activation::Activation, error::ConfigError, gradients::Gradients, state::State};
+use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
 /// Another cost, with a [`LocalCost`] for each of some layers before the output, so that a nudge reaches layers that it
 /// would hardly be felt in if it came from the output alone:
@@ -14,7 +13,7 @@ use crate::{activation::Activation, error::ConfigError, gradients::Gradients, st
 /// F = E + β [ C(s_out, y) + Σ_k C_k(s_k, y) ]
 /// ```
 ///
-/// What is estimated is the gradient of the whole sum, the [`Cost::summed_value`]. As a cost of the output it is
+/// Estimators find the gradient of the whole sum, the [`Cost::summed_value`]. As a cost of the output it is
 /// the other one: values, scores and errors are those of `C` alone.
 ///
 /// Each nudge acts on its own layer by `−β ∂C_k/∂s_k`. Layers take the steps with it that the output takes with the
@@ -119,7 +118,7 @@ impl LocalCost {
     }
 
     /// `C_k` of each example.
-    fn value(&self, layer: &Tensor<2>, target: &Tensor<2>) -> Tensor<1> {
+    pub(super) fn value(&self, layer: &Tensor<2>, target: &Tensor<2>) -> Tensor<1> {
         self.readout.value(layer, target) * self.of_each(target).squeeze_dim::<1>(1)
     }
 
@@ -135,31 +134,23 @@ impl LocalCost {
     }
 
     /// Registers the gradients of the readout.
-    fn gradients(&self, layer: &Tensor<2>, target: &Tensor<2>, gradients: &mut Gradients) {
+    pub(super) fn gradients(
+        &self,
+        layer: &Tensor<2>,
+        target: &Tensor<2>,
+        gradients: &mut Gradients,
+    ) {
         let weights = self.of_each(target);
         self.readout
             .weighted_gradients(layer, target, &weights, gradients);
     }
 }
 
-/// The sum of a cost of the output and of the local ones; see [`Cost::summed_value`].
-pub(super) fn summed_value<C: Cost>(cost: &C, state: &State, target: &Tensor<2>) -> Tensor<1> {
-    let value = cost.value(state.output(), target);
-    let add = |sum, local: LocalCost| sum + local.value(state.layer(local.layer), target);
-    cost.locals().into_iter().fold(value, add)
-}
-
-/// The gradients of the parameters of all of them; see [`Cost::summed_gradients`].
-pub(super) fn summed_gradients<C: Cost>(
-    cost: &C,
-    state: &State,
-    target: &Tensor<2>,
-    gradients: &mut Gradients,
-) {
-    cost.gradients(state.output(), target, gradients);
-    for local in cost.locals() {
-        local.gradients(state.layer(local.layer), target, gradients);
-    }
+/// The weight of the class of each example, `[batch, 1]`.
+pub(super) fn weight_of_each(weights: &[f64], target: &Tensor<2>) -> Tensor<2> {
+    let weights = TensorData::new(weights.to_vec(), [1, weights.len()]);
+    let weights = Tensor::<2>::from_data(weights, (&target.device(), target.dtype()));
+    (target.clone() * weights).sum_dim(1)
 }
 
 impl<C: Cost> Cost for Intermediate<C> {

@@ -30,7 +30,7 @@ pub struct TotalEnergy<'a, E: VectorField, C: Cost> {
     phase: Phase<'a, C, C::Nudge>,
 }
 
-/// What acts on the output, and perhaps on other layers, beside the energy.
+/// Whatever acts on the output, and perhaps on other layers, beside the energy.
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,

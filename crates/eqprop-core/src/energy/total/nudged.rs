@@ -1,4 +1,4 @@
-//! What the nudge by a cost does to the layers that it acts on.
+//! The nudge by a cost, and the layers that it acts on.
 
 use std::borrow::Cow;
 
