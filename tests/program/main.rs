@@ -13,6 +13,7 @@ mod files;
 mod formats;
 mod help;
 mod http;
+mod intermediate;
 mod labels;
 mod numbers;
 mod output;

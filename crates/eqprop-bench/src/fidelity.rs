@@ -85,9 +85,9 @@ pub struct FidelityConfig {
 pub struct Fidelity {
     /// The number format of all computations.
     pub precision: Precision,
-    /// The names of the parameters, in the order of all [`Agreements`]: `weights 1` is the first connection,
-    /// `feedback 2` the weights that lead back along the second, `bias 1` the bias of the first free layer,
-    /// and `readout` belongs to the cost.
+    /// The parameters, as all [`Agreements`] list them: `weights 1` is the first connection,
+    /// `feedback 2` what leads back along the second, `bias 1` that of the first free layer,
+    /// `readout` belongs to the cost, and to that of a hidden layer `readout of layer 1`.
     pub parameters: Vec<String>,
     /// How exact the exact gradient is.
     pub exactness: Exactness,

@@ -121,6 +121,11 @@ impl Method {
             _ if config.hardware.state_defects().is_some() => {
                 return Err(MethodError::ideal_states(self, &config.hardware));
             }
+            Self::Holomorphic | Self::Cl | Self::Pcpl | Self::Ncpl | Self::Ccpl
+                if config.network.intermediate.acts() =>
+            {
+                return Err(MethodError::Intermediate { method: self });
+            }
             Self::Holomorphic => {
                 if config.network.model != Model::Hopfield {
                     return Err(MethodError::NotHopfield {

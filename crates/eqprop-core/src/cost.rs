@@ -3,6 +3,7 @@
 mod any;
 mod class_weighted;
 mod cross_entropy;
+mod intermediate;
 mod linear;
 mod phase_error;
 mod squared_error;
@@ -10,10 +11,11 @@ mod squared_error;
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
-use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
+use crate::{activation::Activation, error::ConfigError, gradients::Gradients, state::State};
 pub use any::{AnyCost, CostConfig};
 pub use class_weighted::ClassWeighted;
 pub use cross_entropy::{CrossEntropy, CrossEntropyConfig};
+pub use intermediate::{Intermediate, LocalCost};
 pub use linear::LinearCost;
 pub use phase_error::PhaseError;
 pub use squared_error::SquaredError;
@@ -99,6 +101,32 @@ pub trait Cost: Module + ModuleDisplay {
         _weights: &Tensor<2>,
         _gradients: &mut Gradients,
     ) {
+    }
+
+    /// The costs of layers before the output, which are nudged along with it: none but of [`Intermediate`]. Of those that
+    /// count nothing there is none.
+    fn locals(&self) -> Vec<LocalCost> {
+        Vec::new()
+    }
+
+    /// The cost of each example whose gradient equilibrium propagation estimates: [`value`](Self::value) of the output,
+    /// plus the [local](Self::locals) costs. `[batch]`
+    ///
+    /// # Shapes
+    /// - `target`: `[batch, n_classes]`
+    fn summed_value(&self, state: &State, target: &Tensor<2>) -> Tensor<1> {
+        let value = self.value(state.output(), target);
+        let add = |sum, local: LocalCost| sum + local.value(state.layer(local.layer()), target);
+        self.locals().into_iter().fold(value, add)
+    }
+
+    /// Registers the batch mean of the slopes of [`summed_value`](Self::summed_value) in the cost's own parameters, readouts
+    /// of local costs included.
+    fn summed_gradients(&self, state: &State, target: &Tensor<2>, gradients: &mut Gradients) {
+        self.gradients(state.output(), target, gradients);
+        for local in self.locals() {
+            local.gradients(state.layer(local.layer()), target, gradients);
+        }
     }
 }
 

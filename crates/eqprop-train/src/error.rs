@@ -306,7 +306,49 @@ pub enum TrainingError {
          parametrization to \"standard\""
     )]
     ReadoutOfMuPc,
-    /// Nesterov momentum needs a momentum greater than 0.
+    /// A cost of a layer that is none before the output.
+    #[error(
+        "intermediate.layers has {layer}, but {}",
+        match (*last, *is_readout) {
+            (0, true) => "there is no hidden layer before the output, which with the cost \"cross_entropy\" is the last \
+                hidden layer: set intermediate.layers=[]".to_string(),
+            (0, false) => "there is no hidden layer: set intermediate.layers=[]".to_string(),
+            (last, true) => format!("the hidden layers before the output are 1 to {last}: with the cost \
+                \"cross_entropy\" the last hidden layer is the output, and is nudged as it is"),
+            (last, false) => format!("the hidden layers are 1 to {last}"),
+        }
+    )]
+    IntermediateLayer {
+        /// The layer.
+        layer: usize,
+        /// The last that there can be.
+        last: usize,
+        /// Whether the last hidden layer is the output.
+        is_readout: bool,
+    },
+    /// Two costs of a layer.
+    #[error(
+        "intermediate.layers has layer {layer} twice: name it once, and give it a larger intermediate.weight"
+    )]
+    IntermediateTwice {
+        /// The layer.
+        layer: usize,
+    },
+    /// Costs of layers of oscillators.
+    #[error(
+        "intermediate.layers have readouts, which layers of oscillators have none of: set intermediate.layers=[], or model to \
+         \"hopfield\" with its costs and activations"
+    )]
+    IntermediatePhases,
+    /// Costs of hidden layers without classes.
+    #[error(
+        "intermediate.layers are judged by the class of an example, but the data has {found}: set intermediate.layers=[]"
+    )]
+    IntermediateWithoutClasses {
+        /// What there is in their place.
+        found: &'static str,
+    },
+    /// Nesterov's momentum without any.
     #[error(
         "nesterov changes a momentum, but momentum is 0: set momentum above 0, or nesterov to false"
     )]

@@ -42,7 +42,8 @@ pub use non_ideal::{NonIdeal, NonIdealEquilibriumPropagation, StateDefects};
 pub use stochastic::{Sampling, StochasticEquilibriumPropagation};
 pub use weight_perturbation::WeightPerturbation;
 
-/// An estimator of the gradient of a batch's mean cost.
+/// From a batch to the gradient of its mean cost: where layers before the output have costs too, of
+/// [their sum](Cost::summed_value).
 ///
 /// Methods differ only in this: the same learner runs them all on the same network. An estimator never
 /// changes the network. An estimator chosen at run time is an `Arc<dyn GradientEstimator<E, C>>`.

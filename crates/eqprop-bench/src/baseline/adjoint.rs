@@ -100,8 +100,8 @@ fn by_costate<E: VectorField, C: Cost>(
         let clamped = network.energy.clamp(&equilibrium.input);
         let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
         let through = product(&total, state, &costate.state);
-        let cost = network.cost.value(state.output(), &equilibrium.target);
-        // A multiplication: autodiff takes the reciprocal of a divisor in `f32`, whatever the data type.
+        let cost = network.cost.summed_value(state, &equilibrium.target);
+        // A factor: autodiff takes the reciprocal of a divisor in `f32`, whatever the data type.
         let per_example = 1.0 / state.batch_size() as f64;
         let objective = (through + cost.sum()) * per_example;
         GradientsParams::from_grads(backward(&objective), network)
@@ -228,14 +228,14 @@ impl<E: VectorField, C: Cost> Adjoint<'_, E, C> {
     }
 }
 
-/// Returns `∂C/∂s` of each example; it is 0 except in the output layer.
+/// `∂C/∂s` of each example, which only the output has and layers with costs of their own.
 pub(crate) fn cost_gradient<C: Cost>(cost: &C, state: &State, target: &Tensor<2>) -> State {
-    let output = state.output().clone().autodiff().require_grad();
-    let gradient = output.grad(&backward(&cost.value(&output, target).sum()));
-    let mut gradients = state.map(Tensor::zeros_like);
-    let output = gradients.layers().len() - 1;
-    gradients.set(output, gradient.expect("a cost depends on the output"));
-    gradients
+    let leaves = state.map(|layer| layer.clone().autodiff().require_grad());
+    let found = backward(&cost.summed_value(&leaves, target).sum());
+    leaves.map(|leaf| {
+        let gradient = leaf.grad(&found);
+        gradient.unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like())
+    })
 }
 
 /// Returns the values of each example, concatenated over all layers.

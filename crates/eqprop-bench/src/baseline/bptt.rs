@@ -79,7 +79,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for Bptt<D> {
         });
         let gradients = debug_span!("gradient").in_scope(|| {
             let target = &batch.target.clone().without_autodiff();
-            let cost = network.cost.value(through.state.output(), target);
+            let cost = network.cost.summed_value(&through.state, target);
             gradients(cost.mean(), network)
         });
         FreeEquilibrium::at(network, batch, through).estimate(gradients, None)

@@ -59,7 +59,7 @@ impl<E: VectorField, C: Cost> GradientEstimator<E, C> for FeedforwardBackprop {
         let target = &batch.target.clone().without_autodiff();
         let pass = debug_span!("free_phase").in_scope(|| twin(&network.energy, input));
         let gradients = debug_span!("gradient").in_scope(|| {
-            let cost = network.cost.value(pass.state.output(), target);
+            let cost = network.cost.summed_value(&pass.state, target);
             gradients(cost.mean(), network)
         });
         let judged = (&network.cost.valid(), target);

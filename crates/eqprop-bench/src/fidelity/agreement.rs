@@ -215,13 +215,20 @@ impl LayerGradients {
         gradients: &GradientsParams,
     ) -> Self {
         let Self(mut found) = Self::of_energy(&network.energy, gradients);
+        let locals = network.cost.locals();
         let name = |parameter: &Parameter| {
             let name = if is_bias(parameter) {
                 "readout bias"
             } else {
                 "readout"
             };
-            name.to_string()
+            let local = locals.iter().find(|local| {
+                [local.readout.weight.id, local.readout.bias.id].contains(&parameter.id)
+            });
+            match local {
+                Some(local) => format!("{name} of layer {}", local.layer() + 1),
+                None => name.to_string(),
+            }
         };
         found.extend(collect(&network.cost, gradients, name));
         Self(found)

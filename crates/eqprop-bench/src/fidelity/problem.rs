@@ -219,7 +219,7 @@ impl<'a, E: VectorField, C: Cost> Problem<'a, E, C> {
     pub fn agreement(&self, free: &State, first: &State, second: &State, scale: f64) -> Agreements {
         let EquilibriumNetwork { energy, cost, .. } = self.network;
         let mut gradients = energy.contrast(&self.clamped, first, second, scale);
-        cost.gradients(free.output(), &self.batch.target, &mut gradients);
+        cost.summed_gradients(free, &self.batch.target, &mut gradients);
         self.compare(&into_params(&gradients, self.network))
     }
 

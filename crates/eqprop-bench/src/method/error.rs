@@ -92,7 +92,16 @@ pub enum MethodError {
         /// Its value where they are ideal.
         ideal: &'static str,
     },
-    /// A connection leads backward.
+    /// Costs of hidden layers, for a method that acts on the output alone.
+    #[error(
+        "intermediate.layers have costs of their own, and {method} has no nudge for them: set intermediate.layers=[], or \
+         choose other --methods"
+    )]
+    Intermediate {
+        /// The method.
+        method: Method,
+    },
+    /// A connection leads back.
     #[error(
         "backprop needs a feedforward twin, but connection {from} -> {to} does not lead from a \
          lower to a higher layer; leave backprop out of --methods"

@@ -11,6 +11,7 @@ mod exact;
 mod feedforward;
 mod finite_differences;
 mod homeostasis;
+mod intermediate;
 mod method;
 mod oscillators;
 mod partly_clamped;

@@ -8,7 +8,8 @@ use super::cross_entropy::CrossEntropyNudge;
 use super::phase_error::PhaseErrorNudge;
 use super::squared_error::SquaredErrorNudge;
 use super::{
-    ClassWeighted, Cost, CrossEntropy, CrossEntropyConfig, PhaseError, QuadraticNudge, SquaredError,
+    ClassWeighted, Cost, CrossEntropy, CrossEntropyConfig, Intermediate, LocalCost, PhaseError,
+    QuadraticNudge, SquaredError,
 };
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
@@ -39,6 +40,10 @@ pub enum AnyCost {
     WeightedCrossEntropy(ClassWeighted<CrossEntropy>),
     /// The phase error with class weights.
     WeightedPhaseError(ClassWeighted<PhaseError>),
+    /// The squared error with costs of layers before the output; all classes have weights.
+    IntermediateSquaredError(ClassWeighted<Intermediate<SquaredError>>),
+    /// The cross-entropy with costs of layers before the output; all classes have weights.
+    IntermediateCrossEntropy(ClassWeighted<Intermediate<CrossEntropy>>),
 }
 
 /// The nudge of an [`AnyCost`].
@@ -85,6 +90,38 @@ impl AnyCost {
             Self::PhaseError(cost) | Self::WeightedPhaseError(ClassWeighted { cost, .. }) => {
                 Self::WeightedPhaseError(ClassWeighted::new(cost, weights))
             }
+            Self::IntermediateSquaredError(ClassWeighted { cost, .. }) => {
+                Self::IntermediateSquaredError(ClassWeighted::new(cost, weights))
+            }
+            Self::IntermediateCrossEntropy(ClassWeighted { cost, .. }) => {
+                Self::IntermediateCrossEntropy(ClassWeighted::new(cost, weights))
+            }
+        }
+    }
+
+    /// The same cost with those of layers before the output; see [`Intermediate`].
+    ///
+    /// # Panics
+    /// As [`Intermediate::new`]; of phases, whose layers have no readouts; and if the cost has local ones or
+    /// [weights of classes](Self::with_class_weights) already, which come afterwards.
+    pub fn with_locals(self, locals: Vec<LocalCost>) -> Self {
+        let Some(local) = locals.first() else {
+            return self;
+        };
+        let alike = vec![1.0; local.n_classes()];
+        match self {
+            Self::SquaredError(cost) => {
+                let cost = Intermediate::new(cost, locals);
+                Self::IntermediateSquaredError(ClassWeighted::new(cost, alike))
+            }
+            Self::CrossEntropy(cost) => {
+                let cost = Intermediate::new(cost, locals);
+                Self::IntermediateCrossEntropy(ClassWeighted::new(cost, alike))
+            }
+            other => panic!(
+                "local costs go with the plain squared error or cross-entropy, not with {other:?}: weights of \
+                 classes come after them"
+            ),
         }
     }
 }
@@ -99,6 +136,8 @@ macro_rules! dispatch {
             AnyCost::WeightedSquaredError($cost) => $call,
             AnyCost::WeightedCrossEntropy($cost) => $call,
             AnyCost::WeightedPhaseError($cost) => $call,
+            AnyCost::IntermediateSquaredError($cost) => $call,
+            AnyCost::IntermediateCrossEntropy($cost) => $call,
         }
     };
     ($self:expr, $nudge:expr, ($cost:ident, $inner:ident) => $call:expr) => {
@@ -109,6 +148,8 @@ macro_rules! dispatch {
             (AnyCost::WeightedSquaredError($cost), AnyNudge::SquaredError($inner)) => $call,
             (AnyCost::WeightedCrossEntropy($cost), AnyNudge::CrossEntropy($inner)) => $call,
             (AnyCost::WeightedPhaseError($cost), AnyNudge::PhaseError($inner)) => $call,
+            (AnyCost::IntermediateSquaredError($cost), AnyNudge::SquaredError($inner)) => $call,
+            (AnyCost::IntermediateCrossEntropy($cost), AnyNudge::CrossEntropy($inner)) => $call,
             _ => unreachable!("a nudge belongs to the cost that made it"),
         }
     };
@@ -137,6 +178,12 @@ impl Cost for AnyCost {
                 AnyNudge::SquaredError(cost.nudge(target, beta, activation))
             }
             Self::WeightedCrossEntropy(cost) => {
+                AnyNudge::CrossEntropy(cost.nudge(target, beta, activation))
+            }
+            Self::IntermediateSquaredError(cost) => {
+                AnyNudge::SquaredError(cost.nudge(target, beta, activation))
+            }
+            Self::IntermediateCrossEntropy(cost) => {
                 AnyNudge::CrossEntropy(cost.nudge(target, beta, activation))
             }
             Self::PhaseError(cost) => AnyNudge::PhaseError(cost.nudge(target, beta, activation)),
@@ -188,5 +235,9 @@ impl Cost for AnyCost {
         gradients: &mut Gradients,
     ) {
         dispatch!(self, cost => cost.weighted_gradients(output, target, weights, gradients))
+    }
+
+    fn locals(&self) -> Vec<LocalCost> {
+        dispatch!(self, cost => cost.locals())
     }
 }

@@ -1,9 +1,10 @@
 //! A cost with a weight for each class.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
-use super::{Cost, QuadraticNudge};
+use super::intermediate::weight_of_each;
+use super::{Cost, LocalCost, QuadraticNudge};
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
 /// Another cost, multiplied by the weight of each example's class:
@@ -43,9 +44,7 @@ impl<C: Cost> ClassWeighted<C> {
 
     /// The weight of each example, `[batch, 1]`.
     fn of_each(&self, target: &Tensor<2>) -> Tensor<2> {
-        let weights = TensorData::new(self.weights.clone(), [1, self.weights.len()]);
-        let weights = Tensor::<2>::from_data(weights, (&target.device(), target.dtype()));
-        (target.clone() * weights).sum_dim(1)
+        weight_of_each(&self.weights, target)
     }
 }
 
@@ -113,5 +112,11 @@ impl<C: Cost> Cost for ClassWeighted<C> {
         let weights = self.of_each(target) * weights.clone();
         self.cost
             .weighted_gradients(output, target, &weights, gradients);
+    }
+
+    fn locals(&self) -> Vec<LocalCost> {
+        let locals = self.cost.locals().into_iter();
+        let weighted = locals.map(|local| local.with_class_weights(&self.weights));
+        weighted.collect()
     }
 }

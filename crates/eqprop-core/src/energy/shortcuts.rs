@@ -23,9 +23,14 @@ pub trait Shortcuts {
         false
     }
 
-    /// The state after a step of gradient descent in the prediction errors, instead of the layers themselves;
-    /// `None` for a field that does not predict its layers.
-    fn descend_errors(&self, _state: &State, _top: Top<'_>, _step_size: f64) -> Option<State> {
+    /// The state after a step of gradient descent in the errors of predictions, in the place of the layers
+    /// themselves; `None` of a field that does not predict its layers.
+    fn descend_errors(
+        &self,
+        _state: &State,
+        _acting: Acting<'_>,
+        _step_size: f64,
+    ) -> Option<State> {
         None
     }
 
@@ -33,14 +38,12 @@ pub trait Shortcuts {
     fn keep(&self, _state: &State, _drives: Vec<Tensor<2>>) {}
 }
 
-/// The external influence on the output, besides the energy.
-pub enum Top<'a> {
-    /// Nothing.
-    Free,
-    /// A force, `[batch, n_units]`.
-    Pulled(&'a Tensor<2>),
-    /// The output is clamped to a value, `[batch, n_units]`.
-    Held(&'a Tensor<2>),
+/// Whatever acts on the layers beside the energy.
+pub struct Acting<'a> {
+    /// Where the output is held, if it is, `[batch, n_units]`.
+    pub held: Option<&'a Tensor<2>>,
+    /// The force on each layer, `[batch, n_units]`; none where nothing acts.
+    pub forces: &'a [Option<Tensor<2>>],
 }
 
 /// No shortcuts.

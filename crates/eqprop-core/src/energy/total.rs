@@ -1,13 +1,15 @@
 //! The total energy `F = E + βC`.
 
 mod holomorphic;
+mod nudged;
 
 use burn::tensor::Tensor;
 
 use self::holomorphic::Holomorphic;
+use self::nudged::Nudged;
 use super::field::{Energy, VectorField};
-use super::shortcuts::Top;
-use crate::activation::{Activation, Complex, Levels};
+use super::shortcuts::Acting;
+use crate::activation::{Activation, Complex};
 use crate::cost::Cost;
 use crate::fused::{self, Layer, Problem, Update};
 use crate::relaxed::{Relaxed, Stopping};
@@ -27,34 +29,17 @@ pub struct TotalEnergy<'a, E: VectorField, C: Cost> {
     phase: Phase<'a, C, C::Nudge>,
 }
 
-/// The external influence on the output layer, besides the energy.
+/// Whatever acts on the output, and perhaps on other layers, beside the energy.
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
     reason = "one lives at a time, for a whole relaxation"
 )]
-enum Phase<'a, C, N> {
+enum Phase<'a, C: Clone, N> {
     Free,
     Nudged(Nudged<'a, C, N>),
     Clamped(Tensor<2>),
     Holomorphic(Holomorphic<'a, C, N>),
-}
-
-/// A nudge by `βC`.
-#[derive(Debug)]
-struct Nudged<'a, C, N> {
-    cost: &'a C,
-    nudge: N,
-    /// The nudge by `β/a`, if the [curvature](VectorField::curvature) `a` of the output is not 1: a
-    /// minimizer of `a(G − drive·s) + βC` minimizes `G − drive·s + (β/a)C` too, unit by unit.
-    relative: Option<N>,
-}
-
-impl<C, N> Nudged<'_, C, N> {
-    /// The nudge for a layer whose drive is relative to its curvature.
-    fn relative(&self) -> &N {
-        self.relative.as_ref().unwrap_or(&self.nudge)
-    }
 }
 
 impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
@@ -71,11 +56,15 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         Self::new(energy, clamped, Phase::Free)
     }
 
-    /// Creates the total energy of a nudged phase, `F = E + βC`, with one β per example.
+    /// `F = E + βC`, with one β per example. To `C` belong the [local](Cost::locals) costs of layers before the output, if
+    /// there are any.
     ///
     /// # Shapes
     /// - `target`: as the cost expects it, `[batch, …]`
     /// - `beta`: `[batch, 1]`, or `[1, 1]` for all examples
+    ///
+    /// # Panics
+    /// If a local cost is of a layer that there is not before the output, or that has phases.
     pub fn nudged(
         energy: &'a E,
         clamped: &'a E::Clamped,
@@ -83,14 +72,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         target: &Tensor<2>,
         beta: Tensor<2>,
     ) -> Self {
-        let output = energy.layers().last().expect("a network has a layer");
-        let nudge = |beta| cost.nudge(target, beta, output.activation);
-        let curvature = energy.curvature(energy.layers().len() - 1);
-        let nudged = Nudged {
-            cost,
-            relative: curvature.map(|curvature| nudge(beta.clone() / curvature)),
-            nudge: nudge(beta),
-        };
+        let nudged = Nudged::new(energy, cost, target, beta);
         Self::new(energy, clamped, Phase::Nudged(nudged))
     }
 
@@ -143,19 +125,15 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         self.energy
     }
 
-    /// Returns the value of layer `layer` that minimizes `F` with all other layers fixed: `σ(drive)`
-    /// for a free layer; see [`Cost::minimize`] for the nudged output.
+    /// The value of layer `layer` that minimizes `F` with all other layers held: `σ(drive)`
+    /// for a free layer, see [`Cost::minimize`] for one that is nudged.
     pub fn minimize(&self, layer: usize, state: &State) -> Tensor<2> {
         if let Some(output) = self.held(layer) {
             return self.hold(layer, output.clone());
         }
         let drive = self.energy.drive(layer, self.clamped, state);
         let minimizer = match &self.phase {
-            Phase::Nudged(nudged) if self.is_output(layer) => {
-                let (nudge, activation) = (nudged.relative(), self.activation(layer));
-                let output = state.layer(layer);
-                nudged.cost.minimize(nudge, activation, drive, output)
-            }
+            Phase::Nudged(nudged) if nudged.acts_on(layer) => nudged.minimize(layer, drive, state),
             Phase::Holomorphic(nudge) => nudge.minimize(layer, &drive, state),
             Phase::Free | Phase::Nudged(_) | Phase::Clamped(_) => self.apply(layer, drive),
         };
@@ -215,9 +193,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         }
         let output = match &self.phase {
             Phase::Free => fused::Output::Free,
-            Phase::Nudged(nudged) => {
-                fused::Output::Nudged(nudged.cost.quadratic_nudge(nudged.relative())?)
-            }
+            Phase::Nudged(nudged) => fused::Output::Nudged(nudged.quadratic()?),
             Phase::Clamped(output) => fused::Output::Clamped(output),
             Phase::Holomorphic(_) => return None,
         };
@@ -243,9 +219,10 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// Returns whether layer `layer` is known to stay unchanged, so that [`minimize`](Self::minimize)
     /// and [`descend`](Self::descend) would return it as it is.
     pub fn stays(&self, layer: usize, state: &State) -> bool {
-        match self.phase {
+        match &self.phase {
             Phase::Holomorphic(_) => false,
-            Phase::Nudged(_) | Phase::Clamped(_) if self.is_output(layer) => false,
+            Phase::Nudged(nudged) if nudged.acts_on(layer) => false,
+            Phase::Clamped(_) if self.is_output(layer) => false,
             _ => self.energy.shortcuts(self.clamped).stays(layer, state),
         }
     }
@@ -314,18 +291,22 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         if layers.any(|layer| self.energy.held(layer, self.clamped).is_some()) {
             return None;
         }
-        let force;
-        let top = match &self.phase {
-            Phase::Free => Top::Free,
+        let n_layers = state.layers().len();
+        let (held, forces) = match &self.phase {
+            Phase::Free => (None, vec![None; n_layers]),
             Phase::Nudged(nudged) => {
-                force = nudged.cost.force(nudged.relative(), state.output());
-                Top::Pulled(&force)
+                let forces = (0..n_layers).map(|layer| nudged.force(layer, state));
+                (None, forces.collect())
             }
-            Phase::Clamped(output) => Top::Held(output),
+            Phase::Clamped(output) => (Some(output), vec![None; n_layers]),
             Phase::Holomorphic(_) => return None,
         };
+        let acting = Acting {
+            held,
+            forces: &forces,
+        };
         let shortcuts = self.energy.shortcuts(self.clamped);
-        shortcuts.descend_errors(state, top, step_size)
+        shortcuts.descend_errors(state, acting, step_size)
     }
 
     /// Returns the residual of each example, its distance from an equilibrium: the largest distance of
@@ -339,11 +320,12 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     fn force(&self, layer: usize, state: &State) -> Tensor<2> {
         let drive = self.energy.drive(layer, self.clamped, state);
         let force = match &self.phase {
-            Phase::Nudged(nudged) if self.is_output(layer) => {
-                drive + nudged.cost.force(nudged.relative(), state.output())
-            }
+            Phase::Nudged(nudged) => match nudged.force(layer, state) {
+                Some(force) => drive + force,
+                None => drive,
+            },
             Phase::Holomorphic(nudge) => return nudge.force(layer, &drive, state).stack(),
-            Phase::Free | Phase::Nudged(_) | Phase::Clamped(_) => drive,
+            Phase::Free | Phase::Clamped(_) => drive,
         };
         self.activation(layer).along(state.layer(layer), force)
     }
@@ -391,10 +373,7 @@ impl<E: Energy, C: Cost> TotalEnergy<'_, E, C> {
     pub fn value(&self, state: &State) -> Tensor<1> {
         match &self.phase {
             Phase::Free | Phase::Clamped(_) => self.energy.energy(self.clamped, state),
-            Phase::Nudged(Nudged { cost, nudge, .. }) => {
-                let energy = self.energy.energy(self.clamped, state);
-                energy + cost.nudged_value(nudge, state.output())
-            }
+            Phase::Nudged(nudged) => self.energy.energy(self.clamped, state) + nudged.value(state),
             Phase::Holomorphic(nudge) => nudge.value(self.energy, self.clamped, state),
         }
     }

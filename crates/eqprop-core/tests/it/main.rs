@@ -18,6 +18,7 @@ mod devices;
 mod finite_differences;
 mod fused;
 mod graphs;
+mod intermediate;
 mod lateral;
 mod oscillators;
 mod partly_clamped;

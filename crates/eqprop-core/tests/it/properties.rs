@@ -4,13 +4,13 @@ use burn::tensor::Tensor;
 use eqprop_core::activation::{Activation, Levels};
 use eqprop_core::connection::ConnectionKind::{self, Identity};
 use eqprop_core::connection::{ConvolutionConfig, Pooling};
-use eqprop_core::cost::{AnyCost, CostConfig};
+use eqprop_core::cost::{AnyCost, CostConfig, CrossEntropyConfig, LocalCost};
 use eqprop_core::energy::{
     HopfieldEnergy, HopfieldEnergyConfig, LayerConfig, TotalEnergy, VectorField,
 };
 use eqprop_core::relaxation::{Dynamics, Scheme};
 use eqprop_testing::{
-    ACTIVATIONS, Numbers, Setup, connection, cost, joined, network, parameters, values,
+    ACTIVATIONS, Numbers, Setup, connection, cost, filled, joined, network, parameters, values,
 };
 use proptest::prelude::*;
 
@@ -188,13 +188,35 @@ fn assert_never_rises(case: &Case, scheme: impl Fn(&HopfieldEnergy, f64) -> Sche
             }
             other => unreachable!("made without weights: {other:?}"),
         };
-        let total = TotalEnergy::nudged(&energy, &clamped, &cost, &target, setup.number(beta));
-        descend(
-            &total,
-            beta.abs() * curvature,
-            &format!("{which:?}, beta {beta}"),
-        );
+        let what = format!("{which:?}, beta {beta}");
+        let number = setup.number(beta);
+        let total = TotalEnergy::nudged(&energy, &clamped, &cost, &target, number.clone());
+        descend(&total, beta.abs() * curvature, &what);
+
+        let locals = locals(&case.config, &setup, &mut numbers);
+        let of_locals = locals.iter().map(|local| {
+            // No weight is above 2.
+            squared_norm(&values(&local.readout.weight.val()))
+        });
+        let curvature = curvature + of_locals.sum::<f64>();
+        let cost = cost.with_locals(locals);
+        let total = TotalEnergy::nudged(&energy, &clamped, &cost, &target, number);
+        let what = format!("{what}, with local costs");
+        descend(&total, beta.abs() * curvature, &what);
     }
+}
+
+/// A cost for each layer before the output, of as many classes as it has units, with a weight of up to 2.
+fn locals(config: &HopfieldEnergyConfig, setup: &Setup, numbers: &mut Numbers) -> Vec<LocalCost> {
+    let (output, hidden) = config.layers.split_last().expect("an output");
+    let local = |(layer, hidden): (usize, &LayerConfig)| {
+        let readout = CrossEntropyConfig::new(hidden.n_units(), output.n_units());
+        let readout = filled(readout.init(&setup.device), setup, |n| {
+            numbers.list(n, -1.0, 1.0)
+        });
+        LocalCost::new(layer, 2.0 * (layer + 1) as f64 / 4.0, readout)
+    };
+    hidden.iter().enumerate().map(local).collect()
 }
 
 fn squared_norm(numbers: &[f64]) -> f64 {

@@ -6,14 +6,14 @@ use eqprop_core::activation::Activation;
 use eqprop_core::connection::{
     ConnectionConfig, ConnectionKind, InitializerConfig, WeightSource, redraw,
 };
-use eqprop_core::cost::{AnyCost, CostConfig};
+use eqprop_core::cost::{AnyCost, CostConfig, CrossEntropy, CrossEntropyConfig};
 use eqprop_core::energy::{AnyField, HopfieldEnergyConfig, LayerConfig, Model, ModelConfig};
 use eqprop_core::shape::LayerShape;
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
 use super::hidden::{HiddenLayer, SkipConnection};
-use super::{ClassWeights, TrainingConfig};
+use super::{ClassWeights, IntermediateConfig, TrainingConfig};
 use crate::network::EquilibriumNetwork;
 
 /// Layers, connections, and the model built from them.
@@ -50,6 +50,10 @@ pub struct NetworkConfig {
     /// hidden layer, or "phase_error" on an output layer of oscillators.
     #[config(default = "CostConfig::SquaredError")]
     pub cost: CostConfig,
+    /// Hidden layers that are nudged along with the output, each by a readout of its own: {"layers": [1, 2], "weight":
+    /// 0.1} with layers counted from the input as 0; no layers for the nudge of the output alone.
+    #[config(default = "IntermediateConfig::default()")]
+    pub intermediate: IntermediateConfig,
 }
 
 impl TrainingConfig {
@@ -138,15 +142,26 @@ impl TrainingConfig {
     /// If [`validate`](Self::validate) fails.
     pub fn network(&self, device: &Device) -> EquilibriumNetwork<AnyField, AnyCost> {
         let mut source = Seeded::new(self.seed, 0);
-        let last = self.energy().layers.pop();
-        let n_outputs = last.expect("validated: there is a layer").n_units();
+        let layers = self.energy().layers;
+        let last = layers.last().expect("validated: there is a layer");
+        let n_outputs = last.n_units();
         let energy = self.field().init_from(&mut source, device);
         let n_classes = self.data.dataset.n_outputs();
         let mut cost = self.network.cost.init(n_outputs, n_classes, device);
-        if let AnyCost::CrossEntropy(readout) = &mut cost {
-            let (weight, fans) = (&mut readout.weight, [n_outputs, n_classes]);
+        let mut draw = |readout: &mut CrossEntropy, n_units| {
+            let (weight, fans) = (&mut readout.weight, [n_units, n_classes]);
             redraw(weight, InitializerConfig::Glorot, fans, &mut source);
+        };
+        if let AnyCost::CrossEntropy(readout) = &mut cost {
+            draw(readout, n_outputs);
         }
+        // After all others, whose weights are the same with and without.
+        cost = cost.with_locals(self.network.intermediate.locals(|layer| {
+            let n_units = layers[layer].n_units();
+            let mut readout = CrossEntropyConfig::new(n_units, n_classes).init(device);
+            draw(&mut readout, n_units);
+            readout
+        }));
         if let Some(ClassWeights::Of(weights)) = &self.data.class_weights {
             cost = cost.with_class_weights(weights.clone());
         }

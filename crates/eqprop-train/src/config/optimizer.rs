@@ -7,7 +7,7 @@ use burn::optim::lr_scheduler::LrSchedulerConfig;
 use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
 use burn::optim::lr_scheduler::step::StepLrSchedulerConfig;
-use eqprop_core::cost::AnyCost;
+use eqprop_core::cost::{AnyCost, Cost};
 use eqprop_core::energy::{AnyField, VectorField};
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,9 @@ use crate::optimizer::FusedSgdConfig;
 /// Optimizer: how gradients change the parameters.
 #[derive(Config, Debug, PartialEq)]
 pub struct OptimizerConfig {
-    /// Learning rate of each layer, for its biases and the connections that lead to it, from the first
-    /// hidden layer to the output; with the cross-entropy one more, for the readout.
+    /// Learning rate of each layer, for its biases and the connections that lead to it, from the
+    /// first hidden layer to the output; with the cross-entropy one more, for the readout. The readout of a
+    /// hidden layer has that of the layer above it.
     pub learning_rates: Vec<f64>,
     /// Largest norm of the gradient over all parameters; a longer gradient is scaled down to it. Null for no
     /// clipping.
@@ -105,10 +106,15 @@ impl TrainingConfig {
         let n_layers = network.energy.layers().len();
         let layers = (0..n_layers).map(|layer| network.energy.parameters_into(layer));
         let readout = || ParamGroup::ids_from_module(network.cost.clone());
-        let groups = layers.chain(std::iter::once_with(readout));
+        let groups = layers.chain(std::iter::once_with(readout)).zip(rates);
+        // Of several groups that have a parameter the last one counts.
+        let locals = network.cost.locals().into_iter().map(|local| {
+            let rate = &rates[local.layer() + 1];
+            (ParamGroup::ids_from_module(local.readout), rate)
+        });
         let scheduler = ModuleLrSchedulerConfig::new(schedule(rates[0]));
         let scheduler = groups
-            .zip(rates)
+            .chain(locals)
             .fold(scheduler, |scheduler, (group, &rate)| {
                 scheduler.with_group(group, schedule(rate))
             });

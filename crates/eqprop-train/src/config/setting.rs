@@ -334,6 +334,7 @@ pub(super) fn example(name: &str) -> String {
         }
         "initializer" => r#"glorot or {"fan_in": {"gain": 0.7}}"#,
         "gains" => "[0.6, 0.8]",
+        "intermediate" => r#"{"layers": [1, 2], "weight": 0.1}"#,
         "n_train" => "1000 or null",
         "class_weights" => "balanced or [1.0, 2.5] or null",
         "tolerance" => "1e-3 or null",

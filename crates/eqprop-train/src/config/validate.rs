@@ -33,6 +33,7 @@ impl TrainingConfig {
         self.check_class_weights()?;
         self.check_hidden()?;
         self.energy().validate()?;
+        self.check_intermediate()?;
         self.check_memory()?;
         let field = self.field();
         field.validate()?;

@@ -115,7 +115,8 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLe
     }
 
     /// # Panics
-    /// If β is out of range; see [`Nudging::validate_range`].
+    /// If β is out of range, see [`Nudging::validate_range`]; if the cost has [local](Cost::locals) ones, because
+    /// layers that are not the output are not clamped.
     fn estimate(
         &self,
         network: &EquilibriumNetwork<E, C>,
@@ -125,6 +126,11 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C> for CoupledLe
         if let Err(error) = self.nudging.validate_range() {
             panic!("{error}");
         }
+        assert!(
+            network.cost.locals().is_empty(),
+            "coupled learning clamps the output alone, but the cost has local ones of other layers: use equilibrium \
+             propagation"
+        );
         let free = FreeEquilibrium::find(&self.free, network, batch, start);
         let sign = self.signs.sign(self.nudging);
         let (pairs, clamped) = free.pairs(self.nudging, sign, |betas| {

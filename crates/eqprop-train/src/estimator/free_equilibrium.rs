@@ -149,9 +149,9 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
     /// Combines the gradients of the energy's parameters with those of the cost's, which are `∂C/∂θ` at the
     /// free equilibrium, and with the measurements made there.
     pub(crate) fn contrasted(self, mut gradients: Gradients, second_phase: Relaxed) -> Estimate {
-        let (cost, output) = (&self.network.cost, self.state().output());
-        cost.gradients(output, &self.target, &mut gradients);
-        // This forms the products.
+        let cost = &self.network.cost;
+        cost.summed_gradients(self.state(), &self.target, &mut gradients);
+        // Products are formed here.
         let gradients = || into_params(&gradients, &self.network);
         let gradients = debug_span!("gradient").in_scope(gradients);
         self.estimate(gradients, Some(second_phase))

@@ -242,7 +242,7 @@ impl<E: VectorField, C: Cost, D: Dynamics> GradientEstimator<E, C>
                 None => stack(&samples),
             };
             let target = free.target.clone().repeat_dim(0, n_times(&unnudged));
-            cost.gradients(unnudged.output(), &target, &mut gradients);
+            cost.summed_gradients(&unnudged, &target, &mut gradients);
             gradients
         });
         let gradients = into_params(&gradients, &free.network);

@@ -94,7 +94,7 @@ impl<D: Dynamics> WeightPerturbation<D> {
         let clamped = network.energy.clamp(&at.input);
         let start = Some(at.state().clone());
         let relaxed = self.free.run(&network, &at.input, &clamped, start);
-        let cost = network.cost.value(relaxed.state.output(), &at.target);
+        let cost = network.cost.summed_value(&relaxed.state, &at.target);
         cost.mean()
     }
 }

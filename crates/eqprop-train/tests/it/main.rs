@@ -15,6 +15,7 @@ mod estimator;
 mod estimators;
 mod gradient_norm;
 mod hardware;
+mod intermediate;
 mod labels;
 mod lateral;
 mod optimizer;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::{Tensor, TensorData};
 use eqprop_bench::picture;
 use eqprop_core::activation::Activation;
-use eqprop_core::cost::AnyCost;
+use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::VectorField;
 use eqprop_core::nudging::Nudging;
 use eqprop_train::data::Examples;
@@ -143,7 +143,7 @@ impl Watched {
             "input": self.shape(),
             "is_drawn": source.has_pixels(),
             "layers": layers.collect::<Vec<_>>(),
-            "has_readout": matches!(network.cost, AnyCost::CrossEntropy(_)),
+            "has_readout": config.network.cost == CostConfig::CrossEntropy,
             "classes": classes.collect::<Vec<_>>(),
             "beta": beta,
             "is_centered": matches!(config.phases.nudging, Nudging::Centered { .. }),

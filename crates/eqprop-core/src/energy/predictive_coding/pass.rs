@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::clamped::ClampedPredictions;
 use super::rule::Rule;
-use crate::energy::shortcuts::{Shortcuts, Top};
+use crate::energy::shortcuts::{Acting, Shortcuts};
 use crate::fused::{Drives, Predictions};
 use crate::state::State;
 
@@ -48,16 +48,16 @@ impl Shortcuts for Pass<'_> {
     }
 
     /// Down the chain by the transposed slopes of the predictions, and up by the predictions.
-    fn descend_errors(&self, state: &State, top: Top<'_>, step_size: f64) -> Option<State> {
+    fn descend_errors(&self, state: &State, acting: Acting<'_>, step_size: f64) -> Option<State> {
         let clamped = self.clamped;
         let last = clamped.predictors.len();
         let error = |layer| state.layer(layer).clone() - clamped.prediction(layer, state).value;
-        let mut force = match &top {
-            Top::Free => state.output().zeros_like(),
-            Top::Pulled(force) => (*force).clone(),
+        let mut force = match acting.held {
+            None => acting.forces[last].clone(),
             // The output does not move with its prediction, so that its error does.
-            Top::Held(output) => (*output).clone() - clamped.prediction(last, state).value,
-        };
+            Some(output) => Some(output.clone() - clamped.prediction(last, state).value),
+        }
+        .unwrap_or_else(|| state.output().zeros_like());
         let mut errors = Vec::new();
         for layer in (0..=last).rev() {
             errors.push(error(layer) * (1.0 - step_size) + force.clone() * step_size);
@@ -66,12 +66,15 @@ impl Shortcuts for Pass<'_> {
                 let response = self.rules[layer].response;
                 force = response.pull_back(prediction.value.clone(), force);
                 force = clamped.pull_back(below, &prediction, force);
+                if let Some(own) = &acting.forces[below] {
+                    force = force + own.clone();
+                }
             }
         }
         let mut moved = state.clone();
         for (layer, error) in errors.into_iter().rev().enumerate() {
-            let value = match top {
-                Top::Held(output) if layer == last => output.clone(),
+            let value = match acting.held {
+                Some(output) if layer == last => output.clone(),
                 _ => clamped.prediction(layer, &moved).value + error,
             };
             moved.set(layer, value);
