@@ -345,7 +345,7 @@ pub enum TrainingError {
         "intermediate.layers are judged by the class of an example, but the data has {found}: set intermediate.layers=[]"
     )]
     IntermediateWithoutClasses {
-        /// What there is in their place.
+        /// The kind of targets found instead.
         found: &'static str,
     },
     /// Nesterov's momentum without any.

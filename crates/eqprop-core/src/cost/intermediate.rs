@@ -20,7 +20,7 @@ use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 /// cross-entropy; a relaxation goes step by step, without fused code.
 ///
 /// # Reference
-/// Lin, Bal & Sengupta (2025), <https://arxiv.org/abs/2508.15989>, whose local errors may also come from a teacher network.
+/// <https://arxiv.org/abs/2508.15989>, whose local errors may also come from a teacher network.
 #[derive(Module, Debug)]
 pub struct Intermediate<C: Cost> {
     /// The cost of the output.
