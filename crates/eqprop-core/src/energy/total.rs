@@ -9,7 +9,7 @@ use self::holomorphic::Holomorphic;
 use self::nudged::Nudged;
 use super::field::{Energy, VectorField};
 use super::shortcuts::Acting;
-use crate::activation::{Activation, Complex};
+use crate::activation::{Activation, Complex, Levels};
 use crate::cost::Cost;
 use crate::fused::{self, Layer, Problem, Update};
 use crate::relaxed::{Relaxed, Stopping};
