@@ -367,3 +367,32 @@ fn machines_that_cannot_be_measured_are_refused() {
         &["--draws", "--hardware", "state_noise=0.1"],
     );
 }
+
+#[test]
+fn the_network_of_a_run_and_a_bound_for_its_machine_are_refused() {
+    let place = Place::new();
+    let own = ["--set", "hardware.state_noise=0.05"];
+    place.succeed(&[&QUICK[..], &own, &["--run", "run"]].concat());
+    let examined = [
+        "fidelity",
+        "--run",
+        "run",
+        "--batches",
+        "1",
+        "--batch",
+        "20",
+    ];
+    for (more, said) in [
+        (
+            &["--set", "intermediate.layers=[1]"][..],
+            "cannot change the network of a run",
+        ),
+        (
+            &["--set", "class_weights=balanced"],
+            "cannot change the network of a run",
+        ),
+        (&["--bound", "0.9"], "--bound is for the ideal machine"),
+    ] {
+        place.run(&[&examined[..], more].concat()).failed(&[said]);
+    }
+}

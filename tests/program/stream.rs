@@ -166,7 +166,7 @@ fn the_help_says_when_to_stream_and_what_it_costs() {
         "--stream",
         "do not fit into memory",
         "The results are the same",
-        "a disk should be fast",
+        "the disk should be fast",
     ] {
         assert!(help.contains(said), "{said}: {help}");
     }

@@ -20,7 +20,7 @@
 //! [`HardwareFidelityConfig::examine`] asks what the estimates of a machine are worth whose units and weights are not
 //! ideal: [`Machine`] by [`Machine`], against β.
 //!
-//! Over several batches, a cosine is the lowest of them and an error the largest.
+//! Over several batches, the lowest cosine and the largest error are reported.
 
 mod agreement;
 mod beta;

@@ -290,7 +290,7 @@ impl RunFolder {
         Ok(run)
     }
 
-    /// The network that the run has trained so far.
+    /// Loads the network that the run has trained so far.
     ///
     /// # Errors
     /// If there is none yet, or it does not fit the configuration.

@@ -217,8 +217,9 @@ impl Activation {
         }
     }
 
-    /// Of all drives that move a layer at `state` the same way, the one nearest to the drive
-    /// [that holds it](Self::inverse): the drive itself, but of a `Phase` without what pushes across the circle.
+    /// Of all drives that move a layer at `state` in the same way, returns the one nearest to the drive [that
+    /// holds it](Self::inverse): the drive itself, but for a `Phase` with its radial component replaced by
+    /// the state.
     ///
     /// # Shapes
     /// - `state`, `drive` and output: `[batch, n_units]`

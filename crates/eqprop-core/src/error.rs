@@ -122,7 +122,7 @@ pub enum ConfigError {
         /// Its activation.
         activation: String,
     },
-    /// The nudging outweighs the energy in an output unit.
+    /// The nudge outweighs the energy in an output unit.
     #[error(
         "beta = {beta} is refused: the energy of this network has a curvature of {curvature} only \
          in an output unit, so that E + beta C falls without bound as the unit grows; use beta > \

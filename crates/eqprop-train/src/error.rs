@@ -348,7 +348,7 @@ pub enum TrainingError {
         /// The kind of targets found instead.
         found: &'static str,
     },
-    /// Nesterov's momentum without any.
+    /// Nesterov momentum needs a momentum greater than 0.
     #[error(
         "nesterov changes a momentum, but momentum is 0: set momentum above 0, or nesterov to false"
     )]

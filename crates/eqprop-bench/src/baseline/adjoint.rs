@@ -101,7 +101,7 @@ fn by_costate<E: VectorField, C: Cost>(
         let total = TotalEnergy::<E, C>::free(&network.energy, &clamped);
         let through = product(&total, state, &costate.state);
         let cost = network.cost.summed_value(state, &equilibrium.target);
-        // A factor: autodiff takes the reciprocal of a divisor in `f32`, whatever the data type.
+        // A multiplication: autodiff takes the reciprocal of a divisor in `f32`, whatever the data type.
         let per_example = 1.0 / state.batch_size() as f64;
         let objective = (through + cost.sum()) * per_example;
         GradientsParams::from_grads(backward(&objective), network)

@@ -78,21 +78,16 @@ pub struct FidelityArguments {
         allow_negative_numbers = true
     )]
     pub batch: usize,
-    /// Cosine similarity that every layer has to reach in the recommendation.
-    #[arg(
-        long,
-        value_name = "C",
-        default_value_t = 0.99,
-        allow_negative_numbers = true
-    )]
-    pub bound: f64,
+    /// Cosine similarity that every layer has to reach in the recommendation [default: 0.99].
+    #[arg(long, value_name = "C", allow_negative_numbers = true)]
+    pub bound: Option<f64>,
     /// Measure a machine that is not ideal, such as state_noise=0.1,state_bits=4; once for each machine.
     #[arg(long, value_name = "KEY=V,…", conflicts_with = "bound")]
     pub hardware: Vec<MachineSettings>,
     /// Estimates of each batch by a machine in which there is chance [default: 10].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub draws: Option<usize>,
-    /// Folder for the pictures and fidelity.json; made if it is not there.
+    /// Folder for the pictures and fidelity.json; created if it does not exist.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
     #[command(flatten)]

@@ -28,7 +28,7 @@ impl FromStr for Vary {
     }
 }
 
-/// The parts of a list between its commas, but for those inside of brackets and quotes.
+/// Splits a list at its commas, except those inside brackets and quotes.
 pub(super) fn split(list: &str) -> Vec<String> {
     let (mut depth, mut is_text) = (0, false);
     let parts = list.split(|c| {

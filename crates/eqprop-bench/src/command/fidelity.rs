@@ -62,9 +62,7 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
     let (n_batches, batch_size) = (arguments.batches, arguments.batch);
     at_least_one("--batches", &[n_batches])?;
     at_least_one("--batch", &[batch_size])?;
-    FidelityConfig::new()
-        .with_bound(arguments.bound)
-        .validate()?;
+    ideal(arguments.bound).validate()?;
     let subject = match &arguments.run {
         Some(run) => open(run, &arguments)?,
         None => start(&arguments)?,
@@ -79,7 +77,7 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
         );
     }
     let examination = Examination::of(&arguments, &subject.config)?;
-    // Last, so that nothing is left behind when something above cannot work.
+    // Last, so that nothing is left behind if something above fails.
     let folder = arguments.report.as_deref().map(ReportFolder::prepare);
     let folder = folder.transpose()?;
 
@@ -113,10 +111,19 @@ pub fn run(arguments: FidelityArguments) -> Result<Report> {
         Found::Ideal(found) => text::render(&results, found),
         Found::Machines(found) => hardware::render(&results, found),
     };
-    // What was measured is printed, whether or not it can be written.
+    // Results are printed whether or not they can be written.
     let unwritten = folder.and_then(|folder| write(&folder, &results, &mut text).err());
     let failure = unwritten.map(|error| format!("{error:#}"));
     Ok(Report::new(text, &results).with_failure(failure))
+}
+
+/// The examination of the ideal machine, with a bound on the cosine if one was given.
+fn ideal(bound: Option<f64>) -> FidelityConfig {
+    let examination = FidelityConfig::new();
+    match bound {
+        Some(bound) => examination.with_bound(bound),
+        None => examination,
+    }
 }
 
 impl Examination {
@@ -139,12 +146,14 @@ impl Examination {
         }
         let mut examination = HardwareFidelityConfig::new();
         match (machines.is_empty(), arguments.draws) {
-            (true, None) => Ok(Self::Ideal(
-                FidelityConfig::new().with_bound(arguments.bound),
-            )),
+            (true, None) => Ok(Self::Ideal(ideal(arguments.bound))),
             (true, Some(_)) => bail!(
                 "--draws is the number of estimates by a machine that is not ideal: name one with --hardware, such as \
                  state_noise=0.1, or leave --draws out"
+            ),
+            (false, _) if arguments.bound.is_some() => bail!(
+                "--bound is for the ideal machine, but hardware.* makes the states of this one noisy or coarse: leave \
+                 --bound out, or set hardware.state_noise=0 and hardware.state_bits=null"
             ),
             (false, Some(n_draws)) if n_draws < 2 => {
                 bail!("--draws must be at least 2, to have a deviation, but is {n_draws}")
@@ -189,7 +198,7 @@ impl Examination {
     }
 }
 
-/// A new network of the configuration on the command line.
+/// Prepares a new network with the configuration of the command line.
 fn start(arguments: &FidelityArguments) -> Result<Subject> {
     let (name, mut config, read) = arguments.model.configure_with_data()?;
     // The initial weights need no epoch; a training needs at least one.
@@ -216,7 +225,11 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
     config.validate()?;
     let network = |config: &TrainingConfig| {
         let (model, cost) = (config.network.model, config.network.cost);
-        (config.data.dataset.clone(), model, cost, config.energy())
+        let hidden = config.network.intermediate.clone();
+        // The seed gives the weights that levels and ranges of devices are counted in.
+        let (weights, seed) = (config.data.class_weights.clone(), config.seed);
+        let dataset = config.data.dataset.clone();
+        (dataset, model, cost, hidden, weights, seed, config.energy())
     };
     if network(&config) != network(&trained.config) {
         bail!(

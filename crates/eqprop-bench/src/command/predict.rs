@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use eqprop_bench::picture::{self, Doubt};
 use eqprop_core::energy::VectorField;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::Examples;
+use eqprop_train::data::{DataError, Examples, FilesError};
 use serde_json::{Map, Value, json};
 
 use crate::cli::PredictArguments;
@@ -52,7 +52,15 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
             }
             let examples = files.read_inputs(path);
             let mut inside = path.read_dir().into_iter().flatten().flatten();
-            if examples.is_err() && inside.any(|entry| is_image(&entry.path())) {
+            let is_unknown = matches!(
+                examples,
+                Err(DataError::Files(
+                    FilesError::NothingKnown { .. }
+                        | FilesError::NoClassFolders { .. }
+                        | FilesError::NoInputs { .. }
+                ))
+            );
+            if is_unknown && inside.any(|entry| is_image(&entry.path())) {
                 let path = path.display();
                 bail!(
                     "`{path}` is a folder of images: name the images in it, such as {path}/*.png"

@@ -187,7 +187,7 @@ pub(super) fn lowest_cosine<'a>(all: impl IntoIterator<Item = &'a Agreement>) ->
     cosines.fold(1.0, |a, b| ordered(a, b)[0])
 }
 
-/// The lower and the larger of two numbers; both not a number if one is not.
+/// Returns the smaller and the larger of two numbers; both NaN if either is.
 pub(super) fn ordered(a: f64, b: f64) -> [f64; 2] {
     if a.is_nan() || b.is_nan() {
         [f64::NAN; 2]

@@ -100,9 +100,9 @@ pub struct Draws {
     pub deviation: f64,
     /// How the mean estimate agrees.
     pub mean: Agreements,
-    /// See above.
+    /// Relative bias of the estimate.
     pub bias: f64,
-    /// See above.
+    /// Relative noise of the estimate.
     pub noise: f64,
 }
 
@@ -160,6 +160,7 @@ impl HardwareFidelityConfig {
     ) -> Result<HardwareFidelity, FidelityError> {
         self.validate()?;
         machines.validate()?;
+        network.check_nudging(estimator.nudging)?;
         let precision = choose_precision(self.precision, batches)?;
         let network = &precision.network(network.clone());
         let nudges = beta::grid(&self.betas, estimator, network);

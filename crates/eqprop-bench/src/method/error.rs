@@ -101,7 +101,7 @@ pub enum MethodError {
         /// The method.
         method: Method,
     },
-    /// A connection leads back.
+    /// A connection leads backward.
     #[error(
         "backprop needs a feedforward twin, but connection {from} -> {to} does not lead from a \
          lower to a higher layer; leave backprop out of --methods"

@@ -33,7 +33,10 @@ impl Levels {
     /// The least and the largest value that is held of a unit of this range.
     fn ends(self, [low, high]: [f64; 2]) -> [f64; 2] {
         let limit = self.range.unwrap_or(f64::INFINITY);
-        [low.max(-limit), if high.is_finite() { high } else { limit }]
+        [
+            if low.is_finite() { low } else { -limit },
+            if high.is_finite() { high } else { limit },
+        ]
     }
 
     /// Whether units of this range have levels, or need none.

@@ -360,7 +360,7 @@ impl ModelConfig {
         configured!(self, config => config.activations())
     }
 
-    /// Whether free phases start at their equilibrium.
+    /// Returns whether free phases start at their equilibrium.
     pub fn starts_at_equilibrium(&self) -> bool {
         configured!(self, config => config.starts_at_equilibrium())
     }

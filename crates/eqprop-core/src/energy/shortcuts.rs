@@ -23,8 +23,8 @@ pub trait Shortcuts {
         false
     }
 
-    /// The state after a step of gradient descent in the errors of predictions, in the place of the layers
-    /// themselves; `None` of a field that does not predict its layers.
+    /// The state after a step of gradient descent in the prediction errors, instead of the layers themselves;
+    /// `None` for a field that does not predict its layers.
     fn descend_errors(
         &self,
         _state: &State,

@@ -283,9 +283,9 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         State::new(layers.collect())
     }
 
-    /// `state` after a step of gradient descent in the errors of predictions; see
-    /// [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent). `None` where the layers are not
-    /// predicted, units of them are [held](VectorField::held), or the state is complex.
+    /// Returns `state` after a step of gradient descent in the prediction errors; see
+    /// [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent). `None` if the layers are not
+    /// predicted, units of them are [clamped](VectorField::held), or the state is complex.
     pub(crate) fn descend_errors(&self, state: &State, step_size: f64) -> Option<State> {
         let mut layers = 0..state.layers().len();
         if layers.any(|layer| self.energy.held(layer, self.clamped).is_some()) {

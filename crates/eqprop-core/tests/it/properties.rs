@@ -280,9 +280,10 @@ proptest! {
         seed in 0..1000_u64,
     ) {
         let (setup, activation) = (Setup::double(), ACTIVATIONS[index]);
-        let levels = Levels { bits: Some(bits), range: Some(1.25) };
+        let levels = Levels { bits: Some(bits), range: Some(0.75) };
         let [low, high] = activation.range();
-        let (low, high) = (low.max(-1.25), if high.is_finite() { high } else { 1.25 });
+        let low = if low.is_finite() { low } else { -0.75 };
+        let high = if high.is_finite() { high } else { 0.75 };
         let n = if low < 0.0 { (1 << bits) - 1 } else { 1 << bits };
         let all = (0..n).map(|k| low + (high - low) * k as f64 / (n - 1) as f64);
         let state = Numbers(seed).inside(activation, &setup, [3, 4]);

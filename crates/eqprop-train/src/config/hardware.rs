@@ -6,7 +6,7 @@ use eqprop_core::error::ConfigError;
 
 use crate::estimator::StateDefects;
 
-/// Largest number of bits: more are beyond what `f32` resolves.
+/// Largest number of bits: `f32` resolves no more.
 const MOST_BITS: usize = 20;
 
 /// Imperfections of the devices of an analog machine that store the weights. Each is a number that is 0 or
@@ -20,13 +20,13 @@ const MOST_BITS: usize = 20;
 ///
 /// with the asymmetry `a` between increments and decrements, the write noise `σ`, a gain `g` per device, and
 /// the levels and limits of the stored values. Stuck devices keep their initial values. Only connections are
-/// such devices: weights, couplings, conductances and kernels, and the readout of the cross-entropy. Biases,
+/// such devices: weights, couplings, conductances and kernels, and readouts, those of hidden layers included. Biases,
 /// fields and currents are ideal.
 ///
 /// Units are disturbed and rounded after every step of a relaxation, see [`NonIdeal`](crate::estimator::NonIdeal).
 ///
-/// Patterns are functions of the seed and of a weight's place, and noise of the number of the update too, so that a run that
-/// goes on repeats what it would have been.
+/// Device patterns are functions of the seed and of a weight's index; noise is also a function of the update
+/// number, so that a resumed run is the same as an uninterrupted one.
 ///
 /// # Reference
 /// Gower (2025), <https://arxiv.org/abs/2505.02103>, trains oscillators with few bits; the asymmetry is that

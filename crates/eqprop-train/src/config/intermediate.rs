@@ -41,9 +41,13 @@ impl IntermediateConfig {
         !self.layers.is_empty() && self.weight > 0.0
     }
 
-    /// The costs of the layers, with readouts that `readout` makes of the units of layer `k`, counted from 0.
+    /// The costs of the layers in their order, with readouts that `readout` makes of the units of layer `k`,
+    /// counted from 0; none if their weight is 0.
     pub(super) fn locals(&self, mut readout: impl FnMut(usize) -> CrossEntropy) -> Vec<LocalCost> {
-        let layers = self.layers.iter().map(|layer| layer - 1);
+        let mut layers = self.layers.clone();
+        layers.sort_unstable();
+        layers.truncate(if self.acts() { layers.len() } else { 0 });
+        let layers = layers.iter().map(|layer| layer - 1);
         let locals = layers.map(|layer| LocalCost::new(layer, self.weight, readout(layer)));
         locals.collect()
     }

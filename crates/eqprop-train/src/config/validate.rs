@@ -77,7 +77,7 @@ impl TrainingConfig {
         layers.try_for_each(|(activation, layer)| activation.check_levels(levels, layer))
     }
 
-    /// Checks that what is for deep predictive coding networks finds one.
+    /// Checks that options for deep predictive coding come with such a network.
     fn check_depth(&self) -> Result<(), TrainingError> {
         let network = &self.network;
         let Model::PredictiveCoding {

@@ -151,7 +151,7 @@ impl<E: VectorField, C: Cost> FreeEquilibrium<E, C> {
     pub(crate) fn contrasted(self, mut gradients: Gradients, second_phase: Relaxed) -> Estimate {
         let cost = &self.network.cost;
         cost.summed_gradients(self.state(), &self.target, &mut gradients);
-        // Products are formed here.
+        // This forms the products.
         let gradients = || into_params(&gradients, &self.network);
         let gradients = debug_span!("gradient").in_scope(gradients);
         self.estimate(gradients, Some(second_phase))

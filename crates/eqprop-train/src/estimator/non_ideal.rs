@@ -130,7 +130,7 @@ impl<D: Dynamics> NonIdealEquilibriumPropagation<D> {
         }
     }
 
-    /// The phases of the next estimate.
+    /// Returns the phases of the next estimate.
     fn next(&self) -> EquilibriumPropagation<NonIdeal<D>> {
         let count = self.n_estimates.fetch_add(1, Ordering::Relaxed);
         let mut next = self.inner.clone();

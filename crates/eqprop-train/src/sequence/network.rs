@@ -46,7 +46,7 @@ impl<P: Potential, C: Cost> SequenceNetwork<P, C> {
     ///
     /// # Panics
     /// If there is no system, or the number of inputs of one differs from the number of units of the one
-    /// before.
+    /// before, or the cost has costs of layers before the output.
     pub fn new(systems: Vec<HamiltonianSystem<P>>, cost: C) -> Self {
         assert!(!systems.is_empty(), "a network needs at least one system");
         for (index, pair) in systems.windows(2).enumerate() {
@@ -58,6 +58,10 @@ impl<P: Potential, C: Cost> SequenceNetwork<P, C> {
                 index + 1
             );
         }
+        assert!(
+            cost.locals().is_empty(),
+            "a system has no layers before its output, but the cost has costs of such layers"
+        );
         Self {
             systems,
             cost,

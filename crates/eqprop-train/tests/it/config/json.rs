@@ -270,7 +270,7 @@ fn all_names() -> Vec<String> {
 #[test]
 fn the_example_of_every_setting_fits_it() {
     let names = all_names();
-    assert_eq!(names.len(), 55);
+    assert_eq!(names.len(), 58);
     for key in names {
         let mut config = config();
         if let Err(TrainingError::UnusedOption { choice, needed, .. }) =

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use eqprop_core::activation::Activation;
-use eqprop_core::cost::AnyCost;
+use eqprop_core::cost::CostConfig;
 use eqprop_core::energy::{AnyField, HopfieldEnergy, LayerConfig, PartlyClamped, VectorField};
 use eqprop_train::data::TargetKind;
 
@@ -43,7 +43,7 @@ pub fn with_free_input(run: &TrainedRun) -> Result<PartlyClamped<HopfieldEnergy>
              act on phases; train with the model \"hopfield\""
         ),
     };
-    if !matches!(network.cost, AnyCost::SquaredError(_)) {
+    if run.config.network.cost != CostConfig::SquaredError {
         bail!(
             "the classes of this network cannot be clamped: with the cost \"cross_entropy\" they are read out \
              and are no units of it; train with the cost \"squared_error\""
