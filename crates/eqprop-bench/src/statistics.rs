@@ -5,9 +5,9 @@
 //! has its own test here. Both tests are paired, so that whatever the two have in common cancels:
 //!
 //! - [`PairedDifference`]: the differences seed by seed, with Student's t. It tells what holds for other
-//! seeds on these examples.
+//!   seeds on these examples.
 //! - [`ExampleTest`]: McNemar's test, the differences example by example. It tells what holds for other
-//! examples with these networks.
+//!   examples with these networks.
 //!
 //! A claim about both needs both tests; [`Verdict`](crate::comparison::Verdict) requires both. Where several
 //! pairs are examined, [`holm`] keeps the chance of any false claim among them at the level of a single one.
