@@ -197,7 +197,10 @@ function draw() {
   $("residual-text").textContent = shown.residual === null ? "" : shown.residual.toExponential(1);
   chart($("energy"), view.steps.map((one) => one.energy), false);
   chart($("residual"), view.steps.map((one) => one.residual), true);
-  output(scores);
+  // The units themselves, which a nudge moves, where each stands for a class.
+  const units = state[state.length - 1], { is_of_phases } = view.network.layers[state.length - 1];
+  const isUnits = !view.network.has_readout && !is_of_phases && units.length === scores.length;
+  output(isUnits ? units : scores);
   view.frames++;
 }
 
