@@ -49,7 +49,8 @@ INTRODUCTION = """\
 
 Written by `docs/results.py` from what the commands of `docs/results.toml` print with `--json`: no measured figure is typed by hand.
 ± is the standard deviation over seeds. Times are of one run, on a machine that may have done other work too: compare them
-within a table, whose rows took turns. MNIST is read from the folder `EQPROP_DATA`, or downloaded once.
+within a table, whose rows took turns. Training time is the mean over seeds; × backprop is the median of the ratios within each epoch,
+which a disturbance of one epoch does not move. [The estimators](estimators.md) say what the methods are. MNIST is read from the folder `EQPROP_DATA`, or downloaded once.
 """
 
 
@@ -199,7 +200,7 @@ def spread(found: dict | None) -> str:
 
 
 def digits(value: float | None) -> str:
-    """Three digits that count, but none in place of those before the point."""
+    """Three significant digits, at most three decimals."""
     if value is None:
         return "–"
     decimals = next((n for n, least in enumerate([100, 10, 1]) if abs(value) >= least), 3)
@@ -390,6 +391,8 @@ def main() -> int:
         if left_out:
             print(f"left out, because EQPROP_DATA is not set: {', '.join(left_out)}", file=sys.stderr)
         chosen = [experiment for experiment in chosen if not experiment.data]
+    if not chosen:
+        sys.exit("nothing to run: set EQPROP_DATA to the folder that has MNIST in `mnist`")
     place = find_program(options)
     sections = former_sections(options.output)
     failed = []
