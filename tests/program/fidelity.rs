@@ -369,7 +369,7 @@ fn machines_that_cannot_be_measured_are_refused() {
 }
 
 #[test]
-fn the_network_of_a_run_and_a_bound_for_its_machine_are_refused() {
+fn changes_of_the_network_of_a_run_and_a_bound_for_its_machine_are_refused() {
     let place = Place::new();
     let own = ["--set", "hardware.state_noise=0.05"];
     place.succeed(&[&QUICK[..], &own, &["--run", "run"]].concat());

@@ -124,8 +124,8 @@ fn examples_that_lie_class_by_class_are_drawn_in_turn() {
         }
     }
     place.succeed(&[&["train", "--dataset", "pets"][..], &SHORT].concat());
-    let relaxed = place.json(&["relax", "run", "--examples=4"]);
-    assert_eq!(relaxed["labels"], serde_json::json!([0, 1, 0, 1]));
+    let relaxed = place.json(&["relax", "run", "--examples=6"]);
+    assert_eq!(relaxed["labels"], serde_json::json!([0, 1, 0, 1, 0, 1]));
 }
 
 /// Trains on `data` with one command, and uses the run in all commands that take runs.
@@ -759,6 +759,17 @@ fn a_run_says_when_its_data_are_others() {
             .stderr
             .contains("not the data that the network was trained on")
     );
+    let outcome = place
+        .run(&[
+            "fidelity",
+            "--run=run",
+            "--data-dir=c.csv",
+            "--batches=1",
+            "--batch=8",
+        ])
+        .succeeded();
+    let note = "not the data that the network was trained on";
+    assert!(outcome.stderr.contains(note), "{}", outcome.stderr);
     let resume = ["train", "--resume", "--run=run", "--epochs=3"];
     let moved = [&resume[..], &["--data-dir", "c.csv"]].concat();
     place.refuse(&moved, &["not the data that the run began with"]);

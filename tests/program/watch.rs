@@ -265,16 +265,18 @@ fn the_page_follows_a_training_that_goes_on() {
     let mut training = place.start(&["train", "--resume", "--run", "run", "--epochs", "2000"]);
     let after = loop {
         let now = get(&page, "/api/training");
-        if now["epochs"].as_array().unwrap().len() > 3 {
+        if now["epochs"].as_array().unwrap().len() > 3 || training.try_wait().unwrap().is_some() {
             break now;
         }
-        assert!(training.try_wait().unwrap().is_none(), "it goes on");
+        std::thread::sleep(std::time::Duration::from_millis(50));
     };
-    assert!(training.try_wait().unwrap().is_none(), "it goes on");
-    assert_ne!(after["filters"], before["filters"]);
-    assert_ne!(scores(), old);
+    let new = scores();
+    let has_ended = training.try_wait().unwrap().is_some();
     training.kill().unwrap();
     training.wait().unwrap();
+    assert!(!has_ended, "the training ended before the page showed it");
+    assert_ne!(after["filters"], before["filters"]);
+    assert_ne!(new, old);
 }
 
 #[cfg(unix)]

@@ -120,22 +120,23 @@ impl FidelityConfig {
     /// # Errors
     /// If a field cannot work; names the first one.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let check = |field, expected, found, ok| {
-            let error = ConfigError::OutOfRange {
+        let positive = |field, beta: f64| {
+            ConfigError::in_range(
                 field,
-                expected,
-                found,
-            };
-            if ok { Ok(()) } else { Err(error) }
+                "a positive number",
+                beta,
+                beta.is_finite() && beta > 0.0,
+            )
         };
-        for beta in self.betas.iter().copied().chain(self.stepwise_beta) {
-            let ok = beta.is_finite() && beta > 0.0;
-            check("betas", "positive numbers", beta, ok)?;
-        }
+        self.betas
+            .iter()
+            .try_for_each(|&beta| positive("betas", beta))?;
+        self.stepwise_beta
+            .map_or(Ok(()), |beta| positive("stepwise_beta", beta))?;
         let ok = self.bound > 0.0 && self.bound < 1.0;
-        check("bound", "greater than 0 and less than 1", self.bound, ok)?;
+        ConfigError::in_range("bound", "greater than 0 and less than 1", self.bound, ok)?;
         let steps = self.stepwise_steps;
-        check("stepwise_steps", "at least 1", steps as f64, steps > 0)
+        ConfigError::in_range("stepwise_steps", "at least 1", steps as f64, steps > 0)
     }
 
     /// Examines the gradient that `estimator` computes for `network` on `batches`. Every free phase starts at

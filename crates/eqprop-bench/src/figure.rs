@@ -1,5 +1,7 @@
 //! Draws the pictures of a run.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
 use eqprop_core::cost::AnyCost;
@@ -178,13 +180,12 @@ where
     Ok(Some(plot::render(&panels, 2)?))
 }
 
-/// Returns the examples as they are, or, if the first `n` are of one class, in an order that takes each class
-/// in turn: data that lie class by class would be drawn as one class.
-pub fn classes_in_turn(examples: Examples, n: usize) -> Examples {
+/// Returns the examples in an order that takes each class in turn if they lie class by class, otherwise as
+/// they are: the first ones would all be of one class.
+pub fn classes_in_turn(examples: Examples) -> Examples {
     let labels = &examples.labels;
-    let first = &labels[..n.min(labels.len())];
-    let is_mixed = first.iter().any(|label| *label != first[0]);
-    if first.len() < 2 || is_mixed {
+    let n_classes = labels.iter().collect::<HashSet<_>>().len();
+    if labels.chunk_by(|a, b| a == b).count() > n_classes {
         return examples;
     }
     let mut n_before = [0_usize; 256];

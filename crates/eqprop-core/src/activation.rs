@@ -25,7 +25,7 @@ use self::sigmoid::Sigmoid;
 use self::softmax::Softmax;
 use self::softplus::Softplus;
 use self::tanh::Tanh;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, assert_valid};
 use crate::fused::Response;
 
 /// An activation function `σ`, together with the potential `G` that makes `σ(drive)` the exact
@@ -198,8 +198,9 @@ impl Activation {
     /// - `state` and output: `[batch, n_units]`
     ///
     /// # Panics
-    /// If there are no levels, as [`check_levels`](Self::check_levels) says.
+    /// If `levels` are invalid, or units of this activation have none, as [`check_levels`](Self::check_levels) says.
     pub fn round(self, state: Tensor<2>, levels: Levels) -> Tensor<2> {
+        assert_valid(levels.validate());
         self.rule(|rule| rule.round(state, levels))
     }
 

@@ -103,8 +103,8 @@ pub trait Cost: Module + ModuleDisplay {
     ) {
     }
 
-    /// The costs of layers before the output, which are nudged along with it: none but of [`Intermediate`]. Of those that
-    /// count nothing there is none.
+    /// Local costs of layers before the output, nudged along with it. Empty unless the cost is or contains an
+    /// [`Intermediate`]; costs of weight 0 are left out.
     fn locals(&self) -> Vec<LocalCost> {
         Vec::new()
     }

@@ -1,5 +1,7 @@
 //! Checkpoints that survive the process being killed at any moment.
 
+mod error;
+
 use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::fs;
@@ -15,11 +17,11 @@ use serde::de::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Schedule, TrainingConfig};
-use crate::error::CheckpointError;
 use crate::estimator::EquilibriumPropagation;
 use crate::file::{TEMPORARY_PREFIX, remove_temporary_folders, sync_folder};
 use crate::learner::AnyLearner;
 use crate::measurement::{EpochRecord, UnfinishedEpoch};
+pub use error::CheckpointError;
 
 /// Format version of a checkpoint, raised when the format changes. Form 1 had no pauses within an epoch,
 /// and recorded the validation error as the test error; the configurations of forms 1 and 2 were flat.

@@ -156,7 +156,7 @@ impl<E: VectorField, C: Cost, G: GradientEstimator<E, C> + ?Sized> GradientEstim
 /// A gradient estimate, and measurements made along the way.
 #[derive(Debug)]
 pub struct Estimate {
-    /// Gradient of the batch mean of the cost, for any Burn optimizer.
+    /// Gradient of the batch mean of the [summed](Cost::summed_value) cost, for any Burn optimizer.
     pub gradients: GradientsParams,
     /// Result of the free phase.
     pub free: Relaxed,

@@ -293,17 +293,16 @@ impl Preset {
             let made_for = longer_side(&config.data.dataset) + 2 * config.data.padding;
             config.data.padding = made_for.saturating_sub(longer_side(&dataset)) / 2;
         }
-        let own = square_norm(&config.data.dataset, config.data.normalize);
-        // The factor of μPC divides by the number of inputs.
-        let counted = |source: &DataSource| match config.network.model {
+        let (model, normalize) = (config.network.model, config.data.normalize);
+        let size = |source: &DataSource| match model {
+            // The factor of μPC divides by the number of inputs.
             Model::PredictiveCoding {
                 parametrization: Parametrization::MuPc,
                 ..
-            } => source.n_inputs() as f64,
-            _ => 1.0,
+            } => square_norm(source, normalize) / source.n_inputs() as f64,
+            _ => square_norm(source, normalize),
         };
-        let ratio = (own / counted(&config.data.dataset))
-            / (square_norm(&dataset, config.data.normalize) / counted(&dataset));
+        let ratio = size(&config.data.dataset) / size(&dataset);
         let is_dense = matches!(config.network.hidden.first(), Some(HiddenLayer::Dense(_)));
         if dataset.files().is_some() && is_dense && ratio < 0.5 {
             let first = &mut config.optimizer.learning_rates[0];

@@ -42,8 +42,8 @@ Examples:
 pub struct FidelityArguments {
     #[command(flatten)]
     pub model: ModelArguments,
-    /// Examine the network of this run folder instead of training one; --set may change how it relaxes and
-    /// how it is nudged.
+    /// Examine the network of this run folder instead of training one; --set may change how it relaxes, how
+    /// it is nudged, and its hardware.*.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "config", "dataset", "epochs", "seed"])]
     pub run: Option<PathBuf>,
     /// Epochs to train before the examination; 0 examines the initial weights.

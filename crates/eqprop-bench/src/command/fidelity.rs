@@ -26,7 +26,7 @@ use crate::device::{self, NamedDevice};
 use crate::machine::{Machine, command_line};
 use crate::output::{Measure, Report};
 use crate::report_folder::ReportFolder;
-use crate::run::{RunData, RunFolder};
+use crate::run::RunFolder;
 use progress::Display;
 use results::{Found, Results};
 
@@ -135,14 +135,7 @@ impl Examination {
             .collect::<Result<Vec<_>>>()?;
         let own = &config.hardware;
         if machines.is_empty() && own.state_defects().is_some() {
-            // Without what acts on updates only.
-            let own = HardwareConfig::new()
-                .with_state_noise(own.state_noise)
-                .with_state_bits(own.state_bits)
-                .with_state_range(own.state_range)
-                .with_weight_bits(own.weight_bits)
-                .with_weight_range(own.weight_range);
-            machines.push(own);
+            machines.push(own.without_update_defects());
         }
         let mut examination = HardwareFidelityConfig::new();
         match (machines.is_empty(), arguments.draws) {
@@ -220,7 +213,7 @@ fn start(arguments: &FidelityArguments) -> Result<Subject> {
 /// Opens the network of a run, with the phases changed as the command line says.
 fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
     let folder = RunFolder::open(run)?;
-    let trained = folder.load(arguments.device.device.as_deref())?;
+    let mut trained = folder.load(arguments.device.device.as_deref())?;
     let config = arguments.model.change(trained.config.clone())?;
     config.validate()?;
     let network = |config: &TrainingConfig| {
@@ -234,14 +227,14 @@ fn open(run: &Path, arguments: &FidelityArguments) -> Result<Subject> {
     if network(&config) != network(&trained.config) {
         bail!(
             "--set cannot change the network of a run, only how it relaxes and is nudged: beta, \
-             nudging, dynamics, step_size, history, mixing, step_error, descent_step, free_steps, nudged_steps, tolerance, check_every"
+             nudging, dynamics, step_size, history, mixing, step_error, descent_step, free_steps, nudged_steps, tolerance, check_every, and hardware.*"
         );
     }
-    let named = arguments.data.data_dir.as_deref();
-    let dataset = config.load_data(RunData::folder(trained.data.as_ref(), named).as_deref())?;
+    trained.config = config;
+    let dataset = trained.load_data(arguments.data.data_dir.as_deref())?;
     Ok(Subject {
         name: run.display().to_string(),
-        config,
+        config: trained.config,
         device: trained.device,
         dataset,
         network: Trained::Before(Box::new(trained.learner.network)),

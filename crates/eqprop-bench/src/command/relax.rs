@@ -39,7 +39,7 @@ pub fn run(arguments: RelaxArguments) -> Result<Report> {
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
     let dataset = run.load_data(arguments.data.data_dir.as_deref())?;
-    let test = classes_in_turn(dataset.test, arguments.examples);
+    let test = classes_in_turn(dataset.test);
     let examples = test.take(arguments.examples).in_memory()?;
 
     let network = &run.learner.network;

@@ -297,7 +297,7 @@ fn write_results(
     folder.write("metrics.csv", &metrics(records)?)?;
     folder.write("curves.svg", figure::curves(records)?.as_bytes())?;
 
-    let test = figure::classes_in_turn(dataset.test.clone(), N_DRAWN);
+    let test = figure::classes_in_turn(dataset.test.clone());
     let examples = test.take(N_DRAWN).in_memory()?;
     let (config, network) = (training.config(), training.learner().valid().network);
     let course = RelaxationCourse::follow(&network, config, &examples, &device.device);

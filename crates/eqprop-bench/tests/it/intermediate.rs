@@ -4,7 +4,6 @@ use burn::tensor::{Device, Tensor};
 use eqprop_bench::baseline::{Bptt, FeedforwardBackprop, ImplicitExact, RecurrentBackprop};
 use eqprop_bench::fidelity::FidelityConfig;
 use eqprop_bench::method::{Method, MethodError};
-use eqprop_core::activation::Activation;
 use eqprop_core::cost::{AnyCost, Cost};
 use eqprop_core::energy::{AnyField, Model};
 use eqprop_core::nudging::Nudging;
@@ -200,14 +199,14 @@ fn an_estimate_reports_the_cost_of_the_output() {
 #[test]
 fn methods_that_act_on_the_output_alone_are_refused() {
     let mut config = small(&[("output_activation", "tanh")]);
+    let refused = [
+        Method::Holomorphic,
+        Method::Cl,
+        Method::Pcpl,
+        Method::Ncpl,
+        Method::Ccpl,
+    ];
     for method in Method::ALL {
-        let refused = [
-            Method::Holomorphic,
-            Method::Cl,
-            Method::Pcpl,
-            Method::Ncpl,
-            Method::Ccpl,
-        ];
         match method.estimator(&config) {
             Ok(_) => assert!(!refused.contains(&method), "{method}"),
             // Smooth units cannot be sampled.
@@ -222,7 +221,6 @@ fn methods_that_act_on_the_output_alone_are_refused() {
     }
     config.network.intermediate.weight = 0.0;
     assert!(Method::Holomorphic.estimator(&config).is_ok());
-    assert_eq!(config.network.hidden_activation, Activation::Tanh);
 }
 
 #[test]

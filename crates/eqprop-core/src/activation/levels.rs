@@ -7,9 +7,9 @@ use crate::error::ConfigError;
 /// Resolution and range of a converter that stores the state of a unit; see [`Activation::round`](super::Activation::round).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Levels {
-    /// Bits of a unit, 2 to 20; none for as many levels as there are numbers.
+    /// Bits per unit, 2 to 20; `None` for full precision.
     pub bits: Option<usize>,
-    /// Largest size of what is held of a unit whose activation has no such end of its own; none for no limit.
+    /// Largest magnitude stored for a unit whose activation does not bound it; `None` for no limit.
     pub range: Option<f64>,
 }
 
@@ -19,7 +19,7 @@ impl Levels {
     /// # Errors
     /// Names the first field that cannot work.
     pub fn validate(self) -> Result<(), ConfigError> {
-        // More bits are beyond what `f32` resolves, and a single one of ± a range has no level but 0.
+        // 20 leave `f32`, which has 24, a few for rounding; a single one of ± a range has no level but 0.
         if let Some(bits) = self.bits {
             let ok = (2..=20).contains(&bits);
             ConfigError::in_range("state_bits", "2 to 20, or null", bits as f64, ok)?;

@@ -102,8 +102,8 @@ impl AnyCost {
     /// The same cost with those of layers before the output; see [`Intermediate`].
     ///
     /// # Panics
-    /// As [`Intermediate::new`]; of phases, whose layers have no readouts; and if the cost has local ones or
-    /// [weights of classes](Self::with_class_weights) already, which come afterwards.
+    /// As [`Intermediate::new`]; if the cost is a phase error, whose layers have no readouts; and if it already
+    /// has local costs or [class weights](Self::with_class_weights), which are to be set afterwards.
     pub fn with_locals(self, locals: Vec<LocalCost>) -> Self {
         let Some(local) = locals.first() else {
             return self;
@@ -118,9 +118,8 @@ impl AnyCost {
                 let cost = Intermediate::new(cost, locals);
                 Self::IntermediateCrossEntropy(ClassWeighted::new(cost, alike))
             }
-            other => panic!(
-                "local costs go with the plain squared error or cross-entropy, not with {other:?}: weights of \
-                 classes come after them"
+            _ => panic!(
+                "local costs are added to a plain squared error or cross-entropy, only once and before class weights"
             ),
         }
     }

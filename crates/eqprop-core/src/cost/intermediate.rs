@@ -6,8 +6,8 @@ use burn::tensor::{Tensor, TensorData};
 use super::{Cost, CrossEntropy, QuadraticNudge};
 use crate::{activation::Activation, error::ConfigError, gradients::Gradients};
 
-/// Another cost, with a [`LocalCost`] for each of some layers before the output, so that a nudge reaches layers that it
-/// would hardly be felt in if it came from the output alone:
+/// Another cost, plus a [`LocalCost`] on some layers before the output, so that a nudge also acts directly on
+/// layers where one from the output alone would hardly be felt:
 ///
 /// ```text
 /// F = E + β [ C(s_out, y) + Σ_k C_k(s_k, y) ]
@@ -191,7 +191,7 @@ impl<C: Cost> Cost for Intermediate<C> {
         self.cost.check_beta(beta, activation)
     }
 
-    /// Local costs are not.
+    /// Not with local costs, which are cross-entropies.
     fn is_quadratic(&self) -> bool {
         self.locals().is_empty() && self.cost.is_quadratic()
     }

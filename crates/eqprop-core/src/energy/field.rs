@@ -185,7 +185,7 @@ pub trait VectorField: Module + ModuleDisplay {
         if let Some(pass) = self.shortcuts(clamped).equilibrium() {
             return pass;
         }
-        // If the sines of oscillators were 0, nothing would drive one, and all phases would be locked.
+        // With sines of 0 no oscillator would be driven along its sine: all phases would be locked.
         let silent = |layer: &LayerConfig| match layer.activation {
             Activation::Phase => layer.activation.rest(layer.n_units()),
             _ => 0.0,

@@ -252,7 +252,7 @@ impl VectorField for OscillatorNetwork {
             let along = strengths.val().unsqueeze::<2>();
             let across = along.clone().neg();
             let signed = pairs(along, across);
-            // 2 max(±S, 0), with a slope of 1 at 0, where both signs have part in the drive.
+            // 2 max(±S, 0), with a slope of 1 at 0, where both signs contribute to the drive.
             [signed.clone().abs() + signed.clone(), signed * -0.5]
         });
         ClampedOscillators {

@@ -38,7 +38,7 @@ pub trait Shortcuts {
     fn keep(&self, _state: &State, _drives: Vec<Tensor<2>>) {}
 }
 
-/// Whatever acts on the layers beside the energy.
+/// Whatever acts on the layers besides the energy.
 pub struct Acting<'a> {
     /// Where the output is held, if it is, `[batch, n_units]`.
     pub held: Option<&'a Tensor<2>>,

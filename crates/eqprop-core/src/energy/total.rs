@@ -29,7 +29,7 @@ pub struct TotalEnergy<'a, E: VectorField, C: Cost> {
     phase: Phase<'a, C, C::Nudge>,
 }
 
-/// Whatever acts on the output, and perhaps on other layers, beside the energy.
+/// Whatever acts on the output, and perhaps on other layers, besides the energy.
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
@@ -56,7 +56,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
         Self::new(energy, clamped, Phase::Free)
     }
 
-    /// `F = E + βC`, with one β per example. To `C` belong the [local](Cost::locals) costs of layers before the output, if
+    /// `F = E + βC`, with one β per example. `C` includes the [local](Cost::locals) costs of layers before the output, if
     /// there are any.
     ///
     /// # Shapes
@@ -64,7 +64,7 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// - `beta`: `[batch, 1]`, or `[1, 1]` for all examples
     ///
     /// # Panics
-    /// If a local cost is of a layer that there is not before the output, or that has phases.
+    /// If a local cost names a layer that is not before the output, or one of phases.
     pub fn nudged(
         energy: &'a E,
         clamped: &'a E::Clamped,
@@ -287,22 +287,19 @@ impl<'a, E: VectorField, C: Cost> TotalEnergy<'a, E, C> {
     /// [`Scheme::ErrorDescent`](crate::relaxation::Scheme::ErrorDescent). `None` if the layers are not
     /// predicted, units of them are [clamped](VectorField::held), or the state is complex.
     pub(crate) fn descend_errors(&self, state: &State, step_size: f64) -> Option<State> {
-        let mut layers = 0..state.layers().len();
-        if layers.any(|layer| self.energy.held(layer, self.clamped).is_some()) {
+        let n_layers = state.layers().len();
+        if (0..n_layers).any(|layer| self.energy.held(layer, self.clamped).is_some()) {
             return None;
         }
-        let n_layers = state.layers().len();
-        let (held, forces) = match &self.phase {
-            Phase::Free => (None, vec![None; n_layers]),
-            Phase::Nudged(nudged) => {
-                let forces = (0..n_layers).map(|layer| nudged.force(layer, state));
-                (None, forces.collect())
-            }
-            Phase::Clamped(output) => (Some(output), vec![None; n_layers]),
+        let forces: Vec<_> = match &self.phase {
+            Phase::Nudged(nudged) => (0..n_layers)
+                .map(|layer| nudged.force(layer, state))
+                .collect(),
+            Phase::Free | Phase::Clamped(_) => vec![None; n_layers],
             Phase::Holomorphic(_) => return None,
         };
         let acting = Acting {
-            held,
+            held: self.held(n_layers - 1),
             forces: &forces,
         };
         let shortcuts = self.energy.shortcuts(self.clamped);

@@ -6,11 +6,11 @@ use eqprop_core::error::ConfigError;
 
 use crate::estimator::StateDefects;
 
-/// Largest number of bits: `f32` resolves no more.
+/// Largest number of bits: leaves `f32`, which has 24, a few for rounding.
 const MOST_BITS: usize = 20;
 
-/// Imperfections of the devices of an analog machine that store the weights. Each is a number that is 0 or
-/// null for an ideal device.
+/// Imperfections of an analog machine: of the devices that store its weights, and of its units. Each is a
+/// number that is 0 or null for an ideal one.
 ///
 /// Whatever the model and the optimizer, an update of the weights by `Δ` results in
 ///
@@ -56,18 +56,29 @@ pub struct HardwareConfig {
     /// Standard deviation of the noise on every unit after every step of a relaxation.
     #[config(default = 0.0)]
     pub state_noise: f64,
-    /// Bits of the state of a unit after every step of a relaxation, 2 to 20; null for as many as there are. As of
-    /// weights that is `2^bits − 1` levels in ± a range, and `2^bits` from 0 up and around the circle of a phase. What
+    /// Bits of the state of a unit after every step of a relaxation, 2 to 20; null for full precision. As for
+    /// weights these are `2^bits − 1` levels in ± a range, and `2^bits` from 0 up and around the circle of a phase. What
     /// lies between two levels goes to the nearest, as a converter reads it; see
     /// [`Activation::round`](eqprop_core::activation::Activation::round).
     pub state_bits: Option<usize>,
     /// Largest size of the state of a unit whose activation has no such end of its own (identity, ReLU, most layers of
-    /// predictive coding); null for no limit, where state_bits is null too.
+    /// predictive coding); null for no limit, which needs state_bits to be null too.
     pub state_range: Option<f64>,
 }
 
 impl HardwareConfig {
-    /// Returns whether every update is stored exactly, regardless of noise on the states.
+    /// Returns the same devices with ideal updates: only the defects that act on a gradient estimate.
+    pub fn without_update_defects(self) -> Self {
+        Self {
+            mismatch: 0.0,
+            stuck: 0.0,
+            update_asymmetry: 0.0,
+            update_noise: 0.0,
+            ..self
+        }
+    }
+
+    /// Returns whether every update is stored exactly, whatever the noise and levels of the states.
     pub fn holds_ideally(&self) -> bool {
         let held = Self {
             state_noise: 0.0,

@@ -5,7 +5,6 @@ use eqprop_core::error::ConfigError;
 use serde::{Deserialize, Serialize};
 
 use super::TrainingConfig;
-use crate::data::TargetKind;
 use crate::error::TrainingError;
 
 /// Hidden layers that are nudged along with the output, each by the cross-entropy of a readout of its own:
@@ -21,7 +20,7 @@ use crate::error::TrainingError;
 pub struct IntermediateConfig {
     /// The layers: hidden layers before the output, counted from 1.
     pub layers: Vec<usize>,
-    /// How much each counts beside the cost of the output: `c`, at least 0.
+    /// Weight of each relative to the cost of the output: `c`, at least 0.
     pub weight: f64,
 }
 
@@ -44,9 +43,11 @@ impl IntermediateConfig {
     /// The costs of the layers in their order, with readouts that `readout` makes of the units of layer `k`,
     /// counted from 0; none if their weight is 0.
     pub(super) fn locals(&self, mut readout: impl FnMut(usize) -> CrossEntropy) -> Vec<LocalCost> {
+        if !self.acts() {
+            return Vec::new();
+        }
         let mut layers = self.layers.clone();
         layers.sort_unstable();
-        layers.truncate(if self.acts() { layers.len() } else { 0 });
         let layers = layers.iter().map(|layer| layer - 1);
         let locals = layers.map(|layer| LocalCost::new(layer, self.weight, readout(layer)));
         locals.collect()
@@ -66,18 +67,9 @@ impl TrainingConfig {
         if self.network.cost == CostConfig::PhaseError {
             return Err(TrainingError::IntermediatePhases);
         }
-        match self.data.dataset.target_kind() {
-            None => {}
-            Some(TargetKind::Quantities(_)) => {
-                return Err(TrainingError::IntermediateWithoutClasses {
-                    found: "quantities to learn",
-                });
-            }
-            Some(TargetKind::Labels(_)) => {
-                return Err(TrainingError::IntermediateWithoutClasses {
-                    found: "several labels at once",
-                });
-            }
+        if let Some(kind) = self.data.dataset.target_kind() {
+            let found = kind.in_words();
+            return Err(TrainingError::IntermediateWithoutClasses { found });
         }
         // With a readout the last hidden layer is the output.
         let is_readout = self.network.cost == CostConfig::CrossEntropy;

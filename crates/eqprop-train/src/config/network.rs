@@ -51,7 +51,7 @@ pub struct NetworkConfig {
     #[config(default = "CostConfig::SquaredError")]
     pub cost: CostConfig,
     /// Hidden layers that are nudged along with the output, each by a readout of its own: {"layers": [1, 2], "weight":
-    /// 0.1} with layers counted from the input as 0; no layers for the nudge of the output alone.
+    /// 0.1} with layers counted from the input as 0; with no layers, only the output is nudged.
     #[config(default = "IntermediateConfig::default()")]
     pub intermediate: IntermediateConfig,
 }
@@ -155,7 +155,7 @@ impl TrainingConfig {
         if let AnyCost::CrossEntropy(readout) = &mut cost {
             draw(readout, n_outputs);
         }
-        // After all others, whose weights are the same with and without.
+        // Drawn last, so that all other weights are the same with and without local costs.
         cost = cost.with_locals(self.network.intermediate.locals(|layer| {
             let n_units = layers[layer].n_units();
             let mut readout = CrossEntropyConfig::new(n_units, n_classes).init(device);

@@ -21,6 +21,16 @@ pub enum TargetKind {
     Labels(Vec<String>),
 }
 
+impl TargetKind {
+    /// The targets in words, for messages.
+    pub(crate) fn in_words(&self) -> &'static str {
+        match self {
+            Self::Quantities(_) => "quantities to learn",
+            Self::Labels(_) => "several labels at once",
+        }
+    }
+}
+
 /// Quantities to learn, with the scale that converts a network's output to their own units:
 ///
 /// ```text

@@ -22,7 +22,7 @@ use crate::network::{EquilibriumNetwork, FreePhase};
 /// o_β = o − β ∂C/∂o        for the squared error (1 − β) o + β y
 /// ```
 ///
-/// and only the layers before it relax, to `s(β)`, whose output is `o_β`. The update contrasts two such
+/// (of a phase: the same, normalized) and only the layers before it relax, to `s(β)`, whose output is `o_β`. The update contrasts two such
 /// states; `s(0)` is the free equilibrium:
 ///
 /// ```text

@@ -40,8 +40,8 @@ pub struct StateDefects {
 /// number, up to terms of second order. It is a function of the seed, the stream and the number of the step: every
 /// relaxation with the same value of this type repeats it.
 ///
-/// Rounding comes last, as a converter reads what the noise has left, and has no chance in it: what moves a unit by less
-/// than half a level moves it nowhere. Steps that are small, such as those of a gradient flow, or of a nudge by a small β,
+/// Rounding comes last, as a converter reads what the noise has left, and is deterministic: a change of less than half a level
+/// is lost. Steps that are small, such as those of a gradient flow, or of a nudge by a small β,
 /// are lost in it, and a state at rest between two levels has a residual of 0.
 ///
 /// # Panics

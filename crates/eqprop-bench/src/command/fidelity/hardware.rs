@@ -20,7 +20,7 @@ pub fn render(results: &Results, found: &HardwareFidelity) -> String {
     parts.collect::<Vec<_>>().join("\n")
 }
 
-/// Explanation below the tables.
+/// Explains the columns, above the tables.
 fn about(found: &HardwareFidelity) -> String {
     let n = found.machines.iter().map(|machine| machine.n_draws).max();
     let columns = match n {

@@ -69,8 +69,8 @@ pub fn follow(watched: &Watched, relax: &Relax) -> Result<Value> {
     Ok(answer)
 }
 
-/// Follows one phase: returns its final state, and a description of at most `most_steps` of its steps,
-/// including the last. `of_state` computes the energy of a state and the scores of its classes.
+/// Follows one phase: returns its final state, and a description of its start, of about
+/// `most_steps` of its steps, and of the last. `of_state` computes the energy of a state and the scores of its classes.
 fn phase(
     total: &TotalEnergy<'_, AnyField, AnyCost>,
     relaxation: Relaxation<Scheme>,

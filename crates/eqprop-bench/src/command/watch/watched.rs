@@ -21,8 +21,9 @@ use crate::run::{RunFolder, TrainedRun};
 
 /// The most units of a layer that are shown: the page has no room for more.
 pub const MOST_UNITS: usize = 4096;
-/// The most pictures in one answer if they are small, and the most numbers in them.
+/// The most pictures in one answer.
 const N_PICTURES: usize = 24;
+/// The most numbers in them: there are fewer large pictures.
 const MOST_NUMBERS: usize = 500_000;
 
 /// A run whose network is shown, as last written by its training.
@@ -57,7 +58,7 @@ impl Watched {
             );
         }
         let test = match run.load_data(arguments.data.data_dir.as_deref()) {
-            Ok(dataset) => Some(classes_in_turn(dataset.test, N_PICTURES)),
+            Ok(dataset) => Some(classes_in_turn(dataset.test)),
             Err(error) if source.has_pixels() => {
                 say(format_args!(
                     "note: {error:#}; without its data, only drawings are shown"

@@ -170,8 +170,8 @@ impl PreparedAttention {
 /// ```
 ///
 /// The logarithm is the mean `m` of `x` under `P_2`, plus the contribution of the mean of `e^{x − m}`. If a
-/// score of a query moved far, there is no difference of close numbers to be avoided, and the exponential may
-/// overflow.
+/// score of a query moved far, the differences that matter are no longer of close numbers, and the exponential
+/// may overflow.
 fn moved_probabilities([first, second]: [&Tensor<4>; 2], x: Tensor<4>) -> Tensor<4> {
     const FAR: f64 = 1.0;
 

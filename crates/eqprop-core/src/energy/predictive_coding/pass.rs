@@ -52,12 +52,12 @@ impl Shortcuts for Pass<'_> {
         let clamped = self.clamped;
         let last = clamped.predictors.len();
         let error = |layer| state.layer(layer).clone() - clamped.prediction(layer, state).value;
-        let mut force = match acting.held {
-            None => acting.forces[last].clone(),
+        let mut force = match (acting.held, &acting.forces[last]) {
             // The output does not move with its prediction, so that its error does.
-            Some(output) => Some(output.clone() - clamped.prediction(last, state).value),
-        }
-        .unwrap_or_else(|| state.output().zeros_like());
+            (Some(output), _) => output.clone() - clamped.prediction(last, state).value,
+            (None, Some(force)) => force.clone(),
+            (None, None) => state.output().zeros_like(),
+        };
         let mut errors = Vec::new();
         for layer in (0..=last).rev() {
             errors.push(error(layer) * (1.0 - step_size) + force.clone() * step_size);

@@ -90,11 +90,10 @@ impl<'a, C: Cost> Nudged<'a, C, C::Nudge> {
 
     /// The nudge in numbers, if all of it is the squared error of the output.
     pub fn quadratic(&self) -> Option<QuadraticNudge<'_>> {
-        let OfLayer { cost, .. } = &self.output;
-        match self.locals[..] {
-            [] => cost.quadratic_nudge(self.output.relative()),
-            _ => None,
+        if !self.locals.is_empty() {
+            return None;
         }
+        self.output.cost.quadratic_nudge(self.output.relative())
     }
 }
 
@@ -148,8 +147,8 @@ fn check<E: VectorField>(energy: &E, local: &LocalCost) {
         "there is no free layer {layer} before the output for a local cost: there are {}, counted from 0",
         layers.len() - 1
     );
-    let Activation::Phase = layers[layer].activation else {
-        return;
-    };
-    panic!("free layer {layer} has phases, which no local cost is for");
+    assert!(
+        layers[layer].activation != Activation::Phase,
+        "free layer {layer} has phases, and no local cost is for those"
+    );
 }
