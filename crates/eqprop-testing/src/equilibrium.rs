@@ -2,7 +2,7 @@
 
 use eqprop_core::cost::Cost;
 use eqprop_core::energy::{TotalEnergy, VectorField};
-use eqprop_core::relaxation::{Relaxation, Scheme};
+use eqprop_core::relaxation::{Relaxation, Relaxed, Scheme};
 use eqprop_core::state::State;
 
 use crate::setup::Setup;
@@ -14,17 +14,17 @@ pub fn equilibrium<E: VectorField, C: Cost>(
     scheme: Scheme,
     setup: &Setup,
 ) -> State {
-    equilibrium_within(2000, total, start, scheme, setup)
+    equilibrium_within(2000, total, start, scheme, setup).state
 }
 
-/// Computes an [`equilibrium`] of a network that may take more steps.
+/// Computes an [`equilibrium`] of a network that may take more steps, and how it was reached.
 pub fn equilibrium_within<E: VectorField, C: Cost>(
     max_steps: usize,
     total: &TotalEnergy<'_, E, C>,
     start: State,
     scheme: Scheme,
     setup: &Setup,
-) -> State {
+) -> Relaxed {
     let relaxation = Relaxation::steps(scheme, max_steps).with_tolerance(1e-13);
     let relaxed = relaxation.relax(total, start);
     // In f32 the last digit may go back and forth, magnified by the inverse step size.
@@ -35,5 +35,5 @@ pub fn equilibrium_within<E: VectorField, C: Cost>(
         "{}, {scheme:?}: residual {residual:e}",
         setup.name
     );
-    relaxed.state
+    relaxed
 }

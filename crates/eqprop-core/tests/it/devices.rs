@@ -46,14 +46,16 @@ fn is_left_out(setup: &Setup) -> bool {
     !named.split(',').any(|name| Some(name) == backend)
 }
 
-/// Devices in `f32`, but for flex.
+pub fn is_a_processor(setup: &Setup) -> bool {
+    ["flex", "ndarray"]
+        .iter()
+        .any(|backend| setup.name.starts_with(backend))
+}
+
+/// Devices in `f32`, but for processors.
 #[cfg(feature = "cube")]
 pub fn gpus() -> Vec<Setup> {
     let mut gpus = all();
-    gpus.retain(|setup| {
-        !["flex", "ndarray"]
-            .iter()
-            .any(|cpu| setup.name.starts_with(cpu))
-    });
+    gpus.retain(|setup| !is_a_processor(setup));
     gpus
 }
