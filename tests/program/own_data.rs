@@ -128,6 +128,31 @@ fn examples_that_lie_class_by_class_are_drawn_in_turn() {
     assert_eq!(relaxed["labels"], serde_json::json!([0, 1, 0, 1, 0, 1]));
 }
 
+/// Checks that what an evaluation tells of the classes adds up to the error.
+fn check_classes(evaluation: &Value) {
+    let number = |value: &Value| value.as_f64().unwrap();
+    let entries = |list: &str| evaluation[list].as_array().unwrap().clone();
+    let classes = entries("classes");
+    let n_examples: f64 = classes.iter().map(|found| number(&found["examples"])).sum();
+    assert_eq!(n_examples, number(&evaluation["n_examples"]));
+    let right = classes.iter().map(|found| {
+        let recall = found["recall"].as_f64().unwrap_or_default();
+        recall * number(&found["examples"])
+    });
+    let n_wrong = n_examples - right.sum::<f64>();
+    let error = number(&evaluation["test_error"]);
+    assert!((n_wrong - error * n_examples).abs() < 1e-6, "{evaluation}");
+    let confusions = entries("confusions");
+    for found in &confusions {
+        assert_ne!(found["class"], found["found"]);
+    }
+    let confused: f64 = confusions
+        .iter()
+        .map(|found| number(&found["examples"]))
+        .sum();
+    assert!((n_wrong - confused).abs() < 1e-6, "{evaluation}");
+}
+
 /// Trains on `data` with one command, and uses the run in all commands that take runs.
 fn train_and_look(place: &Place, data: &[&str], to_predict: &str, n_predicted: usize) -> Value {
     let train = [&["train", "--dataset"], data, &SHORT].concat();
@@ -135,6 +160,7 @@ fn train_and_look(place: &Place, data: &[&str], to_predict: &str, n_predicted: u
     assert!(summary["test_error"].as_f64().is_some(), "{summary}");
     let evaluation = place.json(&["evaluate", "run"]);
     assert_eq!(evaluation["test_error"], summary["test_error"]);
+    check_classes(&evaluation);
     let predictions = place.json(&["predict", "run", to_predict]);
     let predictions = predictions["predictions"].as_array().unwrap();
     assert_eq!(predictions.len(), n_predicted);
@@ -205,6 +231,17 @@ fn a_table_trains_by_one_command() {
         evaluation["test_error"].as_f64().unwrap() < 0.05,
         "{evaluation}"
     );
+    let text = place.succeed(&["evaluate", "run"]);
+    for part in [
+        "class",
+        "examples",
+        "recall",
+        "setosa",
+        "versicolor",
+        "virginica",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing: {text}");
+    }
     let text = place.succeed(&["predict", "run", "new.csv"]);
     for part in [
         "example 1: class 0 (setosa)",

@@ -50,7 +50,7 @@ pub struct Cli {
 pub enum Command {
     /// Train a network; leaves a run folder with the model, measurements and pictures.
     Train(TrainArguments),
-    /// Measure the test error of a trained network.
+    /// Measure the test error of a trained network, as a whole and by class.
     Evaluate(EvaluateArguments),
     /// Compare methods, presets or values of any setting over several seeds, with intervals and verdicts.
     Compare(CompareArguments),

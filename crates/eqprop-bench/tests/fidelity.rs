@@ -413,7 +413,7 @@ fn what_cannot_be_examined_is_refused() {
         (quick().with_bound(1.0), "bound"),
         (quick().with_bound(f64::NAN), "bound"),
         (quick().with_betas(vec![0.0]), "betas"),
-        (quick().with_stepwise_beta(Some(-1.0)), "betas"),
+        (quick().with_stepwise_beta(Some(-1.0)), "stepwise_beta"),
         (quick().with_stepwise_steps(0), "stepwise_steps"),
     ] {
         let error = examine(examination, &network, std::slice::from_ref(&batch)).to_string();

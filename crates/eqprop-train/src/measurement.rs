@@ -5,7 +5,7 @@ mod labels;
 use serde::{Deserialize, Serialize};
 
 use crate::update::MeasuredRatios;
-pub use labels::{LabelCounts, LabelSums};
+pub use labels::{Classified, LabelCounts, LabelSums};
 
 /// Measurements of an epoch. Errors are fractions of the examples, in [0, 1], or for multiple labels the
 /// fractions of wrong labels; for quantities they are mean absolute errors in the quantities' own units.

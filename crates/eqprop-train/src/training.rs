@@ -12,7 +12,7 @@ use burn::data::dataloader::DataLoader;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use burn::train::InferenceStep;
 use eqprop_core::cost::AnyCost;
 use eqprop_core::energy::{AnyField, VectorField};
@@ -28,10 +28,10 @@ use crate::estimator::{GradientEstimator, NonIdealEquilibriumPropagation};
 use crate::hardware::Hardware;
 use crate::initial_state::{KeptStates, Particles, PreviousState};
 pub use crate::learner::{AnyEstimator, AnyLearner};
-use crate::learner::{EquilibriumLearner, Recorded};
+use crate::learner::{EquilibriumLearner, EquilibriumOutput, Recorded};
 pub use crate::measurement::{
-    ByPart, EpochRecord, Evaluation, Fit, FitSums, LabelCounts, LabelSums, Progress, Sums,
-    UnfinishedEpoch,
+    ByPart, Classified, EpochRecord, Evaluation, Fit, FitSums, LabelCounts, LabelSums, Progress,
+    Sums, UnfinishedEpoch,
 };
 use crate::panic;
 use crate::record;
@@ -348,7 +348,7 @@ impl Training {
         let mut first = None;
         for (found, loader) in found.iter_mut().zip([&self.validation, &self.test]) {
             if let Some(loader) = loader {
-                let judged = judge(learner, loader, &mut observe)?;
+                let judged = judge(learner, loader, &mut observe, |_| {})?;
                 let ControlFlow::Continue((evaluation, correct)) = judged else {
                     return Ok(ControlFlow::Break(()));
                 };
@@ -409,8 +409,41 @@ pub fn evaluate_observed<G>(
 where
     G: GradientEstimator<AnyField, AnyCost> + Clone,
 {
-    let judged = judge(learner, loader, observe)?;
+    let judged = judge(learner, loader, observe, |_| {})?;
     Ok(judged.map_continue(|(evaluation, _)| evaluation))
+}
+
+/// Like [`evaluate_observed`], and tells the class that each example is taken for; of other targets nothing.
+///
+/// # Errors
+/// As for [`evaluate`].
+pub fn evaluate_classes<G>(
+    learner: &AnyLearner<G>,
+    loader: &BatchLoader,
+    observe: impl FnMut() -> ControlFlow<()>,
+) -> Result<ControlFlow<(), (Evaluation, Vec<Classified>)>, DataError>
+where
+    G: GradientEstimator<AnyField, AnyCost> + Clone,
+{
+    let has_classes = loader.target_kind().is_none();
+    let mut pairs = Vec::new();
+    let judged = judge(learner, loader, observe, |output| {
+        if has_classes {
+            let classes = [&output.target, &output.scores].map(|rows| rows.clone().argmax(1));
+            pairs.push(Tensor::cat(classes.to_vec(), 1));
+        }
+    })?;
+    Ok(judged.map_continue(|(evaluation, _)| {
+        let mut classified = Vec::with_capacity(evaluation.n_examples);
+        for pairs in pairs {
+            let pairs = pairs.into_data();
+            let mut classes = pairs.iter::<i64>().map(|class| class as usize);
+            while let (Some(class), Some(found)) = (classes.next(), classes.next()) {
+                classified.push(Classified { class, found });
+            }
+        }
+        (evaluation, classified)
+    }))
 }
 
 /// Evaluates a learner, as a whole and on each example.
@@ -418,6 +451,7 @@ fn judge<G>(
     learner: &AnyLearner<G>,
     loader: &BatchLoader,
     mut observe: impl FnMut() -> ControlFlow<()>,
+    mut look: impl FnMut(&EquilibriumOutput),
 ) -> Result<ControlFlow<(), (Evaluation, Vec<bool>)>, DataError>
 where
     G: GradientEstimator<AnyField, AnyCost> + Clone,
@@ -430,7 +464,9 @@ where
         if observe().is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        tally.add(InferenceStep::step(&model, batch?));
+        let output = InferenceStep::step(&model, batch?);
+        look(&output);
+        tally.add(output);
     }
     Ok(ControlFlow::Continue(tally.evaluation()))
 }

@@ -1,21 +1,28 @@
 //! `eqprop evaluate`.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use anyhow::{Result, bail};
 use eqprop_train::batch::{BatchLoader, Order};
-use eqprop_train::training::evaluate_observed;
-use serde_json::json;
+use eqprop_train::training::{Classified, LabelCounts, evaluate_classes};
+use serde_json::{Value, json};
 
 use crate::cli::EvaluateArguments;
 use crate::output::{Measure, Report, check_finite, error_text, percent, quantity, text_of};
 use crate::progress::Bar;
 use crate::run::RunFolder;
+use crate::table::{heads, table};
 
 /// Number of examples per batch.
 const BATCH: usize = 500;
+/// Number of classes in the text; those that are found worst, of more.
+const CLASSES: usize = 20;
+/// Number of confusions in the text.
+const CONFUSIONS: usize = 5;
 
-/// Measures the error of a trained network on all test examples, or on the first ones.
+/// Measures the error of a trained network on all test examples, or on the first ones, and for classes and labels
+/// on each of them.
 ///
 /// # Errors
 /// If the run, the data or the device cannot be used, or the network's results are not finite.
@@ -30,13 +37,13 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
     let loader = BatchLoader::new(&test, BATCH, Order::Sequential, &run.device.device);
     let bar = Bar::new(test.len(), "{pos}/{len} examples  {eta} left");
     let mut n_begun = 0;
-    let outcome = evaluate_observed(&run.learner, &loader, || {
+    let outcome = evaluate_classes(&run.learner, &loader, || {
         bar.move_to(n_begun);
         n_begun += BATCH;
         ControlFlow::Continue(())
     });
     bar.finish();
-    let ControlFlow::Continue(result) = outcome? else {
+    let ControlFlow::Continue((result, classified)) = outcome? else {
         unreachable!("nothing breaks it")
     };
     check_finite("mean cost or residual", [result.cost, result.residual])?;
@@ -74,24 +81,99 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
         report["test_r_squared"] = json!(beside);
     }
     if let Some((names, sums)) = source.labels().zip(result.labels.as_ref()) {
-        text += &format!("\n\n{:24} examples  precision    recall        F1", "label");
-        let labels = names.iter().zip(&sums.counts).map(|(name, counts)| {
-            let shares = [counts.precision(), counts.recall(), counts.f1()];
-            let [precision, recall, f1] =
-                shares.map(|share| share.map_or("–".to_string(), percent));
-            let n = counts.n_examples();
-            text += &format!("\n{name:24} {n:>8} {precision:>10} {recall:>9} {f1:>9}");
-            let [precision, recall, f1] = shares;
-            json!({
-                "name": name,
-                "examples": n,
-                "precision": precision,
-                "recall": recall,
-                "f1": f1,
-            })
-        });
-        report["labels"] = labels.collect();
+        let labels: Vec<_> = names.iter().map(String::as_str).zip(&sums.counts).collect();
+        text += &format!("\n\n{}", counts_text("label", &labels));
+        report["labels"] = counts_json(&labels);
         report["test_exact_matches"] = json!(beside);
     }
+    if !classified.is_empty() {
+        let counts = LabelCounts::of_classes(test.n_classes, &classified);
+        let names = (0..counts.len()).map(|class| match source.class_name(class) {
+            Some(name) => name.to_string(),
+            None => class.to_string(),
+        });
+        let names: Vec<String> = names.collect();
+        let classes: Vec<_> = names.iter().map(String::as_str).zip(&counts).collect();
+        let confusions = confusions(&classified);
+        text += &format!("\n\n{}", classes_text(&classes, &confusions));
+        report["classes"] = counts_json(&classes);
+        let confusions = confusions.iter().map(|&(class, found, n)| {
+            json!({ "class": names[class], "found": names[found], "examples": n })
+        });
+        report["confusions"] = confusions.collect();
+    }
     Ok(Report::new(text, &report))
+}
+
+/// Returns the pairs of a class and the one that it was taken for, with their numbers of examples, most
+/// frequent first.
+fn confusions(classified: &[Classified]) -> Vec<(usize, usize, usize)> {
+    let mut numbers = BTreeMap::<_, usize>::new();
+    for &Classified { class, found } in classified {
+        if class != found {
+            *numbers.entry((class, found)).or_default() += 1;
+        }
+    }
+    let confusions = numbers
+        .into_iter()
+        .map(|((class, found), n)| (class, found, n));
+    let mut confusions: Vec<_> = confusions.collect();
+    confusions.sort_by_key(|&(.., n)| std::cmp::Reverse(n));
+    confusions
+}
+
+/// Returns the table of classes, or of the worst, and the most frequent confusions.
+fn classes_text(classes: &[(&str, &LabelCounts)], confusions: &[(usize, usize, usize)]) -> String {
+    let mut shown = classes.to_vec();
+    if classes.len() > CLASSES {
+        // A class that is never found is the worst; one without examples says nothing.
+        shown.retain(|(_, counts)| counts.n_examples() > 0);
+        let recall = |counts: &LabelCounts| counts.recall().unwrap_or(1.0);
+        shown.sort_by(|(_, a), (_, b)| recall(a).total_cmp(&recall(b)));
+        shown.truncate(CLASSES);
+    }
+    let mut text = counts_text("class", &shown);
+    if shown.len() < classes.len() {
+        text += &format!(
+            "\nthe {} classes of {} with the lowest recall",
+            shown.len(),
+            classes.len()
+        );
+    }
+    if !confusions.is_empty() {
+        let confusions = confusions.iter().take(CONFUSIONS);
+        let confusions = confusions.map(|&(class, found, n)| {
+            format!("{} as {} ({n})", classes[class].0, classes[found].0)
+        });
+        let confusions: Vec<_> = confusions.collect();
+        text += &format!("\nmost often taken for another: {}", confusions.join(", "));
+    }
+    text
+}
+
+/// Returns a table of labels or classes.
+fn counts_text(of: &str, named: &[(&str, &LabelCounts)]) -> String {
+    let mut rows = vec![heads([of, "examples", "precision", "recall", "F1"])];
+    rows.extend(named.iter().map(|(name, counts)| {
+        let shares = [counts.precision(), counts.recall(), counts.f1()];
+        let shares = shares.map(|share| share.map_or("–".to_string(), percent));
+        let mut row = vec![name.to_string(), counts.n_examples().to_string()];
+        row.extend(shares);
+        row
+    }));
+    table(&rows).trim_end().to_string()
+}
+
+/// Describes labels or classes for programs.
+fn counts_json(named: &[(&str, &LabelCounts)]) -> Value {
+    let described = named.iter().map(|(name, counts)| {
+        json!({
+            "name": name,
+            "examples": counts.n_examples(),
+            "precision": counts.precision(),
+            "recall": counts.recall(),
+            "f1": counts.f1(),
+        })
+    });
+    described.collect()
 }

@@ -22,6 +22,15 @@ pub struct LabelCounts {
     pub false_negatives: usize,
 }
 
+/// The class of an example, and the one that it is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Classified {
+    /// Index of its class.
+    pub class: usize,
+    /// Index of the class with the highest score.
+    pub found: usize,
+}
+
 impl LabelSums {
     /// Creates counts of zero for `n_labels` labels.
     pub(crate) fn new(n_labels: usize) -> Self {
@@ -56,6 +65,20 @@ impl LabelSums {
 }
 
 impl LabelCounts {
+    /// Counts each of `n` classes against all the others.
+    pub fn of_classes(n: usize, examples: &[Classified]) -> Vec<Self> {
+        let mut counts = vec![Self::default(); n];
+        for &Classified { class, found } in examples {
+            if class == found {
+                counts[class].true_positives += 1;
+            } else {
+                counts[class].false_negatives += 1;
+                counts[found].false_positives += 1;
+            }
+        }
+        counts
+    }
+
     /// Returns the number of examples that have the label.
     pub fn n_examples(&self) -> usize {
         self.true_positives + self.false_negatives
@@ -93,7 +116,20 @@ fn share(part: usize, whole: usize) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::LabelSums;
+    use super::{Classified, LabelCounts, LabelSums};
+
+    #[test]
+    fn each_class_is_counted_against_all_the_others() {
+        let examples = [[0, 0], [0, 1], [1, 1], [1, 1], [0, 0], [0, 2]];
+        let examples = examples.map(|[class, found]| Classified { class, found });
+        let counts = LabelCounts::of_classes(4, &examples);
+        let precision = [Some(1.0), Some(2.0 / 3.0), Some(0.0), None];
+        let recall = [Some(0.5), Some(1.0), None, None];
+        for (class, counts) in counts.iter().enumerate() {
+            assert_eq!(counts.precision(), precision[class], "{class}");
+            assert_eq!(counts.recall(), recall[class], "{class}");
+        }
+    }
 
     #[test]
     fn each_label_is_counted_where_it_is_found_and_where_it_is_missed() {
