@@ -395,7 +395,7 @@ fn a_weight_below_0_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "local costs go with the plain squared error or cross-entropy")]
+#[should_panic(expected = "local costs are added to a plain squared error or cross-entropy")]
 fn phases_have_no_local_costs() {
     let local = LocalCost::new(1, 0.1, readout(4, &Setup::double(), 1));
     let _ = AnyCost::PhaseError(PhaseError).with_locals(vec![local]);
