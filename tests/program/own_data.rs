@@ -286,6 +286,9 @@ fn files_as_those_of_emnist_train_by_one_command() {
     let images = "letters/emnist-letters-test-images-idx3-ubyte";
     let evaluation = train_and_look(&place, &["letters"], images, 52);
     assert_eq!(evaluation["n_examples"], 52);
+    let text = place.succeed(&["evaluate", "run"]);
+    let part = "the 20 classes of 26 with the lowest recall";
+    assert!(text.contains(part), "{text}");
     let config: Value =
         serde_json::from_slice(&fs::read(place.path("run/config.json")).unwrap()).unwrap();
     let found = &config["training"]["data"]["dataset"]["found"];

@@ -1,5 +1,6 @@
 //! `eqprop evaluate`.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -94,59 +95,75 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
         });
         let names: Vec<String> = names.collect();
         let classes: Vec<_> = names.iter().map(String::as_str).zip(&counts).collect();
-        let confusions = confusions(&classified);
+        let confusions = Confusion::all(&classified);
         text += &format!("\n\n{}", classes_text(&classes, &confusions));
         report["classes"] = counts_json(&classes);
-        let confusions = confusions.iter().map(|&(class, found, n)| {
-            json!({ "class": names[class], "found": names[found], "examples": n })
+        let described = confusions.iter().map(|confusion| {
+            json!({
+                "class": names[confusion.class],
+                "found": names[confusion.found],
+                "examples": confusion.n_examples,
+            })
         });
-        report["confusions"] = confusions.collect();
+        report["confusions"] = described.collect();
     }
     Ok(Report::new(text, &report))
 }
 
-/// Returns the pairs of a class and the one that it was taken for, with their numbers of examples, most
-/// frequent first.
-fn confusions(classified: &[Classified]) -> Vec<(usize, usize, usize)> {
-    let mut numbers = BTreeMap::<_, usize>::new();
-    for &Classified { class, found } in classified {
-        if class != found {
-            *numbers.entry((class, found)).or_default() += 1;
+/// The examples of a class that were taken for another.
+struct Confusion {
+    class: usize,
+    found: usize,
+    n_examples: usize,
+}
+
+impl Confusion {
+    /// Counts all confusions, the most frequent first.
+    fn all(classified: &[Classified]) -> Vec<Self> {
+        let mut numbers = BTreeMap::<_, usize>::new();
+        for &Classified { class, found } in classified {
+            if class != found {
+                *numbers.entry((class, found)).or_default() += 1;
+            }
         }
+        let all = numbers
+            .into_iter()
+            .map(|((class, found), n_examples)| Self {
+                class,
+                found,
+                n_examples,
+            });
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|confusion| Reverse(confusion.n_examples));
+        all
     }
-    let confusions = numbers
-        .into_iter()
-        .map(|((class, found), n)| (class, found, n));
-    let mut confusions: Vec<_> = confusions.collect();
-    confusions.sort_by_key(|&(.., n)| std::cmp::Reverse(n));
-    confusions
 }
 
 /// Returns the table of classes, or of the worst, and the most frequent confusions.
-fn classes_text(classes: &[(&str, &LabelCounts)], confusions: &[(usize, usize, usize)]) -> String {
+fn classes_text(classes: &[(&str, &LabelCounts)], confusions: &[Confusion]) -> String {
     let mut shown = classes.to_vec();
     if classes.len() > CLASSES {
         // A class that is never found is the worst; one without examples says nothing.
         shown.retain(|(_, counts)| counts.n_examples() > 0);
-        let recall = |counts: &LabelCounts| counts.recall().unwrap_or(1.0);
+        let recall = |counts: &LabelCounts| counts.recall().unwrap_or_default();
         shown.sort_by(|(_, a), (_, b)| recall(a).total_cmp(&recall(b)));
         shown.truncate(CLASSES);
     }
     let mut text = counts_text("class", &shown);
     if shown.len() < classes.len() {
         text += &format!(
-            "\nthe {} classes of {} with the lowest recall",
+            "\n\nthe {} classes of {} with the lowest recall",
             shown.len(),
             classes.len()
         );
     }
     if !confusions.is_empty() {
-        let confusions = confusions.iter().take(CONFUSIONS);
-        let confusions = confusions.map(|&(class, found, n)| {
-            format!("{} as {} ({n})", classes[class].0, classes[found].0)
+        let named = confusions.iter().take(CONFUSIONS).map(|confusion| {
+            let [class, found] = [confusion.class, confusion.found].map(|index| classes[index].0);
+            format!("{class} as {found} ({})", confusion.n_examples)
         });
-        let confusions: Vec<_> = confusions.collect();
-        text += &format!("\nmost often taken for another: {}", confusions.join(", "));
+        let named: Vec<_> = named.collect();
+        text += &format!("\n\nmost often taken for another: {}", named.join(", "));
     }
     text
 }

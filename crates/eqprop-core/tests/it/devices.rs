@@ -46,6 +46,7 @@ fn is_left_out(setup: &Setup) -> bool {
     !named.split(',').any(|name| Some(name) == backend)
 }
 
+/// Whether the device is the processor itself, and no kernels have to be compiled for it.
 pub fn is_a_processor(setup: &Setup) -> bool {
     ["flex", "ndarray"]
         .iter()
