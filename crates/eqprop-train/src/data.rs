@@ -51,7 +51,7 @@ pub use error::{DataError, Hint, Incomplete};
 pub use examples::Examples;
 pub use files::{
     DataFiles, DataFormat, FilesError, FilesOptionError, Findings, Reading, Scaling, ScalingKind,
-    Task,
+    TargetError, Task,
 };
 pub use kind::{DATA_DIR_VARIABLE, DatasetKind};
 pub use recall::DelayedRecall;

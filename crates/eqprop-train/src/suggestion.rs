@@ -45,6 +45,22 @@ pub fn did_serde_mean(message: &str) -> String {
     }
 }
 
+/// Formats the first of many names, shortened.
+pub fn first_names(names: &[String]) -> String {
+    const MOST: usize = 12;
+    const MOST_LETTERS: usize = 60;
+    let shown = names.iter().take(MOST).map(|name| {
+        let shown: String = name.chars().take(MOST_LETTERS).collect();
+        shown.replace(char::is_control, "?")
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST) {
+        _ if names.is_empty() => "none".into(),
+        0 => shown,
+        n => format!("{shown} and {n} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{closest, did_serde_mean};

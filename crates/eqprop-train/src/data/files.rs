@@ -21,6 +21,7 @@ mod safetensors;
 mod scaling;
 mod split;
 mod table;
+mod target_error;
 mod targets;
 mod task;
 mod tensors;
@@ -32,6 +33,7 @@ pub use description::{DataFiles, DataFormat, Findings};
 pub use error::FilesError;
 pub use option_error::FilesOptionError;
 pub use scaling::{Scaling, ScalingKind};
+pub use target_error::TargetError;
 pub use task::Task;
 
 pub(super) use element::Element;
@@ -159,11 +161,11 @@ impl DataFiles {
             && task != Task::Classification
         {
             let format = format.name();
-            return Err(FilesError::NoQuantities {
+            return Err(FilesError::Targets(TargetError::NoQuantities {
                 path: path.into(),
                 format,
                 task,
-            }
+            })
             .into());
         }
         match format {

@@ -6,6 +6,7 @@ pub(super) use super::element::Element;
 use super::error::FilesError;
 use super::labels::{class_name, is_whole};
 use super::raw::RawPart;
+use super::target_error::TargetError;
 use super::targets::TargetReader;
 
 /// Header of an array.
@@ -80,10 +81,12 @@ impl ArrayHeader {
             let label = self.element.value(item, self.is_big_endian);
             let name = format!("{label:.0}");
             let class = is_whole(label).then_some(&*name);
-            let class = class.ok_or_else(|| FilesError::FractionalLabel {
-                path: path.into(),
-                example: index + 1,
-                label,
+            let class = class.ok_or_else(|| {
+                FilesError::Targets(TargetError::FractionalLabel {
+                    path: path.into(),
+                    example: index + 1,
+                    label,
+                })
             });
             let place = || place(label.to_string());
             reader.add(path, class, Some(label), place, part)?;

@@ -10,6 +10,7 @@ use super::description::{DataFiles, DataFormat, Findings};
 use super::error::FilesError;
 use super::raw::{RawData, RawPart};
 use super::scaling::{Numbers, Scaling, ScalingKind};
+use super::target_error::TargetError;
 use super::task::Task;
 use super::{fitting, split};
 
@@ -40,10 +41,10 @@ pub(super) fn dataset(
     check_quantities(path, files, n_quantities)?;
     let classes = known.map_or_else(|| raw.names.in_order(), |found| found.classes.clone());
     if let [class] = &classes[..] {
-        return Err(FilesError::OneClass {
+        return Err(FilesError::Targets(TargetError::OneClass {
             path: path.into(),
             class: class.clone(),
-        }
+        })
         .into());
     }
     // Without classes, all examples form one group here.
@@ -228,11 +229,13 @@ fn label_of_each(path: &Path, names: &[String], classes: &[String]) -> Result<Ve
     let label = |name: &String| {
         let found = classes.iter().position(|class| class == name);
         let found = found.and_then(|label| u8::try_from(label).ok());
-        found.ok_or_else(|| FilesError::OtherClass {
-            path: path.into(),
-            class: name.clone(),
-            n_classes: classes.len(),
-            known: classes.to_vec(),
+        found.ok_or_else(|| {
+            FilesError::Targets(TargetError::OtherClass {
+                path: path.into(),
+                class: name.clone(),
+                n_classes: classes.len(),
+                known: classes.to_vec(),
+            })
         })
     };
     names.iter().map(label).collect()
@@ -246,10 +249,10 @@ fn check_classes(path: &Path, classes: &[String], labels: &[u8]) -> Result<(), F
     }
     match is_there.iter().position(|is_there| !is_there) {
         None => Ok(()),
-        Some(class) => Err(FilesError::UntrainedClass {
+        Some(class) => Err(FilesError::Targets(TargetError::UntrainedClass {
             path: path.into(),
             class: classes[class].clone(),
-        }),
+        })),
     }
 }
 
@@ -257,11 +260,13 @@ fn check_classes(path: &Path, classes: &[String], labels: &[u8]) -> Result<(), F
 fn check_quantities(path: &Path, files: &DataFiles, found: usize) -> Result<(), FilesError> {
     let kind = files.found.as_ref().and_then(Findings::target_kind);
     match kind.map(|kind| kind.len()) {
-        Some(expected) if expected != found => Err(FilesError::OtherQuantities {
-            path: path.into(),
-            expected,
-            found,
-        }),
+        Some(expected) if expected != found => {
+            Err(FilesError::Targets(TargetError::OtherQuantities {
+                path: path.into(),
+                expected,
+                found,
+            }))
+        }
         _ => Ok(()),
     }
 }
@@ -278,11 +283,11 @@ fn quantities_of(
         let value = of_each.next().copied().unwrap_or_default();
         // The deviation of a constant is a rounding error.
         if of_each.all(|&other| other == value) || deviation == 0.0 {
-            return Err(FilesError::ConstantTarget {
+            return Err(FilesError::Targets(TargetError::ConstantTarget {
                 path: path.into(),
                 name: quantities.names[quantity].clone(),
                 value,
-            });
+            }));
         }
     }
     Ok(quantities)
@@ -299,10 +304,10 @@ fn labels_of(path: &Path, names: Vec<String>, values: &[f64]) -> Result<TargetKi
     let constant: Vec<String> = constant.map(|label| names[label].clone()).collect();
     match constant.is_empty() {
         true => Ok(TargetKind::Labels(names)),
-        false => Err(FilesError::ConstantLabels {
+        false => Err(FilesError::Targets(TargetError::ConstantLabels {
             path: path.into(),
             names: constant,
-        }),
+        })),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::description::MOST_CLASSES;
 use super::error::FilesError;
+use super::target_error::TargetError;
 
 /// Number of class names shown if there are too many.
 const SHOWN: usize = 3;
@@ -24,11 +25,11 @@ impl Names {
         }
         let number = self.names.len() as u32;
         if self.names.len() == MOST_CLASSES {
-            return Err(FilesError::TooManyClasses {
+            return Err(FilesError::Targets(TargetError::TooManyClasses {
                 path: path.into(),
                 most: MOST_CLASSES,
                 examples: self.names.iter().rev().take(SHOWN).cloned().collect(),
-            });
+            }));
         }
         self.names.push(name.to_string());
         self.numbers.insert(name.to_string(), number);

@@ -14,6 +14,7 @@ use super::part::Part;
 use super::raw::{RawData, RawPart, check_memory, joined};
 use super::recognize::files_of;
 use super::scaling::Numbers;
+use super::target_error::TargetError;
 use super::targets::TargetReader;
 use super::task::Task;
 
@@ -71,9 +72,11 @@ pub(super) fn read(description: &DataFiles, path: &Path) -> Result<RawData, Data
         }
         let [_, said] = own;
         if said.len() > 1 {
-            reader.take_columns(|| FilesError::SeveralTargets {
-                path: file.clone(),
-                columns: said.clone(),
+            reader.take_columns(|| {
+                FilesError::Targets(TargetError::SeveralTargets {
+                    path: file.clone(),
+                    columns: said.clone(),
+                })
             })?;
         }
         let mut examples = RawPart::default();

@@ -7,6 +7,7 @@ use super::description::DataFiles;
 use super::error::FilesError;
 use super::labels::Names;
 use super::raw::RawPart;
+use super::target_error::TargetError;
 use super::task::{Task, truth};
 
 /// Ratio of numbers to texts from which the texts are taken for mistakes, and not for class names.
@@ -221,7 +222,7 @@ impl TargetReader {
 fn misfit(task: Option<Task>, path: &Path, [place, found]: [String; 2]) -> FilesError {
     let path = path.into();
     match task {
-        Some(Task::Labels) => FilesError::Label { path, place, found },
-        _ => FilesError::Target { path, place, found },
+        Some(Task::Labels) => FilesError::Targets(TargetError::Label { path, place, found }),
+        _ => FilesError::Targets(TargetError::Target { path, place, found }),
     }
 }

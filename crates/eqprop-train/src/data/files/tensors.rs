@@ -17,6 +17,7 @@ use super::pairing::{Found, ambiguous, parts, role};
 use super::part::{Part, Role};
 use super::raw::{RawData, RawPart, joined};
 use super::scaling::Numbers;
+use super::target_error::TargetError;
 use super::targets::TargetReader;
 
 /// Largest number of targets of an example.
@@ -286,9 +287,11 @@ fn rows_with_targets(
         .map(|target| format!("column {}", target + 1));
     let names: Vec<String> = names.collect();
     if targets.len() > 1 {
-        reader.take_columns(|| FilesError::SeveralTargets {
-            path: path.into(),
-            columns: names.clone(),
+        reader.take_columns(|| {
+            FilesError::Targets(TargetError::SeveralTargets {
+                path: path.into(),
+                columns: names.clone(),
+            })
         })?;
     }
     let mut examples = RawPart::default();
@@ -300,10 +303,12 @@ fn rows_with_targets(
                 let label = f64::from(row[target]);
                 let name = class_name(&label.to_string());
                 let class = is_whole(label).then_some(&*name);
-                let class = class.ok_or_else(|| FilesError::FractionalLabel {
-                    path: path.into(),
-                    example: n_seen,
-                    label,
+                let class = class.ok_or_else(|| {
+                    FilesError::Targets(TargetError::FractionalLabel {
+                        path: path.into(),
+                        example: n_seen,
+                        label,
+                    })
                 });
                 let place = || [format!("example {n_seen}"), label.to_string()];
                 reader.add(path, class, Some(label), place, &mut examples)?;
