@@ -94,15 +94,19 @@ impl State {
         self.output().device()
     }
 
-    /// Repeats the state `n` times along the batch axis.
-    pub fn repeat(&self, n: usize) -> Self {
+    /// The state with each layer repeated `n` times along the batch axis by `repeat`.
+    pub(crate) fn repeated_by(
+        &self,
+        n: usize,
+        repeat: impl Fn(&Tensor<2>, usize) -> Tensor<2>,
+    ) -> Self {
         let version = |version: &Version| Version {
             n_repeats: version.n_repeats * n,
             ..*version
         };
         let layers = self.layers.iter();
         Self {
-            layers: layers.map(|layer| repeated(layer, n)).collect(),
+            layers: layers.map(|layer| repeat(layer, n)).collect(),
             versions: self.versions.iter().map(version).collect(),
         }
     }
@@ -138,13 +142,5 @@ impl State {
             .reduce(|a, b| a.max_pair(b.clone()) + b * 0.0)
             .expect("a state has at least one layer")
             .squeeze_dim(1)
-    }
-}
-
-/// Repeats `batch` `n` times along the batch axis.
-pub(crate) fn repeated(batch: &Tensor<2>, n: usize) -> Tensor<2> {
-    match n {
-        1 => batch.clone(),
-        _ => batch.clone().repeat_dim(0, n),
     }
 }

@@ -10,10 +10,11 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::field::{Energy, VectorField, input_slopes};
+use crate::fused::operations::repeated;
 use crate::gradients::Gradients;
 use crate::layer::LayerConfig;
 use crate::pullback::{is_tracked, joined, with_pullback};
-use crate::state::{State, repeated};
+use crate::state::State;
 pub use closed_forms::{ClosedForm, ClosedFormError};
 pub use function::EnergyFunction;
 

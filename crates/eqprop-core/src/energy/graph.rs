@@ -6,9 +6,10 @@ use burn::tensor::Tensor;
 use super::bias;
 use super::shortcuts::Shortcuts;
 use crate::connection::{PreparedConnection, StatePair};
+use crate::fused::operations::repeated;
 use crate::fused::{self, Drives, Packed};
 use crate::gradients::Gradients;
-use crate::state::{State, repeated};
+use crate::state::State;
 
 /// A clamped field whose drives are sums over its connections:
 ///

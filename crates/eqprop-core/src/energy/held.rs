@@ -3,7 +3,7 @@
 use burn::tensor::{Bool, Tensor};
 
 use crate::activation::Complex;
-use crate::state::repeated;
+use crate::fused::operations::repeated;
 
 /// The clamped units of a layer, chosen for each example.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use super::{Drives, Problem, Settled};
 use crate::state::State;
 pub use operations::{
     convolution, convolution_contrast, descend, descend_along, factors, prediction,
-    prediction_error, product, product_over_rows,
+    prediction_error, product, product_over_rows, repeated,
 };
 
 /// Runs the whole relaxation; `None` if a part of it is not supported here.

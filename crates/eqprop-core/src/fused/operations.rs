@@ -7,6 +7,7 @@ pub(crate) use super::cube::{computes_in_place, copied, launches, overwrite, ove
 pub(crate) use super::flex::{convolution, convolution_contrast, prediction, prediction_error};
 use super::{After, Before, Step, cube, flex};
 use crate::contrast::{Share, StatePair};
+use crate::state::State;
 
 /// `x W`, for a single use of the weights.
 ///
@@ -23,6 +24,25 @@ pub(crate) fn product_with_prepared(x: Tensor<2>, weights: &Tensor<2>) -> Tensor
     // On a CPU, Burn's product is the fastest for weights that are used once or twice; on a GPU it would
     // round its factors to TF32.
     cube::product(&x, weights).unwrap_or_else(|| x.matmul(weights.clone()))
+}
+
+/// `n` copies, one after the other along the batch axis.
+///
+/// # Shapes
+/// - `batch`: `[batch, n_units]`, output: `[n · batch, n_units]`
+pub(crate) fn repeated(batch: &Tensor<2>, n: usize) -> Tensor<2> {
+    if n == 1 {
+        return batch.clone();
+    }
+    // Burn's operation copies twice, on one thread.
+    flex::repeated(batch, n).unwrap_or_else(|| batch.clone().repeat_dim(0, n))
+}
+
+impl State {
+    /// Repeats the state `n` times along the batch axis.
+    pub fn repeat(&self, n: usize) -> Self {
+        self.repeated_by(n, repeated)
+    }
 }
 
 /// Two factors whose [product over rows](product_over_rows) is the given share of

@@ -7,7 +7,7 @@ use super::panels::{Panels, lanes};
 use super::product::{SomeRows, multiply, multiply_columns, multiply_once, multiply_once_packed};
 use super::simd::vectorized;
 use super::team::share;
-use super::threads::{append_in_parts, threads_for};
+use super::threads::{append_each, append_in_parts, threads_for};
 use super::zero_pattern::{Columns, ZeroPattern};
 
 /// Minimum number of multiplications per thread.
@@ -64,6 +64,8 @@ pub fn factors(
             return (None, above);
         }
         Pre::Two(a, b) => {
+            below.reserve(halves.len() * a.len());
+            above.reserve(halves.len() * post[0].len());
             for of in halves {
                 match of {
                     Half::Difference => {
@@ -81,11 +83,19 @@ pub fn factors(
     (Some(below), above)
 }
 
-fn combine([first, second]: [&[f32]; 2], out: &mut Vec<f32>, of: impl Fn(f32, f32) -> f32) {
-    vectorized(
-        #[inline(always)]
-        || out.extend(first.iter().zip(second).map(|(&a, &b)| of(a, b))),
-    );
+fn combine([first, second]: [&[f32]; 2], out: &mut Vec<f32>, of: impl Fn(f32, f32) -> f32 + Sync) {
+    debug_assert_eq!(first.len(), second.len());
+    append_each(out, first.len(), |places, out| {
+        let pairs = first[places.clone()].iter().zip(&second[places]);
+        vectorized(
+            #[inline(always)]
+            || {
+                for (out, (&a, &b)) in out.iter_mut().zip(pairs) {
+                    *out = of(a, b);
+                }
+            },
+        );
+    });
 }
 
 /// `belowᵀ above`, `[n_in, n_out]`.

@@ -94,12 +94,26 @@ impl Pair<'_> {
             let mut tiles = tiles.chunks_exact(D * TILE_VECTORS);
             let before = base.chunks_exact(width).zip(state.chunks_exact(width));
             let units = before.zip(out.chunks_exact_mut(width));
+            let mut done: Option<Moved<'_, S::f32s>> = None;
             for (((base, state), out), tile) in units.zip(tiles.by_ref()) {
-                step.tile::<Whole, S, D, AT_ONCE>(simd, tile, &sent, [base, state], out, &mut sums);
+                let (before, to) = ([base, state], (out, &mut sums));
+                done =
+                    Some(step.tile::<Whole, S, D, AT_ONCE>(simd, (tile, &sent), before, to, done));
             }
             if let Some(tile) = tiles.next() {
-                let before = [base_rest, state_rest];
-                step.tile::<Partial, S, D, AT_ONCE>(simd, tile, &sent, before, out_rest, &mut sums);
+                let (before, to) = ([base_rest, state_rest], (out_rest, &mut sums));
+                done = Some(step.tile::<Partial, S, D, AT_ONCE>(
+                    simd,
+                    (tile, &sent),
+                    before,
+                    to,
+                    done,
+                ));
+            }
+            if let Some(Moved { tile, driving }) = done {
+                for d in 0..D {
+                    add_contribution(simd, tile, &driving, d, &mut sums);
+                }
             }
             for ((out, base), sum) in short_out.iter_mut().zip(short_base).zip(sums) {
                 *out = base + simd.reduce_sum_f32s(sum);
@@ -116,26 +130,51 @@ struct Step<V> {
     step_size: V,
 }
 
-impl<V> Step<V> {
-    /// Moves the units of one tile, and adds up their contributions to the drive of the short layer.
+/// A tile whose units have moved, but do not drive the short layer yet.
+struct Moved<'a, V> {
+    tile: &'a [V],
+    driving: [V; TILE_VECTORS],
+}
+
+impl<V: Copy> Step<V> {
+    /// Moves the units of a tile, and adds what those of the one before contribute to the drive of the short
+    /// layer: while the sums of one wait for their last term, those of the other go on.
     #[inline(always)]
-    fn tile<A: Access, S: Simd<f32s = V>, const D: usize, const AT_ONCE: bool>(
+    fn tile<'a, A: Access, S: Simd<f32s = V>, const D: usize, const AT_ONCE: bool>(
         &self,
         simd: S,
-        tile: &[V],
-        sent: &[V; D],
+        (tile, sent): (&'a [V], &[V; D]),
         [base, state]: [&[f32]; 2],
-        out: &mut [f32],
-        sums: &mut [V; D],
-    ) where
-        V: Copy,
-    {
-        let mut units = A::load::<S, TILE_VECTORS>(simd, base);
-        for d in 0..D {
-            for v in 0..TILE_VECTORS {
-                units[v] = simd.mul_add_f32s(sent[d], tile[d * TILE_VECTORS + v], units[v]);
+        (out, sums): (&mut [f32], &mut [V; D]),
+        before: Option<Moved<'_, V>>,
+    ) -> Moved<'a, V> {
+        let mut drive = Drive::new(simd, A::load::<S, TILE_VECTORS>(simd, base));
+        match before {
+            None => {
+                for d in 0..D {
+                    drive.add(simd, tile, sent, d);
+                }
+            }
+            Some(before) => {
+                for d in 0..D {
+                    drive.add(simd, tile, sent, d);
+                    add_contribution(simd, before.tile, &before.driving, d, sums);
+                }
             }
         }
+        let driving = self.moved::<A, S, AT_ONCE>(simd, drive.sum(simd), state, out);
+        Moved { tile, driving }
+    }
+
+    /// Writes the new units; returns those that drive the short layer.
+    #[inline(always)]
+    fn moved<A: Access, S: Simd<f32s = V>, const AT_ONCE: bool>(
+        &self,
+        simd: S,
+        mut units: [V; TILE_VECTORS],
+        state: &[f32],
+        out: &mut [f32],
+    ) -> [V; TILE_VECTORS] {
         let mut driving = units;
         if AT_ONCE {
             driving = A::load::<S, TILE_VECTORS>(simd, state);
@@ -148,15 +187,63 @@ impl<V> Step<V> {
             *unit = clip(simd, *unit, self.bounds);
         }
         A::store(simd, units, out);
-        if !AT_ONCE {
-            driving = units;
+        if AT_ONCE { driving } else { units }
+    }
+}
+
+/// The drive of a tile. Its sum waits for each product: with the many registers of AVX-512 there are two sums
+/// that wait at once.
+struct Drive<V> {
+    sums: [[V; TILE_VECTORS]; 2],
+}
+
+impl<V: Copy> Drive<V> {
+    #[inline(always)]
+    fn new<S: Simd<f32s = V>>(simd: S, base: [V; TILE_VECTORS]) -> Self {
+        Self {
+            sums: [base, [simd.splat_f32s(0.0); TILE_VECTORS]],
         }
-        for d in 0..D {
+    }
+
+    /// Adds the contribution of unit `d` of the short layer.
+    #[inline(always)]
+    fn add<S: Simd<f32s = V>, const D: usize>(
+        &mut self,
+        simd: S,
+        tile: &[V],
+        sent: &[V; D],
+        d: usize,
+    ) {
+        let sum = &mut self.sums[if S::F32_LANES >= 16 { d % 2 } else { 0 }];
+        for v in 0..TILE_VECTORS {
+            sum[v] = simd.mul_add_f32s(sent[d], tile[d * TILE_VECTORS + v], sum[v]);
+        }
+    }
+
+    #[inline(always)]
+    fn sum<S: Simd<f32s = V>>(self, simd: S) -> [V; TILE_VECTORS] {
+        let [mut sum, other] = self.sums;
+        if S::F32_LANES >= 16 {
             for v in 0..TILE_VECTORS {
-                // Beyond the last unit the weights are 0.
-                sums[d] = simd.mul_add_f32s(driving[v], tile[d * TILE_VECTORS + v], sums[d]);
+                sum[v] = simd.add_f32s(sum[v], other[v]);
             }
         }
+        sum
+    }
+}
+
+/// Adds what a tile contributes to the drive of unit `d` of the short layer. Beyond the last unit the weights
+/// are 0.
+#[inline(always)]
+fn add_contribution<S: Simd, const D: usize>(
+    simd: S,
+    tile: &[S::f32s],
+    driving: &[S::f32s; TILE_VECTORS],
+    d: usize,
+    sums: &mut [S::f32s; D],
+) {
+    for v in 0..TILE_VECTORS {
+        sums[d] = simd.mul_add_f32s(driving[v], tile[d * TILE_VECTORS + v], sums[d]);
     }
 }
 

@@ -110,6 +110,26 @@ impl Panels {
         })
     }
 
+    /// Like [`of_columns`](Self::of_columns), for at most one panel of columns of a matrix that is not empty:
+    /// without writing zeros first.
+    pub fn of_one_panel(matrix: &[f32], stride: usize, columns: Range<usize>) -> Self {
+        assert!(columns.len() <= panel_width(), "columns for one panel");
+        let depth = matrix.len() / stride;
+        let padded = columns.len().next_multiple_of(lanes());
+        let data = Aligned::new(depth * padded, |data| {
+            for row in matrix.chunks_exact(stride) {
+                data.extend_from_slice(&row[columns.clone()]);
+                data.resize(data.len() + padded - columns.len(), 0.0);
+            }
+        });
+        Self {
+            data,
+            depth,
+            columns: columns.len(),
+            lanes: lanes(),
+        }
+    }
+
     /// Packs the transpose of a row-major matrix `[columns, depth]`.
     pub fn of_transposed(matrix: &[f32], columns: usize) -> Self {
         /// Numbers of a row that are read at once: one cache line.

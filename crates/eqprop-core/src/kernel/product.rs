@@ -85,7 +85,7 @@ pub fn multiply_once(
     }
     if whole < n {
         // A vector at the end of a row would reach into the next.
-        let rest = Panels::of_columns(right, right_stride, columns.start + whole..columns.end);
+        let rest = Panels::of_one_panel(right, right_stride, columns.start + whole..columns.end);
         multiply_panel(source, rest.panel(0), Epilogue::SET, out, n, whole..n);
     }
 }
@@ -121,7 +121,7 @@ pub fn multiply_once_packed(
     for first in (0..n).step_by(panel_width()) {
         let part = first..n.min(first + panel_width());
         let taken = columns.start + part.start..columns.start + part.end;
-        let packed = Panels::of_columns(right, right_stride, taken);
+        let packed = Panels::of_one_panel(right, right_stride, taken);
         let mut place = 0;
         for SomeRows { left, zeros } in parts {
             let source = Source::Rows(*left, zeros);

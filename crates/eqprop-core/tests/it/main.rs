@@ -29,6 +29,7 @@ mod reference;
 mod relaxation;
 mod resistive;
 mod sequence;
+mod state;
 mod stopping;
 mod theorem;
 mod theory;

@@ -8,8 +8,8 @@ use super::rule::Rule;
 use crate::activation::Activation;
 use crate::connection::PoolIndices;
 use crate::energy::graph::Edge;
-use crate::fused::operations;
-use crate::state::{State, Version, repeated};
+use crate::fused::operations::{self, repeated};
+use crate::state::{State, Version};
 
 /// A chain of predictions with its input clamped.
 ///

@@ -8,7 +8,7 @@ use super::floats::tensor;
 use crate::fused::Update;
 use crate::kernel::simd::largest_difference;
 use crate::kernel::team::share;
-use crate::kernel::threads::threads_for;
+use crate::kernel::threads::{collected, threads_for};
 use crate::relaxed::{Relaxed, Stopping};
 use crate::state::State;
 
@@ -16,7 +16,7 @@ use crate::state::State;
 const WORTH_A_THREAD: usize = 2_000_000;
 
 /// Some examples of the batch, relaxed on one thread.
-pub trait Worker: Send {
+pub trait Worker: Send + Sync {
     /// Runs `n_steps` steps and measures the change in the last one.
     fn run(&mut self, n_steps: usize);
 
@@ -126,17 +126,13 @@ pub fn gathered<W: Worker>(
     workers: &[W],
     n: usize,
     device: &Device,
-    write: impl Fn(&W, &mut [f32]),
+    write: impl Fn(&W, &mut [f32]) + Sync,
 ) -> Tensor<2> {
-    let batch = workers.iter().map(|worker| worker.change().len()).sum();
-    let mut numbers = vec![0.0; batch * n];
-    let mut rest = &mut numbers[..];
-    for worker in workers {
-        let (part, after) = rest.split_at_mut(worker.change().len() * n);
-        write(worker, part);
-        rest = after;
-    }
-    tensor(numbers, [batch, n], device)
+    let examples = workers.iter().map(|worker| worker.change().len());
+    let items = workers
+        .iter()
+        .zip(examples.clone().map(|examples| examples * n));
+    tensor(collected(items, write), [examples.sum(), n], device)
 }
 
 /// Raises the change of each example to its largest change in a layer of `n` units.

@@ -13,11 +13,13 @@ use crate::kernel::epilogue::{Base, Epilogue, Rule};
 use crate::kernel::outer::{self, Half, Pre};
 use crate::kernel::response::{Response as Of, apply, error};
 use crate::kernel::team::share;
-use crate::kernel::threads::threads_for;
+use crate::kernel::threads::{collected, threads_for};
 use crate::kernel::{Left, ZeroPattern};
 
 /// Minimum number of examples for which packing the weights pays off.
 const WORTH_PACKING: usize = 32;
+/// Numbers that a thread copies at a time.
+const COPIED_TOGETHER: usize = 1 << 14;
 /// Minimum number of multiplications of a prediction per thread.
 const WORTH_A_THREAD: usize = 2_000_000;
 
@@ -56,6 +58,17 @@ pub fn product(x: &Tensor<2>, weights: &Tensor<2>) -> Option<Tensor<2>> {
     let (left, right) = (Floats::of(x)?, Floats::of(weights)?);
     let out = outer::product(left.slice(), right.slice(), [batch, n_in, n_out]);
     Some(tensor(out, [batch, n_out], &x.device()))
+}
+
+/// `n` copies, one after the other along the batch axis.
+pub fn repeated(batch: &Tensor<2>, n: usize) -> Option<Tensor<2>> {
+    let [rows, columns] = batch.dims();
+    let numbers = Floats::of(batch)?;
+    // Cut, so that several threads have something to copy.
+    let parts = (0..n).flat_map(|_| numbers.slice().chunks(COPIED_TOGETHER));
+    let parts = parts.map(|part| (part, part.len()));
+    let copies = collected(parts, |part, out| out.copy_from_slice(part));
+    Some(tensor(copies, [n * rows, columns], &batch.device()))
 }
 
 pub fn factors(
