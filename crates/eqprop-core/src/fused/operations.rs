@@ -38,6 +38,7 @@ pub(crate) fn repeated(batch: &Tensor<2>, n: usize) -> Tensor<2> {
     flex::repeated(batch, n).unwrap_or_else(|| batch.clone().repeat_dim(0, n))
 }
 
+// Here because operations know states, and states must not know operations.
 impl State {
     /// Repeats the state `n` times along the batch axis.
     pub fn repeat(&self, n: usize) -> Self {

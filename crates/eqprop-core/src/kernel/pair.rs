@@ -191,8 +191,8 @@ impl<V: Copy> Step<V> {
     }
 }
 
-/// The drive of a tile. Its sum waits for each product: with the many registers of AVX-512 there are two sums
-/// that wait at once.
+/// The drive of a tile. Each addition to a sum waits for the one before: where there are registers enough, odd
+/// units of the short layer have a sum of their own.
 struct Drive<V> {
     sums: [[V; TILE_VECTORS]; 2],
 }
@@ -214,7 +214,7 @@ impl<V: Copy> Drive<V> {
         sent: &[V; D],
         d: usize,
     ) {
-        let sum = &mut self.sums[if S::F32_LANES >= 16 { d % 2 } else { 0 }];
+        let sum = &mut self.sums[if has_two_sums::<S>() { d % 2 } else { 0 }];
         for v in 0..TILE_VECTORS {
             sum[v] = simd.mul_add_f32s(sent[d], tile[d * TILE_VECTORS + v], sum[v]);
         }
@@ -223,13 +223,18 @@ impl<V: Copy> Drive<V> {
     #[inline(always)]
     fn sum<S: Simd<f32s = V>>(self, simd: S) -> [V; TILE_VECTORS] {
         let [mut sum, other] = self.sums;
-        if S::F32_LANES >= 16 {
+        if has_two_sums::<S>() {
             for v in 0..TILE_VECTORS {
                 sum[v] = simd.add_f32s(sum[v], other[v]);
             }
         }
         sum
     }
+}
+
+/// Whether there are the 32 registers of AVX-512.
+const fn has_two_sums<S: Simd>() -> bool {
+    S::F32_LANES >= 16
 }
 
 /// Adds what a tile contributes to the drive of unit `d` of the short layer. Beyond the last unit the weights

@@ -7,7 +7,7 @@ use super::team::share;
 
 /// Minimum number of copied or combined numbers per thread.
 const WORTH_A_THREAD: usize = 50_000;
-/// Numbers that a thread combines at a time, so that they stay in its cache.
+/// Numbers that a thread takes at a time, so that they stay in its cache.
 const TOGETHER: usize = 1 << 14;
 
 /// Number of threads among which to divide `work`, so that each gets at least `worth`: with less, a second
@@ -53,6 +53,13 @@ pub fn collected<T: Send>(
     numbers
 }
 
+/// `n` copies of a list, one after the other.
+pub fn repeated(list: &[f32], n: usize) -> Vec<f32> {
+    let parts = (0..n).flat_map(|_| list.chunks(TOGETHER));
+    let parts = parts.map(|part| (part, part.len()));
+    collected(parts, |part, out| out.copy_from_slice(part))
+}
+
 /// Appends what `write` writes for each item. The thread that writes a part zeroes it just before, so that it is
 /// in its cache: zeroing all parts first, on one thread, would take as long as the product of a small batch.
 fn append_for<T: Send>(
@@ -89,9 +96,9 @@ fn append_for<T: Send>(
 mod tests {
     use super::*;
 
-    /// Different numbers, as far as `f32` goes.
+    /// Different numbers.
     fn numbers(n: usize) -> Vec<f32> {
-        (0u16..=u16::MAX).map(f32::from).cycle().take(n).collect()
+        (0..n).map(|number| number as f32).collect()
     }
 
     #[test]
@@ -114,6 +121,15 @@ mod tests {
             });
             assert!(found == all[..n], "{lengths:?}");
         }
+    }
+
+    #[test]
+    fn copies_follow_each_other() {
+        for n in [0, 1, TOGETHER + 1, WORTH_A_THREAD] {
+            let list = numbers(n);
+            assert!(repeated(&list, 3) == list.repeat(3), "{n}");
+        }
+        assert!(repeated(&numbers(5), 0).is_empty());
     }
 
     #[test]

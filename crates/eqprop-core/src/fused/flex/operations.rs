@@ -13,13 +13,11 @@ use crate::kernel::epilogue::{Base, Epilogue, Rule};
 use crate::kernel::outer::{self, Half, Pre};
 use crate::kernel::response::{Response as Of, apply, error};
 use crate::kernel::team::share;
-use crate::kernel::threads::{collected, threads_for};
+use crate::kernel::threads::{self, threads_for};
 use crate::kernel::{Left, ZeroPattern};
 
 /// Minimum number of examples for which packing the weights pays off.
 const WORTH_PACKING: usize = 32;
-/// Numbers that a thread copies at a time.
-const COPIED_TOGETHER: usize = 1 << 14;
 /// Minimum number of multiplications of a prediction per thread.
 const WORTH_A_THREAD: usize = 2_000_000;
 
@@ -60,14 +58,9 @@ pub fn product(x: &Tensor<2>, weights: &Tensor<2>) -> Option<Tensor<2>> {
     Some(tensor(out, [batch, n_out], &x.device()))
 }
 
-/// `n` copies, one after the other along the batch axis.
 pub fn repeated(batch: &Tensor<2>, n: usize) -> Option<Tensor<2>> {
     let [rows, columns] = batch.dims();
-    let numbers = Floats::of(batch)?;
-    // Cut, so that several threads have something to copy.
-    let parts = (0..n).flat_map(|_| numbers.slice().chunks(COPIED_TOGETHER));
-    let parts = parts.map(|part| (part, part.len()));
-    let copies = collected(parts, |part, out| out.copy_from_slice(part));
+    let copies = threads::repeated(Floats::of(batch)?.slice(), n);
     Some(tensor(copies, [n * rows, columns], &batch.device()))
 }
 
