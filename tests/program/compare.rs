@@ -163,8 +163,9 @@ fn an_interrupted_comparison_keeps_what_it_has() {
         "eqprop,backprop",
         "--report",
         "out",
+        // Long enough for the first epoch to have ended.
         "--save-every",
-        "100",
+        "2000",
     ];
     let child = place.start(&arguments);
     let written = place.path("out").join("results.json");

@@ -114,7 +114,8 @@ impl Table {
                         rule,
                     };
                     let left = Left::matrix(x, &starts, depth);
-                    right.multiply(left, epilogue, &mut out[..n * columns], columns, zeros);
+                    let place = (&mut out[..n * columns], columns);
+                    right.multiply(1, left, epilogue, place, zeros);
                     black_box(out);
                 },
             );
@@ -127,6 +128,37 @@ impl Table {
             flop,
             work,
         );
+    }
+
+    /// Measures steps with large weights: the columns are divided among the threads, and the same packed weights
+    /// serve both directions.
+    fn divided(&self, [rows, n_in, n_out]: [usize; 3], zeros: f64) {
+        let right = Right::of_rows(&numbers(n_in * n_out, 0.0), n_in, n_out);
+        for is_back in [false, true] {
+            let (depth, columns) = match is_back {
+                false => (n_in, n_out),
+                true => (n_out, n_in),
+            };
+            let x = numbers(rows * depth, zeros);
+            let starts: Vec<usize> = (0..rows).map(|row| row * depth).collect();
+            let left = Left::matrix(&x, &starts, depth);
+            let n_threads = rayon::current_num_threads;
+            let work = || {
+                let mut out = vec![0.0; rows * columns];
+                let place = (&mut out[..], columns);
+                if is_back {
+                    right.multiply_transposed(n_threads(), left, Epilogue::SET, place);
+                } else {
+                    let zeros = &mut ZeroPattern::default();
+                    right.multiply(n_threads(), left, Epilogue::SET, place, zeros);
+                }
+                black_box(out);
+            };
+            let what = ["columns divided", "the same, back"][usize::from(is_back)];
+            let flop = 2.0 * (rows * depth * columns) as f64;
+            let shape = format!("{rows}x{depth}x{columns}");
+            self.line(what, &shape, zeros, flop, work);
+        }
     }
 
     fn clamp(&self, [rows, depth, columns]: [usize; 3], zeros: f64) {
@@ -252,6 +284,7 @@ fn main() {
         table.clamp([batch, 784, 1024], 0.8);
         for zeros in [0.0, 0.4] {
             table.step("step 1024-1024", [batch, 1024, 1024], zeros);
+            table.divided([batch, 1024, 1024], zeros);
         }
         table.contrast([batch, 1024, 1024], 0.4, false);
     }

@@ -4,6 +4,7 @@
 //! All `unsafe` code for CPUs is here: it skips a bounds check per number, skips zeros that would be
 //! written twice, and shares work between threads.
 
+mod ahead;
 mod aligned;
 pub mod channels_last;
 pub mod convolution;
@@ -11,6 +12,7 @@ pub mod descent;
 pub mod epilogue;
 mod left;
 mod narrow;
+mod out;
 pub mod outer;
 pub mod pair;
 mod panels;
@@ -22,6 +24,7 @@ mod short;
 pub mod simd;
 pub mod team;
 pub mod threads;
+mod transposed;
 mod zero_pattern;
 
 pub use left::{Left, TILE_ROWS};

@@ -4,6 +4,8 @@ use core::ops::Range;
 
 use pulp::Simd;
 
+use super::out::Out;
+
 /// How a product is written: added to `base`, and then turned into the result by `rule`. States, and bases
 /// of more than one row, are laid out like the result.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +76,7 @@ impl Epilogue<'_> {
         sums: [[S::f32s; V]; R],
         [row, stride]: [usize; 2],
         columns: Range<usize>,
-        out: &mut [f32],
+        out: &mut Out<'_>,
     ) {
         let places = |r: usize| {
             let start = (row + r) * stride;
@@ -95,15 +97,15 @@ impl Epilogue<'_> {
         mut sums: [[S::f32s; V]; R],
         columns: &Range<usize>,
         places: impl Fn(usize) -> Range<usize>,
-        out: &mut [f32],
+        out: &mut Out<'_>,
     ) {
         match self.base {
             Base::Zero => {}
             Base::Out => {
-                for r in 0..R {
-                    let base = A::load::<S, V>(simd, &out[places(r)]);
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let base = A::load::<S, V>(simd, out.part(places(r)));
                     for v in 0..V {
-                        sums[r][v] = simd.add_f32s(base[v], sums[r][v]);
+                        sums[v] = simd.add_f32s(base[v], sums[v]);
                     }
                 }
             }
@@ -150,8 +152,8 @@ impl Epilogue<'_> {
                 }
             }
         }
-        for r in 0..R {
-            A::store(simd, sums[r], &mut out[places(r)]);
+        for (r, sums) in sums.into_iter().enumerate() {
+            A::store(simd, sums, out.part(places(r)));
         }
     }
 }

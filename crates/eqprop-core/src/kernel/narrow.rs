@@ -86,7 +86,7 @@ impl ShortProduct<'_, Narrow> {
                 tile[r][0] = simd.partial_load_f32s(&sums[r][columns.clone()]);
             }
             self.epilogue
-                .tile(simd, tile, [row, self.stride], columns, self.out);
+                .tile(simd, tile, [row, self.stride], columns, &mut self.out);
         }
         R
     }

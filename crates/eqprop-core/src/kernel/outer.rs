@@ -3,10 +3,11 @@
 
 use super::epilogue::Epilogue;
 use super::left::{Left, TILE_ROWS};
+use super::out::Out;
 use super::panels::{Panels, lanes};
 use super::product::{SomeRows, multiply, multiply_columns, multiply_once, multiply_once_packed};
 use super::simd::vectorized;
-use super::team::share;
+use super::team::{share, share_indices};
 use super::threads::{append_each, append_in_parts, threads_for};
 use super::zero_pattern::{Columns, ZeroPattern};
 
@@ -178,31 +179,31 @@ pub fn product(x: &[f32], weights: &[f32], [batch, n_in, n_out]: [usize; 3]) -> 
         true => Vec::new(),
         false => rows_of(left, n_out, n_threads),
     };
-    let mut parts = vec![Vec::new(); n_parts];
-    share(
-        parts.iter_mut().enumerate().collect(),
-        n_parts,
-        |(index, part)| {
-            let columns = bound(index)..bound(index + 1);
-            part.resize(batch * columns.len(), 0.0);
-            if rows.is_empty() {
-                multiply_once(left, weights, n_out, columns, part);
-            } else {
-                multiply_once_packed(&rows, weights, n_out, columns, part);
-            }
-        },
-    );
-    if let [_] = parts[..] {
-        return parts.swap_remove(0);
-    }
-    let mut out = Vec::with_capacity(batch * n_out);
-    for row in 0..batch {
-        for part in &parts {
-            let n = part.len() / batch;
-            out.extend_from_slice(&part[row * n..][..n]);
+    let n = batch * n_out;
+    let mut numbers = Vec::with_capacity(n);
+    // SAFETY: each part begins by zeroing its columns.
+    #[allow(unsafe_code)]
+    let spare = unsafe { Out::unwritten(&mut numbers.spare_capacity_mut()[..n]) };
+    share_indices(n_parts, n_parts, |part| {
+        // SAFETY: the parts have no column in common.
+        #[allow(unsafe_code)]
+        let mut out = unsafe { spare.shared() };
+        let columns = bound(part)..bound(part + 1);
+        for row in 0..batch {
+            out.zero(row * n_out + columns.start..row * n_out + columns.end);
         }
+        if rows.is_empty() {
+            multiply_once(left, weights, n_out, columns, out);
+        } else {
+            multiply_once_packed(&rows, weights, n_out, columns, out);
+        }
+    });
+    // SAFETY: the parts cover all columns, and were zeroed.
+    #[allow(unsafe_code)]
+    unsafe {
+        numbers.set_len(n);
     }
-    out
+    numbers
 }
 
 /// The same, with the rows divided among threads, for outputs with too few columns to divide.

@@ -11,6 +11,9 @@ use super::threads::{append_in_parts, threads_for};
 /// Minimum number of elements to pack per thread.
 const WORTH_A_THREAD: usize = 50_000;
 
+/// Bytes of what stays in a core's own cache beside what else it reads.
+const OWN_CACHE: usize = 1 << 19;
+
 /// A right factor `[depth, columns]` in panels: numbers that are read together are stored together.
 #[derive(Debug)]
 pub struct Panels {
@@ -149,6 +152,11 @@ impl Panels {
         })
     }
 
+    /// Whether a core's own cache is too small for it.
+    pub fn is_far(&self) -> bool {
+        size_of_val(&self.data[..]) > OWN_CACHE
+    }
+
     /// Vectors per row.
     pub fn vectors(&self) -> usize {
         self.columns.div_ceil(self.lanes)
@@ -162,6 +170,11 @@ impl Panels {
     /// The number of columns.
     pub fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// All panels.
+    pub fn data(&self) -> &[f32] {
+        &self.data
     }
 
     /// The panel that begins at column `first`.

@@ -15,10 +15,13 @@ use core::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::ahead::Ahead;
 use super::epilogue::Epilogue;
 use super::left::{Left, TILE_ROWS, tiles};
+use super::out::Out;
 use super::panels::{Panel, Panels, lanes, panel_width};
 use super::simd::dispatch;
+use super::team::share_indices;
 use super::zero_pattern::{Columns, N_PATTERNS, Positions, ZeroPattern};
 
 /// The pattern of all rows of any tile.
@@ -39,16 +42,39 @@ pub fn multiply(
     stride: usize,
     zeros: &mut ZeroPattern,
 ) {
+    multiply_on(1, left, right, epilogue, (Out::new(out), stride), zeros);
+}
+
+/// The same on up to `n_threads` threads, each for some of the columns, so that it reads no more of `B` than
+/// those.
+pub fn multiply_on(
+    n_threads: usize,
+    left: Left<'_>,
+    right: &Panels,
+    epilogue: Epilogue<'_>,
+    (out, stride): (Out<'_>, usize),
+    zeros: &mut ZeroPattern,
+) {
     debug_assert_eq!(left.depth(), right.depth());
     if right.vectors() > FEW_VECTORS {
         zeros.find(left);
     } else {
         zeros.assume_none();
     }
-    right.multiply(Source::Rows(left, zeros), epilogue, out, stride);
+    let source = Source::Rows(left, zeros);
+    let n_panels = right.columns().div_ceil(panel_width());
+    let n_parts = n_threads.min(n_panels);
+    let bound = |part: usize| part * n_panels / n_parts;
+    share_indices(n_parts, n_parts, |part| {
+        // SAFETY: the panels of different parts have no column in common.
+        #[allow(unsafe_code)]
+        let out = unsafe { out.shared() };
+        let panels = bound(part)..bound(part + 1);
+        right.multiply(source, epilogue, (out, stride), panels);
+    });
 }
 
-/// Writes `Aᵀ B`, like [`multiply`].
+/// Writes `Aᵀ B`.
 pub fn multiply_columns(
     left: &Columns,
     right: &Panels,
@@ -56,37 +82,54 @@ pub fn multiply_columns(
     out: &mut [f32],
     stride: usize,
 ) {
-    right.multiply(Source::Columns(left), epilogue, out, stride);
+    let panels = 0..right.columns().div_ceil(panel_width());
+    let out = (Out::new(out), stride);
+    right.multiply(Source::Columns(left), epilogue, out, panels);
 }
 
-/// Writes the product with columns `columns` of a matrix `[depth, right_stride]`, for a single use.
+/// Writes columns `columns` of the product with a matrix `[depth, stride]`, for a single use.
 pub fn multiply_once(
     left: Left<'_>,
     right: &[f32],
-    right_stride: usize,
+    stride: usize,
     columns: Range<usize>,
-    out: &mut [f32],
+    mut out: Out<'_>,
 ) {
-    debug_assert_eq!(left.depth() * right_stride, right.len());
+    debug_assert_eq!(left.depth() * stride, right.len());
     let mut zeros = ZeroPattern::default();
     zeros.find(left);
     let source = Source::Rows(left, &zeros);
-    let n = columns.len();
-    let whole = n / lanes() * lanes();
-    for first in (0..whole).step_by(panel_width()) {
+    let whole = columns.start + columns.len() / lanes() * lanes();
+    for first in (columns.start..whole).step_by(panel_width()) {
         let part = first..whole.min(first + panel_width());
         // Read in place: packing it would cost more than it saves.
         let panel = Panel {
-            data: &right[columns.start + first..],
-            stride: right_stride,
+            data: &right[first..],
+            stride,
             vectors: part.len() / lanes(),
         };
-        multiply_panel(source, panel, Epilogue::SET, out, n, part);
+        multiply_panel(
+            source,
+            panel,
+            Ahead::nothing(),
+            Epilogue::SET,
+            (&mut out, stride),
+            part,
+        );
     }
-    if whole < n {
+    let rest = whole..columns.end;
+    if !rest.is_empty() {
         // A vector at the end of a row would reach into the next.
-        let rest = Panels::of_one_panel(right, right_stride, columns.start + whole..columns.end);
-        multiply_panel(source, rest.panel(0), Epilogue::SET, out, n, whole..n);
+        let packed = Panels::of_one_panel(right, stride, rest.clone());
+        let panel = packed.panel(0);
+        multiply_panel(
+            source,
+            panel,
+            Ahead::nothing(),
+            Epilogue::SET,
+            (&mut out, stride),
+            rest,
+        );
     }
 }
 
@@ -111,23 +154,29 @@ impl<'a> SomeRows<'a> {
 /// Like [`multiply_once`], for enough rows that packing the right factor pays off: one panel at a time,
 /// which stays in cache for all rows.
 pub fn multiply_once_packed(
-    parts: &[SomeRows<'_>],
+    rows: &[SomeRows<'_>],
     right: &[f32],
-    right_stride: usize,
+    stride: usize,
     columns: Range<usize>,
-    out: &mut [f32],
+    mut out: Out<'_>,
 ) {
-    let n = columns.len();
-    for first in (0..n).step_by(panel_width()) {
-        let part = first..n.min(first + panel_width());
-        let taken = columns.start + part.start..columns.start + part.end;
-        let packed = Panels::of_one_panel(right, right_stride, taken);
-        let mut place = 0;
-        for SomeRows { left, zeros } in parts {
+    for first in columns.clone().step_by(panel_width()) {
+        let part = first..columns.end.min(first + panel_width());
+        let packed = Panels::of_one_panel(right, stride, part.clone());
+        let panel = packed.panel(0);
+        let mut n_written = 0;
+        for SomeRows { left, zeros } in rows {
             let source = Source::Rows(*left, zeros);
-            let out = &mut out[place..];
-            multiply_panel(source, packed.panel(0), Epilogue::SET, out, n, part.clone());
-            place += left.starts.len() * n;
+            let mut out = out.from(n_written * stride);
+            multiply_panel(
+                source,
+                panel,
+                Ahead::nothing(),
+                Epilogue::SET,
+                (&mut out, stride),
+                part.clone(),
+            );
+            n_written += left.starts.len();
         }
     }
 }
@@ -140,11 +189,23 @@ enum Source<'a> {
 }
 
 impl Panels {
-    fn multiply(&self, left: Source<'_>, epilogue: Epilogue<'_>, out: &mut [f32], stride: usize) {
+    /// Multiplies by some of the panels.
+    fn multiply(
+        &self,
+        left: Source<'_>,
+        epilogue: Epilogue<'_>,
+        (mut out, stride): (Out<'_>, usize),
+        panels: Range<usize>,
+    ) {
         let width = panel_width();
-        for first in (0..self.columns()).step_by(width) {
-            let columns = first..self.columns().min(first + width);
-            multiply_panel(left, self.panel(first), epilogue, out, stride, columns);
+        for index in panels.clone() {
+            let columns = index * width..self.columns().min((index + 1) * width);
+            let ahead = match index + 1 < panels.end && self.is_far() {
+                true => Ahead::of(self.panel(columns.end).data),
+                false => Ahead::nothing(),
+            };
+            let panel = self.panel(columns.start);
+            multiply_panel(left, panel, ahead, epilogue, (&mut out, stride), columns);
         }
     }
 }
@@ -152,21 +213,22 @@ impl Panels {
 fn multiply_panel(
     left: Source<'_>,
     panel: Panel<'_>,
+    ahead: Ahead,
     epilogue: Epilogue<'_>,
-    out: &mut [f32],
-    stride: usize,
+    (out, stride): (&mut Out<'_>, usize),
     columns: Range<usize>,
 ) {
-    struct Tiles<'a> {
+    struct Tiles<'a, 'o> {
         left: Source<'a>,
         panel: Panel<'a>,
+        ahead: Ahead,
         epilogue: Epilogue<'a>,
-        out: &'a mut [f32],
+        out: &'a mut Out<'o>,
         stride: usize,
         columns: Range<usize>,
     }
 
-    impl WithSimd for Tiles<'_> {
+    impl WithSimd for Tiles<'_, '_> {
         type Output = ();
 
         #[inline(always)]
@@ -182,7 +244,7 @@ fn multiply_panel(
         }
     }
 
-    impl Tiles<'_> {
+    impl Tiles<'_, '_> {
         #[inline(always)]
         fn rows<S: Simd, const V: usize>(mut self, simd: S) {
             let (left, zeros) = match self.left {
@@ -274,16 +336,19 @@ fn multiply_panel(
             };
             let mut sums = [[simd.splat_f32s(0.0); V]; R];
             let rows = left.rows::<R>(row, 0);
+            self.ahead.begin();
+            let mut ahead = self.ahead;
             // A loop per pattern, so that none has to test which rows to skip.
             macro_rules! walk {
                 ($($pattern:literal)*) => {$(
                     if $pattern < 1 << R {
-                        self.walk::<S, R, V, $pattern>(simd, rows, places, &mut sums);
+                        self.walk::<S, R, V, $pattern>(simd, rows, places, &mut ahead, &mut sums);
                     }
                 )*};
             }
             walk!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
             const { assert!(N_PATTERNS == 16) };
+            self.ahead = ahead;
             self.put(simd, row, 0, sums);
         }
 
@@ -297,6 +362,8 @@ fn multiply_panel(
             first: usize,
         ) {
             let mut sums = [[simd.splat_f32s(0.0); V]; R];
+            let mut ahead = self.ahead;
+            ahead.begin();
             for (index, &run) in left.runs.iter().enumerate() {
                 let rows = left.rows::<R>(row, run);
                 let start = index * left.run_length;
@@ -307,8 +374,10 @@ fn multiply_panel(
                         let vectors = self.panel.row::<S, V>(start + place, first);
                         add_products::<S, R, V, ALL_ROWS>(simd, rows, place, vectors, &mut sums);
                     }
+                    ahead.request();
                 }
             }
+            self.ahead = ahead;
             self.put(simd, row, first, sums);
         }
 
@@ -319,6 +388,7 @@ fn multiply_panel(
             simd: S,
             rows: [&[f32]; R],
             places: Positions<'_>,
+            ahead: &mut Ahead,
             sums: &mut [[S::f32s; V]; R],
         ) {
             for &place in places.of(PATTERN) {
@@ -330,6 +400,7 @@ fn multiply_panel(
                     let vectors = self.panel.row::<S, V>(place, 0);
                     add_products::<S, R, V, PATTERN>(simd, rows, place, vectors, sums);
                 }
+                ahead.request();
             }
         }
 
@@ -356,6 +427,7 @@ fn multiply_panel(
     dispatch(Tiles {
         left,
         panel,
+        ahead,
         epilogue,
         out,
         stride,

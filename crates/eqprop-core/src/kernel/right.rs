@@ -3,11 +3,13 @@
 use super::epilogue::Epilogue;
 use super::left::Left;
 use super::narrow::Narrow;
+use super::out::Out;
 use super::panels::Panels;
-use super::product::multiply;
+use super::product::multiply_on;
 use super::shallow::Shallow;
 use super::short::{ShortProduct, is_short};
 use super::simd::dispatch;
+use super::transposed::multiply_transposed;
 use super::zero_pattern::ZeroPattern;
 
 /// A right factor of products with many rows, in the fastest layout for its size.
@@ -42,6 +44,28 @@ impl Right {
             .unwrap_or_else(|| Self::Panels(Panels::new(depth, columns, entry)))
     }
 
+    /// Whether there are products with the transpose.
+    pub fn has_transposed(&self) -> bool {
+        matches!(self, Self::Panels(_))
+    }
+
+    /// Like [`multiply`](Self::multiply), with the transpose.
+    ///
+    /// # Panics
+    /// If there is no [code for it](Self::has_transposed).
+    pub fn multiply_transposed(
+        &self,
+        n_threads: usize,
+        left: Left<'_>,
+        epilogue: Epilogue<'_>,
+        (out, stride): (&mut [f32], usize),
+    ) {
+        let Self::Panels(right) = self else {
+            panic!("no product with the transpose of a short matrix");
+        };
+        multiply_transposed(n_threads, left, right, epilogue, (Out::new(out), stride));
+    }
+
     fn small(
         depth: usize,
         columns: usize,
@@ -56,17 +80,21 @@ impl Right {
         }
     }
 
-    /// Like [`multiply`]; each row of `left` must be one run.
+    /// Like [`multiply_on`] up to `n_threads` threads, or one where that is little work; each row of `left` must
+    /// be one run.
     pub fn multiply(
         &self,
+        n_threads: usize,
         left: Left<'_>,
         epilogue: Epilogue<'_>,
-        out: &mut [f32],
-        stride: usize,
+        (out, stride): (&mut [f32], usize),
         zeros: &mut ZeroPattern,
     ) {
+        let out = Out::new(out);
         match self {
-            Self::Panels(right) => multiply(left, right, epilogue, out, stride, zeros),
+            Self::Panels(right) => {
+                multiply_on(n_threads, left, right, epilogue, (out, stride), zeros);
+            }
             Self::Narrow(right) => dispatch(ShortProduct {
                 left,
                 right,

@@ -111,7 +111,7 @@ impl ShortProduct<'_, Shallow> {
             }
             let columns = index * width..self.right.columns.min((index + 1) * width);
             self.epilogue
-                .tile(simd, sums, [row, self.stride], columns, self.out);
+                .tile(simd, sums, [row, self.stride], columns, &mut self.out);
         }
         R
     }

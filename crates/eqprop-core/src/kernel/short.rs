@@ -2,6 +2,7 @@
 
 use super::epilogue::Epilogue;
 use super::left::Left;
+use super::out::Out;
 use super::panels::lanes;
 
 /// Maximum number of columns of a narrow right factor and of rows of a shallow one, which come in blocks: a
@@ -23,6 +24,6 @@ pub struct ShortProduct<'a, R> {
     pub left: Left<'a>,
     pub right: &'a R,
     pub epilogue: Epilogue<'a>,
-    pub out: &'a mut [f32],
+    pub out: Out<'a>,
     pub stride: usize,
 }

@@ -21,12 +21,26 @@ const AWAKE: Duration = Duration::from_micros(200);
 /// How many times it looks for work before it yields its core.
 const EAGER: u32 = 200;
 
-/// Passes each item to `work`, on up to `n_threads` threads, the caller's among them; on rayon's while
-/// another thread uses the team.
+/// Passes each item to `work`, on up to `n_threads` threads, like [`share_indices`].
 pub fn share<T: Send>(items: Vec<T>, n_threads: usize, work: impl Fn(T) + Sync) {
-    let n_threads = n_threads.min(items.len());
-    if n_threads <= 1 || IS_MEMBER.get() {
+    if n_threads.min(items.len()) <= 1 || IS_MEMBER.get() {
         return items.into_iter().for_each(work);
+    }
+    let items: Items<T> = Items(items.into_iter().map(|item| Some(item).into()).collect());
+    share_indices(items.0.len(), n_threads, |index| {
+        // SAFETY: each index comes once, and to one thread.
+        #[allow(unsafe_code)]
+        let item = unsafe { (*items.get(index)).take() };
+        work(item.expect("each index comes once"));
+    });
+}
+
+/// Passes each index below `n` to `work`, on up to `n_threads` threads, the caller's among them; on rayon's while
+/// another thread uses the team. Allocates nothing once the threads are there.
+pub fn share_indices(n: usize, n_threads: usize, work: impl Fn(usize) + Sync) {
+    let n_threads = n_threads.min(n);
+    if n_threads <= 1 || IS_MEMBER.get() {
+        return (0..n).for_each(work);
     }
     let team = TEAM.get_or_init(Team::default);
     let mut members = match team.members.try_lock() {
@@ -35,17 +49,10 @@ pub fn share<T: Send>(items: Vec<T>, n_threads: usize, work: impl Fn(T) + Sync) 
         Err(TryLockError::Poisoned(members)) => members.into_inner(),
         // Another thread of the program uses the team.
         Err(TryLockError::WouldBlock) => {
-            return items.into_par_iter().for_each(&work);
+            return (0..n).into_par_iter().for_each(&work);
         }
     };
-    let items: Items<T> = Items(items.into_iter().map(|item| Some(item).into()).collect());
-    let take = |index: usize| {
-        // SAFETY: each index comes once, and to one thread.
-        #[allow(unsafe_code)]
-        let item = unsafe { (*items.get(index)).take() };
-        work(item.expect("each index comes once"));
-    };
-    team.run(&mut members, items.0.len(), n_threads - 1, &take);
+    team.run(&mut members, n, n_threads - 1, &work);
 }
 
 /// The items of [`share`], each taken by one thread.

@@ -9,10 +9,15 @@ use self::plan::GraphPlan;
 use self::worker::GraphWorker;
 use super::batch::{collect, n_threads, run, share_out};
 use super::floats::Floats;
+use super::packed::PackedConnection;
 use crate::fused::{Edge, Problem, Settled};
 use crate::kernel::TILE_ROWS;
 use crate::state::State;
 
+/// Number of examples per thread whose product with weights takes longer than reading them.
+const FEW_ROWS: usize = 16;
+/// Bytes of the cache that cores share on which a program can count.
+const SHARED_CACHE: usize = 12 << 20;
 /// Bytes of a core's private cache on most current machines.
 const CACHE: usize = 1 << 20;
 
@@ -34,8 +39,17 @@ pub fn relax(
     let (update, stopping) = (problem.update, problem.stopping);
     let work = plan.connections.iter().map(|connection| connection.work());
     let n_threads = n_threads(batch, stopping.max_steps, work.sum());
-    let n_workers = n_threads * batch.div_ceil(n_threads * rows_in_cache(&plan));
-    let worker = |rows| GraphWorker::new(&plan, rows, &start);
+    let divides_columns = columns_are_divided(&plan, batch, n_threads);
+    let connections = plan.connections.iter();
+    connections.for_each(|connection| connection.pack(divides_columns));
+    let (n_workers, n_threads_each) = match divides_columns {
+        true => (1, n_threads),
+        false => (
+            n_threads * batch.div_ceil(n_threads * rows_in_cache(&plan)),
+            1,
+        ),
+    };
+    let worker = |rows| GraphWorker::new(&plan, rows, n_threads_each, &start);
     let mut workers = share_out(batch, [n_workers, n_threads], worker);
     let n_steps = run(&mut workers, n_threads, update, stopping);
     let layout = (&plan.sizes[..], &plan.device);
@@ -45,11 +59,27 @@ pub fn relax(
     })
 }
 
+/// Whether each thread computes some columns of all examples' products, instead of whole examples, from
+/// weights that are packed once for both directions: where they come from memory in every step, the fewer of
+/// them a thread reads, the better.
+fn columns_are_divided(plan: &GraphPlan<'_>, batch: usize, n_threads: usize) -> bool {
+    let mut connections = plan.connections.iter();
+    n_threads > 1
+        && batch < FEW_ROWS * n_threads
+        && bytes_of_weights(plan) > SHARED_CACHE
+        && connections.all(|connection| matches!(connection, PackedConnection::Dense(_)))
+}
+
+/// Bytes that a step reads of the weights.
+fn bytes_of_weights(plan: &GraphPlan<'_>) -> usize {
+    let numbers = plan.connections.iter().map(|link| link.n_weights());
+    numbers.sum::<usize>() * size_of::<f32>()
+}
+
 /// Number of examples to run through all steps together, so that their states stay in cache; without limit
 /// where the weights do not fit in beside them.
 fn rows_in_cache(plan: &GraphPlan<'_>) -> usize {
-    let numbers = plan.connections.iter().map(|link| link.n_weights());
-    if numbers.sum::<usize>() * size_of::<f32>() > CACHE / 2 {
+    if bytes_of_weights(plan) > CACHE / 2 {
         return usize::MAX;
     }
     let per_example = 3 * size_of::<f32>() * plan.sizes.iter().sum::<usize>();

@@ -58,10 +58,18 @@ impl PackedDense {
         })
     }
 
-    /// Packs both directions, for a relaxation that is about to need them.
-    pub fn pack(&self) {
+    /// Packs both directions, for a relaxation that is about to need them; `once` if `Wᵀ` is read from `W` where
+    /// that is possible.
+    pub fn pack(&self, once: bool) {
+        if !(once && self.forward_serves_both()) {
+            self.backward();
+        }
         self.forward();
-        self.backward();
+    }
+
+    /// Whether [`forward`](Self::forward) has [products](Right::multiply_transposed) for both directions.
+    pub fn forward_serves_both(&self) -> bool {
+        self.is_tied() && self.forward().has_transposed()
     }
 
     /// Multiplications per example in both directions, which is also the number of weights that a step reads.
@@ -108,10 +116,10 @@ impl PackedConnection {
         })
     }
 
-    /// Packs both directions, for a relaxation that is about to need them.
-    pub fn pack(&self) {
+    /// [Packs](PackedDense::pack) a dense connection.
+    pub fn pack(&self, once: bool) {
         if let Self::Dense(dense) = self {
-            dense.pack();
+            dense.pack(once);
         }
     }
 

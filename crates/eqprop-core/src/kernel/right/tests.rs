@@ -1,8 +1,11 @@
 use super::*;
 use crate::kernel::epilogue::{Base, Rule};
+use crate::kernel::out::Out;
 use crate::kernel::outer;
 use crate::kernel::panels::lanes;
-use crate::kernel::product::{SomeRows, multiply_columns, multiply_once, multiply_once_packed};
+use crate::kernel::product::{
+    SomeRows, multiply, multiply_columns, multiply_once, multiply_once_packed,
+};
 use crate::kernel::zero_pattern::{Columns, N_PATTERNS};
 
 /// Pseudorandom numbers in ±1, always the same for a seed.
@@ -97,24 +100,22 @@ fn products_of_every_size_are_sums_of_products_of_numbers() {
             assert_close(&out, &expected, &format!("columns, {size:?}"));
         }
         out.fill(f32::NAN);
-        multiply_once(left, &b, columns, 0..columns, &mut out);
+        multiply_once(left, &b, columns, 0..columns, Out::new(&mut out));
         assert_close(&out, &expected, &format!("once, {size:?}"));
-        // Some of the columns.
+        // Some of the columns; the others stay as they are.
         let part = columns / 3..columns;
-        let mut out = vec![f32::NAN; rows * part.len()];
-        multiply_once(left, &b, columns, part.clone(), &mut out);
-        let mut packed = vec![f32::NAN; rows * part.len()];
         let some = starts.chunks(4).map(|starts| Left { starts, ..left });
         let some: Vec<_> = some.map(|left| SomeRows::new(left, columns)).collect();
-        multiply_once_packed(&some, &b, columns, part.clone(), &mut packed);
-        let rows = expected.chunks_exact(columns);
-        let expected: Vec<f64> = rows.flat_map(|row| row[part.clone()].to_vec()).collect();
+        let mut expected = expected;
+        for row in expected.chunks_exact_mut(columns) {
+            row[..part.start].fill(7.0);
+        }
+        out.fill(7.0);
+        multiply_once(left, &b, columns, part.clone(), Out::new(&mut out));
         assert_close(&out, &expected, &format!("some columns, {size:?}"));
-        assert_close(
-            &packed,
-            &expected,
-            &format!("packed panel by panel, {size:?}"),
-        );
+        out.fill(7.0);
+        multiply_once_packed(&some, &b, columns, part, Out::new(&mut out));
+        assert_close(&out, &expected, &format!("panel by panel, {size:?}"));
     }
 }
 
@@ -150,19 +151,67 @@ fn a_product_ends_in_each_base_and_each_rule() {
         let right = |b: &[f32], [_, _, columns]: [usize; 3]| {
             Right::Panels(Panels::of_columns(b, columns, 0..columns))
         };
-        check_finish(size, right);
+        check_finish(size, right, product);
     }
     for size in small_sizes() {
-        check_finish(size, |b, [_, depth, columns]| {
-            Right::of_rows(b, depth, columns)
-        });
-        check_finish(size, |b, [_, depth, columns]| {
+        let of_rows =
+            |b: &[f32], [_, depth, columns]: [usize; 3]| Right::of_rows(b, depth, columns);
+        check_finish(size, of_rows, product);
+        let of_transposed = |b: &[f32], [_, depth, columns]: [usize; 3]| {
             Right::of_transposed(&transposed(b, columns), depth, columns)
-        });
-        check_finish(size, |b, [_, depth, columns]| {
+        };
+        check_finish(size, of_transposed, product);
+        let new = |b: &[f32], [_, depth, columns]: [usize; 3]| {
             Right::new(depth, columns, |row, column| b[row * columns + column])
-        });
+        };
+        check_finish(size, new, product);
     }
+}
+
+#[test]
+fn a_product_with_the_transpose_ends_in_each_base_and_each_rule() {
+    for [rows, columns, depth] in sizes() {
+        // The transpose of B, row by row, is what is packed.
+        let packed = |b: &[f32], [_, depth, columns]: [usize; 3]| {
+            let transpose = transposed(b, columns);
+            Right::Panels(Panels::of_columns(&transpose, depth, 0..depth))
+        };
+        for n_threads in [1, 2, 3] {
+            check_finish(
+                [rows, depth, columns],
+                packed,
+                |right, left, epilogue, out| {
+                    right.multiply_transposed(n_threads, left, epilogue, out);
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn threads_that_divide_the_columns_compute_what_one_does() {
+    for [rows, depth, columns] in [[1, 70, 97], [5, 70, 300], [23, 70, 1000]] {
+        let mut numbers = Numbers(5);
+        let (a, b) = (numbers.sparse(rows, depth), numbers.list(depth * columns));
+        let starts = starts(rows, depth);
+        let left = rows_of(&a, &starts, depth);
+        let right = Right::of_rows(&b, depth, columns);
+        let on = |n_threads| {
+            let mut out = vec![f32::NAN; rows * columns];
+            let zeros = &mut ZeroPattern::default();
+            right.multiply(n_threads, left, Epilogue::SET, (&mut out, columns), zeros);
+            out
+        };
+        let alone = on(1);
+        assert_close(&alone, &plain(&a, &b, [rows, depth, columns]), "alone");
+        for n_threads in [2, 3, 50] {
+            assert!(on(n_threads) == alone, "{n_threads} threads");
+        }
+    }
+}
+
+fn product(right: &Right, left: Left<'_>, epilogue: Epilogue<'_>, out: (&mut [f32], usize)) {
+    right.multiply(1, left, epilogue, out, &mut ZeroPattern::default());
 }
 
 #[test]
@@ -182,7 +231,11 @@ fn right_factors_are_laid_out_as_fits_their_size() {
     assert_eq!([layout(70, 11), layout(11, 70)], ["panels"; 2]);
 }
 
-fn check_finish(size: [usize; 3], right: impl Fn(&[f32], [usize; 3]) -> Right) {
+fn check_finish(
+    size: [usize; 3],
+    right: impl Fn(&[f32], [usize; 3]) -> Right,
+    multiply: impl Fn(&Right, Left<'_>, Epilogue<'_>, (&mut [f32], usize)),
+) {
     let bounds = [-0.3f32, 0.4];
     let [rows, depth, columns] = size;
     let n = rows * columns;
@@ -208,9 +261,7 @@ fn check_finish(size: [usize; 3], right: impl Fn(&[f32], [usize; 3]) -> Right) {
     for (base, value) in bases {
         for rule in [Rule::Keep, Rule::Clip { bounds }, flow] {
             let mut out = before.clone();
-            let zeros = &mut ZeroPattern::default();
-            let epilogue = Epilogue { base, rule };
-            right.multiply(left, epilogue, &mut out, columns, zeros);
+            multiply(&right, left, Epilogue { base, rule }, (&mut out, columns));
             let [low, high] = bounds.map(f64::from);
             let expected = product.iter().enumerate().map(|(index, product)| {
                 let drive = product + f64::from(value(index));

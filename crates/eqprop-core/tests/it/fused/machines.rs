@@ -6,7 +6,7 @@ use eqprop_core::relaxation::Scheme;
 use eqprop_testing::{Setup, assert_close, graph};
 use rayon::ThreadPoolBuilder;
 
-use super::{Output, convolutional, list, relaxed};
+use super::{Output, SCHEMES, convolutional, list, relaxed};
 
 #[test]
 fn any_number_of_threads_relaxes_as_one_step_after_the_other() {
@@ -18,10 +18,6 @@ fn any_number_of_threads_relaxes_as_one_step_after_the_other() {
         (convolutional(hard, Pooling::Max(2)), 131),
         (convolutional(hard, Pooling::Average(2)), 131),
     ];
-    let on = |n_threads: usize, work: &(dyn Fn() -> Vec<f64> + Sync)| {
-        let pool = ThreadPoolBuilder::new().num_threads(n_threads).build();
-        pool.expect("a few threads can be had").install(work)
-    };
     for (config, batch) in networks {
         let relax = |setup: &Setup, stepwise| {
             let scheme = Scheme::Asynchronous;
@@ -41,6 +37,42 @@ fn any_number_of_threads_relaxes_as_one_step_after_the_other() {
             assert_close(&found, &exact, 5e-4, &format!("{n_threads} threads"));
         }
     }
+}
+
+/// For weights that no cache holds, threads divide the columns of each product instead of the examples.
+#[test]
+fn threads_divide_the_columns_of_large_weights() {
+    // The products have tests of their own with vectors of other widths; unoptimized, this would take minutes.
+    if std::env::var_os("EQPROP_LANES").is_some() {
+        return;
+    }
+    let hard = Activation::HardSigmoid;
+    let sizes = [3, 1000, 910, 1003, 5];
+    let config = graph(&sizes, hard, &[(0, 1), (1, 2), (2, 3), (3, 4)]);
+    for scheme in SCHEMES {
+        let relax = |setup: &Setup, stepwise| {
+            list(&relaxed(
+                &config,
+                setup,
+                scheme,
+                Output::Nudged,
+                3,
+                stepwise,
+            ))
+        };
+        let exact = relax(&Setup::double(), true);
+        for n_threads in [2, 3] {
+            let found = on(n_threads, &|| relax(&Setup::single(), false));
+            // Sums of 1000 terms that add up to some tens in f32, seven times over.
+            let what = format!("{scheme:?}, {n_threads} threads");
+            assert_close(&found, &exact, 2e-3, &what);
+        }
+    }
+}
+
+fn on(n_threads: usize, work: &(dyn Fn() -> Vec<f64> + Sync)) -> Vec<f64> {
+    let pool = ThreadPoolBuilder::new().num_threads(n_threads).build();
+    pool.expect("a few threads can be had").install(work)
 }
 
 /// Runs this file's siblings and the reference models once more, in a process for each vector width. The

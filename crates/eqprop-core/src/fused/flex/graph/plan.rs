@@ -114,7 +114,6 @@ impl<'a> GraphPlan<'a> {
             .iter()
             .map(|edge| edge.pack([edge.from, edge.to].map(|layer| problem.layers[layer].shape)));
         let connections: Vec<_> = connections.collect::<Option<_>>()?;
-        connections.iter().for_each(|connection| connection.pack());
         let mut terms = vec![Vec::new(); problem.layers.len()];
         for (connection, &Edge { from, to, .. }) in edges.iter().enumerate() {
             let mut add = |layer: usize, sender, direction| {

@@ -19,6 +19,8 @@ pub struct GraphWorker<'a> {
     plan: &'a GraphPlan<'a>,
     /// Indices of the examples.
     rows: Range<usize>,
+    /// Number of threads among which the columns of a product are divided.
+    n_threads: usize,
     /// Their current state, layer by layer.
     state: Vec<Vec<f32>>,
     /// The drive of each layer, then its new state; after a step, the state before it.
@@ -35,7 +37,12 @@ pub struct GraphWorker<'a> {
 }
 
 impl<'a> GraphWorker<'a> {
-    pub fn new(plan: &'a GraphPlan<'a>, rows: Range<usize>, start: &[Floats]) -> Self {
+    pub fn new(
+        plan: &'a GraphPlan<'a>,
+        rows: Range<usize>,
+        n_threads: usize,
+        start: &[Floats],
+    ) -> Self {
         let n_layers = plan.sizes.len();
         let cut = |all: &Floats, layer: usize| {
             let n = plan.sizes[layer];
@@ -58,6 +65,7 @@ impl<'a> GraphWorker<'a> {
             change: vec![0.0; rows.len()],
             state,
             rows,
+            n_threads,
         }
     }
 
@@ -188,10 +196,6 @@ impl<'a> GraphWorker<'a> {
             match plan.connections[connection] {
                 PackedConnection::Dense(dense) => {
                     let left = Left::matrix(sent, &self.starts[sender], plan.sizes[sender]);
-                    let right = match direction {
-                        Direction::Forward => dense.forward(),
-                        Direction::Backward => dense.backward(),
-                    };
                     let base = match index {
                         0 => Base::Other(&self.constant[layer]),
                         _ => Base::Out,
@@ -208,7 +212,20 @@ impl<'a> GraphWorker<'a> {
                     };
                     let epilogue = Epilogue { base, rule };
                     let zeros = &mut self.zeros[sender];
-                    right.multiply(left, epilogue, next, plan.sizes[layer], zeros);
+                    let out = (&mut next[..], plan.sizes[layer]);
+                    let n_threads = self.n_threads;
+                    // Where `relax` divides columns, it packs once.
+                    let is_packed_once = n_threads > 1 && dense.forward_serves_both();
+                    if direction == Direction::Backward && is_packed_once {
+                        let right = dense.forward();
+                        right.multiply_transposed(n_threads, left, epilogue, out);
+                    } else {
+                        let right = match direction {
+                            Direction::Forward => dense.forward(),
+                            Direction::Backward => dense.backward(),
+                        };
+                        right.multiply(n_threads, left, epilogue, out, zeros);
+                    }
                     if is_last {
                         return bounds.is_some();
                     }
