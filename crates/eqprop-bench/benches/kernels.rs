@@ -114,8 +114,7 @@ impl Table {
                         rule,
                     };
                     let left = Left::matrix(x, &starts, depth);
-                    let place = (&mut out[..n * columns], columns);
-                    right.multiply(1, left, epilogue, place, zeros);
+                    right.multiply(left, epilogue, &mut out[..n * columns], columns, zeros);
                     black_box(out);
                 },
             );
@@ -150,7 +149,7 @@ impl Table {
                     right.multiply_transposed(n_threads(), left, Epilogue::SET, place);
                 } else {
                     let zeros = &mut ZeroPattern::default();
-                    right.multiply(n_threads(), left, Epilogue::SET, place, zeros);
+                    right.multiply_on(n_threads(), left, Epilogue::SET, place, zeros);
                 }
                 black_box(out);
             };

@@ -28,6 +28,7 @@ mod transposed;
 mod zero_pattern;
 
 pub use left::{Left, TILE_ROWS};
+pub use panels::CACHE;
 pub use right::Right;
 pub use shallow::Shallow;
 pub use zero_pattern::ZeroPattern;

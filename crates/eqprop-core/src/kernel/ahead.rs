@@ -2,7 +2,8 @@
 
 /// Numbers that will be needed soon, requested a little at a time between computations: a core reads from the
 /// cache that all share, or from memory, no faster than it computes, and this does both at once. The order in
-/// which a product reads is too irregular for a processor to do it by itself.
+/// which a product reads is too irregular for a processor to do it by itself. Only x86-64 has a request in
+/// stable Rust; elsewhere nothing is requested.
 #[derive(Debug, Clone, Copy)]
 pub struct Ahead {
     next: *const f32,
@@ -31,10 +32,10 @@ impl Ahead {
         }
     }
 
-    /// Leaves out some lines, which another loop requests.
+    /// Leaves out the numbers of `n` requests, which another loop makes.
     #[inline(always)]
-    pub fn skip(&mut self, n_lines: usize) {
-        self.next = self.next.wrapping_add(n_lines * LINES * LINE);
+    pub fn skip(&mut self, n: usize) {
+        self.next = self.next.wrapping_add(n * LINES * LINE);
     }
 
     /// Begins a loop that requests some of them.

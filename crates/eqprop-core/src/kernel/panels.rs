@@ -11,8 +11,8 @@ use super::threads::{append_in_parts, threads_for};
 /// Minimum number of elements to pack per thread.
 const WORTH_A_THREAD: usize = 50_000;
 
-/// Bytes of what stays in a core's own cache beside what else it reads.
-const OWN_CACHE: usize = 1 << 19;
+/// Bytes of a core's private cache on most current machines.
+pub const CACHE: usize = 1 << 20;
 
 /// A right factor `[depth, columns]` in panels: numbers that are read together are stored together.
 #[derive(Debug)]
@@ -152,9 +152,9 @@ impl Panels {
         })
     }
 
-    /// Whether a core's own cache is too small for it.
+    /// Whether it is too large for a core's own cache, beside all else that is read.
     pub fn is_far(&self) -> bool {
-        size_of_val(&self.data[..]) > OWN_CACHE
+        size_of_val(&self.data[..]) > CACHE / 2
     }
 
     /// Vectors per row.

@@ -108,28 +108,14 @@ pub fn multiply_once(
             stride,
             vectors: part.len() / lanes(),
         };
-        multiply_panel(
-            source,
-            panel,
-            Ahead::nothing(),
-            Epilogue::SET,
-            (&mut out, stride),
-            part,
-        );
+        set_panel(source, panel, (&mut out, stride), part);
     }
     let rest = whole..columns.end;
     if !rest.is_empty() {
         // A vector at the end of a row would reach into the next.
         let packed = Panels::of_one_panel(right, stride, rest.clone());
         let panel = packed.panel(0);
-        multiply_panel(
-            source,
-            panel,
-            Ahead::nothing(),
-            Epilogue::SET,
-            (&mut out, stride),
-            rest,
-        );
+        set_panel(source, panel, (&mut out, stride), rest);
     }
 }
 
@@ -168,14 +154,7 @@ pub fn multiply_once_packed(
         for SomeRows { left, zeros } in rows {
             let source = Source::Rows(*left, zeros);
             let mut out = out.from(n_written * stride);
-            multiply_panel(
-                source,
-                panel,
-                Ahead::nothing(),
-                Epilogue::SET,
-                (&mut out, stride),
-                part.clone(),
-            );
+            set_panel(source, panel, (&mut out, stride), part.clone());
             n_written += left.starts.len();
         }
     }
@@ -208,6 +187,16 @@ impl Panels {
             multiply_panel(left, panel, ahead, epilogue, (&mut out, stride), columns);
         }
     }
+}
+
+/// Writes the product with a panel that is used once.
+fn set_panel(
+    left: Source<'_>,
+    panel: Panel<'_>,
+    out: (&mut Out<'_>, usize),
+    columns: Range<usize>,
+) {
+    multiply_panel(left, panel, Ahead::nothing(), Epilogue::SET, out, columns);
 }
 
 fn multiply_panel(

@@ -44,28 +44,6 @@ impl Right {
             .unwrap_or_else(|| Self::Panels(Panels::new(depth, columns, entry)))
     }
 
-    /// Whether there are products with the transpose.
-    pub fn has_transposed(&self) -> bool {
-        matches!(self, Self::Panels(_))
-    }
-
-    /// Like [`multiply`](Self::multiply), with the transpose.
-    ///
-    /// # Panics
-    /// If there is no [code for it](Self::has_transposed).
-    pub fn multiply_transposed(
-        &self,
-        n_threads: usize,
-        left: Left<'_>,
-        epilogue: Epilogue<'_>,
-        (out, stride): (&mut [f32], usize),
-    ) {
-        let Self::Panels(right) = self else {
-            panic!("no product with the transpose of a short matrix");
-        };
-        multiply_transposed(n_threads, left, right, epilogue, (Out::new(out), stride));
-    }
-
     fn small(
         depth: usize,
         columns: usize,
@@ -80,9 +58,20 @@ impl Right {
         }
     }
 
-    /// Like [`multiply_on`] up to `n_threads` threads, or one where that is little work; each row of `left` must
-    /// be one run.
+    /// Like [`multiply`](super::product::multiply); each row of `left` must be one run.
     pub fn multiply(
+        &self,
+        left: Left<'_>,
+        epilogue: Epilogue<'_>,
+        out: &mut [f32],
+        stride: usize,
+        zeros: &mut ZeroPattern,
+    ) {
+        self.multiply_on(1, left, epilogue, (out, stride), zeros);
+    }
+
+    /// The same on up to `n_threads` threads, or on one where that is little work.
+    pub fn multiply_on(
         &self,
         n_threads: usize,
         left: Left<'_>,
@@ -110,6 +99,28 @@ impl Right {
                 stride,
             }),
         }
+    }
+
+    /// Whether there are products with the transpose.
+    pub fn has_transposed(&self) -> bool {
+        matches!(self, Self::Panels(_))
+    }
+
+    /// Like [`multiply_on`](Self::multiply_on), with the transpose.
+    ///
+    /// # Panics
+    /// If there is no [code for it](Self::has_transposed).
+    pub fn multiply_transposed(
+        &self,
+        n_threads: usize,
+        left: Left<'_>,
+        epilogue: Epilogue<'_>,
+        (out, stride): (&mut [f32], usize),
+    ) {
+        let Self::Panels(right) = self else {
+            panic!("no product with the transpose of a short matrix");
+        };
+        multiply_transposed(n_threads, left, right, epilogue, (Out::new(out), stride));
     }
 }
 

@@ -81,9 +81,7 @@ impl<'a> ChainPlan<'a> {
         let edges = chain.edges.iter();
         let connections = edges.map(|edge| edge.pack_dense([sizes[edge.from], sizes[edge.to]]));
         let connections: Vec<_> = connections.collect::<Option<_>>()?;
-        connections
-            .iter()
-            .for_each(|connection| connection.pack(false));
+        connections.iter().for_each(|connection| connection.pack());
         Some(Self {
             bounds: bounds.collect::<Option<_>>()?,
             connections,
@@ -171,13 +169,9 @@ impl<'a> ChainWorker<'a> {
             self.plan.sizes[below],
         );
         let (out, n) = (&mut self.drive[layer], self.plan.sizes[layer]);
-        self.plan.connections[below].forward().multiply(
-            1,
-            left,
-            epilogue,
-            (out, n),
-            &mut self.zeros,
-        );
+        self.plan.connections[below]
+            .forward()
+            .multiply(left, epilogue, out, n, &mut self.zeros);
     }
 
     /// Whether neither a layer nor the one below has moved, so that its error is 0.
@@ -254,7 +248,7 @@ impl<'a> ChainWorker<'a> {
         let (out, n) = (&mut self.state[layer], plan.sizes[layer]);
         plan.connections[layer]
             .backward()
-            .multiply(1, left, epilogue, (out, n), &mut self.zeros);
+            .multiply(left, epilogue, out, n, &mut self.zeros);
     }
 
     /// `h_k ← f_k`, where the error above is 0.

@@ -11,15 +11,13 @@ use super::batch::{collect, n_threads, run, share_out};
 use super::floats::Floats;
 use super::packed::PackedConnection;
 use crate::fused::{Edge, Problem, Settled};
-use crate::kernel::TILE_ROWS;
+use crate::kernel::{CACHE, TILE_ROWS};
 use crate::state::State;
 
 /// Number of examples per thread whose product with weights takes longer than reading them.
 const FEW_ROWS: usize = 16;
 /// Bytes of the cache that cores share on which a program can count.
 const SHARED_CACHE: usize = 12 << 20;
-/// Bytes of a core's private cache on most current machines.
-const CACHE: usize = 1 << 20;
 
 /// Runs a relaxation as one computation; `None` if a part of it is not supported here.
 pub fn relax(
@@ -39,15 +37,14 @@ pub fn relax(
     let (update, stopping) = (problem.update, problem.stopping);
     let work = plan.connections.iter().map(|connection| connection.work());
     let n_threads = n_threads(batch, stopping.max_steps, work.sum());
-    let divides_columns = columns_are_divided(&plan, batch, n_threads);
     let connections = plan.connections.iter();
-    connections.for_each(|connection| connection.pack(divides_columns));
-    let (n_workers, n_threads_each) = match divides_columns {
-        true => (1, n_threads),
-        false => (
-            n_threads * batch.div_ceil(n_threads * rows_in_cache(&plan)),
-            1,
-        ),
+    let (n_workers, n_threads_each) = if columns_are_divided(&plan, batch, n_threads) {
+        connections.for_each(|connection| connection.pack_once());
+        (1, n_threads)
+    } else {
+        connections.for_each(|connection| connection.pack());
+        let n_parts = batch.div_ceil(n_threads * rows_in_cache(&plan));
+        (n_threads * n_parts, 1)
     };
     let worker = |rows| GraphWorker::new(&plan, rows, n_threads_each, &start);
     let mut workers = share_out(batch, [n_workers, n_threads], worker);

@@ -184,13 +184,7 @@ pub fn prediction(
     share(parts.collect(), n_threads, |((drive, value), states)| {
         let starts: Vec<usize> = (0..states.len() / n_in).map(|row| row * n_in).collect();
         let left = Left::matrix(states, &starts, n_in);
-        right.multiply(
-            1,
-            left,
-            epilogue,
-            (drive, n_out),
-            &mut ZeroPattern::default(),
-        );
+        right.multiply(left, epilogue, drive, n_out, &mut ZeroPattern::default());
         apply(drive, bounds, value);
     });
     let device = below.device();

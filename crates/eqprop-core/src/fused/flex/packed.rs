@@ -58,16 +58,14 @@ impl PackedDense {
         })
     }
 
-    /// Packs both directions, for a relaxation that is about to need them; `once` if `Wᵀ` is read from `W` where
-    /// that is possible.
-    pub fn pack(&self, once: bool) {
-        if !(once && self.forward_serves_both()) {
-            self.backward();
-        }
+    /// Packs both directions, for a relaxation that is about to need them.
+    pub fn pack(&self) {
         self.forward();
+        self.backward();
     }
 
-    /// Whether [`forward`](Self::forward) has [products](Right::multiply_transposed) for both directions.
+    /// Whether [`forward`](Self::forward), which this packs, has [products](Right::multiply_transposed) for both
+    /// directions.
     pub fn forward_serves_both(&self) -> bool {
         self.is_tied() && self.forward().has_transposed()
     }
@@ -116,10 +114,18 @@ impl PackedConnection {
         })
     }
 
-    /// [Packs](PackedDense::pack) a dense connection.
-    pub fn pack(&self, once: bool) {
+    /// Packs both directions, for a relaxation that is about to need them.
+    pub fn pack(&self) {
         if let Self::Dense(dense) = self {
-            dense.pack(once);
+            dense.pack();
+        }
+    }
+
+    /// Packs one direction where that [serves both](PackedDense::forward_serves_both).
+    pub fn pack_once(&self) {
+        match self {
+            Self::Dense(dense) if dense.forward_serves_both() => {}
+            _ => self.pack(),
         }
     }
 

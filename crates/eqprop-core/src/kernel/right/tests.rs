@@ -199,7 +199,7 @@ fn threads_that_divide_the_columns_compute_what_one_does() {
         let on = |n_threads| {
             let mut out = vec![f32::NAN; rows * columns];
             let zeros = &mut ZeroPattern::default();
-            right.multiply(n_threads, left, Epilogue::SET, (&mut out, columns), zeros);
+            right.multiply_on(n_threads, left, Epilogue::SET, (&mut out, columns), zeros);
             out
         };
         let alone = on(1);
@@ -210,8 +210,13 @@ fn threads_that_divide_the_columns_compute_what_one_does() {
     }
 }
 
-fn product(right: &Right, left: Left<'_>, epilogue: Epilogue<'_>, out: (&mut [f32], usize)) {
-    right.multiply(1, left, epilogue, out, &mut ZeroPattern::default());
+fn product(
+    right: &Right,
+    left: Left<'_>,
+    epilogue: Epilogue<'_>,
+    (out, stride): (&mut [f32], usize),
+) {
+    right.multiply(left, epilogue, out, stride, &mut ZeroPattern::default());
 }
 
 #[test]

@@ -224,7 +224,7 @@ impl<'a> GraphWorker<'a> {
                             Direction::Forward => dense.forward(),
                             Direction::Backward => dense.backward(),
                         };
-                        right.multiply(n_threads, left, epilogue, out, zeros);
+                        right.multiply_on(n_threads, left, epilogue, out, zeros);
                     }
                     if is_last {
                         return bounds.is_some();
