@@ -43,7 +43,7 @@ pub fn relax(
         (1, n_threads)
     } else {
         connections.for_each(|connection| connection.pack());
-        let n_parts = batch.div_ceil(n_threads * rows_in_cache(&plan));
+        let n_parts = batch.div_ceil(n_threads.saturating_mul(rows_in_cache(&plan)));
         (n_threads * n_parts, 1)
     };
     let worker = |rows| GraphWorker::new(&plan, rows, n_threads_each, &start);

@@ -11,7 +11,8 @@ use super::{Output, SCHEMES, convolutional, list, relaxed};
 #[test]
 fn any_number_of_threads_relaxes_as_one_step_after_the_other() {
     let hard = Activation::HardSigmoid;
-    let dense = graph(&[6, 300, 200, 5], hard, &[(0, 1), (1, 2), (2, 3)]);
+    // More weights than stay in a core's cache, so that each thread takes its examples all at once.
+    let dense = graph(&[6, 400, 200, 5], hard, &[(0, 1), (1, 2), (2, 3)]);
     // Work for more than three threads each.
     let networks = [
         (dense, 67),
@@ -33,7 +34,7 @@ fn any_number_of_threads_relaxes_as_one_step_after_the_other() {
         let exact = relax(&Setup::double(), true);
         for n_threads in [1, 2, 3] {
             let found = on(n_threads, &|| relax(&Setup::single(), false));
-            // Sums of 300 terms that add up to some tens in f32, seven times over.
+            // Sums of 400 terms that add up to some tens in f32, seven times over.
             assert_close(&found, &exact, 5e-4, &format!("{n_threads} threads"));
         }
     }
