@@ -217,23 +217,25 @@ fn multiply_panel(
         columns: Range<usize>,
     }
 
-    impl WithSimd for Tiles<'_, '_> {
+    /// Tiles for a panel of `V` vectors.
+    struct OfWidth<'a, 'o, const V: usize>(Tiles<'a, 'o>);
+
+    impl<const V: usize> WithSimd for OfWidth<'_, '_, V> {
         type Output = ();
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            match self.panel.vectors {
-                1 => self.rows::<S, 1>(simd),
-                2 => self.rows::<S, 2>(simd),
-                3 => self.rows::<S, 3>(simd),
-                4 => self.rows::<S, 4>(simd),
-                5 => self.rows::<S, 5>(simd),
-                _ => self.rows::<S, 6>(simd),
-            }
+            self.0.rows::<S, V>(simd);
         }
     }
 
     impl Tiles<'_, '_> {
+        /// Computes all tiles. It is a function for each width: in a debug build, the stack frame of one for
+        /// all takes 2 MB.
+        fn run<const V: usize>(self) {
+            dispatch(OfWidth::<V>(self));
+        }
+
         #[inline(always)]
         fn rows<S: Simd, const V: usize>(mut self, simd: S) {
             let (left, zeros) = match self.left {
@@ -413,7 +415,7 @@ fn multiply_panel(
         Source::Columns(left) => left.depth(),
     };
     assert!(panel.has_rows(depth), "factors that do not fit");
-    dispatch(Tiles {
+    let tiles = Tiles {
         left,
         panel,
         ahead,
@@ -421,7 +423,15 @@ fn multiply_panel(
         out,
         stride,
         columns,
-    });
+    };
+    match panel.vectors {
+        1 => tiles.run::<1>(),
+        2 => tiles.run::<2>(),
+        3 => tiles.run::<3>(),
+        4 => tiles.run::<4>(),
+        5 => tiles.run::<5>(),
+        _ => tiles.run::<FULL>(),
+    }
 }
 
 /// Adds the products of the number at `place` in each row of a pattern and `V` vectors.
