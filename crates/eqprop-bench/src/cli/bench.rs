@@ -15,9 +15,9 @@ use super::files::FilesArguments;
 #[command(after_help = "\
 Inputs are the first training examples of the data set where its files are found, and random numbers
 of their shape elsewhere. Every phase takes all of its steps, because the preset's tolerance is off;
---set tolerance=1e-3 turns it on again. Memory is the most that one step holds at once: counted where
-it is allocated on a CPU, and what the device's memory pools reserve on a GPU. With several --steps,
-its growth is reported too.
+--set tolerance=1e-3 turns it on again. Memory is the most that one step holds at once: counted
+where it is allocated on a CPU, and what the device's memory pools reserve on a GPU. With several
+--steps, its growth is reported too.
 
 --relaxations compares the ways to relax instead: how many steps, and how long, the free phase of a
 batch of training examples takes with each until its residual, max |σ(drive) − s|, is 1e-2, 1e-3,

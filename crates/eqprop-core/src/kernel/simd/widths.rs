@@ -131,8 +131,6 @@ mod tests {
                 .arg("kernel::")
                 .env(VARIABLE, width.lanes().to_string())
                 .env("RAYON_NUM_THREADS", n_threads.to_string())
-                // The stack frames of unoptimized kernels are large.
-                .env("RUST_MIN_STACK", (16 << 20).to_string())
                 .output()
                 .expect("it runs already");
             let report = String::from_utf8_lossy(&output.stdout);

@@ -91,8 +91,6 @@ fn relaxations_are_the_same_with_vectors_of_every_width() {
         let output = std::process::Command::new(program)
             .args(["fused::", "reference::", "properties::"])
             .env(VARIABLE, lanes)
-            // Unoptimized, the frames of kernels are large.
-            .env("RUST_MIN_STACK", (16 << 20).to_string())
             .output()
             .expect("it runs already");
         let report = String::from_utf8_lossy(&output.stdout);
