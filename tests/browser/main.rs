@@ -27,11 +27,16 @@ use place::Place;
 fn shown() -> (Place, Page, Browser) {
     let place = Place::new();
     place.succeed(&["train", "--epochs", "3", "--run", "run"]);
-    let page = Page::of(&place, "run", &[]);
+    let (page, browser) = opened(&place);
+    (place, page, browser)
+}
+
+fn opened(place: &Place) -> (Page, Browser) {
+    let page = Page::of(place, "run", &[]);
     let browser = Browser::start(1280, 1000);
     browser.open(&format!("http://{}/", page.address));
     browser.wait("return eqprop.ready === true && !eqprop.playing");
-    (place, page, browser)
+    (page, browser)
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -51,6 +56,41 @@ fn assert_close(a: &Value, b: &Value, tolerance: f64) {
 
 /// A script that returns the values displayed beside the classes.
 const SHOWN: &str = "return [...document.querySelectorAll('#classes .value')].map((one) => Number(one.textContent))";
+
+/// A script that returns the color of a corner of the drawing.
+const GROUND: &str =
+    "return [...document.getElementById('draw').getContext('2d').getImageData(5, 5, 1, 1).data]";
+
+#[test]
+fn the_ground_of_a_drawing_is_that_of_the_images() {
+    let (_place, _page, browser) = shown();
+    assert_eq!(browser.run(GROUND), json!([0, 0, 0, 255]));
+
+    let place = Place::new();
+    for class in ["upright", "level"] {
+        fs::create_dir_all(place.path("bars").join(class)).unwrap();
+        for bar in 1..7 {
+            let image = image::GrayImage::from_fn(8, 8, |x, y| {
+                let at = if class == "upright" { x } else { y };
+                image::Luma([if at == bar { 0 } else { 255 }])
+            });
+            image
+                .save(place.path(&format!("bars/{class}/{bar}.png")))
+                .unwrap();
+        }
+    }
+    place.succeed(&[
+        "train",
+        "--dataset",
+        "bars",
+        "--epochs",
+        "1",
+        "--run",
+        "run",
+    ]);
+    let (_page, browser) = opened(&place);
+    assert_eq!(browser.run(GROUND), json!([255, 255, 255, 255]));
+}
 
 #[test]
 fn a_drawing_relaxes_and_is_nudged_as_the_library_says() {

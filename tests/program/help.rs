@@ -34,7 +34,13 @@ const COMMANDS: [(&str, &[&str]); 14] = [
     ),
     (
         "evaluate",
-        &["<RUN>", "--max-test", "--data-dir", "--device"],
+        &[
+            "<RUN>",
+            "--max-test",
+            "--mistakes",
+            "--data-dir",
+            "--device",
+        ],
     ),
     (
         "compare",

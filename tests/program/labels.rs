@@ -138,6 +138,10 @@ fn a_table_with_three_labels_trains_by_one_command() {
     ];
     place.succeed(&[&bench[..], &DATA].concat());
     place.refuse(
+        &["evaluate", "run", "--mistakes=mistakes.csv"],
+        &["--mistakes is for classes"],
+    );
+    place.refuse(
         &["predict", "run", "--clamp=all"],
         &["learned several labels at once"],
     );

@@ -1,6 +1,7 @@
 //! The user's own data: what one command can train on, and what is refused.
 
 use std::fs;
+use std::path::Path;
 
 use eqprop_train::data::{Dataset, DatasetKind, Examples};
 use image::{GrayImage, Rgb, RgbImage};
@@ -112,6 +113,164 @@ fn the_same_images_in_every_format_make_the_same_network_to_the_last_bit() {
         assert_eq!(summary["test_error"], *error, "{name}");
         assert!(model == *first, "{name} makes another network");
     }
+}
+
+/// The mistakes that `evaluate` lists: number, file, class and class found.
+fn mistakes(place: &Place) -> Vec<[String; 4]> {
+    let arguments = ["evaluate", "run", "--mistakes=mistakes.csv"];
+    let evaluation = place.json(&arguments);
+    assert_eq!(evaluation["mistakes"], "mistakes.csv");
+    let mut table = csv::Reader::from_path(place.path("mistakes.csv")).unwrap();
+    assert_eq!(
+        table.headers().unwrap(),
+        vec!["example", "file", "class", "found"]
+    );
+    let lines: Vec<[String; 4]> = table.deserialize().map(Result::unwrap).collect();
+    let n_examples = evaluation["n_examples"].as_f64().unwrap();
+    let n_wrong = evaluation["test_error"].as_f64().unwrap() * n_examples;
+    assert!(!lines.is_empty() && (lines.len() as f64 - n_wrong).abs() < 1e-6);
+    assert!(lines.iter().all(|[.., class, found]| class != found));
+    lines
+}
+
+#[test]
+fn mistakes_are_listed_by_their_files_and_numbers() {
+    let place = Place::new();
+    write_digits(&place);
+    // With a test part, and with test examples that are drawn.
+    for name in ["folder", "folder/train"] {
+        place.succeed(&[&["train", "--dataset", name][..], &SHORT].concat());
+        let mistakes = mistakes(&place);
+        for [_, file, class, _] in &mistakes {
+            let folder = Path::new(file).parent().and_then(Path::file_name);
+            assert_eq!(folder.unwrap(), class.as_str());
+        }
+        let files = mistakes.iter().map(|[_, file, ..]| file.as_str());
+        let predict = ["predict", "run"].into_iter().chain(files);
+        let predictions = place.json(&predict.collect::<Vec<_>>());
+        let predictions = predictions["predictions"].as_array().unwrap();
+        assert_eq!(predictions.len(), mistakes.len());
+        for (found, [.., wrong]) in predictions.iter().zip(&mistakes) {
+            assert_eq!(found["name"], wrong.as_str());
+        }
+        fs::remove_dir_all(place.path("run")).unwrap();
+    }
+    for (name, tested) in [
+        ("tables", "tables/test.csv"),
+        ("tables/train.csv", "tables/train.csv"),
+    ] {
+        place.succeed(&[&["train", "--dataset", name][..], &SHORT].concat());
+        let table = fs::read_to_string(place.path(tested)).unwrap();
+        let rows: Vec<&str> = table.lines().skip(1).collect();
+        for [number, file, class, _] in mistakes(&place) {
+            let row = rows[number.parse::<usize>().unwrap() - 1];
+            assert_eq!((row.split(',').next(), &file[..]), (Some(&class[..]), ""));
+        }
+        fs::remove_dir_all(place.path("run")).unwrap();
+    }
+}
+
+/// Dark bars on white, upright and level.
+fn write_bars(place: &Place, folder: &str) {
+    for class in ["upright", "level"] {
+        for i in 0..20 {
+            let is_dark = |pixel: usize| {
+                let place = if class == "upright" {
+                    pixel % 8
+                } else {
+                    pixel / 8
+                };
+                place == 1 + i % 6
+            };
+            let byte = |pixel| if is_dark(pixel) { 10 * (i as u8) } else { 255 };
+            let pixels: Vec<u8> = (0..64).map(byte).collect();
+            save_gray(place, &format!("{folder}/{class}/{i}.png"), [8, 8], &pixels);
+        }
+    }
+}
+
+#[test]
+fn bright_images_are_normalized_and_are_no_surprise_later() {
+    let place = Place::new();
+    write_bars(&place, "bars");
+    let train = [&["train", "--dataset", "bars"][..], &SHORT].concat();
+    let is_normalized = || {
+        let config = fs::read_to_string(place.path("run/config.json")).unwrap();
+        let config: Value = serde_json::from_str(&config).unwrap();
+        config["training"]["data"]["normalize"].clone()
+    };
+    let said = place.run(&train).succeeded().stderr;
+    assert!(said.contains("the images are bright (mean 0."), "{said}");
+    assert_eq!(is_normalized(), true);
+    let predicted = place.json(&["predict", "run", "bars/level/3.png"]);
+    assert_eq!(predicted["predictions"][0]["warning"], Value::Null);
+
+    fs::remove_dir_all(place.path("run")).unwrap();
+    let plain = [&train[..], &["--set", "normalize=false"]].concat();
+    let said = place.run(&plain).succeeded().stderr;
+    assert!(!said.contains("bright"), "{said}");
+    assert_eq!(is_normalized(), false);
+}
+
+/// Both images in both classes.
+#[test]
+fn it_is_told_that_nothing_is_learned() {
+    let place = Place::new();
+    for part in ["train", "test"] {
+        for (class, image) in [("a", 0), ("a", 1), ("b", 0), ("b", 1)] {
+            for i in 0..10 {
+                let name = format!("same/{part}/{class}/{image}-{i}.png");
+                save_gray(&place, &name, [2, 2], &[0, 90 * image, 40, 0]);
+            }
+        }
+    }
+    let few = ["--set", "hidden=[4]", "--run=run"];
+    for (epochs, n_notes) in [("2", 1), ("5", 2)] {
+        let train = ["train", "--dataset", "same", "--epochs", epochs];
+        let outcome = place.run(&[&train[..], &few].concat()).succeeded();
+        let said = outcome.stderr + &outcome.stdout;
+        assert_eq!(
+            said.matches("nothing is learned").count(),
+            n_notes,
+            "{said}"
+        );
+        assert!(said.contains("naming one class each time"), "{said}");
+        fs::remove_dir_all(place.path("run")).unwrap();
+    }
+    let compare = [
+        "compare",
+        "--dataset=same",
+        "--methods=eqprop,backprop",
+        "--seeds=1",
+        "--epochs=1",
+    ];
+    let said = place.succeed(&compare);
+    assert!(
+        said.contains("nothing is learned by eqprop and backprop"),
+        "{said}"
+    );
+    // Digits are learned.
+    let said = place.succeed(&["train", "--epochs=1", "--run=digits"]);
+    assert!(!said.contains("nothing is learned"), "{said}");
+}
+
+#[test]
+fn what_is_left_out_of_a_folder_is_told_and_no_sheet_is_lost() {
+    let place = Place::new();
+    write_bars(&place, "bars");
+    write_bars(&place, "bars/level");
+    let told = place.json(&["data", "bars"]);
+    let notes = told["notes"].as_array().unwrap();
+    let is_told = |note: &Value| {
+        note.as_str()
+            .unwrap()
+            .contains("left out with all that is in them")
+    };
+    assert!(notes.iter().any(is_told), "{told}");
+    let first = fs::read(place.path("data-bars.png")).unwrap();
+    place.succeed(&["data", "bars", "--image-size=12x12"]);
+    assert_eq!(fs::read(place.path("data-bars.png")).unwrap(), first);
+    assert_ne!(fs::read(place.path("data-bars-2.png")).unwrap(), first);
 }
 
 #[test]

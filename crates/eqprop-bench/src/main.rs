@@ -7,6 +7,7 @@
     reason = "they panic where nobody reads: `output` has what does not"
 )]
 
+mod chance;
 mod cli;
 mod command;
 mod device;

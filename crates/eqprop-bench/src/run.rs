@@ -8,7 +8,7 @@ use anyhow::{Context, Error, Result, bail};
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use eqprop_train::config::TrainingConfig;
-use eqprop_train::data::Dataset;
+use eqprop_train::data::{Dataset, Reading};
 use eqprop_train::estimator::EquilibriumPropagation;
 use eqprop_train::file::{is_temporary, remove_temporary, write_atomically};
 use eqprop_train::learner::EquilibriumLearner;
@@ -123,6 +123,10 @@ impl RunData {
 /// # Errors
 /// As [`TrainingConfig::load_data`].
 pub fn load_run_data(config: &TrainingConfig, folder: Option<&Path>) -> Result<Dataset> {
+    read_run_data(config, folder).map(|reading| reading.dataset)
+}
+
+fn read_run_data(config: &TrainingConfig, folder: Option<&Path>) -> Result<Reading> {
     let files = config.data.dataset.files().filter(|_| folder.is_none());
     if let Some(files) = files.filter(|files| !Path::new(&files.path).exists()) {
         bail!(
@@ -131,7 +135,7 @@ pub fn load_run_data(config: &TrainingConfig, folder: Option<&Path>) -> Result<D
             files.path
         );
     }
-    Ok(config.load_data(folder)?)
+    Ok(config.read_data(folder)?)
 }
 
 impl TrainedRun {
@@ -141,13 +145,21 @@ impl TrainedRun {
     /// # Errors
     /// As [`TrainingConfig::load_data`].
     pub fn load_data(&self, folder: Option<&Path>) -> Result<Dataset> {
+        self.read_data(folder).map(|reading| reading.dataset)
+    }
+
+    /// Like [`load_data`](Self::load_data), with the places of the test examples in the files.
+    ///
+    /// # Errors
+    /// As [`load_data`](Self::load_data).
+    pub fn read_data(&self, folder: Option<&Path>) -> Result<Reading> {
         let folder = RunData::folder(self.data.as_ref(), folder);
-        let dataset = load_run_data(&self.config, folder.as_deref())?;
-        let is_other = |data: &RunData| data.fingerprint != dataset.fingerprint();
+        let reading = read_run_data(&self.config, folder.as_deref())?;
+        let is_other = |data: &RunData| data.fingerprint != reading.dataset.fingerprint();
         if self.data.as_ref().is_some_and(is_other) {
             say("note: these are not the data that the network was trained on");
         }
-        Ok(dataset)
+        Ok(reading)
     }
 }
 

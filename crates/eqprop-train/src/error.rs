@@ -351,11 +351,16 @@ pub enum TrainingError {
     NesterovWithoutMomentum,
     /// The cost became infinite or not a number.
     #[error(
-        "the cost became infinite or not a number in epoch {epoch}: lower learning_rates or beta"
+        "the cost became infinite or not a number in epoch {epoch}: lower learning_rates, which are \
+         {learning_rates:?}, to a fifth for instance, or beta, which is {beta}"
     )]
     Diverged {
         /// Epoch, counted from 1.
         epoch: usize,
+        /// Learning rates of the layers.
+        learning_rates: Vec<f64>,
+        /// Nudging factor.
+        beta: f64,
     },
     /// A checkpoint cannot be written or read.
     #[error(transparent)]

@@ -273,7 +273,6 @@ impl Training {
     ) -> Result<Option<EpochRecord>, TrainingError> {
         let done = self.records.len();
         let epoch = done + 1;
-        let diverged = || Err(TrainingError::Diverged { epoch });
         let mut open = self.open().copied();
         let first = open.done.n_updates;
         let n_before = (done as u64).saturating_mul(self.train.n_batches() as u64);
@@ -301,7 +300,7 @@ impl Training {
         for batch in self.train.batches(done as u64, first) {
             open = open.update(batch?, is_plain, &mut recorded, &mut tally);
             if !tally.sums.is_finite() {
-                return diverged();
+                return Err(self.diverged());
             }
             flow = observe(progress(open.done.n_updates, &tally.sums));
             if flow.is_break() {
@@ -314,7 +313,7 @@ impl Training {
         open.done.seconds += start.elapsed().as_secs_f64();
         tally.leave_in(&mut open.done);
         if !tally.sums.is_finite() {
-            return diverged();
+            return Err(self.diverged());
         }
         if flow.is_break() {
             return self.pause(open);
@@ -327,7 +326,7 @@ impl Training {
         let record = open.record(epoch, self.updates.take_mean(), validation, test);
         if !record.is_finite() {
             // The last update of the epoch diverged: keep it out of the checkpoints.
-            return diverged();
+            return Err(self.diverged());
         }
         (self.learner, self.optimizer, self.scheduler) =
             (open.learner, open.optimizer, open.scheduler);
@@ -359,12 +358,20 @@ impl Training {
         Ok(ControlFlow::Continue((found, first.unwrap_or_default())))
     }
 
+    /// The error of an epoch whose cost is not finite.
+    fn diverged(&self) -> TrainingError {
+        TrainingError::Diverged {
+            epoch: self.records.len() + 1,
+            learning_rates: self.config.optimizer.learning_rates.clone(),
+            beta: self.config.phases.nudging.beta(),
+        }
+    }
+
     /// Stores `open` until the next call.
     fn pause(&mut self, mut open: OpenEpoch) -> Result<Option<EpochRecord>, TrainingError> {
         open.done.update_ratios = self.updates.so_far();
         if !open.done.is_finite() {
-            let epoch = self.records.len() + 1;
-            return Err(TrainingError::Diverged { epoch });
+            return Err(self.diverged());
         }
         self.paused = Some(open);
         Ok(None)

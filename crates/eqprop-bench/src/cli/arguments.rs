@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::files::FilesArguments;
+use crate::output::say;
 
 /// The network and how it is trained.
 #[derive(Debug, Args)]
@@ -91,14 +93,27 @@ impl ModelArguments {
             Some(source) => usual_preset(source),
         });
         let own = preset.config();
-        let (name, config) = match source {
+        let (name, mut config) = match source {
             Some(source) if source != own.data.dataset => {
                 let name = format!("{}-{}", preset.name(), source.short_name());
                 (name, preset.config_for(source))
             }
             _ => (preset.name().to_string(), own),
         };
-        self.complete(name, config, overrides, read)
+        let bright = bright_mean(&config).filter(|_| !config.data.normalize);
+        config.data.normalize |= bright.is_some();
+        let completed = self.complete(name, config, overrides, read)?;
+        if let Some(mean) = bright.filter(|_| completed.1.data.normalize) {
+            // Once, though a comparison asks for several configurations.
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                say(format_args!(
+                    "the images are bright (mean {mean:.2}), so each channel is shifted and scaled to mean 0 and \
+                     deviation 1; --set normalize=false leaves them as they are"
+                ));
+            });
+        }
+        Ok(completed)
     }
 
     /// Applies the changes to `config`, and reads its data if they are the user's own files.
@@ -143,6 +158,15 @@ impl ModelArguments {
     pub fn change(&self, config: TrainingConfig) -> Result<TrainingConfig, TrainingError> {
         Override::apply(&self.overrides, config)
     }
+}
+
+/// Returns the mean of the pixels of the user's own images, if it is so far from 0 that they would drive most units
+/// to an end of their range.
+fn bright_mean(config: &TrainingConfig) -> Option<f32> {
+    /// Above that of MNIST and its kin, and below that of photographs.
+    const BRIGHT: f32 = 0.35;
+    let mean = config.data.dataset.mean_pixel();
+    mean.filter(|&mean| mean > BRIGHT)
 }
 
 /// Reads the user's own files: into memory, or leaving the inputs in the files.

@@ -36,7 +36,7 @@ pub struct DataArguments {
     pub source: DataSource,
     #[command(flatten)]
     pub files: FilesArguments,
-    /// PNG file for the sheet of examples [default: data-NAME.png].
+    /// PNG file for the sheet of examples [default: data-NAME.png, or with a number where that is there already].
     #[arg(long, value_name = "FILE")]
     pub sheet: Option<PathBuf>,
     #[command(flatten)]

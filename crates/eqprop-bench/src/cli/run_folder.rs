@@ -14,6 +14,10 @@ pub struct EvaluateArguments {
     /// Measure on the first N test examples only.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub max_test: Option<usize>,
+    /// Write a line for each test example that is taken for another class to this CSV file: its number in the
+    /// data, its file if it has one of its own, its class, and the class found.
+    #[arg(long, value_name = "FILE")]
+    pub mistakes: Option<PathBuf>,
     #[command(flatten)]
     pub data: FolderArguments,
     #[command(flatten)]
@@ -25,7 +29,7 @@ pub struct EvaluateArguments {
 pub struct PredictArguments {
     /// Run folder of `eqprop train`.
     pub run: PathBuf,
-    /// PNG or JPEG images, bright on dark as in the training data; each is scaled to the size of the training
+    /// PNG or JPEG images like those of the training data (digits: bright on dark); each is scaled to the size of the training
     /// images, and made square with its own background. Networks trained on your own data also take tables
     /// and arrays, and every example in them is classified; for quantities and for several labels at once,
     /// the predicted values are named.

@@ -118,7 +118,7 @@ pub fn run(arguments: CompareArguments) -> Result<Report> {
         Ok(flow) => (flow.is_break(), None),
     };
     let (results, place, unwritten) = keeper.finish(comparison);
-    let mut text = results.table() + &differences::text(&results);
+    let mut text = results.table() + &differences::text(&results) + &results.unlearned();
     let mut failures = Vec::new();
     if let Some(place) = &place {
         text += &format!("\nreport: {}", place.join(keeper::PAGE).display());

@@ -2,7 +2,8 @@
 
 mod sheet;
 
-use std::path::PathBuf;
+use std::iter::once;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use eqprop_train::data::{DataFiles, DataSource, Dataset, Examples, Reading};
@@ -83,11 +84,15 @@ struct ClassCount {
 /// # Errors
 /// If the data cannot be used, or the picture cannot be written.
 pub fn run(arguments: DataArguments) -> Result<Report> {
-    let Reading { dataset, notes } = read(&arguments)?;
+    let Reading { dataset, notes, .. } = read(&arguments)?;
     let source = &dataset.kind;
     let sheet = arguments.sheet.unwrap_or_else(|| {
         let name = source.short_name();
-        PathBuf::from(format!("data-{name}.png"))
+        let names = (2..).map(|n| format!("data-{name}-{n}.png"));
+        let mut names = once(format!("data-{name}.png")).chain(names);
+        // Nothing is overwritten that was not named.
+        let free = names.find(|name| !Path::new(name).exists());
+        PathBuf::from(free.expect("names do not end"))
     });
     let picture = sheet::png(&dataset)?;
     write_atomically(&sheet, &picture)
@@ -105,10 +110,7 @@ fn read(arguments: &DataArguments) -> Result<Reading> {
         DataSource::Files(files) => Ok(arguments.files.files(&files.path).read_as_new()?),
         source => {
             arguments.files.look(Some(source), DataFiles::look)?;
-            Ok(Reading {
-                dataset: Dataset::load(source, data_dir)?,
-                notes: Vec::new(),
-            })
+            Ok(Dataset::load(source, data_dir)?.into())
         }
     }
 }

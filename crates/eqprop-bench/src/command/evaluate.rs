@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use eqprop_train::batch::{BatchLoader, Order};
+use eqprop_train::data::Reading;
+use eqprop_train::file::write_atomically;
 use eqprop_train::training::{Classified, LabelCounts, evaluate_classes};
 use serde_json::{Value, json};
 
@@ -26,15 +28,24 @@ const CONFUSIONS: usize = 5;
 /// on each of them.
 ///
 /// # Errors
-/// If the run, the data or the device cannot be used, or the network's results are not finite.
+/// If the run, the data or the device cannot be used, the network's results are not finite, or the list of mistakes
+/// cannot be written.
 pub fn run(arguments: EvaluateArguments) -> Result<Report> {
     if arguments.max_test == Some(0) {
         bail!("--max-test must be at least 1, but is 0");
     }
     let folder = RunFolder::open(&arguments.run)?;
     let run = folder.trained(arguments.device.device.as_deref())?;
-    let dataset = run.load_data(arguments.data.data_dir.as_deref())?;
-    let test = dataset.test.take(arguments.max_test.unwrap_or(usize::MAX));
+    let source = &run.config.data.dataset;
+    if arguments.mistakes.is_some() && source.target_kind().is_some() {
+        bail!("--mistakes is for classes, but `{source}` has other targets");
+    }
+    let reading = run.read_data(arguments.data.data_dir.as_deref())?;
+    let test = reading
+        .dataset
+        .test
+        .clone()
+        .take(arguments.max_test.unwrap_or(usize::MAX));
     let loader = BatchLoader::new(&test, BATCH, Order::Sequential, &run.device.device);
     let bar = Bar::new(test.len(), "{pos}/{len} examples  {eta} left");
     let mut n_begun = 0;
@@ -48,7 +59,6 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
         unreachable!("nothing breaks it")
     };
     check_finite("mean cost or residual", [result.cost, result.residual])?;
-    let source = &run.config.data.dataset;
     let beside = result.r_squared().or_else(|| result.exact_matches());
     let mut text = format!(
         "test {} on {} examples of {source}; mean cost {:.5}, mean residual {:.2e}",
@@ -106,8 +116,43 @@ pub fn run(arguments: EvaluateArguments) -> Result<Report> {
             })
         });
         report["confusions"] = described.collect();
+        if let Some(path) = &arguments.mistakes {
+            let (list, n) = mistakes(&reading, &classified, &names)?;
+            write_atomically(path, &list)
+                .with_context(|| format!("cannot write `{}`", path.display()))?;
+            text += &format!("\n\nwrote {n} mistakes to {}", path.display());
+            report["mistakes"] = json!(text_of(path));
+        }
     }
     Ok(Report::new(text, &report))
+}
+
+/// Lists the examples that are taken for another class, as CSV; also returns their number.
+fn mistakes(
+    reading: &Reading,
+    classified: &[Classified],
+    names: &[String],
+) -> Result<(Vec<u8>, usize)> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["example", "file", "class", "found"])?;
+    let mut n = 0;
+    let examples = reading.test_rows.iter().zip(classified).enumerate();
+    for (index, (row, &Classified { class, found })) in examples {
+        if class != found {
+            let file = reading.test_files.get(index);
+            let file = file.map(|file| file.to_string_lossy().into_owned());
+            let number = (row + 1).to_string();
+            let cells = [
+                &number,
+                &file.unwrap_or_default(),
+                &names[class],
+                &names[found],
+            ];
+            writer.write_record(cells)?;
+            n += 1;
+        }
+    }
+    Ok((writer.into_inner()?, n))
 }
 
 /// The examples of a class that were taken for another.

@@ -86,7 +86,10 @@ pub fn run(arguments: PredictArguments) -> Result<Report> {
             pixels.with_context(|| format!("`{}` cannot be classified", path.display()))
         });
         let pixels = read?;
-        let warning = pixels.doubt.map(|doubt| warning(doubt, arguments.invert));
+        // The user's own images may themselves be dark on bright.
+        let is_usual = |doubt: &Doubt| *doubt == Doubt::DarkOnBright && source.is_bright();
+        let doubt = pixels.doubt.filter(|doubt| !is_usual(doubt));
+        let warning = doubt.map(|doubt| warning(doubt, arguments.invert));
         let input = input(&run.config, pixels.values, &run.device.device);
         inputs.push((path, None, input, warning));
     }

@@ -13,18 +13,21 @@ use eqprop_train::error::TrainingError;
 use eqprop_train::training::{ByPart, EpochRecord, Training};
 use serde::Serialize;
 
+use crate::chance;
 use crate::cli::{TrainArguments, load_data};
 use crate::device::{self, NamedDevice};
 use crate::figure::{self, RelaxationCourse};
 use crate::interrupt::Interrupt;
 use crate::machine::quote;
-use crate::output::{Report, held_out_errors, say, training_error};
+use crate::output::{Measure, Report, held_out_errors, say, training_error};
 use crate::run::{RunConfig, RunData, RunFolder, load_run_data};
 use crate::tensorboard::{EventFile, Measured};
 use progress::Display;
 
 /// Number of test examples whose relaxation is drawn.
 const N_DRAWN: usize = 5;
+/// Epoch after which an error as by chance is told.
+const DOUBTFUL: usize = 3;
 
 /// The output of `train --json`, and the content of `summary.json`. Errors are shares of the examples or of
 /// their labels, in [0, 1], or mean distances from quantities.
@@ -197,6 +200,8 @@ fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
         device.name,
         folder.path().display()
     ));
+    let chance = chance::error(&dataset.train);
+    let is_chance = |record: &EpochRecord| chance::is_reached(record.train_error, chance);
     let mut cadence = arguments.checkpoint_every.clock(&training);
     while !training.is_finished() {
         let outcome = training.run_epoch(|progress| {
@@ -218,6 +223,9 @@ fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
                 events.write(training.records(), measured)?;
             }
             display.epoch(record);
+            if record.epoch == DOUBTFUL && is_chance(record) && !training.is_finished() {
+                display.say(&format!("note: {}", chance::advice(training.config())));
+            }
         }
         if interrupt.is_set() && !training.is_finished() {
             display.finish();
@@ -232,7 +240,8 @@ fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
     }
     let mut text = training.records().last().map_or(String::new(), |record| {
         let train_error = training_error(record);
-        format!("{}, {train_error} ", held_out_errors(record))
+        let lowest = lowest(training.records());
+        format!("{}{lowest}, {train_error} ", held_out_errors(record))
     });
     text += &format!(
         "after {} epochs ({:.1} s, {:.0} samples/s)\nrun: {}",
@@ -241,7 +250,26 @@ fn train(started: Started, arguments: &TrainArguments) -> Result<Report> {
         summary.samples_per_second,
         folder.path().display()
     );
+    if training.records().last().is_some_and(is_chance) {
+        text += &format!("\nnote: {}", chance::advice(training.config()));
+    }
     Ok(Report::new(text, &summary))
+}
+
+/// Names the lowest held-out error, if it is not the last one.
+fn lowest(records: &[EpochRecord]) -> String {
+    let held_out = |record: &EpochRecord| record.validation_error.or(record.test_error);
+    let errors = records
+        .iter()
+        .filter_map(|record| Some((record.epoch, held_out(record)?)));
+    let lowest = errors.min_by(|(_, a), (_, b)| a.total_cmp(b));
+    match (lowest, records.last()) {
+        (Some((epoch, error)), Some(last)) if held_out(last).is_some_and(|last| error < last) => {
+            let error = Measure::of_record(last).text(error);
+            format!(" (lowest on the way: {error} in epoch {epoch})")
+        }
+        _ => String::new(),
+    }
 }
 
 /// Opens the event file for TensorBoard, if one is requested or the run has one in its folder.

@@ -132,7 +132,8 @@ fn search(
                 keeper.spend(clock)?;
                 return Ok(ControlFlow::Break(()));
             }
-            Trained::Failed(failure) if job.trial == 0 => {
+            // With one seed of several it may fail: that is a measurement.
+            Trained::Failed(failure) if job.trial == 0 && trial.measured.is_empty() => {
                 bail!("the configuration that the search begins with cannot be trained: {failure}")
             }
             Trained::Failed(failure) => trial.failure = Some(failure),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClassWeights, TrainingConfig};
 use crate::batch::Augmentation;
-use crate::data::{DataSource, Dataset, Examples};
+use crate::data::{DataSource, Dataset, Examples, Reading};
 use crate::error::TrainingError;
 
 /// Data set of a training, and how its examples are prepared.
@@ -132,10 +132,23 @@ impl TrainingConfig {
     /// Those of [`Dataset::load`] or [`Dataset::stream`]; or if the padded images are too large for this
     /// machine.
     pub fn load_data(&self, data_dir: Option<&Path>) -> Result<Dataset, TrainingError> {
-        let source = &self.data.dataset;
-        self.prepare_data(match self.data.stream {
-            false => Dataset::load(source, data_dir)?,
-            true => Dataset::stream(source, data_dir)?,
+        self.read_data(data_dir).map(|reading| reading.dataset)
+    }
+
+    /// Like [`load_data`](Self::load_data), with the places of the test examples in the files.
+    ///
+    /// # Errors
+    /// As for [`load_data`](Self::load_data).
+    pub fn read_data(&self, data_dir: Option<&Path>) -> Result<Reading, TrainingError> {
+        let reading = match (&self.data.dataset, self.data.stream) {
+            (DataSource::Files(files), false) => files.read(data_dir)?,
+            (DataSource::Files(files), true) => files.read_streaming(data_dir)?,
+            (source, false) => Dataset::load(source, data_dir)?.into(),
+            (source, true) => Dataset::stream(source, data_dir)?.into(),
+        };
+        Ok(Reading {
+            dataset: self.prepare_data(reading.dataset)?,
+            ..reading
         })
     }
 

@@ -84,6 +84,14 @@ impl DataFiles {
         self.read_into(Residence::Memory, place)
     }
 
+    /// Like [`read`](Self::read), with inputs that stay in the files; see [`Dataset::stream`].
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), and if single examples cannot be read.
+    pub fn read_streaming(&self, place: Option<&Path>) -> Result<Reading, DataError> {
+        self.read_into(Residence::Files, place)
+    }
+
     pub(super) fn read_into(
         &self,
         residence: Residence,

@@ -53,6 +53,25 @@ impl DataSource {
         matches!((channels, height), (1 | 3, 2..)) && !is_standard
     }
 
+    /// Returns the mean of all pixels of the training part, in `[0, 1]`, of the user's own images; `None` for a
+    /// built-in data set and for other numbers.
+    ///
+    /// # Panics
+    /// If the source is not known.
+    pub fn mean_pixel(&self) -> Option<f32> {
+        let means = &self.files()?.found().mean;
+        let mean = means.iter().sum::<f32>() / means.len().max(1) as f32;
+        self.has_pixels().then_some(mean)
+    }
+
+    /// Returns whether images are dark on bright rather than bright on dark, by their mean pixel.
+    ///
+    /// # Panics
+    /// If the source is not known.
+    pub fn is_bright(&self) -> bool {
+        self.mean_pixel().is_some_and(|mean| mean > 0.5)
+    }
+
     /// Returns the number of classes; labels run from 0 to one less. It is 0 for other targets.
     ///
     /// # Panics

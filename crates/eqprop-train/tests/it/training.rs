@@ -273,9 +273,11 @@ fn a_diverging_learning_rate_is_an_error() {
     let mut training = training(config, &digits(40, 10));
     let error = training.run_epoch(go_on).expect_err("infinite");
     assert!(
-        matches!(error, TrainingError::Diverged { epoch: 1 }),
+        matches!(error, TrainingError::Diverged { epoch: 1, .. }),
         "{error:?}"
     );
+    let told = error.to_string();
+    assert!(told.contains("which are [1e20, 1e20]"), "{told}");
     assert!(training.records().is_empty());
 }
 

@@ -6,6 +6,7 @@ use eqprop_bench::method::Method;
 use eqprop_bench::timing::StepCost;
 use serde_json::{Value, json};
 
+use crate::chance;
 use crate::machine::Machine;
 use crate::output::{Measure, percent, quantity};
 
@@ -114,6 +115,30 @@ impl Results {
             .filter(|(name, _)| has_twin || name != "× backprop");
         columns.extend(others);
         columns
+    }
+
+    /// Names the arms that learn nothing, if any.
+    pub fn unlearned(&self) -> String {
+        let source = &self.comparison().plan.config.data.dataset;
+        // Of classes that are equally frequent: of others the error of chance is lower.
+        let chance = match source.n_classes() {
+            0 => None,
+            n => Some(1.0 - 1.0 / n as f64),
+        };
+        let summaries = self.comparison().summaries();
+        let are_unlearned = summaries.iter().filter(|summary| {
+            let error = summary.train_error.as_ref();
+            error.is_some_and(|error| chance::is_reached(error.mean, chance))
+        });
+        let arms: Vec<&str> = are_unlearned.map(|summary| &*summary.arm).collect();
+        match &arms[..] {
+            [] => String::new(),
+            arms => format!(
+                "\nnote: nothing is learned by {}: the training error is that of naming one class each time. With \
+                 settings that do not suit it, a method says little about itself; see `eqprop tune`",
+                arms.join(" and ")
+            ),
+        }
     }
 
     /// Returns the measure of errors.

@@ -19,6 +19,7 @@ pub fn render(results: &Results, found: &Fidelity) -> String {
     let parts = [
         title(results),
         exactness(&found.exactness),
+        no_gradient(found),
         betas(found),
         parameters(found, results.training.phases.nudging.beta()),
         steps(found),
@@ -26,7 +27,8 @@ pub fn render(results: &Results, found: &Fidelity) -> String {
         free_phase(found),
         recommendation(found),
     ];
-    parts.join("\n")
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("\n")
 }
 
 /// Title: the examined network, and how it was examined.
@@ -90,6 +92,22 @@ pub fn exactness(exactness: &Exactness) -> String {
         exactness.costate_residual,
         percent(exactness.half),
     )
+}
+
+/// Warns where the exact gradient is zero, which nothing can be compared with.
+fn no_gradient(fidelity: &Fidelity) -> String {
+    let mut points = fidelity.beta.points.iter();
+    let is_zero = points.all(|point| {
+        let error = point.estimates.one_sided.whole.relative_error;
+        error == 0.0 || !error.is_finite()
+    });
+    match is_zero {
+        true => "The exact gradient is ZERO: no unit moves when the output is nudged, as where all units are at an end \
+                 of their range.\nThe tables below say nothing. Smaller inputs or weights help: --set normalize=true, \
+                 smaller gains, smaller learning_rates.\n"
+            .to_string(),
+        false => String::new(),
+    }
 }
 
 fn betas(fidelity: &Fidelity) -> String {

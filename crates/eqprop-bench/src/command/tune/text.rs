@@ -70,6 +70,12 @@ pub fn report(keeper: &Keeper) -> Result<Report> {
     if !sets.is_empty() {
         text += &format!("or add to your command:{sets}\n");
     }
+    let (tuned, asked) = (stored.tuned().epochs, tuning.start.epochs);
+    if tuned < asked {
+        text += &format!(
+            "found with {tuned} epochs; trained for all of the {asked}, it may err less: --epochs {asked}\n"
+        );
+    }
     text += &format!("what each value does: {}\n", folder.join(EFFECTS).display());
     Ok(Report::new(text, &summary(keeper)))
 }
@@ -142,7 +148,12 @@ fn verdict(stored: &Stored) -> String {
         _ => "validation",
     };
     let measure = Measure::of(&comparison.plan.config.data.dataset);
-    let errors = SIDES.map(|side| mean_error(measure, comparison, side));
+    let errors = SIDES.map(|side| mean_error(measure, comparison, side, &difference.seeds));
+    let n_failed = comparison.seeds.len() - difference.seeds.len();
+    let failed = match n_failed {
+        0 => String::new(),
+        n => format!(" ({n} more failed with one of the two)"),
+    };
     let interval = difference.error.map_or(String::new(), |error| {
         // The difference of the result minus the start.
         let numbers = [-error.mean, -error.high, -error.low];
@@ -160,7 +171,7 @@ fn verdict(stored: &Stored) -> String {
         _ => format!("{}{steps}", measure.verdict(difference)),
     };
     format!(
-        "confirmed with {} new seeds: {} {} at the start, {} as found{interval}\n{words}",
+        "confirmed with {} new seeds{failed}: {} {} at the start, {} as found{interval}\n{words}",
         difference.seeds.len(),
         measure.name_on(judged),
         errors[0],
@@ -168,9 +179,11 @@ fn verdict(stored: &Stored) -> String {
     )
 }
 
-fn mean_error(measure: Measure, comparison: &Comparison, side: &str) -> String {
+/// Returns the mean error of an arm over these seeds.
+fn mean_error(measure: Measure, comparison: &Comparison, side: &str, seeds: &[u64]) -> String {
     let errors: Vec<f64> = comparison
         .finished_of(side)
+        .filter(|run| seeds.contains(&run.seed))
         .filter_map(|run| Some(run.epochs.last()?.held_out_error()))
         .collect();
     match errors.is_empty() {

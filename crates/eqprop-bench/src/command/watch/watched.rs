@@ -143,6 +143,7 @@ impl Watched {
             "data": source.to_string(),
             "input": self.shape(),
             "is_drawn": source.has_pixels(),
+            "is_bright": source.is_bright(),
             "layers": layers.collect::<Vec<_>>(),
             "has_readout": config.network.cost == CostConfig::CrossEntropy,
             "classes": classes.collect::<Vec<_>>(),

@@ -1,7 +1,7 @@
 //! Assembly of a data set from the raw data of the readers.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::change::Change;
 use super::super::inputs::{Inputs, View};
@@ -24,6 +24,23 @@ pub struct Reading {
     pub dataset: Dataset,
     /// Notes on decisions made while reading.
     pub notes: Vec<String>,
+    /// Row of each test example, from 0, in the order of the files: in their test part, or in all if test examples
+    /// were drawn from them.
+    pub test_rows: Vec<usize>,
+    /// File of each test example, where each has one of its own; otherwise empty.
+    pub test_files: Vec<PathBuf>,
+}
+
+impl From<Dataset> for Reading {
+    /// Returns the reading of a data set with a name.
+    fn from(dataset: Dataset) -> Self {
+        Self {
+            test_rows: (0..dataset.test.len()).collect(),
+            test_files: Vec::new(),
+            notes: Vec::new(),
+            dataset,
+        }
+    }
 }
 
 /// Assembles the data set of `raw`: sorts the classes, splits and shuffles the examples, and scales them by
@@ -53,6 +70,11 @@ pub(super) fn dataset(
         0 => label_of_each(path, raw.names.all(), &classes)?,
         _ => vec![0],
     };
+    let files_of = |part: &mut RawPart| std::mem::take(&mut part.files);
+    let (mut test_files, mut test_rows): (_, Vec<usize>) = match &mut raw.test {
+        Some(test) => (files_of(test), (0..test.labels.len()).collect()),
+        None => (files_of(&mut raw.train), Vec::new()),
+    };
     let labeled = |part: RawPart| {
         let labels = part.labels.iter().map(|&number| label[number as usize]);
         Rows {
@@ -76,7 +98,12 @@ pub(super) fn dataset(
         None => {
             let labels = &train.labels;
             let chosen = split::choose_test(labels, n_groups, files.test_share, files.split_seed);
-            let n_test = chosen.iter().filter(|&&is_test| is_test).count();
+            test_rows = (0..labels.len()).filter(|&row| chosen[row]).collect();
+            test_files = match &test_files[..] {
+                [] => Vec::new(),
+                files => test_rows.iter().map(|&row| files[row].clone()).collect(),
+            };
+            let n_test = test_rows.len();
             if n_test == 0 {
                 return Err(FilesError::TooFew {
                     path: path.into(),
@@ -221,6 +248,8 @@ pub(super) fn dataset(
     Ok(Reading {
         dataset: Dataset::of(source, train, test)?,
         notes,
+        test_rows,
+        test_files,
     })
 }
 

@@ -69,11 +69,11 @@ pub(super) fn read(
         };
         return Err(error.into());
     }
-    let labels = |files: &[ImageFile]| files.iter().map(|file| file.class).collect();
-    let part = |inputs: Inputs, labels| RawPart {
+    let part = |inputs: Inputs, files: Vec<ImageFile>| RawPart {
         inputs,
-        labels,
+        labels: files.iter().map(|file| file.class).collect(),
         quantities: Vec::new(),
+        files: files.into_iter().map(|file| file.path).collect(),
     };
     let mut is_gray = true;
     let mut shape = form.shape;
@@ -85,32 +85,31 @@ pub(super) fn read(
             for (name, files) in listed {
                 let (inputs, part_is_gray) = pixels(&form, &files)?;
                 is_gray &= part_is_gray;
-                parts.push((name, inputs, labels(&files)));
+                parts.push((name, inputs, files));
             }
             is_gray &= channels.is_none();
-            let parts = parts.into_iter().map(|(name, inputs, labels)| {
+            let parts = parts.into_iter().map(|(name, inputs, files)| {
                 let inputs = match is_gray {
                     true => gray(&inputs, size[0] * size[1]),
                     false => inputs,
                 };
-                (name, part(inputs.into(), labels))
+                (name, part(inputs.into(), files))
             });
             parts.collect()
         }
         Residence::Files => {
             let mut parts = Vec::new();
             for (name, files) in listed {
-                let labels = labels(&files);
-                let paths = files.into_iter().map(|file| file.path);
+                let paths = files.iter().map(|file| file.path.clone());
                 let (pictures, part_is_gray) = Pictures::look(paths, form.clone())?;
                 is_gray &= part_is_gray;
-                parts.push((name, pictures, labels));
+                parts.push((name, pictures, files));
             }
             is_gray &= channels.is_none();
             let n_channels = if is_gray { 1 } else { shape[0] };
-            let parts = parts.into_iter().map(|(name, pictures, labels)| {
+            let parts = parts.into_iter().map(|(name, pictures, files)| {
                 let pictures = pictures.with_channels(n_channels);
-                (name, part(InputStream::from(pictures).into(), labels))
+                (name, part(InputStream::from(pictures).into(), files))
             });
             parts.collect()
         }
@@ -160,6 +159,12 @@ fn list(
     for class in folders(folder)? {
         let name = class.file_name().unwrap_or_default().to_string_lossy();
         let number = names.number(folder, &class_name(&name))?;
+        if let [inner, ..] = &folders(&class)?[..] {
+            notes.push(format!(
+                "folders within the folder of a class are left out with all that is in them, such as `{}`",
+                inner.display()
+            ));
+        }
         let (images, others): (Vec<_>, Vec<_>) =
             files(&class)?.into_iter().partition(|path| is_image(path));
         if let Some(other) = others.first() {

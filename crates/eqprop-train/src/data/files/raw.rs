@@ -1,6 +1,6 @@
 //! Raw data from the readers: numbers and labels as they are in the files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::DataError;
 use super::super::inputs::Inputs;
@@ -19,6 +19,8 @@ pub(super) struct RawPart {
     pub labels: Vec<u32>,
     /// Other targets `[n, quantities]`, not scaled; labels are 0 and 1.
     pub quantities: Vec<f64>,
+    /// The file of each example, where each has one of its own.
+    pub files: Vec<PathBuf>,
 }
 
 /// All examples of a set of files.
@@ -92,6 +94,7 @@ pub(super) fn joined(
             })?;
             target.labels.extend(examples.labels);
             target.quantities.extend(examples.quantities);
+            target.files.extend(examples.files);
         }
     }
     let test = (!test.labels.is_empty()).then_some(test);

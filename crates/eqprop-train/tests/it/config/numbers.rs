@@ -269,7 +269,7 @@ fn numbers_at_the_bounds_are_not_an_ordinary_result_or_are_one() {
     let mut training = training(with(config(), &[("learning_rates", &largest)]), &data);
     let outcome = training.run_epoch(|_| ControlFlow::Continue(()));
     assert!(
-        matches!(outcome, Err(TrainingError::Diverged { epoch: 1 })),
+        matches!(outcome, Err(TrainingError::Diverged { epoch: 1, .. })),
         "{outcome:?}"
     );
 }

@@ -466,14 +466,15 @@ function clearDrawing() {
   clearTimeout(waiting);
   view.asked++;
   const context = $("draw").getContext("2d");
-  context.fillStyle = "#000";
+  // On the ground that most images of the network have.
+  context.fillStyle = view.network.is_bright ? "#fff" : "#000";
   context.fillRect(0, 0, 280, 280);
   pen.isEmpty = true;
 }
 
 function stroke(x, y) {
   const context = $("draw").getContext("2d");
-  context.strokeStyle = "#fff";
+  context.strokeStyle = view.network.is_bright ? "#000" : "#fff";
   context.lineWidth = 24;
   context.lineCap = "round";
   context.beginPath();
