@@ -171,6 +171,28 @@ fn a_readout_and_a_deep_network_are_examined() {
     assert!(text.contains("digits (64-24-16), not trained"), "{text}");
 }
 
+/// All units of both layers are far beyond an end of their range, or none is.
+#[test]
+fn it_is_told_that_there_is_no_gradient() {
+    let place = Place::new();
+    for (gain, is_told) in [("1e3", true), ("1", false)] {
+        let gains = format!("gains=[{gain},{gain}]");
+        let examined = place.succeed(&[
+            "fidelity",
+            "--preset=paper-1h",
+            "--dataset=digits",
+            "--set=hidden=[16]",
+            "--set",
+            &gains,
+            "--epochs=0",
+            "--batches=1",
+            "--batch=8",
+        ]);
+        let found = examined.contains("The exact gradient is zero");
+        assert_eq!(found, is_told, "{examined}");
+    }
+}
+
 #[test]
 fn what_cannot_be_examined_is_refused() {
     let place = Place::new();

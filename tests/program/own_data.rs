@@ -210,6 +210,15 @@ fn bright_images_are_normalized_and_are_no_surprise_later() {
     let said = place.run(&plain).succeeded().stderr;
     assert!(!said.contains("bright"), "{said}");
     assert_eq!(is_normalized(), false);
+
+    // Named in another way, and bright on dark.
+    write_digits(&place);
+    for (name, expected) in [("bars", true), ("folder", false)] {
+        fs::remove_dir_all(place.path("run")).unwrap();
+        let dataset = format!("dataset={}", place.path(name).display());
+        place.succeed(&[&["train", "--set", &dataset][..], &SHORT].concat());
+        assert_eq!(is_normalized(), expected, "{name}");
+    }
 }
 
 /// Both images in both classes.

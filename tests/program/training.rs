@@ -33,6 +33,47 @@ fn number(value: &Value, key: &str) -> f64 {
         .unwrap_or_else(|| panic!("no number {key} in {value}"))
 }
 
+/// With learning rates at which it jumps from epoch to epoch.
+#[test]
+fn an_error_that_was_lower_on_the_way_is_named() {
+    let place = Place::new();
+    let mut was_lower = 0;
+    for seed in ["0", "1", "2"] {
+        let run = format!("run-{seed}");
+        let said = place.succeed(&[
+            "train",
+            "--epochs=6",
+            "--set=n_train=120",
+            "--set=hidden=[24]",
+            "--set=learning_rates=[0.5,0.3]",
+            "--seed",
+            seed,
+            "--run",
+            &run,
+        ]);
+        let mut table = csv::Reader::from_path(place.path(&run).join("metrics.csv")).unwrap();
+        let column = table
+            .headers()
+            .unwrap()
+            .iter()
+            .position(|name| name == "test_error");
+        let errors = table
+            .records()
+            .map(|line| line.unwrap()[column.unwrap()].parse().unwrap());
+        let errors: Vec<f64> = errors.collect();
+        let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
+        let epoch = 1 + errors.iter().position(|error| *error == least).unwrap();
+        let told = format!(
+            "(lowest on the way: {:.2} % in epoch {epoch})",
+            100.0 * least
+        );
+        assert_eq!(said.contains(&told), epoch < 6, "{said}");
+        assert_eq!(said.contains("lowest"), epoch < 6, "{said}");
+        was_lower += usize::from(epoch < 6);
+    }
+    assert!(was_lower > 0, "no seed tells anything");
+}
+
 #[test]
 fn training_with_all_defaults_learns_the_digits() {
     let (run, summary) = trained();

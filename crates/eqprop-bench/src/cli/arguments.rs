@@ -93,27 +93,18 @@ impl ModelArguments {
             Some(source) => usual_preset(source),
         });
         let own = preset.config();
-        let (name, mut config) = match source {
+        let (name, config) = match source {
             Some(source) if source != own.data.dataset => {
                 let name = format!("{}-{}", preset.name(), source.short_name());
                 (name, preset.config_for(source))
             }
             _ => (preset.name().to_string(), own),
         };
-        let bright = bright_mean(&config).filter(|_| !config.data.normalize);
-        config.data.normalize |= bright.is_some();
-        let completed = self.complete(name, config, overrides, read)?;
-        if let Some(mean) = bright.filter(|_| completed.1.data.normalize) {
-            // Once, though a comparison asks for several configurations.
-            static SAID: Once = Once::new();
-            SAID.call_once(|| {
-                say(format_args!(
-                    "the images are bright (mean {mean:.2}), so each channel is shifted and scaled to mean 0 and \
-                     deviation 1; --set normalize=false leaves them as they are"
-                ));
-            });
+        let (name, mut config, read) = self.complete(name, config, overrides, read)?;
+        if last_of(overrides, "normalize").is_none() {
+            normalize_bright(&mut config);
         }
-        Ok(completed)
+        Ok((name, config, read))
     }
 
     /// Applies the changes to `config`, and reads its data if they are the user's own files.
@@ -142,10 +133,8 @@ impl ModelArguments {
 
     /// Whether inputs are to stay in their files. This has to be known before there is a configuration.
     fn is_streamed(&self, stored: Option<&TrainingConfig>, overrides: &[Override]) -> bool {
-        let is_named = |change: &&Override| ["stream", "data.stream"].contains(&&*change.key);
-        let named = overrides.iter().rfind(is_named);
         self.stream
-            || match named {
+            || match last_of(overrides, "stream") {
                 Some(change) => change.value == "true",
                 None => stored.is_some_and(|config| config.data.stream),
             }
@@ -160,13 +149,30 @@ impl ModelArguments {
     }
 }
 
-/// Returns the mean of the pixels of the user's own images, if it is so far from 0 that they would drive most units
-/// to an end of their range.
-fn bright_mean(config: &TrainingConfig) -> Option<f32> {
-    /// Above that of MNIST and its kin, and below that of photographs.
+/// Returns the last change of a field of the data.
+fn last_of<'a>(overrides: &'a [Override], field: &str) -> Option<&'a Override> {
+    let mut changes = overrides.iter();
+    changes.rfind(|change| change.key.strip_prefix("data.").unwrap_or(&change.key) == field)
+}
+
+/// Normalizes the user's own images if their mean is so far from 0 that they would drive most units to an end of
+/// their range, and tells it.
+fn normalize_bright(config: &mut TrainingConfig) {
+    /// Above the mean of MNIST and its kin, and below that of photographs.
     const BRIGHT: f32 = 0.35;
+    // Once, though a comparison asks for several configurations.
+    static SAID: Once = Once::new();
     let mean = config.data.dataset.mean_pixel();
-    mean.filter(|&mean| mean > BRIGHT)
+    let Some(mean) = mean.filter(|&mean| mean > BRIGHT && !config.data.normalize) else {
+        return;
+    };
+    config.data.normalize = true;
+    SAID.call_once(|| {
+        say(format_args!(
+            "the images are bright (mean {mean:.2}), so each channel is shifted and scaled to mean 0 and deviation 1; \
+             --set normalize=false leaves them as they are"
+        ));
+    });
 }
 
 /// Reads the user's own files: into memory, or leaving the inputs in the files.

@@ -196,6 +196,27 @@ fn a_trial_that_failed_is_left_alone() {
 }
 
 #[test]
+fn a_search_goes_on_where_its_start_fails_later() {
+    let mut tuning = search(0);
+    for _ in 0..60 {
+        let Some(job) = tuning.next(Some(12)).or_else(|| tuning.closing()) else {
+            break;
+        };
+        if job.trial == 0 && job.rung > 0 {
+            assert_eq!(tuning.trials[0].failure, None, "it is not tried again");
+            tuning.trials[0].failure = Some("the cost is infinite".into());
+        } else {
+            let measured = pretend(&tuning, job);
+            tuning.trials[job.trial].measured.push(measured);
+        }
+    }
+    assert_eq!(tuning.trials.len(), 12);
+    assert!(tuning.trials[0].failure.is_some());
+    assert!(tuning.best().is_some_and(|best| best.number > 0));
+    assert_eq!(tuning.closing(), None);
+}
+
+#[test]
 fn every_value_is_within_its_limits_and_every_network_takes_them() {
     for preset in Preset::ALL {
         let start = preset.config();

@@ -102,7 +102,7 @@ fn no_gradient(fidelity: &Fidelity) -> String {
         error == 0.0 || !error.is_finite()
     });
     match is_zero {
-        true => "The exact gradient is ZERO: no unit moves when the output is nudged, as where all units are at an end \
+        true => "The exact gradient is zero: no unit moves when the output is nudged, as where all units are at an end \
                  of their range.\nThe tables below say nothing. Smaller inputs or weights help: --set normalize=true, \
                  smaller gains, smaller learning_rates.\n"
             .to_string(),
